@@ -1,0 +1,1 @@
+//! An IAM on loopback that speaks AWS's wire protocol, for development, tests and benchmarks.

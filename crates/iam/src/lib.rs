@@ -1,0 +1,1 @@
+//! The only user of the AWS SDK: observe and apply.

@@ -1,0 +1,1 @@
+//! The application: provision, pass through, tear down, converge.

@@ -1,0 +1,1 @@
+//! The only user of sqlx: bindings, leases, audit events.
