@@ -1,0 +1,190 @@
+//! The account that Postgres runs as: it refuses root.
+
+use std::fmt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::error::{Doing, PostgresError};
+
+/// The environment variables of ours that Postgres and its tools may see. `PG…` variables of
+/// whoever runs the tests must not reach them.
+const PASSED_ON: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT"];
+
+/// Who Postgres and its tools run as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// Whoever runs this program.
+    Ours,
+    /// Somebody else, since this program runs as root.
+    Other { name: String, uid: u32, gid: u32 },
+}
+
+impl Account {
+    /// The owner of data that is already there, else an account without privileges.
+    pub(crate) fn for_data(data: Option<&Path>) -> Result<Account, PostgresError> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(Account::Ours);
+        }
+        let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let owner = data
+            .and_then(|data| fs::metadata(data).ok())
+            .filter(|data| data.uid() != 0);
+        if let Some(owner) = owner {
+            let (uid, gid) = (owner.uid(), owner.gid());
+            let name = accounts(&passwd)
+                .find_map(|account| match account {
+                    Account::Other {
+                        name, uid: theirs, ..
+                    } if theirs == uid => Some(name),
+                    _ => None,
+                })
+                .unwrap_or_else(|| format!("uid {uid}"));
+            return Ok(Account::Other { name, uid, gid });
+        }
+        unprivileged(&passwd).ok_or(PostgresError::NoAccount)
+    }
+
+    /// A command that runs as this account, in a directory that every account can reach.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC")
+            .current_dir("/")
+            .stdin(Stdio::null());
+        for name in PASSED_ON {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        if let Account::Other { uid, gid, .. } = self {
+            // Supplementary groups are dropped by the standard library when root sets a uid.
+            command.uid(*uid).gid(*gid);
+        }
+        command
+    }
+
+    /// Gives the account what we made for it.
+    pub(crate) fn own(&self, path: &Path) -> Result<(), PostgresError> {
+        match self {
+            Account::Ours => Ok(()),
+            Account::Other { uid, gid, .. } => {
+                chown(path, Some(*uid), Some(*gid)).doing("change the owner of", path)
+            }
+        }
+    }
+
+    /// Whether the account can write in the directory. Asked by trying it as that account, so that
+    /// modes, access lists and mounts all count.
+    pub(crate) fn can_write(&self, directory: &Path) -> bool {
+        self.shell_test(
+            "test -d \"$1\" && test -w \"$1\" && test -x \"$1\"",
+            directory,
+        )
+    }
+
+    /// Whether the account can look up names in the directory.
+    pub(crate) fn can_enter(&self, directory: &Path) -> bool {
+        self.shell_test("cd \"$1\"", directory)
+    }
+
+    fn shell_test(&self, test: &str, path: &Path) -> bool {
+        self.command(Path::new("/bin/sh"))
+            .args(["-c", test, "sh"])
+            .arg(path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Account::Ours => write!(f, "this account"),
+            Account::Other { name, .. } => write!(f, "the account {name}"),
+        }
+    }
+}
+
+/// The account to use instead of root: Postgres's own, else the one that owns nothing, else any
+/// account of the system. `initdb` looks its name up, so it must be in the list.
+fn unprivileged(passwd: &str) -> Option<Account> {
+    let named = |wanted: &str| {
+        accounts(passwd)
+            .find(|account| matches!(account, Account::Other { name, .. } if name == wanted))
+    };
+    named("postgres")
+        .or_else(|| named("_postgres"))
+        .or_else(|| named("nobody"))
+        .or_else(|| accounts(passwd).next())
+}
+
+/// The accounts other than root in the text of `/etc/passwd`.
+fn accounts(passwd: &str) -> impl Iterator<Item = Account> + '_ {
+    passwd.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, uid, gid) = (
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+            fields.next()?,
+        );
+        // macOS writes nobody's uid as -2.
+        let number = |text: &str| {
+            text.parse::<u32>()
+                .ok()
+                .or_else(|| Some(text.parse::<i32>().ok()?.cast_unsigned()))
+        };
+        let (uid, gid) = (number(uid)?, number(gid)?);
+        (uid != 0 && !name.is_empty()).then(|| Account::Other {
+            name: name.to_owned(),
+            uid,
+            gid,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn other(name: &str, uid: u32, gid: u32) -> Account {
+        Account::Other {
+            name: name.to_owned(),
+            uid,
+            gid,
+        }
+    }
+
+    #[test]
+    fn the_account_is_postgres_else_nobody_else_the_first_that_is_not_root() {
+        let root = "root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\n";
+        let bin = "bin:x:2:3:bin:/bin:/usr/sbin/nologin\n";
+        let nobody = "nobody:x:65534:65534::/:/sbin/nologin\n";
+        let postgres = "postgres:x:101:104::/var/lib/postgresql:/bin/bash\n";
+        assert_eq!(
+            unprivileged(&[root, bin, nobody, postgres].concat()),
+            Some(other("postgres", 101, 104))
+        );
+        assert_eq!(
+            unprivileged(&[root, bin, nobody].concat()),
+            Some(other("nobody", 65534, 65534))
+        );
+        assert_eq!(
+            unprivileged(&[root, bin].concat()),
+            Some(other("bin", 2, 3))
+        );
+        assert_eq!(unprivileged(root), None);
+        assert_eq!(unprivileged("nonsense\n:x:1:1\nx:y:z:w\n"), None);
+        assert_eq!(
+            unprivileged("nobody:*:-2:-2:x:/:/bin/false"),
+            Some(other("nobody", u32::MAX - 1, u32::MAX - 1))
+        );
+    }
+}

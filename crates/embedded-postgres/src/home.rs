@@ -1,0 +1,341 @@
+//! The directory that a server lives in: its data, its password, its port and its log.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+
+use crate::account::Account;
+use crate::error::{Doing, PostgresError, Tried};
+use crate::leftover;
+
+/// How long an earlier server on the same data has to go: longer than its watchdog takes.
+const GOING: Duration = Duration::from_secs(20);
+
+/// The prefix of temporary directories.
+const PREFIX: &str = "engine-roles-postgres-";
+
+/// A server's directory, which the server's account can use.
+#[derive(Debug, Clone)]
+pub(crate) struct Home {
+    root: PathBuf,
+    account: Account,
+    temporary: bool,
+}
+
+impl Home {
+    /// A new directory among those for temporary files; it goes with the guard.
+    pub(crate) fn temporary() -> Result<(Home, tempfile::TempDir), PostgresError> {
+        let account = Account::for_data(None)?;
+        let mut tried = Vec::new();
+        for base in temporary_bases() {
+            let mut refuse = |reason: String| {
+                tried.push(Tried {
+                    place: base.display().to_string(),
+                    reason,
+                });
+            };
+            match tempfile::Builder::new().prefix(PREFIX).tempdir_in(&base) {
+                Ok(made) => {
+                    account.own(made.path())?;
+                    if account.can_write(made.path()) {
+                        let home = Home {
+                            root: made.path().to_owned(),
+                            account,
+                            temporary: true,
+                        };
+                        return Ok((home, made));
+                    }
+                    refuse(format!("{account} can't use it"));
+                }
+                Err(error) => refuse(error.to_string()),
+            }
+        }
+        Err(PostgresError::Unreachable {
+            account: account.to_string(),
+            tried,
+        })
+    }
+
+    /// The directory at `requested`; or, where the server's account can't get there, one under the
+    /// temporary directories that is always the same for `requested`.
+    pub(crate) fn kept(requested: &Path) -> Result<Home, PostgresError> {
+        let requested = std::path::absolute(requested).doing("find", requested)?;
+        let mut places = vec![requested.clone()];
+        if rustix::process::geteuid().is_root() {
+            places.extend(stand_ins(&requested));
+        }
+        // Where data are already, they stay, even if a better place has turned up since.
+        places.sort_by_key(|place| !place.join("pgdata").exists());
+        let mut account = Account::Ours;
+        let mut tried = Vec::new();
+        for root in places {
+            account = Account::for_data(Some(&root.join("pgdata")))?;
+            let home = Home {
+                root,
+                account: account.clone(),
+                temporary: false,
+            };
+            match home.prepare(home.root == requested) {
+                Ok(()) => return Ok(home),
+                Err(Refusal::Final(error)) => return Err(error),
+                Err(Refusal::Elsewhere(reason)) => {
+                    tried.push(Tried {
+                        place: home.root.display().to_string(),
+                        reason,
+                    });
+                }
+            }
+        }
+        Err(PostgresError::Unreachable {
+            account: account.to_string(),
+            tried,
+        })
+    }
+
+    fn prepare(&self, requested: bool) -> Result<(), Refusal> {
+        if let Some(parent) = self.root.parent() {
+            fs::create_dir_all(parent).map_err(|error| Refusal::Elsewhere(error.to_string()))?;
+        }
+        let new = match DirBuilder::new().mode(0o700).create(&self.root) {
+            Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            Err(error) => return Err(Refusal::Elsewhere(error.to_string())),
+        };
+        let made = fs::symlink_metadata(&self.root)
+            .doing("read", &self.root)
+            .map_err(Refusal::Final)?;
+        // A stand-in has a name that anybody could guess and take first.
+        let ours = match self.account {
+            Account::Ours => rustix::process::geteuid().as_raw(),
+            Account::Other { uid, .. } => uid,
+        };
+        if !requested
+            && !new
+            && !(made.is_dir()
+                && (made.uid() == ours || made.uid() == 0)
+                && made.mode() & 0o022 == 0)
+        {
+            return Err(Refusal::Elsewhere("belongs to somebody else".to_owned()));
+        }
+        if !new && !self.is_ours().map_err(Refusal::Final)? {
+            return Err(Refusal::Final(PostgresError::NotOurs {
+                path: self.root.clone(),
+            }));
+        }
+        self.account.own(&self.root).map_err(Refusal::Final)?;
+        if self.account.can_write(&self.root) {
+            return Ok(());
+        }
+        if new {
+            let _ = fs::remove_dir(&self.root);
+        }
+        Err(Refusal::Elsewhere(format!("{} can't use it", self.account)))
+    }
+
+    /// Whether the directory is empty or was made by an earlier start.
+    fn is_ours(&self) -> Result<bool, PostgresError> {
+        let known = |name: &str| {
+            [
+                "pgdata",
+                "pgdata.new",
+                "password",
+                "password.new",
+                "port",
+                "log",
+            ]
+            .contains(&name)
+        };
+        let mut entries = fs::read_dir(&self.root).doing("read", &self.root)?;
+        Ok(entries
+            .all(|entry| entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(known))))
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    pub(crate) fn is_temporary(&self) -> bool {
+        self.temporary
+    }
+
+    /// Postgres's own directory.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.root.join("pgdata")
+    }
+
+    /// Where `initdb` works until it is done.
+    pub(crate) fn unfinished_data(&self) -> PathBuf {
+        self.root.join("pgdata.new")
+    }
+
+    /// The major version of the data, where there are any.
+    pub(crate) fn data_major(&self) -> Option<u32> {
+        fs::read_to_string(self.data().join("PG_VERSION"))
+            .ok()?
+            .trim()
+            .split('.')
+            .next()?
+            .parse()
+            .ok()
+    }
+
+    /// The superuser's password.
+    pub(crate) fn password(&self) -> Result<String, PostgresError> {
+        let path = self.root.join("password");
+        match open(&path, OpenOptions::new().read(true)) {
+            Ok(mut file) => {
+                let mut password = String::new();
+                file.read_to_string(&mut password).doing("read", &path)?;
+                Ok(password.trim().to_owned())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(PostgresError::NoPassword {
+                    path: self.root.clone(),
+                })
+            }
+            Err(error) => Err(error).doing("read", &path),
+        }
+    }
+
+    /// Writes a new password down and returns the file that holds it.
+    pub(crate) fn set_password(&self, password: &str) -> Result<PathBuf, PostgresError> {
+        self.write("password", password)
+    }
+
+    /// The port of the last start.
+    pub(crate) fn port(&self) -> Option<u16> {
+        fs::read_to_string(self.root.join("port"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    }
+
+    pub(crate) fn set_port(&self, port: u16) -> Result<(), PostgresError> {
+        self.write("port", &port.to_string()).map(drop)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, PostgresError> {
+        let path = self.root.join(name);
+        let mut file = open(
+            &path,
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600),
+        )
+        .doing("write", &path)?;
+        writeln!(file, "{text}").doing("write", &path)?;
+        self.account.own(&path)?;
+        Ok(path)
+    }
+
+    /// The log, locked. The server inherits it, so the lock is free only when no process of an
+    /// earlier server is left; waits for that.
+    pub(crate) fn locked_log(&self) -> Result<File, PostgresError> {
+        let path = self.root.join("log");
+        let log = open(
+            &path,
+            OpenOptions::new().append(true).create(true).mode(0o600),
+        )
+        .doing("open", &path)?;
+        self.account.own(&path)?;
+        let deadline = Instant::now() + GOING;
+        loop {
+            match log.try_lock() {
+                Ok(()) => return Ok(log),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let pid = leftover::recorded_pid(&self.data());
+                    return Err(PostgresError::InUse {
+                        path: self.root.clone(),
+                        pid,
+                    });
+                }
+                Err(TryLockError::Error(error)) => return Err(error).doing("lock", &path),
+            }
+        }
+    }
+
+    /// What the log holds from this position on, its last lines only.
+    pub(crate) fn log_since(&self, position: u64) -> String {
+        let path = self.root.join("log");
+        let mut text = Vec::new();
+        if let Ok(mut log) = open(&path, OpenOptions::new().read(true)) {
+            let _ = log
+                .seek(SeekFrom::Start(position))
+                .and_then(|_| log.read_to_end(&mut text));
+        }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+/// Opens a file in a directory whose owner may not be us: no link of theirs is followed.
+fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+}
+
+/// Why a directory does not do.
+enum Refusal {
+    /// Another one may.
+    Elsewhere(String),
+    /// Nor will another.
+    Final(PostgresError),
+}
+
+fn temporary_bases() -> Vec<PathBuf> {
+    let mut bases = vec![std::env::temp_dir()];
+    for base in ["/tmp", "/var/tmp"].map(PathBuf::from) {
+        if !bases.contains(&base) {
+            bases.push(base);
+        }
+    }
+    bases
+}
+
+/// The directories to use instead of one that can't be reached, the longest-lived first.
+fn stand_ins(requested: &Path) -> Vec<PathBuf> {
+    let digest = HEXLOWER.encode(&Sha256::digest(requested.as_os_str().as_encoded_bytes()));
+    let name = format!("{PREFIX}kept-{}", &digest[..16]);
+    let mut bases = temporary_bases();
+    bases.sort_by_key(|base| base != Path::new("/var/tmp"));
+    bases.into_iter().map(|base| base.join(&name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stand_in_is_always_the_same_for_a_path_and_another_for_another() {
+        let of = |path: &str| stand_ins(Path::new(path));
+        assert_eq!(of("/root/a"), of("/root/a"));
+        assert_ne!(of("/root/a"), of("/root/b"));
+        assert!(of("/root/a")[0].starts_with("/var/tmp"));
+    }
+
+    #[test]
+    fn a_directory_with_other_things_in_it_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("thesis.tex"), "").unwrap();
+        let error = Home::kept(directory.path()).unwrap_err();
+        assert!(matches!(error, PostgresError::NotOurs { .. }), "{error}");
+    }
+}

@@ -1,0 +1,136 @@
+//! The `postmaster.pid` that a killed server left behind.
+//!
+//! Postgres refuses to start while the process recorded there exists. It exists too as a zombie
+//! that nobody waits for, and when its number has gone to an unrelated process.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// How long a server that is about to end has.
+const GOING: Duration = Duration::from_secs(10);
+
+/// What the process recorded in `postmaster.pid` turns out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// Nothing that Postgres would stumble over.
+    Nothing,
+    /// A zombie or an unrelated process.
+    Stale(u32),
+    /// A server on these very data, not started by this crate.
+    Server(u32),
+}
+
+/// The process id in `postmaster.pid`.
+pub(crate) fn recorded_pid(data: &Path) -> Option<u32> {
+    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    text.lines().next()?.trim().parse().ok()
+}
+
+/// Looks at the recorded process; gives a server a while to end.
+pub(crate) fn recorded(data: &Path) -> Recorded {
+    let deadline = Instant::now() + GOING;
+    loop {
+        let Some(pid) = recorded_pid(data) else {
+            return Recorded::Nothing;
+        };
+        match process(pid, data) {
+            Process::Absent => return Recorded::Nothing,
+            Process::Zombie | Process::Unrelated => return Recorded::Stale(pid),
+            Process::Server if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Process::Server => return Recorded::Server(pid),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    Absent,
+    Zombie,
+    Unrelated,
+    Server,
+}
+
+fn process(pid: u32, data: &Path) -> Process {
+    if Path::new("/proc/self/stat").exists() {
+        return process_in_proc(Path::new("/proc"), pid, data);
+    }
+    let output = Command::new("ps")
+        .args(["-o", "stat=", "-o", "args=", "-p", &pid.to_string()])
+        .output();
+    output.map_or(Process::Absent, |output| {
+        process_in_ps(&String::from_utf8_lossy(&output.stdout), data)
+    })
+}
+
+fn process_in_proc(proc: &Path, pid: u32, data: &Path) -> Process {
+    let directory = proc.join(pid.to_string());
+    let Ok(stat) = fs::read_to_string(directory.join("stat")) else {
+        return Process::Absent;
+    };
+    // The name in parentheses may itself hold parentheses and spaces.
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.trim_start().chars().next());
+    if matches!(state, Some('Z' | 'X')) {
+        return Process::Zombie;
+    }
+    // A postmaster works in its data directory, and nobody else does so under a server's name.
+    let (Ok(work), Ok(data)) = (
+        fs::canonicalize(directory.join("cwd")),
+        fs::canonicalize(data),
+    ) else {
+        return Process::Unrelated;
+    };
+    let name = fs::read_to_string(directory.join("comm")).unwrap_or_default();
+    if work == data && name.starts_with("postgres") {
+        Process::Server
+    } else {
+        Process::Unrelated
+    }
+}
+
+fn process_in_ps(line: &str, data: &Path) -> Process {
+    let line = line.trim();
+    let Some((state, args)) = line.split_once(char::is_whitespace) else {
+        return if line.is_empty() {
+            Process::Absent
+        } else {
+            Process::Zombie
+        };
+    };
+    if state.starts_with('Z') {
+        return Process::Zombie;
+    }
+    let is_server = args.contains("postgres") && args.contains(&*data.to_string_lossy());
+    if is_server {
+        Process::Server
+    } else {
+        Process::Unrelated
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ps_tells_a_server_from_a_zombie_and_from_others() {
+        let of = |line| process_in_ps(line, Path::new("/d/pgdata"));
+        assert_eq!(of(""), Process::Absent);
+        assert_eq!(of("Z    (postgres)\n"), Process::Zombie);
+        assert_eq!(of("Z+"), Process::Zombie);
+        assert_eq!(
+            of("Ss   /opt/bin/postgres -D /d/pgdata -p 1\n"),
+            Process::Server
+        );
+        assert_eq!(
+            of("Ss   /opt/bin/postgres -D /other -p 1\n"),
+            Process::Unrelated
+        );
+        assert_eq!(of("S    vi /d/pgdata\n"), Process::Unrelated);
+    }
+}

@@ -1,0 +1,45 @@
+//! What a test sees of its database.
+
+use engine_roles_embedded_postgres::test_database;
+use tokio_postgres::NoTls;
+
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+#[tokio::test]
+async fn two_tests_get_two_databases() {
+    let (one, two) = tokio::join!(test_database(), test_database());
+    assert_ne!(one.url(), two.url());
+    for database in [&one, &two] {
+        let client = connect(database.url()).await;
+        client
+            .batch_execute("CREATE TABLE mine (id integer)")
+            .await
+            .unwrap();
+        let name: String = client
+            .query_one("SELECT current_database()::text", &[])
+            .await
+            .unwrap()
+            .get(0);
+        assert_eq!(name, database.name());
+    }
+}
+
+#[tokio::test]
+async fn a_database_is_in_utf8_with_the_c_locale_and_utc() {
+    let database = test_database().await;
+    let client = connect(database.url()).await;
+    let row = client
+        .query_one(
+            "SELECT current_setting('server_encoding'), datcollate::text, current_setting('timezone') \
+             FROM pg_database WHERE datname = current_database()",
+            &[],
+        )
+        .await
+        .unwrap();
+    let got: [String; 3] = [row.get(0), row.get(1), row.get(2)];
+    assert_eq!(got, ["UTF8", "C", "UTC"]);
+}
