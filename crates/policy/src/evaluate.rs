@@ -1,0 +1,312 @@
+//! What the policies say to a request.
+//!
+//! "Policy evaluation logic", IAM User Guide: an explicit Deny beats all, a boundary intersects,
+//! and what nothing allows is refused.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::arn;
+use crate::comparison;
+use crate::context::Context;
+use crate::document::{Document, Kind, Version};
+use crate::pattern;
+use crate::statement::{Effect, Principal, Scope, Statement};
+use crate::truth::Truth;
+use crate::variable::{Resolved, Template};
+
+/// A request, as the policies see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who asks. Only trust policies look at it.
+    pub principal: Option<Principal>,
+    /// The action, such as `secretsmanager:GetSecretValue`; nothing in it is a wildcard, and its
+    /// case does not matter.
+    pub action: String,
+    /// The ARN of the resource, or `*` for an action without one; nothing in it is a wildcard.
+    /// Trust policies do not look at it.
+    pub resource: String,
+    /// The condition keys.
+    pub context: Context,
+}
+
+impl Request {
+    /// A request without a principal, in a complete and empty context.
+    pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Request {
+        Request {
+            principal: None,
+            action: action.into(),
+            resource: resource.into(),
+            context: Context::new(),
+        }
+    }
+
+    /// A request to assume the role whose trust policy is asked: `sts:AssumeRole` by `principal`.
+    pub fn assume_role(principal: Principal) -> Request {
+        Request {
+            principal: Some(principal),
+            ..Request::new("sts:AssumeRole", "*")
+        }
+    }
+
+    /// The same request in this context.
+    #[must_use]
+    pub fn in_context(self, context: Context) -> Request {
+        Request { context, ..self }
+    }
+}
+
+/// What the policies say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// Granted, and nothing denies it.
+    Allowed {
+        /// The first statement that grants it.
+        by: StatementRef,
+    },
+    /// Refused by a statement that says Deny.
+    Denied {
+        /// The first statement that denies it.
+        by: StatementRef,
+    },
+    /// Refused because nothing allows it: no statement, or the boundary leaves it out.
+    NotAllowed,
+    /// It hangs on condition keys that are not known.
+    Indeterminate {
+        /// Those keys, as the policies write them.
+        missing: BTreeSet<String>,
+    },
+}
+
+impl Decision {
+    /// Whether it is certain that the request is granted.
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Decision::Allowed { .. })
+    }
+}
+
+/// Which statement of which document.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct StatementRef {
+    /// What the document is.
+    pub source: Source,
+    /// The document's place among those of its source, from 0.
+    pub document: usize,
+    /// The statement's place in the document, from 0.
+    pub statement: usize,
+    /// The statement's name, if it has one.
+    pub sid: Option<String>,
+}
+
+impl fmt::Display for StatementRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match self.source {
+            Source::Identity => "policy",
+            Source::Boundary => "boundary",
+            Source::Trust => "trust policy",
+        };
+        match &self.sid {
+            Some(sid) => write!(f, "statement {sid} of {source} {}", self.document),
+            None => write!(
+                f,
+                "statement {} of {source} {}",
+                self.statement, self.document
+            ),
+        }
+    }
+}
+
+/// Where a statement comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// One of the identity policies.
+    Identity,
+    /// The permissions boundary.
+    Boundary,
+    /// The trust policy.
+    Trust,
+}
+
+/// What identity policies, under a boundary if there is one, say to a request.
+///
+/// Neither order counts, that of the documents nor that of the statements, but for which of
+/// several deciding statements is named. Trust policies among the documents say nothing here.
+pub fn evaluate(
+    request: &Request,
+    identity: &[&Document],
+    boundary: Option<&Document>,
+) -> Decision {
+    let identity = || {
+        identity
+            .iter()
+            .enumerate()
+            .filter(|(_, document)| document.kind() != Kind::Trust)
+            .map(|(index, document)| (Source::Identity, index, *document))
+    };
+    let boundary_only = || {
+        boundary
+            .iter()
+            .filter(|document| document.kind() != Kind::Trust)
+            .map(|document| (Source::Boundary, 0, *document))
+    };
+    let (denied, denied_by) = search(Effect::Deny, request, identity().chain(boundary_only()));
+    let (granted, granted_by) = search(Effect::Allow, request, identity());
+    let within = match boundary {
+        Some(_) => search(Effect::Allow, request, boundary_only()).0,
+        None => Truth::True,
+    };
+    decide(denied, denied_by, Truth::all([granted, within]), granted_by)
+}
+
+/// What a trust policy says to a request, whose principal has to match.
+///
+/// This is the trust policy's word alone: a principal of another account also needs an identity
+/// policy that lets it. A document of another kind allows nothing.
+pub fn evaluate_trust(request: &Request, trust: &Document) -> Decision {
+    let documents = || {
+        (trust.kind() == Kind::Trust)
+            .then_some((Source::Trust, 0, trust))
+            .into_iter()
+    };
+    let (denied, denied_by) = search(Effect::Deny, request, documents());
+    let (granted, granted_by) = search(Effect::Allow, request, documents());
+    decide(denied, denied_by, granted, granted_by)
+}
+
+fn decide(
+    denied: Truth,
+    denied_by: Option<StatementRef>,
+    granted: Truth,
+    granted_by: Option<StatementRef>,
+) -> Decision {
+    match (denied, granted) {
+        (Truth::True, _) => match denied_by {
+            Some(by) => Decision::Denied { by },
+            None => Decision::NotAllowed,
+        },
+        // Denied or not, nothing grants it.
+        (_, Truth::False) => Decision::NotAllowed,
+        (Truth::False, Truth::True) => match granted_by {
+            Some(by) => Decision::Allowed { by },
+            None => Decision::NotAllowed,
+        },
+        (denied, granted) => {
+            let mut missing = BTreeSet::new();
+            for truth in [denied, granted] {
+                if let Truth::Unknown(keys) = truth {
+                    missing.extend(keys);
+                }
+            }
+            Decision::Indeterminate { missing }
+        }
+    }
+}
+
+/// Whether some statement of this effect matches, and the first that surely does.
+fn search<'a>(
+    effect: Effect,
+    request: &Request,
+    documents: impl Iterator<Item = (Source, usize, &'a Document)>,
+) -> (Truth, Option<StatementRef>) {
+    let mut unsure = Vec::new();
+    for (source, index, document) in documents {
+        for (place, statement) in document.statements().iter().enumerate() {
+            if statement.effect != effect {
+                continue;
+            }
+            match matches(document.version(), statement, request) {
+                Truth::False => {}
+                Truth::True => {
+                    let by = StatementRef {
+                        source,
+                        document: index,
+                        statement: place,
+                        sid: statement.sid.clone().filter(|sid| !sid.is_empty()),
+                    };
+                    return (Truth::True, Some(by));
+                }
+                unknown @ Truth::Unknown(_) => unsure.push(unknown),
+            }
+        }
+    }
+    (Truth::any(unsure), None)
+}
+
+fn matches(version: Version, statement: &Statement, request: &Request) -> Truth {
+    if !matches_principal(&statement.principals, request.principal.as_ref())
+        || !matches_action(&statement.actions, &request.action)
+    {
+        return Truth::False;
+    }
+    let resource = statement.resources.as_ref().map(|scope| {
+        matches_resource(
+            version,
+            statement.effect,
+            scope,
+            &request.resource,
+            &request.context,
+        )
+    });
+    let conditions = statement
+        .conditions
+        .iter()
+        .map(|condition| comparison::holds(version, statement.effect, condition, &request.context));
+    Truth::all(resource.into_iter().chain(conditions))
+}
+
+fn matches_principal(named: &[Principal], caller: Option<&Principal>) -> bool {
+    if named.is_empty() {
+        return true;
+    }
+    let everybody = |named: &Principal| match named {
+        Principal::Anyone => true,
+        Principal::Aws(id) => id == "*",
+        _ => false,
+    };
+    named.iter().any(|named| match (named, caller) {
+        (named, _) if everybody(named) => true,
+        (Principal::Aws(named), Some(Principal::Aws(caller))) => arn::is_principal(named, caller),
+        (named, Some(caller)) => named == caller,
+        (_, None) => false,
+    })
+}
+
+fn matches_action(actions: &Scope, action: &str) -> bool {
+    let listed = actions
+        .patterns()
+        .iter()
+        .any(|pattern| pattern::matches_action(pattern, action));
+    match actions {
+        Scope::Only(_) => listed,
+        Scope::Except(_) => !listed,
+    }
+}
+
+fn matches_resource(
+    version: Version,
+    effect: Effect,
+    resources: &Scope,
+    resource: &str,
+    context: &Context,
+) -> Truth {
+    // A variable without a value matches nothing; where matching nothing is what widens a grant,
+    // in the NotResource of an Allow, the statement falls away instead.
+    let except = matches!(resources, Scope::Except(_));
+    let unresolved = Truth::from(except && effect == Effect::Allow);
+    let listed = Truth::any(resources.patterns().iter().map(|text| {
+        match Template::parse(version, text).map(|template| template.to_pattern(context)) {
+            Ok(Resolved::Value(pattern)) => pattern.matches(resource).into(),
+            Ok(Resolved::Unknown(missing)) => Truth::Unknown(missing),
+            Ok(Resolved::Unresolved) | Err(_) => unresolved.clone(),
+        }
+    }));
+    match listed {
+        Truth::True => Truth::from(!except),
+        Truth::False => Truth::from(except),
+        unknown @ Truth::Unknown(_) => unknown,
+    }
+}

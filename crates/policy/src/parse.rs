@@ -1,0 +1,301 @@
+//! From JSON to statements: which elements there are, and of which type.
+
+use crate::condition::{Condition, Operator};
+use crate::document::{Document, Kind, Version};
+use crate::error::{PolicyError, Rule};
+use crate::json::Node;
+use crate::statement::{Effect, Principal, Scope, Statement};
+
+type Members = [(String, Node)];
+
+pub(crate) fn document(kind: Kind, node: &Node) -> Result<Document, PolicyError> {
+    let members = object("", node)?;
+    known("", members, &["Version", "Id", "Statement"])?;
+
+    let version = match member(members, "Version") {
+        None => None,
+        Some(node) => Some(version(text("Version", node)?)?),
+    };
+    let id = match member(members, "Id") {
+        None => None,
+        Some(_) if kind != Kind::Trust => {
+            return Err(PolicyError::new(
+                "Id",
+                Rule::ProhibitedElement,
+                "only policies of resources have an Id",
+            ));
+        }
+        Some(node) => Some(text("Id", node)?.to_owned()),
+    };
+    let statements = match member(members, "Statement") {
+        None => return Err(missing("", "a Statement")),
+        Some(Node::List(items)) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| statement(&format!("Statement[{index}]"), item))
+            .collect::<Result<_, _>>()?,
+        Some(node) => vec![statement("Statement[0]", node)?],
+    };
+    Document::assemble(kind, version, id, statements)
+}
+
+fn version(name: &str) -> Result<Version, PolicyError> {
+    [Version::V2008, Version::V2012]
+        .into_iter()
+        .find(|version| version.name() == name)
+        .ok_or_else(|| {
+            PolicyError::new(
+                "Version",
+                Rule::InvalidVersion,
+                format!("{name:?} is neither 2012-10-17 nor 2008-10-17"),
+            )
+        })
+}
+
+fn statement(place: &str, node: &Node) -> Result<Statement, PolicyError> {
+    let members = object(place, node)?;
+    known(
+        place,
+        members,
+        &[
+            "Sid",
+            "Effect",
+            "Principal",
+            "NotPrincipal",
+            "Action",
+            "NotAction",
+            "Resource",
+            "NotResource",
+            "Condition",
+        ],
+    )?;
+    if member(members, "NotPrincipal").is_some() {
+        return Err(PolicyError::new(
+            &format!("{place}.NotPrincipal"),
+            Rule::ProhibitedElement,
+            "neither trust policies nor identity policies have NotPrincipal",
+        ));
+    }
+    let effect = match member(members, "Effect") {
+        None => return Err(missing(place, "an Effect")),
+        Some(node) => effect(&format!("{place}.Effect"), node)?,
+    };
+    let sid = match member(members, "Sid") {
+        None => None,
+        Some(node) => Some(text(&format!("{place}.Sid"), node)?.to_owned()),
+    };
+    let principals = match member(members, "Principal") {
+        None => Vec::new(),
+        Some(node) => principals(&format!("{place}.Principal"), node)?,
+    };
+    let actions = scope(place, members, "Action", "NotAction")?
+        .ok_or_else(|| missing(place, "an Action or a NotAction"))?;
+    let resources = scope(place, members, "Resource", "NotResource")?;
+    let conditions = match member(members, "Condition") {
+        None => Vec::new(),
+        Some(node) => conditions(&format!("{place}.Condition"), node)?,
+    };
+    Ok(Statement {
+        sid,
+        effect,
+        principals,
+        actions,
+        resources,
+        conditions,
+    })
+}
+
+fn effect(place: &str, node: &Node) -> Result<Effect, PolicyError> {
+    match text(place, node)? {
+        "Allow" => Ok(Effect::Allow),
+        "Deny" => Ok(Effect::Deny),
+        other => Err(PolicyError::new(
+            place,
+            Rule::InvalidEffect,
+            format!("{other:?} is neither Allow nor Deny"),
+        )),
+    }
+}
+
+fn scope(
+    place: &str,
+    members: &Members,
+    only: &str,
+    except: &str,
+) -> Result<Option<Scope>, PolicyError> {
+    match (member(members, only), member(members, except)) {
+        (None, None) => Ok(None),
+        (Some(node), None) => Ok(Some(Scope::Only(texts(&format!("{place}.{only}"), node)?))),
+        (None, Some(node)) => Ok(Some(Scope::Except(texts(
+            &format!("{place}.{except}"),
+            node,
+        )?))),
+        (Some(_), Some(_)) => Err(PolicyError::new(
+            place,
+            Rule::ConflictingElements,
+            format!("{only} and {except} exclude each other"),
+        )),
+    }
+}
+
+fn principals(place: &str, node: &Node) -> Result<Vec<Principal>, PolicyError> {
+    if let Node::Text(text) = node {
+        return if text == "*" {
+            Ok(vec![Principal::Anyone])
+        } else {
+            Err(PolicyError::new(
+                place,
+                Rule::InvalidPrincipal,
+                format!("{text:?} has no type; only \"*\" goes without one"),
+            ))
+        };
+    }
+    let members = object(place, node)?;
+    known(
+        place,
+        members,
+        &["AWS", "Service", "Federated", "CanonicalUser"],
+    )?;
+    if members.is_empty() {
+        return Err(PolicyError::new(place, Rule::Empty, "names nobody"));
+    }
+    let mut principals = Vec::new();
+    for (name, node) in members {
+        let principal = match name.as_str() {
+            "AWS" => Principal::Aws,
+            "Service" => Principal::Service,
+            "Federated" => Principal::Federated,
+            _ => Principal::CanonicalUser,
+        };
+        let ids = texts(&format!("{place}.{name}"), node)?;
+        principals.extend(ids.into_iter().map(principal));
+    }
+    Ok(principals)
+}
+
+fn conditions(place: &str, node: &Node) -> Result<Vec<Condition>, PolicyError> {
+    let mut conditions = Vec::new();
+    let operators = object(place, node)?;
+    unique(place, operators)?;
+    for (name, node) in operators {
+        let place = format!("{place}.{name}");
+        let operator = Operator::parse(name).ok_or_else(|| {
+            PolicyError::new(
+                &place,
+                Rule::InvalidOperator,
+                format!("{name:?} is not a condition operator"),
+            )
+        })?;
+        let keys = object(&place, node)?;
+        unique(&place, keys)?;
+        if keys.is_empty() {
+            return Err(PolicyError::new(&place, Rule::Empty, "tests no key"));
+        }
+        for (key, node) in keys {
+            conditions.push(Condition {
+                operator,
+                key: key.clone(),
+                values: condition_values(&format!("{place}.{key}"), node)?,
+            });
+        }
+    }
+    Ok(conditions)
+}
+
+/// Quotation marks are optional for numbers and Booleans here, and only here.
+fn condition_values(place: &str, node: &Node) -> Result<Vec<String>, PolicyError> {
+    let value = |place: &str, node: &Node| match node {
+        Node::Text(text) | Node::Number(text) => Ok(text.clone()),
+        Node::Bool(value) => Ok(value.to_string()),
+        other => Err(wrong_type(place, "a string, a number or a Boolean", other)),
+    };
+    match node {
+        Node::List(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| value(&format!("{place}[{index}]"), item))
+            .collect(),
+        node => Ok(vec![value(place, node)?]),
+    }
+}
+
+fn member<'a>(members: &'a Members, name: &str) -> Option<&'a Node> {
+    members
+        .iter()
+        .find(|(other, _)| other == name)
+        .map(|(_, node)| node)
+}
+
+fn object<'a>(place: &str, node: &'a Node) -> Result<&'a Members, PolicyError> {
+    match node {
+        Node::Object(members) => Ok(members),
+        other => Err(wrong_type(place, "an object", other)),
+    }
+}
+
+fn text<'a>(place: &str, node: &'a Node) -> Result<&'a str, PolicyError> {
+    match node {
+        Node::Text(text) => Ok(text),
+        other => Err(wrong_type(place, "a string", other)),
+    }
+}
+
+fn texts(place: &str, node: &Node) -> Result<Vec<String>, PolicyError> {
+    match node {
+        Node::Text(text) => Ok(vec![text.clone()]),
+        Node::List(items) => items
+            .iter()
+            .enumerate()
+            .map(|(index, item)| Ok(text(&format!("{place}[{index}]"), item)?.to_owned()))
+            .collect(),
+        other => Err(wrong_type(place, "a string or a list of strings", other)),
+    }
+}
+
+fn known(place: &str, members: &Members, names: &[&str]) -> Result<(), PolicyError> {
+    unique(place, members)?;
+    for (name, _) in members {
+        if !names.contains(&name.as_str()) {
+            return Err(PolicyError::new(
+                &join(place, name),
+                Rule::UnknownElement,
+                format!("{name:?} is none of {}", names.join(", ")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn unique(place: &str, members: &Members) -> Result<(), PolicyError> {
+    let mut seen = std::collections::HashSet::new();
+    for (name, _) in members {
+        if !seen.insert(name) {
+            return Err(PolicyError::new(
+                &join(place, name),
+                Rule::DuplicateKey,
+                "occurs twice in one object",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn join(place: &str, name: &str) -> String {
+    if place.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{place}.{name}")
+    }
+}
+
+fn missing(place: &str, what: &str) -> PolicyError {
+    PolicyError::new(place, Rule::MissingElement, format!("has to have {what}"))
+}
+
+fn wrong_type(place: &str, due: &str, found: &Node) -> PolicyError {
+    PolicyError::new(
+        place,
+        Rule::WrongType,
+        format!("has to be {due}, not {}", found.describe()),
+    )
+}

@@ -1,0 +1,159 @@
+//! Templates of documents: `<PLACEHOLDER>` filled with values that can't widen anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why a template was not filled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// A value would be read as more than itself: by IAM (`*`, `?`, `${`), by JSON (quotes,
+    /// backslashes, control characters) or by this very step (`<`, `>`).
+    #[error(
+        "the value for <{placeholder}> has {character:?} in it, which would not stand for itself"
+    )]
+    LiveCharacter {
+        /// The placeholder's name.
+        placeholder: String,
+        /// The first such character.
+        character: char,
+    },
+    /// A value is empty, which would join what stands on its two sides.
+    #[error("the value for <{placeholder}> is empty")]
+    EmptyValue {
+        /// The placeholder's name.
+        placeholder: String,
+    },
+    /// The template has a placeholder for which there is no value.
+    #[error("<{placeholder}> has no value")]
+    Unfilled {
+        /// The placeholder's name.
+        placeholder: String,
+    },
+    /// There is a value whose placeholder the template does not have.
+    #[error("the template has no <{placeholder}>")]
+    UnknownPlaceholder {
+        /// The placeholder's name.
+        placeholder: String,
+    },
+    /// A `<` or `>` of the template is not part of a placeholder.
+    #[error("the template has a stray {character:?} at byte {at}")]
+    Stray {
+        /// `<` or `>`.
+        character: char,
+        /// Where, in bytes.
+        at: usize,
+    },
+}
+
+/// Fills the placeholders of a template: `<A_NAME>`, of capital letters, digits and `_`.
+///
+/// Values are literals. One with a character that IAM, JSON or this step would not take as itself
+/// is refused rather than escaped: see [`is_safe`].
+///
+/// # Errors
+/// If a value is not safe, a placeholder has no value, or a value has no placeholder.
+pub fn fill(template: &str, values: &BTreeMap<&str, &str>) -> Result<String, RenderError> {
+    for (placeholder, value) in values {
+        check_value(placeholder, value)?;
+    }
+    let mut filled = String::with_capacity(template.len());
+    let mut unused: BTreeSet<&str> = values.keys().copied().collect();
+    for piece in pieces(template)? {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Placeholder(name) => {
+                let value = values.get(name).ok_or_else(|| RenderError::Unfilled {
+                    placeholder: name.to_owned(),
+                })?;
+                unused.remove(name);
+                filled.push_str(value);
+            }
+        }
+    }
+    match unused.first() {
+        Some(placeholder) => Err(RenderError::UnknownPlaceholder {
+            placeholder: (*placeholder).to_owned(),
+        }),
+        None => Ok(filled),
+    }
+}
+
+/// The names of a template's placeholders.
+///
+/// # Errors
+/// If a `<` or `>` is not part of a placeholder.
+pub fn placeholders(template: &str) -> Result<BTreeSet<&str>, RenderError> {
+    Ok(pieces(template)?
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Placeholder(name) => Some(name),
+            Piece::Text(_) => None,
+        })
+        .collect())
+}
+
+/// Whether a value stands for itself in a policy: not empty and without `*`, `?`, `$`, `{`, `}`,
+/// `<`, `>`, `"`, `\` and control characters.
+pub fn is_safe(value: &str) -> bool {
+    !value.is_empty() && live_character(value).is_none()
+}
+
+fn check_value(placeholder: &str, value: &str) -> Result<(), RenderError> {
+    let placeholder = placeholder.to_owned();
+    if value.is_empty() {
+        return Err(RenderError::EmptyValue { placeholder });
+    }
+    match live_character(value) {
+        Some(character) => Err(RenderError::LiveCharacter {
+            placeholder,
+            character,
+        }),
+        None => Ok(()),
+    }
+}
+
+fn live_character(value: &str) -> Option<char> {
+    value
+        .chars()
+        .find(|character| character.is_control() || "*?${}<>\"\\".contains(*character))
+}
+
+enum Piece<'a> {
+    Text(&'a str),
+    Placeholder(&'a str),
+}
+
+fn pieces(template: &str) -> Result<Vec<Piece<'_>>, RenderError> {
+    let mut pieces = Vec::new();
+    let mut at = 0;
+    while let Some(found) = template[at..].find(['<', '>']) {
+        let start = at + found;
+        let name = template[start..]
+            .strip_prefix('<')
+            .and_then(|rest| rest.split_once('>'))
+            .map(|(name, _)| name)
+            .filter(|name| is_placeholder(name));
+        let Some(name) = name else {
+            let character = if template[start..].starts_with('<') {
+                '<'
+            } else {
+                '>'
+            };
+            return Err(RenderError::Stray {
+                character,
+                at: start,
+            });
+        };
+        pieces.push(Piece::Text(&template[at..start]));
+        pieces.push(Piece::Placeholder(name));
+        at = start + name.len() + 2;
+    }
+    pieces.push(Piece::Text(&template[at..]));
+    Ok(pieces)
+}
+
+fn is_placeholder(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}

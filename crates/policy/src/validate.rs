@@ -1,0 +1,292 @@
+//! What statements have to be, however they came about.
+
+use std::collections::HashSet;
+
+use crate::arn;
+use crate::condition::{Condition, Family};
+use crate::document::{Kind, Version};
+use crate::error::{PolicyError, Rule};
+use crate::moment::Moment;
+use crate::statement::{Principal, Scope, Statement};
+use crate::value::{Decimal, Network, parse_base64, parse_bool};
+use crate::variable::Template;
+
+pub(crate) fn statements(
+    kind: Kind,
+    version: Version,
+    statements: &[Statement],
+) -> Result<(), PolicyError> {
+    if statements.is_empty() {
+        return Err(PolicyError::new(
+            "Statement",
+            Rule::Empty,
+            "there is no statement",
+        ));
+    }
+    let mut sids = HashSet::new();
+    for (index, statement) in statements.iter().enumerate() {
+        let place = format!("Statement[{index}]");
+        if let Some(sid) = &statement.sid {
+            check_sid(&place, sid)?;
+            // IAM takes an empty Sid for none.
+            if !sid.is_empty() && !sids.insert(sid) {
+                return Err(PolicyError::new(
+                    &format!("{place}.Sid"),
+                    Rule::DuplicateSid,
+                    format!("an earlier statement is called {sid:?} too"),
+                ));
+            }
+        }
+        check_principals(kind, &place, &statement.principals)?;
+        check_actions(&place, &statement.actions)?;
+        check_resources(kind, version, &place, statement.resources.as_ref())?;
+        check_conditions(version, &place, &statement.conditions)?;
+    }
+    Ok(())
+}
+
+fn check_sid(place: &str, sid: &str) -> Result<(), PolicyError> {
+    if sid.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Ok(());
+    }
+    Err(PolicyError::new(
+        &format!("{place}.Sid"),
+        Rule::InvalidSid,
+        format!("{sid:?} has other characters than A-Z, a-z and 0-9"),
+    ))
+}
+
+fn check_principals(kind: Kind, place: &str, principals: &[Principal]) -> Result<(), PolicyError> {
+    match (kind, principals.is_empty()) {
+        (Kind::Trust, true) => {
+            return Err(PolicyError::new(
+                place,
+                Rule::MissingElement,
+                "a statement of a trust policy has to have a Principal",
+            ));
+        }
+        (Kind::Identity | Kind::Boundary, false) => {
+            return Err(PolicyError::new(
+                &format!("{place}.Principal"),
+                Rule::ProhibitedElement,
+                "only policies of resources have a Principal",
+            ));
+        }
+        _ => {}
+    }
+    // In JSON, "*" stands alone.
+    if principals.len() > 1 && principals.contains(&Principal::Anyone) {
+        return Err(PolicyError::new(
+            &format!("{place}.Principal"),
+            Rule::InvalidPrincipal,
+            "\"*\" can't be written beside others",
+        ));
+    }
+    principals
+        .iter()
+        .try_for_each(|principal| check_principal(place, principal))
+}
+
+fn check_principal(place: &str, principal: &Principal) -> Result<(), PolicyError> {
+    let id = principal.id();
+    let plain = !id.is_empty()
+        && id.chars().all(|character| {
+            !character.is_whitespace() && !character.is_control() && !"*?${}\"".contains(character)
+        });
+    let (valid, due) = match principal {
+        Principal::Anyone => (true, ""),
+        Principal::Aws(id) => (
+            id == "*" || plain && arn::is_aws_principal(id),
+            "an account of twelve digits, an ARN of iam or sts without wildcards, a unique id or \"*\"",
+        ),
+        Principal::Service(_) => (
+            plain && id.contains('.') && !id.contains(':'),
+            "the domain of a service, such as ec2.amazonaws.com",
+        ),
+        Principal::Federated(_) => (
+            plain,
+            "an identity provider's domain or ARN, without wildcards",
+        ),
+        Principal::CanonicalUser(_) => (plain, "a canonical user id"),
+    };
+    if valid {
+        return Ok(());
+    }
+    Err(PolicyError::new(
+        &format!("{place}.Principal.{}", principal.type_name()),
+        Rule::InvalidPrincipal,
+        format!("{id:?} is not {due}"),
+    ))
+}
+
+fn check_actions(place: &str, actions: &Scope) -> Result<(), PolicyError> {
+    let place = match actions {
+        Scope::Only(_) => format!("{place}.Action"),
+        Scope::Except(_) => format!("{place}.NotAction"),
+    };
+    for_each(&place, actions.patterns(), |place, action| {
+        let valid = action == "*"
+            || action.split_once(':').is_some_and(|(service, name)| {
+                (service == "*" || is_service(service)) && is_action_name(name)
+            });
+        if valid {
+            return Ok(());
+        }
+        Err(PolicyError::new(
+            place,
+            Rule::InvalidAction,
+            format!("{action:?} is neither \"*\" nor service:Name"),
+        ))
+    })
+}
+
+fn is_service(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+}
+
+fn is_action_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"*?-_.".contains(&byte))
+}
+
+fn check_resources(
+    kind: Kind,
+    version: Version,
+    place: &str,
+    resources: Option<&Scope>,
+) -> Result<(), PolicyError> {
+    let resources = match (kind, resources) {
+        (Kind::Trust, None) => return Ok(()),
+        (Kind::Trust, Some(_)) => {
+            return Err(PolicyError::new(
+                &format!("{place}.Resource"),
+                Rule::ProhibitedElement,
+                "a trust policy speaks of its own role and has no Resource",
+            ));
+        }
+        (_, None) => {
+            return Err(PolicyError::new(
+                place,
+                Rule::MissingElement,
+                "has to have a Resource or a NotResource",
+            ));
+        }
+        (_, Some(resources)) => resources,
+    };
+    let place = match resources {
+        Scope::Only(_) => format!("{place}.Resource"),
+        Scope::Except(_) => format!("{place}.NotResource"),
+    };
+    for_each(&place, resources.patterns(), |place, resource| {
+        check_variables(version, place, resource)?;
+        arn::check_resource(resource)
+            .map_err(|reason| PolicyError::new(place, Rule::InvalidResource, reason))
+    })
+}
+
+fn check_conditions(
+    version: Version,
+    place: &str,
+    conditions: &[Condition],
+) -> Result<(), PolicyError> {
+    let mut seen = HashSet::new();
+    for condition in conditions {
+        let Condition {
+            operator,
+            key,
+            values,
+        } = condition;
+        let place = format!("{place}.Condition.{operator}.{key}");
+        if !is_condition_key(key) {
+            return Err(PolicyError::new(
+                &place,
+                Rule::InvalidConditionKey,
+                format!("{key:?} is not of the form prefix:name"),
+            ));
+        }
+        if !seen.insert((operator, key.to_lowercase())) {
+            return Err(PolicyError::new(
+                &place,
+                Rule::DuplicateKey,
+                "the same operator tests this key already; case makes no difference",
+            ));
+        }
+        for_each(&place, values, |place, value| {
+            check_value(version, place, condition, value)
+        })?;
+    }
+    Ok(())
+}
+
+fn is_condition_key(key: &str) -> bool {
+    key.split_once(':').is_some_and(|(prefix, name)| {
+        is_service(prefix)
+            && !name.is_empty()
+            && !name
+                .chars()
+                .any(|character| character.is_control() || "*?${}\"".contains(character))
+    })
+}
+
+fn check_value(
+    version: Version,
+    place: &str,
+    condition: &Condition,
+    value: &str,
+) -> Result<(), PolicyError> {
+    let test = condition.operator.test;
+    if test.takes_variables() {
+        let template = check_variables(version, place, value)?;
+        if template.has_variables() {
+            return Ok(());
+        }
+    }
+    let (valid, due) = match test.family() {
+        Family::Text | Family::TextIgnoringCase | Family::TextPattern => (true, ""),
+        Family::Arn => (!value.is_empty(), "an ARN"),
+        Family::Number => (Decimal::parse(value).is_some(), "a decimal number"),
+        Family::Date => (
+            Moment::parse(value).is_some(),
+            "a date of ISO 8601 or seconds since 1970",
+        ),
+        Family::Boolean | Family::Presence => (parse_bool(value).is_some(), "true or false"),
+        Family::Binary => (parse_base64(value).is_some(), "base 64"),
+        Family::Address => (
+            Network::parse(value).is_some(),
+            "an address or a range of addresses",
+        ),
+    };
+    if valid {
+        return Ok(());
+    }
+    Err(PolicyError::new(
+        place,
+        Rule::InvalidConditionValue,
+        format!("{value:?} is not {due}"),
+    ))
+}
+
+fn check_variables(version: Version, place: &str, text: &str) -> Result<Template, PolicyError> {
+    Template::parse(version, text)
+        .map_err(|reason| PolicyError::new(place, Rule::InvalidVariable, reason))
+}
+
+fn for_each(
+    place: &str,
+    values: &[String],
+    mut check: impl FnMut(&str, &str) -> Result<(), PolicyError>,
+) -> Result<(), PolicyError> {
+    match values {
+        [] => Err(PolicyError::new(place, Rule::Empty, "the list is empty")),
+        [value] => check(place, value),
+        values => values
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, value)| check(&format!("{place}[{index}]"), value)),
+    }
+}

@@ -1,0 +1,218 @@
+//! Policy variables: `${key}`, `${key, 'default'}` and the escapes `${*}`, `${?}`, `${$}`.
+//!
+//! "IAM policy elements: Variables and tags", IAM User Guide. Version 2008-10-17 of the language
+//! has none of them.
+
+use std::collections::BTreeSet;
+
+use crate::context::{Context, Lookup};
+use crate::document::Version;
+use crate::pattern::Pattern;
+
+/// A text of a policy, taken apart at its variables.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Text(String),
+    Escape(char),
+    Variable {
+        key: String,
+        default: Option<String>,
+    },
+}
+
+/// What became of a template under a request's context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resolved<T> {
+    Value(T),
+    /// A variable has no value: this matches nothing.
+    Unresolved,
+    /// A variable's key is not known, so neither is this.
+    Unknown(BTreeSet<String>),
+}
+
+/// Where in the text a variable is wrong, and how.
+pub(crate) type VariableError = &'static str;
+
+impl Template {
+    pub(crate) fn parse(version: Version, text: &str) -> Result<Template, VariableError> {
+        if version == Version::V2008 {
+            return Ok(Template {
+                parts: vec![Part::Text(text.to_owned())],
+            });
+        }
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(start) = rest.find("${") {
+            if start > 0 {
+                parts.push(Part::Text(rest[..start].to_owned()));
+            }
+            let (part, after) = parse_variable(&rest[start + 2..])?;
+            parts.push(part);
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Template { parts })
+    }
+
+    pub(crate) fn has_variables(&self) -> bool {
+        self.parts
+            .iter()
+            .any(|part| matches!(part, Part::Variable { .. }))
+    }
+
+    /// The pattern, if it is the same for every request.
+    pub(crate) fn constant_pattern(&self) -> Option<Pattern> {
+        match self.to_pattern(&Context::new()) {
+            Resolved::Value(pattern) if !self.has_variables() => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// The template as a pattern: wildcards of the policy are live, those in a value are not.
+    pub(crate) fn to_pattern(&self, context: &Context) -> Resolved<Pattern> {
+        self.resolve(context, |pattern: &mut Pattern, text, from_policy| {
+            if from_policy {
+                pattern.push_pattern(text);
+            } else {
+                pattern.push_literal(text);
+            }
+        })
+    }
+
+    /// The template as plain text, for operators without wildcards.
+    pub(crate) fn to_text(&self, context: &Context) -> Resolved<String> {
+        self.resolve(context, |whole: &mut String, text, _| whole.push_str(text))
+    }
+
+    fn resolve<T: Default>(
+        &self,
+        context: &Context,
+        mut push: impl FnMut(&mut T, &str, bool),
+    ) -> Resolved<T> {
+        let mut whole = T::default();
+        let mut unresolved = false;
+        let mut missing = BTreeSet::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => push(&mut whole, text, true),
+                Part::Escape(character) => {
+                    push(&mut whole, character.encode_utf8(&mut [0; 4]), false);
+                }
+                Part::Variable { key, default } => match (context.lookup(key), default) {
+                    (Lookup::Present([value]), _) => push(&mut whole, value, false),
+                    (Lookup::Absent, Some(default)) => push(&mut whole, default, false),
+                    // A key with many values can't stand for one text.
+                    (Lookup::Present(_) | Lookup::Absent, _) => unresolved = true,
+                    (Lookup::Unknown, _) => {
+                        missing.insert(key.clone());
+                    }
+                },
+            }
+        }
+        if unresolved {
+            Resolved::Unresolved
+        } else if missing.is_empty() {
+            Resolved::Value(whole)
+        } else {
+            Resolved::Unknown(missing)
+        }
+    }
+
+    /// One way of writing for all templates of the same meaning, in version 2012-10-17.
+    ///
+    /// `live` says whether wildcards are, as in resources; otherwise `*` is itself.
+    pub(crate) fn to_canonical_text(&self, live: bool) -> String {
+        let mut text = String::new();
+        let mut run = Pattern::default();
+        let flush = |run: &mut Pattern, text: &mut String| {
+            let run = std::mem::take(run).normalised();
+            let piece = run.to_policy_text();
+            if live {
+                text.push_str(&piece);
+            } else {
+                text.push_str(&piece.replace("${*}", "*").replace("${?}", "?"));
+            }
+        };
+        for part in &self.parts {
+            match part {
+                Part::Text(piece) if live => run.push_pattern(piece),
+                Part::Text(piece) => run.push_literal(piece),
+                Part::Escape(character) => run.push_literal(character.encode_utf8(&mut [0; 4])),
+                Part::Variable { key, default } => {
+                    flush(&mut run, &mut text);
+                    text.push_str("${");
+                    text.push_str(&key.to_lowercase());
+                    if let Some(default) = default {
+                        text.push_str(", '");
+                        text.push_str(default);
+                        text.push('\'');
+                    }
+                    text.push('}');
+                }
+            }
+        }
+        flush(&mut run, &mut text);
+        text
+    }
+}
+
+/// Reads what follows `${`.
+fn parse_variable(text: &str) -> Result<(Part, &str), VariableError> {
+    for escape in ['*', '?', '$'] {
+        if let Some(after) = text
+            .strip_prefix(escape)
+            .and_then(|rest| rest.strip_prefix('}'))
+        {
+            return Ok((Part::Escape(escape), after));
+        }
+    }
+    let end = text
+        .find([',', '}'])
+        .ok_or("a policy variable is not closed with `}`")?;
+    let key = &text[..end];
+    if key.is_empty() {
+        return Err("a policy variable has no name");
+    }
+    if key.contains(|character: char| {
+        character.is_control() || matches!(character, '$' | '{' | '*' | '?' | '\'' | '"')
+    }) || key.trim() != key
+    {
+        return Err("the name of a policy variable has a character that it can't have");
+    }
+    let rest = &text[end..];
+    if let Some(after) = rest.strip_prefix('}') {
+        return Ok((
+            Part::Variable {
+                key: key.to_owned(),
+                default: None,
+            },
+            after,
+        ));
+    }
+    let default = rest
+        .strip_prefix(',')
+        .map(str::trim_start)
+        .and_then(|rest| rest.strip_prefix('\''))
+        .ok_or("the default of a policy variable is not in single quotes")?;
+    let (default, after) = default
+        .split_once('\'')
+        .ok_or("the default of a policy variable is not in single quotes")?;
+    let after = after
+        .trim_start()
+        .strip_prefix('}')
+        .ok_or("a policy variable is not closed with `}`")?;
+    Ok((
+        Part::Variable {
+            key: key.to_owned(),
+            default: Some(default.to_owned()),
+        },
+        after,
+    ))
+}

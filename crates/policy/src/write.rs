@@ -1,0 +1,94 @@
+//! The compact text of a document, in the order in which people read one.
+
+use crate::condition::Condition;
+use crate::document::Document;
+use crate::statement::{Principal, Scope, Statement};
+
+pub(crate) fn document(document: &Document) -> String {
+    let mut members = Vec::new();
+    if let Some(version) = document.written_version() {
+        members.push(("Version", string(version.name())));
+    }
+    if let Some(id) = document.id() {
+        members.push(("Id", string(id)));
+    }
+    let statements: Vec<String> = document.statements().iter().map(statement).collect();
+    members.push(("Statement", format!("[{}]", statements.join(","))));
+    object(members)
+}
+
+fn statement(statement: &Statement) -> String {
+    let mut members = Vec::new();
+    if let Some(sid) = &statement.sid {
+        members.push(("Sid", string(sid)));
+    }
+    members.push(("Effect", string(statement.effect.name())));
+    if !statement.principals.is_empty() {
+        members.push(("Principal", principals(&statement.principals)));
+    }
+    members.push(match &statement.actions {
+        Scope::Only(patterns) => ("Action", strings(patterns)),
+        Scope::Except(patterns) => ("NotAction", strings(patterns)),
+    });
+    match &statement.resources {
+        Some(Scope::Only(patterns)) => members.push(("Resource", strings(patterns))),
+        Some(Scope::Except(patterns)) => members.push(("NotResource", strings(patterns))),
+        None => {}
+    }
+    if !statement.conditions.is_empty() {
+        members.push(("Condition", conditions(&statement.conditions)));
+    }
+    object(members)
+}
+
+fn principals(principals: &[Principal]) -> String {
+    if principals == [Principal::Anyone] {
+        return string("*");
+    }
+    let mut types: Vec<(&str, Vec<String>)> = Vec::new();
+    for principal in principals {
+        let id = principal.id().to_owned();
+        match types
+            .iter_mut()
+            .find(|(name, _)| *name == principal.type_name())
+        {
+            Some((_, ids)) => ids.push(id),
+            None => types.push((principal.type_name(), vec![id])),
+        }
+    }
+    object(types.iter().map(|(name, ids)| (*name, strings(ids))))
+}
+
+/// The conditions of one operator stand side by side; `Document` sees to that.
+fn conditions(conditions: &[Condition]) -> String {
+    let operators = conditions
+        .chunk_by(|one, next| one.operator == next.operator)
+        .map(|same| {
+            let keys = same
+                .iter()
+                .map(|condition| (condition.key.as_str(), strings(&condition.values)));
+            (same[0].operator.to_string(), object(keys))
+        });
+    object(operators)
+}
+
+fn object<K: AsRef<str>>(members: impl IntoIterator<Item = (K, String)>) -> String {
+    let members: Vec<String> = members
+        .into_iter()
+        .map(|(name, value)| format!("{}:{value}", string(name.as_ref())))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// One string stands without its list.
+fn strings(values: &[String]) -> String {
+    if let [value] = values {
+        return string(value);
+    }
+    let values: Vec<String> = values.iter().map(|value| string(value)).collect();
+    format!("[{}]", values.join(","))
+}
+
+fn string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
