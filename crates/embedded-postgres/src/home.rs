@@ -14,9 +14,6 @@ use crate::account::Account;
 use crate::error::{Doing, PostgresError, Tried};
 use crate::leftover;
 
-/// How long an earlier server on the same data has to go: longer than its watchdog takes.
-const GOING: Duration = Duration::from_secs(20);
-
 /// The prefix of temporary directories.
 const PREFIX: &str = "engine-roles-postgres-";
 
@@ -243,7 +240,7 @@ impl Home {
 
     /// The log, locked. The server inherits it, so the lock is free only when no process of an
     /// earlier server is left; waits for that.
-    pub(crate) fn locked_log(&self) -> Result<File, PostgresError> {
+    pub(crate) fn locked_log(&self, wait: Duration) -> Result<File, PostgresError> {
         let path = self.root.join("log");
         let log = open(
             &path,
@@ -251,7 +248,7 @@ impl Home {
         )
         .doing("open", &path)?;
         self.account.own(&path)?;
-        let deadline = Instant::now() + GOING;
+        let deadline = Instant::now() + wait;
         loop {
             match log.try_lock() {
                 Ok(()) => return Ok(log),

@@ -133,4 +133,35 @@ mod tests {
         );
         assert_eq!(of("S    vi /d/pgdata\n"), Process::Unrelated);
     }
+
+    #[test]
+    fn proc_tells_a_server_from_a_zombie_and_from_others() {
+        let made = tempfile::tempdir().unwrap();
+        let (proc, data, other) = (
+            made.path().join("proc"),
+            made.path().join("data"),
+            made.path().join("other"),
+        );
+        for directory in [&data, &other] {
+            fs::create_dir(directory).unwrap();
+        }
+        let process = |pid: u32, stat: &str, name: &str, work: &Path| {
+            let directory = proc.join(pid.to_string());
+            fs::create_dir_all(&directory).unwrap();
+            fs::write(
+                directory.join("stat"),
+                format!("{pid} ({name}) {stat} 1 2 3"),
+            )
+            .unwrap();
+            fs::write(directory.join("comm"), format!("{name}\n")).unwrap();
+            std::os::unix::fs::symlink(work, directory.join("cwd")).unwrap();
+            process_in_proc(&proc, pid, &data)
+        };
+        assert_eq!(process(1, "S", "postgres", &data), Process::Server);
+        assert_eq!(process(2, "S", "postgres", &other), Process::Unrelated);
+        assert_eq!(process(3, "S", "bash", &data), Process::Unrelated);
+        assert_eq!(process(4, "Z", "postgres", &data), Process::Zombie);
+        assert_eq!(process(5, "S", "odd ) Z (", &other), Process::Unrelated);
+        assert_eq!(process_in_proc(&proc, 6, &data), Process::Absent);
+    }
 }

@@ -23,6 +23,7 @@ mod wheel;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -33,7 +34,7 @@ pub use test_database::{TestDatabase, test_database};
 use server::Server;
 
 /// Which Postgres to start, and on which data.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PostgresConfig {
     /// The directory that keeps the data between runs. `None` for a temporary one, removed when the
     /// server stops or this process ends; it trades safety against a crash of the machine for speed.
@@ -43,8 +44,22 @@ pub struct PostgresConfig {
     pub data_dir: Option<PathBuf>,
     /// Start a server even if `DATABASE_URL` is set: for tests that stop or kill it.
     pub own: bool,
+    /// How long an earlier server on the same data has to go before that is an error. One whose
+    /// parent was killed takes a moment to shut down.
+    pub wait_for_earlier: Duration,
     /// Where to look for Postgres.
     pub environment: Environment,
+}
+
+impl Default for PostgresConfig {
+    fn default() -> Self {
+        PostgresConfig {
+            data_dir: None,
+            own: false,
+            wait_for_earlier: Duration::from_secs(20),
+            environment: Environment::default(),
+        }
+    }
 }
 
 /// A Postgres server.
@@ -82,8 +97,7 @@ impl Postgres {
             url::with_database(&url, "x")?;
             return Ok(Postgres { url, own: None });
         }
-        let server =
-            on_a_thread(move || Server::start(&config.environment, config.data_dir)).await?;
+        let server = on_a_thread(move || Server::start(&config)).await?;
         let postgres = Postgres {
             url: server.url.clone(),
             own: Some(Own {

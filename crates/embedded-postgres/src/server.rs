@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
-use crate::environment::Environment;
+use crate::PostgresConfig;
 use crate::error::{Doing, PostgresError};
 use crate::home::Home;
 use crate::leftover::{self, Recorded};
@@ -18,6 +17,9 @@ use crate::watchdog::{Farewell, Watchdog};
 
 /// How long a start may take, recovery after a crash included.
 const STARTING: Duration = Duration::from_mins(2);
+
+/// How long the processes of a server that was ended have to go.
+const GOING: Duration = Duration::from_secs(30);
 
 /// How many free ports somebody else may take before us.
 const PORTS: usize = 20;
@@ -34,18 +36,15 @@ pub(crate) struct Server {
 
 impl Server {
     /// Finds binaries, makes data where there are none, and starts.
-    pub(crate) fn start(
-        environment: &Environment,
-        data_dir: Option<PathBuf>,
-    ) -> Result<Server, PostgresError> {
-        let (home, temporary) = match data_dir {
-            Some(requested) => (Home::kept(&requested)?, None),
+    pub(crate) fn start(config: &PostgresConfig) -> Result<Server, PostgresError> {
+        let (home, temporary) = match &config.data_dir {
+            Some(requested) => (Home::kept(requested)?, None),
             None => Home::temporary().map(|(home, guard)| (home, Some(guard)))?,
         };
         // Taken before anything is looked at, since an earlier server may just be ending.
-        let log = home.locked_log()?;
+        let log = home.locked_log(config.wait_for_earlier)?;
         log.set_len(0).doing("empty the log in", home.root())?;
-        let binaries = search::find(environment, home.account(), home.data_major())?;
+        let binaries = search::find(&config.environment, home.account(), home.data_major())?;
         if home.data_major().is_none() {
             make_data(&home, &binaries, &log)?;
         }
@@ -71,7 +70,7 @@ impl Server {
         }
         self.watchdog.keep();
         self.watchdog.let_go_and_wait();
-        let log = self.home.locked_log()?;
+        let log = self.home.locked_log(GOING)?;
         let deadline = Instant::now() + STARTING;
         loop {
             match run(&self.home, &self.binaries, &log, self.port)? {
@@ -90,7 +89,10 @@ impl Server {
     /// connections' included. The data stay.
     pub(crate) fn end_by(&mut self, signal: Signal) -> Result<(), PostgresError> {
         self.watchdog.signal(signal);
-        self.home.locked_log().map(drop)
+        drop(self.home.locked_log(GOING)?);
+        // It has gone; that news is still on its way to us.
+        self.watchdog.wait_for_end();
+        Ok(())
     }
 
     /// Ends the server and waits until nothing of it is left.
@@ -249,12 +251,9 @@ fn settings(temporary: bool, port: u16) -> Vec<(&'static str, String)> {
     .into();
     settings.push(("port", port.to_string()));
     if temporary {
-        // Survives a crash of the server, not one of the machine.
-        let fast = [
-            ("fsync", "off"),
-            ("synchronous_commit", "off"),
-            ("full_page_writes", "off"),
-        ];
+        // Survives a crash of the server, though not one of the machine. Commits must still wait
+        // for the log to be written, else a server that is killed forgets the last of them.
+        let fast = [("fsync", "off"), ("full_page_writes", "off")];
         settings.extend(fast.map(|(name, value)| (name, value.to_owned())));
     }
     settings

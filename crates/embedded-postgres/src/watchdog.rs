@@ -127,16 +127,18 @@ impl Watchdog {
         }
     }
 
+    /// Waits for the server to end by itself.
+    pub(crate) fn wait_for_end(&self) -> String {
+        self.ended.wait().clone()
+    }
+
     /// Waits for the server to end by itself, then lets go of it without removing anything.
     pub(crate) fn finish(mut self) -> String {
-        loop {
-            if let Some(status) = self.ended().map(str::to_owned) {
-                self.keep();
-                let _ = self.shell.wait();
-                return status;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let status = self.wait_for_end();
+        self.keep();
+        self.let_go();
+        let _ = self.shell.wait();
+        status
     }
 
     /// The next end of the leash will remove nothing.
