@@ -1,0 +1,172 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::call_log::Call;
+use crate::config::{Quotas, account_id};
+use crate::faults::{Fault, Faults};
+use crate::server::Shared;
+use crate::throttle::Throttle;
+
+/// What tests steer and look at the sandbox with.
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/_sandbox/state", get(state))
+        .route("/_sandbox/calls", get(calls).delete(clear_calls))
+        .route(
+            "/_sandbox/faults",
+            get(faults).post(set_faults).delete(clear_faults),
+        )
+        .route("/_sandbox/clock", get(clock).post(move_clock))
+        .route("/_sandbox/behaviour", post(behave))
+        .route("/_sandbox/identity-policy", post(set_identity_policy))
+        .route("/_sandbox/account", post(enter_account))
+        .route("/_sandbox/reset", post(reset))
+}
+
+type Sandbox = State<Arc<Shared>>;
+
+fn refusal(reason: impl std::fmt::Display) -> Response {
+    let body = Json(json!({ "error": reason.to_string() }));
+    (StatusCode::UNPROCESSABLE_ENTITY, body).into_response()
+}
+
+async fn state(State(shared): Sandbox) -> Json<Value> {
+    Json(shared.world().account().state())
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+async fn calls(State(shared): Sandbox, Query(query): Query<Since>) -> Json<Vec<Call>> {
+    Json(shared.calls.since(query.since))
+}
+
+async fn clear_calls(State(shared): Sandbox) -> StatusCode {
+    shared.calls.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// The faults that are set, with what is left of them.
+async fn faults(State(shared): Sandbox) -> Json<Vec<Fault>> {
+    Json(shared.world().faults.set().to_vec())
+}
+
+async fn set_faults(State(shared): Sandbox, Json(faults): Json<Vec<Fault>>) -> StatusCode {
+    shared.world().faults = Faults::new(faults);
+    StatusCode::NO_CONTENT
+}
+
+async fn clear_faults(State(shared): Sandbox) -> StatusCode {
+    shared.world().faults = Faults::default();
+    StatusCode::NO_CONTENT
+}
+
+fn clock_reading(shared: &Shared) -> Json<Value> {
+    let now = u64::try_from(shared.clock.now().as_millis()).unwrap_or(u64::MAX);
+    Json(json!({ "now_ms": now, "frozen": shared.clock.is_frozen() }))
+}
+
+async fn clock(State(shared): Sandbox) -> Json<Value> {
+    clock_reading(&shared)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    freeze: Option<bool>,
+    #[serde(default)]
+    advance_ms: u64,
+}
+
+async fn move_clock(State(shared): Sandbox, Json(request): Json<Move>) -> Json<Value> {
+    if let Some(frozen) = request.freeze {
+        shared.clock.freeze(frozen);
+    }
+    shared
+        .clock
+        .advance(Duration::from_millis(request.advance_ms));
+    clock_reading(&shared)
+}
+
+/// What of the configuration can change while the sandbox runs. What is absent stays.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Behaviour {
+    latency_ms: Option<u64>,
+    stale_reads_ms: Option<u64>,
+    stale_writes: Option<bool>,
+    /// 0 is no limit.
+    rate: Option<f64>,
+    burst: Option<u32>,
+    /// As on the command line.
+    quota: Option<String>,
+}
+
+async fn behave(State(shared): Sandbox, Json(behaviour): Json<Behaviour>) -> Response {
+    let quotas = behaviour.quota.map(|quota| quota.parse::<Quotas>());
+    let quotas = match quotas.transpose() {
+        Ok(quotas) => quotas,
+        Err(reason) => return refusal(reason),
+    };
+    let mut world = shared.world();
+    if let Some(ms) = behaviour.latency_ms {
+        world.latency = Duration::from_millis(ms);
+    }
+    if let Some(ms) = behaviour.stale_reads_ms {
+        world.stale_reads = Duration::from_millis(ms);
+    }
+    if let Some(stale) = behaviour.stale_writes {
+        world.stale_writes = stale;
+    }
+    if let Some(rate) = behaviour.rate {
+        let now = shared.clock.now();
+        let throttle = || Throttle::new(rate, behaviour.burst, now);
+        world.throttle = (rate > 0.0).then(throttle);
+    }
+    if let Some(quotas) = quotas {
+        world.quotas = quotas;
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn set_identity_policy(State(shared): Sandbox, Json(policy): Json<Value>) -> Response {
+    let policy = Some(&policy).filter(|policy| !policy.is_null());
+    match shared.world().set_identity_policy(policy) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refusal(error),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountRequest {
+    account_id: String,
+}
+
+async fn enter_account(State(shared): Sandbox, Json(request): Json<AccountRequest>) -> Response {
+    match account_id(&request.account_id) {
+        Ok(id) => {
+            shared.world().enter_account(&id);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(reason) => refusal(reason),
+    }
+}
+
+/// Empties the sandbox: accounts, faults, calls.
+async fn reset(State(shared): Sandbox) -> StatusCode {
+    shared.world().reset();
+    shared.calls.clear();
+    StatusCode::NO_CONTENT
+}

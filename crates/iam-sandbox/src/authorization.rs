@@ -1,0 +1,169 @@
+use std::collections::BTreeMap;
+
+use engine_roles_policy as policy;
+use engine_roles_policy::{Decision, Document, Request};
+
+use crate::context::Context;
+use crate::errors::ApiError;
+use crate::names::Name;
+use crate::tags::Tags;
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) account: String,
+    /// The ARN of the session.
+    pub(crate) arn: String,
+    /// The ARN of the session's role.
+    pub(crate) role_arn: String,
+    pub(crate) user_id: String,
+}
+
+impl Caller {
+    /// The condition keys that each of its requests has.
+    pub(crate) fn context(&self) -> policy::Context {
+        policy::Context::new()
+            .with("aws:PrincipalAccount", &self.account)
+            .with("aws:PrincipalArn", &self.role_arn)
+            .with("aws:PrincipalType", "AssumedRole")
+            .with("aws:userid", &self.user_id)
+            .with("aws:RequestedRegion", "us-east-1")
+            .with("aws:SecureTransport", "true")
+    }
+}
+
+/// One thing that a caller must be allowed to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    action: &'static str,
+    resource: String,
+    keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Access {
+    pub(crate) fn new(action: &'static str, resource: &str) -> Self {
+        Self {
+            action,
+            resource: resource.to_owned(),
+            keys: BTreeMap::new(),
+        }
+    }
+
+    /// Access to a role as it is; to one that isn't there by the ARN that it would have under
+    /// the unknown path, without tags.
+    pub(crate) fn to_role(action: &'static str, name: &Name, cx: &Context<'_>) -> Self {
+        match cx.account.roles.current(&name.key()) {
+            Some(role) => Self::new(action, &role.arn).on(&role.tags),
+            None => Self::new(
+                action,
+                &cx.account.arn("role", cx.unknown_path, name.as_str()),
+            ),
+        }
+    }
+
+    /// As [`Access::to_role`].
+    pub(crate) fn to_instance_profile(action: &'static str, name: &Name, cx: &Context<'_>) -> Self {
+        if let Some(profile) = cx.account.instance_profiles.current(&name.key()) {
+            return Self::new(action, &profile.arn).on(&profile.tags);
+        }
+        let (path, name) = (cx.unknown_path, name.as_str());
+        Self::new(action, &cx.account.arn("instance-profile", path, name))
+    }
+
+    pub(crate) fn to_policy(action: &'static str, arn: &str, cx: &Context<'_>) -> Self {
+        let access = Self::new(action, arn);
+        match cx.account.policy_at(arn, cx.now) {
+            Some(policy) => access.on(&policy.tags),
+            None => access,
+        }
+    }
+
+    /// Passing a role to EC2 through an instance profile. The role's tags don't count: IAM says
+    /// that they can't be relied on here.
+    pub(crate) fn passing_role(role: &Name, profile: &Name, cx: &Context<'_>) -> Self {
+        let service = match cx.account.partition.as_str() {
+            "aws-cn" => "ec2.amazonaws.com.cn",
+            _ => "ec2.amazonaws.com",
+        };
+        let role = Self::to_role("iam:PassRole", role, cx);
+        let profile = Self::to_instance_profile("iam:PassRole", profile, cx);
+        Self::new("iam:PassRole", &role.resource)
+            .with("iam:PassedToService", service)
+            .with("iam:AssociatedResourceArn", &profile.resource)
+    }
+
+    /// With a condition key.
+    pub(crate) fn with(mut self, key: impl Into<String>, value: &str) -> Self {
+        self.keys.insert(key.into(), vec![value.to_owned()]);
+        self
+    }
+
+    /// With the boundary that the role has.
+    pub(crate) fn with_boundary_of(self, role: &Name, cx: &Context<'_>) -> Self {
+        let role = cx.account.roles.current(&role.key());
+        match role.and_then(|role| role.boundary.as_ref()) {
+            Some(boundary) => self.with("iam:PermissionsBoundary", boundary),
+            None => self,
+        }
+    }
+
+    /// With the keys of tags that the request names.
+    pub(crate) fn with_tag_keys(mut self, keys: &[String]) -> Self {
+        if !keys.is_empty() {
+            self.keys.insert("aws:TagKeys".to_owned(), keys.to_vec());
+        }
+        self
+    }
+
+    /// With the tags that the request sets.
+    pub(crate) fn requesting(self, tags: &Tags) -> Self {
+        let keys: Vec<_> = tags.keys().into_iter().collect();
+        tags.iter().fold(self.with_tag_keys(&keys), |access, tag| {
+            access.with(format!("aws:RequestTag/{}", tag.key), &tag.value)
+        })
+    }
+
+    /// With the tags that the resource has.
+    fn on(self, tags: &Tags) -> Self {
+        tags.iter().fold(self, |access, tag| {
+            access
+                .with(format!("aws:ResourceTag/{}", tag.key), &tag.value)
+                .with(format!("iam:ResourceTag/{}", tag.key), &tag.value)
+        })
+    }
+
+    /// Lets it pass, or words the refusal as AWS does.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub(crate) fn check(&self, policy: &Document, caller: &Caller) -> Result<(), ApiError> {
+        let keys = self.keys.iter();
+        let context = keys.fold(caller.context(), |context, (key, values)| {
+            context.with_values(key, values)
+        });
+        let request = Request::new(self.action, &self.resource).in_context(context);
+        match policy::evaluate(&request, &[policy], None) {
+            Decision::Allowed { .. } => Ok(()),
+            Decision::Denied { .. } => {
+                Err(self.denied(caller, "with an explicit deny in an identity-based policy"))
+            }
+            _ => Err(self.denied(
+                caller,
+                &format!(
+                    "because no identity-based policy allows the {} action",
+                    self.action
+                ),
+            )),
+        }
+    }
+
+    fn denied(&self, caller: &Caller, reason: &str) -> ApiError {
+        ApiError::new(
+            "AccessDenied",
+            format!(
+                "User: {} is not authorized to perform: {} on resource: {} {reason}",
+                caller.arn, self.action, self.resource
+            ),
+        )
+    }
+}

@@ -1,0 +1,197 @@
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use tracing::debug;
+
+use crate::call_log::End;
+use crate::connection::Breaker;
+use crate::errors::ApiError;
+use crate::faults::{Effect, When};
+use crate::operations::{self, Service};
+use crate::server::Shared;
+use crate::wire::Params;
+use crate::xml::{self, Xml};
+
+/// Answers a request in the query protocol.
+pub(crate) async fn answer(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(breaker): ConnectInfo<Breaker>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let params = Params::parse(uri.query(), &body);
+    let access_key = access_key(&headers);
+    // On a task of its own: a caller who hangs up does not undo what was asked for.
+    let call = tokio::spawn(async move { Call::new(shared, params, access_key).run().await });
+    let Some(answer) = call.await.expect("a call does not panic") else {
+        breaker.break_off();
+        return StatusCode::OK.into_response();
+    };
+    answer.into_response()
+}
+
+/// The access key in a request's signature, which itself is not looked at.
+fn access_key(headers: &HeaderMap) -> Option<String> {
+    let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (_, credential) = header.split_once("Credential=")?;
+    let (key, _) = credential.split_once('/')?;
+    let valid = key.bytes().all(|byte| byte.is_ascii_alphanumeric()) && key.len() <= 128;
+    valid.then(|| key.to_owned())
+}
+
+struct Call {
+    shared: Arc<Shared>,
+    action: String,
+    params: Params,
+    access_key: Option<String>,
+    request_id: String,
+    service: Service,
+}
+
+struct Answer {
+    status: StatusCode,
+    body: String,
+    request_id: String,
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE.as_str(), "text/xml".to_owned()),
+            ("x-amzn-requestid", self.request_id),
+        ];
+        (self.status, headers, self.body).into_response()
+    }
+}
+
+impl Call {
+    fn new(shared: Arc<Shared>, params: Params, access_key: Option<String>) -> Self {
+        let action = params.get("Action").cloned().unwrap_or_default();
+        let service = match operations::find(&action) {
+            Some(action) => action.service,
+            None if params
+                .get("Version")
+                .is_some_and(|v| v == Service::Sts.version()) =>
+            {
+                Service::Sts
+            }
+            None => Service::Iam,
+        };
+        let request_id = shared.world().request_id();
+        Self {
+            shared,
+            action,
+            params,
+            access_key,
+            request_id,
+            service,
+        }
+    }
+
+    /// The answer, or `None` where there is to be none.
+    async fn run(self) -> Option<Answer> {
+        let log = &self.shared.calls;
+        let n = log.begin(&self.action, &self.params, self.access_key.clone());
+        let outcome = self.outcome().await;
+        let Some(result) = outcome else {
+            log.end(n, &End::Reset);
+            debug!(n, action = self.action, "connection broken off");
+            return None;
+        };
+        let namespace = self.service.namespace();
+        let (status, body, code) = match &result {
+            Ok(result) => {
+                let body = xml::answer(&self.action, namespace, &self.request_id, result.as_ref());
+                (200, body, None)
+            }
+            Err(error) => {
+                let body = xml::error(error, namespace, &self.request_id);
+                (error.status(), body, Some(error.code.as_str()))
+            }
+        };
+        let end = End::Answered {
+            status,
+            error: code,
+        };
+        log.end(n, &end);
+        debug!(n, action = self.action, status, error = code, "answered");
+        Some(Answer {
+            status: StatusCode::from_u16(status).expect("statuses are constants"),
+            body,
+            request_id: self.request_id,
+        })
+    }
+
+    /// What comes of it, with the fault that hits it; `None` is a broken connection.
+    async fn outcome(&self) -> Option<Result<Option<Xml>, ApiError>> {
+        let (fault, latency) = {
+            let mut world = self.shared.world();
+            let now = self.shared.clock.now();
+            match world.admit(&self.action, self.service, &self.params, now) {
+                Ok(fault) => (fault, world.latency),
+                Err(throttled) => return Some(Err(throttled)),
+            }
+        };
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        let Some((when, effect)) = fault else {
+            return Some(self.perform());
+        };
+        match (when, effect) {
+            (When::Before, Effect::HangMs(ms)) => {
+                self.hang(ms).await;
+                Some(self.perform())
+            }
+            (When::After, Effect::HangMs(ms)) => {
+                let result = self.perform();
+                self.hang(ms).await;
+                Some(result)
+            }
+            (when, effect) => {
+                if when == When::After {
+                    // What it answers is what nobody hears.
+                    let _unheard = self.perform();
+                }
+                match effect {
+                    Effect::Error(code) => Some(Err(ApiError::injected(&code))),
+                    Effect::Reset | Effect::HangMs(_) => None,
+                }
+            }
+        }
+    }
+
+    async fn hang(&self, ms: u64) {
+        let duration = std::time::Duration::from_millis(ms);
+        self.shared.clock.sleep(duration).await;
+    }
+
+    fn perform(&self) -> Result<Option<Xml>, ApiError> {
+        let version = self.params.get("Version");
+        let version = version.map_or("NO_VERSION_SPECIFIED", String::as_str);
+        let action = operations::find(&self.action);
+        let action = action.filter(|action| action.service.version() == version);
+        let Some(action) = action else {
+            return Err(ApiError::new(
+                "InvalidAction",
+                format!(
+                    "Could not find operation {} for version {version}",
+                    if self.action.is_empty() {
+                        "NO_ACTION_SPECIFIED"
+                    } else {
+                        &self.action
+                    }
+                ),
+            ));
+        };
+        let access_key = self.access_key.as_deref();
+        let (params, clock) = (&self.params, &self.shared.clock);
+        self.shared
+            .world()
+            .perform(action, params, access_key, clock)
+    }
+}

@@ -1,0 +1,112 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::wire::Params;
+
+/// One call that was made, as `GET /_sandbox/calls` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Call {
+    /// Counts calls from 1 on.
+    pub n: u64,
+    /// What was called.
+    pub action: String,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// The error's code; `reset` for a connection that was broken instead.
+    pub error: Option<String>,
+    /// Milliseconds from the sandbox's start to the call, in real time.
+    pub started_ms: u64,
+    /// The same to its end; none for what is on its way.
+    pub ended_ms: Option<u64>,
+    /// All parameters but those with credentials.
+    pub params: BTreeMap<String, String>,
+    /// Whose call it was, as far as its signature says.
+    pub access_key: Option<String>,
+}
+
+pub(crate) struct CallLog {
+    started: Instant,
+    calls: Mutex<Calls>,
+}
+
+#[derive(Default)]
+struct Calls {
+    /// How many were cleared away.
+    cleared: u64,
+    kept: Vec<Call>,
+}
+
+/// How a call ended.
+pub(crate) enum End<'a> {
+    Answered { status: u16, error: Option<&'a str> },
+    Reset,
+}
+
+impl CallLog {
+    pub(crate) fn start() -> Self {
+        Self {
+            started: Instant::now(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// Notes the beginning of a call; its number.
+    pub(crate) fn begin(&self, action: &str, params: &Params, access_key: Option<String>) -> u64 {
+        let mut calls = self.calls();
+        let n = calls.cleared + u64::try_from(calls.kept.len()).expect("memory is smaller") + 1;
+        calls.kept.push(Call {
+            n,
+            action: action.to_owned(),
+            status: None,
+            error: None,
+            started_ms: self.now_ms(),
+            ended_ms: None,
+            params: params.shown(),
+            access_key,
+        });
+        n
+    }
+
+    /// Notes the end of a call.
+    pub(crate) fn end(&self, n: u64, end: &End<'_>) {
+        let mut calls = self.calls();
+        let index = n.checked_sub(calls.cleared + 1);
+        let index = index.and_then(|index| usize::try_from(index).ok());
+        let Some(call) = index.and_then(|index| calls.kept.get_mut(index)) else {
+            return;
+        };
+        call.ended_ms = Some(self.now_ms());
+        match end {
+            End::Answered { status, error } => {
+                call.status = Some(*status);
+                call.error = error.map(str::to_owned);
+            }
+            End::Reset => call.error = Some("reset".to_owned()),
+        }
+    }
+
+    /// The calls with greater numbers.
+    pub(crate) fn since(&self, n: u64) -> Vec<Call> {
+        let calls = self.calls();
+        let known = usize::try_from(n.saturating_sub(calls.cleared)).unwrap_or(usize::MAX);
+        calls.kept.get(known..).unwrap_or_default().to_vec()
+    }
+
+    /// Forgets all calls; numbers go on.
+    pub(crate) fn clear(&self) {
+        let mut calls = self.calls();
+        calls.cleared += u64::try_from(calls.kept.len()).expect("memory is smaller");
+        calls.kept.clear();
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn calls(&self) -> std::sync::MutexGuard<'_, Calls> {
+        self.calls.lock().expect("no holder of the call log panics")
+    }
+}

@@ -1,0 +1,157 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use engine_roles_policy::Document;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::account::Account;
+use crate::authorization::{Access, Caller};
+use crate::config::Quotas;
+use crate::errors::ApiError;
+use crate::instance_profile::InstanceProfile;
+use crate::managed_policy::ManagedPolicy;
+use crate::names::Name;
+use crate::role::Role;
+use crate::world::Sessions;
+
+/// What one call works on, and the moment it does.
+pub(crate) struct Context<'a> {
+    pub(crate) account: &'a mut Account,
+    pub(crate) sessions: &'a mut Sessions,
+    pub(crate) rng: &'a mut StdRng,
+    pub(crate) quotas: &'a Quotas,
+    pub(crate) identity_policy: Option<&'a Document>,
+    pub(crate) caller: Caller,
+    pub(crate) now: Duration,
+    pub(crate) date: DateTime<Utc>,
+    /// The moment that this call sees, if it reads.
+    pub(crate) view: Duration,
+    /// The oldest moment that any call may still see.
+    pub(crate) horizon: Duration,
+    /// The path that the ARN of something that doesn't exist is taken to have.
+    pub(crate) unknown_path: &'a str,
+}
+
+impl Context<'_> {
+    /// # Errors
+    /// `AccessDenied` at the first access that the identity's policy does not allow.
+    pub(crate) fn authorize(&self, accesses: Vec<Access>) -> Result<(), ApiError> {
+        let Some(policy) = self.identity_policy else {
+            return Ok(());
+        };
+        let mut accesses = accesses.into_iter();
+        accesses.try_for_each(|access| access.check(policy, &self.caller))
+    }
+
+    /// A role as this call sees it.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub(crate) fn role(&self, name: &Name) -> Result<Arc<Role>, ApiError> {
+        let role = self.account.roles.at(&name.key(), self.view);
+        role.cloned().ok_or_else(|| no_role(name))
+    }
+
+    /// An instance profile as this call sees it.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub(crate) fn instance_profile(&self, name: &Name) -> Result<Arc<InstanceProfile>, ApiError> {
+        let profile = self.account.instance_profiles.at(&name.key(), self.view);
+        profile.cloned().ok_or_else(|| no_profile(name))
+    }
+
+    /// A managed policy as this call sees it.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub(crate) fn policy(&self, arn: &str) -> Result<Arc<ManagedPolicy>, ApiError> {
+        let policy = self.account.policy_at(arn, self.view).cloned();
+        policy.ok_or_else(|| ApiError::absent(format!("Policy {arn} was not found.")))
+    }
+
+    /// Changes a role as it is. A write whose view is old does not find what is too new for it,
+    /// but what it finds is never old.
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, or what `change` answers.
+    pub(crate) fn change_role(
+        &mut self,
+        name: &Name,
+        change: impl FnOnce(&mut Role) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        let mut role = Role::clone(&*self.role_to_write(name)?);
+        change(&mut role)?;
+        self.put_role(&name.key(), Some(role));
+        Ok(())
+    }
+
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub(crate) fn role_to_write(&self, name: &Name) -> Result<Arc<Role>, ApiError> {
+        self.role(name)?;
+        let role = self.account.roles.current(&name.key());
+        role.cloned().ok_or_else(|| no_role(name))
+    }
+
+    /// As [`Context::change_role`].
+    ///
+    /// # Errors
+    /// `NoSuchEntity`, or what `change` answers.
+    pub(crate) fn change_instance_profile(
+        &mut self,
+        name: &Name,
+        change: impl FnOnce(&mut InstanceProfile) -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        let mut profile = InstanceProfile::clone(&*self.instance_profile_to_write(name)?);
+        change(&mut profile)?;
+        self.put_instance_profile(&name.key(), Some(profile));
+        Ok(())
+    }
+
+    /// # Errors
+    /// `NoSuchEntity`.
+    pub(crate) fn instance_profile_to_write(
+        &self,
+        name: &Name,
+    ) -> Result<Arc<InstanceProfile>, ApiError> {
+        self.instance_profile(name)?;
+        let profile = self.account.instance_profiles.current(&name.key());
+        profile.cloned().ok_or_else(|| no_profile(name))
+    }
+
+    pub(crate) fn put_role(&mut self, key: &str, role: Option<Role>) {
+        let role = role.map(Arc::new);
+        self.account.roles.put(key, self.now, self.horizon, role);
+    }
+
+    pub(crate) fn put_instance_profile(&mut self, key: &str, profile: Option<InstanceProfile>) {
+        let (now, profile) = (self.now, profile.map(Arc::new));
+        let profiles = &mut self.account.instance_profiles;
+        profiles.put(key, now, self.horizon, profile);
+    }
+
+    /// A unique id as IAM makes them: `AROA` and the like, then 17 characters.
+    pub(crate) fn unique_id(&mut self, prefix: &str) -> String {
+        prefix.to_owned() + &self.random(17)
+    }
+
+    /// So many random capital letters and digits.
+    pub(crate) fn random(&mut self, length: usize) -> String {
+        const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let mut char = || char::from(ALPHABET[self.rng.random_range(0..32)]);
+        (0..length).map(|_| char()).collect()
+    }
+}
+
+pub(crate) fn no_role(name: &Name) -> ApiError {
+    let name = name.as_str();
+    ApiError::absent(format!("The role with name {name} cannot be found."))
+}
+
+fn no_profile(name: &Name) -> ApiError {
+    let name = name.as_str();
+    ApiError::absent(format!("Instance Profile {name} cannot be found."))
+}

@@ -1,0 +1,115 @@
+use engine_roles_policy::{Document, Kind, Principal, Rule, size_of_text};
+
+use crate::account::Account;
+use crate::errors::ApiError;
+use crate::names::length;
+use crate::wire::{Params, member};
+
+/// The most characters that are not white space in a trust policy, by IAM's default quota.
+const TRUST_SIZE: usize = 2_048;
+
+/// The permissions policy in that parameter, with its size as IAM counts it.
+///
+/// # Errors
+/// `ValidationError` for what is no text of a document, `MalformedPolicyDocument` for what is no
+/// permissions policy.
+pub(crate) fn identity(params: &Params, parameter: &str) -> Result<(String, usize), ApiError> {
+    let text = text(params, parameter)?;
+    parse(Kind::Identity, text)?;
+    Ok((text.to_owned(), size_of_text(text)))
+}
+
+/// The trust policy in that parameter.
+///
+/// # Errors
+/// As [`identity`]; also `MalformedPolicyDocument` for principals that don't exist and for other
+/// actions than those of STS, and `LimitExceeded` for more than 2,048 characters.
+pub(crate) fn trust(
+    params: &Params,
+    parameter: &str,
+    account: &Account,
+) -> Result<String, ApiError> {
+    let text = text(params, parameter)?;
+    let document = parse(Kind::Trust, text)?;
+    for statement in document.statements() {
+        if let Some(principal) = statement
+            .principals
+            .iter()
+            .find(|principal| !exists(principal, account))
+        {
+            let (kind, id) = match principal {
+                Principal::Service(id) => ("SERVICE", id.as_str()),
+                Principal::Aws(id) => ("AWS", id.as_str()),
+                _ => ("FEDERATED", ""),
+            };
+            return Err(ApiError::malformed(format!(
+                "Invalid principal in policy: \"{kind}\":\"{id}\""
+            )));
+        }
+        let is_sts = |action: &String| {
+            let action = action.to_ascii_lowercase();
+            action == "*" || action.starts_with("sts:")
+        };
+        if !statement.actions.patterns().iter().all(is_sts) {
+            return Err(ApiError::malformed(
+                "AssumeRole policy may only specify STS AssumeRole actions.",
+            ));
+        }
+    }
+    if size_of_text(text) > TRUST_SIZE {
+        return Err(ApiError::quota("ACLSizePerRole", TRUST_SIZE));
+    }
+    Ok(text.to_owned())
+}
+
+/// IAM takes no service that it doesn't know and no role of the account that isn't there. What
+/// is in other accounts, and users, the sandbox can't know, so they pass.
+fn exists(principal: &Principal, account: &Account) -> bool {
+    match principal {
+        Principal::Service(service) => [
+            ".amazonaws.com",
+            ".amazonaws.com.cn",
+            ".amazonaws.eu",
+            ".aws.internal",
+        ]
+        .iter()
+        .any(|domain| service.ends_with(domain)),
+        Principal::Aws(arn) => {
+            let Some(role) = arn.strip_prefix(&account.arn("role", "/", "")) else {
+                return true;
+            };
+            let name = role.rsplit('/').next().unwrap_or(role);
+            let role = account.roles.current(&name.to_ascii_lowercase());
+            role.is_some_and(|role| role.arn == *arn)
+        }
+        _ => true,
+    }
+}
+
+fn text<'a>(params: &'a Params, parameter: &str) -> Result<&'a str, ApiError> {
+    let text = params.required(parameter)?;
+    let member = member(parameter);
+    length(text, &member, 1, 131_072)?;
+    let valid = text
+        .chars()
+        .all(|char| matches!(char, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}'));
+    if !valid {
+        let rule = "Member must satisfy regular expression pattern: \
+                    [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+";
+        return Err(ApiError::constraint(text, &member, rule));
+    }
+    Ok(text)
+}
+
+fn parse(kind: Kind, text: &str) -> Result<Document, ApiError> {
+    Document::parse(kind, text).map_err(|error| {
+        let what = match error.rule {
+            Rule::JsonSyntax => "This policy contains invalid Json",
+            Rule::MissingElement => "Missing required field in policy",
+            Rule::ProhibitedElement => "Has prohibited field",
+            Rule::InvalidPrincipal => "Invalid principal in policy",
+            _ => "Syntax errors in policy",
+        };
+        ApiError::malformed(format!("{what}. ({error})"))
+    })
+}

@@ -1,0 +1,102 @@
+/// An error as AWS answers it: a code, a message, and the status that belongs to the code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+impl ApiError {
+    pub(crate) fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            message: message.into(),
+        }
+    }
+
+    /// The error of that code which a fault asked for.
+    pub(crate) fn injected(code: &str) -> Self {
+        let message = match code {
+            "Throttling" | "ThrottlingException" => "Rate exceeded",
+            "ServiceUnavailable" => "Service is unable to handle request.",
+            "ConcurrentModification" => {
+                "The request was rejected because multiple requests to change this object were \
+                 submitted simultaneously. Wait a few minutes and submit your request again."
+            }
+            "AccessDenied" => "User is not authorized to perform this action",
+            _ => "An injected fault",
+        };
+        Self::new(code, message)
+    }
+
+    pub(crate) fn missing(member: &str) -> Self {
+        Self::validation(format!(
+            "Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        ))
+    }
+
+    pub(crate) fn constraint(value: &str, member: &str, rule: &str) -> Self {
+        Self::validation(format!(
+            "Value '{value}' at '{member}' failed to satisfy constraint: {rule}"
+        ))
+    }
+
+    fn validation(what: impl AsRef<str>) -> Self {
+        Self::invalid(format!("1 validation error detected: {}", what.as_ref()))
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new("ValidationError", message)
+    }
+
+    pub(crate) fn input(message: impl Into<String>) -> Self {
+        Self::new("InvalidInput", message)
+    }
+
+    pub(crate) fn absent(message: impl Into<String>) -> Self {
+        Self::new("NoSuchEntity", message)
+    }
+
+    pub(crate) fn exists(message: impl Into<String>) -> Self {
+        Self::new("EntityAlreadyExists", message)
+    }
+
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new("DeleteConflict", message)
+    }
+
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
+        Self::new("MalformedPolicyDocument", message)
+    }
+
+    pub(crate) fn limit(message: impl Into<String>) -> Self {
+        Self::new("LimitExceeded", message)
+    }
+
+    pub(crate) fn quota(name: &str, most: usize) -> Self {
+        Self::limit(format!("Cannot exceed quota for {name}: {most}"))
+    }
+
+    /// The HTTP status that AWS gives this code.
+    pub(crate) fn status(&self) -> u16 {
+        match self.code.as_str() {
+            "AccessDenied"
+            | "AccessDeniedException"
+            | "SignatureDoesNotMatch"
+            | "OptInRequired"
+            | "InvalidClientTokenId"
+            | "ExpiredToken"
+            | "MissingAuthenticationToken"
+            | "IncompleteSignature" => 403,
+            "NoSuchEntity" => 404,
+            "RequestTimeout" => 408,
+            "EntityAlreadyExists"
+            | "LimitExceeded"
+            | "DeleteConflict"
+            | "ConcurrentModification"
+            | "EntityTemporarilyUnmodifiable" => 409,
+            "ServiceFailure" | "InternalFailure" | "InternalError" => 500,
+            "ServiceUnavailable" => 503,
+            _ => 400,
+        }
+    }
+}

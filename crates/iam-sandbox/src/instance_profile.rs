@@ -1,0 +1,48 @@
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use crate::role::{Detail, Role, tags_state};
+use crate::tags::Tags;
+use crate::xml::Xml;
+
+/// An instance profile, as IAM holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct InstanceProfile {
+    pub(crate) name: String,
+    pub(crate) path: String,
+    pub(crate) id: String,
+    pub(crate) arn: String,
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) tags: Tags,
+    /// The key of the one role that it may hold.
+    pub(crate) role: Option<String>,
+}
+
+impl InstanceProfile {
+    /// Writes it with its role, and with its tags where the answer shows them.
+    pub(crate) fn write(&self, xml: &mut Xml, role: Option<&Role>, with_tags: bool) {
+        xml.text("Path", &self.path)
+            .text("InstanceProfileName", &self.name)
+            .text("InstanceProfileId", &self.id)
+            .text("Arn", &self.arn)
+            .date("CreateDate", self.created)
+            .list("Roles", role, |xml, role| {
+                role.write(xml, Detail::InProfile);
+            });
+        if with_tags && !self.tags.is_empty() {
+            xml.list("Tags", self.tags.iter(), |xml, tag| tag.write(xml));
+        }
+    }
+
+    /// As `GET /_sandbox/state` shows it.
+    pub(crate) fn state(&self, role: Option<&Role>) -> Value {
+        json!({
+            "name": self.name,
+            "arn": self.arn,
+            "id": self.id,
+            "path": self.path,
+            "tags": tags_state(&self.tags),
+            "roles": role.map(|role| &role.name).into_iter().collect::<Vec<_>>(),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+use chrono::TimeDelta;
+use engine_roles_policy::{Document, Kind, Principal, Request, evaluate_trust};
+
+use super::Operation;
+use crate::authorization::{Access, Caller};
+use crate::context::Context;
+use crate::errors::ApiError;
+use crate::names::{self, Name};
+use crate::role::Role;
+use crate::wire::Params;
+use crate::xml::Xml;
+
+pub(super) struct GetCallerIdentity;
+
+impl Operation for GetCallerIdentity {
+    fn parse(_: &Params, _: &Context<'_>) -> Result<Self, ApiError> {
+        Ok(Self)
+    }
+
+    /// It needs no permission, and none can refuse it.
+    fn accesses(&self, _: &Context<'_>) -> Vec<Access> {
+        Vec::new()
+    }
+
+    fn run(self, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError> {
+        let mut xml = Xml::default();
+        xml.text("Arn", &cx.caller.arn)
+            .text("UserId", &cx.caller.user_id)
+            .text("Account", &cx.caller.account);
+        Ok(Some(xml))
+    }
+}
+
+pub(super) struct AssumeRole {
+    arn: String,
+    session: Name,
+    seconds: u32,
+}
+
+impl AssumeRole {
+    fn access(&self) -> Access {
+        Access::new("sts:AssumeRole", &self.arn)
+    }
+}
+
+impl Operation for AssumeRole {
+    fn parse(params: &Params, _: &Context<'_>) -> Result<Self, ApiError> {
+        let arn = params.required("RoleArn")?;
+        names::length(arn, "roleArn", 20, 2_048)?;
+        let seconds = params.number("DurationSeconds", 900, 43_200)?;
+        Ok(Self {
+            arn: arn.to_owned(),
+            session: names::session_name(params)?,
+            seconds: seconds.unwrap_or(3_600),
+        })
+    }
+
+    fn accesses(&self, _: &Context<'_>) -> Vec<Access> {
+        vec![self.access()]
+    }
+
+    fn run(self, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError> {
+        let name = self.arn.rsplit('/').next().unwrap_or_default();
+        let role = cx.account.roles.current(&name.to_ascii_lowercase());
+        let role = role.filter(|role| role.arn == self.arn && trusts(role, &cx.caller));
+        let Some(role) = role.cloned() else {
+            // AWS does not tell whether the role is missing or doesn't trust the caller.
+            let Caller { arn, .. } = &cx.caller;
+            return Err(ApiError::new(
+                "AccessDenied",
+                format!(
+                    "User: {arn} is not authorized to perform: sts:AssumeRole on resource: {}",
+                    self.arn
+                ),
+            ));
+        };
+        if self.seconds > role.max_session_duration {
+            return Err(ApiError::invalid(
+                "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+            ));
+        }
+        let session = self.session.as_str();
+        let (partition, account) = (&cx.account.partition, &cx.account.id);
+        let assumed = Caller {
+            account: account.clone(),
+            arn: format!(
+                "arn:{partition}:sts::{account}:assumed-role/{}/{session}",
+                role.name
+            ),
+            role_arn: role.arn.clone(),
+            user_id: format!("{}:{session}", role.id),
+        };
+        let access_key = cx.unique_id("ASIA")[..20].to_owned();
+        let (secret, token) = (cx.random(40), cx.random(120));
+        let expiration = cx.date + TimeDelta::seconds(i64::from(self.seconds));
+        let mut xml = Xml::default();
+        xml.element("Credentials", |xml| {
+            xml.text("AccessKeyId", &access_key)
+                .text("SecretAccessKey", secret)
+                .text("SessionToken", token)
+                .date("Expiration", expiration);
+        })
+        .element("AssumedRoleUser", |xml| {
+            xml.text("AssumedRoleId", &assumed.user_id)
+                .text("Arn", &assumed.arn);
+        });
+        cx.sessions.insert(access_key, assumed);
+        Ok(Some(xml))
+    }
+}
+
+/// Whether a role's trust policy lets the caller assume it. What hangs on
+/// condition keys that the sandbox doesn't have is refused.
+fn trusts(role: &Role, caller: &Caller) -> bool {
+    let document = Document::parse(Kind::Trust, &role.trust);
+    let document = document.expect("a trust policy that was taken is valid");
+    let request = Request::assume_role(Principal::aws(&caller.arn)).in_context(caller.context());
+    evaluate_trust(&request, &document).is_allowed()
+}

@@ -1,0 +1,129 @@
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::Router;
+use engine_roles_policy::PolicyError;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::info;
+
+use crate::admin;
+use crate::call;
+use crate::call_log::{Call, CallLog};
+use crate::clock::Clock;
+use crate::config::SandboxConfig;
+use crate::connection::{BreakableListener, Breaker};
+use crate::world::World;
+
+/// What all requests share.
+pub(crate) struct Shared {
+    world: Mutex<World>,
+    pub(crate) clock: Clock,
+    pub(crate) calls: CallLog,
+}
+
+impl Shared {
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().expect("no holder of the world panics")
+    }
+}
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Its address can't be had.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The identity's policy is none that IAM would take.
+    #[error("the identity policy is not valid")]
+    IdentityPolicy(#[source] PolicyError),
+}
+
+/// A running sandbox. It stops when it is dropped.
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+impl Sandbox {
+    /// Starts a sandbox, which answers as soon as this returns.
+    ///
+    /// # Errors
+    /// Where the address can't be had or the identity's policy is not valid.
+    pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
+        let listen = |source| SandboxError::Listen {
+            address: config.listen,
+            source,
+        };
+        let tcp = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = tcp.local_addr().map_err(listen)?;
+        let clock = Clock::start();
+        let world = World::new(&config, &clock).map_err(SandboxError::IdentityPolicy)?;
+        let shared = Arc::new(Shared {
+            world: Mutex::new(world),
+            clock,
+            calls: CallLog::start(),
+        });
+        let stop = CancellationToken::new();
+        let listener = BreakableListener {
+            tcp,
+            all: stop.child_token(),
+        };
+        let app = Router::new()
+            .merge(admin::routes())
+            .fallback(call::answer)
+            .with_state(shared.clone())
+            .into_make_service_with_connect_info::<Breaker>();
+        let server =
+            axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let server = tokio::spawn(async move {
+            // It ends by the token only: accepting does not fail.
+            let _never_fails = server.await;
+        });
+        info!(%address, account = config.account_id, "sandbox is up");
+        Ok(Self {
+            shared,
+            address,
+            server,
+            stop: stop.drop_guard(),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What an AWS SDK takes as its endpoint, for IAM and for STS.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What `GET /_sandbox/state` answers.
+    pub fn state(&self) -> Value {
+        self.shared.world().account().state()
+    }
+
+    /// What `GET /_sandbox/calls?since=N` answers.
+    pub fn calls(&self, since: u64) -> Vec<Call> {
+        self.shared.calls.since(since)
+    }
+
+    /// Stops it; connections that are open break off.
+    pub async fn stop(self) {
+        drop(self.stop);
+        if let Err(error) = self.server.await {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+}

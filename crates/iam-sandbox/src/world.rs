@@ -1,0 +1,177 @@
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use engine_roles_policy::{Document, Kind, PolicyError};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+
+use crate::account::Account;
+use crate::authorization::Caller;
+use crate::clock::Clock;
+use crate::config::{Quotas, SandboxConfig};
+use crate::context::Context;
+use crate::errors::ApiError;
+use crate::faults::{Effect, Faults, When};
+use crate::operations::{Action, Service};
+use crate::throttle::Throttle;
+use crate::wire::Params;
+use crate::xml::Xml;
+
+/// Who has which access key, of those that `AssumeRole` gave out.
+pub(crate) type Sessions = HashMap<String, Caller>;
+
+/// All that a call can meet: accounts, and how the sandbox behaves.
+pub(crate) struct World {
+    /// By id; the current one is there.
+    accounts: BTreeMap<String, Account>,
+    account_id: String,
+    partition: String,
+    unknown_path: String,
+    sessions: Sessions,
+    identity_policy: Option<Document>,
+    pub(crate) latency: Duration,
+    pub(crate) stale_reads: Duration,
+    pub(crate) stale_writes: bool,
+    pub(crate) throttle: Option<Throttle>,
+    pub(crate) quotas: Quotas,
+    pub(crate) faults: Faults,
+    rng: StdRng,
+}
+
+impl World {
+    /// # Errors
+    /// Where the identity's policy is none.
+    pub(crate) fn new(config: &SandboxConfig, clock: &Clock) -> Result<Self, PolicyError> {
+        let rate = config.rate;
+        let mut world = Self {
+            accounts: BTreeMap::new(),
+            account_id: config.account_id.clone(),
+            partition: config.partition.clone(),
+            unknown_path: config.unknown_path.clone(),
+            sessions: HashMap::new(),
+            identity_policy: None,
+            latency: config.latency,
+            stale_reads: config.stale_reads,
+            stale_writes: config.stale_writes,
+            throttle: rate.map(|rate| Throttle::new(rate, config.burst, clock.now())),
+            quotas: config.quotas,
+            faults: Faults::default(),
+            rng: StdRng::seed_from_u64(config.seed.unwrap_or_else(rand::random)),
+        };
+        world.set_identity_policy(config.identity_policy.as_ref())?;
+        world.enter_account(&config.account_id);
+        Ok(world)
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        &self.accounts[&self.account_id]
+    }
+
+    /// Answers as that account from now on; it is empty if the sandbox never was it.
+    pub(crate) fn enter_account(&mut self, id: &str) {
+        let partition = &self.partition;
+        self.accounts
+            .entry(id.to_owned())
+            .or_insert_with(|| Account::new(id, partition));
+        id.clone_into(&mut self.account_id);
+    }
+
+    /// Empties all accounts and forgets faults and sessions.
+    pub(crate) fn reset(&mut self) {
+        self.accounts.clear();
+        self.sessions.clear();
+        self.faults = Faults::default();
+        self.enter_account(&self.account_id.clone());
+    }
+
+    /// # Errors
+    /// Where it is no permissions policy.
+    pub(crate) fn set_identity_policy(
+        &mut self,
+        policy: Option<&Value>,
+    ) -> Result<(), PolicyError> {
+        let parse = |policy| Document::from_value(Kind::Identity, policy);
+        self.identity_policy = policy.map(parse).transpose()?;
+        Ok(())
+    }
+
+    /// Takes a call in: refused where the account's calls are used up, else the fault that
+    /// hits it.
+    ///
+    /// # Errors
+    /// `Throttling`.
+    pub(crate) fn admit(
+        &mut self,
+        action: &str,
+        service: Service,
+        params: &Params,
+        now: Duration,
+    ) -> Result<Option<(When, Effect)>, ApiError> {
+        if service == Service::Iam
+            && let Some(throttle) = &mut self.throttle
+            && !throttle.admit(now)
+        {
+            return Err(ApiError::injected("Throttling"));
+        }
+        Ok(self.faults.take(action, params, &mut self.rng))
+    }
+
+    /// Does what a call asks for.
+    ///
+    /// # Errors
+    /// What AWS would answer.
+    pub(crate) fn perform(
+        &mut self,
+        action: Action,
+        params: &Params,
+        access_key: Option<&str>,
+        clock: &Clock,
+    ) -> Result<Option<Xml>, ApiError> {
+        let now = clock.now();
+        let account = self.accounts.get_mut(&self.account_id);
+        let account = account.expect("the current account is there");
+        let session = access_key.and_then(|key| self.sessions.get(key));
+        let caller = session.cloned().unwrap_or_else(|| service(account));
+        let stale = action.reads || self.stale_writes && !action.creates;
+        let age = if stale && !self.stale_reads.is_zero() {
+            // Never 0, so that under a frozen clock no read sees what was just written.
+            let nanosecond = Duration::from_nanos(1);
+            self.rng.random_range(nanosecond..=self.stale_reads)
+        } else {
+            Duration::ZERO
+        };
+        let mut context = Context {
+            account,
+            sessions: &mut self.sessions,
+            rng: &mut self.rng,
+            quotas: &self.quotas,
+            identity_policy: self.identity_policy.as_ref(),
+            caller,
+            now,
+            date: clock.date(now),
+            view: now.saturating_sub(age),
+            horizon: now.saturating_sub(self.stale_reads),
+            unknown_path: &self.unknown_path,
+        };
+        (action.handle)(params, &mut context)
+    }
+
+    /// A request id in AWS's form.
+    pub(crate) fn request_id(&mut self) -> String {
+        let id = format!("{:032x}", self.rng.random::<u128>());
+        let parts = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]];
+        parts.join("-")
+    }
+}
+
+/// The session that the sandbox takes all callers for whose key it didn't give out itself.
+fn service(account: &Account) -> Caller {
+    let Account { id, partition, .. } = account;
+    Caller {
+        account: id.clone(),
+        arn: format!("arn:{partition}:sts::{id}:assumed-role/engine-roles-service/session"),
+        role_arn: format!("arn:{partition}:iam::{id}:role/engine-roles-service"),
+        user_id: "AROASANDBOXSERVICEAAA:session".to_owned(),
+    }
+}
