@@ -1,1 +1,55 @@
-//! The words of the problem: clusters, roles, bindings, and the plan from one state to another.
+//! The words of the problem: clusters, roles, bindings, and the plan from what is to what should be.
+//!
+//! The wall exists so that every decision can be read and tested without a network, a database or
+//! a clock: all that comes from outside comes in as an argument, and a value that exists is valid.
+
+mod arn;
+mod binding;
+mod boundary;
+mod cluster;
+mod decision;
+mod desired;
+mod drift;
+mod event;
+mod invalid;
+mod names;
+mod observed;
+mod ownership;
+mod plan;
+mod region;
+mod request;
+mod role_policy;
+mod secret;
+mod spec;
+mod tags;
+
+pub use arn::{IamArn, IamResource};
+pub use binding::{
+    Binding, BindingId, Drift, DriftKind, Failure, FailureCode, Generation, Mode, ProfileRecord,
+    Receipt, RoleRecord, State, UnknownWord,
+};
+pub use boundary::BoundaryArn;
+pub use cluster::ClusterName;
+pub use decision::{
+    Deletion, DeletionRefusal, IfMatch, Intent, PutRefusal, Verdict, decide_delete, decide_put,
+    verdict,
+};
+pub use desired::{Desired, DesiredProfile, DesiredRole};
+pub use drift::drift;
+pub use event::{Actor, Event, EventAction, SequencedEvent};
+pub use invalid::{Invalid, InvalidKind};
+pub use names::{
+    MAX_ROLE_NAME, Namespace, ProfileName, ResourcePath, RoleName, RolePrefix, resource_name,
+};
+pub use observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
+pub use ownership::{Foreign, Ownership};
+pub use plan::{Obstacle, Plan, Stage, Step, plan, plan_repair};
+pub use region::{AccountId, Partition, Region, Scope};
+pub use request::{Defaults, PassThroughRole, RoleRequest};
+pub use role_policy::{
+    INLINE_POLICY_LIMIT, INLINE_POLICY_NAME, RolePolicyError, SecretWarning, role_policy,
+    secret_warnings, trust_policy,
+};
+pub use secret::{SecretName, Secrets};
+pub use spec::{CreateSpec, ModeSpec, PassThroughSpec, RoleReference, RoleSpec};
+pub use tags::{OWNERSHIP_TAGS, Tags};

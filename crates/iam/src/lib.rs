@@ -1,1 +1,17 @@
-//! The only user of the AWS SDK: observe and apply.
+//! The only user of the AWS SDK: observe, apply, and errors sorted by code.
+//!
+//! The wall exists so that the SDK's types, its retries and its many error enums end here. What
+//! goes in are steps of a plan; what comes out is what is at AWS, or one of a few kinds of
+//! failure on which the provisioner can decide.
+
+mod apply;
+mod caller;
+mod client;
+mod error;
+mod observe;
+
+pub use apply::Applied;
+pub use caller::CallerError;
+pub use client::{Iam, IamConfig};
+pub use error::{ErrorKind, IamError};
+pub use observe::{Depth, Target};

@@ -1,1 +1,108 @@
-//! The only user of sqlx: bindings, leases, audit events.
+//! The only user of sqlx: bindings, leases, audit events, migrations.
+//!
+//! The wall exists so that nothing else can hold a transaction open, least of all across a call
+//! to AWS: each function here is one transaction, and what it takes and gives are words of the
+//! domain. Rows stay private. All times are the database's own, by `service_now()`.
+
+mod audit;
+mod claims;
+mod error;
+mod intents;
+mod ready;
+mod records;
+mod row;
+mod views;
+
+use std::time::Duration;
+
+use engine_roles_domain::Namespace;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub use audit::AuditFilter;
+pub use claims::Claim;
+pub use error::StoreError;
+pub use intents::{Change, Declaration, Declared};
+pub use ready::Readiness;
+pub use records::{Next, Recorded};
+pub use views::{BindingFilter, Page};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
+
+/// How the database is reached.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// `postgres://…`; may hold a password, so it has no `Debug`.
+    pub url: String,
+    /// The most connections at once.
+    pub max_connections: u32,
+    /// How long a caller waits for a connection.
+    pub acquire_timeout: Duration,
+    /// How long a claim is held without being renewed.
+    pub lease: Duration,
+    /// How long IAM's reads may lag behind, and a write that was given up may still arrive.
+    pub consistency_window: Duration,
+}
+
+/// The records of one installation.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    namespace: Namespace,
+    lease: Duration,
+    window: Duration,
+}
+
+impl Store {
+    /// Prepares the pool. No connection is made yet, so a database that is down at the start is
+    /// no reason to die.
+    ///
+    /// # Errors
+    /// When the URL can't be read.
+    pub fn new(config: &StoreConfig, namespace: Namespace) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = config.url.parse().map_err(StoreError::Url)?;
+        let options = options.application_name("engine-roles");
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            .connect_lazy_with(options);
+        Ok(Self {
+            pool,
+            namespace,
+            lease: config.lease,
+            window: config.consistency_window,
+        })
+    }
+
+    /// The installation whose records these are.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// How long a claim is held without being renewed.
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// How long IAM's reads may lag behind.
+    pub fn consistency_window(&self) -> Duration {
+        self.window
+    }
+
+    /// Brings the schema up to date. Safe to run from several replicas at once: sqlx takes an
+    /// advisory lock.
+    ///
+    /// # Errors
+    /// When the database can't be reached or a migration fails.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        MIGRATIONS
+            .run(&self.pool)
+            .await
+            .map_err(StoreError::Migration)
+    }
+
+    /// Closes the pool, waiting for what is in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

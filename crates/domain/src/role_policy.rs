@@ -1,0 +1,152 @@
+//! The documents of an engine's role: what it may do, and who may assume it.
+
+use engine_roles_policy::{
+    Document, Excess, Grant, Kind, PolicyError, Scope as Reach, Statement, grants_within,
+};
+
+use crate::{ClusterName, Partition, RoleSpec, Scope, SecretName, Secrets};
+
+/// The name of the one inline policy of a created role.
+pub const INLINE_POLICY_NAME: &str = "engine-access";
+
+/// IAM's limit on all inline policies of one role together, in characters without white space.
+/// Source: IAM user guide, "IAM and AWS STS quotas".
+pub const INLINE_POLICY_LIMIT: usize = 10_240;
+
+const READ_SECRET: &str = "secretsmanager:GetSecretValue";
+
+/// What Session Manager's agent needs, kept as the document that administrators see too.
+const SESSION_MANAGER: &str = include_str!("../../../policies/session-manager.json");
+
+/// Why an engine's policy could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RolePolicyError {
+    /// The document has more characters than IAM takes.
+    #[error(
+        "the policy has {size} characters without white space, and IAM takes {limit}: name fewer secrets, or \"all\""
+    )]
+    TooLarge {
+        /// The document's size as IAM counts it.
+        size: usize,
+        /// IAM's limit.
+        limit: usize,
+    },
+    /// The document reaches beyond what the binding may have. Nothing is written.
+    #[error("the policy could not be proved to stay within its cluster")]
+    Unproved(#[source] Excess),
+    /// The document is none.
+    #[error("the policy is not valid")]
+    Invalid(#[source] PolicyError),
+}
+
+/// The inline policy of a created role: to read its own secrets, and where it is wanted what
+/// Session Manager needs. It is proved to grant nothing else before it is returned.
+///
+/// A named secret is `…/NAME-??????`: Secrets Manager appends a hyphen and six characters to
+/// each secret's ARN, and `-*` would also match `NAME-anything`.
+/// Source: Secrets Manager user guide, "IAM policy examples … Wildcards".
+///
+/// # Errors
+/// When the document is larger than IAM takes, or the proof fails.
+pub fn role_policy(
+    spec: &RoleSpec,
+    scope: &Scope,
+    cluster: &ClusterName,
+) -> Result<Document, RolePolicyError> {
+    let all = format!(
+        "arn:{}:secretsmanager:{}:{}:secret:compute-engine/{cluster}/*",
+        scope.partition, spec.region, scope.account,
+    );
+    let prefix = all.trim_end_matches('*');
+    let resources = match &spec.secrets {
+        Secrets::All => vec![all.clone()],
+        Secrets::Named(names) => names
+            .iter()
+            .map(|name| format!("{prefix}{name}-??????"))
+            .collect(),
+    };
+    let mut statements = vec![Statement::allow(
+        "ReadOwnSecrets",
+        [READ_SECRET.to_owned()],
+        resources,
+    )];
+    let mut limits = vec![Grant {
+        action: READ_SECRET.to_owned(),
+        resource: all,
+    }];
+    if spec.session_manager {
+        let granted = session_manager().map_err(RolePolicyError::Invalid)?;
+        limits.extend(granted.iter().flat_map(grants_of));
+        statements.extend(granted);
+    }
+    let document = Document::new(Kind::Identity, statements).map_err(RolePolicyError::Invalid)?;
+    grants_within(&document, &limits).map_err(RolePolicyError::Unproved)?;
+    let size = document.size();
+    if size > INLINE_POLICY_LIMIT {
+        return Err(RolePolicyError::TooLarge {
+            size,
+            limit: INLINE_POLICY_LIMIT,
+        });
+    }
+    Ok(document)
+}
+
+// Each action of the administrator's document with each of its resources.
+fn grants_of(statement: &Statement) -> Vec<Grant> {
+    let resources = statement.resources.iter().flat_map(Reach::patterns);
+    let pairs = resources.flat_map(|resource| {
+        statement.actions.patterns().iter().map(|action| Grant {
+            action: action.clone(),
+            resource: resource.clone(),
+        })
+    });
+    pairs.collect()
+}
+
+fn session_manager() -> Result<Vec<Statement>, PolicyError> {
+    Document::parse(Kind::Identity, SESSION_MANAGER).map(|document| document.statements().to_vec())
+}
+
+/// The trust policy of a created role: EC2 may assume it, by the partition's own principal.
+///
+/// # Errors
+/// Never in practice: the document is fixed but for the principal.
+pub fn trust_policy(partition: Partition) -> Result<Document, RolePolicyError> {
+    let statement = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "EngineNodesAssume",
+            "Effect": "Allow",
+            "Principal": {"Service": partition.ec2_principal()},
+            "Action": "sts:AssumeRole",
+        }],
+    });
+    Document::from_value(Kind::Trust, &statement).map_err(RolePolicyError::Invalid)
+}
+
+/// Something about a secret's name that its caller should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretWarning {
+    /// The name.
+    pub secret: SecretName,
+    /// What to look at.
+    pub warning: String,
+}
+
+/// What a plan says about the names of secrets.
+pub fn secret_warnings(spec: &RoleSpec) -> Vec<SecretWarning> {
+    let Secrets::Named(names) = &spec.secrets else {
+        return Vec::new();
+    };
+    let suspicious = names.iter().filter(|name| name.looks_like_arn_tail());
+    suspicious
+        .map(|name| SecretWarning {
+            secret: name.clone(),
+            warning: format!(
+                "{name} ends as a secret's ARN does; it is taken as the secret's name, and six \
+                 further characters are expected after it. If it was copied from an ARN, leave \
+                 the hyphen and the last six characters out."
+            ),
+        })
+        .collect()
+}

@@ -1,0 +1,134 @@
+//! What a cluster's role should be, resolved: nothing is left to a default.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BoundaryArn, IamArn, IamResource, Invalid, ProfileName, Region, RoleName, RolePrefix, Secrets,
+    Tags,
+};
+
+/// The resolved specification of a binding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSpec {
+    /// Where the role comes from.
+    #[serde(flatten)]
+    pub mode: ModeSpec,
+    /// The secrets that the engine may read.
+    pub secrets: Secrets,
+    /// Whether the role also lets Session Manager reach the engine's nodes.
+    pub session_manager: bool,
+    /// Where the secrets are.
+    pub region: Region,
+    /// Put before the name of what is made.
+    pub role_prefix: RolePrefix,
+    /// The user's tags on what is made.
+    pub tags: Tags,
+}
+
+/// Where the role of a binding comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum ModeSpec {
+    /// The service makes a role, an inline policy and an instance profile.
+    Create(CreateSpec),
+    /// The administrator prepared a role.
+    PassThrough(PassThroughSpec),
+}
+
+/// What is special to a created role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreateSpec {
+    /// The most that the role may ever have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<BoundaryArn>,
+}
+
+/// What is special to a role that the administrator prepared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassThroughSpec {
+    /// The role.
+    pub iam_role: RoleReference,
+    /// The administrator's own instance profile around the role; none where one is made per
+    /// cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_profile: Option<ProfileName>,
+}
+
+/// A role by name or by ARN, as the administrator wrote it.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum RoleReference {
+    /// By name; its path and so its ARN are not known.
+    Name(RoleName),
+    /// By ARN.
+    Arn(Box<(RoleName, String)>),
+}
+
+impl RoleReference {
+    /// Reads a role's name or ARN.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.starts_with("arn:") {
+            let arn = IamArn::parse(IamResource::Role, text)?;
+            let name = RoleName::parse(&arn.name)?;
+            return Ok(Self::Arn(Box::new((name, arn.to_string()))));
+        }
+        RoleName::parse(text).map(Self::Name)
+    }
+
+    /// The role's name.
+    pub fn name(&self) -> &RoleName {
+        match self {
+            Self::Name(name) => name,
+            Self::Arn(named) => &named.0,
+        }
+    }
+
+    /// The role's ARN, where it was given.
+    pub fn arn(&self) -> Option<IamArn> {
+        match self {
+            Self::Name(_) => None,
+            Self::Arn(named) => IamArn::parse(IamResource::Role, &named.1).ok(),
+        }
+    }
+
+    /// Whether both mean the same role, as far as what is known of them tells.
+    pub fn same_role(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Arn(one), Self::Arn(two)) => one.1 == two.1,
+            _ => self.name() == other.name(),
+        }
+    }
+}
+
+impl fmt::Display for RoleReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Arn(named) => f.write_str(&named.1),
+        }
+    }
+}
+
+impl fmt::Debug for RoleReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl From<RoleReference> for String {
+    fn from(reference: RoleReference) -> String {
+        reference.to_string()
+    }
+}
+
+impl TryFrom<String> for RoleReference {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        Self::parse(&text)
+    }
+}

@@ -1,0 +1,201 @@
+//! One step of a plan as one call to IAM.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::error::BuildError;
+use aws_sdk_iam::types::Tag;
+use engine_roles_domain::{INLINE_POLICY_NAME, ProfileRecord, RoleName, RoleRecord, Step};
+
+use crate::client::call;
+use crate::error::CallKind;
+use crate::{ErrorKind, Iam, IamError};
+
+/// What an applied step made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// A role.
+    Role(RoleRecord),
+    /// An instance profile.
+    Profile(ProfileRecord),
+    /// Nothing new.
+    Done,
+    /// What was to be removed was not there, as far as IAM sees.
+    AlreadyGone,
+}
+
+impl Iam {
+    /// Sends one step, once.
+    ///
+    /// # Errors
+    /// Sorted by kind; [`ErrorKind::Unanswered`] means that it may have been done. For a step
+    /// that removes, "not there" is [`Applied::AlreadyGone`] and no error.
+    pub async fn apply(&self, step: &Step) -> Result<Applied, IamError> {
+        match self.send(step).await {
+            Err(error) if step.removes() && error.kind == ErrorKind::Absent => {
+                Ok(Applied::AlreadyGone)
+            }
+            result => result,
+        }
+    }
+
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one arm a call, each a few lines of the SDK's builder"
+    )]
+    async fn send(&self, step: &Step) -> Result<Applied, IamError> {
+        let (action, target) = (step.action(), step.target());
+        let write = CallKind::Write;
+        match step {
+            Step::CreateRole {
+                role,
+                path,
+                trust,
+                boundary,
+                tags,
+            } => {
+                let request = self
+                    .iam
+                    .create_role()
+                    .role_name(role.as_str())
+                    .path(path.as_str())
+                    .assume_role_policy_document(trust.to_json())
+                    .set_permissions_boundary(boundary.as_ref().map(ToString::to_string))
+                    .set_tags(Some(sdk_tags(action, &target, tags)?));
+                let answer = call(action, write, &target, request.send()).await?;
+                let made = answer.role.ok_or_else(|| lost(action, &target))?;
+                Ok(Applied::Role(RoleRecord {
+                    name: RoleName::clone(role),
+                    arn: Some(made.arn),
+                    id: Some(made.role_id),
+                    path: Some(made.path),
+                }))
+            }
+            Step::CreateInstanceProfile {
+                profile,
+                path,
+                tags,
+            } => {
+                let request = self
+                    .iam
+                    .create_instance_profile()
+                    .instance_profile_name(profile.as_str())
+                    .path(path.as_str())
+                    .set_tags(Some(sdk_tags(action, &target, tags)?));
+                let answer = call(action, write, &target, request.send()).await?;
+                let made = answer
+                    .instance_profile
+                    .ok_or_else(|| lost(action, &target))?;
+                Ok(Applied::Profile(ProfileRecord {
+                    name: profile.clone(),
+                    arn: Some(made.arn),
+                    id: Some(made.instance_profile_id),
+                    managed: true,
+                }))
+            }
+            Step::PutRolePolicy { role, document } => {
+                let request = self
+                    .iam
+                    .put_role_policy()
+                    .role_name(role.as_str())
+                    .policy_name(INLINE_POLICY_NAME)
+                    .policy_document(document.to_json());
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::AddRoleToInstanceProfile { profile, role } => {
+                let request = self.iam.add_role_to_instance_profile();
+                let request = request
+                    .instance_profile_name(profile.as_str())
+                    .role_name(role.as_str());
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::TagRole { role, tags } => {
+                let tags = sdk_tags(action, &target, tags)?;
+                let request = self
+                    .iam
+                    .tag_role()
+                    .role_name(role.as_str())
+                    .set_tags(Some(tags));
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::UntagRole { role, keys } => {
+                let request = self.iam.untag_role().role_name(role.as_str());
+                let request = request.set_tag_keys(Some(keys.clone()));
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::TagInstanceProfile { profile, tags } => {
+                let tags = sdk_tags(action, &target, tags)?;
+                let request = self.iam.tag_instance_profile();
+                let request = request
+                    .instance_profile_name(profile.as_str())
+                    .set_tags(Some(tags));
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::UntagInstanceProfile { profile, keys } => {
+                let request = self.iam.untag_instance_profile();
+                let request = request
+                    .instance_profile_name(profile.as_str())
+                    .set_tag_keys(Some(keys.clone()));
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::DeleteRolePolicy { role, policy } => {
+                let request = self.iam.delete_role_policy();
+                let request = request.role_name(role.as_str()).policy_name(policy);
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::DetachRolePolicy { role, policy_arn } => {
+                let request = self.iam.detach_role_policy();
+                let request = request.role_name(role.as_str()).policy_arn(policy_arn);
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::RemoveRoleFromInstanceProfile { profile, role } => {
+                let request = self.iam.remove_role_from_instance_profile();
+                let request = request
+                    .instance_profile_name(profile.as_str())
+                    .role_name(role.as_str());
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::DeleteRole { role } => {
+                let request = self.iam.delete_role().role_name(role.as_str());
+                call(action, write, &target, request.send()).await.map(done)
+            }
+            Step::DeleteInstanceProfile { profile } => {
+                let request = self.iam.delete_instance_profile();
+                let request = request.instance_profile_name(profile.as_str());
+                call(action, write, &target, request.send()).await.map(done)
+            }
+        }
+    }
+}
+
+fn done<T>(_answer: T) -> Applied {
+    Applied::Done
+}
+
+// The create was answered, but without the resource: to be observed, as if it were unanswered.
+fn lost(action: &'static str, target: &str) -> IamError {
+    let error = IamError::unreadable(action, target, "lacks the resource");
+    IamError {
+        kind: ErrorKind::Unanswered,
+        ..error
+    }
+}
+
+fn sdk_tags(
+    action: &'static str,
+    target: &str,
+    tags: &BTreeMap<String, String>,
+) -> Result<Vec<Tag>, IamError> {
+    let tags = tags
+        .iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build());
+    tags.collect::<Result<_, BuildError>>()
+        .map_err(|source| IamError {
+            kind: ErrorKind::Malformed,
+            action,
+            target: target.to_owned(),
+            code: None,
+            message: None,
+            missing_permission: None,
+            source: Some(Box::new(source)),
+        })
+}

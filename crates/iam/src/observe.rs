@@ -1,0 +1,291 @@
+//! Reading what is at AWS.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::types::Tag;
+use engine_roles_domain::{
+    INLINE_POLICY_NAME, InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName,
+    ProfileRecord, RoleName, RoleRecord,
+};
+use percent_encoding::percent_decode_str;
+
+use crate::client::call;
+use crate::error::CallKind;
+use crate::{ErrorKind, Iam, IamError};
+
+/// Which resources are read, by name.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The role, where it is ours.
+    pub role: Option<RoleName>,
+    /// The instance profile, where it is ours.
+    pub profile: Option<ProfileName>,
+}
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// That they are there, and whose: two calls side by side.
+    Existence,
+    /// Our inline policy too: three calls side by side.
+    Contents,
+    /// All that depends on the role: six calls side by side, and more where lists are long.
+    Dependants,
+}
+
+impl Iam {
+    /// Reads what is at AWS under the given names. What is not there is `None`; what could not
+    /// be read is an error.
+    ///
+    /// # Errors
+    /// The first call that failed for another reason than absence.
+    pub async fn observe(&self, target: &Target, depth: Depth) -> Result<Observed, IamError> {
+        let role = async {
+            match &target.role {
+                Some(name) => self.observe_role(name, depth).await,
+                None => Ok(None),
+            }
+        };
+        let profile = async {
+            match &target.profile {
+                Some(name) => self.observe_profile(name).await,
+                None => Ok(None),
+            }
+        };
+        let (role, profile) = tokio::try_join!(role, profile)?;
+        Ok(Observed { role, profile })
+    }
+
+    async fn observe_role(
+        &self,
+        name: &RoleName,
+        depth: Depth,
+    ) -> Result<Option<ObservedRole>, IamError> {
+        let own = async {
+            match depth {
+                Depth::Existence => Ok(None),
+                Depth::Contents | Depth::Dependants => self.own_policy(name).await.map(Some),
+            }
+        };
+        let dependants = async {
+            match depth {
+                Depth::Existence | Depth::Contents => Ok(None),
+                Depth::Dependants => self.dependants(name).await,
+            }
+        };
+        let (found, own, dependants) = tokio::try_join!(self.role(name), own, dependants)?;
+        let Some(mut role) = found else {
+            return Ok(None);
+        };
+        role.inline = own.map_or(InlinePolicies::Unread, InlinePolicies::Own);
+        if let Some(dependants) = dependants {
+            let own = match role.inline {
+                InlinePolicies::Own(own) => own,
+                InlinePolicies::Unread | InlinePolicies::Listed { .. } => None,
+            };
+            role.inline = InlinePolicies::Listed {
+                names: dependants.inline,
+                own,
+            };
+            role.attached = Some(dependants.attached);
+            role.profiles = Some(dependants.profiles);
+        }
+        Ok(Some(role))
+    }
+
+    async fn role(&self, name: &RoleName) -> Result<Option<ObservedRole>, IamError> {
+        let request = self.iam.get_role().role_name(name.as_str());
+        let target = format!("role {name}");
+        let answer =
+            absent_as_none(call("GetRole", CallKind::Read, &target, request.send()).await)?;
+        let Some(role) = answer.and_then(|answer| answer.role) else {
+            return Ok(None);
+        };
+        let trust = role.assume_role_policy_document.as_deref();
+        Ok(Some(ObservedRole {
+            record: RoleRecord {
+                name: name.clone(),
+                arn: Some(role.arn),
+                id: Some(role.role_id),
+                path: Some(role.path),
+            },
+            tags: Some(tags(role.tags.unwrap_or_default())),
+            trust: trust
+                .map(|text| decode("GetRole", &target, text))
+                .transpose()?,
+            boundary: role
+                .permissions_boundary
+                .and_then(|boundary| boundary.permissions_boundary_arn),
+            inline: InlinePolicies::Unread,
+            attached: None,
+            profiles: None,
+        }))
+    }
+
+    async fn own_policy(&self, role: &RoleName) -> Result<Option<String>, IamError> {
+        let target = format!("policy {INLINE_POLICY_NAME} of role {role}");
+        let request = self.iam.get_role_policy();
+        let request = request
+            .role_name(role.as_str())
+            .policy_name(INLINE_POLICY_NAME);
+        let answer = call("GetRolePolicy", CallKind::Read, &target, request.send()).await;
+        let answer = absent_as_none(answer)?;
+        let document = answer.map(|answer| answer.policy_document);
+        document
+            .map(|text| decode("GetRolePolicy", &target, &text))
+            .transpose()
+    }
+
+    async fn observe_profile(
+        &self,
+        name: &ProfileName,
+    ) -> Result<Option<ObservedProfile>, IamError> {
+        let target = format!("instance profile {name}");
+        let request = self
+            .iam
+            .get_instance_profile()
+            .instance_profile_name(name.as_str());
+        let answer = call(
+            "GetInstanceProfile",
+            CallKind::Read,
+            &target,
+            request.send(),
+        )
+        .await;
+        let answer = absent_as_none(answer)?;
+        let Some(profile) = answer.and_then(|answer| answer.instance_profile) else {
+            return Ok(None);
+        };
+        let roles = profile
+            .roles
+            .iter()
+            .map(|role| role_name(&role.role_name, &target));
+        Ok(Some(ObservedProfile {
+            roles: Some(roles.collect::<Result<_, _>>()?),
+            record: ProfileRecord {
+                name: name.clone(),
+                arn: Some(profile.arn),
+                id: Some(profile.instance_profile_id),
+                managed: true,
+            },
+            path: profile.path,
+            tags: Some(tags(profile.tags.unwrap_or_default())),
+        }))
+    }
+
+    async fn dependants(&self, role: &RoleName) -> Result<Option<Dependants>, IamError> {
+        let lists = tokio::try_join!(
+            self.inline_names(role),
+            self.attached_arns(role),
+            self.profiles_around(role),
+        );
+        let lists = absent_as_none(lists)?;
+        Ok(lists.map(|(inline, attached, profiles)| Dependants {
+            inline,
+            attached,
+            profiles,
+        }))
+    }
+
+    async fn inline_names(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
+        let target = format!("role {role}");
+        let (mut names, mut marker) = (Vec::new(), None);
+        loop {
+            let request = self.iam.list_role_policies().role_name(role.as_str());
+            let request = request.set_marker(marker.take());
+            let page = call("ListRolePolicies", CallKind::Read, &target, request.send()).await?;
+            names.extend(page.policy_names);
+            match page.marker.filter(|_| page.is_truncated) {
+                Some(next) => marker = Some(next),
+                None => return Ok(names),
+            }
+        }
+    }
+
+    async fn attached_arns(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
+        let target = format!("role {role}");
+        let (mut arns, mut marker) = (Vec::new(), None);
+        loop {
+            let request = self
+                .iam
+                .list_attached_role_policies()
+                .role_name(role.as_str());
+            let request = request.set_marker(marker.take());
+            let page = call(
+                "ListAttachedRolePolicies",
+                CallKind::Read,
+                &target,
+                request.send(),
+            )
+            .await?;
+            let attached = page.attached_policies.unwrap_or_default();
+            arns.extend(attached.into_iter().filter_map(|policy| policy.policy_arn));
+            match page.marker.filter(|_| page.is_truncated) {
+                Some(next) => marker = Some(next),
+                None => return Ok(arns),
+            }
+        }
+    }
+
+    async fn profiles_around(&self, role: &RoleName) -> Result<Vec<ProfileName>, IamError> {
+        let target = format!("role {role}");
+        let (mut names, mut marker) = (Vec::new(), None);
+        loop {
+            let request = self
+                .iam
+                .list_instance_profiles_for_role()
+                .role_name(role.as_str());
+            let request = request.set_marker(marker.take());
+            let page = call(
+                "ListInstanceProfilesForRole",
+                CallKind::Read,
+                &target,
+                request.send(),
+            )
+            .await?;
+            for profile in page.instance_profiles {
+                let name = ProfileName::parse(&profile.instance_profile_name);
+                names.push(
+                    name.map_err(|_| unreadable_name("ListInstanceProfilesForRole", &target))?,
+                );
+            }
+            match page.marker.filter(|_| page.is_truncated) {
+                Some(next) => marker = Some(next),
+                None => return Ok(names),
+            }
+        }
+    }
+}
+
+struct Dependants {
+    inline: Vec<String>,
+    attached: Vec<String>,
+    profiles: Vec<ProfileName>,
+}
+
+fn absent_as_none<T>(result: Result<T, IamError>) -> Result<Option<T>, IamError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == ErrorKind::Absent => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn tags(tags: Vec<Tag>) -> BTreeMap<String, String> {
+    tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
+}
+
+// IAM percent-encodes documents by RFC 3986: `%XX` alone is decoded, a plus stays a plus.
+fn decode(action: &'static str, target: &str, text: &str) -> Result<String, IamError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    let decoded = decoded.map_err(|_| IamError::unreadable(action, target, "is not UTF-8"))?;
+    Ok(decoded.into_owned())
+}
+
+fn role_name(text: &str, target: &str) -> Result<RoleName, IamError> {
+    RoleName::parse(text).map_err(|_| unreadable_name("GetInstanceProfile", target))
+}
+
+fn unreadable_name(action: &'static str, target: &str) -> IamError {
+    IamError::unreadable(action, target, "has a name that breaks IAM's own rule")
+}

@@ -1,0 +1,160 @@
+//! The append-only audit log and the sequencer that numbers it.
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::{
+    Actor, BindingId, ClusterName, Event, EventAction, SequencedEvent, State,
+};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{Store, StoreError};
+
+/// The advisory lock under which events are numbered; any constant of our own.
+const SEQUENCER_LOCK: i64 = 0x656e_6772_6f6c_6573;
+
+/// Which events a reader asks for.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// Of this cluster only.
+    pub cluster: Option<ClusterName>,
+    /// Of clusters whose name begins so.
+    pub cluster_prefix: Option<String>,
+    /// By this actor only.
+    pub actor: Option<String>,
+    /// Of this action only.
+    pub action: Option<EventAction>,
+    /// Not before.
+    pub since: Option<DateTime<Utc>>,
+    /// Before.
+    pub until: Option<DateTime<Utc>>,
+    /// With greater numbers only.
+    pub after: i64,
+}
+
+/// Appends an event about a binding as it stands in this transaction.
+pub(crate) async fn append(
+    connection: &mut PgConnection,
+    binding: Uuid,
+    from_state: Option<State>,
+    event: &Event,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation, action,
+                                   actor, request_id, from_state, to_state, detail)
+         SELECT $1, service_now(), b.namespace, b.cluster, b.id, b.generation, $3, $4, $5, $6,
+                b.state, $7
+         FROM bindings b WHERE b.id = $2",
+        Uuid::now_v7(),
+        binding,
+        event.action.as_str(),
+        event.actor.0,
+        event.request_id,
+        from_state.map(State::as_str),
+        event.detail,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Numbers the events that have none, in the order in which they were written. Returns how
+    /// many. One sequencer works at a time; others wait for it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn sequence_audit(&self) -> Result<u64, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!("SELECT pg_advisory_xact_lock($1)", SEQUENCER_LOCK)
+            .fetch_one(&mut *tx)
+            .await?;
+        // A statement of its own: its snapshot is taken after the lock, so it sees all that
+        // the sequencer before it numbered.
+        let numbered = sqlx::query!(
+            "WITH last AS (SELECT COALESCE(max(seq), 0) AS seq FROM audit_events),
+             fresh AS (
+                 SELECT id, row_number() OVER (ORDER BY at, generation, id) AS place
+                 FROM audit_events WHERE seq IS NULL
+             )
+             UPDATE audit_events e SET seq = last.seq + fresh.place
+             FROM fresh, last WHERE e.id = fresh.id",
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        tx.commit().await?;
+        Ok(numbered)
+    }
+
+    /// Numbered events in order, at most `limit`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn audit(
+        &self,
+        filter: &AuditFilter,
+        limit: i64,
+    ) -> Result<Vec<SequencedEvent>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT id, seq AS "seq!", at, cluster, binding_id, generation, action, actor,
+                      request_id, from_state, to_state, detail
+               FROM audit_events
+               WHERE namespace = $1 AND seq > $2
+                 AND ($3::text IS NULL OR cluster = $3)
+                 AND ($4::text IS NULL OR starts_with(cluster, $4))
+                 AND ($5::text IS NULL OR actor = $5)
+                 AND ($6::text IS NULL OR action = $6)
+                 AND ($7::timestamptz IS NULL OR at >= $7)
+                 AND ($8::timestamptz IS NULL OR at < $8)
+               ORDER BY seq
+               LIMIT $9"#,
+            self.namespace.as_str(),
+            filter.after,
+            filter.cluster.as_ref().map(ClusterName::as_str),
+            filter.cluster_prefix.as_deref(),
+            filter.actor.as_deref(),
+            filter.action.map(EventAction::as_str),
+            filter.since,
+            filter.until,
+            limit,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let id = row.id;
+                let unreadable = |column| move |source| StoreError::Corrupt { id, column, source };
+                Ok(SequencedEvent {
+                    seq: row.seq,
+                    id,
+                    at: row.at,
+                    cluster: ClusterName::parse(&row.cluster)
+                        .map_err(Into::into)
+                        .map_err(unreadable("cluster"))?,
+                    binding_id: BindingId(row.binding_id),
+                    generation: row.generation,
+                    from_state: row
+                        .from_state
+                        .map(|state| state.parse())
+                        .transpose()
+                        .map_err(|error: engine_roles_domain::UnknownWord| error.into())
+                        .map_err(unreadable("from_state"))?,
+                    to_state: row
+                        .to_state
+                        .parse()
+                        .map_err(|error: engine_roles_domain::UnknownWord| error.into())
+                        .map_err(unreadable("to_state"))?,
+                    event: Event {
+                        action: EventAction::parse(&row.action)
+                            .ok_or(engine_roles_domain::UnknownWord)
+                            .map_err(Into::into)
+                            .map_err(unreadable("action"))?,
+                        actor: Actor(row.actor),
+                        request_id: row.request_id,
+                        detail: row.detail,
+                    },
+                })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,322 @@
+//! Intents: what a caller asks for, written down before anything is done.
+
+use engine_roles_domain::{
+    Actor, Binding, BindingId, ClusterName, Deletion, Event, EventAction, Generation, Intent, Mode,
+    ModeSpec, Receipt, RoleSpec, Scope, State,
+};
+use serde_json::json;
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use crate::audit::append;
+use crate::claims::binding_by_id;
+use crate::row::{BindingRow, select_binding, to_json};
+use crate::{Claim, Store, StoreError};
+
+/// Who declares an intent, and for which cluster.
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Who asks.
+    pub actor: Actor,
+    /// The HTTP request that asks.
+    pub request_id: Option<String>,
+}
+
+/// What a declaration did to the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// There is a new binding.
+    Created,
+    /// The binding has a new intent.
+    Changed,
+    /// Nothing had to change.
+    Unchanged,
+}
+
+/// A declared intent.
+#[derive(Debug)]
+pub struct Declared {
+    /// The binding with the intent.
+    pub binding: Binding,
+    /// What the declaration did.
+    pub change: Change,
+    /// The right to work on it, unless somebody else has it or there is nothing to do.
+    pub claim: Option<Claim>,
+}
+
+impl Store {
+    /// Writes down what a PUT means: intent, lease and audit event in one transaction.
+    ///
+    /// `decide` sees the cluster's newest binding under the cluster's lock.
+    ///
+    /// # Errors
+    /// The outer error when the database fails: nothing was written, or the commit's answer was
+    /// lost. The inner one is `decide`'s, and nothing was written.
+    pub async fn declare_role<E>(
+        &self,
+        declaration: &Declaration,
+        scope: &Scope,
+        decide: impl FnOnce(Option<&Binding>) -> Result<Intent, E>,
+    ) -> Result<Result<Declared, E>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        self.lock_cluster(&mut tx, &declaration.cluster).await?;
+        let latest = self.latest_within(&mut tx, &declaration.cluster).await?;
+        let intent = match decide(latest.as_ref()) {
+            Ok(intent) => intent,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let (id, change) = match (intent, latest) {
+            (Intent::Change(spec), Some(live)) => {
+                self.change_spec(&mut tx, declaration, &live, &spec).await?;
+                (live.id, Change::Changed)
+            }
+            (Intent::Unchanged, Some(live)) => (live.id, Change::Unchanged),
+            (Intent::New(spec) | Intent::Change(spec), _) => {
+                let id = self.insert(&mut tx, declaration, scope, &spec).await?;
+                (id, Change::Created)
+            }
+            (Intent::Unchanged, None) => {
+                return Err(StoreError::Query(sqlx::Error::RowNotFound));
+            }
+        };
+        self.finish_declaration(tx, id, change).await.map(Ok)
+    }
+
+    /// Writes down what a DELETE means: intent, lease and audit event in one transaction.
+    ///
+    /// # Errors
+    /// As [`Store::declare_role`].
+    pub async fn declare_teardown<E>(
+        &self,
+        declaration: &Declaration,
+        decide: impl FnOnce(Option<&Binding>) -> Result<Deletion, E>,
+    ) -> Result<Result<Declared, E>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        self.lock_cluster(&mut tx, &declaration.cluster).await?;
+        let latest = self.latest_within(&mut tx, &declaration.cluster).await?;
+        let deletion = match decide(latest.as_ref()) {
+            Ok(deletion) => deletion,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let Some(binding) = latest else {
+            return Err(StoreError::Query(sqlx::Error::RowNotFound));
+        };
+        let change = match deletion {
+            Deletion::Begin => {
+                self.begin_teardown(&mut tx, declaration, &binding).await?;
+                Change::Changed
+            }
+            Deletion::Close => {
+                self.close_failed(&mut tx, declaration, &binding).await?;
+                Change::Changed
+            }
+            Deletion::Continue => {
+                sqlx::query!(
+                    "UPDATE bindings SET state = 'deleting', updated_at = service_now()
+                     WHERE id = $1 AND state = 'blocked'",
+                    binding.id.0,
+                )
+                .execute(&mut *tx)
+                .await?;
+                Change::Unchanged
+            }
+            Deletion::Done => Change::Unchanged,
+        };
+        self.finish_declaration(tx, binding.id, change)
+            .await
+            .map(Ok)
+    }
+
+    async fn finish_declaration(
+        &self,
+        mut tx: Transaction<'_, Postgres>,
+        id: BindingId,
+        change: Change,
+    ) -> Result<Declared, StoreError> {
+        let binding = binding_by_id(&mut *tx, id.0)
+            .await?
+            .ok_or(StoreError::Query(sqlx::Error::RowNotFound))?;
+        let finished = binding.applied_generation == Some(binding.generation) || !binding.live;
+        let claim = if finished && change == Change::Unchanged || !binding.live {
+            None
+        } else {
+            self.claim_within(&mut tx, id.0).await?
+        };
+        tx.commit().await?;
+        Ok(Declared {
+            binding,
+            change,
+            claim,
+        })
+    }
+
+    async fn lock_cluster(
+        &self,
+        connection: &mut PgConnection,
+        cluster: &ClusterName,
+    ) -> Result<(), StoreError> {
+        // The update that changes nothing takes the row's lock, whether it was there or not.
+        sqlx::query!(
+            "INSERT INTO clusters (namespace, cluster) VALUES ($1, $2)
+             ON CONFLICT (namespace, cluster) DO UPDATE SET generation = clusters.generation",
+            self.namespace.as_str(),
+            cluster.as_str(),
+        )
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+
+    async fn latest_within(
+        &self,
+        connection: &mut PgConnection,
+        cluster: &ClusterName,
+    ) -> Result<Option<Binding>, StoreError> {
+        let row = select_binding!(
+            "JOIN clusters c USING (namespace, cluster)
+             WHERE c.namespace = $1 AND c.cluster = $2 AND b.generation = c.generation",
+            self.namespace.as_str(),
+            cluster.as_str(),
+        )
+        .fetch_optional(connection)
+        .await?;
+        row.map(BindingRow::into_binding).transpose()
+    }
+
+    pub(crate) async fn next_generation(
+        &self,
+        connection: &mut PgConnection,
+        cluster: &ClusterName,
+    ) -> Result<Generation, StoreError> {
+        let row = sqlx::query!(
+            "UPDATE clusters SET generation = generation + 1
+             WHERE namespace = $1 AND cluster = $2 RETURNING generation",
+            self.namespace.as_str(),
+            cluster.as_str(),
+        )
+        .fetch_one(connection)
+        .await?;
+        Ok(row.generation)
+    }
+
+    async fn insert(
+        &self,
+        connection: &mut PgConnection,
+        declaration: &Declaration,
+        scope: &Scope,
+        spec: &RoleSpec,
+    ) -> Result<BindingId, StoreError> {
+        let id = Uuid::now_v7();
+        let generation = self
+            .next_generation(connection, &declaration.cluster)
+            .await?;
+        let mode = match spec.mode {
+            ModeSpec::Create(_) => Mode::Create,
+            ModeSpec::PassThrough(_) => Mode::PassThrough,
+        };
+        sqlx::query!(
+            "INSERT INTO bindings (id, namespace, cluster, account_id, aws_partition, state, live,
+                                   mode, generation, spec, created_at, updated_at)
+             SELECT $1, $2, $3, $4, $5, 'provisioning', true, $6, $7, $8, now, now
+             FROM service_now() AS now",
+            id,
+            self.namespace.as_str(),
+            declaration.cluster.as_str(),
+            scope.account.as_str(),
+            scope.partition.as_str(),
+            mode.as_str(),
+            generation,
+            to_json(spec),
+        )
+        .execute(&mut *connection)
+        .await?;
+        let event = declaration.event(EventAction::ProvisionRequested, json!({ "spec": spec }));
+        append(connection, id, None, &event).await?;
+        Ok(BindingId(id))
+    }
+
+    async fn change_spec(
+        &self,
+        connection: &mut PgConnection,
+        declaration: &Declaration,
+        live: &Binding,
+        spec: &RoleSpec,
+    ) -> Result<(), StoreError> {
+        let generation = self
+            .next_generation(connection, &declaration.cluster)
+            .await?;
+        sqlx::query!(
+            "UPDATE bindings
+             SET state = 'provisioning', generation = $2, spec = $3, attempts = 0,
+                 last_error = NULL, updated_at = service_now()
+             WHERE id = $1",
+            live.id.0,
+            generation,
+            to_json(spec),
+        )
+        .execute(&mut *connection)
+        .await?;
+        let event = declaration.event(EventAction::UpdateRequested, json!({ "spec": spec }));
+        append(connection, live.id.0, Some(live.state), &event).await
+    }
+
+    async fn begin_teardown(
+        &self,
+        connection: &mut PgConnection,
+        declaration: &Declaration,
+        live: &Binding,
+    ) -> Result<(), StoreError> {
+        let generation = self
+            .next_generation(connection, &declaration.cluster)
+            .await?;
+        sqlx::query!(
+            "UPDATE bindings
+             SET state = 'deleting', generation = $2, attempts = 0, last_error = NULL,
+                 drift = '[]', receipt = $3, updated_at = service_now()
+             WHERE id = $1",
+            live.id.0,
+            generation,
+            to_json(&Receipt::default()),
+        )
+        .execute(&mut *connection)
+        .await?;
+        let event = declaration.event(EventAction::TeardownRequested, json!({}));
+        append(connection, live.id.0, Some(live.state), &event).await
+    }
+
+    async fn close_failed(
+        &self,
+        connection: &mut PgConnection,
+        declaration: &Declaration,
+        failed: &Binding,
+    ) -> Result<(), StoreError> {
+        let generation = self
+            .next_generation(connection, &declaration.cluster)
+            .await?;
+        sqlx::query!(
+            "UPDATE bindings
+             SET state = 'deleted', generation = $2, receipt = $3, updated_at = service_now()
+             WHERE id = $1",
+            failed.id.0,
+            generation,
+            to_json(&Receipt::default()),
+        )
+        .execute(&mut *connection)
+        .await?;
+        let event = declaration.event(EventAction::TornDown, json!({ "nothing_was_made": true }));
+        append(connection, failed.id.0, Some(State::Failed), &event).await
+    }
+}
+
+impl Declaration {
+    fn event(&self, action: EventAction, detail: serde_json::Value) -> Event {
+        Event {
+            action,
+            actor: self.actor.clone(),
+            request_id: self.request_id.clone(),
+            detail,
+        }
+    }
+}
