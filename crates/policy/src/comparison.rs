@@ -61,10 +61,9 @@ pub(crate) fn holds(
         Some(SetOperator::ForAllValues) if values.iter().all(String::is_empty) => Truth::True,
         Some(SetOperator::ForAnyValue) if values.iter().all(String::is_empty) => Truth::False,
         Some(SetOperator::ForAllValues) => Truth::all(each),
-        Some(SetOperator::ForAnyValue) => Truth::any(each),
         // Without a set operator: some value matches, or, negated, none does.
         None if operator.test.is_negated() => Truth::all(each),
-        None => Truth::any(each),
+        Some(SetOperator::ForAnyValue) | None => Truth::any(each),
     }
 }
 

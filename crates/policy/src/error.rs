@@ -50,7 +50,7 @@ pub enum Rule {
     MissingElement,
     /// An element that this kind of document must not have.
     ProhibitedElement,
-    /// Two elements that exclude each other, such as Action and NotAction.
+    /// Two elements that exclude each other, such as `Action` and `NotAction`.
     ConflictingElements,
     /// A list or an object without anything in it.
     Empty,

@@ -36,9 +36,9 @@ pub struct Excess {
     pub place: String,
     /// The statement's index.
     pub statement: usize,
-    /// The actions, as the document writes them; `*` for a NotAction.
+    /// The actions, as the document writes them; `*` for a `NotAction`.
     pub action: String,
-    /// The resources, as the document writes them; `*` for a NotResource.
+    /// The resources, as the document writes them; `*` for a `NotResource`.
     pub resource: String,
     /// Why it is not contained.
     pub reason: &'static str,
@@ -49,7 +49,7 @@ pub struct Excess {
 ///
 /// What can't be proved is in excess: a pair that only several limits together contain, a
 /// resource with a policy variable (whose value could be anything without a `/`, or with one),
-/// and NotAction and NotResource unless a limit contains all actions and all resources.
+/// and `NotAction` and `NotResource` unless a limit contains all actions and all resources.
 ///
 /// # Errors
 /// The first pair that is not contained.

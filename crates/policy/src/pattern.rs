@@ -60,6 +60,10 @@ impl Pattern {
         self
     }
 
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
     /// Splits at literal colons, into at most `pieces`; wildcards stay within their piece.
     pub(crate) fn split_at_colons(&self, pieces: usize) -> Vec<Pattern> {
         self.tokens

@@ -136,7 +136,7 @@ pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
         filled += 6;
         if filled >= 8 {
             filled -= 8;
-            bytes.push((bits >> filled) as u8);
+            bytes.push(u8::try_from(bits >> filled).ok()?);
             bits &= (1 << filled) - 1;
         }
     }

@@ -75,6 +75,19 @@ impl Template {
         }
     }
 
+    /// A pattern that matches whatever the template can match: a variable becomes a `*`.
+    pub(crate) fn widest_pattern(&self) -> Pattern {
+        let mut whole = Pattern::default();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => whole.push_pattern(text),
+                Part::Escape(character) => whole.push_literal(character.encode_utf8(&mut [0; 4])),
+                Part::Variable { .. } => whole.push_pattern("*"),
+            }
+        }
+        whole
+    }
+
     /// The template as a pattern: wildcards of the policy are live, those in a value are not.
     pub(crate) fn to_pattern(&self, context: &Context) -> Resolved<Pattern> {
         self.resolve(context, |pattern: &mut Pattern, text, from_policy| {

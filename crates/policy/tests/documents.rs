@@ -1,6 +1,12 @@
 //! Reading, writing and comparing documents.
 
-use engine_roles_policy::{Document, Kind, Principal, Statement, Test, size_of_text};
+use std::collections::BTreeMap;
+
+use engine_roles_policy::render::{self, RenderError};
+use engine_roles_policy::{
+    Document, Grant, Kind, Principal, Statement, Test, grants_within, size_of_text,
+};
+use serde_json::{Value, json};
 
 #[test]
 fn a_document_built_in_code_is_written_compactly_and_in_reading_order() {
@@ -36,4 +42,249 @@ fn a_trust_policy_names_its_principal_and_no_resource() {
     )
     .unwrap();
     insta::assert_snapshot!(document.to_json(), @r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#);
+}
+
+fn identity(statements: &Value) -> Document {
+    let document = json!({"Version": "2012-10-17", "Statement": statements});
+    Document::from_value(Kind::Identity, &document).unwrap()
+}
+
+#[test]
+fn documents_of_the_same_meaning_are_equivalent() {
+    let statement = |action: Value, resource: Value| json!({"Effect": "Allow", "Action": action, "Resource": resource});
+    let same = [
+        (
+            json!(statement(json!("s3:GetObject"), json!("*"))),
+            json!([{"Sid": "X", "Resource": ["*"], "Action": ["S3:getobject"], "Effect": "Allow"}]),
+        ),
+        (
+            json!([statement(json!(["a:B", "a:C"]), json!("*"))]),
+            json!([
+                statement(json!("a:C"), json!("*")),
+                statement(json!("a:B"), json!("*"))
+            ]),
+        ),
+        (
+            json!([statement(
+                json!(["s3:Get*", "s3:GetObject", "s3:Get**"]),
+                json!("*")
+            )]),
+            json!([statement(json!("s3:Get*"), json!("*"))]),
+        ),
+        (
+            json!([statement(
+                json!("a:B"),
+                json!(["arn:aws:s3:::a*?", "arn:aws:s3:::a?*"])
+            )]),
+            json!([statement(json!("a:B"), json!("arn:aws:s3:::a?*"))]),
+        ),
+        (
+            json!([{"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"ArnEquals": {"AWS:SourceArn": ["arn:aws:s3:::a"]}, "Bool": {"aws:SecureTransport": true}}}]),
+            json!([{"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"Bool": {"aws:securetransport": "true"}, "ArnLike": {"aws:SourceArn": "arn:aws:s3:::a"}}}]),
+        ),
+    ];
+    for (one, two) in same {
+        assert!(
+            identity(&one).equivalent(&identity(&two)),
+            "{one} and {two}"
+        );
+    }
+}
+
+#[test]
+fn documents_of_different_meaning_are_not_equivalent() {
+    let base = json!({"Effect": "Allow", "Action": "a:B", "Resource": "arn:aws:s3:::a"});
+    let change = |name: &str, value: Value| {
+        let mut other = base.clone();
+        other[name] = value;
+        other
+    };
+    for other in [
+        change("Effect", json!("Deny")),
+        change("Action", json!("a:C")),
+        change("Action", json!(["a:B", "a:C"])),
+        change("Resource", json!("arn:aws:s3:::A")),
+        change("Resource", json!("arn:aws:s3:::a*")),
+        change(
+            "Condition",
+            json!({"Bool": {"aws:SecureTransport": "true"}}),
+        ),
+    ] {
+        assert!(!identity(&base).equivalent(&identity(&other)), "{other}");
+    }
+    let with = |condition: Value| identity(&change("Condition", condition));
+    let equals = with(json!({"StringEquals": {"t:k": "a"}}));
+    assert!(!equals.equivalent(&with(json!({"StringEquals": {"t:k": "A"}}))));
+    assert!(!equals.equivalent(&with(json!({"StringEqualsIfExists": {"t:k": "a"}}))));
+    assert!(!equals.equivalent(&with(json!({"ForAllValues:StringEquals": {"t:k": "a"}}))));
+    let boundary = Document::new(Kind::Boundary, identity(&base).statements().to_vec()).unwrap();
+    assert!(!boundary.equivalent(&identity(&base)));
+}
+
+#[test]
+fn an_account_is_the_same_by_number_and_by_root_arn() {
+    let trust = |principal: Value| {
+        let document = json!({"Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}});
+        Document::from_value(Kind::Trust, &document).unwrap()
+    };
+    let number = trust(json!({"AWS": "111122223333"}));
+    assert!(number.equivalent(&trust(json!({"AWS": ["arn:aws:iam::111122223333:root"]}))));
+    assert!(!number.equivalent(&trust(
+        json!({"AWS": "arn:aws:iam::111122223333:user/root"})
+    )));
+    assert!(
+        trust(json!("*")).equivalent(&trust(json!({"AWS": "*", "Service": "ec2.amazonaws.com"})))
+    );
+    insta::assert_snapshot!(
+        trust(json!({"Service": "ec2.amazonaws.com", "AWS": "arn:aws:iam::111122223333:root"})).to_value(),
+        @r#"{"Statement":[{"Action":["sts:assumerole"],"Effect":"Allow","Principal":{"AWS":["111122223333"],"Service":["ec2.amazonaws.com"]}}],"Version":"2012-10-17"}"#
+    );
+}
+
+#[test]
+fn a_document_too_large_to_be_taken_apart_keeps_its_canonical_form() {
+    let actions: Vec<String> = (0..300).map(|index| format!("a:B{index}")).collect();
+    let statement =
+        |resource: &str| Statement::allow("", actions.clone(), [resource, "arn:aws:s3:::c"]);
+    let document = Document::new(
+        Kind::Identity,
+        vec![statement("arn:aws:s3:::b"), statement("arn:aws:s3:::a")],
+    )
+    .unwrap();
+    let canonical = Document::from_value(Kind::Identity, &document.to_value()).unwrap();
+    assert_eq!(canonical.statements().len(), 2);
+    assert_eq!(canonical.to_value(), document.to_value());
+}
+
+#[test]
+fn size_counts_characters_but_no_white_space_between_elements() {
+    for (text, expected) in [
+        ("{}", 2),
+        (" {\n\t} \r\n", 2),
+        (r#"{ "a b" : "\"  c" }"#, 15),
+        (r#"{"é":1}"#, 7),
+    ] {
+        assert_eq!(size_of_text(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_document_within_its_limits_is_proved() {
+    let secrets = "arn:aws:secretsmanager:us-east-1:111122223333:secret:compute-engine/a/*";
+    let limits = [
+        Grant::new("secretsmanager:GetSecretValue", secrets),
+        Grant::new("ssm:*", "*"),
+    ];
+    let within = |statement: Value| grants_within(&identity(&statement), &limits);
+    let read = |resource: &str| json!({"Effect": "Allow", "Action": "SecretsManager:GetSecretValue", "Resource": resource});
+    let arn = |name: &str| format!("arn:aws:secretsmanager:us-east-1:111122223333:secret:{name}");
+
+    assert_eq!(within(read(secrets)), Ok(()));
+    assert_eq!(within(read(&arn("compute-engine/a/b-??????"))), Ok(()));
+    assert_eq!(within(read(&arn("compute-engine/a/${*}"))), Ok(()));
+    assert_eq!(
+        within(
+            json!({"Effect": "Allow", "Action": ["ssm:Get*", "SSM:PutInventory"], "Resource": "*"})
+        ),
+        Ok(())
+    );
+    assert_eq!(
+        within(json!({"Effect": "Deny", "Action": "*", "Resource": "*"})),
+        Ok(())
+    );
+    for beyond in [
+        read("*"),
+        read(&arn("compute-engine/*")),
+        read(&arn("compute-engine/a*")),
+        read(&arn("compute-engine/?/*")),
+        read(&arn("compute-engine/A/*")),
+        read(&arn("compute-engine/a/${aws:username}")),
+        read(&arn("compute-engine/${aws:PrincipalTag/cluster}/*")),
+        json!({"Effect": "Allow", "Action": "secretsmanager:*", "Resource": secrets}),
+        json!({"Effect": "Allow", "Action": "secretsmanager:GetSecretValu?", "Resource": secrets}),
+        json!({"Effect": "Allow", "NotAction": "iam:*", "Resource": secrets}),
+        json!({"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "NotResource": arn("x")}),
+    ] {
+        assert!(within(beyond.clone()).is_err(), "{beyond}");
+    }
+    let excess = within(
+        json!([read(secrets), {"Sid": "Wide", "Effect": "Allow", "Action": ["ssm:GetParameter", "s3:*"], "Resource": "*"}]),
+    );
+    insta::assert_snapshot!(
+        excess.unwrap_err(),
+        @"Statement[1] (Wide) grants s3:* on *, which is beyond what it may: no limit contains both"
+    );
+}
+
+#[test]
+fn where_everything_may_be_granted_exceptions_may_be_too() {
+    let everything = [Grant::new("*", "*")];
+    let document = identity(
+        &json!({"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:aws:s3:::${aws:username}"}),
+    );
+    assert_eq!(grants_within(&document, &everything), Ok(()));
+}
+
+#[test]
+fn a_template_is_filled_with_literals_only() {
+    let template =
+        "arn:<PARTITION>:secretsmanager:<REGION>:<ACCOUNT_ID>:secret:compute-engine/<CLUSTER>/*";
+    let base = [
+        ("PARTITION", "aws"),
+        ("REGION", "eu-west-1"),
+        ("ACCOUNT_ID", "111122223333"),
+        ("CLUSTER", "prod"),
+    ];
+    let values = BTreeMap::from(base);
+    insta::assert_snapshot!(
+        render::fill(template, &values).unwrap(),
+        @"arn:aws:secretsmanager:eu-west-1:111122223333:secret:compute-engine/prod/*"
+    );
+    for value in [
+        "*",
+        "pro?",
+        "${aws:username}",
+        "a$",
+        "a{",
+        "a}",
+        "<CLUSTER>",
+        "a>",
+        "a\"",
+        "a\\",
+        "a\n",
+        "\u{7f}",
+    ] {
+        let mut values = values.clone();
+        values.insert("CLUSTER", value);
+        let refused = render::fill(template, &values);
+        assert!(
+            matches!(&refused, Err(RenderError::LiveCharacter { placeholder, .. }) if placeholder == "CLUSTER"),
+            "{value:?}: {refused:?}"
+        );
+        assert!(!render::is_safe(value));
+    }
+    let without = |name: &str| {
+        let mut values = values.clone();
+        values.remove(name);
+        values
+    };
+    insta::assert_snapshot!(render::fill(template, &without("REGION")).unwrap_err(), @"<REGION> has no value");
+    let mut more = values.clone();
+    more.insert("SECRET", "x");
+    insta::assert_snapshot!(render::fill(template, &more).unwrap_err(), @"the template has no <SECRET>");
+    more.insert("SECRET", "");
+    insta::assert_snapshot!(render::fill(template, &more).unwrap_err(), @"the value for <SECRET> is empty");
+    let mut star = values.clone();
+    star.insert("CLUSTER", "*");
+    insta::assert_snapshot!(
+        render::fill(template, &star).unwrap_err(),
+        @"the value for <CLUSTER> has '*' in it, which would not stand for itself"
+    );
+    for stray in ["a < b", "a > b", "<lower>", "<>", "<A", "<A <B>"] {
+        assert!(
+            matches!(render::placeholders(stray), Err(RenderError::Stray { .. })),
+            "{stray}"
+        );
+    }
 }

@@ -456,7 +456,7 @@ fn an_unknown_key_makes_a_decision_indeterminate_only_where_it_matters() {
         "Condition": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}});
     let deny = json!({"Effect": "Deny", "Action": "a:*", "Resource": "*"});
     let secure = Context::partial().with("aws:SecureTransport", "true");
-    let rows: &[(Value, Context, &str, &[&str])] = &[
+    check_partial(&[
         (
             json!([allow_if]),
             Context::partial(),
@@ -512,6 +512,14 @@ fn an_unknown_key_makes_a_decision_indeterminate_only_where_it_matters() {
         ),
         // Denied or merely not allowed, it is refused.
         (json!([deny_if]), Context::partial(), "not allowed", &[]),
+    ]);
+}
+
+#[test]
+fn an_unknown_key_counts_in_variables_and_null_tests_too() {
+    let like = json!({"Effect": "Allow", "Action": "a:B", "Resource": "*",
+        "Condition": {"StringLike": {"t:k": ["a", "${aws:username}"]}}});
+    check_partial(&[
         (
             json!({"Effect": "Allow", "Action": "a:B", "Resource": "arn:aws:s3:::${aws:username}"}),
             Context::partial(),
@@ -531,18 +539,22 @@ fn an_unknown_key_makes_a_decision_indeterminate_only_where_it_matters() {
             &["aws:TokenIssueTime"],
         ),
         (
-            json!({"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"StringLike": {"t:k": ["a", "${aws:username}"]}}}),
+            json!(like),
             Context::partial().with("t:k", "a"),
             "allowed",
             &[],
         ),
         (
-            json!({"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"StringLike": {"t:k": ["a", "${aws:username}"]}}}),
+            json!(like),
             Context::partial().with("t:k", "b"),
             "indeterminate",
             &["aws:username"],
         ),
-    ];
+    ]);
+}
+
+/// (statements, context, decision, the missing keys)
+fn check_partial(rows: &[(Value, Context, &str, &[&str])]) {
     for (statements, context, expected, keys) in rows {
         let request = Request::new("a:B", "arn:aws:s3:::x").in_context(context.clone());
         let decision = evaluate(&request, &[&identity(statements)], None);

@@ -1,0 +1,103 @@
+//! Conditions that hold more often than they seem to, or never.
+
+use super::{Findings, Severity};
+use crate::condition::{SetOperator, Test};
+use crate::statement::{Effect, Statement};
+
+pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings) {
+    for condition in &statement.conditions {
+        let place = format!("{place}.Condition.{}.{}", condition.operator, condition.key);
+        if statement.effect == Effect::Allow
+            && condition.operator.set == Some(SetOperator::ForAllValues)
+            && !requires(statement, &condition.key)
+        {
+            findings.add(
+                "for-all-values-of-nothing",
+                Severity::Warning,
+                &place,
+                "ForAllValues holds for a key that is absent; a Null test for \"false\" beside it makes the key required",
+            );
+        }
+        let key = condition.key.to_ascii_lowercase();
+        if let Some(name) = key.strip_prefix("aws:")
+            && !is_global_key(name)
+        {
+            findings.add(
+                "unknown-global-key",
+                Severity::Warning,
+                &place,
+                format!(
+                    "{:?} is not a global condition key that this lint knows",
+                    condition.key
+                ),
+            );
+        }
+    }
+}
+
+fn requires(statement: &Statement, key: &str) -> bool {
+    statement.conditions.iter().any(|condition| {
+        condition.operator.test == Test::Null
+            && condition.key.eq_ignore_ascii_case(key)
+            && condition
+                .values
+                .iter()
+                .all(|value| value.eq_ignore_ascii_case("false"))
+    })
+}
+
+fn is_global_key(name: &str) -> bool {
+    let tag = ["principaltag/", "requesttag/", "resourcetag/"];
+    tag.iter()
+        .any(|prefix| name.len() > prefix.len() && name.starts_with(prefix))
+        || GLOBAL_KEYS.contains(&name)
+}
+
+/// "AWS global condition context keys", IAM User Guide; in lower case, without `aws:`.
+const GLOBAL_KEYS: [&str; 45] = [
+    "assumedroot",
+    "calledvia",
+    "calledviafirst",
+    "calledvialast",
+    "chatbotsourcearn",
+    "currenttime",
+    "ec2instancesourceprivateipv4",
+    "ec2instancesourcevpc",
+    "epochtime",
+    "federatedprovider",
+    "multifactorauthage",
+    "multifactorauthpresent",
+    "principalaccount",
+    "principalarn",
+    "principalisawsservice",
+    "principalorgid",
+    "principalorgpaths",
+    "principalservicename",
+    "principalservicenameslist",
+    "principaltype",
+    "referer",
+    "requestedregion",
+    "resourceaccount",
+    "resourceorgid",
+    "resourceorgpaths",
+    "securetransport",
+    "signinsessionarn",
+    "sourceaccount",
+    "sourcearn",
+    "sourceidentity",
+    "sourceip",
+    "sourceorgid",
+    "sourceorgpaths",
+    "sourcevpc",
+    "sourcevpcarn",
+    "sourcevpce",
+    "tagkeys",
+    "tokenissuetime",
+    "useragent",
+    "userid",
+    "username",
+    "viaawsservice",
+    "vpceaccount",
+    "vpceorgid",
+    "vpceorgpaths",
+];
