@@ -51,19 +51,22 @@ async fn run(mut arguments: Vec<OsString>) -> Result<ExitStatus, Box<dyn Error>>
     let (program, arguments) = arguments.split_first().ok_or(USAGE)?;
 
     let postgres = Postgres::start(PostgresConfig::default()).await?;
-    // Random, since the server may be one of DATABASE_URL that others use too.
-    let name = format!("with_postgres_{}", std::process::id());
+    // The server may be one of DATABASE_URL that others use too.
+    let name = format!("with_postgres_{}", uuid::Uuid::new_v4().simple());
     let url = postgres.create_database(&name).await?;
-    if let Some(directory) = migrations {
-        apply(&directory, &url).await?;
+    let status = async {
+        if let Some(directory) = migrations {
+            apply(&directory, &url).await?;
+        }
+        Ok(Command::new(program)
+            .args(arguments)
+            .env("DATABASE_URL", &url)
+            .status()?)
     }
-    let status = Command::new(program)
-        .args(arguments)
-        .env("DATABASE_URL", &url)
-        .status()?;
+    .await;
     postgres.drop_database(&name).await?;
     postgres.stop().await?;
-    Ok(status)
+    status
 }
 
 /// Applies the migrations in the order of their names, each in one go.

@@ -11,7 +11,7 @@ use crate::error::{Doing, PostgresError};
 
 /// The environment variables of ours that Postgres and its tools may see. `PG…` variables of
 /// whoever runs the tests must not reach them.
-const PASSED_ON: [&str; 4] = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT"];
+const PASSED_ON: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
 /// Who Postgres and its tools run as.
 #[derive(Debug, Clone, PartialEq, Eq)]

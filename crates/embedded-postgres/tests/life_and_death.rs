@@ -8,7 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use engine_roles_embedded_postgres::{Environment, Postgres, PostgresConfig, PostgresError};
-use rustix::process::{Pid, Signal, getpgid, kill_process, test_kill_process};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getpgid, kill_process, test_kill_process, waitid,
+};
 use tokio_postgres::{Client, NoTls};
 
 /// Set for the process that [`Parent`] starts: the data directory, or nothing for a temporary one.
@@ -56,6 +58,24 @@ impl Parent {
     fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Parent {
+    fn drop(&mut self) {
+        // A test that failed has not killed it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A process that goes with its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -135,7 +155,10 @@ fn as_owner_of(data_dir: &Path, program: &str) -> Command {
     if rustix::process::geteuid().is_root() {
         command.uid(owner.uid()).gid(owner.gid());
     }
-    command.current_dir("/").stdout(Stdio::null());
+    command
+        .current_dir("/")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 
@@ -215,14 +238,17 @@ async fn a_zombie_postmaster_pid_does_not_stop_a_start() {
     let mut postgres = start(Some(&data_dir)).await;
     remember(postgres.url(), "a").await;
     postgres.kill().await.unwrap();
-    let mut zombie = as_owner_of(&data_dir, "true").spawn().unwrap();
-    set_recorded_pid(&data_dir, zombie.id());
+    let zombie = Killed(as_owner_of(&data_dir, "true").spawn().unwrap());
+    // It ends, and nobody waits for it until the test is over.
+    let id = WaitId::Pid(Pid::from_raw(zombie.0.id().cast_signed()).unwrap());
+    waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+    set_recorded_pid(&data_dir, zombie.0.id());
     drop(postgres);
 
     let postgres = start(Some(&data_dir)).await;
     assert_eq!(words(postgres.url()).await, ["a"]);
     postgres.stop().await.unwrap();
-    zombie.wait().unwrap();
+    drop(zombie);
 }
 
 #[tokio::test]
@@ -231,18 +257,16 @@ async fn a_recorded_pid_that_has_gone_to_another_process_does_not_stop_a_start()
     let mut postgres = start(Some(&data_dir)).await;
     remember(postgres.url(), "a").await;
     postgres.kill().await.unwrap();
-    let mut other = as_owner_of(&data_dir, "sleep").arg("600").spawn().unwrap();
-    set_recorded_pid(&data_dir, other.id());
+    let mut other = Killed(as_owner_of(&data_dir, "sleep").arg("600").spawn().unwrap());
+    set_recorded_pid(&data_dir, other.0.id());
 
     postgres.start_again().await.unwrap();
     assert_eq!(words(postgres.url()).await, ["a"]);
     assert!(
-        other.try_wait().unwrap().is_none(),
+        other.0.try_wait().unwrap().is_none(),
         "the other process is left alone"
     );
     postgres.stop().await.unwrap();
-    other.kill().unwrap();
-    other.wait().unwrap();
 }
 
 #[tokio::test]
