@@ -64,46 +64,38 @@ impl ManagedPolicy {
     }
 }
 
-/// Policies that AWS keeps in every account: path, name, document. Those which are longer at AWS
+/// Policies that AWS keeps in every account: name and document, all under the path `/`. Those which are longer at AWS
 /// are cut to what the service's tests read of them.
-const AWS_MANAGED: [(&str, &str, &str); 8] = [
+const AWS_MANAGED: [(&str, &str); 8] = [
     (
-        "/",
         "AdministratorAccess",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
     ),
     (
-        "/",
         "PowerUserAccess",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["iam:*","organizations:*","account:*"],"Resource":"*"},{"Effect":"Allow","Action":["account:GetAccountInformation","account:GetPrimaryEmail","account:ListRegions","iam:CreateServiceLinkedRole","iam:DeleteServiceLinkedRole","iam:ListRoles","organizations:DescribeOrganization"],"Resource":"*"}]}"#,
     ),
     (
-        "/",
         "ReadOnlyAccess",
         r#"{"Version":"2012-10-17","Statement":[{"Sid":"ReadOnlyActions","Effect":"Allow","Action":["ec2:Describe*","ec2:Get*","iam:Generate*","iam:Get*","iam:List*","iam:Simulate*","s3:Get*","s3:List*","secretsmanager:Describe*","secretsmanager:List*"],"Resource":"*"}]}"#,
     ),
     (
-        "/",
         "IAMReadOnlyAccess",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],"Resource":"*"}]}"#,
     ),
     (
-        "/",
         "AmazonS3ReadOnlyAccess",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}"#,
     ),
     (
-        "/",
         "SecretsManagerReadWrite",
         r#"{"Version":"2012-10-17","Statement":[{"Sid":"BasePermissions","Effect":"Allow","Action":["secretsmanager:*","kms:DescribeKey","kms:ListAliases","kms:ListKeys","tag:GetResources"],"Resource":"*"}]}"#,
     ),
     (
-        "/",
         "AmazonSSMManagedInstanceCore",
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ssm:DescribeAssociation","ssm:GetDeployablePatchSnapshotForInstance","ssm:GetDocument","ssm:DescribeDocument","ssm:GetManifest","ssm:GetParameter","ssm:GetParameters","ssm:ListAssociations","ssm:ListInstanceAssociations","ssm:PutInventory","ssm:PutComplianceItems","ssm:PutConfigurePackageResult","ssm:UpdateAssociationStatus","ssm:UpdateInstanceAssociationStatus","ssm:UpdateInstanceInformation"],"Resource":"*"},{"Effect":"Allow","Action":["ssmmessages:CreateControlChannel","ssmmessages:CreateDataChannel","ssmmessages:OpenControlChannel","ssmmessages:OpenDataChannel"],"Resource":"*"},{"Effect":"Allow","Action":["ec2messages:AcknowledgeMessage","ec2messages:DeleteMessage","ec2messages:FailMessage","ec2messages:GetEndpoint","ec2messages:GetMessages","ec2messages:SendReply"],"Resource":"*"}]}"#,
     ),
     (
-        "/",
         "AWSDenyAll",
         r#"{"Version":"2012-10-17","Statement":[{"Sid":"DenyAll","Effect":"Deny","Action":["*"],"Resource":"*"}]}"#,
     ),
@@ -114,15 +106,15 @@ pub(crate) fn aws_managed(partition: &str) -> Vec<ManagedPolicy> {
     let created = Utc.timestamp_opt(1_423_222_800, 0).single();
     let policies = AWS_MANAGED.iter().enumerate();
     policies
-        .map(|(index, (path, name, document))| ManagedPolicy {
+        .map(|(index, (name, document))| ManagedPolicy {
             name: (*name).to_owned(),
-            path: (*path).to_owned(),
+            path: "/".to_owned(),
             id: format!(
                 "ANPASANDBOX{:A>9}{}",
                 "",
                 char::from(b'A' + u8::try_from(index).unwrap_or(25))
             ),
-            arn: format!("arn:{partition}:iam::aws:policy{path}{name}"),
+            arn: format!("arn:{partition}:iam::aws:policy/{name}"),
             created: created.expect("a constant date"),
             description: None,
             document: (*document).to_owned(),

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use engine_roles_policy::PolicyError;
@@ -15,6 +16,7 @@ use crate::call_log::{Call, CallLog};
 use crate::clock::Clock;
 use crate::config::SandboxConfig;
 use crate::connection::{BreakableListener, Breaker};
+use crate::faults::{Fault, Faults};
 use crate::world::World;
 
 /// What all requests share.
@@ -117,6 +119,21 @@ impl Sandbox {
     /// What `GET /_sandbox/calls?since=N` answers.
     pub fn calls(&self, since: u64) -> Vec<Call> {
         self.shared.calls.since(since)
+    }
+
+    /// Moves the sandbox's clock, as `POST /_sandbox/clock` does.
+    pub fn advance(&self, by: Duration) {
+        self.shared.clock.advance(by);
+    }
+
+    /// Stops the sandbox's clock, or lets it go on.
+    pub fn freeze(&self, frozen: bool) {
+        self.shared.clock.freeze(frozen);
+    }
+
+    /// Sets faults in place of those that were set, as `POST /_sandbox/faults` does.
+    pub fn set_faults(&self, faults: Vec<Fault>) {
+        self.shared.world().faults = Faults::new(faults);
     }
 
     /// Stops it; connections that are open break off.

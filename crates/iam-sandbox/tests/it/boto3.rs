@@ -1,0 +1,34 @@
+//! The sandbox driven by boto3, whose model of IAM checks the shape of every answer.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use engine_roles_iam_sandbox::SandboxConfig;
+use tokio::process::Command;
+
+use crate::wire::sandbox;
+
+#[tokio::test]
+async fn boto3_finds_every_answer_in_the_shape_of_its_model() {
+    let Ok(python) = std::env::var("ENGINE_ROLES_PYTHON") else {
+        // Not by a macro, whose output the test harness keeps to itself.
+        let words = "NOT RUN: the sandbox driven by boto3, since ENGINE_ROLES_PYTHON names no \
+                     Python that has it\n";
+        let written = std::io::stderr().write_all(words.as_bytes());
+        return written.expect("stderr takes it");
+    };
+    let (sandbox, _) = sandbox(SandboxConfig::default()).await;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/boto3/every_operation.py");
+    let run = Command::new(&python)
+        .arg(script)
+        .arg(sandbox.endpoint())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap_or_else(|error| panic!("{python}: {error}"));
+    let (out, err) = (
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr),
+    );
+    assert!(run.status.success(), "{out}{err}");
+}

@@ -1,0 +1,151 @@
+use super::{Iam, lenient};
+
+const PROFILE: (&str, &str) = ("InstanceProfileName", "p");
+const ROLE: (&str, &str) = ("RoleName", "r");
+
+pub(crate) async fn a_profile_lives_from_create_to_delete(iam: &Iam) {
+    let made = iam
+        .ok("CreateInstanceProfile", &[PROFILE, ("Path", "/a/")])
+        .await;
+    let read = iam.ok("GetInstanceProfile", &[PROFILE]).await;
+    for (answer, root) in [
+        (&made, "CreateInstanceProfileResult"),
+        (&read, "GetInstanceProfileResult"),
+    ] {
+        let text = |name: &str| {
+            answer
+                .text(&format!("{root}/InstanceProfile/{name}"))
+                .unwrap_or_default()
+        };
+        assert_eq!(text("InstanceProfileName"), "p");
+        assert_eq!(text("Path"), "/a/");
+        assert_eq!(
+            text("Arn"),
+            "arn:aws:iam::123456789012:instance-profile/a/p"
+        );
+        assert!(text("CreateDate").ends_with('Z'));
+        assert_eq!(answer.count(&format!("{root}/InstanceProfile/Roles")), 1);
+        assert_eq!(
+            answer.count(&format!("{root}/InstanceProfile/Roles/member")),
+            0
+        );
+        if !iam.is_moto {
+            // moto's ids are in other letters.
+            let id = text("InstanceProfileId");
+            assert!(id.starts_with("AIPA") && id.len() == 21, "{id}");
+        }
+    }
+    iam.ok("DeleteInstanceProfile", &[PROFILE]).await;
+    iam.refused("GetInstanceProfile", &[PROFILE], 404, "NoSuchEntity")
+        .await;
+    let id = "CreateInstanceProfileResult/InstanceProfile/InstanceProfileId";
+    assert_ne!(iam.profile("p").await.text(id), made.text(id));
+}
+
+pub(crate) async fn a_profile_holds_one_role(iam: &Iam) {
+    iam.role("r").await;
+    iam.role("s").await;
+    iam.profile("p").await;
+    iam.ok("AddRoleToInstanceProfile", &[PROFILE, ROLE]).await;
+    let read = iam.ok("GetInstanceProfile", &[PROFILE]).await;
+    let role = "GetInstanceProfileResult/InstanceProfile/Roles/member";
+    assert_eq!(read.texts(&format!("{role}/RoleName")), ["r"]);
+    assert_eq!(read.count(&format!("{role}/AssumeRolePolicyDocument")), 1);
+    for name in ["r", "s"] {
+        let params = [PROFILE, ("RoleName", name)];
+        iam.refused("AddRoleToInstanceProfile", &params, 409, "LimitExceeded")
+            .await;
+    }
+    let other = [PROFILE, ("RoleName", "s")];
+    iam.refused("RemoveRoleFromInstanceProfile", &other, 404, "NoSuchEntity")
+        .await;
+    iam.ok("RemoveRoleFromInstanceProfile", &[PROFILE, ROLE])
+        .await;
+    iam.refused(
+        "RemoveRoleFromInstanceProfile",
+        &[PROFILE, ROLE],
+        404,
+        "NoSuchEntity",
+    )
+    .await;
+    iam.ok("AddRoleToInstanceProfile", &other).await;
+}
+
+pub(crate) async fn a_profile_with_a_role_is_not_deleted(iam: &Iam) {
+    iam.role("r").await;
+    iam.profile("p").await;
+    iam.ok("AddRoleToInstanceProfile", &[PROFILE, ROLE]).await;
+    let answer = iam
+        .refused("DeleteInstanceProfile", &[PROFILE], 409, "DeleteConflict")
+        .await;
+    let words = "Cannot delete entity, must remove roles from instance profile first.";
+    assert_eq!(answer.message(), words);
+    iam.ok("RemoveRoleFromInstanceProfile", &[PROFILE, ROLE])
+        .await;
+    iam.ok("DeleteInstanceProfile", &[PROFILE]).await;
+    let moto = lenient("it deletes profiles that aren't there");
+    iam.refused_but(
+        "DeleteInstanceProfile",
+        &[PROFILE],
+        (404, "NoSuchEntity"),
+        moto,
+    )
+    .await;
+}
+
+pub(crate) async fn profiles_are_listed_in_pages(iam: &Iam) {
+    for (name, path) in [("a", "/in/"), ("b", "/in/"), ("c", "/out/"), ("d", "/in/")] {
+        let params = [("InstanceProfileName", name), ("Path", path)];
+        iam.ok("CreateInstanceProfile", &params).await;
+    }
+    let names = "ListInstanceProfilesResult/InstanceProfiles/member/InstanceProfileName";
+    let prefix = ("PathPrefix", "/in/");
+    let all = iam.ok("ListInstanceProfiles", &[prefix]).await;
+    assert_eq!(all.texts(names), ["a", "b", "d"]);
+    if iam.ends_for_moto("it lists profiles without pages") {
+        return;
+    }
+    let page = iam
+        .ok("ListInstanceProfiles", &[prefix, ("MaxItems", "2")])
+        .await;
+    assert_eq!(page.texts(names), ["a", "b"]);
+    let marker = page
+        .text("ListInstanceProfilesResult/Marker")
+        .expect("more to come");
+    let page = iam
+        .ok("ListInstanceProfiles", &[prefix, ("Marker", &marker)])
+        .await;
+    assert_eq!(page.texts(names), ["d"]);
+    let end = page.text("ListInstanceProfilesResult/IsTruncated");
+    assert_eq!(end.as_deref(), Some("false"));
+}
+
+pub(crate) async fn the_profiles_of_a_role_are_listed(iam: &Iam) {
+    iam.role("r").await;
+    for name in ["p", "q", "x"] {
+        iam.profile(name).await;
+    }
+    for name in ["p", "q"] {
+        let params = [("InstanceProfileName", name), ROLE];
+        iam.ok("AddRoleToInstanceProfile", &params).await;
+    }
+    let listed = iam.ok("ListInstanceProfilesForRole", &[ROLE]).await;
+    let member = "ListInstanceProfilesForRoleResult/InstanceProfiles/member";
+    assert_eq!(
+        listed.texts(&format!("{member}/InstanceProfileName")),
+        ["p", "q"]
+    );
+    assert_eq!(
+        listed.texts(&format!("{member}/Roles/member/RoleName")),
+        ["r", "r"]
+    );
+    let absent = [("RoleName", "absent")];
+    let moto = lenient("it lists no profiles for a role that isn't there");
+    iam.refused_but(
+        "ListInstanceProfilesForRole",
+        &absent,
+        (404, "NoSuchEntity"),
+        moto,
+    )
+    .await;
+}

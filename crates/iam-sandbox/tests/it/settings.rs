@@ -1,0 +1,188 @@
+//! How a sandbox is set up and steered.
+
+use std::time::Duration;
+
+use engine_roles_iam_sandbox::{Quotas, Sandbox, SandboxConfig, SandboxError};
+use serde_json::json;
+
+use crate::wire::{Caller, EC2_TRUST, eventually, sandbox};
+
+#[tokio::test]
+async fn quotas_of_roles_and_profiles_count_what_is_there() {
+    let quotas = Quotas {
+        roles: 2,
+        instance_profiles: 1,
+        policies: 1,
+    };
+    let (_sandbox, iam) = sandbox(SandboxConfig {
+        quotas,
+        ..SandboxConfig::default()
+    })
+    .await;
+    iam.make_role("a").await;
+    iam.make_role("b").await;
+    let third = [("RoleName", "c"), ("AssumeRolePolicyDocument", EC2_TRUST)];
+    let refused = iam.call("CreateRole", &third).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (409, "LimitExceeded")
+    );
+    assert_eq!(
+        refused.message(),
+        "Cannot exceed quota for RolesPerAccount: 2"
+    );
+    iam.call("DeleteRole", &[("RoleName", "a")]).await.ok();
+    iam.call("CreateRole", &third).await.ok();
+
+    iam.make_profile("p").await;
+    let second = [("InstanceProfileName", "q")];
+    let refused = iam.call("CreateInstanceProfile", &second).await;
+    assert_eq!(
+        refused.message(),
+        "Cannot exceed quota for InstanceProfilesPerAccount: 1"
+    );
+
+    let summary = iam.call("GetAccountSummary", &[]).await.ok();
+    let entry = "GetAccountSummaryResult/SummaryMap/entry";
+    let keys = summary.texts(&format!("{entry}/key"));
+    let values = summary.texts(&format!("{entry}/value"));
+    let value = |key| keys.iter().zip(&values).find(|(known, _)| *known == key);
+    assert_eq!(value("Roles").map(|(_, value)| value.as_str()), Some("2"));
+    assert_eq!(
+        value("RolesQuota").map(|(_, value)| value.as_str()),
+        Some("2")
+    );
+}
+
+#[tokio::test]
+async fn latency_is_spent_on_every_call() {
+    let latency = Duration::from_millis(30);
+    let (sandbox, iam) = sandbox(SandboxConfig {
+        latency,
+        ..SandboxConfig::default()
+    })
+    .await;
+    iam.call("ListRoles", &[]).await.ok();
+    let call = &sandbox.calls(0)[0];
+    let took = call.ended_ms.map(|ended| ended - call.started_ms);
+    assert!(took >= Some(29), "{took:?} ms");
+}
+
+#[tokio::test]
+async fn behaviour_changes_while_the_sandbox_runs() {
+    let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
+    sandbox.freeze(true);
+    let behaviour = json!({"stale_reads_ms": 1_000, "quota": "roles=1", "rate": 1, "burst": 2});
+    assert_eq!(iam.post("behaviour", behaviour).await, 204);
+    iam.make_role("a").await;
+    assert_eq!(iam.role_code("a").await, "NoSuchEntity");
+    assert_eq!(iam.role_code("a").await, "Throttling");
+    let open = json!({"stale_reads_ms": 0, "rate": 0});
+    assert_eq!(iam.post("behaviour", open).await, 204);
+    assert_eq!(iam.role_code("a").await, "");
+    let second = [("RoleName", "b"), ("AssumeRolePolicyDocument", EC2_TRUST)];
+    assert_eq!(
+        iam.call("CreateRole", &second).await.code(),
+        "LimitExceeded"
+    );
+    assert_eq!(
+        iam.post("behaviour", json!({"quota": "users=1"})).await,
+        422
+    );
+}
+
+#[tokio::test]
+async fn another_account_is_empty_and_the_first_one_is_kept() {
+    let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
+    iam.make_role("r").await;
+    assert_eq!(
+        iam.post("account", json!({"account_id": "210987654321"}))
+            .await,
+        204
+    );
+    assert_eq!(iam.role_code("r").await, "NoSuchEntity");
+    let identity = iam.call("GetCallerIdentity", &[]).await.ok();
+    let arn = "GetCallerIdentityResult/Arn";
+    let expected = "arn:aws:sts::210987654321:assumed-role/engine-roles-service/session";
+    assert_eq!(identity.text(arn).as_deref(), Some(expected));
+    assert_eq!(
+        iam.post("account", json!({"account_id": "123456789012"}))
+            .await,
+        204
+    );
+    assert_eq!(iam.role_code("r").await, "");
+    assert_eq!(iam.post("account", json!({"account_id": "1"})).await, 422);
+}
+
+#[tokio::test]
+async fn a_partition_is_in_every_arn() {
+    let (_sandbox, iam) = sandbox(SandboxConfig {
+        partition: "aws-cn".to_owned(),
+        ..SandboxConfig::default()
+    })
+    .await;
+    iam.make_role("r").await;
+    let role = iam.call("GetRole", &[("RoleName", "r")]).await.ok();
+    let expected = "arn:aws-cn:iam::123456789012:role/r";
+    assert_eq!(
+        role.text("GetRoleResult/Role/Arn").as_deref(),
+        Some(expected)
+    );
+    let managed = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess";
+    let attach = [("RoleName", "r"), ("PolicyArn", managed)];
+    iam.call("AttachRolePolicy", &attach).await.ok();
+}
+
+#[tokio::test]
+async fn reset_leaves_nothing() {
+    let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
+    iam.make_role("r").await;
+    iam.make_profile("p").await;
+    iam.fault(json!({"action": "*", "when": "before", "do": "reset"}))
+        .await;
+    assert_eq!(iam.post("reset", json!(null)).await, 204);
+    let empty = json!({"roles": [], "instance_profiles": [], "policies": []});
+    assert_eq!(iam.get("state").await, empty);
+    assert!(sandbox.calls(0).is_empty());
+    assert_eq!(iam.role_code("r").await, "NoSuchEntity");
+}
+
+#[tokio::test]
+async fn a_stopped_sandbox_breaks_its_connections_and_frees_its_address() {
+    let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
+    let listen = sandbox.address();
+    iam.fault(json!({"action": "*", "when": "before", "do": {"hang_ms": 600_000}}))
+        .await;
+    let waiting = tokio::spawn({
+        let iam = iam.clone();
+        async move { iam.try_call("ListRoles", &[]).await }
+    });
+    eventually("the call", async || !sandbox.calls(0).is_empty()).await;
+    sandbox.stop().await;
+    assert!(waiting.await.expect("no panic").is_err());
+    let again = SandboxConfig {
+        listen,
+        ..SandboxConfig::default()
+    };
+    let again = Sandbox::start(again).await.expect("the address is free");
+    Caller::new(&again.endpoint())
+        .call("ListRoles", &[])
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn an_identity_policy_that_is_none_is_refused_at_the_start_and_later() {
+    let config = SandboxConfig {
+        identity_policy: Some(json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]})),
+        ..SandboxConfig::default()
+    };
+    let refused = Sandbox::start(config).await.err();
+    assert!(matches!(refused, Some(SandboxError::IdentityPolicy(_))));
+    let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
+    assert_eq!(
+        iam.post("identity-policy", json!({"Statement": []})).await,
+        422
+    );
+    assert_eq!(iam.post("identity-policy", json!(null)).await, 204);
+}
