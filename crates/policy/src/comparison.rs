@@ -39,7 +39,7 @@ pub(crate) fn holds(
     let operator = condition.operator;
     let found = context.lookup(&condition.key);
     if operator.test == Test::Null {
-        return is_null(condition, found);
+        return is_null(effect, condition, found);
     }
     let values = match found {
         Lookup::Unknown => return Truth::unknown(&condition.key),
@@ -67,10 +67,15 @@ pub(crate) fn holds(
     }
 }
 
-fn is_null(condition: &Condition, found: Lookup<'_>) -> Truth {
+fn is_null(effect: Effect, condition: &Condition, found: Lookup<'_>) -> Truth {
     let absent = match found {
         Lookup::Unknown => return Truth::unknown(&condition.key),
         Lookup::Absent => true,
+        // The pages call an empty string a null value in one place and a value in another. So
+        // neither answer is relied upon: the test fails in an Allow and holds in a Deny.
+        Lookup::Present(values) if values.iter().all(String::is_empty) => {
+            return Truth::from(effect == Effect::Deny);
+        }
         Lookup::Present(_) => false,
     };
     condition

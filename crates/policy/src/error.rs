@@ -38,6 +38,8 @@ impl PolicyError {
 pub enum Rule {
     /// The text is not JSON.
     JsonSyntax,
+    /// The text has a character that IAM's API takes in no policy.
+    InvalidCharacter,
     /// Objects and lists nest deeper than any policy does.
     TooDeep,
     /// A name occurs twice in one object.
@@ -83,6 +85,7 @@ impl Rule {
     pub fn name(self) -> &'static str {
         match self {
             Rule::JsonSyntax => "json-syntax",
+            Rule::InvalidCharacter => "invalid-character",
             Rule::TooDeep => "too-deep",
             Rule::DuplicateKey => "duplicate-key",
             Rule::WrongType => "wrong-type",

@@ -24,6 +24,13 @@ pub(crate) enum Node {
 
 impl Node {
     pub(crate) fn parse(text: &str) -> Result<Node, PolicyError> {
+        if let Some(character) = text.chars().find(|character| !is_taken(*character)) {
+            return Err(PolicyError::new(
+                "",
+                Rule::InvalidCharacter,
+                format!("has {character:?} in it, which IAM takes as an escape only"),
+            ));
+        }
         // serde_json refuses more than 128 levels itself, so this can't exhaust the stack.
         let node: Node = serde_json::from_str(text).map_err(|error| {
             PolicyError::new("", Rule::JsonSyntax, format!("not JSON: {error}"))
@@ -86,6 +93,11 @@ impl Node {
             Node::Object(_) => "an object",
         }
     }
+}
+
+/// The characters of the `PolicyDocument` parameter, "`PutRolePolicy`", IAM API Reference.
+pub(crate) fn is_taken(character: char) -> bool {
+    matches!(character, '\t' | '\n' | '\r' | ' '..='\u{ff}')
 }
 
 fn too_deep() -> PolicyError {

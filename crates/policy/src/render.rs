@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::json;
+
 /// Why a template was not filled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// A value would be read as more than itself: by IAM (`*`, `?`, `${`), by JSON (quotes,
-    /// backslashes, control characters) or by this very step (`<`, `>`).
+    /// backslashes, control characters) or by this very step (`<`, `>`), or IAM would not take it
+    /// at all (beyond U+00FF).
     #[error(
         "the value for <{placeholder}> has {character:?} in it, which would not stand for itself"
     )]
@@ -92,7 +95,7 @@ pub fn placeholders(template: &str) -> Result<BTreeSet<&str>, RenderError> {
 }
 
 /// Whether a value stands for itself in a policy: not empty and without `*`, `?`, `$`, `{`, `}`,
-/// `<`, `>`, `"`, `\` and control characters.
+/// `<`, `>`, `"`, `\`, control characters and those beyond U+00FF, which IAM does not take.
 pub fn is_safe(value: &str) -> bool {
     !value.is_empty() && live_character(value).is_none()
 }
@@ -112,9 +115,9 @@ fn check_value(placeholder: &str, value: &str) -> Result<(), RenderError> {
 }
 
 fn live_character(value: &str) -> Option<char> {
-    value
-        .chars()
-        .find(|character| character.is_control() || "*?${}<>\"\\".contains(*character))
+    value.chars().find(|character| {
+        character.is_control() || !json::is_taken(*character) || "*?${}<>\"\\".contains(*character)
+    })
 }
 
 enum Piece<'a> {

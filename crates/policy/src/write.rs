@@ -1,7 +1,10 @@
 //! The compact text of a document, in the order in which people read one.
 
+use std::fmt::Write as _;
+
 use crate::condition::Condition;
 use crate::document::Document;
+use crate::json;
 use crate::statement::{Principal, Scope, Statement};
 
 pub(crate) fn document(document: &Document) -> String {
@@ -89,6 +92,22 @@ fn strings(values: &[String]) -> String {
     format!("[{}]", values.join(","))
 }
 
+/// With escapes for the characters that IAM does not take as they are.
 fn string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let quoted = serde_json::Value::from(text).to_string();
+    if quoted.chars().all(json::is_taken) {
+        return quoted;
+    }
+    let mut escaped = String::with_capacity(quoted.len());
+    for character in quoted.chars() {
+        if json::is_taken(character) {
+            escaped.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing into a String can't fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
 }

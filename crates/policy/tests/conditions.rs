@@ -552,6 +552,21 @@ fn null_asks_whether_the_key_is_absent() {
 }
 
 #[test]
+fn whether_an_empty_string_is_null_is_left_open_and_widens_nothing() {
+    let empty = Context::new().with("t:k", "");
+    for asked in ["true", "false"] {
+        assert!(
+            !holds("Allow", &one("Null", asked), &empty),
+            "{asked} ({OURS})"
+        );
+        assert!(
+            holds("Deny", &one("Null", asked), &empty),
+            "{asked} ({OURS})"
+        );
+    }
+}
+
+#[test]
 fn the_values_of_a_policy_are_alternatives_and_its_keys_and_operators_are_not() {
     check(&[
         (

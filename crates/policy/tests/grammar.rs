@@ -255,6 +255,21 @@ fn what_iam_takes_is_taken() {
 }
 
 #[test]
+fn characters_beyond_latin_1_are_taken_as_escapes_only() {
+    let sent = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"arn:aws:s3:::\u6c34\ud83d\ude00é"}]}"#;
+    let document = Document::parse(Kind::Identity, sent).unwrap();
+    let resources = document.statements()[0].resources.as_ref().unwrap();
+    assert_eq!(resources.patterns(), ["arn:aws:s3:::水😀é"]);
+    assert_eq!(document.to_json(), sent);
+    let raw = sent.replace("\\u6c34", "水");
+    assert_eq!(refusal(Kind::Identity, &raw).rule, Rule::InvalidCharacter);
+    assert_eq!(
+        refusal(Kind::Identity, "\u{0}").rule,
+        Rule::InvalidCharacter
+    );
+}
+
+#[test]
 fn the_old_version_takes_a_dollar_for_a_dollar() {
     let text = r#"{"Version": "2008-10-17", "Statement": {"Effect": "Allow", "Action": "a:B", "Resource": "arn:aws:s3:::${"}}"#;
     let document = Document::parse(Kind::Identity, text).unwrap();
