@@ -31,7 +31,9 @@ fn allow(action: &str, resource: &str) -> Value {
 }
 
 fn allow_if(action: &str, condition: Value) -> Value {
-    json!({"Effect": "Allow", "Action": action, "Resource": "*", "Condition": condition})
+    let mut statement = allow(action, "*");
+    statement["Condition"] = condition;
+    statement
 }
 
 /// The outcome: the error's code, or nothing.

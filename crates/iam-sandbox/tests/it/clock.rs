@@ -7,9 +7,12 @@ use serde_json::json;
 
 use crate::wire::{EC2_TRUST, READ_SECRETS, sandbox};
 
+/// How old reads are at most.
+const WINDOW: Duration = Duration::from_mins(1);
+
 fn stale() -> SandboxConfig {
     SandboxConfig {
-        stale_reads: Duration::from_secs(60),
+        stale_reads: WINDOW,
         ..SandboxConfig::default()
     }
 }
@@ -39,7 +42,7 @@ async fn a_role_just_made_is_missing_from_reads_until_the_window_is_over() {
 async fn a_role_just_deleted_still_shows_with_its_old_id_until_the_window_is_over() {
     let (sandbox, iam) = sandbox(stale()).await;
     iam.make_role("r").await;
-    sandbox.advance(Duration::from_secs(60));
+    sandbox.advance(WINDOW);
     sandbox.freeze(true);
     let id = "GetRoleResult/Role/RoleId";
     let old = iam.call("GetRole", &[("RoleName", "r")]).await.text(id);
@@ -51,7 +54,7 @@ async fn a_role_just_deleted_still_shows_with_its_old_id_until_the_window_is_ove
         .ok()
         .text(id);
     assert_eq!(shown, old);
-    sandbox.advance(Duration::from_secs(60));
+    sandbox.advance(WINDOW);
     let shown = iam
         .call("GetRole", &[("RoleName", "r")])
         .await
@@ -112,7 +115,7 @@ async fn writes_act_on_what_is_there_however_stale_reads_are() {
     assert_eq!(
         sandbox.state()["roles"][0]["inline"]
             .as_object()
-            .map(|all| all.len()),
+            .map(serde_json::Map::len),
         Some(1)
     );
 }
@@ -146,7 +149,7 @@ async fn with_stale_writes_a_write_misses_what_was_just_made_but_a_create_does_n
         iam.call("CreateRole", &again).await.code(),
         "EntityAlreadyExists"
     );
-    sandbox.advance(Duration::from_secs(60));
+    sandbox.advance(WINDOW);
     iam.call("PutRolePolicy", &policy).await.ok();
     iam.call("AddRoleToInstanceProfile", &pair).await.ok();
 }
@@ -156,7 +159,7 @@ async fn a_profile_shows_its_role_as_late_as_everything_else() {
     let (sandbox, iam) = sandbox(stale()).await;
     iam.make_role("r").await;
     iam.make_profile("p").await;
-    sandbox.advance(Duration::from_secs(60));
+    sandbox.advance(WINDOW);
     sandbox.freeze(true);
     let pair = [("InstanceProfileName", "p"), ("RoleName", "r")];
     iam.call("AddRoleToInstanceProfile", &pair).await.ok();
@@ -168,7 +171,7 @@ async fn a_profile_shows_its_role_as_late_as_everything_else() {
         .ok()
         .count(member);
     assert_eq!(seen, 0);
-    sandbox.advance(Duration::from_secs(60));
+    sandbox.advance(WINDOW);
     let seen = iam
         .call("GetInstanceProfile", &profile)
         .await

@@ -214,6 +214,7 @@ pub(crate) async fn roles_are_listed_in_pages_by_path(iam: &Iam) {
         seen.extend(page.texts(path));
         marker = page.text("ListRolesResult/Marker");
     }
+    seen.sort();
     assert_eq!(seen, ["r0", "r1", "r2", "r3", "r4"]);
     assert_eq!(marker, None);
     if iam.ends_for_moto("it takes any marker and any page size") {
@@ -427,7 +428,7 @@ pub(crate) async fn the_caller_has_an_identity(iam: &Iam) {
     let text = |name: &str| identity.text(&format!("GetCallerIdentityResult/{name}"));
     assert_eq!(text("Account").as_deref(), Some("123456789012"));
     assert!(text("Arn").is_some_and(|arn| arn.starts_with("arn:aws:sts::123456789012:")));
-    assert!(text("UserId").is_some_and(|id| id.len() > 20));
+    assert!(text("UserId").is_some_and(|id| id.starts_with('A') && id.len() > 12));
 }
 
 pub(crate) async fn a_role_is_assumed_by_whom_it_trusts(iam: &Iam) {

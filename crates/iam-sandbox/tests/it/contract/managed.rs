@@ -88,7 +88,9 @@ pub(crate) async fn managed_policies_are_attached_and_detached(iam: &Iam) {
     );
     let count = iam.ok("GetPolicy", &[managed]).await;
     let count = count.text("GetPolicyResult/Policy/AttachmentCount");
-    assert_eq!(count.as_deref(), Some("1"));
+    // moto counts each call.
+    let expected = if iam.is_moto { "2" } else { "1" };
+    assert_eq!(count.as_deref(), Some(expected));
     let elsewhere = [ROLE, ("PathPrefix", "/x/")];
     assert_eq!(
         iam.ok("ListAttachedRolePolicies", &elsewhere)
@@ -143,7 +145,7 @@ pub(crate) async fn a_boundary_exists(iam: &Iam) {
     let no_policy = with("arn:aws:iam::123456789012:role/r");
     let moto = otherwise(
         400,
-        "ValidationError",
+        "InvalidParameterValue",
         "it has another code for ARNs that are none",
     );
     iam.refused_but("CreateRole", &no_policy, (400, "InvalidInput"), moto)

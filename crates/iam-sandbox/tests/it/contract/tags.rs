@@ -62,14 +62,8 @@ pub(crate) async fn tag_keys_and_values_have_limits(iam: &Iam) {
             .await;
     }
     let none = Tagged::one("", "v");
-    let moto = lenient("it takes an empty key");
-    iam.refused_but(
-        "TagRole",
-        &none.params(&[ROLE]),
-        (400, "ValidationError"),
-        moto,
-    )
-    .await;
+    iam.refused("TagRole", &none.params(&[ROLE]), 400, "ValidationError")
+        .await;
 }
 
 pub(crate) async fn tag_keys_have_iams_characters(iam: &Iam) {
@@ -78,7 +72,7 @@ pub(crate) async fn tag_keys_have_iams_characters(iam: &Iam) {
         iam.ok("TagRole", &Tagged::one(key, key).params(&[ROLE]))
             .await;
     }
-    for key in ["a*", "a?", "a&b", "a<", "a\"", "a,b", "a\tb", "🦀"] {
+    for key in ["a*", "a?", "a&b", "a<", "a\"", "a,b", "🦀"] {
         let params = Tagged::one(key, "v");
         iam.refused("TagRole", &params.params(&[ROLE]), 400, "ValidationError")
             .await;
@@ -92,6 +86,15 @@ pub(crate) async fn tag_keys_have_iams_characters(iam: &Iam) {
         )
         .await;
     }
+    let tab = Tagged::one("a\tb", "v");
+    let moto = lenient("it takes all white space");
+    iam.refused_but(
+        "TagRole",
+        &tab.params(&[ROLE]),
+        (400, "ValidationError"),
+        moto,
+    )
+    .await;
 }
 
 pub(crate) async fn reserved_tag_keys_are_refused(iam: &Iam) {
@@ -156,9 +159,15 @@ pub(crate) async fn tagging_replaces_and_untagging_removes(iam: &Iam) {
     iam.role("r").await;
     let two = Tagged::with([("a".into(), "1".into()), ("b".into(), "2".into())]);
     iam.ok("TagRole", &two.params(&[ROLE])).await;
-    iam.ok("TagRole", &Tagged::one("A", "3").params(&[ROLE]))
+    let same = if iam.is_moto {
+        // Its keys differ by case after the creation.
+        "a"
+    } else {
+        "A"
+    };
+    iam.ok("TagRole", &Tagged::one(same, "3").params(&[ROLE]))
         .await;
-    assert_eq!(tags(iam).await, ["A=3", "b=2"]);
+    assert_eq!(tags(iam).await, [&format!("{same}=3"), "b=2"]);
     let keys = [
         ROLE,
         ("TagKeys.member.1", "a"),
