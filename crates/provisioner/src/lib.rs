@@ -1,1 +1,32 @@
-//! The application: provision, pass through, tear down, converge.
+//! The application: provision, pass through, tear down, and keep it so.
+//!
+//! The wall exists so that there is one path on which anything at AWS changes: an intent is
+//! declared in the store, a worker holds its lease, looks at what is, plans, applies, and
+//! records. Requests, retries, crashes and drift all take it; HTTP and SQL stay outside.
+
+mod absent;
+mod backoff;
+mod check;
+mod error;
+mod present;
+mod preview;
+mod provision;
+mod read;
+mod reconciler;
+mod refusals;
+mod scope;
+mod service;
+mod settings;
+mod steps;
+mod teardown;
+mod waiting;
+mod worker;
+
+pub use engine_roles_iam::{CallerError, IamError};
+pub use error::ProvisionError;
+pub use preview::{Basis, Preview, PreviewStep};
+pub use provision::{Answer, Request};
+pub use read::Health;
+pub use service::Provisioner;
+pub use settings::{DriftMode, Settings};
+pub use teardown::TeardownError;

@@ -149,7 +149,8 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let written = sqlx::query!(
             "UPDATE bindings SET
-                 role = $3, profile = $4, reads_settle_at = $5, writes_settle_at = $6
+                 role = $3, profile = $4, reads_settle_at = $5, writes_settle_at = $6,
+                 applied_generation = $7, applied_spec = $8, policy = $9, usable_after = $10
              WHERE id = $1 AND lease_token = $2 AND lease_until > service_now()",
             binding.id.0,
             claim.token,
@@ -157,6 +158,10 @@ impl Store {
             optional_json(binding.profile.as_ref()),
             binding.reads_settle_at,
             binding.writes_settle_at,
+            binding.applied_generation,
+            optional_json(binding.applied_spec.as_ref()),
+            binding.policy.clone(),
+            binding.usable_after,
         )
         .execute(&mut *tx)
         .await?

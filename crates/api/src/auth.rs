@@ -1,0 +1,97 @@
+//! Who may: bearer keys, kept and compared as SHA-256.
+
+use std::fmt;
+
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use engine_roles_domain::Actor;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::error::{Code, Problem};
+use crate::router::Api;
+
+/// A key that is not 64 characters of `[A-Za-z0-9]`. The key is not repeated.
+#[derive(Debug, thiserror::Error)]
+#[error("an API key must be 64 characters of A-Z a-z 0-9")]
+pub struct InvalidKey;
+
+/// An API key: its name and the hash of its text.
+#[derive(Clone)]
+pub struct ApiKey {
+    name: String,
+    hash: [u8; 32],
+}
+
+impl ApiKey {
+    /// Takes a key's text; only its hash is kept.
+    ///
+    /// # Errors
+    /// When the text is not 64 characters of `[A-Za-z0-9]`.
+    pub fn new(name: impl Into<String>, text: &str) -> Result<Self, InvalidKey> {
+        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return Err(InvalidKey);
+        }
+        Ok(Self {
+            name: name.into(),
+            hash: Sha256::digest(text).into(),
+        })
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKey")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How callers are known.
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// By one of these keys.
+    Keys(Vec<ApiKey>),
+    /// Not at all: for a service that listens on loopback only.
+    None,
+}
+
+impl Authentication {
+    fn actor(&self, text: Option<&str>) -> Option<Actor> {
+        match self {
+            Self::None => Some(Actor("anonymous".to_owned())),
+            Self::Keys(keys) => {
+                let hash: [u8; 32] = Sha256::digest(text?).into();
+                let found = keys.iter().find(|key| bool::from(key.hash.ct_eq(&hash)));
+                found.map(|key| Actor(key.name.clone()))
+            }
+        }
+    }
+}
+
+/// Lets a request pass whose bearer key is known, and says whose it is.
+pub(crate) async fn require_key(
+    State(api): State<Api>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let bearer = header.and_then(|text| {
+        let (scheme, key) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    });
+    match api.authentication.actor(bearer) {
+        Some(actor) => {
+            request.extensions_mut().insert(actor);
+            next.run(request).await
+        }
+        None => {
+            Problem::new(Code::Unauthenticated, "send Authorization: Bearer KEY").into_response()
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The one table of errors: each code, its status and its title. RFC 9457.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use engine_roles_domain::{
+    DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, Namespace, PutRefusal,
+    RolePolicyError, Scope,
+};
+use engine_roles_provisioner::{ProvisionError, TeardownError};
+use engine_roles_store::StoreError;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tracing::error;
+use utoipa::ToSchema;
+
+use crate::request_context::RequestId;
+
+/// The stable codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Code {
+    InvalidRequest,
+    Unauthenticated,
+    NotFound,
+    MethodNotAllowed,
+    ImmutableField,
+    TeardownInProgress,
+    TeardownBlocked,
+    Superseded,
+    NameTaken,
+    PreconditionFailed,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    InvalidClusterName,
+    InvalidSecretName,
+    InvalidRegion,
+    InvalidRolePrefix,
+    InvalidTag,
+    PassThroughRoleNotAllowed,
+    BoundaryNotAllowed,
+    PolicyTooLarge,
+    MissingPermission,
+    PassThroughRoleUnfit,
+    QuotaExceeded,
+    DatabaseUnavailable,
+    IamUnavailable,
+    Internal,
+}
+
+impl Code {
+    fn status_and_title(self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::InvalidRequest => (S::BAD_REQUEST, "The request is not valid"),
+            Self::Unauthenticated => (S::UNAUTHORIZED, "A valid API key is needed"),
+            Self::NotFound => (S::NOT_FOUND, "Not found"),
+            Self::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "The method is not allowed here"),
+            Self::ImmutableField => (S::CONFLICT, "The field can't be changed"),
+            Self::TeardownInProgress => (S::CONFLICT, "The role is being removed"),
+            Self::TeardownBlocked => (S::CONFLICT, "Something stands in the way of the teardown"),
+            Self::Superseded => (S::CONFLICT, "Another request changed the intent"),
+            Self::NameTaken => (S::CONFLICT, "The name is somebody else's"),
+            Self::PreconditionFailed => (S::PRECONDITION_FAILED, "The binding has changed"),
+            Self::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
+            Self::InvalidClusterName => (S::UNPROCESSABLE_ENTITY, "The cluster name is not valid"),
+            Self::InvalidSecretName => (S::UNPROCESSABLE_ENTITY, "A secret name is not valid"),
+            Self::InvalidRegion => (S::UNPROCESSABLE_ENTITY, "The region is not valid"),
+            Self::InvalidRolePrefix => (S::UNPROCESSABLE_ENTITY, "The role prefix is not valid"),
+            Self::InvalidTag => (S::UNPROCESSABLE_ENTITY, "A tag is not valid"),
+            Self::PassThroughRoleNotAllowed => {
+                (S::UNPROCESSABLE_ENTITY, "The role may not be passed")
+            }
+            Self::BoundaryNotAllowed => (
+                S::UNPROCESSABLE_ENTITY,
+                "The permissions boundary may not be used",
+            ),
+            Self::PolicyTooLarge => (S::UNPROCESSABLE_ENTITY, "The policy is too large"),
+            Self::MissingPermission => (
+                S::FAILED_DEPENDENCY,
+                "AWS refused this service a permission",
+            ),
+            Self::PassThroughRoleUnfit => (S::FAILED_DEPENDENCY, "The passed role does not serve"),
+            Self::QuotaExceeded => (S::SERVICE_UNAVAILABLE, "A quota of the AWS account is full"),
+            Self::DatabaseUnavailable => (S::SERVICE_UNAVAILABLE, "The database can't be reached"),
+            Self::IamUnavailable => (S::SERVICE_UNAVAILABLE, "AWS can't be reached"),
+            Self::Internal => (S::INTERNAL_SERVER_ERROR, "Something went wrong here"),
+        }
+    }
+}
+
+/// One field of a request and what is wrong with it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// The field, as a path such as `tags.team`.
+    pub(crate) field: String,
+    /// The rule that it breaks.
+    pub(crate) reason: String,
+}
+
+/// An error answer, `application/problem+json`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// A URI of the kind of problem; always `about:blank`, the `code` tells.
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: Code,
+    request_id: String,
+    /// After how many seconds to try again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+    /// The IAM actions that were refused to this service's identity.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_permissions: Vec<String>,
+    /// The policy statement that would add them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    statement: Option<Value>,
+    /// What can be done without them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternative: Option<&'static str>,
+    /// What stands in the way, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    blockers: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let (status, title) = code.status_and_title();
+        let retry = status == StatusCode::SERVICE_UNAVAILABLE;
+        Self {
+            r#type: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            code,
+            request_id: String::new(),
+            retry_after: retry.then_some(5),
+            missing_permissions: Vec::new(),
+            statement: None,
+            alternative: None,
+            blockers: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+
+    /// A field that breaks a rule.
+    pub(crate) fn field(code: Code, field: impl Into<String>, reason: impl Into<String>) -> Self {
+        let error = FieldError {
+            field: field.into(),
+            reason: reason.into(),
+        };
+        let detail = format!("{}: {}", error.field, error.reason);
+        Self {
+            errors: vec![error],
+            ..Self::new(code, detail)
+        }
+    }
+
+    /// A value that may not enter a name, an ARN or a policy.
+    pub(crate) fn invalid(field: impl Into<String>, invalid: &Invalid) -> Self {
+        let code = match invalid.kind {
+            InvalidKind::ClusterName => Code::InvalidClusterName,
+            InvalidKind::SecretName => Code::InvalidSecretName,
+            InvalidKind::Region => Code::InvalidRegion,
+            InvalidKind::RolePrefix => Code::InvalidRolePrefix,
+            InvalidKind::Tag => Code::InvalidTag,
+            InvalidKind::Role | InvalidKind::InstanceProfile => Code::PassThroughRoleNotAllowed,
+            InvalidKind::Boundary => Code::BoundaryNotAllowed,
+            InvalidKind::Namespace | InvalidKind::AccountId => Code::InvalidRequest,
+        };
+        Self::field(code, field, invalid.to_string())
+    }
+
+    /// Something that should not have happened; the log says what.
+    pub(crate) fn internal() -> Self {
+        Self::new(Code::Internal, "the log has more, under the request id")
+    }
+
+    /// How an intent failed.
+    pub(crate) fn failed(failure: &Failure, scope: &Scope, namespace: &Namespace) -> Self {
+        let code = match failure.code {
+            FailureCode::MissingPermission => Code::MissingPermission,
+            FailureCode::QuotaExceeded => Code::QuotaExceeded,
+            FailureCode::NameTaken => Code::NameTaken,
+            FailureCode::BoundaryNotAllowed => Code::BoundaryNotAllowed,
+            FailureCode::PolicyTooLarge => Code::PolicyTooLarge,
+            FailureCode::PassThroughRoleUnfit => Code::PassThroughRoleUnfit,
+            FailureCode::TeardownBlocked => Code::TeardownBlocked,
+            FailureCode::IamUnavailable => Code::IamUnavailable,
+            FailureCode::Internal => Code::Internal,
+        };
+        let problem = Self {
+            missing_permissions: failure.missing_permissions.clone(),
+            blockers: failure.blockers.clone(),
+            ..Self::new(code, failure.detail.clone())
+        };
+        if code != Code::MissingPermission {
+            return problem;
+        }
+        let path = namespace.path();
+        let resource = |kind: &str| {
+            format!(
+                "arn:{}:iam::{}:{kind}{}*",
+                scope.partition,
+                scope.account,
+                path.as_str()
+            )
+        };
+        let creates = failure
+            .missing_permissions
+            .iter()
+            .any(|action| action == "iam:CreateRole");
+        Self {
+            statement: Some(json!({
+                "Effect": "Allow",
+                "Action": failure.missing_permissions,
+                "Resource": [resource("role"), resource("instance-profile")],
+            })),
+            alternative: creates.then_some(
+                "Where the account forbids creating roles, an administrator prepares a role from \
+                 ai-unlimited-engine.json and puts it on ENGINE_ROLES_PASS_THROUGH_ROLES; then \
+                 send mode pass_through.",
+            ),
+            ..problem
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The body is written by [`render_problems`], which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the bodies of error answers.
+pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let mut response = next.run(request).await;
+    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
+        return response;
+    };
+    problem.request_id = id.map(|id| id.0).unwrap_or_default();
+    let retry_after = problem.retry_after;
+    let unauthenticated = problem.code == Code::Unauthenticated;
+    let mut rendered = (problem.status(), Json(problem)).into_response();
+    let headers = rendered.headers_mut();
+    headers.extend(response.headers().clone());
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if unauthenticated {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    rendered
+}
+
+impl From<StoreError> for Problem {
+    fn from(failed: StoreError) -> Self {
+        error!(
+            error = &failed as &dyn std::error::Error,
+            "the database failed a request"
+        );
+        if failed.is_transient() {
+            Self::new(
+                Code::DatabaseUnavailable,
+                "the same request can be sent again as it is",
+            )
+        } else {
+            Self::internal()
+        }
+    }
+}
+
+impl From<PutRefusal> for Problem {
+    fn from(refusal: PutRefusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            PutRefusal::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed, detail),
+            PutRefusal::TeardownInProgress => Self::new(Code::TeardownInProgress, detail),
+            PutRefusal::ImmutableField { field } => Self::field(
+                Code::ImmutableField,
+                field,
+                "can't change once something has been made; tear the role down first",
+            ),
+            PutRefusal::NotApplicable { field, rule } => {
+                Self::field(Code::InvalidRequest, field, rule)
+            }
+            PutRefusal::RegionOfOtherPartition { .. } => {
+                Self::field(Code::InvalidRegion, "region", detail)
+            }
+            PutRefusal::RoleNotAllowed(_) => {
+                Self::field(Code::PassThroughRoleNotAllowed, "iam_role", detail)
+            }
+            PutRefusal::BoundaryNotAllowed(_) => {
+                Self::field(Code::BoundaryNotAllowed, "permissions_boundary", detail)
+            }
+            PutRefusal::Policy(cause @ RolePolicyError::TooLarge { .. }) => {
+                Self::field(Code::PolicyTooLarge, "secrets", cause.to_string())
+            }
+            PutRefusal::Policy(cause) => {
+                error!(
+                    error = &cause as &dyn std::error::Error,
+                    "a policy could not be proved"
+                );
+                Self::internal()
+            }
+            PutRefusal::OtherAccount { .. } => Self::new(Code::IamUnavailable, detail),
+        }
+    }
+}
+
+impl From<ProvisionError> for Problem {
+    fn from(failed: ProvisionError) -> Self {
+        match failed {
+            ProvisionError::Refused(refusal) => refusal.into(),
+            ProvisionError::Store(store) => store.into(),
+            ProvisionError::Scope(cause) => {
+                error!(
+                    error = &cause as &dyn std::error::Error,
+                    "STS failed a request"
+                );
+                Self::new(
+                    Code::IamUnavailable,
+                    "STS does not say in which account this service works; nothing was changed",
+                )
+            }
+        }
+    }
+}
+
+impl From<TeardownError> for Problem {
+    fn from(failed: TeardownError) -> Self {
+        match failed {
+            TeardownError::Refused(refusal) => {
+                let detail = refusal.to_string();
+                let code = match refusal {
+                    DeletionRefusal::NotFound => Code::NotFound,
+                    DeletionRefusal::PreconditionFailed { .. } => Code::PreconditionFailed,
+                    DeletionRefusal::OtherAccount { .. } => Code::IamUnavailable,
+                };
+                Self::new(code, detail)
+            }
+            TeardownError::Store(store) => store.into(),
+        }
+    }
+}

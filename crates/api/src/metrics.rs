@@ -1,0 +1,53 @@
+//! Numbers for operators: `/metrics`, in Prometheus' text format.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use engine_roles_domain::State as BindingState;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::router::Api;
+
+/// Where the metrics are gathered.
+#[derive(Clone)]
+pub struct MetricsHandle(pub PrometheusHandle);
+
+/// Counters and gauges in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses((status = 200, body = String)))]
+pub(crate) async fn show(State(api): State<Api>) -> Response {
+    // A database that can't be asked leaves its own gauges as they were; the rest is shown.
+    if let Ok(counts) = api.provisioner.count_by_state().await {
+        for state in BindingState::ALL {
+            let count = counts.iter().find(|(counted, _)| *counted == state);
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a gauge is a float; 2^53 bindings are not to be had"
+            )]
+            let count = count.map_or(0.0, |(_, count)| *count as f64);
+            metrics::gauge!("engine_roles_bindings", "state" => state.as_str()).set(count);
+        }
+    }
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+        api.metrics.0.render(),
+    )
+        .into_response()
+}
+
+/// Counts requests by method, route and status. Never by cluster.
+pub(crate) async fn count_requests(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    let method = request.method().as_str().to_owned();
+    let started = Instant::now();
+    let response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    let labels = [("method", method), ("route", route), ("status", status)];
+    metrics::counter!("engine_roles_http_requests_total", &labels).increment(1);
+    metrics::histogram!("engine_roles_http_request_seconds", &labels)
+        .record(started.elapsed().as_secs_f64());
+    response
+}

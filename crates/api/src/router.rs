@@ -1,0 +1,96 @@
+//! All routes, and the layers around them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use engine_roles_provisioner::Provisioner;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::{self, Authentication};
+use crate::error::{Code, Problem};
+use crate::metrics::MetricsHandle;
+use crate::{audit, clusters, error, health, metrics, openapi, plan, request_context, role};
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Api {
+    /// The application.
+    pub provisioner: Provisioner,
+    /// Who may.
+    pub authentication: Arc<Authentication>,
+    /// Where the metrics are.
+    pub metrics: MetricsHandle,
+    /// Path and namespace of this installation's resources, for messages.
+    pub namespace: engine_roles_domain::Namespace,
+}
+
+/// The whole interface.
+pub fn router(api: Api) -> Router {
+    let (routes, document) = documented(&api).split_for_parts();
+    let document = openapi::served(document);
+    routes
+        .route(
+            "/openapi.json",
+            axum::routing::get(move || async move { document }),
+        )
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(error::render_problems))
+        .layer(from_fn(metrics::count_requests))
+        .layer(from_fn(request_context::identify))
+        .with_state(api)
+}
+
+/// The documented routes: with keys, and without.
+pub(crate) fn documented(api: &Api) -> OpenApiRouter<Api> {
+    let with_key = keyed().layer(from_fn_with_state(api.clone(), auth::require_key));
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .merge(with_key)
+        .merge(open())
+}
+
+pub(crate) fn keyed() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(role::put, role::get, role::delete))
+        .routes(routes!(plan::post))
+        .routes(routes!(clusters::list))
+        .routes(routes!(audit::list))
+}
+
+pub(crate) fn open() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::healthcheck))
+        .routes(routes!(metrics::show))
+}
+
+async fn not_found(request: Request) -> Problem {
+    Problem::new(
+        Code::NotFound,
+        format!("there is nothing at {}", request.uri().path()),
+    )
+}
+
+async fn method_not_allowed(request: Request) -> Problem {
+    Problem::new(
+        Code::MethodNotAllowed,
+        format!(
+            "{} does not take {}",
+            request.uri().path(),
+            request.method()
+        ),
+    )
+}
+
+fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    // What it says may hold anything; the panic hook has put it into the log.
+    Problem::internal().into_response()
+}

@@ -1,0 +1,89 @@
+//! An active binding, looked at: the first read-back after the consistency window, and drift.
+
+use engine_roles_domain::{Desired, Drift, EventAction, drift, plan_repair};
+use engine_roles_iam::Depth;
+use serde_json::json;
+use tracing::{info, warn};
+
+use crate::DriftMode;
+use crate::backoff::spread;
+use crate::worker::{Interrupted, Turn, Worker};
+
+impl Worker<'_> {
+    pub(crate) async fn check(&mut self) -> Result<Turn, Interrupted> {
+        let now = self.claim.now();
+        let target = self.target();
+        if target.role.is_none() && target.profile.is_none() {
+            return self.rest(None, None).await;
+        }
+        if !self.known.settled(now) {
+            // What differs now may only be late.
+            let due_at = self.known.reads_settle_at.max(self.known.writes_settle_at);
+            return self.rest(None, due_at).await;
+        }
+        let next = self.later(spread(self.inner.settings.reconcile_interval));
+        let desired = match Desired::of(&self.known) {
+            Ok(desired) => desired,
+            Err(error) => {
+                warn!(cluster = %self.known.cluster, error = &error as &dyn std::error::Error, "could not check");
+                return self.rest(None, Some(next)).await;
+            }
+        };
+        let observed = match self.read(Depth::Contents).await? {
+            Ok(observed) => observed,
+            Err(error) => {
+                warn!(cluster = %self.known.cluster, error = &error as &dyn std::error::Error, "could not check");
+                return self.rest(None, Some(next)).await;
+            }
+        };
+        let found = drift(&self.known, &desired, &observed);
+        let mode = self.inner.settings.drift;
+        let next = (mode != DriftMode::Off).then_some(next);
+        if found.is_empty() {
+            let event = (!self.known.drift.is_empty())
+                .then(|| self.event(EventAction::DriftRepaired, json!({ "by": "others" })));
+            self.known.drift = Vec::new();
+            self.known.verified_at = Some(now);
+            return self.rest(event, next).await;
+        }
+        if found != self.known.drift {
+            info!(cluster = %self.known.cluster, kinds = ?kinds(&found), "drift found");
+            let event = self.event(EventAction::DriftFound, json!({ "drift": found }));
+            self.known.drift.clone_from(&found);
+            let found = self.keep(Some(event)).await?;
+            if self.known.state != engine_roles_domain::State::Active {
+                return Ok(found);
+            }
+        }
+        let plan = plan_repair(&self.known, &desired, &observed);
+        if mode != DriftMode::Repair || plan.is_empty() {
+            return self.rest(None, next).await;
+        }
+        for stage in &plan.stages {
+            for error in self.apply(stage).await?.into_iter().filter_map(Result::err) {
+                warn!(cluster = %self.known.cluster, error = &error as &dyn std::error::Error, "could not repair");
+                for drift in &mut self.known.drift {
+                    drift
+                        .missing_permission
+                        .clone_from(&error.missing_permission);
+                }
+                return self.rest(None, next).await;
+            }
+        }
+        let steps: Vec<String> = plan
+            .stages
+            .iter()
+            .flatten()
+            .map(ToString::to_string)
+            .collect();
+        let event = self.event(EventAction::DriftRepaired, json!({ "steps": steps }));
+        // The flag goes when a read past the window shows it gone.
+        let window = self.inner.store.consistency_window();
+        let due_at = self.later(window + spread(window / 4));
+        self.rest(Some(event), Some(due_at)).await
+    }
+}
+
+fn kinds(found: &[Drift]) -> Vec<&'static str> {
+    found.iter().map(|drift| drift.kind.as_str()).collect()
+}

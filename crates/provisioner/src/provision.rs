@@ -1,0 +1,139 @@
+//! A request for a role: PUT.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_roles_domain::{
+    Actor, Binding, BindingId, ClusterName, Generation, IfMatch, RoleRequest, Verdict, decide_put,
+    verdict,
+};
+use engine_roles_store::{Change, Declaration, Declared, StoreError};
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::service::Inner;
+use crate::waiting::wait;
+use crate::worker::{self, Cause};
+use crate::{ProvisionError, Provisioner};
+
+/// Who asks, and on what terms.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Who asks.
+    pub actor: Actor,
+    /// The HTTP request.
+    pub request_id: Option<String>,
+    /// The generation that the caller believes in.
+    pub if_match: Option<IfMatch>,
+    /// How long the caller waits for the outcome.
+    pub wait: Duration,
+}
+
+/// How far a request came while its caller waited.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The binding as it is now.
+    pub binding: Binding,
+    /// What the request did to the record.
+    pub change: Change,
+    /// How its intent ended, as far as it has.
+    pub verdict: Verdict,
+}
+
+impl Provisioner {
+    /// Provisions a cluster's role, or changes it to this spec, and waits as the request says.
+    /// The work goes on whether or not the caller stays.
+    ///
+    /// # Errors
+    /// When nothing was changed: the request may not be carried out, the database failed, or it
+    /// is not known in which account we are.
+    pub async fn provision(
+        &self,
+        cluster: &ClusterName,
+        wanted: &RoleRequest,
+        request: &Request,
+    ) -> Result<Answer, ProvisionError> {
+        let inner = &self.inner;
+        let defaults = &inner.settings.defaults;
+        let scope = inner.scope.of_request(&inner.iam, wanted, defaults).await;
+        let scope = scope.map_err(ProvisionError::Scope)?;
+        let declaration = request.declaration(cluster);
+        let declared = inner
+            .store
+            .declare_role(&declaration, &scope, |latest| {
+                decide_put(cluster, latest, wanted, defaults, &scope, request.if_match)
+            })
+            .await??;
+        Ok(inner.follow(declared, request).await?)
+    }
+}
+
+impl Request {
+    pub(crate) fn declaration(&self, cluster: &ClusterName) -> Declaration {
+        Declaration {
+            cluster: cluster.clone(),
+            actor: self.actor.clone(),
+            request_id: self.request_id.clone(),
+        }
+    }
+}
+
+impl Inner {
+    /// Starts the work that a declaration gave the right to, and waits for its outcome.
+    pub(crate) async fn follow(
+        self: &Arc<Self>,
+        declared: Declared,
+        request: &Request,
+    ) -> Result<Answer, StoreError> {
+        let Declared {
+            binding,
+            change,
+            claim,
+        } = declared;
+        let (id, generation) = (binding.id, binding.generation);
+        if change != Change::Unchanged {
+            info!(cluster = %binding.cluster, generation, state = %binding.state, "intent declared");
+        }
+        if let Some(claim) = claim {
+            let cause = Cause {
+                actor: request.actor.clone(),
+                request_id: request.request_id.clone(),
+            };
+            let certain = change == Change::Created;
+            self.tasks
+                .spawn(worker::work(Arc::clone(self), claim, cause, certain));
+        }
+        let (binding, verdict) = self
+            .await_verdict(id, generation, binding, request.wait)
+            .await?;
+        Ok(Answer {
+            binding,
+            change,
+            verdict,
+        })
+    }
+
+    async fn await_verdict(
+        &self,
+        id: BindingId,
+        generation: Generation,
+        declared: Binding,
+        patience: Duration,
+    ) -> Result<(Binding, Verdict), StoreError> {
+        let until = Instant::now() + patience;
+        let mut binding = declared;
+        let mut first = true;
+        loop {
+            let notify = self.waiting.on(id);
+            let notified = notify.notified();
+            if !first && let Some(current) = self.store.binding(id).await? {
+                binding = current;
+            }
+            first = false;
+            let verdict = verdict(&binding, generation);
+            if verdict != Verdict::Pending || !wait(notified, until).await {
+                return Ok((binding, verdict));
+            }
+        }
+    }
+}

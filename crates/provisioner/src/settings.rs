@@ -1,0 +1,47 @@
+//! The provisioner's settings.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use engine_roles_domain::{Defaults, Scope};
+
+/// What is done about drift.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DriftMode {
+    /// What is ours is put right, the rest is reported.
+    #[default]
+    Repair,
+    /// All is reported.
+    Report,
+    /// Nothing is looked for after the first verification.
+    Off,
+}
+
+impl FromStr for DriftMode {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "repair" => Ok(Self::Repair),
+            "report" => Ok(Self::Report),
+            "off" => Ok(Self::Off),
+            _ => Err("must be repair, report or off".to_owned()),
+        }
+    }
+}
+
+/// The provisioner's settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What requests leave open, and what they may ask for.
+    pub defaults: Defaults,
+    /// Account and partition, where they are configured; else STS is asked.
+    pub scope: Option<Scope>,
+    /// What is done about drift.
+    pub drift: DriftMode,
+    /// How often an active binding is checked, spread out.
+    pub reconcile_interval: Duration,
+    /// How often the database is asked for due work.
+    pub poll_interval: Duration,
+    /// How many bindings one replica works on at once on its own account.
+    pub reconcile_batch: i64,
+}

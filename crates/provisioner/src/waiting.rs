@@ -1,0 +1,57 @@
+//! Callers that wait for a binding's intent to end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use engine_roles_domain::BindingId;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+/// The longest time after which a waiting caller looks into the database by itself: another
+/// replica may have done the work.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Wakes the callers of this process that wait for a binding.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    by_binding: Mutex<HashMap<BindingId, Weak<Notify>>>,
+}
+
+impl Waiting {
+    /// What a caller waits on. To be had before the database is read, so that no change falls
+    /// between.
+    pub(crate) fn on(&self, id: BindingId) -> Arc<Notify> {
+        let mut waiting = self.lock();
+        if let Some(notify) = waiting.get(&id).and_then(Weak::upgrade) {
+            return notify;
+        }
+        waiting.retain(|_, notify| notify.strong_count() > 0);
+        let notify = Arc::new(Notify::new());
+        waiting.insert(id, Arc::downgrade(&notify));
+        notify
+    }
+
+    /// Wakes all who wait for this binding.
+    pub(crate) fn wake(&self, id: BindingId) {
+        if let Some(notify) = self.lock().remove(&id).and_then(|notify| notify.upgrade()) {
+            notify.notify_waiters();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BindingId, Weak<Notify>>> {
+        self.by_binding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits to be woken, for a look of one's own, or for the end of patience; false at the end.
+pub(crate) async fn wait(notified: tokio::sync::futures::Notified<'_>, until: Instant) -> bool {
+    let now = Instant::now();
+    if now >= until {
+        return false;
+    }
+    let _ = timeout_at(until.min(now + LOOK_AGAIN), notified).await;
+    true
+}
