@@ -74,7 +74,11 @@ async fn clear_faults(State(shared): Sandbox) -> StatusCode {
 
 fn clock_reading(shared: &Shared) -> Json<Value> {
     let now = u64::try_from(shared.clock.now().as_millis()).unwrap_or(u64::MAX);
-    Json(json!({ "now_ms": now, "frozen": shared.clock.is_frozen() }))
+    Json(json!({
+        "started_at": shared.clock.started(),
+        "now_ms": now,
+        "frozen": shared.clock.is_frozen(),
+    }))
 }
 
 async fn clock(State(shared): Sandbox) -> Json<Value> {

@@ -53,6 +53,11 @@ impl Clock {
         (self.started + time).trunc_subsecs(0)
     }
 
+    /// When time was zero.
+    pub(crate) fn started(&self) -> DateTime<Utc> {
+        self.started
+    }
+
     pub(crate) fn is_frozen(&self) -> bool {
         self.reading().frozen
     }

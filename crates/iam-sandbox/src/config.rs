@@ -142,7 +142,11 @@ pub struct Options {
     #[arg(long, value_name = "N", requires = "rate")]
     pub burst: Option<u32>,
     /// What the account has room for.
-    #[arg(long, value_name = "roles=N,instance-profiles=N", default_value = "")]
+    #[arg(
+        long,
+        value_name = "NAME=N,…",
+        default_value = "roles=1000,instance-profiles=1000"
+    )]
     pub quota: Quotas,
     /// What random choices follow from.
     #[arg(long)]

@@ -1,6 +1,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
@@ -44,7 +45,8 @@ impl Listener for BreakableListener {
                 Ok((tcp, _)) => break (tcp, ()),
                 Err(error) => {
                     warn!(%error, "could not accept a connection");
-                    tokio::task::yield_now().await;
+                    // Most likely there are too many; some will close.
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
         };

@@ -8,6 +8,28 @@
 //! It also does what AWS only does on bad days, on request: reads from the past, calls that fail
 //! before or after their effect, hang, break off or are throttled. Time is its own and moves when
 //! a test moves it. Signatures are not verified; it is not for networks that others can reach.
+//!
+//! # Its own routes
+//! | route | what |
+//! |---|---|
+//! | `GET /_sandbox/state` | all that the account holds, as it is, however stale reads are |
+//! | `GET /_sandbox/calls?since=N`, `DELETE` | what was called after call N; forget it |
+//! | `GET`, `POST`, `DELETE /_sandbox/faults` | what is left of the faults; set a list of [`Fault`]s in place of them; clear |
+//! | `GET`, `POST /_sandbox/clock` | `{"freeze": true, "advance_ms": N}`, both optional; answers with the reading, and with `started_at`, from which the calls' milliseconds count |
+//! | `POST /_sandbox/behaviour` | `{"latency_ms", "stale_reads_ms", "stale_writes", "rate", "burst", "quota"}`; what is absent stays, a rate of 0 is none |
+//! | `POST /_sandbox/identity-policy` | a policy document, or `null` for none |
+//! | `POST /_sandbox/account` | `{"account_id"}`: be another account; the one left is kept |
+//! | `POST /_sandbox/reset` | forget accounts, faults and calls |
+//!
+//! Bodies are JSON (`content-type: application/json`); what is not understood is 422.
+//!
+//! # Where it knows less than IAM
+//! - Services, users and other accounts in trust policies are taken at their word; roles of the
+//!   account must exist.
+//! - A request names a role without its path, so a role that is absent is decided by an ARN under
+//!   [`SandboxConfig::unknown_path`]: a policy for some path does not allow to look for what is
+//!   not there, unless it is told that this path is meant.
+//! - Of AWS's managed policies it has eight, some of them cut short.
 
 mod account;
 mod admin;

@@ -1,5 +1,8 @@
 //! How a sandbox is set up and steered.
 
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use engine_roles_iam_sandbox::{Quotas, Sandbox, SandboxConfig, SandboxError};
@@ -131,6 +134,31 @@ async fn a_partition_is_in_every_arn() {
     let managed = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess";
     let attach = [("RoleName", "r"), ("PolicyArn", managed)];
     iam.call("AttachRolePolicy", &attach).await.ok();
+}
+
+#[test]
+fn the_program_tells_its_address_and_ends_on_sigterm() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_engine-roles-iam-sandbox"))
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--latency",
+            "1ms",
+            "--quota",
+            "roles=3",
+        ])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut address = String::new();
+    let out = program.stdout.take().expect("a pipe");
+    BufReader::new(out).read_line(&mut address).expect("a line");
+    let address = address.trim().strip_prefix("http://").expect("a URL");
+    TcpStream::connect(address).expect("it answers there");
+    let id = program.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(told.is_ok_and(|told| told.success()));
+    assert!(program.wait().is_ok_and(|status| status.success()));
 }
 
 #[tokio::test]
