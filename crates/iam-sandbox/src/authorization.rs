@@ -145,25 +145,27 @@ impl Access {
         match policy::evaluate(&request, &[policy], None) {
             Decision::Allowed { .. } => Ok(()),
             Decision::Denied { .. } => {
-                Err(self.denied(caller, "with an explicit deny in an identity-based policy"))
+                let reason = "with an explicit deny in an identity-based policy";
+                Err(denied(caller, self.action, &self.resource, reason))
             }
-            _ => Err(self.denied(
-                caller,
-                &format!(
-                    "because no identity-based policy allows the {} action",
-                    self.action
-                ),
-            )),
+            _ => Err(not_allowed(caller, self.action, &self.resource)),
         }
     }
+}
 
-    fn denied(&self, caller: &Caller, reason: &str) -> ApiError {
-        ApiError::new(
-            "AccessDenied",
-            format!(
-                "User: {} is not authorized to perform: {} on resource: {} {reason}",
-                caller.arn, self.action, self.resource
-            ),
-        )
-    }
+/// A refusal as AWS words it.
+fn denied(caller: &Caller, action: &str, resource: &str, reason: &str) -> ApiError {
+    let arn = &caller.arn;
+    ApiError::new(
+        "AccessDenied",
+        format!(
+            "User: {arn} is not authorized to perform: {action} on resource: {resource} {reason}"
+        ),
+    )
+}
+
+/// The refusal of an action that no statement allows.
+pub(crate) fn not_allowed(caller: &Caller, action: &str, resource: &str) -> ApiError {
+    let reason = format!("because no identity-based policy allows the {action} action");
+    denied(caller, action, resource, &reason)
 }

@@ -158,7 +158,11 @@ impl Call {
                     let _unheard = self.perform();
                 }
                 match effect {
-                    Effect::Error(code) => Some(Err(ApiError::injected(&code))),
+                    Effect::Error(code) => {
+                        let (action, key) = (&self.action, self.access_key.as_deref());
+                        let world = self.shared.world();
+                        Some(Err(world.injected(&code, action, self.service, key)))
+                    }
                     Effect::Reset | Effect::HangMs(_) => None,
                 }
             }

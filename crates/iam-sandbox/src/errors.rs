@@ -22,7 +22,6 @@ impl ApiError {
                 "The request was rejected because multiple requests to change this object were \
                  submitted simultaneously. Wait a few minutes and submit your request again."
             }
-            "AccessDenied" => "User is not authorized to perform this action",
             _ => "An injected fault",
         };
         Self::new(code, message)

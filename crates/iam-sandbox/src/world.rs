@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use crate::account::Account;
-use crate::authorization::Caller;
+use crate::authorization::{Caller, not_allowed};
 use crate::clock::Clock;
 use crate::config::{Quotas, SandboxConfig};
 use crate::context::Context;
@@ -131,8 +131,7 @@ impl World {
         let now = clock.now();
         let account = self.accounts.get_mut(&self.account_id);
         let account = account.expect("the current account is there");
-        let session = access_key.and_then(|key| self.sessions.get(key));
-        let caller = session.cloned().unwrap_or_else(|| service(account));
+        let caller = caller(account, &self.sessions, access_key);
         let stale = action.reads || self.stale_writes && !action.creates;
         let age = if stale && !self.stale_reads.is_zero() {
             // Never 0, so that under a frozen clock no read sees what was just written.
@@ -157,6 +156,21 @@ impl World {
         (action.handle)(params, &mut context)
     }
 
+    /// The error that a fault asks for.
+    pub(crate) fn injected(
+        &self,
+        code: &str,
+        action: &str,
+        service: Service,
+        access_key: Option<&str>,
+    ) -> ApiError {
+        if code != "AccessDenied" {
+            return ApiError::injected(code);
+        }
+        let caller = caller(self.account(), &self.sessions, access_key);
+        not_allowed(&caller, &format!("{}:{action}", service.prefix()), "*")
+    }
+
     /// A request id in AWS's form.
     pub(crate) fn request_id(&mut self) -> String {
         let id = format!("{:032x}", self.rng.random::<u128>());
@@ -165,8 +179,11 @@ impl World {
     }
 }
 
-/// The session that the sandbox takes all callers for whose key it didn't give out itself.
-fn service(account: &Account) -> Caller {
+/// Whose key it is: a session's that the sandbox gave out, else the service's.
+fn caller(account: &Account, sessions: &Sessions, access_key: Option<&str>) -> Caller {
+    if let Some(caller) = access_key.and_then(|key| sessions.get(key)) {
+        return caller.clone();
+    }
     let Account { id, partition, .. } = account;
     Caller {
         account: id.clone(),

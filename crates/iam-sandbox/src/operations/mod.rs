@@ -43,6 +43,14 @@ impl Service {
         }
     }
 
+    /// What its actions begin with in policies.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Service::Iam => "iam",
+            Service::Sts => "sts",
+        }
+    }
+
     pub(crate) fn namespace(self) -> &'static str {
         match self {
             Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",

@@ -68,6 +68,17 @@ async fn codes_have_the_statuses_that_aws_gives_them() {
 }
 
 #[tokio::test]
+async fn an_injected_refusal_names_the_action_as_aws_does() {
+    let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
+    let fault = json!({"action": "CreateRole", "when": "before", "do": {"error": "AccessDenied"}});
+    iam.fault(fault).await;
+    let refused = iam.call("CreateRole", &ROLE).await;
+    let words = "is not authorized to perform: iam:CreateRole on resource: * because no \
+                 identity-based policy allows the iam:CreateRole action";
+    assert!(refused.message().ends_with(words), "{}", refused.message());
+}
+
+#[tokio::test]
 async fn a_reset_breaks_the_connection_without_an_answer() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     for (when, made) in [("before", 0), ("after", 1)] {

@@ -1,4 +1,12 @@
 //! The sandbox from outside, over HTTP.
+//!
+//! Two tests need Python and say so where they don't run. With the versions that are pinned:
+//!
+//! ```sh
+//! python3 -m venv venv && venv/bin/pip install -r crates/iam-sandbox/tests/requirements.txt
+//! export ENGINE_ROLES_PYTHON=$PWD/venv/bin/python ENGINE_ROLES_MOTO_SERVER=$PWD/venv/bin/moto_server
+//! cargo test -p engine-roles-iam-sandbox
+//! ```
 
 mod authorization;
 mod boto3;
