@@ -23,4 +23,4 @@ mod router;
 pub use auth::{ApiKey, Authentication, InvalidKey};
 pub use metrics::MetricsHandle;
 pub use openapi::document;
-pub use router::{Api, router};
+pub use router::{Api, serve};

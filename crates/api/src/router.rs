@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use engine_roles_provisioner::Provisioner;
+use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,7 +32,7 @@ pub struct Api {
 }
 
 /// The whole interface.
-pub fn router(api: Api) -> Router {
+fn router(api: Api) -> Router {
     let (routes, document) = documented(&api).split_for_parts();
     let document = openapi::served(document);
     routes
@@ -46,6 +47,20 @@ pub fn router(api: Api) -> Router {
         .layer(from_fn(metrics::count_requests))
         .layer(from_fn(request_context::identify))
         .with_state(api)
+}
+
+/// Serves until `stop`, then accepts nothing more and waits for the requests that run.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    api: Api,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router(api))
+        .with_graceful_shutdown(stop)
+        .await
 }
 
 /// The documented routes: with keys, and without.

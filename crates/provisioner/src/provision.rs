@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::service::Inner;
-use crate::waiting::wait;
 use crate::worker::{self, Cause};
 use crate::{ProvisionError, Provisioner};
 
@@ -131,7 +130,7 @@ impl Inner {
             }
             first = false;
             let verdict = verdict(&binding, generation);
-            if verdict != Verdict::Pending || !wait(notified, until).await {
+            if verdict != Verdict::Pending || !self.wait(notified, until).await {
                 return Ok((binding, verdict));
             }
         }

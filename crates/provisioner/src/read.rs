@@ -9,7 +9,6 @@ use engine_roles_domain::{
 use engine_roles_store::{AuditFilter, BindingFilter, Page, Readiness, StoreError};
 
 use crate::Provisioner;
-use crate::waiting::wait;
 
 /// How long the reconciler may be silent before it counts as dead.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -67,7 +66,7 @@ impl Provisioner {
                 return Ok(Some(binding));
             }
             let notify = self.inner.waiting.on(binding.id);
-            if !wait(notify.notified(), until).await {
+            if !self.inner.wait(notify.notified(), until).await {
                 return Ok(Some(binding));
             }
         }

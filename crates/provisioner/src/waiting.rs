@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use engine_roles_domain::BindingId;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::{Instant, timeout_at};
+
+use crate::service::Inner;
 
 /// The longest time after which a waiting caller looks into the database by itself: another
 /// replica may have done the work.
@@ -46,12 +49,18 @@ impl Waiting {
     }
 }
 
-/// Waits to be woken, for a look of one's own, or for the end of patience; false at the end.
-pub(crate) async fn wait(notified: tokio::sync::futures::Notified<'_>, until: Instant) -> bool {
-    let now = Instant::now();
-    if now >= until {
-        return false;
+impl Inner {
+    /// Waits to be woken, or for a look of one's own; false when patience is at its end, or the
+    /// service is to stop.
+    pub(crate) async fn wait(&self, notified: Notified<'_>, until: Instant) -> bool {
+        let now = Instant::now();
+        if now >= until || self.stop.is_cancelled() {
+            return false;
+        }
+        tokio::select! {
+            _ = timeout_at(until.min(now + LOOK_AGAIN), notified) => {}
+            () = self.stop.cancelled() => {}
+        }
+        true
     }
-    let _ = timeout_at(until.min(now + LOOK_AGAIN), notified).await;
-    true
 }

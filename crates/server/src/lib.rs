@@ -1,1 +1,14 @@
-//! Gives every AI Unlimited engine exactly the AWS role it needs, and takes it away again.
+//! The service as a program: command line, configuration, telemetry, wiring, shutdown.
+//!
+//! The wall exists so that environment variables, signals and the order of start and stop are
+//! known in one place. It decides nothing about roles.
+
+mod cli;
+mod config;
+mod openapi;
+mod serve;
+mod telemetry;
+
+pub use cli::{Cli, Command, run};
+pub use config::{Config, ConfigError, ServeArgs};
+pub use serve::{Server, ServerError};

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use engine_roles_domain::Namespace;
 use sqlx::PgPool;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use audit::AuditFilter;

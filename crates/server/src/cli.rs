@@ -1,0 +1,106 @@
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use engine_roles_store::StoreError;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, DatabaseArgs, ServeArgs};
+use crate::serve::Server;
+use crate::telemetry::{self, LogArgs};
+
+/// Gives every AI Unlimited engine exactly the AWS role it needs, and takes it away again.
+#[derive(Debug, Parser)]
+#[command(name = "engine-roles", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service
+    Serve(Box<ServeArgs>),
+    /// Bring the database schema up to date, and end
+    Migrate(MigrateArgs),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// What `migrate` needs.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+/// Does what the command line says. Exit code 1 says that it failed, 2 that it was asked wrongly.
+pub fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Serve(args) => {
+            telemetry::start(&args.log);
+            serve(&args)
+        }
+        Command::Migrate(args) => {
+            telemetry::start(&args.log);
+            migrate(&args)
+        }
+        Command::Openapi => crate::openapi::print(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // To the one who called, whatever the log level.
+            eprintln!("engine-roles: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = Config::new(args)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let server = Server::bind(config).await?;
+            let stop = CancellationToken::new();
+            tokio::spawn(stop_on_signal(stop.clone()));
+            server.run(stop).await?;
+            Ok(())
+        })
+}
+
+fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
+    let store = args.database.store()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        store.migrate().await?;
+        Ok::<_, StoreError>(())
+    })?;
+    println!("the database schema is up to date");
+    Ok(())
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        tracing::error!("signals can't be heard; the service will only stop when it is killed");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    }
+    stop.cancel();
+}

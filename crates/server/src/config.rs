@@ -1,0 +1,307 @@
+//! Configuration: flags and environment variables, read once, checked all.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use engine_roles_api::{ApiKey, Authentication, InvalidKey};
+use engine_roles_domain::{
+    AccountId, BoundaryArn, Defaults, Invalid, Namespace, PassThroughRole, ProfileName, Region,
+    RolePrefix, RoleReference, Tags,
+};
+use engine_roles_provisioner::DriftMode;
+use engine_roles_store::{Store, StoreConfig, StoreError};
+
+use crate::telemetry::LogArgs;
+
+/// The database, as `serve` and `migrate` need it.
+#[derive(Clone, Args)]
+pub struct DatabaseArgs {
+    /// Postgres, as `postgres://user:password@host/database`
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    /// This installation, [a-z0-9-]{1,32}; stands in the path and tags of all that is made
+    #[arg(long, env = "ENGINE_ROLES_NAMESPACE", default_value = "default")]
+    namespace: String,
+}
+
+impl std::fmt::Debug for DatabaseArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("DatabaseArgs")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl DatabaseArgs {
+    pub(crate) fn store(&self) -> Result<Store, ConfigError> {
+        let namespace = invalid_in("--namespace", Namespace::parse(&self.namespace))?;
+        let config = StoreConfig {
+            url: self.database_url.clone(),
+            max_connections: 1,
+            acquire_timeout: Duration::from_secs(30),
+            lease: Duration::from_secs(60),
+            consistency_window: Duration::from_secs(60),
+        };
+        Store::new(&config, namespace).map_err(ConfigError::Database)
+    }
+}
+
+/// The flags of `serve`. An empty variable counts as not set.
+#[derive(Clone, Args)]
+pub struct ServeArgs {
+    /// Address to listen on
+    #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283")]
+    pub listen: SocketAddr,
+    /// The database.
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// The first API key, 64 characters of A-Z a-z 0-9
+    #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY", hide_env_values = true)]
+    pub init_api_key: Option<String>,
+    /// Serve without any key; on a loopback address only
+    #[arg(long)]
+    pub insecure_no_auth: bool,
+    /// Logs.
+    #[command(flatten)]
+    pub log: LogArgs,
+    /// The AWS account [default: asked of STS]
+    #[arg(long, env = "ENGINE_ROLES_ACCOUNT_ID")]
+    pub account_id: Option<String>,
+    /// Where engines run [default: the AWS SDK's region]
+    #[arg(long, env = "ENGINE_ROLES_DEFAULT_REGION")]
+    pub default_region: Option<String>,
+    /// The role that is passed to engines; without one, a role is created per engine
+    #[arg(long, env = "ENGINE_ROLES_DEFAULT_IAM_ROLE")]
+    pub default_iam_role: Option<String>,
+    /// Put before the name of what is made, at most 30 characters
+    #[arg(
+        long,
+        env = "ENGINE_ROLES_ROLE_PREFIX",
+        default_value = "ai-unlimited-"
+    )]
+    pub role_prefix: String,
+    /// ARN of the permissions boundary that is set on created roles
+    #[arg(long, env = "ENGINE_ROLES_PERMISSIONS_BOUNDARY")]
+    pub permissions_boundary: Option<String>,
+    /// Tags on everything created, `k=v,k=v`
+    #[arg(long, env = "ENGINE_ROLES_RESOURCE_TAGS")]
+    pub resource_tags: Option<String>,
+    /// Roles that may be passed, `role[=instance-profile]` separated by commas, names or ARNs
+    #[arg(long, env = "ENGINE_ROLES_PASS_THROUGH_ROLES")]
+    pub pass_through_roles: Option<String>,
+    /// ARNs of boundaries that a request may name beside the default one, separated by commas
+    #[arg(long, env = "ENGINE_ROLES_ALLOWED_BOUNDARIES")]
+    pub allowed_boundaries: Option<String>,
+    /// How long IAM's reads may lag behind its writes
+    #[arg(long, env = "ENGINE_ROLES_CONSISTENCY_WINDOW", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub consistency_window: Duration,
+    /// How often an active role is checked, spread out
+    #[arg(long, env = "ENGINE_ROLES_RECONCILE_INTERVAL", default_value = "15m", value_parser = humantime::parse_duration)]
+    pub reconcile_interval: Duration,
+    /// How long a replica's claim on a binding holds without being renewed
+    #[arg(long, env = "ENGINE_ROLES_LEASE", default_value = "60s", value_parser = humantime::parse_duration)]
+    pub lease: Duration,
+    /// How long one call to AWS may take; at most a quarter of the lease
+    #[arg(long, env = "ENGINE_ROLES_CALL_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub call_timeout: Duration,
+    /// How often the database is asked for work that is due
+    #[arg(long, env = "ENGINE_ROLES_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub poll_interval: Duration,
+    /// What is done about drift: `repair`, `report` or `off`
+    #[arg(long, env = "ENGINE_ROLES_DRIFT", default_value = "repair")]
+    pub drift: DriftMode,
+    /// The most connections to the database at once
+    #[arg(long, env = "ENGINE_ROLES_DATABASE_CONNECTIONS", default_value_t = 16)]
+    pub database_connections: u32,
+    /// How long what runs has to come to rest at a stop
+    #[arg(long, env = "ENGINE_ROLES_SHUTDOWN_LIMIT", default_value = "25s", value_parser = humantime::parse_duration)]
+    pub shutdown_limit: Duration,
+}
+
+impl std::fmt::Debug for ServeArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServeArgs")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value breaks its rule.
+    #[error("{flag}: {source}")]
+    Invalid {
+        /// The flag.
+        flag: &'static str,
+        /// The rule.
+        #[source]
+        source: Invalid,
+    },
+    /// A value has the wrong form.
+    #[error("{flag}: {rule}")]
+    Form {
+        /// The flag.
+        flag: &'static str,
+        /// The form.
+        rule: &'static str,
+    },
+    /// The key has the wrong form.
+    #[error("--init-api-key: {0}")]
+    Key(#[source] InvalidKey),
+    /// The database URL can't be read.
+    #[error("--database-url: {0}")]
+    Database(#[source] StoreError),
+    /// There is no key.
+    #[error(
+        "--init-api-key (ENGINE_ROLES_INIT_API_KEY) is missing; --insecure-no-auth serves without, on loopback only"
+    )]
+    NoKey,
+}
+
+/// The configuration of the service, checked.
+pub struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) namespace: Namespace,
+    pub(crate) database: StoreConfig,
+    pub(crate) authentication: Arc<Authentication>,
+    pub(crate) account: Option<AccountId>,
+    pub(crate) defaults: Defaults,
+    pub(crate) drift: DriftMode,
+    pub(crate) reconcile_interval: Duration,
+    pub(crate) poll_interval: Duration,
+    pub(crate) call_timeout: Duration,
+    pub(crate) shutdown_limit: Duration,
+}
+
+impl Config {
+    /// Checks all flags.
+    ///
+    /// # Errors
+    /// The first flag that is wrong, by name.
+    pub fn new(args: &ServeArgs) -> Result<Self, ConfigError> {
+        if args.call_timeout.is_zero() || args.call_timeout * 4 > args.lease {
+            // A stage is at most two rounds of a call, and the lease is renewed at its half.
+            let rule = "must be more than nothing and at most a quarter of --lease";
+            return Err(ConfigError::Form {
+                flag: "--call-timeout",
+                rule,
+            });
+        }
+        let namespace = Namespace::parse(&args.database.namespace);
+        Ok(Self {
+            listen: args.listen,
+            namespace: invalid_in("--namespace", namespace)?,
+            database: StoreConfig {
+                url: args.database.database_url.clone(),
+                max_connections: args.database_connections.max(2),
+                acquire_timeout: Duration::from_secs(10),
+                lease: args.lease,
+                consistency_window: args.consistency_window,
+            },
+            authentication: Arc::new(authentication(args)?),
+            account: optional("--account-id", args.account_id.as_deref(), AccountId::parse)?,
+            defaults: defaults(args)?,
+            drift: args.drift,
+            reconcile_interval: args.reconcile_interval,
+            poll_interval: args.poll_interval,
+            call_timeout: args.call_timeout,
+            shutdown_limit: args.shutdown_limit,
+        })
+    }
+}
+
+fn authentication(args: &ServeArgs) -> Result<Authentication, ConfigError> {
+    let key = args.init_api_key.as_deref().filter(|key| !key.is_empty());
+    match key {
+        Some(key) => {
+            let key = ApiKey::new("init", key).map_err(ConfigError::Key)?;
+            Ok(Authentication::Keys(vec![key]))
+        }
+        None if args.insecure_no_auth && args.listen.ip().is_loopback() => Ok(Authentication::None),
+        None if args.insecure_no_auth => {
+            let rule = "is for a loopback address only";
+            Err(ConfigError::Form {
+                flag: "--insecure-no-auth",
+                rule,
+            })
+        }
+        None => Err(ConfigError::NoKey),
+    }
+}
+
+fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
+    let boundary = args.permissions_boundary.as_deref();
+    let boundaries = list(args.allowed_boundaries.as_deref());
+    Ok(Defaults {
+        region: optional(
+            "--default-region",
+            args.default_region.as_deref(),
+            Region::parse,
+        )?,
+        iam_role: optional(
+            "--default-iam-role",
+            args.default_iam_role.as_deref(),
+            RoleReference::parse,
+        )?,
+        role_prefix: invalid_in("--role-prefix", RolePrefix::parse(&args.role_prefix))?,
+        permissions_boundary: optional("--permissions-boundary", boundary, BoundaryArn::parse)?,
+        tags: tags(args.resource_tags.as_deref())?,
+        pass_through_roles: list(args.pass_through_roles.as_deref())
+            .map(pass_through_role)
+            .collect::<Result<_, _>>()?,
+        allowed_boundaries: boundaries
+            .map(|arn| invalid_in("--allowed-boundaries", BoundaryArn::parse(arn)))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+fn pass_through_role(entry: &str) -> Result<PassThroughRole, ConfigError> {
+    let flag = "--pass-through-roles";
+    let (role, profile) = match entry.split_once('=') {
+        Some((role, profile)) => (role, Some(profile)),
+        None => (entry, None),
+    };
+    Ok(PassThroughRole {
+        role: invalid_in(flag, RoleReference::parse(role.trim()))?,
+        instance_profile: profile
+            .map(|profile| invalid_in(flag, ProfileName::parse(profile.trim())))
+            .transpose()?,
+    })
+}
+
+fn tags(text: Option<&str>) -> Result<Tags, ConfigError> {
+    let flag = "--resource-tags";
+    let pairs = list(text).map(|pair| {
+        let (key, value) = pair.split_once('=').ok_or(ConfigError::Form {
+            flag,
+            rule: "must be of the form k=v,k=v",
+        })?;
+        Ok((key.trim().to_owned(), value.trim().to_owned()))
+    });
+    let pairs = pairs.collect::<Result<Vec<_>, ConfigError>>()?;
+    invalid_in(flag, Tags::new(pairs))
+}
+
+fn list(text: Option<&str>) -> impl Iterator<Item = &str> {
+    text.unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+}
+
+fn optional<T>(
+    flag: &'static str,
+    text: Option<&str>,
+    parse: impl Fn(&str) -> Result<T, Invalid>,
+) -> Result<Option<T>, ConfigError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    text.map(|text| invalid_in(flag, parse(text))).transpose()
+}
+
+fn invalid_in<T>(flag: &'static str, parsed: Result<T, Invalid>) -> Result<T, ConfigError> {
+    parsed.map_err(|source| ConfigError::Invalid { flag, source })
+}

@@ -1,0 +1,10 @@
+//! The command `openapi`.
+
+/// Prints the OpenAPI document.
+pub(crate) fn print() -> anyhow::Result<()> {
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&engine_roles_api::document())?
+    );
+    Ok(())
+}

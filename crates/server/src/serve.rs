@@ -1,0 +1,201 @@
+//! Start and stop.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use engine_roles_api::{Api, MetricsHandle, serve};
+use engine_roles_domain::{Partition, Region, Scope};
+use engine_roles_iam::{Iam, IamConfig};
+use engine_roles_provisioner::{Provisioner, Settings};
+use engine_roles_store::{Store, StoreError};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::Config;
+
+/// How many bindings one replica works on at once on its own account.
+const RECONCILE_BATCH: i64 = 32;
+
+/// Why the service can't start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address can't be listened on.
+    #[error("can't listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database URL can't be read, or the schema can't be migrated.
+    #[error("the database: {0}")]
+    Store(#[from] StoreError),
+    /// Serving ended by itself.
+    #[error("serving ended: {0}")]
+    Serve(#[source] std::io::Error),
+}
+
+/// The service, listening but not yet serving.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    api: Api,
+    store: Store,
+    shutdown_limit: Duration,
+}
+
+impl Server {
+    /// Takes the address and puts everything together. Neither the database nor AWS is asked.
+    ///
+    /// # Errors
+    /// When the address is taken or the database URL can't be read.
+    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let metrics = metrics_handle();
+        let mut defaults = config.defaults;
+        let region = defaults.region.as_ref().map(ToString::to_string);
+        let iam = Iam::connect(&IamConfig {
+            region,
+            call_timeout: config.call_timeout,
+        })
+        .await;
+        if defaults.region.is_none() {
+            defaults.region = iam
+                .sdk_region()
+                .and_then(|region| Region::parse(region).ok());
+        }
+        let partition = defaults
+            .region
+            .as_ref()
+            .map_or(Partition::Aws, Region::partition);
+        let store = Store::new(&config.database, config.namespace.clone())?;
+        let settings = Settings {
+            scope: config.account.map(|account| Scope { account, partition }),
+            defaults,
+            drift: config.drift,
+            reconcile_interval: config.reconcile_interval,
+            poll_interval: config.poll_interval,
+            reconcile_batch: RECONCILE_BATCH,
+        };
+        let api = Api {
+            provisioner: Provisioner::new(store.clone(), iam, settings),
+            authentication: config.authentication,
+            metrics,
+            namespace: config.namespace,
+        };
+        let listen = |source| ServerError::Listen {
+            address: config.listen,
+            source,
+        };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        Ok(Self {
+            listener,
+            address,
+            api,
+            store,
+            shutdown_limit: config.shutdown_limit,
+        })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until it is told to stop: then it accepts nothing more, lets what runs come to
+    /// rest within the limit, and ends. What is not at rest by then is taken up by its lease.
+    ///
+    /// # Errors
+    /// When the schema can't be migrated or serving fails.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ServerError> {
+        let Self {
+            listener,
+            address,
+            api,
+            store,
+            shutdown_limit,
+        } = self;
+        let provisioner = api.provisioner.clone();
+        let closed = stop.clone();
+        let serving = serve(listener, api, async move { closed.cancelled().await });
+        let mut serving = tokio::spawn(serving);
+        info!(%address, "listening");
+        let failed = tokio::select! {
+            started = start(&store, &provisioner, &stop) => started.err(),
+            ended = &mut serving => return ended_serving(ended),
+        };
+        if failed.is_none() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                ended = &mut serving => return ended_serving(ended),
+            }
+        }
+        stop.cancel();
+        let at_rest = async {
+            provisioner.shut_down(shutdown_limit).await;
+            let _ = (&mut serving).await;
+        };
+        if tokio::time::timeout(shutdown_limit, at_rest).await.is_err() {
+            warn!("some requests were still waiting at the end of the shutdown");
+            serving.abort();
+        }
+        // Connections that are still in use when the process ends are closed by it.
+        let _ = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
+        info!("stopped");
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
+/// Migrates as soon as the database can be reached, then starts the background tasks.
+async fn start(
+    store: &Store,
+    provisioner: &Provisioner,
+    stop: &CancellationToken,
+) -> Result<(), StoreError> {
+    while !stop.is_cancelled() {
+        match store.migrate().await {
+            Ok(()) => {
+                provisioner.start();
+                info!("database schema is up to date; reconciler started");
+                return Ok(());
+            }
+            Err(error) if error.is_transient() => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "waiting for the database"
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await;
+    }
+    Ok(())
+}
+
+fn ended_serving(
+    ended: Result<std::io::Result<()>, tokio::task::JoinError>,
+) -> Result<(), ServerError> {
+    match ended {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(ServerError::Serve(error)),
+        Err(error) => Err(ServerError::Serve(std::io::Error::other(error))),
+    }
+}
+
+// One recorder a process: a second service in it, as in tests, shares the first one's.
+fn metrics_handle() -> MetricsHandle {
+    static HANDLE: std::sync::OnceLock<MetricsHandle> = std::sync::OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = MetricsHandle(recorder.handle());
+            if metrics::set_global_recorder(recorder).is_err() {
+                warn!("another recorder gathers the metrics");
+            }
+            handle
+        })
+        .clone()
+}

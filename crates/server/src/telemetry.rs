@@ -1,0 +1,56 @@
+//! Logs, on standard error.
+
+use std::str::FromStr;
+
+use clap::Args;
+use tracing_subscriber::EnvFilter;
+
+/// How the service logs.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// Level, or directives such as `info,engine_roles_iam=debug`
+    #[arg(long, env = "ENGINE_ROLES_LOG", default_value = "info", value_parser = filter)]
+    log: String,
+    /// `text` for readers, `json` for machines
+    #[arg(long, env = "ENGINE_ROLES_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" | "" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("must be text or json"),
+        }
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    // AI Unlimited writes its levels in capitals.
+    let text = if text.is_empty() {
+        "info".to_owned()
+    } else {
+        text.to_lowercase()
+    };
+    EnvFilter::try_new(&text).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
+/// Starts logging. A second start in one process changes nothing.
+pub(crate) fn start(args: &LogArgs) {
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&args.log))
+        .with_writer(std::io::stderr);
+    let _ = match args.log_format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
