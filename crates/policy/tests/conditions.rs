@@ -293,6 +293,13 @@ fn booleans_bytes_and_addresses_are_compared_as_such() {
             Some(&["203.0.114.0"]),
             false,
         ),
+        // A range as the value of a request lies in another range or does not.
+        (
+            OURS,
+            one("IpAddress", "10.0.0.0/8"),
+            Some(&["10.0.0.0/1"]),
+            false,
+        ),
         (
             OPERATORS,
             one("IpAddress", "203.0.113.7"),
@@ -472,6 +479,12 @@ fn an_absent_key_fails_a_test_passes_a_negated_one_and_passes_if_exists() {
             (
                 SETS,
                 one(&format!("ForAnyValue:{test}IfExists"), value),
+                None,
+                true,
+            ),
+            (
+                SETS,
+                one(&format!("ForAnyValue:{negated}IfExists"), value),
                 None,
                 true,
             ),

@@ -122,6 +122,60 @@ fn documents_of_different_meaning_are_not_equivalent() {
 }
 
 #[test]
+fn tests_of_one_key_that_differ_only_in_spelling_both_stay() {
+    let with = |condition: Value| {
+        identity(
+            &json!({"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": condition}),
+        )
+    };
+    let both = with(
+        json!({"ArnEquals": {"t:k": "arn:aws:s3:::a*"}, "ArnLike": {"t:k": "arn:aws:s3:::*b"}}),
+    );
+    insta::assert_snapshot!(
+        both.to_value()["Statement"][0]["Condition"],
+        @r#"{"ArnEquals":{"t:k":["arn:aws:s3:::a*"]},"ArnLike":{"t:k":["arn:aws:s3:::*b"]}}"#
+    );
+    let swapped = with(
+        json!({"ArnLike": {"t:k": "arn:aws:s3:::a*"}, "ArnEquals": {"t:k": "arn:aws:s3:::*b"}}),
+    );
+    assert!(both.equivalent(&swapped));
+    let again = Document::from_value(Kind::Identity, &both.to_value()).unwrap();
+    assert_eq!(again.to_value(), both.to_value());
+    // For StringEquals, `*` is a text like any other.
+    let plain = with(json!({"StringEquals": {"t:k": ["*", "x"]}}));
+    assert!(!plain.equivalent(&with(json!({"StringEquals": {"t:k": "*"}}))));
+    let like = with(json!({"StringLike": {"t:k": ["*", "x"]}}));
+    assert!(like.equivalent(&with(json!({"StringLike": {"t:k": "*"}}))));
+    let variable = with(json!({"StringLike": {"t:k": "${aws:UserName}"}}));
+    assert!(variable.equivalent(&with(json!({"StringLike": {"T:K": "${AWS:username}"}}))));
+}
+
+#[test]
+fn conditions_and_principals_are_kept_in_the_order_in_which_json_has_them() {
+    let mixed = Statement::trust(
+        "",
+        Principal::service("ec2.amazonaws.com"),
+        ["sts:AssumeRole"],
+    )
+    .when(Test::StringEquals, "t:a", ["1"])
+    .when(Test::Bool, "t:b", ["true"])
+    .when(Test::StringEquals, "t:c", ["2"]);
+    let mixed = Statement {
+        principals: vec![
+            Principal::service("ec2.amazonaws.com"),
+            Principal::aws("111122223333"),
+            Principal::service("ssm.amazonaws.com"),
+        ],
+        ..mixed
+    };
+    let document = Document::new(Kind::Trust, vec![mixed]).unwrap();
+    assert_eq!(
+        Document::parse(Kind::Trust, &document.to_json()).unwrap(),
+        document
+    );
+}
+
+#[test]
 fn an_account_is_the_same_by_number_and_by_root_arn() {
     let trust = |principal: Value| {
         let document = json!({"Version": "2012-10-17", "Statement": {

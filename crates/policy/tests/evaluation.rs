@@ -372,6 +372,11 @@ fn a_trust_policy_matches_the_principal() {
             Principal::aws("arn:aws:sts::999999999999:assumed-role/builder/i-0abc"),
             false,
         ),
+        (
+            json!({"AWS": role}),
+            Principal::aws("arn:aws-cn:sts::111122223333:assumed-role/builder/i-0abc"),
+            false,
+        ),
         (json!({"AWS": session}), Principal::aws(session), true),
         (json!({"AWS": session}), Principal::aws(role), false),
         (

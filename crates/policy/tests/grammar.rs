@@ -244,6 +244,7 @@ fn what_is_built_in_code_is_held_to_the_same_rules() {
 fn what_iam_takes_is_taken() {
     for statement in [
         r#"{"Sid": "", "Effect": "Allow", "Action": "*", "Resource": "*"}"#,
+        r#"{"Sid": "", "Effect": "Allow", "Action": "*", "Resource": "*"}, {"Sid": "", "Effect": "Deny", "Action": "*", "Resource": "*"}"#,
         r#"{"Effect": "Deny", "NotAction": ["s3:*", "*:*"], "NotResource": ["arn:aws:s3:::a"]}"#,
         r#"{"Effect": "Allow", "Action": "s3:Get?bject", "Resource": "*", "Condition": {}}"#,
         r#"{"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"NumericLessThan": {"aws:MultiFactorAuthAge": 3600}, "Bool": {"aws:MultiFactorAuthPresent": true}}}"#,

@@ -94,6 +94,7 @@ fn each_rule_finds_what_it_is_for() {
         (s3("arn:aws:s3:::a/<NAME>"), "placeholder-left", Error),
         (secret("*"), "secret-any", Warning),
         (secret("compute-engine/a/b"), "secret-without-suffix", Error),
+        (secret("abc"), "secret-without-suffix", Error),
         (
             secret("compute-engine/a/b-*"),
             "secret-suffix-open",
