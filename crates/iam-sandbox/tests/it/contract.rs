@@ -2,11 +2,13 @@
 //! server where `ENGINE_ROLES_MOTO_SERVER` names one. Where moto lets pass what IAM refuses, the
 //! case says so: `moto` beside the expectation, with the reason.
 
-mod cases;
+mod account;
 mod documents;
 mod managed;
 mod names;
 mod profiles;
+mod protocol;
+mod roles;
 mod tags;
 
 use std::io::Write as _;
@@ -148,19 +150,23 @@ macro_rules! cases {
 }
 
 cases! {
-    cases {
-        a_role_is_answered_as_it_was_asked_for
+    protocol {
         answers_have_awss_namespaces_and_request_ids
         errors_have_awss_shape
-        a_role_made_again_has_another_id
         unknown_actions_and_versions_are_refused
         missing_parameters_are_refused
         what_is_absent_is_no_such_entity
+    }
+    roles {
+        a_role_is_answered_as_it_was_asked_for
+        a_role_made_again_has_another_id
         roles_are_listed_in_pages_by_path
         listed_roles_have_neither_tags_nor_boundary
         session_durations_have_limits
         descriptions_have_limits
         a_role_is_deleted_only_when_nothing_hangs_on_it
+    }
+    account {
         the_account_tells_of_all_its_roles_at_once
         the_account_counts_what_it_holds
         the_caller_has_an_identity

@@ -1,5 +1,7 @@
 //! A caller that speaks the query protocol by hand, and reads the XML of the answers.
 
+use std::time::Duration;
+
 use engine_roles_iam_sandbox::{Sandbox, SandboxConfig};
 use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
@@ -14,6 +16,9 @@ pub(crate) const READ_SECRETS: &str = r#"{"Version":"2012-10-17","Statement":[{"
 
 /// The key in the signatures of these calls.
 pub(crate) const ACCESS_KEY: &str = "AKIAEXAMPLE";
+
+/// How long anything may take before a test gives it up.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A caller of one endpoint.
 #[derive(Clone)]
@@ -42,7 +47,10 @@ impl Caller {
     pub(crate) fn new(endpoint: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder()
+                .timeout(LIMIT)
+                .build()
+                .expect("a client without TLS"),
         }
     }
 
@@ -243,7 +251,6 @@ pub(crate) async fn eventually(what: &str, mut happened: impl AsyncFnMut() -> bo
             tokio::task::yield_now().await;
         }
     };
-    let limit = std::time::Duration::from_secs(30);
-    let happened = tokio::time::timeout(limit, waiting).await;
-    happened.unwrap_or_else(|_| panic!("{what} did not happen within {limit:?}"));
+    let happened = tokio::time::timeout(LIMIT, waiting).await;
+    happened.unwrap_or_else(|_| panic!("{what} did not happen within {LIMIT:?}"));
 }
