@@ -14,7 +14,7 @@ use crate::condition::{Condition, Family, Operator, Test};
 use crate::document::{Document, Version};
 use crate::pattern::Pattern;
 use crate::statement::{Effect, Principal, Scope, Statement};
-use crate::value::parse_bool;
+use crate::value::{lowercase, parse_bool};
 use crate::variable::Template;
 
 /// A document with more atoms than this keeps its statements apart: comparing each atom with each
@@ -371,7 +371,7 @@ fn condition(version: Version, condition: &Condition) -> Test3 {
         .iter()
         .map(|value| match family {
             Family::Text => spell(version, value, false),
-            Family::TextIgnoringCase => spell(version, value, false).to_lowercase(),
+            Family::TextIgnoringCase => lowercase(&spell(version, value, false)),
             Family::TextPattern | Family::Arn => spell(version, value, true),
             Family::Boolean | Family::Presence => {
                 parse_bool(value).map_or_else(|| value.clone(), |value| value.to_string())

@@ -13,7 +13,7 @@ use crate::document::Version;
 use crate::moment::Moment;
 use crate::statement::Effect;
 use crate::truth::Truth;
-use crate::value::{Decimal, Network, parse_base64, parse_bool};
+use crate::value::{Decimal, Network, lowercase, parse_base64, parse_bool};
 use crate::variable::{Resolved, Template};
 
 /// What one value of the request is to one value of the policy.
@@ -154,7 +154,7 @@ fn resolved<T>(resolved: Resolved<T>, compare: impl FnOnce(T) -> Option<bool>) -
 fn compare_plain(family: Family, relation: Relation, own: &str, value: &str) -> Option<bool> {
     match family {
         Family::Text => Some(own == value),
-        Family::TextIgnoringCase => Some(own.to_lowercase() == value.to_lowercase()),
+        Family::TextIgnoringCase => Some(lowercase(own) == lowercase(value)),
         Family::Number => Some(relation.holds(Decimal::parse(value)?.cmp(&Decimal::parse(own)?))),
         Family::Date => Some(relation.holds(Moment::parse(value)?.cmp(&Moment::parse(own)?))),
         Family::Boolean => Some(parse_bool(value)? == parse_bool(own)?),

@@ -134,7 +134,8 @@ pub enum Source {
 /// What identity policies, under a boundary if there is one, say to a request.
 ///
 /// Neither order counts, that of the documents nor that of the statements, but for which of
-/// several deciding statements is named. Trust policies among the documents say nothing here.
+/// several deciding statements is named. Identity policies and boundaries are written alike, so the
+/// place of a document among the arguments decides what it is. Trust policies say nothing here.
 pub fn evaluate(
     request: &Request,
     identity: &[&Document],

@@ -4,6 +4,14 @@
 //! texts and values. So its word on who may do what can be checked by properties and tables, and
 //! it is of use to anybody who has IAM policies in hand.
 //!
+//! | for | there is |
+//! |---|---|
+//! | reading, writing, comparing | [`Document`] |
+//! | who may do what | [`evaluate`], [`evaluate_trust`] |
+//! | proving that a grant stays within its limits | [`grants_within`], [`pattern::contains`] |
+//! | filling templates | [`render::fill`] |
+//! | what a person should look at | [`lint::lint_text`] |
+//!
 //! ```
 //! use engine_roles_policy::{Document, Kind, Request, evaluate};
 //!
@@ -15,6 +23,22 @@
 //! assert!(evaluate(&request, &[&policy], None).is_allowed());
 //! # Ok::<(), engine_roles_policy::PolicyError>(())
 //! ```
+//!
+//! # What AWS leaves open
+//!
+//! The source is the IAM User Guide; the tests name the page row by row. Where it is silent or
+//! says two things, the rule here is that *what is in doubt never widens access*: a condition in
+//! doubt fails in an Allow and holds in a Deny.
+//!
+//! - A variable without a value matches nothing. Where matching nothing would widen a grant (a
+//!   negated operator or `NotResource` in an Allow), the statement falls away.
+//! - A value that is not of its operator's type, such as text for `NumericNotEquals`, is in doubt.
+//! - An empty string as a key's only value is in doubt for `Null`, an empty set for `ForAllValues`
+//!   and `ForAnyValue`, and an ordinary value for every other operator.
+//! - A key of many values without a set operator matches by one of them; negated, by none.
+//! - A `*` or `?` of a resource also takes `:` and `/`, wherever it stands.
+//! - Names of elements and operators are taken in exactly the case in which the guide has them.
+//! - White space inside of strings counts towards a document's size.
 
 mod arn;
 mod canonical;

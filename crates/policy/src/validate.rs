@@ -144,7 +144,7 @@ fn is_service(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 fn is_action_name(text: &str) -> bool {
@@ -223,9 +223,10 @@ fn check_conditions(
     Ok(())
 }
 
+/// The prefix is a service's, or the address of an identity provider, with its path.
 fn is_condition_key(key: &str) -> bool {
     key.split_once(':').is_some_and(|(prefix, name)| {
-        is_service(prefix)
+        prefix.split('/').all(is_service)
             && !name.is_empty()
             && !name
                 .chars()

@@ -104,6 +104,12 @@ impl Network {
     }
 }
 
+/// Lower case, character by character: what a character becomes does not hang on its neighbours,
+/// so that a text can be lowered before or after its variables are filled.
+pub(crate) fn lowercase(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
 /// `true` or `false`, in any case.
 pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     if text.eq_ignore_ascii_case("true") {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use engine_roles_policy::render::{self, RenderError};
 use engine_roles_policy::{
-    Document, Grant, Kind, Principal, Statement, Test, grants_within, size_of_text,
+    Context, Document, Grant, Kind, Principal, Request, Statement, Test, evaluate, grants_within,
+    size_of_text,
 };
 use serde_json::{Value, json};
 
@@ -341,4 +342,16 @@ fn a_template_is_filled_with_literals_only() {
             "{stray}"
         );
     }
+}
+
+#[test]
+fn ignoring_case_does_not_hang_on_what_stands_beside_a_variable() {
+    // A capital sigma at the end of a word has another small form than elsewhere.
+    let policy = identity(&json!({"Effect": "Allow", "Action": "a:B", "Resource": "*",
+        "Condition": {"StringEqualsIgnoreCase": {"t:k": "ΑΣ${t:v}"}}}));
+    let canonical = Document::from_value(Kind::Identity, &policy.to_value()).unwrap();
+    let context = Context::new().with("t:k", "ασx").with("t:v", "X");
+    let request = Request::new("a:B", "*").in_context(context);
+    assert!(evaluate(&request, &[&policy], None).is_allowed());
+    assert!(evaluate(&request, &[&canonical], None).is_allowed());
 }

@@ -249,6 +249,7 @@ fn what_iam_takes_is_taken() {
         r#"{"Effect": "Allow", "Action": "s3:Get?bject", "Resource": "*", "Condition": {}}"#,
         r#"{"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"NumericLessThan": {"aws:MultiFactorAuthAge": 3600}, "Bool": {"aws:MultiFactorAuthPresent": true}}}"#,
         r#"{"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"StringEquals": {"aws:RequestTag/ai-unlimited:cluster": ["a", ""]}}}"#,
+        r#"{"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"StringEquals": {"oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE:sub": "system:serviceaccount:a:b"}}}"#,
         r#"{"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "arn:aws:execute-api:*:*:*"}"#,
     ] {
         Document::parse(Kind::Identity, &around(statement)).expect(statement);

@@ -1,0 +1,16 @@
+//! Any two patterns and a text: what is contained matches no more than what contains it.
+//!
+//! `cargo +nightly fuzz run pattern`, in `crates/policy`.
+
+#![no_main]
+
+use engine_roles_policy::pattern::{contains, matches};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (&str, &str, &str)| {
+    let (outer, inner, text) = input;
+    assert!(contains(outer, outer));
+    if contains(outer, inner) && matches(inner, text) {
+        assert!(matches(outer, text));
+    }
+});
