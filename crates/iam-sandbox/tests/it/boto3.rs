@@ -12,7 +12,7 @@ use crate::wire::sandbox;
 async fn boto3_finds_every_answer_in_the_shape_of_its_model() {
     let Ok(python) = std::env::var("ENGINE_ROLES_PYTHON") else {
         // Not by a macro, whose output the test harness keeps to itself.
-        let words = "NOT RUN: the sandbox driven by boto3, since ENGINE_ROLES_PYTHON names no \
+        let words = "\nNOT RUN: the sandbox driven by boto3, since ENGINE_ROLES_PYTHON names no \
                      Python that has it\n";
         let written = std::io::stderr().write_all(words.as_bytes());
         return written.expect("stderr takes it");

@@ -3,7 +3,7 @@ use crate::wire::{EC2_TRUST, READ_SECRETS};
 
 pub(crate) async fn the_account_tells_of_all_its_roles_at_once(iam: &Iam) {
     let role = ("RoleName", "r");
-    let managed = ("PolicyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess");
+    let managed = ("PolicyArn", iam.read_only().await);
     let tag = [("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")];
     iam.role("r").await;
     iam.role("s").await;

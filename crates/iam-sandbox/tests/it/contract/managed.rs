@@ -76,12 +76,13 @@ pub(crate) async fn a_managed_policy_has_at_most_6144_characters(iam: &Iam) {
 
 pub(crate) async fn managed_policies_are_attached_and_detached(iam: &Iam) {
     iam.role("r").await;
-    let managed = ("PolicyArn", READ_ONLY);
+    let read_only = iam.read_only().await;
+    let managed = ("PolicyArn", read_only);
     iam.ok("AttachRolePolicy", &[ROLE, managed]).await;
     iam.ok("AttachRolePolicy", &[ROLE, managed]).await;
     let listed = iam.ok("ListAttachedRolePolicies", &[ROLE]).await;
     let member = "ListAttachedRolePoliciesResult/AttachedPolicies/member";
-    assert_eq!(listed.texts(&format!("{member}/PolicyArn")), [READ_ONLY]);
+    assert_eq!(listed.texts(&format!("{member}/PolicyArn")), [read_only]);
     assert_eq!(
         listed.texts(&format!("{member}/PolicyName")),
         ["ReadOnlyAccess"]

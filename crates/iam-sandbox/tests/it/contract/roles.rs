@@ -156,7 +156,7 @@ pub(crate) async fn descriptions_have_limits(iam: &Iam) {
 pub(crate) async fn a_role_is_deleted_only_when_nothing_hangs_on_it(iam: &Iam) {
     let role = ("RoleName", "r");
     let inline = ("PolicyName", "i");
-    let managed = ("PolicyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess");
+    let managed = ("PolicyArn", iam.read_only().await);
     let profile = ("InstanceProfileName", "p");
     iam.role("r").await;
     iam.profile("p").await;
