@@ -44,7 +44,7 @@ enum Part {
 }
 
 /// A condition in canonical spelling.
-type Test3 = (String, String, Vec<String>);
+type SpelledTest = (String, String, Vec<String>);
 
 /// A statement in canonical spelling.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,14 +53,14 @@ struct Group {
     principals: BTreeSet<Option<Principal>>,
     actions: BTreeSet<Part>,
     resources: BTreeSet<Option<Part>>,
-    conditions: BTreeSet<Test3>,
+    conditions: BTreeSet<SpelledTest>,
 }
 
 /// One principal, action and resource of a statement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Atom {
     effect: Effect,
-    conditions: BTreeSet<Test3>,
+    conditions: BTreeSet<SpelledTest>,
     principal: Option<Principal>,
     action: Part,
     resource: Option<Part>,
@@ -138,7 +138,7 @@ fn write_parts<'a>(
     }
 }
 
-fn write_conditions(conditions: &BTreeSet<Test3>) -> Value {
+fn write_conditions(conditions: &BTreeSet<SpelledTest>) -> Value {
     let mut operators: BTreeMap<String, BTreeMap<&str, &[String]>> = BTreeMap::new();
     for (operator, key, values) in conditions {
         let taken = operators
@@ -355,7 +355,7 @@ fn principals(named: &[Principal]) -> BTreeSet<Option<Principal>> {
     spelled.into_iter().map(Some).collect()
 }
 
-fn condition(version: Version, condition: &Condition) -> Test3 {
+fn condition(version: Version, condition: &Condition) -> SpelledTest {
     let Condition {
         operator,
         key,

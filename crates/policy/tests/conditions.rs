@@ -55,6 +55,7 @@ fn one(operator: &str, value: &str) -> Value {
 }
 
 #[test]
+#[rustfmt::skip]
 fn text_is_compared_exactly_ignoring_case_or_by_pattern() {
     check(&[
         (OPERATORS, one("StringEquals", "a"), Some(&["a"]), true),
@@ -63,30 +64,10 @@ fn text_is_compared_exactly_ignoring_case_or_by_pattern() {
         (OPERATORS, one("StringEquals", "a*"), Some(&["a*"]), true),
         (OPERATORS, one("StringNotEquals", "a"), Some(&["b"]), true),
         (OPERATORS, one("StringNotEquals", "a"), Some(&["a"]), false),
-        (
-            OPERATORS,
-            one("StringEqualsIgnoreCase", "aB"),
-            Some(&["Ab"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("StringEqualsIgnoreCase", "aB"),
-            Some(&["x"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("StringNotEqualsIgnoreCase", "aB"),
-            Some(&["Ab"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("StringNotEqualsIgnoreCase", "aB"),
-            Some(&["x"]),
-            true,
-        ),
+        (OPERATORS, one("StringEqualsIgnoreCase", "aB"), Some(&["Ab"]), true),
+        (OPERATORS, one("StringEqualsIgnoreCase", "aB"), Some(&["x"]), false),
+        (OPERATORS, one("StringNotEqualsIgnoreCase", "aB"), Some(&["Ab"]), false),
+        (OPERATORS, one("StringNotEqualsIgnoreCase", "aB"), Some(&["x"]), true),
         (OPERATORS, one("StringLike", "a*b?"), Some(&["a--bx"]), true),
         (OPERATORS, one("StringLike", "a*b?"), Some(&["a--b"]), false),
         (OPERATORS, one("StringLike", "A*"), Some(&["ab"]), false),
@@ -97,267 +78,76 @@ fn text_is_compared_exactly_ignoring_case_or_by_pattern() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn numbers_are_compared_as_numbers() {
     check(&[
         (OPERATORS, one("NumericEquals", "10"), Some(&["10.0"]), true),
         (OPERATORS, one("NumericEquals", "10"), Some(&["010"]), true),
         (OPERATORS, one("NumericEquals", "10"), Some(&["1"]), false),
-        (
-            OPERATORS,
-            json!({"NumericEquals": {"t:k": 10}}),
-            Some(&["10"]),
-            true,
-        ),
+        (OPERATORS, json!({"NumericEquals": {"t:k": 10}}), Some(&["10"]), true),
         (OPERATORS, one("NumericNotEquals", "10"), Some(&["9"]), true),
-        (
-            OPERATORS,
-            one("NumericNotEquals", "10"),
-            Some(&["10"]),
-            false,
-        ),
+        (OPERATORS, one("NumericNotEquals", "10"), Some(&["10"]), false),
         (OPERATORS, one("NumericLessThan", "10"), Some(&["9"]), true),
-        (
-            OPERATORS,
-            one("NumericLessThan", "10"),
-            Some(&["10"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("NumericLessThan", "-1.5"),
-            Some(&["-1.51"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("NumericLessThanEquals", "10"),
-            Some(&["10"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("NumericLessThanEquals", "10"),
-            Some(&["10.01"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("NumericGreaterThan", "9"),
-            Some(&["10"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("NumericGreaterThan", "9"),
-            Some(&["9"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("NumericGreaterThanEquals", "9"),
-            Some(&["9"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("NumericGreaterThanEquals", "9"),
-            Some(&["8.9"]),
-            false,
-        ),
+        (OPERATORS, one("NumericLessThan", "10"), Some(&["10"]), false),
+        (OPERATORS, one("NumericLessThan", "-1.5"), Some(&["-1.51"]), true),
+        (OPERATORS, one("NumericLessThanEquals", "10"), Some(&["10"]), true),
+        (OPERATORS, one("NumericLessThanEquals", "10"), Some(&["10.01"]), false),
+        (OPERATORS, one("NumericGreaterThan", "9"), Some(&["10"]), true),
+        (OPERATORS, one("NumericGreaterThan", "9"), Some(&["9"]), false),
+        (OPERATORS, one("NumericGreaterThanEquals", "9"), Some(&["9"]), true),
+        (OPERATORS, one("NumericGreaterThanEquals", "9"), Some(&["8.9"]), false),
         // Beyond what a 64-bit float can tell apart.
-        (
-            OPERATORS,
-            one("NumericEquals", "9007199254740993"),
-            Some(&["9007199254740992"]),
-            false,
-        ),
+        (OPERATORS, one("NumericEquals", "9007199254740993"), Some(&["9007199254740992"]), false),
     ]);
 }
 
 #[test]
+#[rustfmt::skip]
 fn dates_are_compared_as_points_in_time() {
     check(&[
-        (
-            OPERATORS,
-            one("DateEquals", "2026-01-02T03:04:05Z"),
-            Some(&["2026-01-02T04:04:05+01:00"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateEquals", "2026-01-02T03:04:05Z"),
-            Some(&["1767323045"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateEquals", "2026-01-02"),
-            Some(&["2026-01-02T00:00:00Z"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateEquals", "2026"),
-            Some(&["2026-01-01T00:00Z"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateEquals", "20260102T030405Z"),
-            Some(&["2026-01-02T03:04:05.000Z"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateNotEquals", "2026-01-02"),
-            Some(&["2026-01-03"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateNotEquals", "2026-01-02"),
-            Some(&["2026-01-02"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("DateLessThan", "2026-01-01"),
-            Some(&["2025-12-31T23:59:59.999Z"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateLessThan", "2026-01-01"),
-            Some(&["2026-01-01T00:00:00Z"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("DateLessThanEquals", "2026-01-01"),
-            Some(&["2026-01-01T00:00:00Z"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateGreaterThan", "2020-01-01T00:00:01Z"),
-            Some(&["2020-01-01T00:00:02Z"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("DateGreaterThan", "2020-01-01T00:00:01Z"),
-            Some(&["2020-01-01T00:00:01Z"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("DateGreaterThanEquals", "2024-02-29"),
-            Some(&["2024-02-29T00:00:00Z"]),
-            true,
-        ),
+        (OPERATORS, one("DateEquals", "2026-01-02T03:04:05Z"), Some(&["2026-01-02T04:04:05+01:00"]), true),
+        (OPERATORS, one("DateEquals", "2026-01-02T03:04:05Z"), Some(&["1767323045"]), true),
+        (OPERATORS, one("DateEquals", "2026-01-02"), Some(&["2026-01-02T00:00:00Z"]), true),
+        (OPERATORS, one("DateEquals", "2026"), Some(&["2026-01-01T00:00Z"]), true),
+        (OPERATORS, one("DateEquals", "20260102T030405Z"), Some(&["2026-01-02T03:04:05.000Z"]), true),
+        (OPERATORS, one("DateNotEquals", "2026-01-02"), Some(&["2026-01-03"]), true),
+        (OPERATORS, one("DateNotEquals", "2026-01-02"), Some(&["2026-01-02"]), false),
+        (OPERATORS, one("DateLessThan", "2026-01-01"), Some(&["2025-12-31T23:59:59.999Z"]), true),
+        (OPERATORS, one("DateLessThan", "2026-01-01"), Some(&["2026-01-01T00:00:00Z"]), false),
+        (OPERATORS, one("DateLessThanEquals", "2026-01-01"), Some(&["2026-01-01T00:00:00Z"]), true),
+        (OPERATORS, one("DateGreaterThan", "2020-01-01T00:00:01Z"), Some(&["2020-01-01T00:00:02Z"]), true),
+        (OPERATORS, one("DateGreaterThan", "2020-01-01T00:00:01Z"), Some(&["2020-01-01T00:00:01Z"]), false),
+        (OPERATORS, one("DateGreaterThanEquals", "2024-02-29"), Some(&["2024-02-29T00:00:00Z"]), true),
     ]);
 }
 
 #[test]
+#[rustfmt::skip]
 fn booleans_bytes_and_addresses_are_compared_as_such() {
     check(&[
         (OPERATORS, one("Bool", "true"), Some(&["true"]), true),
         (OPERATORS, one("Bool", "false"), Some(&["true"]), false),
-        (
-            OPERATORS,
-            json!({"Bool": {"t:k": true}}),
-            Some(&["true"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("BinaryEquals", "QmluYXJ5VmFsdWVJbkJhc2U2NA=="),
-            Some(&["QmluYXJ5VmFsdWVJbkJhc2U2NA=="]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("BinaryEquals", "QQ=="),
-            Some(&["Qg=="]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "203.0.113.0/24"),
-            Some(&["203.0.113.255"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "203.0.113.0/24"),
-            Some(&["203.0.114.0"]),
-            false,
-        ),
+        (OPERATORS, json!({"Bool": {"t:k": true}}), Some(&["true"]), true),
+        (OPERATORS, one("BinaryEquals", "QmluYXJ5VmFsdWVJbkJhc2U2NA=="), Some(&["QmluYXJ5VmFsdWVJbkJhc2U2NA=="]), true),
+        (OPERATORS, one("BinaryEquals", "QQ=="), Some(&["Qg=="]), false),
+        (OPERATORS, one("IpAddress", "203.0.113.0/24"), Some(&["203.0.113.255"]), true),
+        (OPERATORS, one("IpAddress", "203.0.113.0/24"), Some(&["203.0.114.0"]), false),
         // A range as the value of a request lies in another range or does not.
-        (
-            OURS,
-            one("IpAddress", "10.0.0.0/8"),
-            Some(&["10.0.0.0/1"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "203.0.113.7"),
-            Some(&["203.0.113.7"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "203.0.113.7"),
-            Some(&["203.0.113.8"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "0.0.0.0/0"),
-            Some(&["203.0.113.8"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "::/0"),
-            Some(&["2001:db8::1"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "2001:DB8:1234:5678::/64"),
-            Some(&["2001:db8:1234:5678::9"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "2001:DB8:1234:5678::/64"),
-            Some(&["2001:db8:1234:5679::9"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("IpAddress", "0.0.0.0/0"),
-            Some(&["2001:db8::1"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("NotIpAddress", "203.0.113.0/24"),
-            Some(&["203.0.113.9"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("NotIpAddress", "203.0.113.0/24"),
-            Some(&["198.51.100.1"]),
-            true,
-        ),
+        (OURS, one("IpAddress", "10.0.0.0/8"), Some(&["10.0.0.0/1"]), false),
+        (OPERATORS, one("IpAddress", "203.0.113.7"), Some(&["203.0.113.7"]), true),
+        (OPERATORS, one("IpAddress", "203.0.113.7"), Some(&["203.0.113.8"]), false),
+        (OPERATORS, one("IpAddress", "0.0.0.0/0"), Some(&["203.0.113.8"]), true),
+        (OPERATORS, one("IpAddress", "::/0"), Some(&["2001:db8::1"]), true),
+        (OPERATORS, one("IpAddress", "2001:DB8:1234:5678::/64"), Some(&["2001:db8:1234:5678::9"]), true),
+        (OPERATORS, one("IpAddress", "2001:DB8:1234:5678::/64"), Some(&["2001:db8:1234:5679::9"]), false),
+        (OPERATORS, one("IpAddress", "0.0.0.0/0"), Some(&["2001:db8::1"]), false),
+        (OPERATORS, one("NotIpAddress", "203.0.113.0/24"), Some(&["203.0.113.9"]), false),
+        (OPERATORS, one("NotIpAddress", "203.0.113.0/24"), Some(&["198.51.100.1"]), true),
     ]);
 }
 
 #[test]
+#[rustfmt::skip]
 fn arns_are_compared_piece_by_piece() {
     let pattern = "arn:aws:someservice:*:111122223333:finance/*";
     let within = "arn:aws:someservice:us-east-2:111122223333:finance/document.txt";
@@ -367,53 +157,24 @@ fn arns_are_compared_piece_by_piece() {
         check(&[
             (OPERATORS, one(operator, pattern), Some(&[within]), true),
             (OPERATORS, one(operator, pattern), Some(&[beyond]), false),
-            (
-                OPERATORS,
-                one(operator, "arn:aws:sns:*:*:A?"),
-                Some(&["arn:aws:sns:r:1:Ab"]),
-                true,
-            ),
-            (
-                OPERATORS,
-                one(operator, "arn:aws:sns:*:*:A?"),
-                Some(&["arn:aws:sns:r:1:ab"]),
-                false,
-            ),
-            (
-                OPERATORS,
-                one(operator, "arn:aws:sns:*:*:*"),
-                Some(&["arn:aws:sns:r:1:a:b:c"]),
-                true,
-            ),
-            (
-                OPERATORS,
-                one(operator, "arn:aws:sns:*"),
-                Some(&["arn:aws:sns:r:1:a"]),
-                false,
-            ),
+            (OPERATORS, one(operator, "arn:aws:sns:*:*:A?"), Some(&["arn:aws:sns:r:1:Ab"]), true),
+            (OPERATORS, one(operator, "arn:aws:sns:*:*:A?"), Some(&["arn:aws:sns:r:1:ab"]), false),
+            (OPERATORS, one(operator, "arn:aws:sns:*:*:*"), Some(&["arn:aws:sns:r:1:a:b:c"]), true),
+            (OPERATORS, one(operator, "arn:aws:sns:*"), Some(&["arn:aws:sns:r:1:a"]), false),
             (OPERATORS, one(operator, pattern), Some(&["no arn"]), false),
         ]);
     }
     check(&[
         (OPERATORS, one("StringLike", pattern), Some(&[beyond]), true),
         (OPERATORS, one("ArnNotLike", pattern), Some(&[beyond]), true),
-        (
-            OPERATORS,
-            one("ArnNotLike", pattern),
-            Some(&[within]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("ArnNotEquals", pattern),
-            Some(&[within]),
-            false,
-        ),
+        (OPERATORS, one("ArnNotLike", pattern), Some(&[within]), false),
+        (OPERATORS, one("ArnNotEquals", pattern), Some(&[within]), false),
         (OURS, one("ArnLike", "*"), Some(&[within]), true),
     ]);
 }
 
 #[test]
+#[rustfmt::skip]
 fn an_absent_key_fails_a_test_passes_a_negated_one_and_passes_if_exists() {
     let families = [
         ("StringEquals", "StringNotEquals", "a"),
@@ -440,115 +201,31 @@ fn an_absent_key_fails_a_test_passes_a_negated_one_and_passes_if_exists() {
             (OPERATORS, one(test, value), None, false),
             (OPERATORS, one(test, value), Some(&[]), false),
             (OPERATORS, one(negated, value), None, true),
-            (
-                OPERATORS,
-                one(&format!("{test}IfExists"), value),
-                None,
-                true,
-            ),
-            (
-                OPERATORS,
-                one(&format!("{negated}IfExists"), value),
-                None,
-                true,
-            ),
-            (
-                SETS,
-                one(&format!("ForAllValues:{test}"), value),
-                None,
-                true,
-            ),
-            (
-                SETS,
-                one(&format!("ForAnyValue:{test}"), value),
-                None,
-                false,
-            ),
-            (
-                SETS,
-                one(&format!("ForAllValues:{negated}"), value),
-                None,
-                true,
-            ),
-            (
-                SETS,
-                one(&format!("ForAnyValue:{negated}"), value),
-                None,
-                false,
-            ),
-            (
-                SETS,
-                one(&format!("ForAnyValue:{test}IfExists"), value),
-                None,
-                true,
-            ),
-            (
-                SETS,
-                one(&format!("ForAnyValue:{negated}IfExists"), value),
-                None,
-                true,
-            ),
+            (OPERATORS, one(&format!("{test}IfExists"), value), None, true),
+            (OPERATORS, one(&format!("{negated}IfExists"), value), None, true),
+            (SETS, one(&format!("ForAllValues:{test}"), value), None, true),
+            (SETS, one(&format!("ForAnyValue:{test}"), value), None, false),
+            (SETS, one(&format!("ForAllValues:{negated}"), value), None, true),
+            (SETS, one(&format!("ForAnyValue:{negated}"), value), None, false),
+            (SETS, one(&format!("ForAnyValue:{test}IfExists"), value), None, true),
+            (SETS, one(&format!("ForAnyValue:{negated}IfExists"), value), None, true),
         ]);
     }
 }
 
 #[test]
+#[rustfmt::skip]
 fn if_exists_compares_a_key_that_is_there() {
     check(&[
-        (
-            OPERATORS,
-            one("StringLikeIfExists", "t2.*"),
-            Some(&["t2.micro"]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("StringLikeIfExists", "t2.*"),
-            Some(&["m5.large"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("StringNotEqualsIfExists", "a"),
-            Some(&["a"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("NumericLessThanIfExists", "5"),
-            Some(&["6"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("DateLessThanIfExists", "2026"),
-            Some(&["2027"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("BoolIfExists", "true"),
-            Some(&["false"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("BinaryEqualsIfExists", "QQ=="),
-            Some(&["QQ=="]),
-            true,
-        ),
-        (
-            OPERATORS,
-            one("IpAddressIfExists", "10.0.0.0/8"),
-            Some(&["11.0.0.1"]),
-            false,
-        ),
-        (
-            OPERATORS,
-            one("ArnLikeIfExists", "arn:aws:s3:::a"),
-            Some(&["arn:aws:s3:::b"]),
-            false,
-        ),
+        (OPERATORS, one("StringLikeIfExists", "t2.*"), Some(&["t2.micro"]), true),
+        (OPERATORS, one("StringLikeIfExists", "t2.*"), Some(&["m5.large"]), false),
+        (OPERATORS, one("StringNotEqualsIfExists", "a"), Some(&["a"]), false),
+        (OPERATORS, one("NumericLessThanIfExists", "5"), Some(&["6"]), false),
+        (OPERATORS, one("DateLessThanIfExists", "2026"), Some(&["2027"]), false),
+        (OPERATORS, one("BoolIfExists", "true"), Some(&["false"]), false),
+        (OPERATORS, one("BinaryEqualsIfExists", "QQ=="), Some(&["QQ=="]), true),
+        (OPERATORS, one("IpAddressIfExists", "10.0.0.0/8"), Some(&["11.0.0.1"]), false),
+        (OPERATORS, one("ArnLikeIfExists", "arn:aws:s3:::a"), Some(&["arn:aws:s3:::b"]), false),
     ]);
 }
 
@@ -580,56 +257,17 @@ fn whether_an_empty_string_is_null_is_left_open_and_widens_nothing() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn the_values_of_a_policy_are_alternatives_and_its_keys_and_operators_are_not() {
     check(&[
-        (
-            LOGIC,
-            json!({"StringEquals": {"t:k": ["a", "b"]}}),
-            Some(&["b"]),
-            true,
-        ),
-        (
-            LOGIC,
-            json!({"StringEquals": {"t:k": ["a", "b"]}}),
-            Some(&["c"]),
-            false,
-        ),
-        (
-            LOGIC,
-            json!({"StringNotEquals": {"t:k": ["a", "b"]}}),
-            Some(&["b"]),
-            false,
-        ),
-        (
-            LOGIC,
-            json!({"StringNotEquals": {"t:k": ["a", "b"]}}),
-            Some(&["c"]),
-            true,
-        ),
-        (
-            LOGIC,
-            json!({"StringEquals": {"t:k": "a", "t:other": "a"}}),
-            Some(&["a"]),
-            false,
-        ),
-        (
-            LOGIC,
-            json!({"StringEquals": {"t:k": "a"}, "StringLike": {"t:k": "b*"}}),
-            Some(&["a"]),
-            false,
-        ),
-        (
-            LOGIC,
-            json!({"StringEquals": {"t:k": "a"}, "StringLike": {"t:k": "a*"}}),
-            Some(&["a"]),
-            true,
-        ),
-        (
-            KEYS,
-            json!({"StringEquals": {"T:K": "a"}}),
-            Some(&["a"]),
-            true,
-        ),
+        (LOGIC, json!({"StringEquals": {"t:k": ["a", "b"]}}), Some(&["b"]), true),
+        (LOGIC, json!({"StringEquals": {"t:k": ["a", "b"]}}), Some(&["c"]), false),
+        (LOGIC, json!({"StringNotEquals": {"t:k": ["a", "b"]}}), Some(&["b"]), false),
+        (LOGIC, json!({"StringNotEquals": {"t:k": ["a", "b"]}}), Some(&["c"]), true),
+        (LOGIC, json!({"StringEquals": {"t:k": "a", "t:other": "a"}}), Some(&["a"]), false),
+        (LOGIC, json!({"StringEquals": {"t:k": "a"}, "StringLike": {"t:k": "b*"}}), Some(&["a"]), false),
+        (LOGIC, json!({"StringEquals": {"t:k": "a"}, "StringLike": {"t:k": "a*"}}), Some(&["a"]), true),
+        (KEYS, json!({"StringEquals": {"T:K": "a"}}), Some(&["a"]), true),
     ]);
 }
 
@@ -665,6 +303,7 @@ fn set_operators_range_over_the_values_of_the_request() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn a_key_of_many_values_without_a_set_operator_matches_by_one_and_is_negated_by_all() {
     check(&[
         (OURS, one("StringEquals", "a"), Some(&["x", "a"]), true),
@@ -674,6 +313,7 @@ fn a_key_of_many_values_without_a_set_operator_matches_by_one_and_is_negated_by_
 }
 
 #[test]
+#[rustfmt::skip]
 fn what_cannot_be_compared_never_widens_access() {
     for (condition, values) in [
         (one("NumericNotEquals", "1"), "many"),
@@ -694,16 +334,12 @@ fn what_cannot_be_compared_never_widens_access() {
         (OURS, one("NumericEquals", "1"), Some(&["many"]), false),
         (OURS, one("Bool", "true"), Some(&["yes"]), false),
         (OURS, one("BinaryEquals", "QQ=="), Some(&["?"]), false),
-        (
-            VARIABLES,
-            one("StringEquals", "${t:missing}"),
-            Some(&["${t:missing}"]),
-            false,
-        ),
+        (VARIABLES, one("StringEquals", "${t:missing}"), Some(&["${t:missing}"]), false),
     ]);
 }
 
 #[test]
+#[rustfmt::skip]
 fn variables_escapes_and_defaults_stand_in_the_values_of_text_and_arn_operators() {
     let context = |value: &str| {
         Context::new()
@@ -722,34 +358,14 @@ fn variables_escapes_and_defaults_stand_in_the_values_of_text_and_arn_operators(
         ("StringLike", "${?}", "?", true),
         ("StringLike", "${?}", "x", false),
         ("StringLike", "${$}{aws:username}", "${aws:username}", true),
-        (
-            "StringEquals",
-            "${aws:userid, 'anonymous'}",
-            "anonymous",
-            true,
-        ),
-        (
-            "StringEquals",
-            "${aws:username, 'anonymous'}",
-            "anonymous",
-            false,
-        ),
+        ("StringEquals", "${aws:userid, 'anonymous'}", "anonymous", true),
+        ("StringEquals", "${aws:username, 'anonymous'}", "anonymous", false),
         ("StringEquals", "${aws:username, 'anonymous'}", "ann*", true),
         ("StringLike", "${aws:userid, '*'}", "x", false),
         ("StringEquals", "${aws:userid, ''}", "", true),
         ("StringEquals", "${t:many}", "a", false),
-        (
-            "ArnLike",
-            "arn:aws:s3:::${aws:username}",
-            "arn:aws:s3:::ann*",
-            true,
-        ),
-        (
-            "ArnLike",
-            "arn:aws:s3:::${aws:username}",
-            "arn:aws:s3:::annx",
-            false,
-        ),
+        ("ArnLike", "arn:aws:s3:::${aws:username}", "arn:aws:s3:::ann*", true),
+        ("ArnLike", "arn:aws:s3:::${aws:username}", "arn:aws:s3:::annx", false),
     ] {
         assert_eq!(
             holds("Allow", &one(operator, own), &context(value)),

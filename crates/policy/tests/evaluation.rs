@@ -44,6 +44,7 @@ fn word(decision: &Decision) -> &'static str {
 }
 
 #[test]
+#[rustfmt::skip]
 fn a_request_is_decided_by_action_resource_and_effect() {
     let allow = json!({"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::a/*"});
     let deny = json!({"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::a/secret/*"});
@@ -57,122 +58,26 @@ fn a_request_is_decided_by_action_resource_and_effect() {
         (LOGIC, json!([allow]), "s3:GetObject", "a/1", "allowed"),
         (LOGIC, json!([allow]), "s3:PutObject", "a/1", "not allowed"),
         (LOGIC, json!([allow]), "s3:GetObject", "b/1", "not allowed"),
-        (
-            LOGIC,
-            json!([allow, deny]),
-            "s3:GetObject",
-            "a/secret/1",
-            "denied",
-        ),
-        (
-            LOGIC,
-            json!([deny, allow]),
-            "s3:GetObject",
-            "a/secret/1",
-            "denied",
-        ),
-        (
-            LOGIC,
-            json!([deny, allow]),
-            "s3:GetObject",
-            "a/1",
-            "allowed",
-        ),
+        (LOGIC, json!([allow, deny]), "s3:GetObject", "a/secret/1", "denied"),
+        (LOGIC, json!([deny, allow]), "s3:GetObject", "a/secret/1", "denied"),
+        (LOGIC, json!([deny, allow]), "s3:GetObject", "a/1", "allowed"),
         (LOGIC, json!([deny]), "s3:GetObject", "a/1", "not allowed"),
         (ACTION, json!([allow]), "S3:getobject", "a/1", "allowed"),
         (ACTION, json!([all]), "anything:AtAll", "a", "allowed"),
-        (
-            ACTION,
-            json!({"Effect": "Allow", "Action": "s3:?etObject", "Resource": "*"}),
-            "s3:GetObject",
-            "a",
-            "allowed",
-        ),
-        (
-            ACTION,
-            json!({"Effect": "Allow", "Action": "*:*", "Resource": "*"}),
-            "s3:GetObject",
-            "a",
-            "allowed",
-        ),
-        (
-            RESOURCE,
-            json!([allow]),
-            "s3:GetObject",
-            "A/1",
-            "not allowed",
-        ),
-        (
-            RESOURCE,
-            json!([allow]),
-            "s3:GetObject",
-            "a/1:2/3",
-            "allowed",
-        ),
+        (ACTION, json!({"Effect": "Allow", "Action": "s3:?etObject", "Resource": "*"}), "s3:GetObject", "a", "allowed"),
+        (ACTION, json!({"Effect": "Allow", "Action": "*:*", "Resource": "*"}), "s3:GetObject", "a", "allowed"),
+        (RESOURCE, json!([allow]), "s3:GetObject", "A/1", "not allowed"),
+        (RESOURCE, json!([allow]), "s3:GetObject", "a/1:2/3", "allowed"),
         (RESOURCE, json!([allow]), "s3:GetObject", "a", "not allowed"),
-        (
-            NOT_ACTION,
-            json!([not_action]),
-            "s3:GetObject",
-            "a",
-            "allowed",
-        ),
-        (
-            NOT_ACTION,
-            json!([not_action]),
-            "s3:PutObject",
-            "a",
-            "not allowed",
-        ),
-        (
-            NOT_ACTION,
-            json!([not_action]),
-            "iam:CreateUser",
-            "a",
-            "not allowed",
-        ),
-        (
-            NOT_ACTION,
-            json!([all, deny_not_action]),
-            "s3:PutObject",
-            "a",
-            "denied",
-        ),
-        (
-            NOT_ACTION,
-            json!([all, deny_not_action]),
-            "s3:GetObject",
-            "a",
-            "allowed",
-        ),
-        (
-            NOT_RESOURCE,
-            json!([not_resource]),
-            "s3:GetObject",
-            "b/1",
-            "allowed",
-        ),
-        (
-            NOT_RESOURCE,
-            json!([not_resource]),
-            "s3:GetObject",
-            "a/1",
-            "not allowed",
-        ),
-        (
-            NOT_RESOURCE,
-            json!([all, deny_not_resource]),
-            "s3:GetObject",
-            "b/1",
-            "denied",
-        ),
-        (
-            NOT_RESOURCE,
-            json!([all, deny_not_resource]),
-            "s3:GetObject",
-            "a/1",
-            "allowed",
-        ),
+        (NOT_ACTION, json!([not_action]), "s3:GetObject", "a", "allowed"),
+        (NOT_ACTION, json!([not_action]), "s3:PutObject", "a", "not allowed"),
+        (NOT_ACTION, json!([not_action]), "iam:CreateUser", "a", "not allowed"),
+        (NOT_ACTION, json!([all, deny_not_action]), "s3:PutObject", "a", "denied"),
+        (NOT_ACTION, json!([all, deny_not_action]), "s3:GetObject", "a", "allowed"),
+        (NOT_RESOURCE, json!([not_resource]), "s3:GetObject", "b/1", "allowed"),
+        (NOT_RESOURCE, json!([not_resource]), "s3:GetObject", "a/1", "not allowed"),
+        (NOT_RESOURCE, json!([all, deny_not_resource]), "s3:GetObject", "b/1", "denied"),
+        (NOT_RESOURCE, json!([all, deny_not_resource]), "s3:GetObject", "a/1", "allowed"),
     ];
     for (page, statements, action, resource, expected) in rows {
         let request = Request::new(*action, format!("arn:aws:s3:::{resource}"));
@@ -247,6 +152,7 @@ fn a_boundary_intersects_and_its_deny_counts() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn variables_in_a_resource_take_the_value_literally_or_match_nothing() {
     let allow = |resource: &str| json!({"Effect": "Allow", "Action": "s3:*", "Resource": resource});
     let own = allow("arn:aws:s3:::b/${aws:username}/*");
@@ -263,30 +169,12 @@ fn variables_in_a_resource_take_the_value_literally_or_match_nothing() {
         (VARIABLES, &own, &none, "b/${aws:username}/1", false),
         (VARIABLES, &own, &none, "b//1", false),
         (VARIABLES, &own, &many, "b/ann/1", false),
-        (
-            VARIABLES,
-            &allow("arn:aws:s3:::b/${aws:userid, 'anonymous'}"),
-            &ann,
-            "b/anonymous",
-            true,
-        ),
-        (
-            VARIABLES,
-            &allow("arn:aws:s3:::b/${aws:username, 'anonymous'}"),
-            &ann,
-            "b/anonymous",
-            false,
-        ),
+        (VARIABLES, &allow("arn:aws:s3:::b/${aws:userid, 'anonymous'}"), &ann, "b/anonymous", true),
+        (VARIABLES, &allow("arn:aws:s3:::b/${aws:username, 'anonymous'}"), &ann, "b/anonymous", false),
         (VARIABLES, &allow("arn:aws:s3:::b/${*}"), &ann, "b/*", true),
         (VARIABLES, &allow("arn:aws:s3:::b/${*}"), &ann, "b/x", false),
         (VARIABLES, &allow("arn:aws:s3:::b/${?}"), &ann, "b/x", false),
-        (
-            VARIABLES,
-            &allow("arn:aws:s3:::b/${$}{a}"),
-            &ann,
-            "b/${a}",
-            true,
-        ),
+        (VARIABLES, &allow("arn:aws:s3:::b/${$}{a}"), &ann, "b/${a}", true),
         (VARIABLES, &allow("arn:aws:s3:::b/$5"), &ann, "b/$5", true),
     ];
     for (page, statement, context, resource, expected) in rows {
@@ -331,6 +219,7 @@ fn a_missing_variable_in_not_resource_widens_no_allow() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn a_trust_policy_matches_the_principal() {
     let account = "arn:aws:iam::111122223333:root";
     let role = "arn:aws:iam::111122223333:role/team/builder";
@@ -339,56 +228,24 @@ fn a_trust_policy_matches_the_principal() {
     let ec2 = Principal::service("ec2.amazonaws.com");
     let rows: &[(Value, Principal, bool)] = &[
         (json!({"Service": "ec2.amazonaws.com"}), ec2.clone(), true),
-        (
-            json!({"Service": ["ssm.amazonaws.com", "ec2.amazonaws.com"]}),
-            ec2.clone(),
-            true,
-        ),
-        (
-            json!({"Service": "ec2.amazonaws.com.cn"}),
-            ec2.clone(),
-            false,
-        ),
+        (json!({"Service": ["ssm.amazonaws.com", "ec2.amazonaws.com"]}), ec2.clone(), true),
+        (json!({"Service": "ec2.amazonaws.com.cn"}), ec2.clone(), false),
         (json!({"AWS": "111122223333"}), ec2.clone(), false),
         (json!({"AWS": "*"}), ec2, true),
         (json!("*"), Principal::aws(user), true),
         (json!({"AWS": account}), Principal::aws(user), true),
         (json!({"AWS": "111122223333"}), Principal::aws(role), true),
-        (
-            json!({"AWS": "111122223333"}),
-            Principal::aws(account),
-            true,
-        ),
+        (json!({"AWS": "111122223333"}), Principal::aws(account), true),
         (json!({"AWS": "999999999999"}), Principal::aws(user), false),
         (json!({"AWS": user}), Principal::aws(user), true),
-        (
-            json!({"AWS": user}),
-            Principal::aws("arn:aws:iam::111122223333:user/Ann"),
-            false,
-        ),
+        (json!({"AWS": user}), Principal::aws("arn:aws:iam::111122223333:user/Ann"), false),
         (json!({"AWS": role}), Principal::aws(session), true),
-        (
-            json!({"AWS": role}),
-            Principal::aws("arn:aws:sts::999999999999:assumed-role/builder/i-0abc"),
-            false,
-        ),
-        (
-            json!({"AWS": role}),
-            Principal::aws("arn:aws-cn:sts::111122223333:assumed-role/builder/i-0abc"),
-            false,
-        ),
+        (json!({"AWS": role}), Principal::aws("arn:aws:sts::999999999999:assumed-role/builder/i-0abc"), false),
+        (json!({"AWS": role}), Principal::aws("arn:aws-cn:sts::111122223333:assumed-role/builder/i-0abc"), false),
         (json!({"AWS": session}), Principal::aws(session), true),
         (json!({"AWS": session}), Principal::aws(role), false),
-        (
-            json!({"Federated": "accounts.google.com"}),
-            Principal::Federated("accounts.google.com".into()),
-            true,
-        ),
-        (
-            json!({"Federated": "accounts.google.com"}),
-            Principal::service("accounts.google.com"),
-            false,
-        ),
+        (json!({"Federated": "accounts.google.com"}), Principal::Federated("accounts.google.com".into()), true),
+        (json!({"Federated": "accounts.google.com"}), Principal::service("accounts.google.com"), false),
     ];
     for (named, caller, expected) in rows {
         let policy =
@@ -453,6 +310,7 @@ fn documents_of_the_wrong_kind_grant_nothing() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn an_unknown_key_makes_a_decision_indeterminate_only_where_it_matters() {
     let allow = json!({"Effect": "Allow", "Action": "a:B", "Resource": "*"});
     let allow_if = json!({"Effect": "Allow", "Action": "a:B", "Resource": "*",
@@ -462,99 +320,33 @@ fn an_unknown_key_makes_a_decision_indeterminate_only_where_it_matters() {
     let deny = json!({"Effect": "Deny", "Action": "a:*", "Resource": "*"});
     let secure = Context::partial().with("aws:SecureTransport", "true");
     check_partial(&[
-        (
-            json!([allow_if]),
-            Context::partial(),
-            "indeterminate",
-            &["aws:PrincipalTag/team", "aws:SecureTransport"],
-        ),
-        (
-            json!([allow_if]),
-            secure.clone(),
-            "indeterminate",
-            &["aws:PrincipalTag/team"],
-        ),
-        (
-            json!([allow_if]),
-            secure.clone().with("aws:principaltag/team", "x"),
-            "allowed",
-            &[],
-        ),
-        (
-            json!([allow_if]),
-            secure.clone().with_absent("aws:PrincipalTag/team"),
-            "not allowed",
-            &[],
-        ),
-        (
-            json!([allow_if]),
-            Context::partial().with("aws:SecureTransport", "false"),
-            "not allowed",
-            &[],
-        ),
+        (json!([allow_if]), Context::partial(), "indeterminate", &["aws:PrincipalTag/team", "aws:SecureTransport"]),
+        (json!([allow_if]), secure.clone(), "indeterminate", &["aws:PrincipalTag/team"]),
+        (json!([allow_if]), secure.clone().with("aws:principaltag/team", "x"), "allowed", &[]),
+        (json!([allow_if]), secure.clone().with_absent("aws:PrincipalTag/team"), "not allowed", &[]),
+        (json!([allow_if]), Context::partial().with("aws:SecureTransport", "false"), "not allowed", &[]),
         (json!([allow_if]), Context::new(), "not allowed", &[]),
-        (
-            json!([allow_if]),
-            Context::new()
-                .with("aws:SecureTransport", "true")
-                .with_unknown("aws:PrincipalTag/team"),
-            "indeterminate",
-            &["aws:PrincipalTag/team"],
-        ),
+        (json!([allow_if]), Context::new().with("aws:SecureTransport", "true").with_unknown("aws:PrincipalTag/team"), "indeterminate", &["aws:PrincipalTag/team"]),
         (json!([allow_if, allow]), Context::partial(), "allowed", &[]),
         (json!([allow_if, deny]), Context::partial(), "denied", &[]),
-        (
-            json!([allow, deny_if]),
-            Context::partial(),
-            "indeterminate",
-            &["aws:SourceVpc"],
-        ),
-        (
-            json!([allow, deny_if]),
-            Context::partial().with("aws:SourceVpc", "vpc-1"),
-            "allowed",
-            &[],
-        ),
+        (json!([allow, deny_if]), Context::partial(), "indeterminate", &["aws:SourceVpc"]),
+        (json!([allow, deny_if]), Context::partial().with("aws:SourceVpc", "vpc-1"), "allowed", &[]),
         // Denied or merely not allowed, it is refused.
         (json!([deny_if]), Context::partial(), "not allowed", &[]),
     ]);
 }
 
 #[test]
+#[rustfmt::skip]
 fn an_unknown_key_counts_in_variables_and_null_tests_too() {
     let like = json!({"Effect": "Allow", "Action": "a:B", "Resource": "*",
         "Condition": {"StringLike": {"t:k": ["a", "${aws:username}"]}}});
     check_partial(&[
-        (
-            json!({"Effect": "Allow", "Action": "a:B", "Resource": "arn:aws:s3:::${aws:username}"}),
-            Context::partial(),
-            "indeterminate",
-            &["aws:username"],
-        ),
-        (
-            json!({"Effect": "Allow", "Action": "a:B", "Resource": ["arn:aws:s3:::${aws:username}", "*"]}),
-            Context::partial(),
-            "allowed",
-            &[],
-        ),
-        (
-            json!({"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"Null": {"aws:TokenIssueTime": "true"}}}),
-            Context::partial(),
-            "indeterminate",
-            &["aws:TokenIssueTime"],
-        ),
-        (
-            json!(like),
-            Context::partial().with("t:k", "a"),
-            "allowed",
-            &[],
-        ),
-        (
-            json!(like),
-            Context::partial().with("t:k", "b"),
-            "indeterminate",
-            &["aws:username"],
-        ),
+        (json!({"Effect": "Allow", "Action": "a:B", "Resource": "arn:aws:s3:::${aws:username}"}), Context::partial(), "indeterminate", &["aws:username"]),
+        (json!({"Effect": "Allow", "Action": "a:B", "Resource": ["arn:aws:s3:::${aws:username}", "*"]}), Context::partial(), "allowed", &[]),
+        (json!({"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": {"Null": {"aws:TokenIssueTime": "true"}}}), Context::partial(), "indeterminate", &["aws:TokenIssueTime"]),
+        (json!(like), Context::partial().with("t:k", "a"), "allowed", &[]),
+        (json!(like), Context::partial().with("t:k", "b"), "indeterminate", &["aws:username"]),
     ]);
 }
 

@@ -21,6 +21,7 @@ fn with(element: &str) -> String {
 }
 
 #[test]
+#[rustfmt::skip]
 fn what_iam_refuses_is_refused_with_its_place_and_rule() {
     let ok = r#"{"Effect":"Allow","Action":"a:B","Resource":"*"}"#;
     let rows: Vec<(String, &str, Rule)> = vec![
@@ -61,11 +62,7 @@ fn what_iam_refuses_is_refused_with_its_place_and_rule() {
         (with(r#""Conditions": {}"#), "Statement[0].Conditions", Rule::UnknownElement),
         (with(r#""Sid": "has space""#), "Statement[0].Sid", Rule::InvalidSid),
         (with(r#""Sid": 1"#), "Statement[0].Sid", Rule::WrongType),
-        (
-            r#"{"Statement": [{"Sid":"A","Effect":"Allow","Action":"a:B","Resource":"*"},{"Sid":"A","Effect":"Deny","Action":"a:B","Resource":"*"}]}"#.into(),
-            "Statement[1].Sid",
-            Rule::DuplicateSid,
-        ),
+        (r#"{"Statement": [{"Sid":"A","Effect":"Allow","Action":"a:B","Resource":"*"},{"Sid":"A","Effect":"Deny","Action":"a:B","Resource":"*"}]}"#.into(), "Statement[1].Sid", Rule::DuplicateSid),
         (with(r#""Condition": []"#), "Statement[0].Condition", Rule::WrongType),
         (with(r#""Condition": {"StringEqual": {"a:b": "c"}}"#), "Statement[0].Condition.StringEqual", Rule::InvalidOperator),
         (with(r#""Condition": {"stringequals": {"a:b": "c"}}"#), "Statement[0].Condition.stringequals", Rule::InvalidOperator),
@@ -101,6 +98,7 @@ fn what_iam_refuses_is_refused_with_its_place_and_rule() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn a_resource_is_a_star_or_an_arn() {
     for (resource, valid) in [
         ("*", true),
@@ -112,10 +110,7 @@ fn a_resource_is_a_star_or_an_arn() {
         ("arn:aws:iam::aws:policy/AdministratorAccess", true),
         ("arn:aws:s3:::a/${aws:username}/*", true),
         ("arn:aws:iam::${aws:PrincipalAccount}:role/a", true),
-        (
-            "arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-??????",
-            true,
-        ),
+        ("arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-??????", true),
         ("", false),
         ("**", false),
         ("foo", false),
@@ -137,68 +132,21 @@ fn a_resource_is_a_star_or_an_arn() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn a_trust_policy_has_a_principal_and_no_resource() {
     let rows: &[(&str, &str, Rule)] = &[
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole""#,
-            "Statement[0]",
-            Rule::MissingElement,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*", "Resource": "*""#,
-            "Statement[0].Resource",
-            Rule::ProhibitedElement,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "NotPrincipal": {"AWS": "111122223333"}"#,
-            "Statement[0].NotPrincipal",
-            Rule::ProhibitedElement,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "ec2.amazonaws.com""#,
-            "Statement[0].Principal",
-            Rule::InvalidPrincipal,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {}"#,
-            "Statement[0].Principal",
-            Rule::Empty,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": []}"#,
-            "Statement[0]",
-            Rule::MissingElement,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"User": "x"}"#,
-            "Statement[0].Principal.User",
-            Rule::UnknownElement,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2"}"#,
-            "Statement[0].Principal.Service",
-            Rule::InvalidPrincipal,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "*"}"#,
-            "Statement[0].Principal.Service",
-            Rule::InvalidPrincipal,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:role/*"}"#,
-            "Statement[0].Principal.AWS",
-            Rule::InvalidPrincipal,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "1234"}"#,
-            "Statement[0].Principal.AWS",
-            Rule::InvalidPrincipal,
-        ),
-        (
-            r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:group/a"}"#,
-            "Statement[0].Principal.AWS",
-            Rule::InvalidPrincipal,
-        ),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole""#, "Statement[0]", Rule::MissingElement),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*", "Resource": "*""#, "Statement[0].Resource", Rule::ProhibitedElement),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "NotPrincipal": {"AWS": "111122223333"}"#, "Statement[0].NotPrincipal", Rule::ProhibitedElement),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "ec2.amazonaws.com""#, "Statement[0].Principal", Rule::InvalidPrincipal),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {}"#, "Statement[0].Principal", Rule::Empty),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": []}"#, "Statement[0]", Rule::MissingElement),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"User": "x"}"#, "Statement[0].Principal.User", Rule::UnknownElement),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2"}"#, "Statement[0].Principal.Service", Rule::InvalidPrincipal),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "*"}"#, "Statement[0].Principal.Service", Rule::InvalidPrincipal),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:role/*"}"#, "Statement[0].Principal.AWS", Rule::InvalidPrincipal),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "1234"}"#, "Statement[0].Principal.AWS", Rule::InvalidPrincipal),
+        (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:group/a"}"#, "Statement[0].Principal.AWS", Rule::InvalidPrincipal),
     ];
     for (elements, place, rule) in rows {
         let error = refusal(Kind::Trust, &around(&format!("{{{elements}}}")));

@@ -39,6 +39,7 @@ fn a_narrow_document_has_no_findings() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn each_rule_finds_what_it_is_for() {
     use Severity::{Error, Notice, Warning};
     let secret = |name: &str| {
@@ -51,80 +52,27 @@ fn each_rule_finds_what_it_is_for() {
     let rows: &[(Value, &str, Severity)] = &[
         (allow("*", "arn:aws:s3:::a"), "action-star", Error),
         (allow("s3:*", "arn:aws:s3:::a"), "service-star", Warning),
-        (
-            json!({"Effect": "Allow", "NotAction": "s3:Get", "Resource": "arn:aws:s3:::a"}),
-            "allow-not-action",
-            Warning,
-        ),
-        (
-            json!({"Effect": "Allow", "Action": "s3:Get", "NotResource": "arn:aws:s3:::a"}),
-            "allow-not-resource",
-            Warning,
-        ),
-        (
-            allow("secretsmanager:GetSecretValue", "*"),
-            "resource-star",
-            Warning,
-        ),
+        (json!({"Effect": "Allow", "NotAction": "s3:Get", "Resource": "arn:aws:s3:::a"}), "allow-not-action", Warning),
+        (json!({"Effect": "Allow", "Action": "s3:Get", "NotResource": "arn:aws:s3:::a"}), "allow-not-resource", Warning),
+        (allow("secretsmanager:GetSecretValue", "*"), "resource-star", Warning),
         (allow("ec2:RunInstances", "*"), "resource-star", Warning),
-        (
-            allow("kafka:GetTopic", "*"),
-            "resource-star-unchecked",
-            Notice,
-        ),
-        (
-            allow("secretsmanager:GetSecret", "arn:aws:s3:::a"),
-            "unknown-action",
-            Warning,
-        ),
+        (allow("kafka:GetTopic", "*"), "resource-star-unchecked", Notice),
+        (allow("secretsmanager:GetSecret", "arn:aws:s3:::a"), "unknown-action", Warning),
         (s3("arn:aws:s3:*::a"), "live-arn-field", Notice),
         (s3("arn:aws:iam::*:role/a"), "live-arn-field", Warning),
-        (
-            s3("arn:aws:iam::${aws:PrincipalAccount}:role/a"),
-            "variable-before-resource",
-            Error,
-        ),
-        (
-            s3("arn:aws:s3:::a/${aws:username}"),
-            "live-variable",
-            Warning,
-        ),
+        (s3("arn:aws:iam::${aws:PrincipalAccount}:role/a"), "variable-before-resource", Error),
+        (s3("arn:aws:s3:::a/${aws:username}"), "live-variable", Warning),
         (s3("arn:aws:s3:::pro?"), "live-question-mark", Warning),
         (s3("arn:aws:s3:::a/*/b"), "live-inner-star", Warning),
         (s3("arn:aws:s3:::a/<NAME>"), "placeholder-left", Error),
         (secret("*"), "secret-any", Warning),
         (secret("compute-engine/a/b"), "secret-without-suffix", Error),
         (secret("abc"), "secret-without-suffix", Error),
-        (
-            secret("compute-engine/a/b-*"),
-            "secret-suffix-open",
-            Warning,
-        ),
+        (secret("compute-engine/a/b-*"), "secret-suffix-open", Warning),
         (secret("compute-engine/a*"), "secret-prefix-open", Warning),
-        (
-            with(
-                s3("arn:aws:s3:::a"),
-                json!({"StringEquals": {"s3:prefix": "a*"}}),
-            ),
-            "dead-wildcard",
-            Warning,
-        ),
-        (
-            with(
-                s3("arn:aws:s3:::a"),
-                json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}}),
-            ),
-            "for-all-values-of-nothing",
-            Warning,
-        ),
-        (
-            with(
-                s3("arn:aws:s3:::a"),
-                json!({"StringEquals": {"aws:SourceVPCs": "a"}}),
-            ),
-            "unknown-global-key",
-            Warning,
-        ),
+        (with(s3("arn:aws:s3:::a"), json!({"StringEquals": {"s3:prefix": "a*"}})), "dead-wildcard", Warning),
+        (with(s3("arn:aws:s3:::a"), json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}})), "for-all-values-of-nothing", Warning),
+        (with(s3("arn:aws:s3:::a"), json!({"StringEquals": {"aws:SourceVPCs": "a"}})), "unknown-global-key", Warning),
     ];
     for (statement, rule, severity) in rows {
         let findings = identity(statement);
@@ -183,76 +131,20 @@ fn what_looks_alike_but_is_right_is_not_found() {
 }
 
 #[test]
+#[rustfmt::skip]
 fn escalation_is_found_by_the_names_of_the_field() {
     let any_role = "arn:aws:iam::111122223333:role/*";
     let rows: &[(Value, &[(&str, Severity)])] = &[
-        (
-            json!([allow("iam:PutRolePolicy", any_role)]),
-            &[("PutRolePolicy", Severity::Error)],
-        ),
-        (
-            json!([allow("iam:Attach*Policy", any_role)]),
-            &[("AttachRolePolicy", Severity::Error)],
-        ),
-        (
-            json!([allow(
-                "iam:CreatePolicyVersion",
-                "arn:aws:iam::111122223333:policy/*"
-            )]),
-            &[("CreateNewPolicyVersion", Severity::Error)],
-        ),
-        (
-            json!([with(
-                allow("iam:PutRolePolicy", any_role),
-                json!({"ArnEquals": {"iam:PermissionsBoundary": "arn:aws:iam::111122223333:policy/b"}})
-            )]),
-            &[("PutRolePolicy", Severity::Warning)],
-        ),
+        (json!([allow("iam:PutRolePolicy", any_role)]), &[("PutRolePolicy", Severity::Error)]),
+        (json!([allow("iam:Attach*Policy", any_role)]), &[("AttachRolePolicy", Severity::Error)]),
+        (json!([allow("iam:CreatePolicyVersion", "arn:aws:iam::111122223333:policy/*")]), &[("CreateNewPolicyVersion", Severity::Error)]),
+        (json!([with(allow("iam:PutRolePolicy", any_role), json!({"ArnEquals": {"iam:PermissionsBoundary": "arn:aws:iam::111122223333:policy/b"}}))]), &[("PutRolePolicy", Severity::Warning)]),
         (json!([allow("iam:PassRole", any_role)]), &[]),
-        (
-            json!([
-                allow("iam:PassRole", any_role),
-                allow(
-                    "ec2:RunInstances",
-                    "arn:aws:ec2:us-east-1:111122223333:instance/*"
-                )
-            ]),
-            &[("CreateEC2WithExistingIP", Severity::Error)],
-        ),
-        (
-            json!([
-                with(
-                    allow("iam:PassRole", any_role),
-                    json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}})
-                ),
-                allow(
-                    "ec2:RunInstances",
-                    "arn:aws:ec2:us-east-1:111122223333:instance/*"
-                ),
-            ]),
-            &[],
-        ),
-        (
-            json!([
-                with(
-                    allow("iam:PassRole", any_role),
-                    json!({"StringLike": {"iam:PassedToService": "ec2.*"}})
-                ),
-                allow(
-                    "ec2:RunInstances",
-                    "arn:aws:ec2:us-east-1:111122223333:instance/*"
-                ),
-            ]),
-            &[("CreateEC2WithExistingIP", Severity::Warning)],
-        ),
+        (json!([allow("iam:PassRole", any_role), allow("ec2:RunInstances", "arn:aws:ec2:us-east-1:111122223333:instance/*")]), &[("CreateEC2WithExistingIP", Severity::Error)]),
+        (json!([with(allow("iam:PassRole", any_role), json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}})), allow("ec2:RunInstances", "arn:aws:ec2:us-east-1:111122223333:instance/*")]), &[]),
+        (json!([with(allow("iam:PassRole", any_role), json!({"StringLike": {"iam:PassedToService": "ec2.*"}})), allow("ec2:RunInstances", "arn:aws:ec2:us-east-1:111122223333:instance/*")]), &[("CreateEC2WithExistingIP", Severity::Warning)]),
         (json!([allow("iam:UpdateAssumeRolePolicy", any_role)]), &[]),
-        (
-            json!([
-                allow("iam:UpdateAssumeRolePolicy", any_role),
-                allow("sts:AssumeRole", any_role)
-            ]),
-            &[("UpdateRolePolicyToAssumeIt", Severity::Error)],
-        ),
+        (json!([allow("iam:UpdateAssumeRolePolicy", any_role), allow("sts:AssumeRole", any_role)]), &[("UpdateRolePolicyToAssumeIt", Severity::Error)]),
     ];
     for (statements, expected) in rows {
         assert_eq!(rules(&identity(statements)), *expected, "{statements}");
