@@ -47,8 +47,8 @@ pub use plan::{Obstacle, Plan, Stage, Step, plan, plan_repair};
 pub use region::{AccountId, Partition, Region, Scope};
 pub use request::{Defaults, PassThroughRole, RoleRequest};
 pub use role_policy::{
-    INLINE_POLICY_LIMIT, INLINE_POLICY_NAME, RolePolicyError, SecretWarning, role_policy,
-    secret_warnings, trust_policy,
+    INLINE_POLICY_LIMIT, INLINE_POLICY_NAME, RolePolicyError, SecretWarning, as_written,
+    role_policy, secret_warnings, trust_policy,
 };
 pub use secret::{SecretName, Secrets};
 pub use spec::{CreateSpec, ModeSpec, PassThroughSpec, RoleReference, RoleSpec};

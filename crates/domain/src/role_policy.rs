@@ -150,3 +150,8 @@ pub fn secret_warnings(spec: &RoleSpec) -> Vec<SecretWarning> {
         })
         .collect()
 }
+
+/// A document as it is sent to IAM, as a JSON value: for records and for people.
+pub fn as_written(document: &Document) -> serde_json::Value {
+    serde_json::from_str(&document.to_json()).unwrap_or_else(|_| document.to_value())
+}

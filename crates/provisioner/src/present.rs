@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine_roles_domain::{
     Desired, Event, EventAction, Failure, FailureCode, Mode, ModeSpec, Observed, Obstacle,
-    ProfileRecord, RolePolicyError, RoleRecord, State, Step, plan,
+    ProfileRecord, RolePolicyError, RoleRecord, State, Step, as_written, plan,
 };
 use engine_roles_iam::{Applied, Depth, ErrorKind, IamError, Target};
 use serde_json::json;
@@ -199,7 +199,7 @@ impl Worker<'_> {
             role: Some(role), ..
         } = desired
         {
-            self.known.policy = Some(role.policy.to_value());
+            self.known.policy = Some(as_written(&role.policy));
         }
         if let ModeSpec::PassThrough(pass) = &self.known.spec.mode {
             let arn = pass.iam_role.arn();

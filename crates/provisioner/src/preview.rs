@@ -2,7 +2,8 @@
 
 use engine_roles_domain::{
     Binding, BindingId, ClusterName, Desired, Intent, MAX_ROLE_NAME, Mode, Observed, PutRefusal,
-    RoleRequest, RoleSpec, State, Step, decide_put, plan, secret_warnings, trust_policy,
+    RoleRequest, RoleSpec, State, Step, as_written, decide_put, plan, secret_warnings,
+    trust_policy,
 };
 use engine_roles_iam::{Depth, Target};
 use serde_json::Value;
@@ -124,7 +125,7 @@ impl Provisioner {
         let policy = match &desired {
             Desired::Present {
                 role: Some(role), ..
-            } => Some(role.policy.to_value()),
+            } => Some(as_written(&role.policy)),
             Desired::Present { role: None, .. } | Desired::Absent => None,
         };
         let trust = trust_policy(binding.scope.partition).map_err(PutRefusal::Policy)?;
@@ -134,7 +135,7 @@ impl Provisioner {
             basis,
             steps: steps.collect(),
             policy,
-            trust: create.then(|| trust.to_value()),
+            trust: create.then(|| as_written(&trust)),
             warnings,
             spec: binding.spec,
         })
@@ -207,8 +208,8 @@ fn shown_name(binding: &Binding, tail_unknown: bool) -> String {
 fn preview_step(binding: &Binding, stage: usize, step: &Step, tail_unknown: bool) -> PreviewStep {
     let real = binding.resource_name().to_string();
     let document = match step {
-        Step::CreateRole { trust, .. } => Some(trust.to_value()),
-        Step::PutRolePolicy { document, .. } => Some(document.to_value()),
+        Step::CreateRole { trust, .. } => Some(as_written(trust)),
+        Step::PutRolePolicy { document, .. } => Some(as_written(document)),
         _ => None,
     };
     PreviewStep {

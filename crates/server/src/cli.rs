@@ -43,7 +43,7 @@ pub struct MigrateArgs {
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(args) => {
-            telemetry::start(&args.log);
+            args.start_logging();
             serve(&args)
         }
         Command::Migrate(args) => {

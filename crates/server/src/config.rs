@@ -13,7 +13,7 @@ use engine_roles_domain::{
 use engine_roles_provisioner::DriftMode;
 use engine_roles_store::{Store, StoreConfig, StoreError};
 
-use crate::telemetry::LogArgs;
+use crate::telemetry::{self, LogArgs};
 
 /// The database, as `serve` and `migrate` need it.
 #[derive(Clone, Args)]
@@ -126,6 +126,13 @@ impl std::fmt::Debug for ServeArgs {
         f.debug_struct("ServeArgs")
             .field("listen", &self.listen)
             .finish_non_exhaustive()
+    }
+}
+
+impl ServeArgs {
+    /// Starts logging as the flags say. A second start in one process changes nothing.
+    pub fn start_logging(&self) {
+        telemetry::start(&self.log);
     }
 }
 

@@ -96,10 +96,15 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or a migration fails.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        MIGRATIONS
-            .run(&self.pool)
-            .await
-            .map_err(StoreError::Migration)
+        let ran = MIGRATIONS.run(&self.pool).await;
+        ran.map_err(|error| match error {
+            MigrateError::Execute(cause) => match StoreError::from(cause) {
+                down @ StoreError::Unavailable(_) => down,
+                StoreError::Query(cause) => StoreError::Migration(MigrateError::Execute(cause)),
+                other => other,
+            },
+            other => StoreError::Migration(other),
+        })
     }
 
     /// Closes the pool, waiting for what is in use.

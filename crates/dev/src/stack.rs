@@ -1,0 +1,93 @@
+//! What `cargo dev` starts, in order, and ends in the other.
+
+use std::env;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Parser;
+use engine_roles::{Cli, Command, Config, Server};
+use engine_roles_embedded_postgres::{Postgres, PostgresConfig};
+use engine_roles_iam_sandbox::Sandbox;
+use tokio_util::sync::CancellationToken;
+
+use crate::options::Options;
+use crate::sample::Sample;
+
+/// Starts all, and runs until Ctrl-C or, with `--once`, through the sample.
+pub(crate) fn run(options: Options) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(start(options))
+}
+
+async fn start(options: Options) -> anyhow::Result<()> {
+    let once = options.once;
+    let data_dir = (!once).then(|| options.data_dir.unwrap_or_else(default_data_dir));
+    let config = PostgresConfig {
+        data_dir,
+        ..PostgresConfig::default()
+    };
+    let postgres = Postgres::start(config).await.context("Postgres")?;
+    let name = if once {
+        format!("engine_roles_once_{}", std::process::id())
+    } else {
+        "engine_roles".to_owned()
+    };
+    let database = postgres.create_database(&name).await.context("Postgres")?;
+    let sandbox = options.sandbox.into_config(options.sandbox_listen)?;
+    let sandbox = Sandbox::start(sandbox).await.context("the IAM sandbox")?;
+    let key = env::var("ENGINE_ROLES_INIT_API_KEY").context("ENGINE_ROLES_INIT_API_KEY")?;
+
+    let listen = options.listen.to_string();
+    let arguments = [
+        "engine-roles",
+        "serve",
+        "--listen",
+        &listen,
+        "--database-url",
+        &database,
+    ];
+    let Command::Serve(arguments) = Cli::parse_from(arguments).command else {
+        anyhow::bail!("the service's command line has changed");
+    };
+    arguments.start_logging();
+    let server = Server::bind(Config::new(&arguments)?).await?;
+    let sample = Sample::new(server.address(), &sandbox.endpoint(), &key);
+    let stop = CancellationToken::new();
+    let mut serving = tokio::spawn(server.run(stop.clone()));
+    sample
+        .prepare_role()
+        .await
+        .context("the administrator's sample role")?;
+
+    let outcome = if once {
+        tokio::select! {
+            outcome = sample.run() => outcome,
+            ended = &mut serving => ended?.context("the service").and(Err(anyhow::anyhow!("the service ended"))),
+        }
+    } else {
+        sample.wait_until_ready().await?;
+        sample.explain(postgres.data_dir());
+        tokio::select! {
+            heard = tokio::signal::ctrl_c() => heard.context("Ctrl-C"),
+            ended = &mut serving => ended?.context("the service"),
+        }
+    };
+    stop.cancel();
+    if !serving.is_finished() {
+        serving.await?.context("the service")?;
+    }
+    sandbox.stop().await;
+    if once {
+        postgres.drop_database(&name).await.context("Postgres")?;
+    }
+    postgres.stop().await.context("Postgres")?;
+    outcome
+}
+
+fn default_data_dir() -> PathBuf {
+    let crate_dir = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let checkout = crate_dir.and_then(|dir| dir.ancestors().nth(2).map(PathBuf::from));
+    checkout.unwrap_or_default().join(".dev").join("postgres")
+}
