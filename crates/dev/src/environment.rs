@@ -8,7 +8,7 @@ use std::process::Command;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
 
-use crate::options::Options;
+use crate::options::DevOptions;
 
 /// Set in the process that has its environment.
 const ENTERED: &str = "ENGINE_ROLES_DEV_ENVIRONMENT";
@@ -18,7 +18,7 @@ pub(crate) const PREPARED_ROLE: &str = "prepared-engine-role";
 pub(crate) const PREPARED_PROFILE: &str = "prepared-engine-profile";
 
 /// Starts this program anew with the sandbox as its AWS, unless that was done.
-pub(crate) fn enter(options: &Options) -> io::Result<()> {
+pub(crate) fn enter(options: &DevOptions) -> io::Result<()> {
     if env::var_os(ENTERED).is_some() {
         return Ok(());
     }

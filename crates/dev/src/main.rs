@@ -12,10 +12,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::options::Options;
+use crate::options::DevOptions;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = DevOptions::parse();
     // The SDK reads its settings from the environment alone, and a program can't change its own
     // safely: so it starts itself anew with them.
     if let Err(error) = environment::enter(&options) {

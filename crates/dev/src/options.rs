@@ -10,7 +10,7 @@ use clap::Parser;
 /// The service takes its own variables too (ENGINE_ROLES_…, see `engine-roles serve --help`).
 #[derive(Debug, Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev --")]
-pub(crate) struct Options {
+pub(crate) struct DevOptions {
     /// Where the service listens
     #[arg(long, default_value = "127.0.0.1:3283")]
     pub(crate) listen: SocketAddr,

@@ -10,18 +10,18 @@ use engine_roles_embedded_postgres::{Postgres, PostgresConfig};
 use engine_roles_iam_sandbox::Sandbox;
 use tokio_util::sync::CancellationToken;
 
-use crate::options::Options;
+use crate::options::DevOptions;
 use crate::sample::Sample;
 
 /// Starts all, and runs until Ctrl-C or, with `--once`, through the sample.
-pub(crate) fn run(options: Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: DevOptions) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
         .block_on(start(options))
 }
 
-async fn start(options: Options) -> anyhow::Result<()> {
+async fn start(options: DevOptions) -> anyhow::Result<()> {
     let once = options.once;
     let data_dir = (!once).then(|| options.data_dir.unwrap_or_else(default_data_dir));
     let config = PostgresConfig {
