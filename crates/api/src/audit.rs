@@ -16,7 +16,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::error::{Code, Problem};
+use crate::error::{Code, Problem, ProblemBody};
 use crate::request_body::StrictQuery;
 use crate::router::Api;
 
@@ -83,8 +83,8 @@ pub(crate) struct AuditBody {
             (AuditBody = "application/json"),
             (EventBody = "application/x-ndjson"),
         )),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list(

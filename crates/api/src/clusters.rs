@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::binding::BindingBody;
-use crate::error::{Code, Problem};
+use crate::error::{Code, Problem, ProblemBody};
 use crate::request_body::StrictQuery;
 use crate::router::Api;
 
@@ -45,8 +45,8 @@ pub(crate) struct ListBody {
     params(ListQuery),
     responses(
         (status = 200, body = ListBody),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list(

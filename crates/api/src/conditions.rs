@@ -11,7 +11,7 @@ use engine_roles_domain::{Binding, IfMatch};
 use crate::error::{Code, Problem};
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 /// How long the caller will wait (RFC 7240): `wait=SECONDS`, at most 120, or `respond-async`.
 /// Preferences that can't be read are passed over, as the RFC says.

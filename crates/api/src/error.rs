@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine_roles_domain::{
-    DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, Namespace, PutRefusal,
-    RolePolicyError, Scope,
+    Binding, DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, ModeSpec, PutRefusal,
+    RolePolicyError,
 };
 use engine_roles_provisioner::{ProvisionError, TeardownError};
 use engine_roles_store::StoreError;
@@ -104,7 +104,8 @@ pub(crate) struct FieldError {
 
 /// An error answer, `application/problem+json`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub(crate) struct Problem {
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
     /// A URI of the kind of problem; always `about:blank`, the `code` tells.
     r#type: &'static str,
     title: &'static str,
@@ -132,11 +133,15 @@ pub(crate) struct Problem {
     errors: Vec<FieldError>,
 }
 
+/// An error on its way to its answer; boxed, since most answers are none.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem(Box<ProblemBody>);
+
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let (status, title) = code.status_and_title();
         let retry = status == StatusCode::SERVICE_UNAVAILABLE;
-        Self {
+        Self(Box::new(ProblemBody {
             r#type: "about:blank",
             title,
             status: status.as_u16(),
@@ -149,7 +154,7 @@ impl Problem {
             alternative: None,
             blockers: Vec::new(),
             errors: Vec::new(),
-        }
+        }))
     }
 
     /// A field that breaks a rule.
@@ -158,11 +163,9 @@ impl Problem {
             field: field.into(),
             reason: reason.into(),
         };
-        let detail = format!("{}: {}", error.field, error.reason);
-        Self {
-            errors: vec![error],
-            ..Self::new(code, detail)
-        }
+        let mut problem = Self::new(code, format!("{}: {}", error.field, error.reason));
+        problem.0.errors.push(error);
+        problem
     }
 
     /// A value that may not enter a name, an ARN or a policy.
@@ -186,7 +189,7 @@ impl Problem {
     }
 
     /// How an intent failed.
-    pub(crate) fn failed(failure: &Failure, scope: &Scope, namespace: &Namespace) -> Self {
+    pub(crate) fn failed(failure: &Failure, binding: &Binding) -> Self {
         let code = match failure.code {
             FailureCode::MissingPermission => Code::MissingPermission,
             FailureCode::QuotaExceeded => Code::QuotaExceeded,
@@ -198,45 +201,59 @@ impl Problem {
             FailureCode::IamUnavailable => Code::IamUnavailable,
             FailureCode::Internal => Code::Internal,
         };
-        let problem = Self {
-            missing_permissions: failure.missing_permissions.clone(),
-            blockers: failure.blockers.clone(),
-            ..Self::new(code, failure.detail.clone())
-        };
-        if code != Code::MissingPermission {
-            return problem;
-        }
-        let path = namespace.path();
-        let resource = |kind: &str| {
-            format!(
-                "arn:{}:iam::{}:{kind}{}*",
-                scope.partition,
-                scope.account,
-                path.as_str()
-            )
-        };
-        let creates = failure
-            .missing_permissions
-            .iter()
-            .any(|action| action == "iam:CreateRole");
-        Self {
-            statement: Some(json!({
-                "Effect": "Allow",
-                "Action": failure.missing_permissions,
-                "Resource": [resource("role"), resource("instance-profile")],
-            })),
-            alternative: creates.then_some(
+        let mut problem = Self::new(code, failure.detail.clone());
+        let body = &mut *problem.0;
+        body.missing_permissions
+            .clone_from(&failure.missing_permissions);
+        body.blockers.clone_from(&failure.blockers);
+        if code == Code::MissingPermission {
+            body.statement = Some(statement_to_add(&failure.missing_permissions, binding));
+            let create = failure
+                .missing_permissions
+                .iter()
+                .any(|action| action == "iam:CreateRole");
+            body.alternative = create.then_some(
                 "Where the account forbids creating roles, an administrator prepares a role from \
                  ai-unlimited-engine.json and puts it on ENGINE_ROLES_PASS_THROUGH_ROLES; then \
                  send mode pass_through.",
-            ),
-            ..problem
+            );
         }
+        problem
     }
 
     fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
+}
+
+/// The policy statement that would let the service's identity do what it was refused.
+fn statement_to_add(actions: &[String], binding: &Binding) -> Value {
+    let (partition, account) = (binding.scope.partition, &binding.scope.account);
+    let passed = match &binding.spec.mode {
+        ModeSpec::PassThrough(pass) => Some(match pass.iam_role.arn() {
+            Some(arn) => arn.to_string(),
+            None => format!(
+                "arn:{partition}:iam::{account}:role/{}",
+                pass.iam_role.name()
+            ),
+        }),
+        ModeSpec::Create(_) => None,
+    };
+    let path = binding.namespace.path();
+    let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
+    if actions == ["iam:PassRole"] {
+        return json!({
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": [passed.unwrap_or_else(|| ours("role"))],
+            "Condition": {"StringEquals": {"iam:PassedToService": partition.ec2_principal()}},
+        });
+    }
+    json!({
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": [ours("role"), ours("instance-profile")],
+    })
 }
 
 impl IntoResponse for Problem {
@@ -255,10 +272,10 @@ pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
     let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
-    problem.request_id = id.map(|id| id.0).unwrap_or_default();
-    let retry_after = problem.retry_after;
-    let unauthenticated = problem.code == Code::Unauthenticated;
-    let mut rendered = (problem.status(), Json(problem)).into_response();
+    problem.0.request_id = id.map(|id| id.0).unwrap_or_default();
+    let retry_after = problem.0.retry_after;
+    let unauthenticated = problem.0.code == Code::Unauthenticated;
+    let mut rendered = (problem.status(), Json(&problem.0)).into_response();
     let headers = rendered.headers_mut();
     headers.extend(response.headers().clone());
     headers.insert(

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::error::Problem;
+use crate::error::{Problem, ProblemBody};
 use crate::request_body::JsonBody;
 use crate::role::Cluster;
 use crate::role_request::RoleRequestBody;
@@ -62,8 +62,8 @@ struct StepBody {
     request_body = RoleRequestBody,
     responses(
         (status = 200, body = PlanBody),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn post(

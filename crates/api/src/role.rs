@@ -13,7 +13,7 @@ use engine_roles_store::Change;
 
 use crate::binding::BindingBody;
 use crate::conditions::{Precondition, Prefer, etag};
-use crate::error::{Code, Problem};
+use crate::error::{Code, Problem, ProblemBody};
 use crate::request_body::JsonBody;
 use crate::request_context::RequestId;
 use crate::role_request::RoleRequestBody;
@@ -53,8 +53,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Cluster {
         (status = 200, body = BindingBody, description = "It is so"),
         (status = 201, body = BindingBody, description = "It was made"),
         (status = 202, body = BindingBody, description = "It is on its way"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn put(
@@ -82,7 +82,7 @@ pub(crate) async fn put(
         Change::Created => StatusCode::CREATED,
         Change::Changed | Change::Unchanged => StatusCode::OK,
     };
-    respond(&api, &answer, done)
+    respond(&answer, done)
 }
 
 /// A cluster's binding.
@@ -97,9 +97,9 @@ pub(crate) async fn put(
     ),
     responses(
         (status = 200, body = BindingBody),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "It never was"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "It never was"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn get(
@@ -133,9 +133,9 @@ pub(crate) async fn get(
     responses(
         (status = 200, body = BindingBody, description = "It is gone"),
         (status = 202, body = BindingBody, description = "It is on its way"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "It never was"),
-        (status = "4XX", body = Problem, content_type = "application/problem+json"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "It never was"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn delete(
@@ -154,10 +154,10 @@ pub(crate) async fn delete(
         wait,
     };
     let answer = api.provisioner.tear_down(&cluster, &request).await?;
-    respond(&api, &answer, StatusCode::OK)
+    respond(&answer, StatusCode::OK)
 }
 
-fn respond(api: &Api, answer: &Answer, done: StatusCode) -> Result<Response, Problem> {
+fn respond(answer: &Answer, done: StatusCode) -> Result<Response, Problem> {
     let binding = &answer.binding;
     match &answer.verdict {
         Verdict::Done => Ok(shown(done, binding)),
@@ -166,7 +166,7 @@ fn respond(api: &Api, answer: &Answer, done: StatusCode) -> Result<Response, Pro
             let headers = [(LOCATION, location), (RETRY_AFTER, ASK_AGAIN.to_string())];
             Ok((headers, shown(StatusCode::ACCEPTED, binding)).into_response())
         }
-        Verdict::Failed(failure) => Err(Problem::failed(failure, &binding.scope, &api.namespace)),
+        Verdict::Failed(failure) => Err(Problem::failed(failure, binding)),
         Verdict::Superseded => Err(Problem::new(
             Code::Superseded,
             "another request changed what this cluster's role shall be while this one waited",

@@ -27,8 +27,6 @@ pub struct Api {
     pub authentication: Arc<Authentication>,
     /// Where the metrics are.
     pub metrics: MetricsHandle,
-    /// Path and namespace of this installation's resources, for messages.
-    pub namespace: engine_roles_domain::Namespace,
 }
 
 /// The whole interface.

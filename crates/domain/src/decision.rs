@@ -2,9 +2,9 @@
 //! inside the transaction that writes the outcome.
 
 use crate::{
-    Binding, BoundaryArn, ClusterName, CreateSpec, Defaults, Failure, Generation, Mode, ModeSpec,
-    PassThroughSpec, RolePolicyError, RoleReference, RoleRequest, RoleSpec, Scope, Secrets, State,
-    role_policy,
+    Binding, BoundaryArn, ClusterName, CreateSpec, Defaults, DriftKind, Failure, Generation, Mode,
+    ModeSpec, PassThroughSpec, RolePolicyError, RoleReference, RoleRequest, RoleSpec, Scope,
+    Secrets, State, role_policy,
 };
 
 /// What a PUT means.
@@ -99,11 +99,20 @@ pub fn decide_put(
         });
     }
     let spec = resolve_change(live, request)?;
-    if spec == live.spec {
+    if spec == live.spec && !wants_another_try(live) {
         return Ok(Intent::Unchanged);
     }
     check_policy(&spec, scope, cluster)?;
     Ok(Intent::Change(spec))
+}
+
+// What was refused, or is gone at AWS, is not as it should be, though the spec is the same.
+fn wants_another_try(live: &Binding) -> bool {
+    let refused = live.last_error.as_ref().is_some_and(|failure| {
+        failure.generation == live.generation && failure.next_attempt_at.is_none()
+    });
+    let gone = [DriftKind::RoleDeleted, DriftKind::ProfileDeleted];
+    refused || live.drift.iter().any(|drift| gone.contains(&drift.kind))
 }
 
 /// The generation that a caller's `If-Match` names.
@@ -170,7 +179,7 @@ fn resolve_new(
                 permissions_boundary: boundary.cloned(),
             })
         }
-        Mode::PassThrough => ModeSpec::PassThrough(resolve_pass_through(request, defaults)?),
+        Mode::PassThrough => ModeSpec::PassThrough(resolve_pass_through(request, defaults, scope)?),
     };
     let region = request
         .region
@@ -204,6 +213,7 @@ fn resolve_new(
 fn resolve_pass_through(
     request: &RoleRequest,
     defaults: &Defaults,
+    scope: &Scope,
 ) -> Result<PassThroughSpec, PutRefusal> {
     if request.permissions_boundary.is_some() {
         return Err(PutRefusal::NotApplicable {
@@ -220,6 +230,16 @@ fn resolve_pass_through(
     let entry = defaults
         .pass_through_role(wanted)
         .ok_or_else(|| PutRefusal::RoleNotAllowed(wanted.clone()))?;
+    // IAM takes the role by its name alone, so one of another account would become our own
+    // account's role of that name.
+    for role in [wanted, &entry.role] {
+        let elsewhere = role.arn().is_some_and(|arn| {
+            arn.account.as_ref() != Some(&scope.account) || arn.partition != scope.partition
+        });
+        if elsewhere {
+            return Err(PutRefusal::RoleNotAllowed(wanted.clone()));
+        }
+    }
     Ok(PassThroughSpec {
         iam_role: entry.role,
         instance_profile: entry.instance_profile,
@@ -378,7 +398,10 @@ pub fn verdict(binding: &Binding, generation: Generation) -> Verdict {
         };
     }
     match binding.state {
-        State::Active if binding.applied_generation == Some(binding.generation) => Verdict::Done,
+        State::Active if binding.applied_generation == Some(binding.generation) => match failure {
+            Some(failure) => Verdict::Failed(failure.clone()),
+            None => Verdict::Done,
+        },
         State::Active | State::Provisioning | State::Deleting => Verdict::Pending,
         State::Deleted => Verdict::Done,
         State::Failed if binding.live => Verdict::Pending,

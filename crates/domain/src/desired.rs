@@ -15,7 +15,7 @@ pub enum Desired {
     /// These resources, each where it is there at all.
     Present {
         /// The role, where the service makes one.
-        role: Option<DesiredRole>,
+        role: Option<Box<DesiredRole>>,
         /// The instance profile, where the service makes one.
         profile: Option<DesiredProfile>,
     },
@@ -69,13 +69,13 @@ impl Desired {
         Ok(match &spec.mode {
             ModeSpec::Create(create) => Self::Present {
                 profile: Some(profile(&name)),
-                role: Some(DesiredRole {
+                role: Some(Box::new(DesiredRole {
                     trust: trust_policy(binding.scope.partition)?,
                     boundary: create.permissions_boundary.clone(),
                     policy: role_policy(spec, &binding.scope, &binding.cluster)?,
                     name,
                     tags,
-                }),
+                })),
             },
             ModeSpec::PassThrough(pass) => Self::Present {
                 role: None,

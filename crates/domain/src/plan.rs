@@ -262,7 +262,7 @@ pub enum Obstacle {
 pub fn plan(binding: &Binding, desired: &Desired, observed: &Observed) -> Result<Plan, Obstacle> {
     match desired {
         Desired::Present { role, profile } => {
-            plan_present(binding, role.as_ref(), profile.as_ref(), observed)
+            plan_present(binding, role.as_deref(), profile.as_ref(), observed)
         }
         Desired::Absent => Ok(plan_absent(binding, observed)),
     }

@@ -12,7 +12,7 @@ use tracing::info;
 use crate::worker::{Interrupted, Turn, Worker};
 
 /// How long a refused or blocked removal rests before it is tried again.
-const SLOW_RETRY: Duration = Duration::from_secs(15 * 60);
+const SLOW_RETRY: Duration = Duration::from_mins(15);
 
 /// What the answers of a removal mean together.
 #[derive(Default)]

@@ -1,7 +1,11 @@
 //! An active binding, looked at: the first read-back after the consistency window, and drift.
 
-use engine_roles_domain::{Desired, Drift, EventAction, drift, plan_repair};
+use chrono::{DateTime, Utc};
+use engine_roles_domain::{
+    Desired, Drift, DriftKind, EventAction, Plan, State, drift, plan_repair,
+};
 use engine_roles_iam::Depth;
+use metrics::counter;
 use serde_json::json;
 use tracing::{info, warn};
 
@@ -48,39 +52,74 @@ impl Worker<'_> {
         }
         if found != self.known.drift {
             info!(cluster = %self.known.cluster, kinds = ?kinds(&found), "drift found");
+            for drift in &found {
+                counter!("engine_roles_drift_found_total", "kind" => drift.kind.as_str())
+                    .increment(1);
+            }
             let event = self.event(EventAction::DriftFound, json!({ "drift": found }));
-            self.known.drift.clone_from(&found);
-            let found = self.keep(Some(event)).await?;
-            if self.known.state != engine_roles_domain::State::Active {
-                return Ok(found);
+            self.known.drift = found;
+            let turn = self.keep(Some(event)).await?;
+            if self.known.state != State::Active {
+                return Ok(turn);
             }
         }
         let plan = plan_repair(&self.known, &desired, &observed);
         if mode != DriftMode::Repair || plan.is_empty() {
             return self.rest(None, next).await;
         }
+        self.repair(&plan, next).await
+    }
+
+    async fn repair(
+        &mut self,
+        plan: &Plan,
+        next: Option<DateTime<Utc>>,
+    ) -> Result<Turn, Interrupted> {
+        let (mut repaired, mut refused) = (Vec::new(), Vec::new());
         for stage in &plan.stages {
-            for error in self.apply(stage).await?.into_iter().filter_map(Result::err) {
-                warn!(cluster = %self.known.cluster, error = &error as &dyn std::error::Error, "could not repair");
-                for drift in &mut self.known.drift {
-                    drift
-                        .missing_permission
-                        .clone_from(&error.missing_permission);
+            for (step, result) in stage.iter().zip(self.apply(stage).await?) {
+                match result {
+                    Ok(_) => repaired.push(step.to_string()),
+                    Err(error) => {
+                        warn!(
+                            cluster = %self.known.cluster,
+                            error = &error as &dyn std::error::Error,
+                            "could not repair",
+                        );
+                        refused.extend(
+                            error
+                                .missing_permission
+                                .map(|permission| (step.action(), permission)),
+                        );
+                    }
                 }
-                return self.rest(None, next).await;
             }
         }
-        let steps: Vec<String> = plan
-            .stages
-            .iter()
-            .flatten()
-            .map(ToString::to_string)
-            .collect();
-        let event = self.event(EventAction::DriftRepaired, json!({ "steps": steps }));
-        // The flag goes when a read past the window shows it gone.
+        for drift in &mut self.known.drift {
+            let refused = refused
+                .iter()
+                .find(|(action, _)| repairs(action, drift.kind));
+            if let Some((_, permission)) = refused {
+                drift.missing_permission = Some(permission.clone());
+            }
+        }
+        if repaired.is_empty() {
+            return self.rest(None, next).await;
+        }
+        let event = self.event(EventAction::DriftRepaired, json!({ "steps": repaired }));
+        // The flag goes when a read past the window shows the drift gone.
         let window = self.inner.store.consistency_window();
         let due_at = self.later(window + spread(window / 4));
         self.rest(Some(event), Some(due_at)).await
+    }
+}
+
+fn repairs(action: &str, kind: DriftKind) -> bool {
+    match kind {
+        DriftKind::PolicyChanged | DriftKind::PolicyMissing => action == "PutRolePolicy",
+        DriftKind::TagsChanged => action == "TagRole" || action == "TagInstanceProfile",
+        DriftKind::RoleOutOfProfile => action == "AddRoleToInstanceProfile",
+        _ => false,
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::info;
 use crate::backoff::spread;
 use crate::worker::{Interrupted, Turn, Worker};
 
-/// How long EC2 may take to know a new instance profile. Seconds as a rule; RunInstances names
+/// How long EC2 may take to know a new instance profile. Seconds as a rule; `RunInstances` names
 /// the profile as invalid until then, and is to be sent again.
 /// Source: IAM user guide, "Changes that I make are not always immediately visible".
 const EC2_PROPAGATION: Duration = Duration::from_secs(15);
@@ -127,7 +127,11 @@ impl Worker<'_> {
                     }
                     return StageOutcome::Refused(Box::new(self.denied(error)));
                 }
-                // IAM also answers so when the profile already holds a role.
+                // A 5xx is an answer, but doesn't say that nothing was done; and IAM is in trouble.
+                (ErrorKind::Unanswered, _) if error.code.is_some() => {
+                    later = Some((error.describe(), false));
+                }
+                // IAM also answers Quota when the profile already holds a role.
                 (ErrorKind::Quota, Step::AddRoleToInstanceProfile { .. })
                 | (ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Unanswered, _) => {
                     look = true;
@@ -184,9 +188,7 @@ impl Worker<'_> {
         calls: usize,
     ) -> Result<Turn, Interrupted> {
         let first = self.known.applied_generation.is_none();
-        let withdrawn = self.known.last_error.as_ref().is_some_and(|failure| {
-            failure.next_attempt_at.is_none() && failure.generation < self.known.generation
-        });
+        let withdrawn = self.withdraws();
         let action = match (first, withdrawn) {
             (true, _) => EventAction::Provisioned,
             (false, true) => EventAction::Withdrawn,
@@ -245,7 +247,9 @@ impl Worker<'_> {
     pub(crate) async fn refuse(&mut self, failure: Failure) -> Result<Turn, Interrupted> {
         let event = self.refusal_event(&failure);
         info!(cluster = %self.known.cluster, code = failure.code.as_str(), detail = failure.detail, "refused");
-        self.known.last_error = Some(failure);
+        if !self.withdraws() {
+            self.known.last_error = Some(failure);
+        }
         match &self.known.applied_spec {
             None => {
                 self.known.state = State::Failed;

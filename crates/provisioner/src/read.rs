@@ -11,7 +11,7 @@ use engine_roles_store::{AuditFilter, BindingFilter, Page, Readiness, StoreError
 use crate::Provisioner;
 
 /// How long the reconciler may be silent before it counts as dead.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// When the reconciler last went round.
 #[derive(Debug, Default)]

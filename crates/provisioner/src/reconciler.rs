@@ -78,7 +78,7 @@ pub(crate) async fn find_scope(inner: Arc<Inner>) {
                 );
             }
         }
-        let wait = full_jitter(Duration::from_secs(1), Duration::from_secs(60), attempt);
+        let wait = full_jitter(Duration::from_secs(1), Duration::from_mins(1), attempt);
         pause(&inner, wait).await;
         attempt += 1;
     }

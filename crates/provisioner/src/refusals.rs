@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// For how long a refusal of `CreateRole` is remembered.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 /// Remembers that `CreateRole` was refused: while that is fresh, the role is asked for alone
 /// first, so that no instance profile is made only to be removed again.

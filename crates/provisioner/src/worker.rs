@@ -19,9 +19,9 @@ use crate::service::Inner;
 /// The most turns before a worker lets go and comes back later.
 const MOST_TURNS: u32 = 8;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(120);
-/// IAM's ConcurrentModification says to wait minutes.
-const BUSY_RETRY: Duration = Duration::from_secs(120);
+const LAST_RETRY: Duration = Duration::from_mins(2);
+/// IAM's `ConcurrentModification` says to wait minutes.
+const BUSY_RETRY: Duration = Duration::from_mins(2);
 
 /// Why a worker works: what its audit events will say.
 #[derive(Clone, Debug)]
@@ -278,13 +278,25 @@ impl Worker<'_> {
             wait
         };
         let due_at = self.later(wait);
-        self.known.last_error = Some(Failure {
-            next_attempt_at: Some(due_at),
-            ..self.failure(FailureCode::IamUnavailable, detail.clone())
-        });
+        if !self.withdraws() {
+            self.known.last_error = Some(Failure {
+                next_attempt_at: Some(due_at),
+                ..self.failure(FailureCode::IamUnavailable, detail.clone())
+            });
+        }
         warn!(cluster = %self.known.cluster, attempts = self.known.attempts, detail, "will try again");
         let event = self.event(EventAction::Delayed, json!({ "reason": detail }));
         self.rest(Some(event), Some(due_at)).await
+    }
+
+    /// Whether the current intent only takes a refused one back: the refusal is then kept for
+    /// the caller who waits for it.
+    pub(crate) fn withdraws(&self) -> bool {
+        let failed = self.known.state == State::Failed;
+        self.known.last_error.as_ref().is_some_and(|failure| {
+            failure.next_attempt_at.is_none()
+                && (failed || failure.generation < self.known.generation)
+        })
     }
 
     pub(crate) fn failure(&self, code: FailureCode, detail: String) -> Failure {

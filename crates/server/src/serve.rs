@@ -70,7 +70,7 @@ impl Server {
             .region
             .as_ref()
             .map_or(Partition::Aws, Region::partition);
-        let store = Store::new(&config.database, config.namespace.clone())?;
+        let store = Store::new(&config.database, config.namespace)?;
         let settings = Settings {
             scope: config.account.map(|account| Scope { account, partition }),
             defaults,
@@ -83,7 +83,6 @@ impl Server {
             provisioner: Provisioner::new(store.clone(), iam, settings),
             authentication: config.authentication,
             metrics,
-            namespace: config.namespace,
         };
         let listen = |source| ServerError::Listen {
             address: config.listen,

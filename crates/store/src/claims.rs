@@ -18,7 +18,7 @@ pub struct Claim {
     pub(crate) token: Uuid,
     // The lease counts from before the database was asked, so that the holder always believes
     // it ends sooner than the database does.
-    taken: Instant,
+    since: Instant,
     lease: Duration,
     now: DateTime<Utc>,
 }
@@ -26,12 +26,12 @@ pub struct Claim {
 impl Claim {
     /// The database's time, carried on by this process's steady clock since the claim.
     pub fn now(&self) -> DateTime<Utc> {
-        self.now + chrono::Duration::from_std(self.taken.elapsed()).unwrap_or_default()
+        self.now + chrono::Duration::from_std(self.since.elapsed()).unwrap_or_default()
     }
 
     /// How long the lease certainly still holds.
     pub fn remaining(&self) -> Duration {
-        self.lease.saturating_sub(self.taken.elapsed())
+        self.lease.saturating_sub(self.since.elapsed())
     }
 }
 
@@ -45,7 +45,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn claim_due(&self, most: i64) -> Result<Vec<Claim>, StoreError> {
-        let taken = Instant::now();
+        let since = Instant::now();
         let rows = sqlx::query!(
             r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
                due AS (
@@ -76,7 +76,7 @@ impl Store {
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
             let binding = binding_by_id(&self.pool, row.id).await?;
-            let claim = binding.map(|binding| self.claim(binding, row.token, taken, row.now));
+            let claim = binding.map(|binding| self.claim(binding, row.token, since, row.now));
             claims.extend(claim);
         }
         Ok(claims)
@@ -88,7 +88,7 @@ impl Store {
         connection: &mut PgConnection,
         id: Uuid,
     ) -> Result<Option<Claim>, StoreError> {
-        let taken = Instant::now();
+        let since = Instant::now();
         let row = sqlx::query!(
             r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now)
                UPDATE bindings b
@@ -108,7 +108,7 @@ impl Store {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let binding = binding_by_id(&mut *connection, id).await?;
-        Ok(binding.map(|binding| self.claim(binding, row.token, taken, row.now)))
+        Ok(binding.map(|binding| self.claim(binding, row.token, since, row.now)))
     }
 
     /// Holds a claim for another lease.
@@ -116,7 +116,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer. The claim then holds as long as it did.
     pub async fn renew(&self, claim: &mut Claim) -> Result<bool, StoreError> {
-        let taken = Instant::now();
+        let since = Instant::now();
         let row = sqlx::query!(
             r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now)
                UPDATE bindings b
@@ -132,17 +132,17 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         if let Some(row) = &row {
-            claim.taken = taken;
+            claim.since = since;
             claim.now = row.now;
         }
         Ok(row.is_some())
     }
 
-    fn claim(&self, binding: Binding, token: Uuid, taken: Instant, now: DateTime<Utc>) -> Claim {
+    fn claim(&self, binding: Binding, token: Uuid, since: Instant, now: DateTime<Utc>) -> Claim {
         Claim {
             binding,
             token,
-            taken,
+            since,
             lease: self.lease,
             now,
         }

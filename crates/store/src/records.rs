@@ -21,7 +21,7 @@ pub enum Next {
 }
 
 /// What the database made of a record.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// It is written.
     Written,
