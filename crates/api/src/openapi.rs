@@ -1,4 +1,4 @@
-//! The `OpenAPI` document, generated from the routes themselves.
+//! The OpenAPI document, generated from the routes themselves.
 
 use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};

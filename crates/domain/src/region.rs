@@ -79,7 +79,7 @@ pub enum Partition {
     /// China.
     #[serde(rename = "aws-cn")]
     AwsCn,
-    /// `GovCloud` (US).
+    /// GovCloud (US).
     #[serde(rename = "aws-us-gov")]
     AwsUsGov,
     /// The European sovereign cloud.

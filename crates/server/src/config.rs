@@ -42,8 +42,8 @@ impl DatabaseArgs {
             url: self.database_url.clone(),
             max_connections: 1,
             acquire_timeout: Duration::from_secs(30),
-            lease: Duration::from_secs(60),
-            consistency_window: Duration::from_secs(60),
+            lease: Duration::from_mins(1),
+            consistency_window: Duration::from_mins(1),
         };
         Store::new(&config, namespace).map_err(ConfigError::Database)
     }
