@@ -16,6 +16,8 @@ CREATE TABLE bindings (
     id                 uuid PRIMARY KEY,
     namespace          text NOT NULL,
     cluster            text NOT NULL,
+    -- The name of what is made for it at AWS, made or not.
+    resource_name      text NOT NULL UNIQUE,
     account_id         text NOT NULL,
     aws_partition      text NOT NULL,
     state              text NOT NULL CHECK (state IN

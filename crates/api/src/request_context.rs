@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, debug, info, info_span};
 use uuid::Uuid;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,13 +27,20 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
         .extensions()
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
+    let probe = !request.uri().path().starts_with("/v1/");
     let span = info_span!("request", id, method = %request.method(), route);
     request.extensions_mut().insert(RequestId(id.clone()));
     async move {
         let started = Instant::now();
         let mut response = next.run(request).await;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        info!(status = response.status().as_u16(), elapsed_ms, "answered");
+        let status = response.status();
+        // Probes come every few seconds; only their failures are news.
+        if probe && status.is_success() {
+            debug!(status = status.as_u16(), elapsed_ms, "answered");
+        } else {
+            info!(status = status.as_u16(), elapsed_ms, "answered");
+        }
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
         }

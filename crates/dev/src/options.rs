@@ -7,7 +7,7 @@ use clap::Parser;
 
 /// Postgres, an IAM on loopback and the service, in one command. Stays until Ctrl-C.
 ///
-/// The service takes its own variables too (ENGINE_ROLES_…, see `engine-roles serve --help`).
+/// The service takes its own variables too (see `engine-roles serve --help`).
 #[derive(Debug, Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev --")]
 pub(crate) struct DevOptions {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::environment::{PREPARED_PROFILE, PREPARED_ROLE};
 
 /// How long the service may take to be ready; far more than it needs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Sample {
     http: Client,

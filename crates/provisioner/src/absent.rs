@@ -207,10 +207,16 @@ impl Worker<'_> {
         let before = self.known.state;
         let now = self.claim.now();
         let receipt = self.known.receipt.clone().unwrap_or_default();
+        let ghost = !self.known.live;
         self.known.live = false;
         self.known.role = None;
         self.known.profile = None;
         let event = match before {
+            _ if ghost && plan.is_empty() => None,
+            _ if ghost => Some(self.event(
+                EventAction::GhostRemoved,
+                json!({ "removed": receipt.removed }),
+            )),
             State::Failed => {
                 self.known.receipt = None;
                 Some(self.event(
@@ -218,11 +224,6 @@ impl Worker<'_> {
                     json!({ "removed": receipt.removed }),
                 ))
             }
-            State::Deleted if plan.is_empty() => None,
-            State::Deleted => Some(self.event(
-                EventAction::GhostRemoved,
-                json!({ "removed": receipt.removed }),
-            )),
             _ => {
                 self.known.state = State::Deleted;
                 self.known.last_error = None;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use engine_roles_domain::{
     Desired, Drift, DriftKind, EventAction, Plan, State, drift, plan_repair,
 };
-use engine_roles_iam::Depth;
+use engine_roles_iam::{Depth, ErrorKind};
 use metrics::counter;
 use serde_json::json;
 use tracing::{info, warn};
@@ -33,7 +33,12 @@ impl Worker<'_> {
                 return self.rest(None, Some(next)).await;
             }
         };
-        let observed = match self.read(Depth::Contents).await? {
+        let listed = match self.read(Depth::Dependants).await? {
+            // Without the permission to list, what is ours can still be compared.
+            Err(error) if error.kind == ErrorKind::Denied => self.read(Depth::Contents).await?,
+            listed => listed,
+        };
+        let observed = match listed {
             Ok(observed) => observed,
             Err(error) => {
                 warn!(cluster = %self.known.cluster, error = &error as &dyn std::error::Error, "could not check");

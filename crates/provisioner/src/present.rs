@@ -18,6 +18,9 @@ use crate::worker::{Interrupted, Turn, Worker};
 /// Source: IAM user guide, "Changes that I make are not always immediately visible".
 const EC2_PROPAGATION: Duration = Duration::from_secs(15);
 
+/// How often a worker looks again at once; then it comes back later.
+const MOST_LOOKS: u32 = 2;
+
 /// What the answers of a stage mean together.
 enum StageOutcome {
     Done,
@@ -58,6 +61,11 @@ impl Worker<'_> {
                 StageOutcome::Done => {}
                 StageOutcome::Look => {
                     self.look = true;
+                    self.looks += 1;
+                    if self.looks > MOST_LOOKS {
+                        let detail = "IAM does not show yet what is there".to_owned();
+                        return self.delay(detail, false).await;
+                    }
                     return Ok(Turn::Again);
                 }
                 StageOutcome::Refused(failure) => return self.refuse(*failure).await,

@@ -69,6 +69,7 @@ pub(crate) async fn work(inner: Arc<Inner>, claim: Claim, cause: Cause, certain:
         cause,
         certain,
         look: false,
+        looks: 0,
         depth: Depth::Existence,
         turns: 0,
     };
@@ -77,6 +78,10 @@ pub(crate) async fn work(inner: Arc<Inner>, claim: Claim, cause: Cause, certain:
             Ok(Turn::Again) => {}
             Ok(Turn::Rest) => break,
             Err(interrupted) => {
+                // What this worker still sent may have come after its lease.
+                if let Err(error) = inner.store.unsettle(id).await {
+                    warn!(error = &error as &dyn std::error::Error, "could not say so");
+                }
                 warn!(
                     cluster = %worker.known.cluster,
                     generation = worker.known.generation,
@@ -100,6 +105,8 @@ pub(crate) struct Worker<'a> {
     pub(crate) certain: bool,
     /// Something unexpected was met: AWS is to be read, whatever is recorded.
     pub(crate) look: bool,
+    /// How often that was so.
+    pub(crate) looks: u32,
     /// How much is read for a removal.
     pub(crate) depth: Depth,
     turns: u32,

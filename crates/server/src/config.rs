@@ -140,7 +140,7 @@ impl ServeArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A value breaks its rule.
-    #[error("{flag}: {source}")]
+    #[error("{flag}")]
     Invalid {
         /// The flag.
         flag: &'static str,
@@ -157,10 +157,10 @@ pub enum ConfigError {
         rule: &'static str,
     },
     /// The key has the wrong form.
-    #[error("--init-api-key: {0}")]
+    #[error("--init-api-key")]
     Key(#[source] InvalidKey),
     /// The database URL can't be read.
-    #[error("--database-url: {0}")]
+    #[error("--database-url")]
     Database(#[source] StoreError),
     /// There is no key.
     #[error(

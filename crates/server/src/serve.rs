@@ -22,7 +22,7 @@ const RECONCILE_BATCH: i64 = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address can't be listened on.
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -31,10 +31,10 @@ pub enum ServerError {
         source: std::io::Error,
     },
     /// The database URL can't be read, or the schema can't be migrated.
-    #[error("the database: {0}")]
+    #[error("the database can't be used")]
     Store(#[from] StoreError),
     /// Serving ended by itself.
-    #[error("serving ended: {0}")]
+    #[error("serving ended")]
     Serve(#[source] std::io::Error),
 }
 

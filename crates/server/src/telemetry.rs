@@ -1,5 +1,6 @@
 //! Logs, on standard error.
 
+use std::io::IsTerminal;
 use std::str::FromStr;
 
 use clap::Args;
@@ -46,8 +47,16 @@ fn filter(text: &str) -> Result<String, String> {
 
 /// Starts logging. A second start in one process changes nothing.
 pub(crate) fn start(args: &LogArgs) {
+    // A level alone is meant for this service; of its libraries only the warnings are wanted.
+    let plain = args.log.parse::<tracing::Level>().is_ok();
+    let directives = if plain {
+        format!("warn,engine_roles={}", args.log)
+    } else {
+        args.log.clone()
+    };
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&args.log))
+        .with_env_filter(EnvFilter::new(directives))
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let _ = match args.log_format {
         LogFormat::Text => builder.try_init(),

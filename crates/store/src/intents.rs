@@ -2,7 +2,7 @@
 
 use engine_roles_domain::{
     Actor, Binding, BindingId, ClusterName, Deletion, Event, EventAction, Generation, Intent, Mode,
-    ModeSpec, Receipt, RoleSpec, Scope, State,
+    ModeSpec, Receipt, RoleSpec, Scope, State, resource_name,
 };
 use serde_json::json;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -212,14 +212,16 @@ impl Store {
         let generation = self
             .next_generation(connection, &declaration.cluster)
             .await?;
+        let cluster = &declaration.cluster;
+        let name = resource_name(&spec.role_prefix, cluster, &self.namespace, BindingId(id));
         let mode = match spec.mode {
             ModeSpec::Create(_) => Mode::Create,
             ModeSpec::PassThrough(_) => Mode::PassThrough,
         };
         sqlx::query!(
             "INSERT INTO bindings (id, namespace, cluster, account_id, aws_partition, state, live,
-                                   mode, generation, spec, created_at, updated_at)
-             SELECT $1, $2, $3, $4, $5, 'provisioning', true, $6, $7, $8, now, now
+                                   mode, generation, spec, resource_name, created_at, updated_at)
+             SELECT $1, $2, $3, $4, $5, 'provisioning', true, $6, $7, $8, $9, now, now
              FROM service_now() AS now",
             id,
             self.namespace.as_str(),
@@ -229,6 +231,7 @@ impl Store {
             mode.as_str(),
             generation,
             to_json(spec),
+            name.as_str(),
         )
         .execute(&mut *connection)
         .await?;

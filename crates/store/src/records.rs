@@ -1,7 +1,7 @@
 //! Outcomes: what was done, recorded against the lease and the generation it was done under.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{Binding, Event};
+use engine_roles_domain::{Binding, BindingId, Event};
 
 use crate::audit::append;
 use crate::claims::binding_by_id;
@@ -57,10 +57,15 @@ impl Store {
                  state = $4, live = $5, spec = $6, applied_generation = $7, applied_spec = $8,
                  role = $9, profile = $10, policy = $11, drift = $12, last_error = $13,
                  receipt = $14, usable_after = $15, verified_at = $16, attempts = $17,
-                 reads_settle_at = $18, writes_settle_at = $19, updated_at = service_now(),
+                 reads_settle_at = $18, writes_settle_at = GREATEST(writes_settle_at, $19),
+                 updated_at = service_now(),
                  lease_token = CASE WHEN $20 THEN lease_token END,
                  lease_until = CASE WHEN $20 THEN lease_until END,
-                 due_at = CASE WHEN $20 THEN due_at ELSE $21 END
+                 -- While a write may still arrive, somebody looks again when it can no more.
+                 due_at = CASE WHEN $20 THEN due_at
+                     WHEN GREATEST(writes_settle_at, $19) > service_now()
+                         THEN LEAST($21, GREATEST(writes_settle_at, $19))
+                     ELSE $21 END
              WHERE id = $1 AND lease_token = $2 AND generation = $3
                AND lease_until > service_now()",
             binding.id.0,
@@ -115,7 +120,8 @@ impl Store {
         let generation = self.next_generation(&mut tx, &binding.cluster).await?;
         let written = sqlx::query!(
             "UPDATE bindings SET generation = $4, state = $5, spec = $6, last_error = $7,
-                 attempts = 0, reads_settle_at = $8, writes_settle_at = $9,
+                 attempts = 0, reads_settle_at = $8,
+                 writes_settle_at = GREATEST(writes_settle_at, $9),
                  updated_at = service_now()
              WHERE id = $1 AND lease_token = $2 AND generation = $3
                AND lease_until > service_now()",
@@ -144,12 +150,34 @@ impl Store {
         Ok(Recorded::Written)
     }
 
+    /// Says that a call may have reached AWS after its lease was lost: the binding's writes count
+    /// as unsettled from now on, and somebody looks again when a window has passed. Needs no
+    /// lease, and takes none away.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn unsettle(&self, id: BindingId) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE bindings b
+             SET writes_settle_at = GREATEST(b.writes_settle_at, late.at),
+                 due_at = LEAST(b.due_at, late.at)
+             FROM (SELECT service_now() + make_interval(secs => $2) AS at) late
+             WHERE b.id = $1",
+            id.0,
+            self.window.as_secs_f64(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
     /// Keeps what was learned about AWS under an intent that has changed meanwhile.
     async fn learn(&self, claim: &mut Claim, binding: &Binding) -> Result<Recorded, StoreError> {
         let mut tx = self.pool.begin().await?;
         let written = sqlx::query!(
             "UPDATE bindings SET
-                 role = $3, profile = $4, reads_settle_at = $5, writes_settle_at = $6,
+                 role = $3, profile = $4, reads_settle_at = $5,
+                 writes_settle_at = GREATEST(writes_settle_at, $6),
                  applied_generation = $7, applied_spec = $8, policy = $9, usable_after = $10
              WHERE id = $1 AND lease_token = $2 AND lease_until > service_now()",
             binding.id.0,
