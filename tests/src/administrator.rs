@@ -1,0 +1,93 @@
+//! Somebody else in the account: prepares roles and boundaries, and interferes by hand.
+
+use reqwest::Url;
+use serde_json::{Value, json};
+
+/// The access key that the service's calls are signed with.
+pub const SERVICE_ACCESS_KEY: &str = "AKIASERVICE000000000";
+/// The access key of everybody else.
+pub const ADMINISTRATOR_ACCESS_KEY: &str = "AKIAADMIN00000000000";
+
+/// A caller of IAM beside the service.
+#[derive(Clone, Debug)]
+pub struct Administrator {
+    endpoint: String,
+    http: reqwest::Client,
+}
+
+impl Administrator {
+    /// The administrator of the account at this endpoint.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build();
+        Self {
+            endpoint: endpoint.into(),
+            http: http.expect("a client without TLS can be built"),
+        }
+    }
+
+    /// Makes a call to IAM.
+    ///
+    /// # Panics
+    /// When IAM refuses it.
+    pub async fn call(&self, action: &str, parameters: &[(&str, &str)]) {
+        let mut url = Url::parse(&self.endpoint).expect("the sandbox has a URL");
+        url.query_pairs_mut()
+            .append_pair("Action", action)
+            .append_pair("Version", "2010-05-08")
+            .extend_pairs(parameters);
+        let signature = format!(
+            "AWS4-HMAC-SHA256 Credential={ADMINISTRATOR_ACCESS_KEY}/20250101/us-east-1/iam/aws4_request"
+        );
+        let request = self.http.post(url).header("authorization", signature);
+        let response = request.send().await.expect("the sandbox answers");
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        assert!(status.is_success(), "{action}: {status}: {text}");
+    }
+
+    /// Prepares a role that engines may carry; its ARN.
+    pub async fn prepare_role(&self, name: &str) -> String {
+        let trust = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": {"Service": "ec2.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }],
+        });
+        let trust = trust.to_string();
+        let parameters = [("RoleName", name), ("AssumeRolePolicyDocument", &trust)];
+        self.call("CreateRole", &parameters).await;
+        format!("arn:aws:iam::123456789012:role/{name}")
+    }
+
+    /// Prepares a managed policy, for a boundary; its ARN.
+    pub async fn prepare_policy(&self, name: &str) -> String {
+        let document = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": ["secretsmanager:GetSecretValue", "ssm:*"],
+                "Resource": "*",
+            }],
+        });
+        let document = document.to_string();
+        let parameters = [("PolicyName", name), ("PolicyDocument", &document)];
+        self.call("CreatePolicy", &parameters).await;
+        format!("arn:aws:iam::123456789012:policy/{name}")
+    }
+
+    /// Asks the sandbox itself: one of its own routes under `/_sandbox/`.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn steer(&self, route: &str, body: Value) -> Value {
+        let url = format!("{}/_sandbox/{route}", self.endpoint);
+        let response = self.http.post(url).json(&body).send().await;
+        let response = response.expect("the sandbox answers");
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        assert!(status.is_success(), "{route}: {status}: {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+}

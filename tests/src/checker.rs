@@ -1,0 +1,132 @@
+//! The one checker: what the service did, from outside, against what it promises.
+//!
+//! 1. No role or instance profile under our path without a live binding.
+//! 2. Every active binding's role, policy, trust, boundary, tags and profile exactly as meant.
+//! 3. Every acknowledged request is in the database.
+//! 4. Exactly one audit event for every change of state.
+//! 5. Every change at IAM has an intent that was recorded before it.
+//! 6. Nothing that isn't ours was touched.
+//!
+//! What is meant is worked out here once more, from the contract and not by the product's code.
+//! Only the names are the product's own: [`engine_roles_domain::resource_name`].
+
+mod contents;
+mod history;
+mod intents;
+mod meant;
+mod ownership;
+mod promises;
+
+use chrono::{DateTime, Utc};
+use engine_roles_iam_sandbox::Call;
+use serde_json::{Value, json};
+
+use crate::World;
+use crate::administrator::SERVICE_ACCESS_KEY;
+use crate::client::Acknowledged;
+use crate::database::{BindingRow, ClusterRow, EventRow};
+
+/// What is looked at, read once.
+pub struct Checker {
+    bindings: Vec<Named>,
+    clusters: Vec<ClusterRow>,
+    events: Vec<EventRow>,
+    roles: Vec<Value>,
+    profiles: Vec<Value>,
+    /// The service's own changes at IAM.
+    mutations: Vec<Mutation>,
+    acknowledged: Vec<Acknowledged>,
+    /// When each event was written by the machine's clock, in the order of `events`.
+    written: Vec<DateTime<Utc>>,
+    quiet: bool,
+}
+
+/// A binding and the name of all that is made for it.
+struct Named {
+    row: BindingRow,
+    name: String,
+}
+
+/// A call that changes something, and when it reached IAM.
+struct Mutation {
+    call: Call,
+    at: DateTime<Utc>,
+}
+
+impl Checker {
+    /// Reads the database, then AWS. The log of calls must be whole.
+    pub async fn read(world: &World) -> Self {
+        let clock = world.administrator.steer("clock", json!({})).await;
+        let started: DateTime<Utc> =
+            serde_json::from_value(clock["started_at"].clone()).expect("the sandbox has a start");
+        let calls = world.sandbox.calls(0).into_iter();
+        let mutations = calls.filter(|call| {
+            call.access_key.as_deref() == Some(SERVICE_ACCESS_KEY)
+                && !["Get", "List"]
+                    .iter()
+                    .any(|verb| call.action.starts_with(verb))
+        });
+        let mutations = mutations.map(|call| Mutation {
+            at: started + std::time::Duration::from_millis(call.started_ms),
+            call,
+        });
+        let mutations = mutations.collect();
+        let state = world.sandbox.state();
+        let list = |kind: &str| state[kind].as_array().cloned().unwrap_or_default();
+        let bindings = world.database.bindings().await.into_iter();
+        let bindings = bindings.map(|row| Named {
+            name: meant::name(&row),
+            row,
+        });
+        let events = world.database.events().await;
+        let written = events
+            .iter()
+            .map(|event| world.database.real_time(event.at));
+        Self {
+            written: written.collect(),
+            bindings: bindings.collect(),
+            clusters: world.database.clusters().await,
+            events,
+            roles: list("roles"),
+            profiles: list("instance_profiles"),
+            mutations,
+            acknowledged: world.acknowledged().all(),
+            quiet: false,
+        }
+    }
+
+    /// As [`Checker::read`], of a service that has come to rest: nothing may be on its way.
+    pub async fn read_at_rest(world: &World) -> Self {
+        Self {
+            quiet: true,
+            ..Self::read(world).await
+        }
+    }
+
+    /// All that is wrong, each in a sentence.
+    pub fn breaches(&self) -> Vec<String> {
+        let mut breaches = Vec::new();
+        self.check_ownership(&mut breaches);
+        self.check_contents(&mut breaches);
+        self.check_promises(&mut breaches);
+        self.check_history(&mut breaches);
+        self.check_intents(&mut breaches);
+        breaches
+    }
+
+    fn binding_named(&self, name: &str) -> Option<&BindingRow> {
+        let found = self.bindings.iter().find(|binding| binding.name == name);
+        found.map(|binding| &binding.row)
+    }
+
+    fn events_of(&self, binding: &BindingRow) -> impl Iterator<Item = &EventRow> {
+        let id = binding.id;
+        self.events
+            .iter()
+            .filter(move |event| event.binding_id == id)
+    }
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}

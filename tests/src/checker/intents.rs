@@ -1,0 +1,42 @@
+//! Invariant 5: every change at IAM has an intent that was recorded before it.
+
+use super::{Checker, Mutation};
+use crate::database::EventRow;
+
+impl Checker {
+    pub(super) fn check_intents(&self, breaches: &mut Vec<String>) {
+        for mutation in &self.mutations {
+            let call = &mutation.call;
+            let names = ["InstanceProfileName", "RoleName"];
+            let mut names = names.iter().filter_map(|name| call.params.get(*name));
+            let Some(binding) = names.find_map(|name| self.binding_named(name)) else {
+                continue; // Said under 6.
+            };
+            let written = self.events.iter().zip(&self.written);
+            let before = written
+                .filter(|(event, at)| event.binding_id == binding.id && **at <= mutation.at)
+                .map(|(event, _)| event);
+            let intended = before.into_iter().any(|event| intends(event, mutation));
+            if !intended {
+                breaches.push(format!(
+                    "5: call {} {} for {} at {} has no intent before it",
+                    call.n, call.action, binding.cluster, mutation.at
+                ));
+            }
+        }
+    }
+}
+
+/// Whether an event is one after which such a call may come.
+fn intends(event: &EventRow, mutation: &Mutation) -> bool {
+    let removes = ["Delete", "Remove", "Detach"]
+        .iter()
+        .any(|verb| mutation.call.action.starts_with(verb));
+    if removes {
+        return ["deleting", "deleted", "failed"].contains(&event.to_state.as_str());
+    }
+    matches!(
+        event.action.as_str(),
+        "provision_requested" | "update_requested"
+    )
+}

@@ -1,0 +1,126 @@
+//! What a binding's role should be, by the contract.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine_roles_domain::{BindingId, ClusterName, Namespace, RolePrefix, resource_name};
+use serde_json::{Value, json};
+
+use crate::database::BindingRow;
+use crate::world::policy_document;
+
+/// The name of what is made for a binding.
+pub(super) fn name(row: &BindingRow) -> String {
+    let prefix = row.spec["role_prefix"].as_str().unwrap_or_default();
+    let prefix = RolePrefix::parse(prefix).expect("the database holds valid prefixes");
+    let cluster = ClusterName::parse(&row.cluster).expect("the database holds valid clusters");
+    let namespace = Namespace::parse(&row.namespace).expect("the database holds valid names");
+    resource_name(&prefix, &cluster, &namespace, BindingId(row.id)).to_string()
+}
+
+/// The path of all that an installation makes.
+pub(super) fn path(row: &BindingRow) -> String {
+    format!("/ai-unlimited/engine/{}/", row.namespace)
+}
+
+/// All tags.
+pub(super) fn tags(row: &BindingRow) -> BTreeMap<String, String> {
+    let own = [
+        ("managed-by", "engine-roles".to_owned()),
+        ("namespace", row.namespace.clone()),
+        ("cluster", row.cluster.clone()),
+        ("binding-id", row.id.to_string()),
+    ];
+    let own = own.map(|(key, value)| (format!("ai-unlimited:{key}"), value));
+    let user = row.spec["tags"].as_object().into_iter().flatten();
+    let user =
+        user.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()));
+    own.into_iter().chain(user).collect()
+}
+
+/// Who may assume the role.
+pub(super) fn trust(row: &BindingRow) -> Value {
+    let principal = match row.aws_partition.as_str() {
+        "aws-cn" => "ec2.amazonaws.com.cn",
+        _ => "ec2.amazonaws.com",
+    };
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"Service": principal},
+            "Action": "sts:AssumeRole",
+        }],
+    })
+}
+
+/// What the role may do.
+pub(super) fn policy(row: &BindingRow) -> Value {
+    let (partition, account) = (&row.aws_partition, &row.account_id);
+    let region = row.spec["region"].as_str().unwrap_or_default();
+    let cluster = &row.cluster;
+    let below = format!(
+        "arn:{partition}:secretsmanager:{region}:{account}:secret:compute-engine/{cluster}/"
+    );
+    let resources: Vec<String> = match &row.spec["secrets"] {
+        Value::Array(names) => names
+            .iter()
+            .map(|name| format!("{below}{}-??????", name.as_str().unwrap_or_default()))
+            .collect(),
+        _ => vec![format!("{below}*")],
+    };
+    let mut statements = vec![json!({
+        "Effect": "Allow",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": resources,
+    })];
+    if row.spec["session_manager"] == true {
+        let document = policy_document("session-manager");
+        statements.extend(
+            document["Statement"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default(),
+        );
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// The meaning of a document: its statements in any order, lists in any order, one element or a
+/// list of it, without the names of the statements.
+pub(super) fn meaning(document: &Value) -> BTreeSet<String> {
+    let statements = as_list(&document["Statement"]);
+    let plain = statements.into_iter().map(|statement| {
+        let mut parts: Vec<String> = statement
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| *key != "Sid")
+            .map(|(key, value)| format!("{key}={}", flat(value)))
+            .collect();
+        parts.sort();
+        parts.join(" ")
+    });
+    plain.collect()
+}
+
+fn flat(value: &Value) -> String {
+    if let Some(map) = value.as_object() {
+        let parts = map
+            .iter()
+            .map(|(key, value)| format!("{key}={}", flat(value)));
+        let mut parts: Vec<String> = parts.collect();
+        parts.sort();
+        return format!("{{{}}}", parts.join(","));
+    }
+    let mut parts: Vec<String> = as_list(value).into_iter().map(Value::to_string).collect();
+    parts.sort();
+    format!("[{}]", parts.join(","))
+}
+
+fn as_list(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(list) => list.iter().collect(),
+        Value::Null => Vec::new(),
+        one => vec![one],
+    }
+}

@@ -1,0 +1,75 @@
+//! Invariants 1 and 6: what stands under our path is somebody's, and we touch nothing else.
+
+use serde_json::Value;
+
+use super::{Checker, Mutation, text};
+use crate::database::BindingRow;
+
+const OUR_PATH: &str = "/ai-unlimited/engine/";
+
+impl Checker {
+    pub(super) fn check_ownership(&self, breaches: &mut Vec<String>) {
+        let kinds = [("role", &self.roles), ("instance profile", &self.profiles)];
+        for (kind, all) in kinds {
+            for found in all.iter().filter(|found| is_under_our_path(found)) {
+                let name = text(found, "name");
+                match self.binding_named(name) {
+                    None => breaches.push(format!("1: {kind} {name} belongs to no binding")),
+                    Some(binding) if !binding.live => breaches.push(format!(
+                        "1: {kind} {name} is there, and its binding is {} and over",
+                        binding.state
+                    )),
+                    Some(_) => {}
+                }
+            }
+        }
+        for mutation in &self.mutations {
+            if let Some(reason) = self.touches_foreign(mutation) {
+                breaches.push(format!(
+                    "6: call {} {} {reason}",
+                    mutation.call.n, mutation.call.action
+                ));
+            }
+        }
+    }
+
+    fn touches_foreign(&self, mutation: &Mutation) -> Option<String> {
+        let parameter = |name: &str| mutation.call.params.get(name).map(String::as_str);
+        let (role, profile) = (parameter("RoleName"), parameter("InstanceProfileName"));
+        let Some(binding) = profile.or(role).and_then(|name| self.binding_named(name)) else {
+            return Some(format!(
+                "touches {role:?} {profile:?}, which is no binding's"
+            ));
+        };
+        let Some(role) = role else { return None };
+        let own = self.binding_named(role).map(|row| row.id) == Some(binding.id);
+        let created = binding.mode == "create";
+        if profile.is_none() {
+            return (!own || !created)
+                .then(|| format!("writes to role {role}, which was not made here"));
+        }
+        (role != role_in_profile(binding, &self.name_of(binding)))
+            .then(|| format!("is about role {role}, which does not belong there"))
+    }
+
+    fn name_of(&self, binding: &BindingRow) -> String {
+        let found = self
+            .bindings
+            .iter()
+            .find(|named| named.row.id == binding.id);
+        found.map(|named| named.name.clone()).unwrap_or_default()
+    }
+}
+
+/// The role that belongs into a binding's instance profile.
+pub(super) fn role_in_profile(binding: &BindingRow, own: &str) -> String {
+    if binding.mode == "create" {
+        return own.to_owned();
+    }
+    let named = text(&binding.spec, "iam_role");
+    named.rsplit('/').next().unwrap_or(named).to_owned()
+}
+
+fn is_under_our_path(found: &Value) -> bool {
+    text(found, "path").starts_with(OUR_PATH)
+}

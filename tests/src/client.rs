@@ -1,0 +1,258 @@
+//! A caller of the service.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+/// What the service answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub text: String,
+    /// The body as JSON; null where it is none.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body, of an answer that has this status.
+    ///
+    /// # Panics
+    /// When it has another, with the whole answer.
+    #[track_caller]
+    pub fn expect(&self, status: u16) -> &Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        &self.body
+    }
+
+    /// The body, of a problem that has this status and code.
+    ///
+    /// # Panics
+    /// When it is none, or has others.
+    #[track_caller]
+    pub fn expect_problem(&self, status: u16, code: &str) -> &Value {
+        assert_eq!(
+            (self.status, self.code()),
+            (status, Some(code)),
+            "{}",
+            self.text
+        );
+        assert_eq!(
+            self.header(CONTENT_TYPE.as_str()),
+            Some("application/problem+json")
+        );
+        assert_eq!(self.body["status"], status, "{}", self.text);
+        for field in ["type", "title", "detail", "request_id"] {
+            assert!(self.body[field].is_string(), "no {field}: {}", self.text);
+        }
+        &self.body
+    }
+
+    /// The stable code of a problem.
+    pub fn code(&self) -> Option<&str> {
+        self.body["code"].as_str()
+    }
+
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// A request to change something that was answered with success: the service may not forget it.
+#[derive(Clone, Debug)]
+pub struct Acknowledged {
+    /// PUT or DELETE.
+    pub method: Method,
+    /// The cluster.
+    pub cluster: String,
+    /// 200, 201 or 202.
+    pub status: u16,
+    /// The binding in the answer.
+    pub binding_id: String,
+    /// The generation in the answer.
+    pub generation: i64,
+    /// The request's id.
+    pub request_id: String,
+}
+
+/// What all callers of one world were told.
+#[derive(Clone, Debug, Default)]
+pub struct Acknowledgements(Arc<Mutex<Vec<Acknowledged>>>);
+
+impl Acknowledgements {
+    /// All so far, in the order of the answers.
+    pub fn all(&self) -> Vec<Acknowledged> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note(&self, method: &Method, path: &str, answer: &Answer) {
+        let changes = *method == Method::PUT || *method == Method::DELETE;
+        if !changes || !(200..=202).contains(&answer.status) {
+            return;
+        }
+        let text = |field: &str| answer.body[field].as_str().unwrap_or_default().to_owned();
+        let acknowledged = Acknowledged {
+            method: method.clone(),
+            cluster: path.split('/').nth(3).unwrap_or_default().to_owned(),
+            status: answer.status,
+            binding_id: text("binding_id"),
+            generation: answer.body["generation"].as_i64().unwrap_or_default(),
+            request_id: answer.header("x-request-id").unwrap_or_default().to_owned(),
+        };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(acknowledged);
+    }
+}
+
+/// A caller with a key, at one replica.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    headers: HeaderMap,
+    acknowledged: Acknowledgements,
+}
+
+impl Client {
+    /// A caller that holds this key.
+    pub fn new(address: SocketAddr, key: &str, acknowledged: Acknowledgements) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build();
+        let caller = Self {
+            http: http.expect("a client without TLS can be built"),
+            base: format!("http://{address}"),
+            headers: HeaderMap::new(),
+            acknowledged,
+        };
+        caller.with("authorization", &format!("Bearer {key}"))
+    }
+
+    /// The same caller, who also sends this header, in place of one that it sent before.
+    #[must_use]
+    pub fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut caller = self.clone();
+        let value = HeaderValue::from_str(value).expect("tests send sane headers");
+        caller.headers.insert(HeaderName::from_static(name), value);
+        caller
+    }
+
+    /// The same caller without a key.
+    #[must_use]
+    pub fn anonymous(&self) -> Self {
+        let mut caller = self.clone();
+        caller.headers.remove("authorization");
+        caller
+    }
+
+    /// The same caller with `Prefer: respond-async`.
+    #[must_use]
+    pub fn in_no_hurry(&self) -> Self {
+        self.with("prefer", "respond-async")
+    }
+
+    /// The same caller, who waits as long as the service lets it.
+    #[must_use]
+    pub fn patient(&self) -> Self {
+        self.with("prefer", "wait=120")
+    }
+
+    /// The same caller with `If-Match`.
+    #[must_use]
+    pub fn if_match(&self, tag: &str) -> Self {
+        self.with("if-match", tag)
+    }
+
+    /// `PUT /v1/clusters/{cluster}/role`.
+    pub async fn put(&self, cluster: &str, body: Value) -> Answer {
+        let request = self.request(Method::PUT, &role(cluster)).json(&body);
+        self.send(request).await
+    }
+
+    /// `PUT` with an empty object: a role by the defaults.
+    pub async fn provision(&self, cluster: &str) -> Answer {
+        self.put(cluster, json!({})).await
+    }
+
+    /// `GET /v1/clusters/{cluster}/role`.
+    pub async fn get(&self, cluster: &str) -> Answer {
+        self.fetch(&role(cluster)).await
+    }
+
+    /// `DELETE /v1/clusters/{cluster}/role`.
+    pub async fn delete(&self, cluster: &str) -> Answer {
+        self.send(self.request(Method::DELETE, &role(cluster)))
+            .await
+    }
+
+    /// `POST /v1/clusters/{cluster}/role/plan`.
+    pub async fn plan(&self, cluster: &str, body: Value) -> Answer {
+        let path = format!("{}/plan", role(cluster));
+        self.send(self.request(Method::POST, &path).json(&body))
+            .await
+    }
+
+    /// `GET /v1/clusters?{query}`.
+    pub async fn list(&self, query: &str) -> Answer {
+        self.fetch(&format!("/v1/clusters?{query}")).await
+    }
+
+    /// `GET /v1/audit?{query}`.
+    pub async fn audit(&self, query: &str) -> Answer {
+        self.fetch(&format!("/v1/audit?{query}")).await
+    }
+
+    /// `GET` of a path.
+    pub async fn fetch(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// A request with this caller's headers, to be completed and given to [`Client::send`].
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.base);
+        self.http.request(method, url).headers(self.headers.clone())
+    }
+
+    /// Sends a request.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        self.try_send(request)
+            .await
+            .expect("the service answers what it is asked")
+    }
+
+    /// Sends a request to a service that may be gone before it answers.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn try_send(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+        let request = request.build()?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = self.http.execute(request).await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await?;
+        let answer = Answer {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        };
+        self.acknowledged.note(&method, &path, &answer);
+        Ok(answer)
+    }
+}
+
+/// The path of a cluster's role.
+pub fn role(cluster: &str) -> String {
+    format!("/v1/clusters/{cluster}/role")
+}

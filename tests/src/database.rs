@@ -1,0 +1,192 @@
+//! The database from outside: what it holds, and its clock.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_postgres::NoTls;
+
+/// A row of `bindings`, as far as tests look at it.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "the migration names them")]
+pub struct BindingRow {
+    pub id: uuid::Uuid,
+    pub namespace: String,
+    pub cluster: String,
+    pub account_id: String,
+    pub aws_partition: String,
+    pub state: String,
+    pub live: bool,
+    pub mode: String,
+    pub generation: i64,
+    pub applied_generation: Option<i64>,
+    pub spec: Value,
+    pub role: Option<Value>,
+    pub profile: Option<Value>,
+    pub policy: Option<Value>,
+    pub drift: Value,
+    pub last_error: Option<Value>,
+    pub receipt: Option<Value>,
+    pub verified_at: Option<DateTime<Utc>>,
+    pub due_at: Option<DateTime<Utc>>,
+    pub lease_until: Option<DateTime<Utc>>,
+    pub writes_settle_at: Option<DateTime<Utc>>,
+    pub attempts: i32,
+}
+
+/// A row of `audit_events`.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "the migration names them")]
+pub struct EventRow {
+    pub id: uuid::Uuid,
+    pub seq: Option<i64>,
+    pub at: DateTime<Utc>,
+    pub cluster: String,
+    pub binding_id: uuid::Uuid,
+    pub generation: i64,
+    pub action: String,
+    pub actor: String,
+    pub request_id: Option<String>,
+    pub from_state: Option<String>,
+    pub to_state: String,
+    pub detail: Value,
+}
+
+/// A row of `clusters`.
+#[derive(Clone, Debug, Deserialize)]
+#[allow(missing_docs, reason = "the migration names them")]
+pub struct ClusterRow {
+    pub namespace: String,
+    pub cluster: String,
+    pub generation: i64,
+}
+
+/// From this moment on the database's clock is ahead by so much.
+#[derive(Clone, Copy, Debug)]
+struct Shift {
+    since: DateTime<Utc>,
+    ahead: TimeDelta,
+}
+
+/// A view of a service's database that does not go through the service.
+#[derive(Debug)]
+pub struct Database {
+    url: String,
+    shifts: Mutex<Vec<Shift>>,
+}
+
+impl Database {
+    /// The database at this URL.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            shifts: Mutex::default(),
+        }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// All bindings, oldest first.
+    pub async fn bindings(&self) -> Vec<BindingRow> {
+        self.rows("SELECT * FROM bindings ORDER BY created_at, id")
+            .await
+    }
+
+    /// The newest binding of a cluster.
+    pub async fn binding(&self, cluster: &str) -> Option<BindingRow> {
+        let bindings = self.bindings().await;
+        bindings
+            .into_iter()
+            .filter(|binding| binding.cluster == cluster)
+            .max_by_key(|binding| binding.generation)
+    }
+
+    /// All audit events in the order in which they were written.
+    pub async fn events(&self) -> Vec<EventRow> {
+        self.rows("SELECT * FROM audit_events ORDER BY seq NULLS LAST, at, generation, id")
+            .await
+    }
+
+    /// All clusters.
+    pub async fn clusters(&self) -> Vec<ClusterRow> {
+        self.rows("SELECT * FROM clusters").await
+    }
+
+    /// Moves the clock that all replicas go by forward: leases run out, checks fall due.
+    pub async fn advance(&self, by: Duration) {
+        let by = TimeDelta::from_std(by).expect("tests move by less than ages");
+        let ahead = self.ahead() + by;
+        let text = format!(
+            "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+             AS $$ SELECT clock_timestamp() + interval '{} milliseconds' $$",
+            ahead.num_milliseconds()
+        );
+        // Counted from before the change, so that no event lies before the shift it was
+        // written under.
+        let since = Utc::now();
+        self.execute(&text).await;
+        self.lock().push(Shift { since, ahead });
+    }
+
+    /// When, by the machine's clock, the database's clock showed this.
+    pub fn real_time(&self, shown: DateTime<Utc>) -> DateTime<Utc> {
+        let shifts = self.lock();
+        let under = shifts
+            .iter()
+            .rev()
+            .find(|shift| shown >= shift.since + shift.ahead);
+        shown - under.map_or(TimeDelta::zero(), |shift| shift.ahead)
+    }
+
+    /// Runs statements.
+    pub async fn execute(&self, statements: &str) {
+        let client = self.connect().await;
+        client
+            .batch_execute(statements)
+            .await
+            .unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+    }
+
+    /// The rows of a query, each read from its columns by name.
+    pub async fn rows<T: DeserializeOwned>(&self, query: &str) -> Vec<T> {
+        let client = self.connect().await;
+        let query = format!("SELECT row_to_json(found)::text FROM ({query}) AS found");
+        let rows = client
+            .query(&query, &[])
+            .await
+            .unwrap_or_else(|error| panic!("{query}: {error:?}"));
+        let read = rows.iter().map(|row| {
+            let text: &str = row.get(0);
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+        });
+        read.collect()
+    }
+
+    // A connection for each look: one that is kept would not survive a restart of the server.
+    async fn connect(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls)
+            .await
+            .unwrap_or_else(|error| panic!("could not look into the database: {error:?}"));
+        tokio::spawn(connection);
+        client
+            .batch_execute("SET TIME ZONE 'UTC'")
+            .await
+            .expect("a setting is a setting");
+        client
+    }
+
+    fn ahead(&self) -> TimeDelta {
+        let shifts = self.lock();
+        shifts.last().map_or(TimeDelta::zero(), |shift| shift.ahead)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Shift>> {
+        self.shifts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

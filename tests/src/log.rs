@@ -1,0 +1,57 @@
+//! What a service logged.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use serde_json::Value;
+
+/// The lines that a process has written so far.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Log {
+    /// Reads a process's output to its end, on a thread of its own.
+    pub fn follow(output: impl Read + Send + 'static) -> Self {
+        let log = Self::default();
+        let lines = Arc::clone(&log.lines);
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                lines
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(line);
+            }
+        });
+        log
+    }
+
+    /// All lines.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// All lines as one text.
+    pub fn text(&self) -> String {
+        self.lines().join("\n")
+    }
+
+    /// The lines that are JSON.
+    pub fn entries(&self) -> Vec<Value> {
+        let lines = self.lines();
+        let entries = lines.iter().map(|line| serde_json::from_str(line));
+        entries.filter_map(Result::ok).collect()
+    }
+
+    /// The first entry with this message.
+    pub fn find(&self, message: &str) -> Option<Value> {
+        self.entries()
+            .into_iter()
+            .find(|entry| entry["message"] == message)
+    }
+}

@@ -1,0 +1,157 @@
+//! One replica: the real binary as a process.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::binary::service_binary;
+use crate::log::Log;
+use crate::patience::eventually;
+use crate::undertaker;
+
+/// Variables that a developer's shell may hold and that would change what a service does.
+const INHERITED: [&str; 3] = ["AWS_", "ENGINE_ROLES_", "DATABASE_URL"];
+const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
+
+/// A process that runs `engine-roles`. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Service {
+    child: Child,
+    address: SocketAddr,
+    log: Log,
+}
+
+/// The command line and environment of a process, with nothing inherited that matters to it.
+pub fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
+    let mut command = Command::new(service_binary());
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let proxy = PROXIES.iter().any(|proxy| text.eq_ignore_ascii_case(proxy));
+        if proxy || INHERITED.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command.envs(environment);
+    command
+}
+
+impl Service {
+    /// Starts a replica and waits until it listens.
+    ///
+    /// # Panics
+    /// When it ends before, with its log.
+    pub async fn start(environment: &BTreeMap<String, String>) -> Self {
+        let mut child = command(&["serve"], environment)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be run");
+        undertaker::register(child.id());
+        let log = Log::follow(child.stderr.take().expect("it was piped"));
+        let mut unheard = KilledOnDrop(Some(child));
+        let address = eventually("the service listens", async || {
+            let ended = unheard.child().try_wait().expect("it is our child");
+            if let Some(status) = ended {
+                panic!("the service ended with {status}:\n{}", log.text());
+            }
+            let entry = log.find("listening")?;
+            let address = entry["address"].as_str().expect("the line has an address");
+            Some(address.parse().expect("it is an address"))
+        })
+        .await;
+        let child = unheard.0.take().expect("it is taken once");
+        Self {
+            child,
+            address,
+            log,
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_none()
+    }
+
+    /// Sends SIGTERM and does not wait.
+    pub fn ask_to_stop(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.ask_to_stop();
+        self.ended().await
+    }
+
+    /// Sends SIGKILL and waits for the end.
+    pub async fn kill(&mut self) -> ExitStatus {
+        self.signal(Signal::KILL);
+        self.ended().await
+    }
+
+    /// Sends SIGSTOP: it stands still, with all its connections open.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Sends SIGCONT.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        eventually("the service ends", async || {
+            self.child.try_wait().expect("it is our child")
+        })
+        .await
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("process ids are small");
+        let pid = Pid::from_raw(pid).expect("process ids are not 0");
+        kill_process(pid, signal).expect("a child that was not waited for can be signalled");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        bury(&mut self.child);
+    }
+}
+
+struct KilledOnDrop(Option<Child>);
+
+impl KilledOnDrop {
+    fn child(&mut self) -> &mut Child {
+        self.0.as_mut().expect("it is there until it is taken")
+    }
+}
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            bury(child);
+        }
+    }
+}
+
+fn bury(child: &mut Child) {
+    // Both say only that it has ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+    undertaker::forget(child.id());
+}

@@ -1,0 +1,438 @@
+//! A service with all that it needs, for one test.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_roles_embedded_postgres::{Postgres, PostgresConfig, TestDatabase, test_database};
+use engine_roles_iam_sandbox::{Call, Fault, Sandbox, SandboxConfig};
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::administrator::{Administrator, SERVICE_ACCESS_KEY};
+use crate::checker::Checker;
+use crate::client::{Acknowledgements, Client};
+use crate::database::Database;
+use crate::patience::eventually;
+use crate::service::Service;
+
+/// How many worlds there are at once: the shared server has room for so many replicas' pools.
+const WORLDS: usize = 4;
+
+/// The secret key of the service's AWS credentials; nothing looks at it, and no log may have it.
+pub const SERVICE_SECRET_KEY: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY42";
+
+/// What a world is like, before it is.
+#[derive(Debug)]
+pub struct WorldBuilder {
+    environment: BTreeMap<String, String>,
+    sandbox: SandboxConfig,
+    faults: Vec<Fault>,
+    replicas: usize,
+    own_server: bool,
+    waits_until_ready: bool,
+}
+
+impl WorldBuilder {
+    /// Sets a variable of the service's environment; an empty value takes it away.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        if value.is_empty() {
+            self.environment.remove(name);
+        } else {
+            self.environment.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// Changes what the sandbox is like.
+    #[must_use]
+    pub fn sandbox(mut self, change: impl FnOnce(&mut SandboxConfig)) -> Self {
+        change(&mut self.sandbox);
+        self
+    }
+
+    /// How long each call to AWS takes: with some, calls that run side by side are seen to.
+    #[must_use]
+    pub fn latency(self, milliseconds: u64) -> Self {
+        self.sandbox(|sandbox| sandbox.latency = Duration::from_millis(milliseconds))
+    }
+
+    /// Every call to AWS is decided by this document, one of `policies/`.
+    #[must_use]
+    pub fn identity(self, policy: &str) -> Self {
+        let policy = policy_document(policy);
+        self.sandbox(|sandbox| sandbox.identity_policy = Some(policy))
+    }
+
+    /// Faults that are there from the start.
+    #[must_use]
+    pub fn faults(mut self, faults: Value) -> Self {
+        self.faults = faults_of(faults);
+        self
+    }
+
+    /// How many replicas there are, on one database and one sandbox.
+    #[must_use]
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// On a Postgres server of this world's own, which may be stopped and killed.
+    #[must_use]
+    pub fn own_postgres(mut self) -> Self {
+        self.own_server = true;
+        self
+    }
+
+    /// Does not wait until the service is ready, only until it listens.
+    #[must_use]
+    pub fn not_yet_ready(mut self) -> Self {
+        self.waits_until_ready = false;
+        self
+    }
+
+    /// Starts it all.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn start(self) -> World {
+        static PLACES: std::sync::OnceLock<Arc<Semaphore>> = std::sync::OnceLock::new();
+        let places = PLACES.get_or_init(|| Arc::new(Semaphore::new(WORLDS)));
+        let place = Arc::clone(places)
+            .acquire_owned()
+            .await
+            .expect("nobody closes it");
+        let data = Data::new(self.own_server).await;
+        let sandbox = Sandbox::start(self.sandbox)
+            .await
+            .expect("the sandbox starts");
+        sandbox.set_faults(self.faults);
+        let key = format!(
+            "{}{}",
+            uuid::Uuid::new_v4().simple(),
+            uuid::Uuid::new_v4().simple()
+        );
+        let mut environment = self.environment;
+        environment
+            .entry("AWS_ENDPOINT_URL".to_owned())
+            .or_insert_with(|| sandbox.endpoint());
+        environment
+            .entry("DATABASE_URL".to_owned())
+            .or_insert_with(|| data.url().to_owned());
+        environment.insert("ENGINE_ROLES_INIT_API_KEY".to_owned(), key.clone());
+        let mut world = World {
+            administrator: Administrator::new(sandbox.endpoint()),
+            replicas: Vec::new(),
+            database: Database::new(data.url()),
+            sandbox,
+            data,
+            environment,
+            key,
+            acknowledged: Acknowledgements::default(),
+            _place: place,
+        };
+        for _ in 0..self.replicas {
+            world.add_replica().await;
+        }
+        if self.waits_until_ready {
+            world.ready().await;
+        }
+        world
+    }
+}
+
+/// Where the database is.
+#[derive(Debug)]
+enum Data {
+    Shared(TestDatabase),
+    Own { server: Box<Postgres>, url: String },
+}
+
+impl Data {
+    async fn new(own: bool) -> Self {
+        if !own {
+            return Self::Shared(test_database().await);
+        }
+        let config = PostgresConfig {
+            own: true,
+            ..PostgresConfig::default()
+        };
+        let server = Postgres::start(config).await.expect("Postgres starts");
+        let url = server
+            .create_database("engine_roles")
+            .await
+            .expect("a fresh server makes a database");
+        Self::Own {
+            server: Box::new(server),
+            url,
+        }
+    }
+
+    fn url(&self) -> &str {
+        match self {
+            Self::Shared(database) => database.url(),
+            Self::Own { url, .. } => url,
+        }
+    }
+}
+
+/// A running service, its database, and the AWS account that it works in. All of it ends with
+/// the test; the logs are shown when that fails.
+pub struct World {
+    /// The replicas. They come first here, and so end first.
+    pub replicas: Vec<Service>,
+    /// The database, from outside.
+    pub database: Database,
+    /// The AWS account.
+    pub sandbox: Sandbox,
+    /// Somebody else in the account.
+    pub administrator: Administrator,
+    data: Data,
+    environment: BTreeMap<String, String>,
+    key: String,
+    acknowledged: Acknowledgements,
+    _place: OwnedSemaphorePermit,
+}
+
+impl World {
+    /// A world as most tests want it: one replica, IAM at once, the defaults for all else.
+    pub async fn start() -> Self {
+        Self::build().start().await
+    }
+
+    /// A world to be described.
+    pub fn build() -> WorldBuilder {
+        let environment = [
+            ("ENGINE_ROLES_LISTEN", "127.0.0.1:0"),
+            ("ENGINE_ROLES_LOG", "info,engine_roles_iam=debug"),
+            ("ENGINE_ROLES_LOG_FORMAT", "json"),
+            ("ENGINE_ROLES_POLL_INTERVAL", "50ms"),
+            ("AWS_ACCESS_KEY_ID", SERVICE_ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SERVICE_SECRET_KEY),
+            ("AWS_REGION", "us-west-2"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        WorldBuilder {
+            environment: environment.into(),
+            sandbox: SandboxConfig::default(),
+            faults: Vec::new(),
+            replicas: 1,
+            own_server: false,
+            waits_until_ready: true,
+        }
+    }
+
+    /// A caller of the first replica.
+    pub fn client(&self) -> Client {
+        self.client_of(0)
+    }
+
+    /// A caller of one replica.
+    pub fn client_of(&self, replica: usize) -> Client {
+        let address = self.replicas[replica].address();
+        Client::new(address, &self.key, self.acknowledged.clone())
+    }
+
+    /// The API key that callers hold.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What the service's processes are started with.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
+    /// What callers were told.
+    pub fn acknowledged(&self) -> &Acknowledgements {
+        &self.acknowledged
+    }
+
+    /// The Postgres server of [`WorldBuilder::own_postgres`].
+    ///
+    /// # Panics
+    /// When the world has none of its own.
+    pub fn postgres(&mut self) -> &mut Postgres {
+        match &mut self.data {
+            Data::Own { server, .. } => server,
+            Data::Shared(_) => panic!("this world shares its server: see own_postgres"),
+        }
+    }
+
+    /// Starts one more replica.
+    pub async fn add_replica(&mut self) {
+        let service = Service::start(&self.environment).await;
+        self.replicas.push(service);
+    }
+
+    /// Starts a replica anew, with other settings if they were changed meanwhile, and waits
+    /// until it is ready. Kills the old process if it still runs.
+    pub async fn restart(&mut self, replica: usize) {
+        self.replicas[replica] = Service::start(&self.environment).await;
+        self.ready_at(replica).await;
+    }
+
+    /// Changes a variable for processes that are started from now on.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Waits until all replicas are ready and know their account.
+    pub async fn ready(&self) {
+        for replica in 0..self.replicas.len() {
+            self.ready_at(replica).await;
+        }
+    }
+
+    async fn ready_at(&self, replica: usize) {
+        let client = self.client_of(replica).anonymous();
+        eventually("the service is ready", async || {
+            let answer = client.fetch("/readyz").await;
+            (answer.body["status"] == "ready").then_some(())
+        })
+        .await;
+    }
+
+    /// Moves the database's clock and the sandbox's.
+    pub async fn advance(&self, by: Duration) {
+        self.sandbox.advance(by);
+        self.database.advance(by).await;
+    }
+
+    /// Sets faults, in the sandbox's JSON.
+    pub fn set_faults(&self, faults: Value) {
+        self.sandbox.set_faults(faults_of(faults));
+    }
+
+    /// Lets IAM decide by one of the documents of `policies/` from now on.
+    pub async fn become_identity(&self, policy: &str) {
+        let policy = policy_document(policy);
+        self.administrator.steer("identity-policy", policy).await;
+    }
+
+    /// The number of the last call that reached AWS.
+    pub fn mark(&self) -> u64 {
+        self.sandbox.calls(0).last().map_or(0, |call| call.n)
+    }
+
+    /// The service's own calls to IAM after a mark; STS apart.
+    pub fn iam_calls(&self, since: u64) -> Vec<Call> {
+        let mut calls = self.sandbox.calls(since);
+        calls.retain(|call| {
+            call.action != "GetCallerIdentity"
+                && call.access_key.as_deref() == Some(SERVICE_ACCESS_KEY)
+        });
+        calls
+    }
+
+    /// The calls after a mark that change something.
+    pub fn mutations(&self, since: u64) -> Vec<Call> {
+        let mut calls = self.iam_calls(since);
+        calls.retain(|call| !call.action.starts_with("Get") && !call.action.starts_with("List"));
+        calls
+    }
+
+    /// Waits until a call of this name has reached AWS after a mark.
+    pub async fn reached(&self, action: &str, since: u64) -> Call {
+        eventually(&format!("{action} reaches IAM"), async || {
+            let calls = self.sandbox.calls(since);
+            calls.into_iter().find(|call| call.action == action)
+        })
+        .await
+    }
+
+    /// The sandbox's role of this name.
+    pub fn role(&self, name: &str) -> Option<Value> {
+        find(&self.sandbox.state()["roles"], name)
+    }
+
+    /// The sandbox's instance profile of this name.
+    pub fn instance_profile(&self, name: &str) -> Option<Value> {
+        find(&self.sandbox.state()["instance_profiles"], name)
+    }
+
+    /// Whether the account holds nothing under our path.
+    pub fn holds_nothing_of_ours(&self) -> bool {
+        let state = self.sandbox.state();
+        let all = [&state["roles"], &state["instance_profiles"]];
+        let mut all = all.into_iter().filter_map(Value::as_array).flatten();
+        !all.any(|found| {
+            found["path"]
+                .as_str()
+                .is_some_and(|path| path.starts_with("/ai-unlimited/engine/"))
+        })
+    }
+
+    /// Waits until the newest binding of a cluster is in this state.
+    pub async fn reaches(&self, cluster: &str, state: &str) -> Value {
+        let client = self.client();
+        eventually(&format!("{cluster} is {state}"), async || {
+            let answer = client.get(cluster).await;
+            (answer.body["state"] == state).then_some(answer.body)
+        })
+        .await
+    }
+
+    /// Checks that nothing is lost, forgotten, made twice or touched that is not ours.
+    ///
+    /// # Panics
+    /// With all that is wrong.
+    pub async fn assert_sound(&self) {
+        let breaches = Checker::read(self).await.breaches();
+        assert!(
+            breaches.is_empty(),
+            "{} breaches:\n{}",
+            breaches.len(),
+            breaches.join("\n")
+        );
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for (number, replica) in self.replicas.iter().enumerate() {
+            eprintln!("--- log of replica {number}\n{}", replica.log().text());
+        }
+        let calls = self.sandbox.calls(0);
+        eprintln!("--- calls to AWS");
+        for call in calls {
+            eprintln!(
+                "{} {} {}..{:?} {:?} {:?}",
+                call.n, call.action, call.started_ms, call.ended_ms, call.status, call.error
+            );
+        }
+    }
+}
+
+/// One of the documents of `policies/`.
+///
+/// # Panics
+/// When there is none of that name.
+pub fn policy_document(name: &str) -> Value {
+    let path = format!("{}/../policies/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A fault of one call.
+pub fn fault(action: &str, when: &str, effect: Value) -> Value {
+    json!([{ "action": action, "when": when, "do": effect }])
+}
+
+fn faults_of(faults: Value) -> Vec<Fault> {
+    serde_json::from_value(faults).expect("faults are written as the sandbox reads them")
+}
+
+fn find(list: &Value, name: &str) -> Option<Value> {
+    let mut all = list.as_array()?.iter();
+    all.find(|found| found["name"] == name).cloned()
+}

@@ -1,0 +1,3 @@
+//! The service from outside.
+
+mod creating;
