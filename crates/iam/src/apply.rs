@@ -54,7 +54,7 @@ impl Iam {
                 tags,
             } => {
                 let request = self
-                    .iam
+                    .client
                     .create_role()
                     .role_name(role.as_str())
                     .path(path.as_str())
@@ -76,7 +76,7 @@ impl Iam {
                 tags,
             } => {
                 let request = self
-                    .iam
+                    .client
                     .create_instance_profile()
                     .instance_profile_name(profile.as_str())
                     .path(path.as_str())
@@ -94,7 +94,7 @@ impl Iam {
             }
             Step::PutRolePolicy { role, document } => {
                 let request = self
-                    .iam
+                    .client
                     .put_role_policy()
                     .role_name(role.as_str())
                     .policy_name(INLINE_POLICY_NAME)
@@ -102,7 +102,7 @@ impl Iam {
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::AddRoleToInstanceProfile { profile, role } => {
-                let request = self.iam.add_role_to_instance_profile();
+                let request = self.client.add_role_to_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .role_name(role.as_str());
@@ -111,55 +111,55 @@ impl Iam {
             Step::TagRole { role, tags } => {
                 let tags = sdk_tags(action, &target, tags)?;
                 let request = self
-                    .iam
+                    .client
                     .tag_role()
                     .role_name(role.as_str())
                     .set_tags(Some(tags));
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::UntagRole { role, keys } => {
-                let request = self.iam.untag_role().role_name(role.as_str());
+                let request = self.client.untag_role().role_name(role.as_str());
                 let request = request.set_tag_keys(Some(keys.clone()));
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::TagInstanceProfile { profile, tags } => {
                 let tags = sdk_tags(action, &target, tags)?;
-                let request = self.iam.tag_instance_profile();
+                let request = self.client.tag_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .set_tags(Some(tags));
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::UntagInstanceProfile { profile, keys } => {
-                let request = self.iam.untag_instance_profile();
+                let request = self.client.untag_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .set_tag_keys(Some(keys.clone()));
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::DeleteRolePolicy { role, policy } => {
-                let request = self.iam.delete_role_policy();
+                let request = self.client.delete_role_policy();
                 let request = request.role_name(role.as_str()).policy_name(policy);
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::DetachRolePolicy { role, policy_arn } => {
-                let request = self.iam.detach_role_policy();
+                let request = self.client.detach_role_policy();
                 let request = request.role_name(role.as_str()).policy_arn(policy_arn);
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::RemoveRoleFromInstanceProfile { profile, role } => {
-                let request = self.iam.remove_role_from_instance_profile();
+                let request = self.client.remove_role_from_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .role_name(role.as_str());
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::DeleteRole { role } => {
-                let request = self.iam.delete_role().role_name(role.as_str());
+                let request = self.client.delete_role().role_name(role.as_str());
                 call(action, write, &target, request.send()).await.map(done)
             }
             Step::DeleteInstanceProfile { profile } => {
-                let request = self.iam.delete_instance_profile();
+                let request = self.client.delete_instance_profile();
                 let request = request.instance_profile_name(profile.as_str());
                 call(action, write, &target, request.send()).await.map(done)
             }
@@ -192,7 +192,7 @@ fn sdk_tags(
         .map_err(|source| IamError {
             kind: ErrorKind::Malformed,
             action,
-            target: target.to_owned(),
+            target: target.into(),
             code: None,
             message: None,
             missing_permission: None,

@@ -1,6 +1,11 @@
 //! AWS's errors, sorted by code.
 
-use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use std::error::Error;
+use std::io;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_iam::config::http::HttpResponse;
+use aws_sdk_iam::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
 /// What an error of IAM means for the one who called. Sorted by AWS's code alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +28,8 @@ pub enum ErrorKind {
     Malformed,
     /// IAM answered that it can't now, or was never reached; nothing was done.
     Transient,
-    /// A write was sent and no answer came: it may have been done, or may yet be.
+    /// A write was sent and no answer came, or one that leaves open whether it was done, as a 5xx
+    /// does: it may have been, or may yet be.
     Unanswered,
 }
 
@@ -69,11 +75,11 @@ pub struct IamError {
     /// The call.
     pub action: &'static str,
     /// What the call was about.
-    pub target: String,
+    pub target: Box<str>,
     /// AWS's code, where it answered.
-    pub code: Option<String>,
+    pub code: Option<Box<str>>,
     /// AWS's own words, where it answered.
-    pub message: Option<String>,
+    pub message: Option<Box<str>>,
     /// The permission that was refused, such as `iam:CreateRole`.
     pub missing_permission: Option<String>,
     /// The SDK's error.
@@ -82,25 +88,33 @@ pub struct IamError {
 }
 
 impl IamError {
-    pub(crate) fn sort<E, R>(
+    pub(crate) fn sort<E>(
         action: &'static str,
         call: CallKind,
         target: &str,
-        error: SdkError<E, R>,
+        error: SdkError<E, HttpResponse>,
     ) -> Self
     where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        R: std::fmt::Debug + Send + Sync + 'static,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
-        let code = meta.and_then(|meta| meta.code()).map(str::to_owned);
-        let message = meta.and_then(|meta| meta.message()).map(str::to_owned);
-        let kind = match (&error, code.as_deref()) {
-            (SdkError::ServiceError(_), Some(code)) => kind_of(code),
-            (SdkError::ServiceError(_), None) => ErrorKind::Transient,
-            (SdkError::ConstructionFailure(_), _) => ErrorKind::Malformed,
-            // No credentials could be had: nothing was sent.
-            (SdkError::DispatchFailure(failure), _) if failure.is_user() || failure.is_other() => {
+        let code = meta.and_then(|meta| meta.code()).map(Box::from);
+        let message = meta.and_then(|meta| meta.message()).map(Box::from);
+        let kind = match &error {
+            SdkError::ServiceError(answer) => {
+                let kind = code.as_deref().map_or(ErrorKind::Transient, kind_of);
+                // Only a 4xx says that nothing was done. What breaks inside of IAM, or is not
+                // IAM's own answer, may have come after the effect.
+                let refused = answer.raw().status().is_client_error();
+                match (kind, call) {
+                    (ErrorKind::Transient, CallKind::Write) if !refused => ErrorKind::Unanswered,
+                    (kind, _) => kind,
+                }
+            }
+            SdkError::ConstructionFailure(_) => ErrorKind::Malformed,
+            SdkError::DispatchFailure(failure)
+                if failure.as_connector_error().is_some_and(was_never_sent) =>
+            {
                 ErrorKind::Transient
             }
             _ if call == CallKind::Read => ErrorKind::Transient,
@@ -111,7 +125,7 @@ impl IamError {
         Self {
             kind,
             action,
-            target: target.to_owned(),
+            target: target.into(),
             code,
             message,
             missing_permission,
@@ -124,9 +138,9 @@ impl IamError {
         Self {
             kind: ErrorKind::Transient,
             action,
-            target: target.to_owned(),
+            target: target.into(),
             code: None,
-            message: Some(format!("the answer {what}")),
+            message: Some(format!("the answer {what}").into()),
             missing_permission: None,
             source: None,
         }
@@ -139,6 +153,23 @@ impl IamError {
             None => self.to_string(),
         }
     }
+}
+
+// The SDK's own word for why nothing came back is no proof: a connection that closes without an
+// answer is one of its "other" errors, as are missing credentials. Only what can't happen once a
+// request is under way counts.
+fn was_never_sent(error: &ConnectorError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let refused = error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+        if refused || error.is::<CredentialsError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 // Sources: IAM API reference, "Common Error Types" and each call's own errors; the AWS SDKs'
@@ -194,5 +225,76 @@ fn refused_permission(action: &'static str, message: &str) -> String {
     match beside.iter().find(named) {
         Some(permission) => (*permission).to_owned(),
         None => format!("iam:{action}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::{ProvideCredentials, future};
+    use aws_sdk_iam::config::{BehaviorVersion, Region};
+    use aws_sdk_iam::{Client, Config};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Failing(fn() -> CredentialsError);
+
+    impl ProvideCredentials for Failing {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err::<Credentials, _>((self.0)()))
+        }
+    }
+
+    #[tokio::test]
+    async fn without_credentials_nothing_is_sent() {
+        for failure in [
+            || CredentialsError::not_loaded("none"),
+            || CredentialsError::provider_error("the metadata service is down"),
+        ] {
+            let config = Config::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .region(Region::new("us-east-1"))
+                .endpoint_url("http://127.0.0.1:9")
+                .credentials_provider(Failing(failure))
+                .build();
+            let request = Client::from_conf(config).delete_role().role_name("r");
+            let error = request.send().await.expect_err("no credentials");
+            let error = IamError::sort("DeleteRole", CallKind::Write, "role r", error);
+            assert_eq!(error.kind, ErrorKind::Transient, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_read_for_the_permissions_that_the_call_can_need() {
+        let says = |permission: &str| {
+            format!(
+                "User: arn:aws:sts::123456789012:assumed-role/iam:PassRole/s is not authorized \
+                 to perform: {permission} on resource: arn:aws:iam::123456789012:role/x"
+            )
+        };
+        for (action, named, missing) in [
+            ("CreateRole", "iam:CreateRole", "iam:CreateRole"),
+            ("CreateRole", "iam:TagRole", "iam:TagRole"),
+            (
+                "CreateRole",
+                "iam:PutRolePermissionsBoundary",
+                "iam:PutRolePermissionsBoundary",
+            ),
+            ("CreateRole", "iam:TagRoleX", "iam:CreateRole"),
+            ("DeleteRole", "iam:TagRole", "iam:DeleteRole"),
+            (
+                "CreateInstanceProfile",
+                "iam:TagInstanceProfile",
+                "iam:TagInstanceProfile",
+            ),
+            ("AddRoleToInstanceProfile", "iam:PassRole", "iam:PassRole"),
+        ] {
+            assert_eq!(refused_permission(action, &says(named)), missing);
+        }
+        assert_eq!(refused_permission("CreateRole", ""), "iam:CreateRole");
     }
 }

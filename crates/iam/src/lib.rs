@@ -12,6 +12,6 @@ mod observe;
 
 pub use apply::Applied;
 pub use caller::CallerError;
-pub use client::{Iam, IamConfig};
+pub use client::{Endpoint, Iam, IamConfig};
 pub use error::{ErrorKind, IamError};
 pub use observe::{Depth, Target};

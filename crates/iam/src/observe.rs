@@ -42,7 +42,7 @@ impl Iam {
     pub async fn observe(&self, target: &Target, depth: Depth) -> Result<Observed, IamError> {
         let role = async {
             match &target.role {
-                Some(name) => self.observe_role(name, depth).await,
+                Some(name) => Box::pin(self.observe_role(name, depth)).await,
                 None => Ok(None),
             }
         };
@@ -70,7 +70,7 @@ impl Iam {
         let dependants = async {
             match depth {
                 Depth::Existence | Depth::Contents => Ok(None),
-                Depth::Dependants => self.dependants(name).await,
+                Depth::Dependants => Box::pin(self.dependants(name)).await,
             }
         };
         let (found, own, dependants) = tokio::try_join!(self.role(name), own, dependants)?;
@@ -94,7 +94,7 @@ impl Iam {
     }
 
     async fn role(&self, name: &RoleName) -> Result<Option<ObservedRole>, IamError> {
-        let request = self.iam.get_role().role_name(name.as_str());
+        let request = self.client.get_role().role_name(name.as_str());
         let target = format!("role {name}");
         let answer =
             absent_as_none(call("GetRole", CallKind::Read, &target, request.send()).await)?;
@@ -124,7 +124,7 @@ impl Iam {
 
     async fn own_policy(&self, role: &RoleName) -> Result<Option<String>, IamError> {
         let target = format!("policy {INLINE_POLICY_NAME} of role {role}");
-        let request = self.iam.get_role_policy();
+        let request = self.client.get_role_policy();
         let request = request
             .role_name(role.as_str())
             .policy_name(INLINE_POLICY_NAME);
@@ -142,7 +142,7 @@ impl Iam {
     ) -> Result<Option<ObservedProfile>, IamError> {
         let target = format!("instance profile {name}");
         let request = self
-            .iam
+            .client
             .get_instance_profile()
             .instance_profile_name(name.as_str());
         let answer = call(
@@ -191,7 +191,7 @@ impl Iam {
         let target = format!("role {role}");
         let (mut names, mut marker) = (Vec::new(), None);
         loop {
-            let request = self.iam.list_role_policies().role_name(role.as_str());
+            let request = self.client.list_role_policies().role_name(role.as_str());
             let request = request.set_marker(marker.take());
             let page = call("ListRolePolicies", CallKind::Read, &target, request.send()).await?;
             names.extend(page.policy_names);
@@ -207,7 +207,7 @@ impl Iam {
         let (mut arns, mut marker) = (Vec::new(), None);
         loop {
             let request = self
-                .iam
+                .client
                 .list_attached_role_policies()
                 .role_name(role.as_str());
             let request = request.set_marker(marker.take());
@@ -232,7 +232,7 @@ impl Iam {
         let (mut names, mut marker) = (Vec::new(), None);
         loop {
             let request = self
-                .iam
+                .client
                 .list_instance_profiles_for_role()
                 .role_name(role.as_str());
             let request = request.set_marker(marker.take());

@@ -1,0 +1,191 @@
+//! Each step, as one call that does what it says.
+
+use engine_roles_domain::{BoundaryArn, RoleRecord, Step};
+use engine_roles_iam::Applied;
+use engine_roles_policy::{Document, Kind};
+use serde_json::json;
+
+use crate::world::{
+    add_role, create_profile, create_role, document, everything, profile, put_policy, role, tags,
+    world,
+};
+
+#[tokio::test]
+async fn creates_answer_with_what_they_made() {
+    let world = world().await;
+    let made = world.iam.apply(&create_role()).await.expect("a role");
+    let Applied::Role(RoleRecord {
+        name,
+        arn,
+        id,
+        path,
+    }) = made
+    else {
+        panic!("{made:?} is no role");
+    };
+    assert_eq!(name, role());
+    assert_eq!(path.as_deref(), Some("/ai-unlimited/engine/test/"));
+    assert_eq!(arn.as_deref(), world.role()["arn"].as_str());
+    assert_eq!(id.as_deref(), world.role()["id"].as_str());
+    assert_eq!(
+        world.role()["tags"],
+        json!({"team": "a b+c", "ai-unlimited:cluster": "one"})
+    );
+
+    let made = world.iam.apply(&create_profile()).await.expect("a profile");
+    let Applied::Profile(made) = made else {
+        panic!("{made:?} is no instance profile");
+    };
+    assert_eq!(made.name, profile());
+    assert!(made.managed);
+    assert_eq!(made.id.as_deref(), world.profile()["id"].as_str());
+    assert_eq!(made.arn.as_deref(), world.profile()["arn"].as_str());
+    assert_eq!(world.profile()["path"], "/ai-unlimited/engine/test/");
+    assert_eq!(world.profile()["tags"], json!({"team": "x"}));
+}
+
+#[tokio::test]
+async fn a_boundary_is_set_with_the_role() {
+    let world = world().await;
+    let arn = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    let Step::CreateRole {
+        role,
+        path,
+        trust,
+        tags,
+        ..
+    } = create_role()
+    else {
+        unreachable!("it is a CreateRole");
+    };
+    let step = Step::CreateRole {
+        role,
+        path,
+        trust,
+        tags,
+        boundary: Some(BoundaryArn::parse(arn).expect("an ARN")),
+    };
+    world.apply(&[step]).await;
+    assert_eq!(world.role()["boundary"], arn);
+}
+
+#[tokio::test]
+async fn a_policy_arrives_as_it_was_meant() {
+    let world = world().await;
+    world.apply(&[create_role(), put_policy()]).await;
+    let held = &world.role()["inline"]["engine-access"];
+    let held = Document::from_value(Kind::Identity, held).expect("a policy");
+    assert!(held.equivalent(&document()));
+}
+
+#[tokio::test]
+async fn tags_are_set_and_taken_off() {
+    let world = world().await;
+    world
+        .apply(&[
+            create_role(),
+            create_profile(),
+            Step::TagRole {
+                role: role(),
+                tags: tags(&[("team", "new"), ("more", "")]),
+            },
+            Step::UntagRole {
+                role: role(),
+                keys: vec!["ai-unlimited:cluster".to_owned(), "never-was".to_owned()],
+            },
+            Step::TagInstanceProfile {
+                profile: profile(),
+                tags: tags(&[("other", "y")]),
+            },
+            Step::UntagInstanceProfile {
+                profile: profile(),
+                keys: vec!["team".to_owned()],
+            },
+        ])
+        .await;
+    assert_eq!(world.role()["tags"], json!({"team": "new", "more": ""}));
+    assert_eq!(world.profile()["tags"], json!({"other": "y"}));
+}
+
+#[tokio::test]
+async fn a_role_goes_into_its_profile_and_all_goes_again() {
+    let world = world().await;
+    world.apply(&everything()).await;
+    assert_eq!(world.profile()["roles"], json!([role().as_str()]));
+    let managed = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+    let attach = world.others.attach_role_policy();
+    let attach = attach.role_name(role().as_str()).policy_arn(managed);
+    attach.send().await.expect("attached");
+
+    let removals = removals(managed);
+    for step in &removals {
+        let applied = world.iam.apply(step).await.expect("it goes");
+        assert_eq!(applied, Applied::Done, "{step}");
+    }
+    assert_eq!(world.sandbox.state()["roles"], json!([]));
+    assert_eq!(world.sandbox.state()["instance_profiles"], json!([]));
+    for step in &removals {
+        let applied = world.iam.apply(step).await.expect("it is gone");
+        assert_eq!(applied, Applied::AlreadyGone, "{step}");
+    }
+}
+
+fn removals(managed: &str) -> [Step; 5] {
+    [
+        Step::DeleteRolePolicy {
+            role: role(),
+            policy: "engine-access".to_owned(),
+        },
+        Step::DetachRolePolicy {
+            role: role(),
+            policy_arn: managed.to_owned(),
+        },
+        Step::RemoveRoleFromInstanceProfile {
+            profile: profile(),
+            role: role(),
+        },
+        Step::DeleteRole { role: role() },
+        Step::DeleteInstanceProfile { profile: profile() },
+    ]
+}
+
+#[tokio::test]
+async fn each_step_is_one_call_of_its_name() {
+    let world = world().await;
+    let mut steps: Vec<Step> = everything().into();
+    steps.extend([
+        Step::TagRole {
+            role: role(),
+            tags: tags(&[("a", "b")]),
+        },
+        Step::UntagRole {
+            role: role(),
+            keys: vec!["a".to_owned()],
+        },
+        Step::TagInstanceProfile {
+            profile: profile(),
+            tags: tags(&[("a", "b")]),
+        },
+        Step::UntagInstanceProfile {
+            profile: profile(),
+            keys: vec!["a".to_owned()],
+        },
+    ]);
+    steps.extend(removals("arn:aws:iam::aws:policy/ReadOnlyAccess"));
+    for step in &steps {
+        world.iam.apply(step).await.expect("the step is taken");
+    }
+    let meant: Vec<&str> = steps.iter().map(Step::action).collect();
+    let called = world.sandbox.calls(0);
+    let called: Vec<&str> = called.iter().map(|call| call.action.as_str()).collect();
+    assert_eq!(called, meant);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_an_error_for_a_step_that_fills() {
+    let world = world().await;
+    for step in [put_policy(), add_role()] {
+        let error = world.iam.apply(&step).await.expect_err("nothing is there");
+        assert_eq!(error.kind, engine_roles_iam::ErrorKind::Absent, "{step}");
+    }
+}

@@ -1,0 +1,293 @@
+//! How AWS's errors are sorted, and that no call is sent twice.
+
+use std::time::Duration;
+
+use engine_roles_domain::Step;
+use engine_roles_iam::{Depth, ErrorKind, Iam, IamError, Target};
+use engine_roles_iam_sandbox::{Effect, Quotas, SandboxConfig, When};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::world::{
+    World, add_role, client, create_role, document, everything, fault, put_policy, role, world,
+    world_of,
+};
+
+async fn write(iam: &Iam) -> IamError {
+    iam.apply(&create_role()).await.expect_err("it fails")
+}
+
+async fn read(iam: &Iam) -> IamError {
+    let target = Target {
+        role: Some(role()),
+        profile: None,
+    };
+    let seen = iam.observe(&target, Depth::Existence).await;
+    seen.expect_err("it fails")
+}
+
+#[tokio::test]
+async fn codes_are_sorted() {
+    use ErrorKind as K;
+    let table = [
+        // code, of a write, of a read
+        ("EntityAlreadyExists", K::AlreadyExists, None),
+        ("NoSuchEntity", K::Absent, None),
+        ("DeleteConflict", K::Conflict, None),
+        ("ConcurrentModification", K::Busy, Some(K::Busy)),
+        ("EntityTemporarilyUnmodifiable", K::Busy, Some(K::Busy)),
+        ("LimitExceeded", K::Quota, Some(K::Quota)),
+        ("Throttling", K::Throttled, Some(K::Throttled)),
+        ("RequestLimitExceeded", K::Throttled, Some(K::Throttled)),
+        ("AccessDenied", K::Denied, Some(K::Denied)),
+        ("MalformedPolicyDocument", K::Malformed, None),
+        ("InvalidInput", K::Malformed, Some(K::Malformed)),
+        ("ValidationError", K::Malformed, Some(K::Malformed)),
+        ("UnmodifiableEntity", K::Malformed, None),
+        ("ExpiredToken", K::Transient, Some(K::Transient)),
+        ("InvalidClientTokenId", K::Transient, Some(K::Transient)),
+        ("SignatureDoesNotMatch", K::Transient, Some(K::Transient)),
+        // A 5xx does not say that nothing was done.
+        ("ServiceFailure", K::Unanswered, Some(K::Transient)),
+        ("InternalFailure", K::Unanswered, Some(K::Transient)),
+        ("ServiceUnavailable", K::Unanswered, Some(K::Transient)),
+    ];
+    let world = world().await;
+    for (code, of_write, of_read) in table {
+        let effect = Effect::Error(code.to_owned());
+        world
+            .sandbox
+            .set_faults(vec![fault("*", When::Before, effect)]);
+        let error = write(&world.iam).await;
+        assert_eq!(error.kind, of_write, "{code} of a write");
+        assert_eq!(error.code.as_deref(), Some(code));
+        assert!(error.message.is_some(), "{code} has words");
+        if let Some(of_read) = of_read {
+            assert_eq!(read(&world.iam).await.kind, of_read, "{code} of a read");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_sdk_sends_nothing_twice() {
+    let world = world().await;
+    let effects = [
+        Effect::Error("Throttling".to_owned()),
+        Effect::Error("ServiceFailure".to_owned()),
+        Effect::Error("ServiceUnavailable".to_owned()),
+        Effect::Error("ExpiredToken".to_owned()),
+        Effect::Reset,
+    ];
+    for (count, effect) in (1..).zip(effects) {
+        world
+            .sandbox
+            .set_faults(vec![fault("*", When::Before, effect)]);
+        write(&world.iam).await;
+        read(&world.iam).await;
+        assert_eq!(world.calls("CreateRole"), count);
+        assert_eq!(world.calls("GetRole"), count);
+    }
+}
+
+#[tokio::test]
+async fn a_broken_connection_leaves_a_write_unanswered_whenever_it_broke() {
+    for when in [When::Before, When::After] {
+        let world = world().await;
+        world
+            .sandbox
+            .set_faults(vec![fault("*", when, Effect::Reset)]);
+        let error = write(&world.iam).await;
+        assert_eq!(error.kind, ErrorKind::Unanswered, "{error:?}");
+        assert_eq!(error.code, None);
+        assert_eq!(read(&world.iam).await.kind, ErrorKind::Transient);
+        let made = world.sandbox.state()["roles"] != json!([]);
+        assert_eq!(made, when == When::After);
+    }
+}
+
+#[tokio::test]
+async fn silence_ends_at_the_deadline_and_leaves_a_write_unanswered() {
+    let world = world().await;
+    let hang = Effect::HangMs(60_000);
+    world
+        .sandbox
+        .set_faults(vec![fault("*", When::Before, hang)]);
+    let hasty = client(&world.sandbox.endpoint(), Duration::from_millis(200)).await;
+    assert_eq!(write(&hasty).await.kind, ErrorKind::Unanswered);
+    assert_eq!(read(&hasty).await.kind, ErrorKind::Transient);
+    assert_eq!(world.calls("CreateRole"), 1);
+}
+
+/// Takes each connection, reads a request to its end, and gives this for an answer.
+async fn answering(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(give(stream, answer));
+        }
+    });
+    url
+}
+
+async fn give(mut stream: TcpStream, answer: &str) {
+    let mut request = Vec::new();
+    while stream
+        .read_buf(&mut request)
+        .await
+        .is_ok_and(|read| read > 0)
+    {
+        let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"))
+            .and_then(|length| length.trim().parse::<usize>().ok());
+        if body.len() >= length.unwrap_or_default() {
+            break;
+        }
+    }
+    // Then the connection is closed in good order.
+    let _ = stream.write_all(answer.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_connection_closed_in_good_order_without_an_answer_is_no_answer() {
+    let iam = client(&answering("").await, Duration::from_secs(5)).await;
+    let error = write(&iam).await;
+    assert_eq!(error.kind, ErrorKind::Unanswered, "{error:?}");
+    assert_eq!(read(&iam).await.kind, ErrorKind::Transient);
+}
+
+#[tokio::test]
+async fn half_an_answer_is_no_answer() {
+    let half = "HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n<CreateRoleResponse>";
+    let iam = client(&answering(half).await, Duration::from_secs(5)).await;
+    let error = write(&iam).await;
+    assert_eq!(error.kind, ErrorKind::Unanswered, "{error:?}");
+    assert_eq!(read(&iam).await.kind, ErrorKind::Transient);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_xml_is_no_answer_to_a_write() {
+    for answer in [
+        "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 14\r\n\r\n<html>oops</b>",
+        "HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n<html>oops</b>",
+    ] {
+        let iam = client(&answering(answer).await, Duration::from_secs(5)).await;
+        let error = write(&iam).await;
+        assert_eq!(error.kind, ErrorKind::Unanswered, "{answer}: {error:?}");
+        assert_eq!(read(&iam).await.kind, ErrorKind::Transient, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_connection_has_sent_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    drop(listener);
+    let iam = client(&url, Duration::from_secs(5)).await;
+    let error = write(&iam).await;
+    assert_eq!(error.kind, ErrorKind::Transient, "{error:?}");
+    assert_eq!(read(&iam).await.kind, ErrorKind::Transient);
+}
+
+async fn world_without(action: &str) -> World {
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"},
+            {"Sid": "But", "Effect": "Deny", "Action": action, "Resource": "*"},
+        ],
+    });
+    world_of(SandboxConfig {
+        identity_policy: Some(policy),
+        ..SandboxConfig::default()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_permission_that_is_missing() {
+    for (missing, step, before) in [
+        ("iam:CreateRole", create_role(), 0),
+        ("iam:TagRole", create_role(), 0),
+        ("iam:PassRole", add_role(), 2),
+        ("iam:AddRoleToInstanceProfile", add_role(), 2),
+        ("iam:PutRolePolicy", put_policy(), 1),
+        ("iam:DeleteRole", Step::DeleteRole { role: role() }, 1),
+    ] {
+        let world = world_without(missing).await;
+        world.apply(&everything()[..before]).await;
+        let error = world.iam.apply(&step).await.expect_err("it is refused");
+        assert_eq!(error.kind, ErrorKind::Denied, "{missing}: {error:?}");
+        assert_eq!(error.missing_permission.as_deref(), Some(missing));
+    }
+}
+
+#[tokio::test]
+async fn a_full_account_is_a_quota() {
+    let quotas = Quotas {
+        roles: 0,
+        ..Quotas::default()
+    };
+    let world = world_of(SandboxConfig {
+        quotas,
+        ..SandboxConfig::default()
+    })
+    .await;
+    assert_eq!(write(&world.iam).await.kind, ErrorKind::Quota);
+}
+
+#[tokio::test]
+async fn a_second_create_finds_the_first() {
+    let world = world().await;
+    world.apply(&everything()).await;
+    for step in &everything()[..2] {
+        let error = world.iam.apply(step).await.expect_err("it is there");
+        assert_eq!(error.kind, ErrorKind::AlreadyExists, "{step}");
+    }
+    // IAM answers so when the profile holds a role, even this one.
+    let error = world.iam.apply(&add_role()).await.expect_err("it is in");
+    assert_eq!(error.kind, ErrorKind::Quota);
+    let step = Step::DeleteRole { role: role() };
+    let error = world.iam.apply(&step).await.expect_err("it has a policy");
+    assert_eq!(error.kind, ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn an_error_tells_what_failed_and_repeats_aws_once() {
+    let world = world_without("iam:PutRolePolicy").await;
+    world.apply(&[create_role()]).await;
+    let error = world.iam.apply(&put_policy()).await.expect_err("refused");
+    let text = error.describe();
+    assert!(
+        text.starts_with("PutRolePolicy (role td-one-aaaa) failed: AccessDenied: User: arn:"),
+        "{text}"
+    );
+    assert_eq!(text.matches("is not authorized to perform").count(), 1);
+    assert!(!text.contains(&document().to_json()));
+}
+
+#[tokio::test]
+async fn an_identity_that_sts_does_not_tell_is_an_error() {
+    let world = world().await;
+    let broken = Effect::Error("InternalFailure".to_owned());
+    world
+        .sandbox
+        .set_faults(vec![fault("GetCallerIdentity", When::Before, broken)]);
+    world.iam.caller_scope().await.expect_err("STS is down");
+    world.sandbox.set_faults(Vec::new());
+    let other = world_of(SandboxConfig {
+        partition: "aws-iso".to_owned(),
+        ..SandboxConfig::default()
+    })
+    .await;
+    let error = other.iam.caller_scope().await.expect_err("not known");
+    assert!(error.to_string().contains("partition"), "{error}");
+}

@@ -1,0 +1,6 @@
+//! The crate against the sandbox, at the wire.
+
+mod apply;
+mod errors;
+mod observe;
+mod world;
