@@ -351,6 +351,10 @@ impl From<ProvisionError> for Problem {
         match failed {
             ProvisionError::Refused(refusal) => refusal.into(),
             ProvisionError::Store(store) => store.into(),
+            ProvisionError::Full(_) => Self::new(Code::QuotaExceeded, failed.to_string()),
+            ProvisionError::OtherAccount { .. } => {
+                Self::new(Code::IamUnavailable, failed.to_string())
+            }
             ProvisionError::Scope(cause) => {
                 error!(
                     error = &cause as &dyn std::error::Error,

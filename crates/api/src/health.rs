@@ -21,8 +21,23 @@ pub(crate) struct ReadyBody {
     database: &'static str,
     /// `ok` or `stalled`.
     reconciler: &'static str,
-    /// `ok`, or `unknown` while STS has not said who we are.
+    /// `ok`, `unknown` while STS has not said who we are, or `other_account` where live bindings
+    /// of this namespace were made in another: they are left alone, and nothing new is begun.
     aws: &'static str,
+    /// How many live bindings were made in another account.
+    bindings_elsewhere: i64,
+    /// What is off for want of a permission.
+    missing: Vec<MissingBody>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MissingExtra)]
+struct MissingBody {
+    /// `orphans` (nothing is found that nobody knows) or `quota` (a full account shows only when
+    /// AWS says so).
+    extra: &'static str,
+    /// The IAM action.
+    permission: String,
 }
 
 /// The process runs.
@@ -53,9 +68,13 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Response {
         }
     };
     let ready = database == "ok" && health.reconciler_alive;
-    let aws_known = health.scope.is_some();
+    let aws = match (&health.scope, health.elsewhere) {
+        (None, _) => "unknown",
+        (Some(_), 0) => "ok",
+        (Some(_), _) => "other_account",
+    };
     let body = ReadyBody {
-        status: match (ready, aws_known) {
+        status: match (ready, aws == "ok") {
             (true, true) => "ready",
             (true, false) => "degraded",
             (false, _) => "unready",
@@ -66,7 +85,13 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Response {
         } else {
             "stalled"
         },
-        aws: if aws_known { "ok" } else { "unknown" },
+        aws,
+        bindings_elsewhere: health.elsewhere,
+        missing: health
+            .missing
+            .into_iter()
+            .map(|(extra, permission)| MissingBody { extra, permission })
+            .collect(),
     };
     let status = if ready {
         StatusCode::OK

@@ -355,6 +355,14 @@ impl Binding {
         )
     }
 
+    /// The name of the role that the engine gets: made for the binding, or the administrator's.
+    pub fn role_name(&self) -> RoleName {
+        match &self.spec.mode {
+            ModeSpec::Create(_) => self.resource_name(),
+            ModeSpec::PassThrough(pass) => pass.iam_role.name().clone(),
+        }
+    }
+
     /// Whether this service wants the role to be there.
     pub fn wants_presence(&self) -> bool {
         matches!(self.state, State::Provisioning | State::Active)

@@ -190,7 +190,7 @@ fn resolve_new(
         field: "region",
         rule: "is missing, and no default region is configured",
     })?;
-    if region.partition() != scope.partition {
+    if region.partition() != Some(scope.partition) {
         return Err(PutRefusal::RegionOfOtherPartition {
             region: region.to_string(),
             partition: scope.partition.as_str(),

@@ -92,10 +92,8 @@ impl Observed {
             .clone()
             .filter(|role| role.name == binding.resource_name());
         let profile = binding.profile.clone().filter(|profile| profile.managed);
-        let in_profile = binding.applied_generation.map(|_| {
-            let role = binding.role.as_ref().map(|role| role.name.clone());
-            role.into_iter().collect()
-        });
+        let in_profile = binding.applied_generation;
+        let in_profile = in_profile.map(|_| vec![binding.role_name()]);
         Self {
             role: role.map(|record| ObservedRole {
                 record,

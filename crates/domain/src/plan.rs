@@ -288,7 +288,11 @@ fn plan_present(
                 });
                 fill.push(put_policy(desired));
             }
-            Some(found) => fill.extend(align_role(binding, desired, found)?),
+            Some(found) => {
+                let steps = align_role(binding, desired, found)?;
+                make.extend(steps.first);
+                fill.extend(steps.then);
+            }
         }
     }
     if let Some(desired) = profile {
@@ -301,7 +305,11 @@ fn plan_present(
                 });
                 fill.push(add_role(desired));
             }
-            Some(found) => fill.extend(align_profile(binding, desired, found)?),
+            Some(found) => {
+                let steps = align_profile(binding, desired, found)?;
+                make.extend(steps.first);
+                fill.extend(steps.then);
+            }
         }
     }
     Ok(Plan::of(vec![make, fill]))
@@ -313,9 +321,12 @@ pub fn plan_repair(binding: &Binding, desired: &Desired, observed: &Observed) ->
     let Desired::Present { role, profile } = desired else {
         return Plan::default();
     };
-    let mut fill = Stage::new();
-    if let (Some(desired), Some(found)) = (role, &observed.role) {
-        fill.extend(align_role(binding, desired, found).unwrap_or_default());
+    let (mut first, mut fill) = (Stage::new(), Stage::new());
+    if let (Some(desired), Some(found)) = (role, &observed.role)
+        && let Ok(steps) = align_role(binding, desired, found)
+    {
+        first.extend(steps.first);
+        fill.extend(steps.then);
     }
     // A role that is gone or somebody else's is not put into our profile.
     let ours = role.is_none()
@@ -323,35 +334,45 @@ pub fn plan_repair(binding: &Binding, desired: &Desired, observed: &Observed) ->
             .role
             .as_ref()
             .is_some_and(|found| prove_role(binding, found).is_ok());
-    if let (Some(desired), Some(found)) = (profile, &observed.profile) {
-        let steps = align_profile(binding, desired, found).unwrap_or_default();
+    if let (Some(desired), Some(found)) = (profile, &observed.profile)
+        && let Ok(steps) = align_profile(binding, desired, found)
+    {
         let safe = |step: &Step| ours || !matches!(step, Step::AddRoleToInstanceProfile { .. });
-        fill.extend(steps.into_iter().filter(safe));
+        first.extend(steps.first);
+        fill.extend(steps.then.into_iter().filter(safe));
     }
-    Plan::of(vec![fill])
+    Plan::of(vec![first, fill])
+}
+
+/// What brings a resource that is there to what is meant. Tags are taken off before others are
+/// set: IAM counts both against its 50, and to IAM two keys that differ in case are one.
+#[derive(Default)]
+struct Alignment {
+    first: Stage,
+    then: Stage,
 }
 
 fn align_role(
     binding: &Binding,
     desired: &DesiredRole,
     found: &ObservedRole,
-) -> Result<Stage, Obstacle> {
+) -> Result<Alignment, Obstacle> {
     let resource = format!("role {}", desired.name);
     prove_role(binding, found).map_err(|reason| Obstacle::NameTaken { resource, reason })?;
-    let mut steps = Stage::new();
+    let mut steps = Alignment::default();
     if !found.holds_policy(&desired.policy) {
-        steps.push(put_policy(desired));
+        steps.then.push(put_policy(desired));
     }
     let role = &desired.name;
     let change = tag_change(binding, &desired.tags, found.tags.as_ref());
     if !change.set.is_empty() {
-        steps.push(Step::TagRole {
+        steps.then.push(Step::TagRole {
             role: role.clone(),
             tags: change.set,
         });
     }
     if !change.unset.is_empty() {
-        steps.push(Step::UntagRole {
+        steps.first.push(Step::UntagRole {
             role: role.clone(),
             keys: change.unset,
         });
@@ -363,12 +384,12 @@ fn align_profile(
     binding: &Binding,
     desired: &DesiredProfile,
     found: &ObservedProfile,
-) -> Result<Stage, Obstacle> {
+) -> Result<Alignment, Obstacle> {
     let resource = format!("instance profile {}", desired.name);
     prove_profile(binding, found).map_err(|reason| Obstacle::NameTaken { resource, reason })?;
-    let mut steps = Stage::new();
+    let mut steps = Alignment::default();
     match found.roles.as_deref().and_then(<[RoleName]>::first) {
-        None => steps.push(add_role(desired)),
+        None => steps.then.push(add_role(desired)),
         Some(role) if *role == desired.role => {}
         Some(role) => {
             return Err(Obstacle::OtherRoleInProfile {
@@ -380,13 +401,13 @@ fn align_profile(
     let profile = &desired.name;
     let change = tag_change(binding, &desired.tags, found.tags.as_ref());
     if !change.set.is_empty() {
-        steps.push(Step::TagInstanceProfile {
+        steps.then.push(Step::TagInstanceProfile {
             profile: profile.clone(),
             tags: change.set,
         });
     }
     if !change.unset.is_empty() {
-        steps.push(Step::UntagInstanceProfile {
+        steps.first.push(Step::UntagInstanceProfile {
             profile: profile.clone(),
             keys: change.unset,
         });
@@ -443,11 +464,8 @@ fn plan_absent(binding: &Binding, observed: &Observed) -> Plan {
         if let Err(reason) = prove_profile(binding, found) {
             left.push(format!("instance profile {profile}: {reason}"));
         } else {
-            let roles = match (&found.roles, &binding.role) {
-                (Some(roles), _) => roles.clone(),
-                (None, Some(record)) => vec![record.name.clone()],
-                (None, None) => vec![binding.resource_name()],
-            };
+            let roles = found.roles.clone();
+            let roles = roles.unwrap_or_else(|| vec![binding.role_name()]);
             empty.extend(
                 roles
                     .into_iter()
@@ -466,28 +484,36 @@ fn plan_absent(binding: &Binding, observed: &Observed) -> Plan {
     }
 }
 
-// What is presumed from our own record has no tags to prove: it is ours by the answer that IAM
-// gave to our create.
 pub(crate) fn prove_role(binding: &Binding, found: &ObservedRole) -> Result<(), String> {
-    let Some(tags) = &found.tags else {
-        return Ok(());
-    };
     let recorded = binding.role.as_ref().and_then(|role| role.id.as_deref());
     let path = found.record.path.as_deref().unwrap_or_default();
     let id = found.record.id.as_deref().unwrap_or_default();
+    let Some(tags) = &found.tags else {
+        return prove_by_id(id, recorded);
+    };
     let proof = Ownership::of(binding).prove(path, tags, id, recorded);
     proof.map_err(|foreign| foreign.to_string())
 }
 
 pub(crate) fn prove_profile(binding: &Binding, found: &ObservedProfile) -> Result<(), String> {
-    let Some(tags) = &found.tags else {
-        return Ok(());
-    };
     let recorded = binding.profile.as_ref().filter(|profile| profile.managed);
     let recorded = recorded.and_then(|profile| profile.id.as_deref());
     let id = found.record.id.as_deref().unwrap_or_default();
+    let Some(tags) = &found.tags else {
+        return prove_by_id(id, recorded);
+    };
     let proof = Ownership::of(binding).prove(&found.path, tags, id, recorded);
     proof.map_err(|foreign| foreign.to_string())
+}
+
+// What is presumed from our own record, or listed without its tags, is ours by the unique id
+// that IAM gave in its answer to our create.
+fn prove_by_id(id: &str, recorded: Option<&str>) -> Result<(), String> {
+    if recorded == Some(id) {
+        Ok(())
+    } else {
+        Err(format!("its unique id {id} is not recorded"))
+    }
 }
 
 fn put_policy(desired: &DesiredRole) -> Step {
@@ -515,12 +541,10 @@ fn tag_change(
     meant: &BTreeMap<String, String>,
     found: Option<&BTreeMap<String, String>>,
 ) -> TagChange {
-    let formerly: BTreeSet<&str> = binding
-        .applied_spec
-        .iter()
-        .flat_map(|spec| spec.tags.iter().map(|(key, _)| key))
-        .collect();
-    let dropped = formerly.into_iter().filter(|key| !meant.contains_key(*key));
+    let meant_keys: BTreeSet<String> = meant.keys().map(|key| key.to_lowercase()).collect();
+    let formerly = binding.applied_spec.iter();
+    let formerly = formerly.flat_map(|spec| spec.tags.iter().map(|(key, _)| key));
+    let dropped = formerly.filter(|key| !meant_keys.contains(&key.to_lowercase()));
     let Some(found) = found else {
         return TagChange {
             set: meant.clone(),

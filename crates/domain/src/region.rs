@@ -13,7 +13,7 @@ text_type! {
 }
 
 impl Region {
-    /// Reads a region: `[a-z0-9-]+`, with at least one hyphen, at most 32 characters.
+    /// Reads a region: at least three parts of `[a-z0-9]+` between hyphens, at most 32 characters.
     ///
     /// The list of regions grows, so none is built in; the characters are what matters, since
     /// the text stands in a policy pattern.
@@ -35,16 +35,18 @@ impl Region {
         Ok(Self(text.to_owned()))
     }
 
-    /// The partition that a region of this name belongs to.
+    /// The partition that a region of this name belongs to; none where this service does not
+    /// know it, as the isolated ones.
     ///
     /// Source: the partition table of AWS's SDKs (`partitions.json`), by its region patterns.
-    pub fn partition(&self) -> Partition {
-        let prefix = self.0.split('-').next().unwrap_or_default();
-        match prefix {
-            "cn" => Partition::AwsCn,
-            "eusc" => Partition::AwsEusc,
-            _ if self.0.starts_with("us-gov-") => Partition::AwsUsGov,
-            _ => Partition::Aws,
+    pub fn partition(&self) -> Option<Partition> {
+        let mut parts = self.0.split('-');
+        match (parts.next()?, parts.next()?) {
+            ("cn", _) => Some(Partition::AwsCn),
+            ("eusc", _) => Some(Partition::AwsEusc),
+            ("us", "gov") => Some(Partition::AwsUsGov),
+            (_, second) if second.starts_with("iso") => None,
+            _ => Some(Partition::Aws),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use crate::{Invalid, InvalidKind};
 
@@ -88,9 +89,14 @@ impl Tags {
 }
 
 // IAM: [\p{L}\p{Z}\p{N}_.:/=+\-@]. Of \p{Z}, the space alone is let in: line and paragraph
-// separators in a tag help nobody.
+// separators in a tag help nobody. `char::is_alphanumeric` takes more than \p{L} and \p{N}: the
+// vowel signs of some scripts, which IAM refuses.
 fn is_tag_character(c: char) -> bool {
-    c.is_alphanumeric() || " _.:/=+-@".contains(c)
+    let group = c.general_category_group();
+    matches!(
+        group,
+        GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
+    ) || " _.:/=+-@".contains(c)
 }
 
 impl TryFrom<BTreeMap<String, String>> for Tags {

@@ -146,6 +146,19 @@ impl IamError {
         }
     }
 
+    /// A call that was not sent, since the account's call budget had no room for it in time.
+    pub fn not_sent(action: &'static str, target: &str) -> Self {
+        Self {
+            kind: ErrorKind::Throttled,
+            action,
+            target: target.into(),
+            code: None,
+            message: Some("not sent: the call budget is used up".into()),
+            missing_permission: None,
+            source: None,
+        }
+    }
+
     /// One sentence for a person, with AWS's own words where there are any.
     pub fn describe(&self) -> String {
         match &self.message {

@@ -8,10 +8,12 @@ mod apply;
 mod caller;
 mod client;
 mod error;
+mod listing;
 mod observe;
 
 pub use apply::Applied;
 pub use caller::CallerError;
 pub use client::{Endpoint, Iam, IamConfig};
 pub use error::{ErrorKind, IamError};
+pub use listing::{Listed, RolePage, Room};
 pub use observe::{Depth, Target};

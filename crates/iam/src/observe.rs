@@ -271,12 +271,12 @@ fn absent_as_none<T>(result: Result<T, IamError>) -> Result<Option<T>, IamError>
     }
 }
 
-fn tags(tags: Vec<Tag>) -> BTreeMap<String, String> {
+pub(crate) fn tags(tags: Vec<Tag>) -> BTreeMap<String, String> {
     tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
 }
 
 // IAM percent-encodes documents by RFC 3986: `%XX` alone is decoded, a plus stays a plus.
-fn decode(action: &'static str, target: &str, text: &str) -> Result<String, IamError> {
+pub(crate) fn decode(action: &'static str, target: &str, text: &str) -> Result<String, IamError> {
     let decoded = percent_decode_str(text).decode_utf8();
     let decoded = decoded.map_err(|_| IamError::unreadable(action, target, "is not UTF-8"))?;
     Ok(decoded.into_owned())

@@ -6,6 +6,7 @@
 
 mod absent;
 mod backoff;
+mod budget;
 mod check;
 mod error;
 mod present;
@@ -19,14 +20,16 @@ mod service;
 mod settings;
 mod steps;
 mod teardown;
+mod upkeep;
 mod waiting;
 mod worker;
 
 pub use engine_roles_iam::{CallerError, IamError};
+pub use engine_roles_store::BudgetLimits;
 pub use error::ProvisionError;
 pub use preview::{Basis, Preview, PreviewStep};
 pub use provision::{Answer, Request};
 pub use read::Health;
 pub use service::Provisioner;
-pub use settings::{DriftMode, Settings};
+pub use settings::{DriftMode, OrphanMode, Settings};
 pub use teardown::TeardownError;

@@ -149,6 +149,10 @@ impl Worker<'_> {
                         Step::PutRolePolicy { .. } => FailureCode::PolicyTooLarge,
                         _ => FailureCode::QuotaExceeded,
                     };
+                    if code == FailureCode::QuotaExceeded {
+                        // So that the next request is told before anything is begun.
+                        self.inner.look_at_room().await;
+                    }
                     return self.refused(code, error);
                 }
                 (ErrorKind::Absent, Step::CreateRole { .. }) => {

@@ -56,6 +56,19 @@ impl Provisioner {
         let defaults = &inner.settings.defaults;
         let scope = inner.scope.of_request(&inner.iam, wanted, defaults).await;
         let scope = scope.map_err(ProvisionError::Scope)?;
+        if inner.upkeep.elsewhere() > 0 {
+            return Err(ProvisionError::OtherAccount { now: scope });
+        }
+        if let Some(room) = inner.account_is_full().await {
+            let live = inner
+                .store
+                .latest(cluster)
+                .await?
+                .is_some_and(|binding| binding.live);
+            if !live {
+                return Err(ProvisionError::Full(room));
+            }
+        }
         let declaration = request.declaration(cluster);
         let declared = inner
             .store

@@ -45,6 +45,11 @@ pub struct Health {
     pub reconciler_alive: bool,
     /// Account and partition, once they are known; until then AWS could not be asked.
     pub scope: Option<Scope>,
+    /// Extras that are off for want of a permission: extra and permission.
+    pub missing: Vec<(&'static str, String)>,
+    /// How many live bindings belong to another account than the one we work in; they are left
+    /// alone, and nothing new is begun.
+    pub elsewhere: i64,
 }
 
 impl Provisioner {
@@ -112,6 +117,8 @@ impl Provisioner {
             database: self.inner.store.readiness().await,
             reconciler_alive: self.inner.liveness.is_alive(),
             scope: self.inner.scope.known().cloned(),
+            missing: self.inner.upkeep.missing(),
+            elsewhere: self.inner.upkeep.elsewhere(),
         }
     }
 }

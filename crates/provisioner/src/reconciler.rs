@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{info, warn};
+use engine_roles_store::StoreError;
+use tokio::sync::Notify;
+use tracing::{debug, info, warn};
 
 use crate::backoff::full_jitter;
 use crate::service::Inner;
@@ -16,9 +18,18 @@ const SEQUENCE_INTERVAL: Duration = Duration::from_secs(1);
 /// Finishes interrupted work, makes retries, checks what is active.
 pub(crate) async fn run(inner: Arc<Inner>) {
     let limit = usize::try_from(inner.settings.reconcile_batch).unwrap_or(1);
+    let left = Arc::new(Notify::new());
+    let mut listening = inner
+        .tasks
+        .spawn(listen(Arc::clone(&inner), Arc::clone(&left)));
     let slots = Arc::new(tokio::sync::Semaphore::new(limit));
     while !inner.stop.is_cancelled() {
         inner.liveness.beat();
+        if listening.is_finished() {
+            listening = inner
+                .tasks
+                .spawn(listen(Arc::clone(&inner), Arc::clone(&left)));
+        }
         let free = i64::try_from(slots.available_permits()).unwrap_or(1);
         let claims = if free == 0 {
             Ok(Vec::new())
@@ -30,7 +41,12 @@ pub(crate) async fn run(inner: Arc<Inner>) {
                 let more = i64::try_from(claims.len()).unwrap_or(0) == free && free > 0;
                 for claim in claims {
                     let permit = Arc::clone(&slots).try_acquire_owned().ok();
-                    let work = worker::work(Arc::clone(&inner), claim, Cause::reconciler(), false);
+                    let work = Box::pin(worker::work(
+                        Arc::clone(&inner),
+                        claim,
+                        Cause::reconciler(),
+                        false,
+                    ));
                     inner.tasks.spawn(async move {
                         work.await;
                         drop(permit);
@@ -45,7 +61,32 @@ pub(crate) async fn run(inner: Arc<Inner>) {
                 "could not claim due work"
             ),
         }
-        pause(&inner, inner.settings.poll_interval).await;
+        let timer = pause(&inner, inner.settings.poll_interval);
+        tokio::select! {
+            () = timer => {}
+            () = left.notified() => {}
+        }
+    }
+}
+
+/// Hears what other replicas leave, and wakes the round. The timer finds the same work, so a
+/// connection that is lost costs a moment and no more.
+async fn listen(inner: Arc<Inner>, left: Arc<Notify>) {
+    let heard = async {
+        let mut listener = inner.store.listen_for_work().await?;
+        loop {
+            listener.next().await?;
+            left.notify_one();
+        }
+    };
+    tokio::select! {
+        heard = heard => {
+            let heard: Result<(), StoreError> = heard;
+            if let Err(error) = heard {
+                debug!(error = &error as &dyn std::error::Error, "not listening for work");
+            }
+        }
+        () = inner.stop.cancelled() => {}
     }
 }
 

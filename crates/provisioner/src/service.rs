@@ -10,9 +10,11 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::Settings;
+use crate::budget::Budget;
 use crate::read::Liveness;
 use crate::refusals::Refusals;
 use crate::scope::ScopeSource;
+use crate::upkeep::Upkeep;
 use crate::waiting::Waiting;
 
 /// The application. Cheap to clone; all clones are one.
@@ -28,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) scope: ScopeSource,
     pub(crate) refusals: Refusals,
     pub(crate) waiting: Waiting,
+    pub(crate) budget: Budget,
+    pub(crate) upkeep: Upkeep,
     pub(crate) liveness: Liveness,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -39,11 +43,13 @@ impl Provisioner {
         Self {
             inner: Arc::new(Inner {
                 scope: ScopeSource::new(settings.scope.clone()),
+                budget: Budget::new(settings.call_limits),
                 store,
                 iam,
                 settings,
                 refusals: Refusals::default(),
                 waiting: Waiting::default(),
+                upkeep: Upkeep::default(),
                 liveness: Liveness::default(),
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
@@ -62,6 +68,9 @@ impl Provisioner {
         self.inner
             .tasks
             .spawn(crate::reconciler::find_scope(Arc::clone(&self.inner)));
+        self.inner
+            .tasks
+            .spawn(crate::upkeep::run(Arc::clone(&self.inner)));
     }
 
     /// Starts no more work, lets what runs come to its next rest, and waits for that at most

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use engine_roles_domain::{Defaults, Scope};
+use engine_roles_store::BudgetLimits;
 
 /// What is done about drift.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +30,30 @@ impl FromStr for DriftMode {
     }
 }
 
+/// What is done about what lives that are over have left at AWS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrphanMode {
+    /// It is removed, if it is proved theirs.
+    #[default]
+    Remove,
+    /// It is reported.
+    Report,
+    /// Nothing is listed.
+    Off,
+}
+
+impl FromStr for OrphanMode {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "remove" => Ok(Self::Remove),
+            "report" => Ok(Self::Report),
+            "off" => Ok(Self::Off),
+            _ => Err("must be remove, report or off".to_owned()),
+        }
+    }
+}
+
 /// The provisioner's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -38,6 +63,10 @@ pub struct Settings {
     pub scope: Option<Scope>,
     /// What is done about drift.
     pub drift: DriftMode,
+    /// What is done about what ended lives have left.
+    pub orphans: OrphanMode,
+    /// How fast the account may be called, reads and writes each.
+    pub call_limits: BudgetLimits,
     /// How often an active binding is checked, spread out.
     pub reconcile_interval: Duration,
     /// How often the database is asked for due work.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::backoff::full_jitter;
+use crate::budget::Urgency;
 use crate::service::Inner;
 
 /// The most turns before a worker lets go and comes back later.
@@ -164,7 +165,10 @@ impl Worker<'_> {
         self.hold().await?;
         self.certain = false;
         let deadline = Instant::now() + self.claim.remaining();
-        let results = self.inner.apply_stage(stage, deadline).await;
+        let results = self
+            .inner
+            .apply_stage(&self.known.scope.account, stage, deadline)
+            .await;
         let settled = self.later(self.inner.store.consistency_window());
         for result in &results {
             match result {
@@ -199,7 +203,16 @@ impl Worker<'_> {
         if target.role.is_none() && target.profile.is_none() {
             return Ok(Ok(Observed::nothing()));
         }
-        Ok(self.inner.iam.observe(&target, depth).await)
+        let deadline = Instant::now() + self.claim.remaining();
+        let urgency = match self.known.state {
+            State::Active => Urgency::Sweep,
+            _ => Urgency::Interactive,
+        };
+        let account = &self.known.scope.account;
+        Ok(self
+            .inner
+            .observe(account, &target, depth, urgency, deadline)
+            .await)
     }
 
     /// What may be at AWS for this binding.
@@ -293,6 +306,9 @@ impl Worker<'_> {
         }
         warn!(cluster = %self.known.cluster, attempts = self.known.attempts, detail, "will try again");
         let event = self.event(EventAction::Delayed, json!({ "reason": detail }));
+        if self.inner.stop.is_cancelled() {
+            return self.record(Some(event), Next::HandOn).await;
+        }
         self.rest(Some(event), Some(due_at)).await
     }
 

@@ -10,7 +10,7 @@ use engine_roles_domain::{
     AccountId, BoundaryArn, Defaults, Invalid, Namespace, PassThroughRole, ProfileName, Region,
     RolePrefix, RoleReference, Tags,
 };
-use engine_roles_provisioner::DriftMode;
+use engine_roles_provisioner::{BudgetLimits, DriftMode, OrphanMode};
 use engine_roles_store::{Store, StoreConfig, StoreError};
 
 use crate::telemetry::{self, LogArgs};
@@ -113,6 +113,16 @@ pub struct ServeArgs {
     /// What is done about drift: `repair`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_DRIFT", default_value = "repair")]
     pub drift: DriftMode,
+    /// What is done about what lives that are over have left: `remove`, `report` or `off`
+    #[arg(long, env = "ENGINE_ROLES_ORPHANS", default_value = "remove")]
+    pub orphans: OrphanMode,
+    /// How many calls a second the AWS account may get from all replicas, reads and writes each;
+    /// halved where AWS throttles
+    #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
+    pub call_rate: f64,
+    /// How many calls it may get at once after a rest
+    #[arg(long, env = "ENGINE_ROLES_CALL_BURST", default_value_t = 200)]
+    pub call_burst: u32,
     /// The most connections to the database at once
     #[arg(long, env = "ENGINE_ROLES_DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
@@ -178,6 +188,8 @@ pub struct Config {
     pub(crate) account: Option<AccountId>,
     pub(crate) defaults: Defaults,
     pub(crate) drift: DriftMode,
+    pub(crate) orphans: OrphanMode,
+    pub(crate) call_limits: BudgetLimits,
     pub(crate) reconcile_interval: Duration,
     pub(crate) poll_interval: Duration,
     pub(crate) call_timeout: Duration,
@@ -198,13 +210,20 @@ impl Config {
                 rule,
             });
         }
+        if !args.call_rate.is_finite() || args.call_rate < 1.0 || args.call_burst < 10 {
+            let rule = "must be at least 1, and --call-burst at least 10";
+            return Err(ConfigError::Form {
+                flag: "--call-rate",
+                rule,
+            });
+        }
         let namespace = Namespace::parse(&args.database.namespace);
         Ok(Self {
             listen: args.listen,
             namespace: invalid_in("--namespace", namespace)?,
             database: StoreConfig {
                 url: args.database.database_url.clone(),
-                max_connections: args.database_connections.max(2),
+                max_connections: args.database_connections.max(4),
                 acquire_timeout: Duration::from_secs(10),
                 lease: args.lease,
                 consistency_window: args.consistency_window,
@@ -213,6 +232,11 @@ impl Config {
             account: optional("--account-id", args.account_id.as_deref(), AccountId::parse)?,
             defaults: defaults(args)?,
             drift: args.drift,
+            orphans: args.orphans,
+            call_limits: BudgetLimits {
+                rate: args.call_rate,
+                burst: f64::from(args.call_burst),
+            },
             reconcile_interval: args.reconcile_interval,
             poll_interval: args.poll_interval,
             call_timeout: args.call_timeout,

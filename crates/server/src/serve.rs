@@ -75,6 +75,8 @@ impl Server {
             scope: config.account.map(|account| Scope { account, partition }),
             defaults,
             drift: config.drift,
+            orphans: config.orphans,
+            call_limits: config.call_limits,
             reconcile_interval: config.reconcile_interval,
             poll_interval: config.poll_interval,
             reconcile_batch: RECONCILE_BATCH,

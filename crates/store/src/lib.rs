@@ -5,13 +5,16 @@
 //! domain. Rows stay private. All times are the database's own, by `service_now()`.
 
 mod audit;
+mod budget;
 mod claims;
 mod error;
 mod intents;
 mod ready;
 mod records;
 mod row;
+mod upkeep;
 mod views;
+mod wake;
 
 use std::time::Duration;
 
@@ -21,12 +24,15 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use audit::AuditFilter;
+pub use budget::{BudgetLimits, CallKind};
 pub use claims::Claim;
 pub use error::StoreError;
 pub use intents::{Change, Declaration, Declared};
 pub use ready::Readiness;
 pub use records::{Next, Recorded};
+pub use upkeep::Orphan;
 pub use views::{BindingFilter, Page};
+pub use wake::WorkListener;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 

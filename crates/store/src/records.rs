@@ -6,6 +6,7 @@ use engine_roles_domain::{Binding, BindingId, Event};
 use crate::audit::append;
 use crate::claims::binding_by_id;
 use crate::row::{optional_json, to_json};
+use crate::wake::tell;
 use crate::{Claim, Store, StoreError};
 
 /// What becomes of the claim after a record.
@@ -18,6 +19,8 @@ pub enum Next {
         /// When.
         due_at: Option<DateTime<Utc>>,
     },
+    /// The worker stops with work left: the other replicas are told.
+    HandOn,
 }
 
 /// What the database made of a record.
@@ -51,6 +54,7 @@ impl Store {
         let (keep, due_at) = match next {
             Next::Keep => (true, None),
             Next::Release { due_at } => (false, due_at),
+            Next::HandOn => (false, Some(claim.now())),
         };
         let written = sqlx::query!(
             "UPDATE bindings SET
@@ -99,6 +103,9 @@ impl Store {
         }
         if let Some(event) = event {
             append(&mut tx, binding.id.0, Some(claim.binding.state), event).await?;
+        }
+        if next == Next::HandOn {
+            tell(&mut tx, self.namespace.as_str()).await?;
         }
         tx.commit().await?;
         claim.binding.clone_from(binding);

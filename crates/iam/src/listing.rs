@@ -1,0 +1,221 @@
+//! Listings of the whole account, each an extra that our identity may lack.
+
+use aws_sdk_iam::types::{EntityType, InstanceProfile, RoleDetail, SummaryKeyType};
+use engine_roles_domain::{
+    INLINE_POLICY_NAME, InlinePolicies, ObservedProfile, ObservedRole, ProfileName, ProfileRecord,
+    ResourcePath, RoleName, RoleRecord,
+};
+
+use crate::client::call;
+use crate::error::CallKind;
+use crate::observe::{decode, tags};
+use crate::{Iam, IamError};
+
+/// Something under our path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Whether it is a role; else an instance profile.
+    pub is_role: bool,
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+}
+
+/// How much of the account's quotas is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Roles that are there.
+    pub roles: i32,
+    /// Roles that may be.
+    pub roles_quota: i32,
+    /// Instance profiles that are there.
+    pub profiles: i32,
+    /// Instance profiles that may be.
+    pub profiles_quota: i32,
+}
+
+impl Room {
+    /// Whether there is none for another role, or for another instance profile.
+    pub fn is_full(&self) -> bool {
+        self.roles >= self.roles_quota || self.profiles >= self.profiles_quota
+    }
+}
+
+/// A page of a listing of all roles.
+#[derive(Clone, Debug)]
+pub struct RolePage {
+    /// The roles, with all that depends on them.
+    pub roles: Vec<ObservedRole>,
+    /// The instance profiles around them, without their tags: the listing does not show these.
+    pub profiles: Vec<ObservedProfile>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<String>,
+}
+
+impl Iam {
+    /// All roles and instance profiles under a path.
+    ///
+    /// # Errors
+    /// The first call that failed; where it was refused, `missing_permission` says which.
+    pub async fn list_owned(&self, path: &ResourcePath) -> Result<Vec<Listed>, IamError> {
+        let mut found = Vec::new();
+        let mut marker = None;
+        loop {
+            let request = self.client.list_roles().path_prefix(path.as_str());
+            let request = request.set_marker(marker.take());
+            let page = call("ListRoles", CallKind::Read, path.as_str(), request.send()).await?;
+            let roles = page.roles.into_iter();
+            found.extend(roles.map(|role| Listed {
+                is_role: true,
+                name: role.role_name,
+                arn: role.arn,
+            }));
+            match page.marker.filter(|_| page.is_truncated) {
+                Some(next) => marker = Some(next),
+                None => break,
+            }
+        }
+        loop {
+            let request = self
+                .client
+                .list_instance_profiles()
+                .path_prefix(path.as_str());
+            let request = request.set_marker(marker.take());
+            let page = call(
+                "ListInstanceProfiles",
+                CallKind::Read,
+                path.as_str(),
+                request.send(),
+            )
+            .await?;
+            found.extend(page.instance_profiles.into_iter().map(|profile| Listed {
+                is_role: false,
+                name: profile.instance_profile_name,
+                arn: profile.arn,
+            }));
+            match page.marker.filter(|_| page.is_truncated) {
+                Some(next) => marker = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// How much of the account's quotas is used.
+    ///
+    /// # Errors
+    /// When the call fails, or its answer lacks a number.
+    pub async fn room(&self) -> Result<Room, IamError> {
+        let action = "GetAccountSummary";
+        let request = self.client.get_account_summary();
+        let answer = call(action, CallKind::Read, "the account", request.send()).await?;
+        let summary = answer.summary_map.unwrap_or_default();
+        let number = |key: SummaryKeyType| {
+            let lacks = || IamError::unreadable(action, "the account", "lacks a number");
+            summary.get(&key).copied().ok_or_else(lacks)
+        };
+        Ok(Room {
+            roles: number(SummaryKeyType::from("Roles"))?,
+            roles_quota: number(SummaryKeyType::from("RolesQuota"))?,
+            profiles: number(SummaryKeyType::from("InstanceProfiles"))?,
+            profiles_quota: number(SummaryKeyType::from("InstanceProfilesQuota"))?,
+        })
+    }
+
+    /// A page of all roles of the account with what depends on them.
+    ///
+    /// # Errors
+    /// When the call fails. The same page can be asked for again.
+    pub async fn role_page(&self, after: Option<&str>) -> Result<RolePage, IamError> {
+        let action = "GetAccountAuthorizationDetails";
+        let request = self
+            .client
+            .get_account_authorization_details()
+            .filter(EntityType::Role)
+            .max_items(1000)
+            .set_marker(after.map(str::to_owned));
+        let page = call(action, CallKind::Read, "the account", request.send()).await?;
+        let mut profiles = Vec::new();
+        let mut roles = Vec::new();
+        for detail in page.role_detail_list.unwrap_or_default() {
+            for profile in detail.instance_profile_list.iter().flatten() {
+                profiles.extend(observed_profile(profile));
+            }
+            roles.extend(observed_role(detail)?);
+        }
+        Ok(RolePage {
+            roles,
+            profiles,
+            next: page.marker.filter(|_| page.is_truncated),
+        })
+    }
+}
+
+// A role whose name or other necessary part is missing can't be one of ours.
+fn observed_role(detail: RoleDetail) -> Result<Option<ObservedRole>, IamError> {
+    let action = "GetAccountAuthorizationDetails";
+    let name = detail
+        .role_name
+        .as_deref()
+        .and_then(|name| RoleName::parse(name).ok());
+    let Some(name) = name else { return Ok(None) };
+    let target = format!("role {name}");
+    let mut own = None;
+    let mut names = Vec::new();
+    for policy in detail.role_policy_list.unwrap_or_default() {
+        let policy_name = policy.policy_name.unwrap_or_default();
+        if policy_name == INLINE_POLICY_NAME {
+            let document = policy.policy_document.as_deref();
+            own = document
+                .map(|text| decode(action, &target, text))
+                .transpose()?;
+        }
+        names.push(policy_name);
+    }
+    let attached = detail
+        .attached_managed_policies
+        .unwrap_or_default()
+        .into_iter();
+    let around = detail.instance_profile_list.unwrap_or_default().into_iter();
+    let trust = detail.assume_role_policy_document.as_deref();
+    Ok(Some(ObservedRole {
+        record: RoleRecord {
+            name,
+            arn: detail.arn,
+            id: detail.role_id,
+            path: detail.path,
+        },
+        tags: Some(tags(detail.tags.unwrap_or_default())),
+        trust: trust
+            .map(|text| decode(action, &target, text))
+            .transpose()?,
+        boundary: detail
+            .permissions_boundary
+            .and_then(|boundary| boundary.permissions_boundary_arn),
+        inline: InlinePolicies::Listed { names, own },
+        attached: Some(attached.filter_map(|policy| policy.policy_arn).collect()),
+        profiles: Some(
+            around
+                .filter_map(|profile| ProfileName::parse(&profile.instance_profile_name).ok())
+                .collect(),
+        ),
+    }))
+}
+
+fn observed_profile(profile: &InstanceProfile) -> Option<ObservedProfile> {
+    let roles = profile
+        .roles
+        .iter()
+        .filter_map(|role| RoleName::parse(&role.role_name).ok());
+    Some(ObservedProfile {
+        roles: Some(roles.collect()),
+        record: ProfileRecord {
+            name: ProfileName::parse(&profile.instance_profile_name).ok()?,
+            arn: Some(profile.arn.clone()),
+            id: Some(profile.instance_profile_id.clone()),
+            managed: true,
+        },
+        path: profile.path.clone(),
+        tags: None,
+    })
+}

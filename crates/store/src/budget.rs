@@ -1,0 +1,121 @@
+//! The call budget of an AWS account, shared by the replicas.
+
+use std::time::Duration;
+
+use engine_roles_domain::AccountId;
+
+use crate::{Store, StoreError};
+
+/// Which of an account's two budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallKind {
+    /// Get and List calls.
+    Read,
+    /// All others.
+    Write,
+}
+
+impl CallKind {
+    /// The word in the database and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// How fast an account may be called at the best of times.
+#[derive(Clone, Copy, Debug)]
+pub struct BudgetLimits {
+    /// Calls a second.
+    pub rate: f64,
+    /// Calls at once after a rest.
+    pub burst: f64,
+}
+
+/// The slowest that throttling makes us, in calls a second.
+const SLOWEST: f64 = 0.5;
+/// How much of the full rate comes back each second: all of it in a few minutes.
+const GROWTH: f64 = 1.0 / 200.0;
+
+impl Store {
+    /// Takes up to `most` tokens, leaving `floor` untouched. Returns how many were had.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take_calls(
+        &self,
+        account: &AccountId,
+        kind: CallKind,
+        limits: BudgetLimits,
+        most: f64,
+        floor: f64,
+    ) -> Result<f64, StoreError> {
+        let row = sqlx::query!(
+            r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
+               first AS (
+                   INSERT INTO call_budgets (account_id, kind, tokens, rate, updated_at)
+                   SELECT $1, $2, $4, $3, now FROM clock
+                   ON CONFLICT (account_id, kind) DO NOTHING
+               ),
+               locked AS (
+                   SELECT b.tokens, b.rate, b.throttled_at,
+                          GREATEST(extract(epoch FROM clock.now - b.updated_at), 0)::float8 AS age
+                   FROM call_budgets b, clock
+                   WHERE b.account_id = $1 AND b.kind = $2
+                   FOR UPDATE OF b
+               ),
+               filled AS (
+                   SELECT LEAST($4, tokens + age * rate) AS tokens,
+                          LEAST($3, rate + age * $3 * $7) AS rate
+                   FROM locked
+               ),
+               granted AS (
+                   SELECT tokens, rate, GREATEST(0, floor(LEAST($5, tokens - $6))) AS grant
+                   FROM filled
+               )
+               UPDATE call_budgets b
+               SET tokens = g.tokens - g.grant, rate = g.rate, updated_at = clock.now
+               FROM granted g, clock
+               WHERE b.account_id = $1 AND b.kind = $2
+               RETURNING g.grant AS "grant!""#,
+            account.as_str(),
+            kind.as_str(),
+            limits.rate,
+            limits.burst,
+            most,
+            floor,
+            GROWTH,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        // The very first call only writes the row down.
+        Ok(row.map_or(1.0, |row| row.grant))
+    }
+
+    /// AWS throttled a call: the rate halves, at most once a second, and what was saved is gone.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn calls_throttled(
+        &self,
+        account: &AccountId,
+        kind: CallKind,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE call_budgets
+             SET rate = GREATEST(rate / 2, $3), tokens = LEAST(tokens, 0),
+                 throttled_at = service_now(), updated_at = service_now()
+             WHERE account_id = $1 AND kind = $2
+               AND (throttled_at IS NULL OR throttled_at <= service_now() - make_interval(secs => $4))",
+            account.as_str(),
+            kind.as_str(),
+            SLOWEST,
+            Duration::from_secs(1).as_secs_f64(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}

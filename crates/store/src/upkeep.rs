@@ -1,0 +1,170 @@
+//! Upkeep that the replicas share: who sweeps when, and what was found that nobody knows.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::{Binding, BindingId, Scope};
+
+use crate::row::{BindingRow, select_binding};
+use crate::{Store, StoreError};
+
+/// Something at AWS under our path that no record knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// `role` or `instance_profile`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// When it was first seen.
+    pub found_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Takes the turn at a kind of sweep, if it is due: one replica, once an interval. The very
+    /// first turn is due an interval after the first who asks.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn claim_sweep(&self, kind: &str, interval: Duration) -> Result<bool, StoreError> {
+        let claimed = sqlx::query!(
+            r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
+               first AS (
+                   INSERT INTO sweeps (namespace, kind, next_at)
+                   SELECT $1, $2, now + make_interval(secs => $3) FROM clock
+                   ON CONFLICT (namespace, kind) DO NOTHING
+               )
+               UPDATE sweeps s SET next_at = clock.now + make_interval(secs => $3)
+               FROM clock
+               WHERE s.namespace = $1 AND s.kind = $2 AND s.next_at <= clock.now
+               RETURNING s.kind"#,
+            self.namespace.as_str(),
+            kind,
+            interval.as_secs_f64(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(claimed.is_some())
+    }
+
+    /// The bindings that made, or would make, resources of these names.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn by_resource_name(&self, names: &[String]) -> Result<Vec<Binding>, StoreError> {
+        let rows = select_binding!(
+            "WHERE b.namespace = $1 AND b.resource_name = ANY($2)",
+            self.namespace.as_str(),
+            names,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(BindingRow::into_binding).collect()
+    }
+
+    /// Has these bindings looked at now.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn look_at(&self, ids: &[BindingId]) -> Result<(), StoreError> {
+        let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+        sqlx::query!(
+            "UPDATE bindings SET due_at = service_now()
+             WHERE id = ANY($1) AND (lease_until IS NULL OR lease_until <= service_now())",
+            &ids,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Remembers what a whole listing found that no record knows, and forgets what it did not
+    /// find again. Returns what is new.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn report_orphans(
+        &self,
+        found: &[(&str, String, String)],
+    ) -> Result<Vec<String>, StoreError> {
+        let kinds: Vec<String> = found.iter().map(|(kind, ..)| (*kind).to_owned()).collect();
+        let names: Vec<String> = found.iter().map(|(_, name, _)| name.clone()).collect();
+        let arns: Vec<String> = found.iter().map(|(.., arn)| arn.clone()).collect();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "DELETE FROM orphans o
+             WHERE o.namespace = $1 AND NOT EXISTS (
+                 SELECT 1 FROM unnest($2::text[], $3::text[]) AS seen (kind, name)
+                 WHERE seen.kind = o.kind AND seen.name = o.name)",
+            self.namespace.as_str(),
+            &kinds,
+            &names,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let fresh = sqlx::query!(
+            "INSERT INTO orphans (namespace, kind, name, arn, found_at)
+             SELECT $1, seen.kind, seen.name, seen.arn, service_now()
+             FROM unnest($2::text[], $3::text[], $4::text[]) AS seen (kind, name, arn)
+             ON CONFLICT (namespace, kind, name) DO NOTHING
+             RETURNING name",
+            self.namespace.as_str(),
+            &kinds,
+            &names,
+            &arns,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(fresh.into_iter().map(|row| row.name).collect())
+    }
+
+    /// What was found and no record knows.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
+        let rows = sqlx::query_as!(
+            Orphan,
+            "SELECT kind, name, arn, found_at FROM orphans WHERE namespace = $1
+             ORDER BY name, kind",
+            self.namespace.as_str(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
+    /// Forgets an orphan that was removed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget_orphan(&self, name: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            "DELETE FROM orphans WHERE namespace = $1 AND name = $2",
+            self.namespace.as_str(),
+            name,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// How many live bindings were made in another account or partition than this.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn live_elsewhere(&self, here: &Scope) -> Result<i64, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT count(*) AS "count!" FROM bindings
+               WHERE namespace = $1 AND live AND (account_id, aws_partition) <> ($2, $3)"#,
+            self.namespace.as_str(),
+            here.account.as_str(),
+            here.partition.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.count)
+    }
+}
