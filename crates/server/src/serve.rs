@@ -69,7 +69,8 @@ impl Server {
         let partition = defaults
             .region
             .as_ref()
-            .map_or(Partition::Aws, Region::partition);
+            .and_then(Region::partition)
+            .unwrap_or(Partition::Aws);
         let store = Store::new(&config.database, config.namespace)?;
         let settings = Settings {
             scope: config.account.map(|account| Scope { account, partition }),
