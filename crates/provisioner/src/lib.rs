@@ -7,6 +7,7 @@
 mod absent;
 mod backoff;
 mod budget;
+mod bulk;
 mod check;
 mod error;
 mod present;

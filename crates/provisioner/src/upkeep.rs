@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::budget::Urgency;
 use crate::service::Inner;
-use crate::settings::OrphanMode;
+use crate::settings::{DriftMode, OrphanMode};
 
 /// How many orphans of ended lives one pass has removed.
 const ORPHANS_A_PASS: usize = 50;
@@ -56,7 +56,7 @@ impl Upkeep {
         self.lock().elsewhere
     }
 
-    fn note(&self, extra: &'static str, outcome: Result<(), &IamError>) {
+    pub(crate) fn note(&self, extra: &'static str, outcome: Result<(), &IamError>) {
         let mut known = self.lock();
         match outcome {
             Ok(()) => drop(known.missing.remove(extra)),
@@ -113,6 +113,11 @@ impl Inner {
         }
         if self.room_is_due(interval) && self.may_read(1).await {
             self.look_at_room().await;
+        }
+        let drift = self.settings.drift != DriftMode::Off;
+        // Twice as often as each binding is checked by itself: so that none comes due.
+        if drift && self.store.claim_sweep("drift", interval / 2).await? {
+            self.sweep_drift(interval).await?;
         }
         let orphans = self.settings.orphans != OrphanMode::Off;
         if orphans && self.store.claim_sweep("orphans", interval).await? {
@@ -229,7 +234,7 @@ impl Inner {
         Some(room)
     }
 
-    async fn may_read(&self, calls: u8) -> bool {
+    pub(crate) async fn may_read(&self, calls: u8) -> bool {
         let Some(scope) = self.scope.known() else {
             return false;
         };

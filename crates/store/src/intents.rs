@@ -113,13 +113,9 @@ impl Store {
                 Change::Changed
             }
             Deletion::Continue => {
-                sqlx::query!(
-                    "UPDATE bindings SET state = 'deleting', updated_at = service_now()
-                     WHERE id = $1 AND state = 'blocked'",
-                    binding.id.0,
-                )
-                .execute(&mut *tx)
-                .await?;
+                if binding.state == State::Blocked {
+                    self.resume_teardown(&mut tx, declaration, &binding).await?;
+                }
                 Change::Unchanged
             }
             Deletion::Done => Change::Unchanged,
@@ -287,6 +283,22 @@ impl Store {
         .await?;
         let event = declaration.event(EventAction::TeardownRequested, json!({}));
         append(connection, live.id.0, Some(live.state), &event).await
+    }
+
+    async fn resume_teardown(
+        &self,
+        connection: &mut PgConnection,
+        declaration: &Declaration,
+        blocked: &Binding,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE bindings SET state = 'deleting', updated_at = service_now() WHERE id = $1",
+            blocked.id.0,
+        )
+        .execute(&mut *connection)
+        .await?;
+        let event = declaration.event(EventAction::TeardownRequested, json!({ "again": true }));
+        append(connection, blocked.id.0, Some(blocked.state), &event).await
     }
 
     async fn close_failed(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{Binding, BindingId, Scope};
+use engine_roles_domain::{Binding, BindingId, Generation, Scope};
 
 use crate::row::{BindingRow, select_binding};
 use crate::{Store, StoreError};
@@ -166,5 +166,64 @@ impl Store {
         .fetch_one(&self.pool)
         .await?;
         Ok(row.count)
+    }
+
+    /// The database's time.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let row = sqlx::query!(r#"SELECT service_now() AS "now!""#)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(row.now)
+    }
+
+    /// Records that these active bindings were read and are as meant, if their intent is still
+    /// the same and nobody works on them; they are looked at again after the interval.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn verified(
+        &self,
+        sound: &[(BindingId, Generation)],
+        interval: Duration,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<_> = sound.iter().map(|(id, _)| id.0).collect();
+        let generations: Vec<_> = sound.iter().map(|(_, generation)| *generation).collect();
+        sqlx::query!(
+            "UPDATE bindings b
+             SET verified_at = clock.now, due_at = clock.now + make_interval(secs => $3)
+             FROM unnest($1::uuid[], $2::bigint[]) AS sound (id, generation),
+                  (SELECT service_now() AS now) clock
+             WHERE b.id = sound.id AND b.generation = sound.generation
+               AND b.state = 'active' AND b.lease_token IS NULL",
+            &ids,
+            &generations,
+            interval.as_secs_f64(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Active bindings with something of ours at AWS, past their consistency window, that are
+    /// none of `seen`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn active_unseen(&self, seen: &[BindingId]) -> Result<Vec<BindingId>, StoreError> {
+        let seen: Vec<_> = seen.iter().map(|id| id.0).collect();
+        let rows = sqlx::query!(
+            "SELECT id FROM bindings
+             WHERE namespace = $1 AND state = 'active' AND profile @> '{\"managed\": true}'
+               AND (reads_settle_at IS NULL OR reads_settle_at <= service_now())
+               AND NOT (id = ANY($2))",
+            self.namespace.as_str(),
+            &seen,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.into_iter().map(|row| BindingId(row.id)).collect())
     }
 }
