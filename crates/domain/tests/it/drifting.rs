@@ -1,0 +1,174 @@
+//! Each way in which IAM may hold something else than what is meant.
+
+use engine_roles_domain::{
+    Desired, DriftKind, InlinePolicies, Observed, ObservedProfile, ObservedRole, drift,
+};
+
+use crate::world::{active, binding_of, deleting, passing, whole_profile, whole_role};
+
+type Change = fn(&mut Observed);
+
+fn whole() -> Observed {
+    let ours = active();
+    Observed {
+        role: Some(whole_role(&ours)),
+        profile: Some(whole_profile(&ours)),
+    }
+}
+
+fn kinds(observed: &Observed) -> Vec<DriftKind> {
+    let ours = active();
+    let desired = Desired::of(&ours).expect("it can be written");
+    let found = drift(&ours, &desired, observed);
+    found.iter().map(|drift| drift.kind).collect()
+}
+
+fn role(observed: &mut Observed) -> &mut ObservedRole {
+    observed.role.as_mut().expect("the role")
+}
+
+fn profile(observed: &mut Observed) -> &mut ObservedProfile {
+    observed.profile.as_mut().expect("the profile")
+}
+
+#[test]
+fn what_is_as_it_should_be_has_no_drift() {
+    assert_eq!(kinds(&whole()), []);
+}
+
+#[test]
+fn each_change_has_its_kind() {
+    let changes: [(Change, &[DriftKind]); 16] = [
+        (|seen| seen.role = None, &[DriftKind::RoleDeleted]),
+        (|seen| seen.profile = None, &[DriftKind::ProfileDeleted]),
+        (
+            |seen| role(seen).record.id = Some("AROAOTHER".to_owned()),
+            &[DriftKind::RoleRecreated],
+        ),
+        (
+            |seen| profile(seen).record.id = Some("AIPAOTHER".to_owned()),
+            &[DriftKind::ProfileRecreated],
+        ),
+        (
+            |seen| role(seen).inline = InlinePolicies::Own(None),
+            &[DriftKind::PolicyMissing],
+        ),
+        (
+            |seen| role(seen).inline = InlinePolicies::Own(Some("{}".to_owned())),
+            &[DriftKind::PolicyChanged],
+        ),
+        (
+            |seen| {
+                role(seen).inline = InlinePolicies::Listed {
+                    names: vec!["a".to_owned(), "b".to_owned()],
+                    own: None,
+                };
+            },
+            &[
+                DriftKind::PolicyMissing,
+                DriftKind::ForeignInlinePolicy,
+                DriftKind::ForeignInlinePolicy,
+            ],
+        ),
+        (
+            |seen| role(seen).attached = Some(vec!["arn:aws:iam::aws:policy/X".to_owned()]),
+            &[DriftKind::ForeignManagedPolicy],
+        ),
+        (
+            |seen| {
+                role(seen).tags.as_mut().expect("tags").remove("team");
+            },
+            &[DriftKind::TagsChanged],
+        ),
+        (
+            |seen| {
+                let tags = role(seen).tags.as_mut().expect("tags");
+                tags.remove("ai-unlimited:cluster");
+            },
+            &[DriftKind::TagsChanged],
+        ),
+        (
+            |seen| {
+                let tags = profile(seen).tags.as_mut().expect("tags");
+                tags.insert("team".to_owned(), "other".to_owned());
+            },
+            &[DriftKind::TagsChanged],
+        ),
+        (
+            |seen| role(seen).trust = Some("{}".to_owned()),
+            &[DriftKind::TrustChanged],
+        ),
+        (
+            |seen| role(seen).boundary = Some("arn:aws:iam::aws:policy/X".to_owned()),
+            &[DriftKind::BoundaryChanged],
+        ),
+        (
+            |seen| profile(seen).roles = Some(Vec::new()),
+            &[DriftKind::RoleOutOfProfile],
+        ),
+        (
+            |seen| profile(seen).roles = Some(vec!["other".parse().expect("a role")]),
+            &[DriftKind::OtherRoleInProfile],
+        ),
+        (
+            |seen| {
+                let tags = role(seen).tags.as_mut().expect("tags");
+                tags.insert("others".to_owned(), "1".to_owned());
+            },
+            &[],
+        ),
+    ];
+    for (change, expected) in changes {
+        let mut seen = whole();
+        change(&mut seen);
+        assert_eq!(kinds(&seen), expected);
+    }
+}
+
+#[test]
+fn what_was_not_read_is_no_drift() {
+    let mut seen = whole();
+    let found = role(&mut seen);
+    found.inline = InlinePolicies::Unread;
+    found.tags = None;
+    found.trust = None;
+    found.attached = None;
+    found.profiles = None;
+    profile(&mut seen).roles = None;
+    profile(&mut seen).tags = None;
+    assert_eq!(kinds(&seen), []);
+}
+
+#[test]
+fn what_can_not_be_put_right_names_the_permission() {
+    let ours = active();
+    let desired = Desired::of(&ours).expect("it can be written");
+    let mut seen = whole();
+    role(&mut seen).trust = Some("{}".to_owned());
+    role(&mut seen).boundary = Some("arn:aws:iam::aws:policy/X".to_owned());
+    let found = drift(&ours, &desired, &seen);
+    let missing: Vec<_> = found
+        .iter()
+        .map(|drift| drift.missing_permission.as_deref())
+        .collect();
+    assert_eq!(
+        missing,
+        [
+            Some("iam:UpdateAssumeRolePolicy"),
+            Some("iam:DeleteRolePermissionsBoundary")
+        ]
+    );
+}
+
+#[test]
+fn where_nothing_is_meant_to_be_nothing_drifts() {
+    let going = deleting(active());
+    let desired = Desired::of(&going).expect("nothing");
+    assert!(drift(&going, &desired, &whole()).is_empty());
+    let passed = binding_of(passing(
+        "arn:aws:iam::123456789012:role/engine",
+        Some("theirs"),
+    ));
+    let desired = Desired::of(&passed).expect("nothing of ours");
+    assert!(drift(&passed, &desired, &Observed::nothing()).is_empty());
+}

@@ -1,0 +1,14 @@
+//! The crate from outside: words, documents, plans and decisions.
+
+mod account;
+mod convergence;
+mod decisions;
+mod deletions;
+mod documents;
+mod drifting;
+mod names;
+mod ownership;
+mod parsing;
+mod planning;
+mod tagging;
+mod world;

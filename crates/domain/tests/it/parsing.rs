@@ -1,0 +1,344 @@
+//! What may come in at the border, type by type.
+
+use std::fmt::Debug;
+
+use engine_roles_domain::{
+    AccountId, BoundaryArn, ClusterName, EventAction, IamArn, IamResource, Invalid, InvalidKind,
+    Mode, Namespace, Partition, ProfileName, Region, RoleName, RolePrefix, RoleReference, RoleSpec,
+    SecretName, Secrets, State, Tags,
+};
+use proptest::prelude::*;
+
+use crate::world::{passing, spec};
+
+fn accepts<T: Debug>(parse: impl Fn(&str) -> Result<T, Invalid>, texts: &[&str]) {
+    for text in texts {
+        assert!(parse(text).is_ok(), "{text:?} is valid");
+    }
+}
+
+fn refuses<T: Debug>(
+    parse: impl Fn(&str) -> Result<T, Invalid>,
+    kind: InvalidKind,
+    texts: &[&str],
+) {
+    for text in texts {
+        let refused = parse(text).expect_err(text);
+        assert_eq!(refused.kind, kind, "{text:?}");
+        let hostile =
+            text.len() > 1 && text.contains(['*', '$']) && refused.to_string().contains(text);
+        assert!(!hostile, "{refused} repeats the value");
+    }
+}
+
+#[test]
+fn cluster_names() {
+    let longest = "a".repeat(63);
+    accepts(
+        ClusterName::parse,
+        &["a", "9", "A-b_c", "a--__", "chct3mqng4af2ckkv3jg", &longest],
+    );
+    let too_long = "a".repeat(64);
+    refuses(
+        ClusterName::parse,
+        InvalidKind::ClusterName,
+        &[
+            "", "-a", "_a", "*", "a*", "a?", "${aws:x}", "a/b", "a.b", "a b", "a\n", "é", "ａ",
+            "a\0", &too_long,
+        ],
+    );
+}
+
+#[test]
+fn secret_names() {
+    let longest = "a".repeat(433);
+    accepts(
+        SecretName::parse,
+        &[
+            "a", "a/b", "_+=.@-", "a..b", "...", ".a/b.", "x-AbCdEf", &longest,
+        ],
+    );
+    let too_long = "a".repeat(434);
+    refuses(
+        SecretName::parse,
+        InvalidKind::SecretName,
+        &[
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/./b", "../a", "a/..", "*", "a?", "${a}",
+            "a b", "a:b", "ä", &too_long,
+        ],
+    );
+}
+
+#[test]
+fn a_secret_name_that_ends_as_an_arn_does_is_told() {
+    for (name, told) in [
+        ("db-AbCdEf", true),
+        ("x/db-123456", true),
+        ("a-bcdefg", true),
+        ("db-AbCdE", false),
+        ("db-AbCd_f", false),
+        ("-AbCdEf", false),
+        ("AbCdEf", false),
+        ("dbxAbCdEf", false),
+    ] {
+        let name = SecretName::parse(name).expect("a name");
+        assert_eq!(name.looks_like_arn_tail(), told, "{name}");
+    }
+}
+
+#[test]
+fn a_list_of_secrets_is_all_or_at_least_one_each_once() {
+    let read = |json: &str| serde_json::from_str::<Secrets>(json);
+    assert_eq!(read("\"all\"").expect("all"), Secrets::All);
+    let twice = read(r#"["b", "a", "b"]"#).expect("names");
+    assert_eq!(serde_json::json!(twice), serde_json::json!(["a", "b"]));
+    for refused in ["[]", "\"ALL\"", "\"\"", "null", "{}", "[\"*\"]", "[1]"] {
+        assert!(read(refused).is_err(), "{refused}");
+    }
+}
+
+#[test]
+fn regions_and_their_partitions() {
+    for (region, partition) in [
+        ("us-west-2", Some(Partition::Aws)),
+        ("eu-central-1", Some(Partition::Aws)),
+        ("ap-southeast-7", Some(Partition::Aws)),
+        ("mx-central-1", Some(Partition::Aws)),
+        ("cn-northwest-1", Some(Partition::AwsCn)),
+        ("us-gov-east-1", Some(Partition::AwsUsGov)),
+        ("eusc-de-east-1", Some(Partition::AwsEusc)),
+        ("us-iso-east-1", None),
+        ("us-isob-east-1", None),
+        ("eu-isoe-west-1", None),
+        ("us-isof-south-1", None),
+    ] {
+        let parsed = Region::parse(region).expect(region);
+        assert_eq!(parsed.partition(), partition, "{region}");
+    }
+    refuses(
+        Region::parse,
+        InvalidKind::Region,
+        &[
+            "",
+            "uswest2",
+            "us-west",
+            "-us-west-2",
+            "us-west-",
+            "us--west-2",
+            "US-WEST-2",
+            "us-west-2 ",
+            "us-west-*",
+            "us-west-2:x",
+            "us-west-२",
+            "aaaaaaaaaaaaa-aaaaaaaaaaaaaaaaa-1",
+        ],
+    );
+}
+
+#[test]
+fn prefixes_namespaces_and_accounts() {
+    let prefix = "a".repeat(30);
+    accepts(RolePrefix::parse, &["", "td-", "_+=,.@-", &prefix]);
+    let too_long = "a".repeat(31);
+    refuses(
+        RolePrefix::parse,
+        InvalidKind::RolePrefix,
+        &["a/b", "a b", "a*", "ä", &too_long],
+    );
+
+    let namespace = "a".repeat(32);
+    accepts(Namespace::parse, &["a", "default", "-", "a-1", &namespace]);
+    let too_long = "a".repeat(33);
+    refuses(
+        Namespace::parse,
+        InvalidKind::Namespace,
+        &["", "A", "a_b", "a/b", "a.b", "ä", &too_long],
+    );
+
+    accepts(AccountId::parse, &["123456789012", "000000000000"]);
+    refuses(
+        AccountId::parse,
+        InvalidKind::AccountId,
+        &["", "12345678901", "1234567890123", "12345678901a", "१२३४"],
+    );
+}
+
+#[test]
+fn role_and_profile_names() {
+    let (sixty_four, long) = ("a".repeat(64), "a".repeat(128));
+    accepts(RoleName::parse, &["a", "_+=,.@-", &sixty_four]);
+    accepts(ProfileName::parse, &["a", &long]);
+    let (too_long, far_too_long) = ("a".repeat(65), "a".repeat(129));
+    refuses(
+        RoleName::parse,
+        InvalidKind::Role,
+        &["", "a/b", "a b", "a*", "arn:aws:iam::1:role/x", &too_long],
+    );
+    refuses(
+        ProfileName::parse,
+        InvalidKind::InstanceProfile,
+        &["", "a/b", "arn:aws:iam::123456789012:role/x", &far_too_long],
+    );
+    let arn = "arn:aws:iam::123456789012:instance-profile/p/q/name";
+    let name = ProfileName::parse(arn).expect("a profile");
+    assert_eq!(name.as_str(), "name");
+}
+
+#[test]
+fn arns_are_read_and_written_back() {
+    for (resource, text, path, name) in [
+        (
+            IamResource::Role,
+            "arn:aws:iam::123456789012:role/r",
+            "/",
+            "r",
+        ),
+        (
+            IamResource::Role,
+            "arn:aws-cn:iam::123456789012:role/a/b:c/r",
+            "/a/b:c/",
+            "r",
+        ),
+        (
+            IamResource::InstanceProfile,
+            "arn:aws-us-gov:iam::123456789012:instance-profile/p",
+            "/",
+            "p",
+        ),
+        (
+            IamResource::Policy,
+            "arn:aws:iam::aws:policy/service-role/X",
+            "/service-role/",
+            "X",
+        ),
+    ] {
+        let arn = IamArn::parse(resource, text).expect(text);
+        assert_eq!((arn.path.as_str(), arn.name.as_str()), (path, name));
+        assert_eq!(arn.to_string(), text);
+    }
+}
+
+#[test]
+fn what_is_no_arn_of_its_kind_is_refused() {
+    let long = format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65));
+    let long_path = format!("arn:aws:iam::123456789012:role/{}/r", "a".repeat(511));
+    refuses(
+        |text| IamArn::parse(IamResource::Role, text),
+        InvalidKind::Role,
+        &[
+            "",
+            "arn",
+            "arn:aws:iam::123456789012:role",
+            "arn:aws:iam::123456789012:role/",
+            "arn:aws:iam::123456789012:role//r",
+            "arn:aws:iam::123456789012:role/a//r",
+            "arn:aws:iam::123456789012:user/u",
+            "arn:aws:iam::aws:role/r",
+            "arn:aws:iam:us-west-2:123456789012:role/r",
+            "arn:aws-iso:iam::123456789012:role/r",
+            "arn:aws:sts::123456789012:role/r",
+            "arn:aws:iam::12345678901:role/r",
+            "ARN:aws:iam::123456789012:role/r",
+            "arn:aws:iam::123456789012:role/*",
+            "arn:aws:iam::123456789012:role/a*/r",
+            "arn:aws:iam::123456789012:role/${a}/r",
+            "arn:aws:iam::123456789012:role/a b/r",
+            "arn:aws:iam::123456789012:role/ä/r",
+            &long,
+            &long_path,
+        ],
+    );
+    refuses(
+        BoundaryArn::parse,
+        InvalidKind::Boundary,
+        &["", "Boundary", "arn:aws:iam::123456789012:role/r"],
+    );
+}
+
+#[test]
+fn a_role_is_named_by_name_or_by_arn() {
+    let by_name = RoleReference::parse("engine").expect("a name");
+    let by_arn = RoleReference::parse("arn:aws:iam::123456789012:role/a/engine").expect("an ARN");
+    let elsewhere = RoleReference::parse("arn:aws:iam::123456789012:role/engine").expect("an ARN");
+    assert_eq!(by_name.name(), by_arn.name());
+    assert_eq!(by_arn.arn().expect("an ARN").path, "/a/");
+    assert!(by_name.same_role(&by_arn) && by_arn.same_role(&by_name));
+    assert!(!by_arn.same_role(&elsewhere));
+    for text in ["", "a/b", "arn:aws:iam::123456789012:instance-profile/p"] {
+        let refused = RoleReference::parse(text).expect_err(text);
+        assert_eq!(refused.kind, InvalidKind::Role);
+    }
+}
+
+#[test]
+fn words_are_read_as_they_are_written() {
+    for state in State::ALL {
+        assert_eq!(state.as_str().parse::<State>().expect("a state"), state);
+        assert_eq!(serde_json::json!(state), state.as_str());
+    }
+    for mode in [Mode::Create, Mode::PassThrough] {
+        assert_eq!(mode.as_str().parse::<Mode>().expect("a mode"), mode);
+        assert_eq!(serde_json::json!(mode), mode.as_str());
+    }
+    for action in EventAction::ALL {
+        assert_eq!(EventAction::parse(action.as_str()), Some(action));
+        assert_eq!(serde_json::json!(action), action.as_str());
+    }
+    for partition in Partition::ALL {
+        assert_eq!(Partition::parse(partition.as_str()), Some(partition));
+        assert_eq!(serde_json::json!(partition), partition.as_str());
+    }
+    assert!("Active".parse::<State>().is_err() && "".parse::<Mode>().is_err());
+    assert_eq!(Partition::parse("aws-iso"), None);
+}
+
+#[test]
+fn a_spec_survives_the_database() {
+    let arn = "arn:aws:iam::123456789012:role/a/engine";
+    for spec in [
+        spec(),
+        passing("engine", None),
+        passing(arn, Some("profile")),
+        RoleSpec {
+            secrets: crate::world::named(&["a", "b/c"]),
+            ..spec()
+        },
+    ] {
+        let json = serde_json::to_value(&spec).expect("plain data");
+        let read: RoleSpec = serde_json::from_value(json).expect("it is read back");
+        assert_eq!(read, spec);
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_comes_in_makes_a_parser_panic(
+        text in prop_oneof![
+            any::<String>(),
+            "arn:(aws|aws-cn|x):[a-z]{0,3}:[a-z]?:([0-9]{11,13}|aws)?:(role|policy|x)?[/a-z*:]{0,20}",
+            "[a-z0-9-]{0,40}",
+        ],
+    ) {
+        let _ = ClusterName::parse(&text);
+        let _ = SecretName::parse(&text).map(|name| name.looks_like_arn_tail());
+        let _ = Region::parse(&text).map(|region| region.partition());
+        let _ = RolePrefix::parse(&text);
+        let _ = Namespace::parse(&text);
+        let _ = AccountId::parse(&text);
+        let _ = ProfileName::parse(&text);
+        let _ = BoundaryArn::parse(&text);
+        let _ = Tags::new([(text.clone(), text.clone())]);
+        let _ = serde_json::from_value::<IamArn>(text.clone().into());
+        if let Ok(role) = RoleReference::parse(&text) {
+            prop_assert_eq!(role.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn no_valid_name_is_live_in_a_pattern(text in any::<String>()) {
+        let live = |text: &str| text.contains(['*', '?', '$', '{', '}']);
+        prop_assert!(ClusterName::parse(&text).is_err() || !live(&text));
+        prop_assert!(SecretName::parse(&text).is_err() || !live(&text));
+        prop_assert!(Region::parse(&text).is_err() || !live(&text));
+    }
+}

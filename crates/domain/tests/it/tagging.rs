@@ -1,0 +1,79 @@
+//! The user's tags.
+
+use engine_roles_domain::{InvalidKind, Tags};
+
+fn read(pairs: &[(&str, &str)]) -> Result<Tags, engine_roles_domain::Invalid> {
+    let pairs = pairs.iter();
+    Tags::new(pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))
+}
+
+fn many(count: usize) -> Vec<(String, String)> {
+    let keys = (0..count).map(|number| format!("key{number}"));
+    keys.map(|key| (key, String::new())).collect()
+}
+
+#[test]
+fn keys_and_values_have_iams_characters() {
+    let key = "é".repeat(128);
+    let value = "ä".repeat(256);
+    for (key, value) in [
+        ("a", ""),
+        ("Team Name", "a b"),
+        ("_.:/=+-@", "_.:/=+-@"),
+        ("日本語", "Ελλάδα"),
+        ("٣", "Ⅻ½"),
+        ("aws", "aws:x"),
+        ("ai-unlimited", "ai-unlimited:x"),
+        (&key, &value),
+    ] {
+        read(&[(key, value)]).expect(key);
+    }
+    let long_key = "é".repeat(129);
+    let long_value = "ä".repeat(257);
+    for (key, value) in [
+        ("", "x"),
+        ("a*", "x"),
+        ("a", "x;y"),
+        ("a\nb", "x"),
+        ("a\u{2028}", "x"),
+        ("a\u{a0}", "x"),
+        ("a", "\0"),
+        ("🚀", "x"),
+        // A vowel sign and a circled letter: alphabetic to Unicode, no \p{L} to IAM.
+        ("\u{915}\u{93e}", "x"),
+        ("a", "\u{24b6}"),
+        (&long_key, "x"),
+        ("a", &long_value),
+    ] {
+        let refused = read(&[(key, value)]).expect_err(key);
+        assert_eq!(refused.kind, InvalidKind::Tag);
+    }
+}
+
+#[test]
+fn reserved_keys_are_refused_in_any_case() {
+    for key in [
+        "aws:x",
+        "AWS:x",
+        "aWs:",
+        "ai-unlimited:cluster",
+        "AI-Unlimited:CLUSTER",
+        "ai-unlimited:",
+    ] {
+        read(&[(key, "x")]).expect_err(key);
+    }
+}
+
+#[test]
+fn keys_are_unique_ignoring_case() {
+    for (one, two) in [("team", "Team"), ("ÄRGER", "ärger"), ("a", "a")] {
+        let refused = read(&[(one, "x"), (two, "y")]).expect_err(one);
+        assert!(refused.to_string().contains("twice"), "{refused}");
+    }
+}
+
+#[test]
+fn there_is_room_for_46() {
+    assert_eq!(Tags::new(many(46)).expect("46").iter().count(), 46);
+    Tags::new(many(47)).expect_err("47");
+}
