@@ -1,0 +1,163 @@
+//! The audit log.
+
+use engine_roles_e2e::{Answer, World};
+use serde_json::{Value, json};
+
+fn items(answer: &Answer) -> Vec<Value> {
+    answer.expect(200)["items"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
+}
+
+fn actions(answer: &Answer) -> Vec<String> {
+    let all = items(answer);
+    let all = all
+        .iter()
+        .map(|event| event["action"].as_str().unwrap_or_default().to_owned());
+    all.collect()
+}
+
+#[tokio::test]
+async fn the_log_tells_a_life_in_order() {
+    let world = World::start().await;
+    let client = world.client();
+    client.provision("one").await.expect(201);
+    client
+        .put("one", json!({"tags": {"team": "x"}}))
+        .await
+        .expect(200);
+    client.delete("one").await.expect(200);
+    let answer = client.audit("cluster=one").await;
+    assert_eq!(
+        actions(&answer),
+        [
+            "provision_requested",
+            "provisioned",
+            "update_requested",
+            "updated",
+            "teardown_requested",
+            "torn_down",
+        ]
+    );
+    assert_eq!(answer.body["next_after"], Value::Null);
+    for (event, seq) in items(&answer).iter().zip(1..) {
+        assert_eq!(event["seq"], seq);
+        assert_eq!(event["actor"], "init");
+        assert_eq!(event["cluster"], "one");
+        assert!(event["id"].is_string() && event["at"].is_string());
+    }
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_log_is_read_in_pages_by_number() {
+    let world = World::start().await;
+    let client = world.client();
+    for number in 0..5 {
+        client.provision(&format!("c{number}")).await.expect(201);
+    }
+    let (mut after, mut seen) = (0, Vec::new());
+    loop {
+        let page = client.audit(&format!("limit=3&after={after}")).await;
+        seen.extend(
+            items(&page)
+                .iter()
+                .filter_map(|event| event["seq"].as_i64()),
+        );
+        match page.body["next_after"].as_i64() {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen, (1..=10).collect::<Vec<i64>>());
+    assert_eq!(items(&client.audit("after=10").await), [Value::Null; 0]);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_log_is_filtered_by_cluster_actor_action_and_time() {
+    let world = World::start().await;
+    let client = world.client();
+    client.provision("one").await.expect(201);
+    client.provision("two").await.expect(201);
+    client.delete("one").await.expect(200);
+    assert_eq!(items(&client.audit("cluster=two").await).len(), 2);
+    assert_eq!(items(&client.audit("actor=init").await).len(), 6);
+    assert_eq!(items(&client.audit("actor=nobody").await).len(), 0);
+    let provisioned = client.audit("action=provisioned").await;
+    assert_eq!(actions(&provisioned), ["provisioned", "provisioned"]);
+    let second = items(&provisioned)[1]["at"].as_str().map(str::to_owned);
+    let second = second.expect("it has a time");
+    let second = second.replace('+', "%2B");
+    let since = items(&client.audit(&format!("since={second}")).await);
+    let until = items(&client.audit(&format!("until={second}")).await);
+    assert_eq!(since[0]["action"], "provisioned");
+    assert_eq!(since.len() + until.len(), 6);
+    for query in [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "action=nonsense",
+        "since=yesterday",
+        "unknown=1",
+    ] {
+        let answer = client.audit(query).await;
+        answer.expect_problem(400, "invalid_request");
+    }
+    client
+        .audit("cluster=*")
+        .await
+        .expect_problem(422, "invalid_cluster_name");
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_log_is_streamed_line_by_line() {
+    let world = World::start().await;
+    let client = world.client();
+    for number in 0..4 {
+        client.provision(&format!("c{number}")).await.expect(201);
+    }
+    let lines = client.with("accept", "application/x-ndjson");
+    for (query, count) in [("", 8), ("cluster=c2", 2), ("limit=3", 3), ("after=8", 0)] {
+        let answer = lines.audit(query).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
+        let events: Vec<Value> = answer
+            .text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+            .collect();
+        assert_eq!(events.len(), count, "{query}");
+    }
+    let streamed = lines.audit("").await.text;
+    let first: Value = serde_json::from_str(streamed.lines().next().unwrap_or_default())
+        .expect("each line is JSON");
+    assert_eq!(first, items(&client.audit("").await)[0]);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn nobody_changes_what_was_logged() {
+    let world = World::start().await;
+    world.client().provision("one").await.expect(201);
+    // In a block that swallows the refusal: what counts is what is there afterwards.
+    for statement in [
+        "UPDATE audit_events SET actor = 'somebody else'",
+        "DELETE FROM audit_events",
+        "TRUNCATE audit_events",
+    ] {
+        let refused = format!(
+            "DO $$ BEGIN {statement}; RAISE 'it was done';
+             EXCEPTION WHEN raise_exception THEN
+                 IF SQLERRM = 'it was done' THEN RAISE; END IF;
+             END $$"
+        );
+        world.database.execute(&refused).await;
+    }
+    let events = world.database.events().await;
+    assert_eq!(events.len(), 2);
+    assert!(events.iter().all(|event| event.actor == "init"));
+    world.assert_sound().await;
+}

@@ -1,0 +1,65 @@
+//! Many clusters at once.
+
+use engine_roles_e2e::{Answer, World};
+use futures::StreamExt;
+use futures::stream;
+use serde_json::json;
+
+const CLUSTERS: usize = 200;
+
+#[tokio::test]
+async fn two_hundred_clusters_come_and_go_at_once() {
+    let world = World::start().await;
+    let client = world.client().patient();
+    let names: Vec<String> = (0..CLUSTERS)
+        .map(|number| format!("cluster-{number}"))
+        .collect();
+
+    let made: Vec<Answer> = stream::iter(&names)
+        .map(|name| client.provision(name))
+        .buffer_unordered(CLUSTERS)
+        .collect()
+        .await;
+    for answer in &made {
+        answer.expect(201);
+    }
+    assert_eq!(
+        world.sandbox.state()["roles"].as_array().map(Vec::len),
+        Some(CLUSTERS)
+    );
+    assert_eq!(world.mutations(0).len(), CLUSTERS * 4);
+    world.assert_sound().await;
+
+    let gone: Vec<Answer> = stream::iter(&names)
+        .map(|name| client.delete(name))
+        .buffer_unordered(CLUSTERS)
+        .collect()
+        .await;
+    for answer in &gone {
+        assert_eq!(answer.expect(200)["state"], "deleted");
+    }
+    let state = world.sandbox.state();
+    assert_eq!(state["roles"], json!([]));
+    assert_eq!(state["instance_profiles"], json!([]));
+    let bindings = world.database.bindings().await;
+    assert_eq!(bindings.len(), CLUSTERS);
+    assert!(
+        bindings
+            .iter()
+            .all(|binding| binding.state == "deleted" && !binding.live)
+    );
+
+    let log = client
+        .with("accept", "application/x-ndjson")
+        .audit("")
+        .await;
+    let numbers: Vec<i64> = log
+        .text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("each line is JSON"))
+        .filter_map(|event| event["seq"].as_i64())
+        .collect();
+    let all = i64::try_from(CLUSTERS * 4).expect("it is small");
+    assert_eq!(numbers, (1..=all).collect::<Vec<i64>>());
+    world.assert_sound().await;
+}

@@ -1,0 +1,424 @@
+//! Bad input: each with its code, and nothing written.
+
+use engine_roles_e2e::client::role;
+use engine_roles_e2e::{Answer, Client, World};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/allowed";
+
+async fn world() -> World {
+    World::build()
+        .env("ENGINE_ROLES_ALLOWED_BOUNDARIES", BOUNDARY)
+        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared")
+        .start()
+        .await
+}
+
+/// Nothing in the database, nothing asked of IAM.
+async fn assert_untouched(world: &World) {
+    for table in ["bindings", "clusters", "audit_events"] {
+        let rows: Vec<Value> = world.database.rows(&format!("SELECT * FROM {table}")).await;
+        assert!(rows.is_empty(), "{table} has {rows:?}");
+    }
+    assert_eq!(world.iam_calls(0).len(), 0);
+    world.assert_sound().await;
+}
+
+fn at(cluster_in_path: &str) -> String {
+    role(cluster_in_path)
+}
+
+async fn put_raw(client: &Client, kind: Option<&str>, body: impl Into<reqwest::Body>) -> Answer {
+    let mut request = client.request(Method::PUT, &at("one")).body(body);
+    if let Some(kind) = kind {
+        request = request.header("content-type", kind);
+    }
+    client.send(request).await
+}
+
+#[tokio::test]
+async fn cluster_names_that_could_be_more_than_a_name_are_refused() {
+    let world = world().await;
+    let client = world.client();
+    let long = "x".repeat(64);
+    let names = [
+        "*",
+        "one*",
+        "%2A",
+        "pro%3F",
+        "%3F",
+        "$x",
+        "$%7Baws:PrincipalAccount%7D",
+        "a%2Fb",
+        "..%2Fother",
+        "%2E%2E%2Fother",
+        "a..b",
+        "a.b",
+        ".a",
+        "a%20b",
+        "a%00b",
+        "a%0Ab",
+        "a:b",
+        "-a",
+        "_a",
+        "%C3%A9t%C3%A9",
+        "%D0%B0bc",
+        "a%FF",
+        "a%25",
+        "a,b",
+        long.as_str(),
+    ];
+    for name in names {
+        let answers = [
+            client.put(name, json!({})).await,
+            client.plan(name, json!({})).await,
+            client.get(name).await,
+            client.delete(name).await,
+        ];
+        for answer in answers {
+            let problem = answer.expect_problem(422, "invalid_cluster_name");
+            assert_eq!(problem["errors"][0]["field"], "cluster");
+        }
+    }
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn a_path_with_dots_or_further_slashes_is_nobodys() {
+    let world = world().await;
+    let client = world.client();
+    for path in ["/v1/clusters/a/b/role", "/v1/clusters//role"] {
+        let request = client.request(Method::PUT, path).json(&json!({}));
+        let answer = client.send(request).await;
+        assert!(
+            [404, 422].contains(&answer.status),
+            "{path}: {}",
+            answer.text
+        );
+    }
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn the_longest_and_the_shortest_name_are_taken() {
+    let world = world().await;
+    let client = world.client();
+    client.provision(&"x".repeat(63)).await.expect(201);
+    client.provision("0").await.expect(201);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_field_that_breaks_its_rule_is_refused_with_its_own_code() {
+    let world = world().await;
+    let client = world.client();
+    let many: Map<String, Value> = (0..51).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let fitting: Map<String, Value> = (0..47).map(|n| (format!("k{n}"), json!("v"))).collect();
+    let cases = [
+        (json!({"region": "*"}), "invalid_region"),
+        (json!({"region": "us-west-?"}), "invalid_region"),
+        (
+            json!({"region": "${aws:RequestedRegion}"}),
+            "invalid_region",
+        ),
+        (json!({"region": ""}), "invalid_region"),
+        (json!({"region": "US-WEST-2"}), "invalid_region"),
+        (json!({"region": "us-west-2:1"}), "invalid_region"),
+        (json!({"region": "cn-north-1"}), "invalid_region"),
+        (json!({"region": "us-gov-west-1"}), "invalid_region"),
+        (json!({"region": "eusc-de-east-1"}), "invalid_region"),
+        (json!({"role_prefix": "a*"}), "invalid_role_prefix"),
+        (json!({"role_prefix": "a/b"}), "invalid_role_prefix"),
+        (json!({"role_prefix": "ä"}), "invalid_role_prefix"),
+        (
+            json!({"role_prefix": "x".repeat(31)}),
+            "invalid_role_prefix",
+        ),
+        (json!({"secrets": []}), "invalid_secret_name"),
+        (json!({"secrets": [""]}), "invalid_secret_name"),
+        (json!({"secrets": ["*"]}), "invalid_secret_name"),
+        (json!({"secrets": ["a?"]}), "invalid_secret_name"),
+        (
+            json!({"secrets": ["${aws:username}"]}),
+            "invalid_secret_name",
+        ),
+        (
+            json!({"secrets": ["../other/password"]}),
+            "invalid_secret_name",
+        ),
+        (json!({"secrets": ["a/../b"]}), "invalid_secret_name"),
+        (json!({"secrets": ["a/./b"]}), "invalid_secret_name"),
+        (json!({"secrets": ["a//b"]}), "invalid_secret_name"),
+        (json!({"secrets": ["/a"]}), "invalid_secret_name"),
+        (json!({"secrets": ["a/"]}), "invalid_secret_name"),
+        (json!({"secrets": ["a b"]}), "invalid_secret_name"),
+        (json!({"secrets": ["a:b"]}), "invalid_secret_name"),
+        (json!({"secrets": ["ключ"]}), "invalid_secret_name"),
+        (json!({"secrets": ["x".repeat(513)]}), "invalid_secret_name"),
+        (json!({"secrets": "ALL"}), "invalid_secret_name"),
+        (json!({"secrets": "*"}), "invalid_secret_name"),
+        (json!({"secrets": ["fine", "a*"]}), "invalid_secret_name"),
+        (
+            json!({"tags": {"ai-unlimited:cluster": "x"}}),
+            "invalid_tag",
+        ),
+        (json!({"tags": {"AI-Unlimited:Owner": "x"}}), "invalid_tag"),
+        (json!({"tags": {"aws:x": "x"}}), "invalid_tag"),
+        (json!({"tags": {"AWS:x": "x"}}), "invalid_tag"),
+        (json!({"tags": {"": "x"}}), "invalid_tag"),
+        (json!({"tags": {"a": "x<y"}}), "invalid_tag"),
+        (json!({"tags": {"a*": "x"}}), "invalid_tag"),
+        (json!({"tags": {"a\n": "x"}}), "invalid_tag"),
+        (json!({"tags": {"Team": "x", "team": "y"}}), "invalid_tag"),
+        (json!({"tags": {"a": "x".repeat(257)}}), "invalid_tag"),
+        (json!({"tags": {"x".repeat(129): "x"}}), "invalid_tag"),
+        (json!({"tags": many}), "invalid_tag"),
+        (json!({"tags": fitting}), "invalid_tag"),
+        (
+            json!({"permissions_boundary": "arn:aws:iam::123456789012:policy/other"}),
+            "boundary_not_allowed",
+        ),
+        (
+            json!({"permissions_boundary": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+            "boundary_not_allowed",
+        ),
+        (
+            json!({"permissions_boundary": "allowed"}),
+            "boundary_not_allowed",
+        ),
+        (json!({"permissions_boundary": ""}), "boundary_not_allowed"),
+        (
+            json!({"iam_role": "Admin"}),
+            "pass_through_role_not_allowed",
+        ),
+        (
+            json!({"iam_role": "arn:aws:iam::999999999999:role/prepared"}),
+            "pass_through_role_not_allowed",
+        ),
+        (json!({"iam_role": "*"}), "pass_through_role_not_allowed"),
+        (json!({"iam_role": ""}), "pass_through_role_not_allowed"),
+        (
+            json!({"mode": "pass_through", "iam_role": "other"}),
+            "pass_through_role_not_allowed",
+        ),
+    ];
+    for (body, code) in cases {
+        let answer = client.put("one", body.clone()).await;
+        assert_eq!(answer.code(), Some(code), "{body}: {}", answer.text);
+        let problem = answer.expect_problem(422, code);
+        let field = problem["errors"][0]["field"].as_str().unwrap_or_default();
+        let named = body
+            .as_object()
+            .is_some_and(|body| body.keys().any(|key| field.starts_with(key.as_str())));
+        assert!(named, "{body}: the field named is {field}");
+        let plan = client.plan("one", body).await;
+        plan.expect_problem(422, code);
+    }
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn a_body_of_another_shape_is_not_a_request() {
+    let world = world().await;
+    let client = world.client();
+    let cases = [
+        json!({"unknown": 1}),
+        json!({"Mode": "create"}),
+        json!({"mode": "both"}),
+        json!({"mode": 1}),
+        json!({"secrets": 1}),
+        json!({"secrets": [1]}),
+        json!({"secrets": {"a": "b"}}),
+        json!({"session_manager": "yes"}),
+        json!({"session_manager": 1}),
+        json!({"region": 7}),
+        json!({"region": ["us-west-2"]}),
+        json!({"role_prefix": {}}),
+        json!({"tags": []}),
+        json!({"tags": "a=b"}),
+        json!({"tags": {"a": 1}}),
+        json!({"tags": {"a": null}}),
+        json!({"permissions_boundary": true}),
+        json!({"iam_role": 1}),
+        json!([]),
+        json!("create"),
+        json!(null),
+        json!(1),
+    ];
+    for body in cases {
+        let answer = client.put("one", body.clone()).await;
+        assert_eq!(
+            answer.code(),
+            Some("invalid_request"),
+            "{body}: {}",
+            answer.text
+        );
+        answer.expect_problem(400, "invalid_request");
+    }
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn what_does_not_go_together_is_refused() {
+    let world = world().await;
+    let client = world.client();
+    let cases = [
+        json!({"mode": "create", "iam_role": "prepared"}),
+        json!({"mode": "pass_through"}),
+        json!({"mode": "pass_through", "iam_role": "prepared", "permissions_boundary": BOUNDARY}),
+    ];
+    for body in cases {
+        let answer = client.put("one", body).await;
+        answer.expect_problem(400, "invalid_request");
+    }
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn malformed_json_is_not_a_request() {
+    let world = world().await;
+    let client = world.client();
+    for body in [
+        "{",
+        "{}}",
+        "{} {}",
+        "{'mode': 'create'}",
+        "{\"mode\": \"create\",}",
+        "nonsense",
+        "\u{feff}{}",
+        "{\"tags\": {\"a\": \"\\ud800\"}}",
+    ] {
+        let answer = put_raw(&client, Some("application/json"), body).await;
+        assert_eq!(
+            answer.code(),
+            Some("invalid_request"),
+            "{body}: {}",
+            answer.text
+        );
+        answer.expect_problem(400, "invalid_request");
+    }
+    let not_text = vec![b'{', b'"', 0xff, b'"', b'}'];
+    let answer = put_raw(&client, Some("application/json"), not_text).await;
+    answer.expect_problem(400, "invalid_request");
+    let deep = "[".repeat(100_000);
+    let answer = put_raw(&client, Some("application/json"), deep).await;
+    answer.expect_problem(400, "invalid_request");
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn a_field_that_is_there_twice_is_not_a_request() {
+    let world = world().await;
+    let client = world.client();
+    let twice = "{\"region\": \"us-west-2\", \"region\": \"us-east-1\"}";
+    let answer = put_raw(&client, Some("application/json"), twice).await;
+    answer.expect_problem(400, "invalid_request");
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn a_body_of_two_megabytes_is_too_large() {
+    let world = world().await;
+    let client = world.client();
+    let body = format!("{{\"region\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
+    let answer = put_raw(&client, Some("application/json"), body).await;
+    answer.expect_problem(413, "body_too_large");
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_json_is_of_the_wrong_type() {
+    let world = world().await;
+    let client = world.client();
+    for kind in [
+        None,
+        Some("text/plain"),
+        Some("application/x-www-form-urlencoded"),
+        Some("application/xml"),
+        Some("application/jsonx"),
+        Some(""),
+    ] {
+        let answer = put_raw(&client, kind, "{}").await;
+        assert_eq!(answer.status, 415, "{kind:?}: {}", answer.text);
+        answer.expect_problem(415, "unsupported_media_type");
+    }
+    assert_untouched(&world).await;
+    for kind in ["application/json; charset=utf-8", "Application/JSON"] {
+        put_raw(&client, Some(kind), "{}").await;
+    }
+    client.get("one").await.expect(200);
+    // No body at all asks for a role by the defaults.
+    let request = client.request(Method::PUT, &at("two"));
+    client.send(request).await.expect(201);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_role_with_the_most_of_everything_is_made() {
+    let world = world().await;
+    world.administrator.prepare_policy("allowed").await;
+    let tags: Map<String, Value> = (0..46)
+        .map(|n| (format!("{n:0>128}"), json!("v".repeat(256))))
+        .collect();
+    let body = json!({
+        "tags": tags,
+        "role_prefix": "p".repeat(30),
+        "permissions_boundary": BOUNDARY,
+        "secrets": ["x".repeat(433), "a/b_c+d=e.f@g-h"],
+        "session_manager": true,
+    });
+    let answer = world.client().put(&"x".repeat(63), body).await;
+    answer.expect(201);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn more_secrets_than_a_policy_holds_are_too_many() {
+    let world = world().await;
+    let client = world.client();
+    let secrets: Vec<String> = (0..120)
+        .map(|n| format!("secret-number-{n:0>40}"))
+        .collect();
+    let answer = client.put("one", json!({"secrets": secrets})).await;
+    answer.expect_problem(422, "policy_too_large");
+    assert_untouched(&world).await;
+    // The same as a change of what is there leaves what is there.
+    client.provision("one").await.expect(201);
+    let answer = client.put("one", json!({"secrets": secrets})).await;
+    answer.expect_problem(422, "policy_too_large");
+    assert_eq!(client.get("one").await.body["generation"], 1);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn queries_of_lists_are_read_strictly() {
+    let world = world().await;
+    let client = world.client();
+    for query in [
+        "limit=0",
+        "limit=501",
+        "limit=-1",
+        "limit=x",
+        "state=nonsense",
+        "mode=nonsense",
+        "cursor=nonsense",
+        "unknown=1",
+    ] {
+        let answer = client.list(query).await;
+        answer.expect_problem(400, "invalid_request");
+    }
+    client.list("limit=500").await.expect(200);
+    assert_untouched(&world).await;
+}
+
+#[tokio::test]
+async fn an_if_match_that_is_no_etag_is_not_a_request() {
+    let world = world().await;
+    let client = world.client();
+    for tag in ["1", "\"x\"", "\"1\", \"2\"", "W/\"1\""] {
+        let answer = client.if_match(tag).put("one", json!({})).await;
+        answer.expect_problem(400, "invalid_request");
+    }
+    assert_untouched(&world).await;
+}

@@ -1,0 +1,313 @@
+//! The interface itself: waiting, lists, keys, ids, and the document that describes it.
+
+use std::collections::BTreeSet;
+
+use engine_roles_e2e::World;
+use engine_roles_e2e::client::role;
+use engine_roles_e2e::world::fault;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_caller_in_no_hurry_is_told_where_to_ask() {
+    let world = World::build().latency(100).start().await;
+    let client = world.client();
+    let answer = client.in_no_hurry().provision("one").await;
+    let pending = answer.expect(202);
+    assert_eq!(pending["state"], "provisioning");
+    assert_eq!(pending["applied_generation"], Value::Null);
+    assert_eq!(answer.header("location"), Some("/v1/clusters/one/role"));
+    assert_eq!(answer.header("etag"), Some("\"1\""));
+    let seconds = answer
+        .header("retry-after")
+        .and_then(|text| text.parse::<u32>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds > 0));
+    let made = client.with("prefer", "wait=60").get("one").await;
+    assert_eq!(made.expect(200)["state"], "active");
+    // A PUT of the same while it was on its way would have waited for the same outcome.
+    client.provision("one").await.expect(200);
+    let answer = client.in_no_hurry().delete("one").await;
+    assert_eq!(answer.expect(202)["state"], "deleting");
+    assert_eq!(answer.header("location"), Some("/v1/clusters/one/role"));
+    let gone = client.with("prefer", "wait=60").get("one").await;
+    assert_eq!(gone.expect(200)["state"], "deleted");
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_second_put_of_what_is_on_its_way_waits_for_the_same_outcome() {
+    let world = World::build().latency(150).start().await;
+    let client = world.client();
+    let first = client
+        .in_no_hurry()
+        .provision("one")
+        .await
+        .expect(202)
+        .clone();
+    let second = client.provision("one").await;
+    assert_eq!(second.expect(200)["binding_id"], first["binding_id"]);
+    assert_eq!(second.body["state"], "active");
+    assert_eq!(world.mutations(0).len(), 4);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn patience_at_its_end_is_202_and_the_work_goes_on() {
+    let world = World::start().await;
+    world.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
+    let client = world.client();
+    let answer = client.with("prefer", "wait=1").provision("one").await;
+    assert_eq!(answer.expect(202)["state"], "provisioning");
+    world.sandbox.advance(std::time::Duration::from_secs(5));
+    world.reaches("one", "active").await;
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_caller_who_hangs_up_does_not_stop_the_work() {
+    let world = World::start().await;
+    world.set_faults(fault("CreateRole", "before", json!({"hang_ms": 5_000})));
+    let client = world.client();
+    let request = client.request(Method::PUT, &role("one")).json(&json!({}));
+    let waiting = tokio::spawn(request.send());
+    world.reached("CreateRole", 0).await;
+    waiting.abort();
+    world.sandbox.advance(std::time::Duration::from_secs(5));
+    world.reaches("one", "active").await;
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_get_of_what_never_was_is_404() {
+    let world = World::start().await;
+    let answer = world.client().get("never").await;
+    answer.expect_problem(404, "not_found");
+    let answer = world.client().fetch("/v1/nothing").await;
+    answer.expect_problem(404, "not_found");
+    let request = world.client().request(Method::POST, &role("one"));
+    let answer = world.client().send(request).await;
+    assert_eq!(answer.status, 405, "{}", answer.text);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_list_is_newest_first_in_pages_and_by_filter() {
+    let world = World::build()
+        .env(
+            "ENGINE_ROLES_PASS_THROUGH_ROLES",
+            "arn:aws:iam::123456789012:role/p=p",
+        )
+        .start()
+        .await;
+    let client = world.client();
+    let passed = json!({"iam_role": "p", "mode": "pass_through"});
+    for number in 0..7 {
+        let body = if number % 2 == 0 {
+            passed.clone()
+        } else {
+            json!({})
+        };
+        client.put(&format!("c{number}"), body).await.expect(201);
+    }
+    client.delete("c1").await.expect(200);
+    let names = |answer: &Value| -> Vec<String> {
+        let items = answer["items"].as_array().cloned().unwrap_or_default();
+        items
+            .iter()
+            .map(|item| item["cluster"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    let all = client.list("").await;
+    assert_eq!(
+        names(all.expect(200)),
+        ["c6", "c5", "c4", "c3", "c2", "c1", "c0"]
+    );
+    assert_eq!(all.body["next_cursor"], Value::Null);
+    assert_eq!(all.body["items"][0], client.get("c6").await.body);
+
+    let (mut paged, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = client.list(&format!("limit=3{cursor}")).await;
+        assert!(names(page.expect(200)).len() <= 3);
+        paged.extend(names(&page.body));
+        match page.body["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(paged, names(&all.body));
+
+    let created = client.list("mode=create").await;
+    assert_eq!(names(&created.body), ["c5", "c3", "c1"]);
+    let active = client.list("mode=create&state=active").await;
+    assert_eq!(names(&active.body), ["c5", "c3"]);
+    let deleted = client.list("state=deleted").await;
+    assert_eq!(names(&deleted.body), ["c1"]);
+    assert_eq!(names(&client.list("state=blocked").await.body), [""; 0]);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn without_a_known_key_nothing_is_told_or_done() {
+    let world = World::start().await;
+    let client = world.client();
+    client.provision("one").await.expect(201);
+    let since = world.mark();
+    let unknown = format!("Bearer {}", "k".repeat(64));
+    let almost = format!("Bearer {}x", &world.key()[..63]);
+    let wrong_scheme = format!("Basic {}", world.key());
+    let callers = [
+        client.anonymous(),
+        client.with("authorization", &unknown),
+        client.with("authorization", &almost),
+        client.with("authorization", &wrong_scheme),
+        client.with("authorization", "Bearer"),
+        client.with("authorization", "Bearer "),
+    ];
+    for caller in &callers {
+        let answers = [
+            caller.put("two", json!({})).await,
+            caller.get("one").await,
+            caller.delete("one").await,
+            caller.plan("one", json!({})).await,
+            caller.list("").await,
+            caller.audit("").await,
+        ];
+        for answer in answers {
+            answer.expect_problem(401, "unauthenticated");
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
+            assert!(!answer.text.contains("one"), "{}", answer.text);
+        }
+        caller.fetch("/livez").await.expect(200);
+    }
+    assert_eq!(world.iam_calls(since).len(), 0);
+    assert_eq!(world.database.bindings().await.len(), 1);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_callers_request_id_comes_back_and_stands_in_the_audit_log() {
+    let world = World::start().await;
+    let client = world.client().with("x-request-id", "deploy-42:one");
+    let answer = client.provision("one").await;
+    answer.expect(201);
+    assert_eq!(answer.header("x-request-id"), Some("deploy-42:one"));
+    for event in world.database.events().await {
+        assert_eq!(
+            event.request_id.as_deref(),
+            Some("deploy-42:one"),
+            "{}",
+            event.action
+        );
+    }
+    let problem = client.get("never").await;
+    assert_eq!(problem.body["request_id"], "deploy-42:one");
+    let insane = "x".repeat(200);
+    for id in [insane.as_str(), "a b", "<script>"] {
+        let answer = world.client().with("x-request-id", id).get("one").await;
+        let own = answer.header("x-request-id").unwrap_or_default();
+        assert!(own.parse::<uuid::Uuid>().is_ok(), "{own}");
+    }
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_of_its_own() {
+    let world = World::start().await;
+    let client = world.client();
+    let answers = [
+        client.fetch("/livez").await,
+        client.fetch("/nothing").await,
+        client.anonymous().list("").await,
+        client.list("").await,
+        client.put("*", json!({})).await,
+    ];
+    let ids: BTreeSet<&str> = answers
+        .iter()
+        .map(|answer| answer.header("x-request-id").expect("it has one"))
+        .collect();
+    assert_eq!(ids.len(), answers.len());
+}
+
+#[tokio::test]
+async fn the_document_lists_exactly_the_routes_that_are_served() {
+    let world = World::start().await;
+    let client = world.client();
+    let document = client.anonymous().fetch("/openapi.json").await;
+    let document = document.expect(200);
+    let version = document["openapi"].as_str().expect("it has a version");
+    assert!(version.starts_with("3.1"), "{version}");
+    let paths = document["paths"].as_object().expect("it has paths");
+    let candidates = [
+        "/v1/clusters/{cluster}/role",
+        "/v1/clusters/{cluster}/role/plan",
+        "/v1/clusters/{cluster}/role/access",
+        "/v1/clusters/{cluster}",
+        "/v1/clusters",
+        "/v1/pass-through-roles",
+        "/v1/policies",
+        "/v1/policies/{name}",
+        "/v1/capabilities",
+        "/v1/audit",
+        "/v1/audit/checkpoint",
+        "/v1/audit/{seq}/proof",
+        "/v1",
+        "/",
+        "/livez",
+        "/readyz",
+        "/healthcheck",
+        "/metrics",
+        "/docs",
+    ];
+    for path in paths.keys() {
+        assert!(
+            candidates.contains(&path.as_str()),
+            "{path} is not in the contract"
+        );
+    }
+    let methods = [
+        Method::GET,
+        Method::PUT,
+        Method::POST,
+        Method::DELETE,
+        Method::PATCH,
+    ];
+    for path in candidates {
+        let documented = paths.get(path);
+        let real = path
+            .replace("{cluster}", "one")
+            .replace("{name}", "session-manager")
+            .replace("{seq}", "1");
+        for method in &methods {
+            let described =
+                documented.is_some_and(|path| !path[method.as_str().to_lowercase()].is_null());
+            let request = client.in_no_hurry().request(method.clone(), &real);
+            let answer = client.send(request).await;
+            let nowhere = answer.status == 405
+                || answer.status == 404 && answer.text.contains("there is nothing at");
+            // The page that shows the document is for readers and not part of it.
+            let page = path == "/docs" && *method == Method::GET;
+            assert!(
+                page || described != nowhere,
+                "{method} {path}: described is {described}, and it answers {}",
+                answer.status
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_documented_operation_says_what_it_answers() {
+    let world = World::start().await;
+    let document = world.client().fetch("/openapi.json").await;
+    let paths = document.expect(200)["paths"].as_object().cloned();
+    for (path, operations) in paths.expect("it has paths") {
+        for (method, operation) in operations.as_object().expect("it has operations") {
+            let place = format!("{method} {path}");
+            let responses = operation["responses"].as_object();
+            assert!(responses.is_some_and(|all| !all.is_empty()), "{place}");
+            let told = operation["summary"].is_string() || operation["description"].is_string();
+            assert!(told, "{place} is not described");
+        }
+    }
+}

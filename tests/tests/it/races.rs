@@ -1,0 +1,131 @@
+//! Callers who want different things at once.
+
+use engine_roles_e2e::World;
+use engine_roles_e2e::world::fault;
+use futures::future::join_all;
+use serde_json::json;
+
+#[tokio::test]
+async fn of_two_puts_at_once_the_last_one_holds_and_the_other_is_told() {
+    let world = World::build().latency(20).start().await;
+    let client = world.client();
+    let one = client.patient();
+    let body = |secret: &str| json!({"secrets": [secret]});
+    for round in 0..5 {
+        let cluster = format!("c{round}");
+        let (first, second) = tokio::join!(
+            one.put(&cluster, body("left")),
+            one.put(&cluster, body("right")),
+        );
+        for answer in [&first, &second] {
+            let superseded = answer.status == 409 && answer.code() == Some("superseded");
+            assert!(
+                superseded || [200, 201].contains(&answer.status),
+                "{}",
+                answer.text
+            );
+        }
+        let binding = world.reaches(&cluster, "active").await;
+        assert!([json!(["left"]), json!(["right"])].contains(&binding["spec"]["secrets"]));
+        assert!([1, 2].contains(&binding["generation"].as_i64().unwrap_or_default()));
+        world.assert_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn a_put_that_overtakes_another_in_the_middle_wins() {
+    let world = World::start().await;
+    let client = world.client();
+    world.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
+    let slow = client.patient();
+    let slow = tokio::spawn(async move { slow.put("one", json!({"secrets": ["old"]})).await });
+    world.reached("PutRolePolicy", 0).await;
+    let answer = client
+        .in_no_hurry()
+        .put("one", json!({"secrets": ["new"]}))
+        .await;
+    assert_eq!(answer.expect(202)["generation"], 2);
+    world.sandbox.advance(std::time::Duration::from_secs(5));
+    let told = slow.await.expect("it does not panic");
+    told.expect_problem(409, "superseded");
+    let binding = world.reaches("one", "active").await;
+    assert_eq!(binding["spec"]["secrets"], json!(["new"]));
+    assert_eq!(binding["applied_generation"], 2);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_delete_of_what_is_on_its_way_ends_in_nothing() {
+    for held in [
+        "CreateRole",
+        "CreateInstanceProfile",
+        "PutRolePolicy",
+        "AddRoleToInstanceProfile",
+    ] {
+        let world = World::start().await;
+        let client = world.client();
+        world.set_faults(fault(held, "before", json!({"hang_ms": 5_000})));
+        let made = client.patient();
+        let made = tokio::spawn(async move { made.provision("one").await });
+        world.reached(held, 0).await;
+        let answer = client.in_no_hurry().delete("one").await;
+        assert_eq!(answer.expect(202)["state"], "deleting", "{held}");
+        world.sandbox.advance(std::time::Duration::from_secs(5));
+        let told = made.await.expect("it does not panic");
+        told.expect_problem(409, "superseded");
+        world.advance(std::time::Duration::from_mins(5)).await;
+        world.reaches("one", "deleted").await;
+        assert!(world.holds_nothing_of_ours(), "{held}");
+        world.assert_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn fifty_callers_of_three_replicas_get_one_role() {
+    let world = World::build().replicas(3).latency(20).start().await;
+    let callers = (0..50).map(|number| {
+        let client = world.client_of(number % 3).patient();
+        async move { client.provision("one").await }
+    });
+    let answers = join_all(callers).await;
+    let created = answers.iter().filter(|answer| answer.status == 201).count();
+    let already = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((created, already), (1, 49));
+    let ids = answers
+        .iter()
+        .map(|answer| answer.body["binding_id"].to_string());
+    let ids: std::collections::BTreeSet<String> = ids.collect();
+    assert_eq!(ids.len(), 1);
+    assert_eq!(world.mutations(0).len(), 4);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn puts_and_deletes_from_all_sides_end_in_one_of_the_two() {
+    let world = World::build().replicas(2).latency(5).start().await;
+    let callers = (0..30).map(|number| {
+        let client = world.client_of(number % 2).patient();
+        async move {
+            if number % 3 == 0 {
+                client.delete("one").await
+            } else {
+                client
+                    .put("one", json!({"session_manager": number % 2 == 0}))
+                    .await
+            }
+        }
+    });
+    for answer in join_all(callers).await {
+        let told = ["superseded", "teardown_in_progress", "not_found"];
+        let refused = answer.code().is_some_and(|code| told.contains(&code));
+        assert!(refused || answer.status < 300, "{}", answer.text);
+    }
+    engine_roles_e2e::eventually("it comes to rest", async || {
+        let state = world.client().get("one").await.body["state"].clone();
+        (state == "active" || state == "deleted").then_some(())
+    })
+    .await;
+    let gone = world.client().get("one").await.body["state"] == "deleted";
+    assert_eq!(world.holds_nothing_of_ours(), gone);
+    world.assert_sound().await;
+}

@@ -1,0 +1,203 @@
+//! Towards nothing.
+
+use engine_roles_e2e::{World, eventually, stages_of};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn tearing_down_takes_six_calls_in_three_stages() {
+    let world = World::build().latency(200).start().await;
+    let client = world.client();
+    client.provision("one").await.expect(201);
+    let since = world.mark();
+    client.delete("one").await.expect(200);
+    assert_eq!(
+        stages_of(&world.iam_calls(since)),
+        [
+            ["GetInstanceProfile", "GetRole"],
+            ["DeleteRolePolicy", "RemoveRoleFromInstanceProfile"],
+            ["DeleteInstanceProfile", "DeleteRole"],
+        ]
+    );
+    assert!(world.holds_nothing_of_ours());
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_receipt_says_what_was_removed_and_when_access_ended() {
+    let world = World::start().await;
+    let client = world.client();
+    let made = client.provision("one").await;
+    let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
+    let name = name.expect("it has a name");
+    let answer = client.delete("one").await;
+    let receipt = &answer.expect(200)["receipt"];
+    let time = |field: &str| {
+        let text = receipt[field].as_str().expect("it is a time");
+        text.parse::<chrono::DateTime<chrono::Utc>>()
+            .expect("it is a time")
+    };
+    assert!(time("grant_ended_at") <= time("access_ended_at"));
+    let removed = receipt["removed"].to_string();
+    for what in [format!("role {name}"), format!("instance profile {name}")] {
+        assert!(removed.contains(&what), "{what} is not in {removed}");
+    }
+    assert_eq!(receipt["left"], json!([]));
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_second_delete_answers_the_same_receipt_and_calls_nothing() {
+    let world = World::start().await;
+    let client = world.client();
+    client.provision("one").await.expect(201);
+    let first = client.delete("one").await;
+    first.expect(200);
+    let since = world.mark();
+    let second = client.delete("one").await;
+    assert_eq!(second.expect(200), &first.body);
+    assert_eq!(second.header("etag"), first.header("etag"));
+    assert_eq!(world.iam_calls(since).len(), 0);
+    let read = client.get("one").await;
+    assert_eq!(read.expect(200), &first.body);
+    assert_eq!(read.body["state"], "deleted");
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn deleting_what_never_was_is_404_and_leaves_nothing() {
+    let world = World::start().await;
+    let answer = world.client().delete("never").await;
+    answer.expect_problem(404, "not_found");
+    assert!(world.database.bindings().await.is_empty());
+    assert!(world.database.events().await.is_empty());
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_cluster_deployed_again_gets_another_life() {
+    let world = World::start().await;
+    let client = world.client();
+    let first = client.provision("one").await.expect(201).clone();
+    let gone = client.delete("one").await.expect(200).clone();
+    assert_eq!(gone["generation"], 2);
+    let again = client.provision("one").await;
+    let second = again.expect(201);
+    assert_eq!(second["generation"], 3);
+    assert_eq!(again.header("etag"), Some("\"3\""));
+    assert_ne!(second["binding_id"], first["binding_id"]);
+    assert_ne!(second["role"]["name"], first["role"]["name"]);
+    assert_ne!(second["role"]["id"], first["role"]["id"]);
+    assert_eq!(second["receipt"], Value::Null);
+    // The second life may be anything, whatever the first one was.
+    client.delete("one").await.expect(200);
+    let other = json!({"region": "eu-west-1", "role_prefix": "x-"});
+    assert_eq!(client.put("one", other).await.expect(201)["generation"], 5);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_put_while_the_role_goes_is_told_so() {
+    let world = World::build().start().await;
+    let client = world.client();
+    client.provision("one").await.expect(201);
+    let held = engine_roles_e2e::world::fault("DeleteRole", "before", json!({"hang_ms": 600_000}));
+    world.set_faults(held);
+    client.in_no_hurry().delete("one").await.expect(202);
+    let answer = client.provision("one").await;
+    answer.expect_problem(409, "teardown_in_progress");
+    let pending = client.in_no_hurry().delete("one").await;
+    assert_eq!(pending.expect(202)["state"], "deleting");
+    assert_eq!(pending.header("location"), Some("/v1/clusters/one/role"));
+    assert!(pending.header("retry-after").is_some());
+    world.reached("DeleteRole", 0).await;
+    world.sandbox.advance(std::time::Duration::from_mins(10));
+    world.reaches("one", "deleted").await;
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_others_attached_goes_where_it_may() {
+    let world = World::start().await;
+    let client = world.client();
+    let made = client.provision("one").await.expect(201).clone();
+    let name = made["role"]["name"].as_str().expect("it has a name");
+    let arn = world.administrator.prepare_policy("extra").await;
+    let attach = [("RoleName", name), ("PolicyArn", &arn)];
+    world.administrator.call("AttachRolePolicy", &attach).await;
+    let document =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+    let put = [
+        ("RoleName", name),
+        ("PolicyName", "cut-off"),
+        ("PolicyDocument", document),
+    ];
+    world.administrator.call("PutRolePolicy", &put).await;
+    let answer = client.patient().delete("one").await;
+    assert_eq!(answer.expect(200)["state"], "deleted");
+    assert!(world.holds_nothing_of_ours());
+    let removed = answer.body["receipt"]["removed"].to_string();
+    assert!(removed.contains("cut-off"), "{removed}");
+    assert!(removed.contains(&arn), "{removed}");
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn our_role_in_somebody_elses_profile_blocks_the_teardown_until_it_is_out() {
+    let world = World::start().await;
+    let client = world.client();
+    let made = client.provision("one").await.expect(201).clone();
+    let name = made["role"]["name"].as_str().expect("it has a name");
+    let profile = [("InstanceProfileName", "theirs")];
+    world
+        .administrator
+        .call("CreateInstanceProfile", &profile)
+        .await;
+    let member = [("InstanceProfileName", "theirs"), ("RoleName", name)];
+    world
+        .administrator
+        .call("AddRoleToInstanceProfile", &member)
+        .await;
+    let answer = client.patient().delete("one").await;
+    let problem = answer.expect_problem(409, "teardown_blocked");
+    let blockers = problem["blockers"].to_string();
+    assert!(blockers.contains("theirs"), "{blockers}");
+    let theirs = world.instance_profile("theirs").expect("it is there");
+    assert_eq!(theirs["roles"], json!([name]));
+    assert_eq!(client.get("one").await.body["state"], "blocked");
+    world
+        .administrator
+        .call("RemoveRoleFromInstanceProfile", &member)
+        .await;
+    let answer = client.patient().delete("one").await;
+    assert_eq!(answer.expect(200)["state"], "deleted");
+    assert!(world.holds_nothing_of_ours());
+}
+
+#[tokio::test]
+async fn a_role_that_somebody_removed_by_hand_is_torn_down_all_the_same() {
+    let world = World::start().await;
+    let client = world.client();
+    let made = client.provision("one").await.expect(201).clone();
+    let name = made["role"]["name"].as_str().expect("it has a name");
+    let member = [("InstanceProfileName", name), ("RoleName", name)];
+    let role = [("RoleName", name)];
+    let policy = [("RoleName", name), ("PolicyName", "engine-access")];
+    for (action, parameters) in [
+        ("RemoveRoleFromInstanceProfile", member.as_slice()),
+        ("DeleteRolePolicy", policy.as_slice()),
+        ("DeleteRole", role.as_slice()),
+    ] {
+        world.administrator.call(action, parameters).await;
+    }
+    client.in_no_hurry().delete("one").await;
+    // An absence within the consistency window may be IAM's lateness; past it, it is believed.
+    eventually("the teardown rests or is done", async || {
+        let state = client.get("one").await.body["state"].clone();
+        (state == "deleted" || world.instance_profile(name).is_none()).then_some(())
+    })
+    .await;
+    world.advance(std::time::Duration::from_mins(5)).await;
+    world.reaches("one", "deleted").await;
+    assert!(world.holds_nothing_of_ours());
+    world.assert_sound().await;
+}
