@@ -3,6 +3,7 @@
 //! The wall exists so that every decision can be read and tested without a network, a database or
 //! a clock: all that comes from outside comes in as an argument, and a value that exists is valid.
 
+mod adoption;
 mod arn;
 mod binding;
 mod boundary;
@@ -23,6 +24,7 @@ mod secret;
 mod spec;
 mod tags;
 
+pub use adoption::{Claimed, NotAdoptable, claimed_by, spec_of};
 pub use arn::{IamArn, IamResource};
 pub use binding::{
     Binding, BindingId, Drift, DriftKind, Failure, FailureCode, Generation, Mode, ProfileRecord,

@@ -26,6 +26,8 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Bring the database schema up to date, and end
     Migrate(MigrateArgs),
+    /// Roles and instance profiles under our path that no record knows
+    Orphans(OrphansArgs),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -39,6 +41,34 @@ pub struct MigrateArgs {
     log: LogArgs,
 }
 
+/// What `orphans` needs.
+#[derive(Debug, Args)]
+pub struct OrphansArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) action: OrphansAction,
+    /// The service's own settings.
+    #[command(flatten)]
+    pub(crate) serve: Box<ServeArgs>,
+}
+
+/// What is done about orphans.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrphansAction {
+    /// Print what the last sweep found
+    List,
+    /// Write one down as its cluster's live role, and bring it to what its policy shows
+    Adopt {
+        /// Its name
+        name: String,
+    },
+    /// Remove one
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
 /// Does what the command line says. Exit code 1 says that it failed, 2 that it was asked wrongly.
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
@@ -49,6 +79,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Migrate(args) => {
             telemetry::start(&args.log);
             migrate(&args)
+        }
+        Command::Orphans(args) => {
+            args.serve.start_logging();
+            crate::orphans::run(&args)
         }
         Command::Openapi => crate::openapi::print(),
     };

@@ -202,6 +202,15 @@ impl Config {
     /// # Errors
     /// The first flag that is wrong, by name.
     pub fn new(args: &ServeArgs) -> Result<Self, ConfigError> {
+        Self::with(args, authentication(args)?)
+    }
+
+    /// Checks the flags for a command that serves nobody, and so needs no key.
+    pub(crate) fn for_command(args: &ServeArgs) -> Result<Self, ConfigError> {
+        Self::with(args, Authentication::Keys(Vec::new()))
+    }
+
+    fn with(args: &ServeArgs, authentication: Authentication) -> Result<Self, ConfigError> {
         if args.call_timeout.is_zero() || args.call_timeout * 4 > args.lease {
             // A stage is at most two rounds of a call, and the lease is renewed at its half.
             let rule = "must be more than nothing and at most a quarter of --lease";
@@ -228,7 +237,7 @@ impl Config {
                 lease: args.lease,
                 consistency_window: args.consistency_window,
             },
-            authentication: Arc::new(authentication(args)?),
+            authentication: Arc::new(authentication),
             account: optional("--account-id", args.account_id.as_deref(), AccountId::parse)?,
             defaults: defaults(args)?,
             drift: args.drift,

@@ -6,6 +6,7 @@
 mod cli;
 mod config;
 mod openapi;
+mod orphans;
 mod serve;
 mod telemetry;
 

@@ -1,6 +1,7 @@
 //! Start and stop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_api::{Api, MetricsHandle, serve};
@@ -53,52 +54,27 @@ impl Server {
     /// # Errors
     /// When the address is taken or the database URL can't be read.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let (listen_on, limit) = (config.listen, config.shutdown_limit);
+        let authentication = Arc::clone(&config.authentication);
         let metrics = metrics_handle();
-        let mut defaults = config.defaults;
-        let region = defaults.region.as_ref().map(ToString::to_string);
-        let iam = Iam::connect(&IamConfig {
-            region,
-            call_timeout: config.call_timeout,
-        })
-        .await;
-        if defaults.region.is_none() {
-            defaults.region = iam
-                .sdk_region()
-                .and_then(|region| Region::parse(region).ok());
-        }
-        let partition = defaults
-            .region
-            .as_ref()
-            .and_then(Region::partition)
-            .unwrap_or(Partition::Aws);
-        let store = Store::new(&config.database, config.namespace)?;
-        let settings = Settings {
-            scope: config.account.map(|account| Scope { account, partition }),
-            defaults,
-            drift: config.drift,
-            orphans: config.orphans,
-            call_limits: config.call_limits,
-            reconcile_interval: config.reconcile_interval,
-            poll_interval: config.poll_interval,
-            reconcile_batch: RECONCILE_BATCH,
-        };
+        let (store, provisioner) = assemble(config).await?;
         let api = Api {
-            provisioner: Provisioner::new(store.clone(), iam, settings),
-            authentication: config.authentication,
+            provisioner,
+            authentication,
             metrics,
         };
         let listen = |source| ServerError::Listen {
-            address: config.listen,
+            address: listen_on,
             source,
         };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let listener = TcpListener::bind(listen_on).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         Ok(Self {
             listener,
             address,
             api,
             store,
-            shutdown_limit: config.shutdown_limit,
+            shutdown_limit: limit,
         })
     }
 
@@ -149,6 +125,37 @@ impl Server {
         info!("stopped");
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
+}
+
+/// The application with its store, as the configuration says. Neither the database nor AWS is
+/// asked.
+pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), StoreError> {
+    let mut defaults = config.defaults;
+    let region = defaults.region.as_ref().map(ToString::to_string);
+    let iam = Iam::connect(&IamConfig {
+        region,
+        call_timeout: config.call_timeout,
+    })
+    .await;
+    if defaults.region.is_none() {
+        defaults.region = iam
+            .sdk_region()
+            .and_then(|region| Region::parse(region).ok());
+    }
+    let partition = defaults.region.as_ref().and_then(Region::partition);
+    let partition = partition.unwrap_or(Partition::Aws);
+    let store = Store::new(&config.database, config.namespace)?;
+    let settings = Settings {
+        scope: config.account.map(|account| Scope { account, partition }),
+        defaults,
+        drift: config.drift,
+        orphans: config.orphans,
+        call_limits: config.call_limits,
+        reconcile_interval: config.reconcile_interval,
+        poll_interval: config.poll_interval,
+        reconcile_batch: RECONCILE_BATCH,
+    };
+    Ok((store.clone(), Provisioner::new(store, iam, settings)))
 }
 
 /// Migrates as soon as the database can be reached, then starts the background tasks.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use engine_roles_domain::Binding;
 use sqlx::{PgConnection, PgPool};
+use tracing::error;
 use uuid::Uuid;
 
 use crate::row::select_binding;
@@ -75,9 +76,19 @@ impl Store {
         .await?;
         let mut claims = Vec::with_capacity(rows.len());
         for row in rows {
-            let binding = binding_by_id(&self.pool, row.id).await?;
-            let claim = binding.map(|binding| self.claim(binding, row.token, since, row.now));
-            claims.extend(claim);
+            match binding_by_id(&self.pool, row.id).await {
+                Ok(binding) => claims
+                    .extend(binding.map(|binding| self.claim(binding, row.token, since, row.now))),
+                // One that can't be read, or not now, must not keep the others waiting. Its
+                // lease runs out.
+                Err(error) => {
+                    error!(
+                        binding = %row.id,
+                        error = &error as &dyn std::error::Error,
+                        "a claimed binding could not be read",
+                    );
+                }
+            }
         }
         Ok(claims)
     }
@@ -160,7 +171,7 @@ pub(crate) async fn binding_by_id<'c>(
 }
 
 impl Store {
-    /// One binding by its id.
+    /// One binding of this installation by its id.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -169,6 +180,7 @@ impl Store {
         id: engine_roles_domain::BindingId,
     ) -> Result<Option<Binding>, StoreError> {
         let pool: &PgPool = &self.pool;
-        binding_by_id(pool, id.0).await
+        let found = binding_by_id(pool, id.0).await?;
+        Ok(found.filter(|binding| binding.namespace == self.namespace))
     }
 }

@@ -1,8 +1,8 @@
 //! Intents: what a caller asks for, written down before anything is done.
 
 use engine_roles_domain::{
-    Actor, Binding, BindingId, ClusterName, Deletion, Event, EventAction, Generation, Intent, Mode,
-    ModeSpec, Receipt, RoleSpec, Scope, State, resource_name,
+    Actor, Binding, BindingId, Claimed, ClusterName, Deletion, Event, EventAction, Generation,
+    Intent, Mode, ModeSpec, Receipt, RoleSpec, Scope, State, resource_name,
 };
 use serde_json::json;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -123,6 +123,82 @@ impl Store {
         self.finish_declaration(tx, binding.id, change)
             .await
             .map(Ok)
+    }
+
+    /// Writes down a binding that AWS shows and no record knew: as one to be brought to its spec
+    /// again, or, without a spec to live by, as a life that is over and has left something.
+    ///
+    /// Returns the right to work on it; none where the binding is known, or the cluster has
+    /// another live one.
+    ///
+    /// # Errors
+    /// When the database fails; nothing was then written.
+    pub async fn adopt(
+        &self,
+        declaration: &Declaration,
+        scope: &Scope,
+        claimed: &Claimed,
+        spec: &RoleSpec,
+        lives: bool,
+    ) -> Result<Option<Claim>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        self.lock_cluster(&mut tx, &claimed.cluster).await?;
+        let latest = self.latest_within(&mut tx, &claimed.cluster).await?;
+        let taken = latest.is_some_and(|binding| binding.live) && lives;
+        let known = binding_by_id(&mut *tx, claimed.binding.0).await?.is_some();
+        if taken || known {
+            return Ok(None);
+        }
+        // A tombstone takes no generation, so that it never hides the cluster's newest binding.
+        let generation = if lives {
+            self.next_generation(&mut tx, &claimed.cluster).await?
+        } else {
+            0
+        };
+        let name = resource_name(
+            &claimed.prefix,
+            &claimed.cluster,
+            &self.namespace,
+            claimed.binding,
+        );
+        let state = if lives {
+            State::Provisioning
+        } else {
+            State::Deleted
+        };
+        let mode = match spec.mode {
+            ModeSpec::Create(_) => Mode::Create,
+            ModeSpec::PassThrough(_) => Mode::PassThrough,
+        };
+        sqlx::query!(
+            "INSERT INTO bindings (id, namespace, cluster, account_id, aws_partition, state, live,
+                                   mode, generation, spec, resource_name, created_at, updated_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now, now
+             FROM service_now() AS now",
+            claimed.binding.0,
+            self.namespace.as_str(),
+            claimed.cluster.as_str(),
+            scope.account.as_str(),
+            scope.partition.as_str(),
+            state.as_str(),
+            lives,
+            mode.as_str(),
+            generation,
+            to_json(spec),
+            name.as_str(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        let action = if lives {
+            EventAction::ProvisionRequested
+        } else {
+            EventAction::TeardownRequested
+        };
+        let event = declaration.event(action, json!({ "adopted": true, "spec": spec }));
+        append(&mut tx, claimed.binding.0, None, &event).await?;
+        let claim = self.claim_within(&mut tx, claimed.binding.0).await?;
+        tx.commit().await?;
+        Ok(claim)
     }
 
     async fn finish_declaration(

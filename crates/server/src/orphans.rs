@@ -1,0 +1,46 @@
+//! The command `orphans`.
+
+use engine_roles_domain::{Actor, Binding};
+
+use crate::cli::{OrphansAction, OrphansArgs};
+use crate::config::Config;
+use crate::serve::assemble;
+
+/// Does what an operator says about what no record knows.
+pub(crate) fn run(args: &OrphansArgs) -> anyhow::Result<()> {
+    let config = Config::for_command(&args.serve)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let (_, provisioner) = assemble(config).await?;
+        let actor = Actor("operator".to_owned());
+        match &args.action {
+            OrphansAction::List => {
+                for orphan in provisioner.orphans().await? {
+                    println!(
+                        "{}\t{}\t{}\tfound {}",
+                        orphan.kind, orphan.name, orphan.arn, orphan.found_at
+                    );
+                }
+            }
+            OrphansAction::Adopt { name } => {
+                tell(&provisioner.adopt_orphan(name, actor).await?);
+            }
+            OrphansAction::Remove { name } => {
+                tell(&provisioner.remove_orphan(name, actor).await?);
+            }
+        }
+        Ok(())
+    })
+}
+
+fn tell(binding: &Binding) {
+    println!("cluster {}: {}", binding.cluster, binding.state);
+    if let Some(failure) = &binding.last_error {
+        println!("{}: {}", failure.code.as_str(), failure.detail);
+    }
+    for removed in binding.receipt.iter().flat_map(|receipt| &receipt.removed) {
+        println!("removed {removed}");
+    }
+}
