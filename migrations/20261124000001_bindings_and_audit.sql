@@ -29,6 +29,8 @@ CREATE TABLE bindings (
     applied_generation bigint,
     spec               jsonb NOT NULL,
     applied_spec       jsonb,
+    -- Keys of tags that an intent which was never applied may have set.
+    unapplied_tags     text[] NOT NULL DEFAULT '{}',
     role               jsonb,
     profile            jsonb,
     policy             jsonb,

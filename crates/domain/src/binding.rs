@@ -1,5 +1,6 @@
 //! A binding: this service's record that a cluster has a role.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -308,6 +309,9 @@ pub struct Binding {
     pub spec: RoleSpec,
     /// The last spec that IAM took in full.
     pub applied_spec: Option<RoleSpec>,
+    /// Keys of tags that an intent which IAM never took in full may have set all the same; they
+    /// are taken off again unless they are meant.
+    pub unapplied_tags: BTreeSet<String>,
     /// The role, once it is made or named.
     pub role: Option<RoleRecord>,
     /// The instance profile, once it is made or named.

@@ -542,9 +542,14 @@ fn tag_change(
     found: Option<&BTreeMap<String, String>>,
 ) -> TagChange {
     let meant_keys: BTreeSet<String> = meant.keys().map(|key| key.to_lowercase()).collect();
-    let formerly = binding.applied_spec.iter();
-    let formerly = formerly.flat_map(|spec| spec.tags.iter().map(|(key, _)| key));
-    let dropped = formerly.filter(|key| !meant_keys.contains(&key.to_lowercase()));
+    let applied = binding.applied_spec.iter();
+    let applied = applied.flat_map(|spec| spec.tags.iter().map(|(key, _)| key));
+    let formerly: BTreeSet<&str> = applied
+        .chain(binding.unapplied_tags.iter().map(String::as_str))
+        .collect();
+    let dropped = formerly
+        .into_iter()
+        .filter(|key| !meant_keys.contains(&key.to_lowercase()));
     let Some(found) = found else {
         return TagChange {
             set: meant.clone(),

@@ -245,6 +245,7 @@ impl Worker<'_> {
         self.known.attempts = 0;
         self.known.applied_generation = Some(self.known.generation);
         self.known.applied_spec = Some(self.known.spec.clone());
+        self.known.unapplied_tags.clear();
         info!(cluster = %self.known.cluster, generation = self.known.generation, calls, "role is active");
         let target = self.target();
         let ours = target.role.is_some() || target.profile.is_some();
@@ -268,7 +269,9 @@ impl Worker<'_> {
                 self.keep(Some(event)).await
             }
             Some(applied) if *applied != self.known.spec => {
-                self.known.spec = applied.clone();
+                let refused = std::mem::replace(&mut self.known.spec, applied.clone());
+                let sent = refused.tags.iter().map(|(key, _)| key.to_owned());
+                self.known.unapplied_tags.extend(sent);
                 let withdrawn = self
                     .inner
                     .store

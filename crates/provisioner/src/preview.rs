@@ -180,6 +180,7 @@ fn unborn(
         applied_generation: None,
         spec,
         applied_spec: None,
+        unapplied_tags: std::collections::BTreeSet::new(),
         role: None,
         profile: None,
         policy: None,

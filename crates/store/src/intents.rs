@@ -319,17 +319,20 @@ impl Store {
         live: &Binding,
         spec: &RoleSpec,
     ) -> Result<(), StoreError> {
+        let sent = live.spec.tags.iter().map(|(key, _)| key.to_owned());
+        let sent: Vec<String> = sent.chain(live.unapplied_tags.iter().cloned()).collect();
         let generation = self
             .next_generation(connection, &declaration.cluster)
             .await?;
         sqlx::query!(
             "UPDATE bindings
              SET state = 'provisioning', generation = $2, spec = $3, attempts = 0,
-                 last_error = NULL, updated_at = service_now()
+                 last_error = NULL, unapplied_tags = $4, updated_at = service_now()
              WHERE id = $1",
             live.id.0,
             generation,
             to_json(spec),
+            &sent,
         )
         .execute(&mut *connection)
         .await?;

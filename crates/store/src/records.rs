@@ -69,7 +69,8 @@ impl Store {
                  due_at = CASE WHEN $20 THEN due_at
                      WHEN GREATEST(writes_settle_at, $19) > service_now()
                          THEN LEAST($21, GREATEST(writes_settle_at, $19))
-                     ELSE $21 END
+                     ELSE $21 END,
+                 unapplied_tags = $22
              WHERE id = $1 AND lease_token = $2 AND generation = $3
                AND lease_until > service_now()",
             binding.id.0,
@@ -93,6 +94,7 @@ impl Store {
             binding.writes_settle_at,
             keep,
             due_at,
+            &unapplied_tags(binding),
         )
         .execute(&mut *tx)
         .await?
@@ -128,7 +130,7 @@ impl Store {
         let written = sqlx::query!(
             "UPDATE bindings SET generation = $4, state = $5, spec = $6, last_error = $7,
                  attempts = 0, reads_settle_at = $8,
-                 writes_settle_at = GREATEST(writes_settle_at, $9),
+                 writes_settle_at = GREATEST(writes_settle_at, $9), unapplied_tags = $10,
                  updated_at = service_now()
              WHERE id = $1 AND lease_token = $2 AND generation = $3
                AND lease_until > service_now()",
@@ -141,6 +143,7 @@ impl Store {
             optional_json(binding.last_error.as_ref()),
             binding.reads_settle_at,
             binding.writes_settle_at,
+            &unapplied_tags(binding),
         )
         .execute(&mut *tx)
         .await?
@@ -211,4 +214,8 @@ impl Store {
             _ => Ok(Recorded::Lost),
         }
     }
+}
+
+fn unapplied_tags(binding: &Binding) -> Vec<String> {
+    binding.unapplied_tags.iter().cloned().collect()
 }

@@ -21,6 +21,7 @@ pub(crate) struct BindingRow {
     pub applied_generation: Option<i64>,
     pub spec: Value,
     pub applied_spec: Option<Value>,
+    pub unapplied_tags: Vec<String>,
     pub role: Option<Value>,
     pub profile: Option<Value>,
     pub policy: Option<Value>,
@@ -42,7 +43,7 @@ macro_rules! select_binding {
         sqlx::query_as!(
             $crate::row::BindingRow,
             "SELECT b.id, b.namespace, b.cluster, b.account_id, b.aws_partition, b.state, b.live,
-                    b.generation, b.applied_generation, b.spec, b.applied_spec, b.role, b.profile,
+                    b.generation, b.applied_generation, b.spec, b.applied_spec, b.unapplied_tags, b.role, b.profile,
                     b.policy, b.drift, b.last_error, b.receipt, b.usable_after, b.verified_at,
                     b.created_at, b.updated_at, b.attempts, b.reads_settle_at, b.writes_settle_at
              FROM bindings b " + $rest
@@ -69,6 +70,7 @@ impl BindingRow {
             applied_generation: self.applied_generation,
             spec: json(id, "spec", self.spec)?,
             applied_spec: optional(id, "applied_spec", self.applied_spec)?,
+            unapplied_tags: self.unapplied_tags.into_iter().collect(),
             role: optional(id, "role", self.role)?,
             profile: optional(id, "profile", self.profile)?,
             policy: self.policy,

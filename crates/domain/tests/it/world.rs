@@ -79,6 +79,7 @@ pub(crate) fn binding_of(spec: RoleSpec) -> Binding {
         applied_generation: None,
         spec,
         applied_spec: None,
+        unapplied_tags: std::collections::BTreeSet::new(),
         role: None,
         profile: None,
         policy: None,
