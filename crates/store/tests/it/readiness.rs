@@ -1,0 +1,125 @@
+//! Whether the database can serve.
+
+use std::time::Duration;
+
+use engine_roles_domain::Namespace;
+use engine_roles_embedded_postgres::test_database;
+use engine_roles_store::{Readiness, Store, StoreConfig, StoreError};
+
+use crate::world::{config, store_of, world};
+
+#[tokio::test]
+async fn a_database_is_ready_once_it_is_migrated() {
+    let database = test_database().await;
+    let store = store_of(&database, "test");
+    let before = store.readiness().await.expect("an answer");
+    assert_eq!(before, Readiness::MigrationsPending);
+    store.migrate().await.expect("migrated");
+    assert_eq!(
+        store.readiness().await.expect("an answer"),
+        Readiness::Ready
+    );
+    store.migrate().await.expect("again");
+}
+
+#[tokio::test]
+async fn replicas_may_migrate_at_once() {
+    let database = test_database().await;
+    let (one, two) = (store_of(&database, "test"), store_of(&database, "test"));
+    let (one, two) = tokio::join!(one.migrate(), two.migrate());
+    one.and(two).expect("both");
+}
+
+#[tokio::test]
+async fn a_migration_that_is_missing_is_seen() {
+    let world = world().await;
+    let undo = "DELETE FROM _sqlx_migrations
+                WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    world.sql(undo).await.expect("deleted");
+    let found = world.store.readiness().await.expect("an answer");
+    assert_eq!(found, Readiness::MigrationsPending);
+}
+
+fn down() -> Store {
+    let config = StoreConfig {
+        acquire_timeout: Duration::from_millis(500),
+        // Port 1 of loopback: nobody listens.
+        ..config("postgres://nobody@127.0.0.1:1/nothing")
+    };
+    Store::new(&config, Namespace::parse("test").expect("a namespace")).expect("no connection yet")
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_unavailable_and_may_come_back() {
+    let store = down();
+    let cluster = "one".parse().expect("a cluster");
+    for error in [
+        store.readiness().await.map(drop).expect_err("it is down"),
+        store.migrate().await.expect_err("it is down"),
+        store
+            .latest(&cluster)
+            .await
+            .map(drop)
+            .expect_err("it is down"),
+        store.claim_due(1).await.map(drop).expect_err("it is down"),
+        store
+            .sequence_audit()
+            .await
+            .map(drop)
+            .expect_err("it is down"),
+    ] {
+        assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+        assert!(error.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_was_cut_is_replaced() {
+    let world = world().await;
+    world.provision("one").await;
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    world.sql(cut).await.expect("cut");
+    let cluster = "one".parse().expect("a cluster");
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        answers.push(world.store.latest(&cluster).await);
+    }
+    for answer in &answers {
+        if let Err(error) = answer {
+            assert!(error.is_transient(), "{error:?}");
+        }
+    }
+    assert!(answers.last().is_some_and(Result::is_ok));
+}
+
+#[tokio::test]
+async fn a_url_that_can_not_be_read_is_not_repeated() {
+    let config = config("postgres://user:sesame@host:port/db");
+    let namespace = Namespace::parse("test").expect("a namespace");
+    let Err(error) = Store::new(&config, namespace) else {
+        panic!("the port is no number");
+    };
+    assert!(matches!(error, StoreError::Url(_)));
+    assert!(!error.to_string().contains("sesame"));
+}
+
+#[tokio::test]
+async fn a_row_of_another_version_is_named() {
+    let world = world().await;
+    let made = world.provision("one").await.binding;
+    world
+        .sql("UPDATE bindings SET spec = '{}'")
+        .await
+        .expect("updated");
+    let error = world
+        .store
+        .binding(made.id)
+        .await
+        .expect_err("it can't be read");
+    assert!(!error.is_transient());
+    assert_eq!(
+        error.to_string(),
+        format!("the record {} has a spec that can't be read", made.id)
+    );
+}
