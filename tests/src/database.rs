@@ -134,6 +134,16 @@ impl Database {
         self.lock().push(Shift { since, ahead });
     }
 
+    /// What the clock that all replicas go by shows.
+    pub async fn now(&self) -> DateTime<Utc> {
+        #[derive(Deserialize)]
+        struct Clock {
+            now: DateTime<Utc>,
+        }
+        let clock: Vec<Clock> = self.rows("SELECT service_now() AS now").await;
+        clock.first().expect("a clock has a reading").now
+    }
+
     /// When, by the machine's clock, the database's clock showed this.
     pub fn real_time(&self, shown: DateTime<Utc>) -> DateTime<Utc> {
         let shifts = self.lock();

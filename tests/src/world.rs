@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use engine_roles_embedded_postgres::{Postgres, PostgresConfig, TestDatabase, test_database};
 use engine_roles_iam_sandbox::{Call, Fault, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
@@ -12,8 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::administrator::{Administrator, SERVICE_ACCESS_KEY};
 use crate::checker::Checker;
 use crate::client::{Acknowledgements, Client};
-use crate::database::Database;
+use crate::database::{BindingRow, Database};
 use crate::patience::eventually;
+use crate::postgres_proxy::PostgresProxy;
 use crate::service::Service;
 
 /// How many worlds there are at once: the shared server has room for so many replicas' pools.
@@ -21,6 +23,10 @@ const WORLDS: usize = 4;
 
 /// The secret key of the service's AWS credentials; nothing looks at it, and no log may have it.
 pub const SERVICE_SECRET_KEY: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY42";
+
+/// How exactly a call's time is known: its log counts whole milliseconds, and so is measured
+/// when that began.
+const MEASURED_TO: Duration = Duration::from_millis(3);
 
 /// What a world is like, before it is.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ pub struct WorldBuilder {
     faults: Vec<Fault>,
     replicas: usize,
     own_server: bool,
+    proxied: bool,
     waits_until_ready: bool,
 }
 
@@ -87,6 +94,20 @@ impl WorldBuilder {
         self
     }
 
+    /// The service reaches Postgres through a proxy: [`World::proxy`].
+    #[must_use]
+    pub fn proxied(mut self) -> Self {
+        self.proxied = true;
+        self
+    }
+
+    /// Nothing is checked for a day, so that what is at rest stays at rest however much time a
+    /// test lets go by: see [`World::comes_to_rest`].
+    #[must_use]
+    pub fn rarely_checked(self) -> Self {
+        self.env("ENGINE_ROLES_RECONCILE_INTERVAL", "24h")
+    }
+
     /// Does not wait until the service is ready, only until it listens.
     #[must_use]
     pub fn not_yet_ready(mut self) -> Self {
@@ -109,6 +130,8 @@ impl WorldBuilder {
         let sandbox = Sandbox::start(self.sandbox)
             .await
             .expect("the sandbox starts");
+        let administrator = Administrator::new(sandbox.endpoint());
+        let log_started = log_start(&sandbox, &administrator).await;
         sandbox.set_faults(self.faults);
         let key = format!(
             "{}{}",
@@ -119,16 +142,24 @@ impl WorldBuilder {
         environment
             .entry("AWS_ENDPOINT_URL".to_owned())
             .or_insert_with(|| sandbox.endpoint());
+        let mut proxy = None;
+        if self.proxied {
+            let (started, url) = PostgresProxy::start(data.url()).await;
+            environment.insert("DATABASE_URL".to_owned(), url);
+            proxy = Some(started);
+        }
         environment
             .entry("DATABASE_URL".to_owned())
             .or_insert_with(|| data.url().to_owned());
         environment.insert("ENGINE_ROLES_INIT_API_KEY".to_owned(), key.clone());
         let mut world = World {
-            administrator: Administrator::new(sandbox.endpoint()),
+            administrator,
+            log_started,
             replicas: Vec::new(),
             database: Database::new(data.url()),
             sandbox,
             data,
+            proxy,
             environment,
             key,
             acknowledged: Acknowledgements::default(),
@@ -191,6 +222,7 @@ pub struct World {
     /// Somebody else in the account.
     pub administrator: Administrator,
     data: Data,
+    proxy: Option<PostgresProxy>,
     environment: BTreeMap<String, String>,
     key: String,
     acknowledged: Acknowledgements,
@@ -224,6 +256,7 @@ impl World {
             faults: Vec::new(),
             replicas: 1,
             own_server: false,
+            proxied: false,
             waits_until_ready: true,
         }
     }
@@ -263,6 +296,16 @@ impl World {
             Data::Own { server, .. } => server,
             Data::Shared(_) => panic!("this world shares its server: see own_postgres"),
         }
+    }
+
+    /// The proxy of [`WorldBuilder::proxied`].
+    ///
+    /// # Panics
+    /// When the world has none.
+    pub fn proxy(&self) -> &PostgresProxy {
+        self.proxy
+            .as_ref()
+            .expect("this world reaches Postgres directly: see proxied")
     }
 
     /// Starts one more replica.
@@ -321,17 +364,26 @@ impl World {
         self.sandbox.calls(0).last().map_or(0, |call| call.n)
     }
 
-    /// The service's own calls to IAM after a mark; STS apart.
-    pub fn iam_calls(&self, since: u64) -> Vec<Call> {
+    /// The service's own calls after a mark.
+    pub fn calls(&self, since: u64) -> Vec<Call> {
         let mut calls = self.sandbox.calls(since);
-        calls.retain(|call| {
-            call.action != "GetCallerIdentity"
-                && call.access_key.as_deref() == Some(SERVICE_ACCESS_KEY)
-        });
+        calls.retain(|call| call.access_key.as_deref() == Some(SERVICE_ACCESS_KEY));
         calls
     }
 
-    /// The calls after a mark that change something.
+    /// The service's own calls to IAM after a mark; STS apart.
+    pub fn iam_calls(&self, since: u64) -> Vec<Call> {
+        let mut calls = self.calls(since);
+        calls.retain(|call| call.action != "GetCallerIdentity");
+        calls
+    }
+
+    /// The latest that a call can have reached AWS, by the machine's clock.
+    pub fn time_of(&self, call: &Call) -> DateTime<Utc> {
+        self.log_started + Duration::from_millis(call.started_ms) + MEASURED_TO
+    }
+
+    /// The service's own calls after a mark that change something.
     pub fn mutations(&self, since: u64) -> Vec<Call> {
         let mut calls = self.iam_calls(since);
         calls.retain(|call| !call.action.starts_with("Get") && !call.action.starts_with("List"));
@@ -341,7 +393,7 @@ impl World {
     /// Waits until a call of this name has reached AWS after a mark.
     pub async fn reached(&self, action: &str, since: u64) -> Call {
         eventually(&format!("{action} reaches IAM"), async || {
-            let calls = self.sandbox.calls(since);
+            let calls = self.calls(since);
             calls.into_iter().find(|call| call.action == action)
         })
         .await
@@ -369,14 +421,52 @@ impl World {
         })
     }
 
-    /// Waits until the newest binding of a cluster is in this state.
+    /// Waits until the newest binding of a cluster is in this state; the answer about it.
     pub async fn reaches(&self, cluster: &str, state: &str) -> Value {
-        let client = self.client();
         eventually(&format!("{cluster} is {state}"), async || {
-            let answer = client.get(cluster).await;
-            (answer.body["state"] == state).then_some(answer.body)
+            let binding = self.database.binding(cluster).await?;
+            (binding.state == state).then_some(())
         })
-        .await
+        .await;
+        self.client().get(cluster).await.body
+    }
+
+    /// As [`World::reaches`], and moves time on whenever the binding only rests until something
+    /// is due. Never while a worker holds it: its lease would run out under its hands.
+    pub async fn reaches_in_time(&self, cluster: &str, state: &str) -> Value {
+        let what = format!("{cluster} is {state}");
+        self.in_time(&what, cluster, |binding| binding.state == state)
+            .await
+    }
+
+    /// Moves time on as [`World::reaches_in_time`] does until IAM was read and held what is
+    /// meant; the answer about it.
+    pub async fn is_verified_in_time(&self, cluster: &str) -> Value {
+        let what = format!("{cluster} is verified");
+        self.in_time(&what, cluster, |binding| binding.verified_at.is_some())
+            .await
+    }
+
+    async fn in_time(
+        &self,
+        what: &str,
+        cluster: &str,
+        is_so: impl Fn(&BindingRow) -> bool,
+    ) -> Value {
+        eventually(what, async || {
+            let binding = self.database.binding(cluster).await?;
+            if is_so(&binding) {
+                return Some(());
+            }
+            let now = self.database.now().await;
+            let due_at = binding.due_at.filter(|_| binding.lease_until.is_none());
+            if let Some(wait) = due_at.and_then(|due_at| (due_at - now).to_std().ok()) {
+                self.advance(wait + Duration::from_secs(1)).await;
+            }
+            None
+        })
+        .await;
+        self.client().get(cluster).await.body
     }
 
     /// Checks that nothing is lost, forgotten, made twice or touched that is not ours.
@@ -411,6 +501,20 @@ impl Drop for World {
             );
         }
     }
+}
+
+/// When the sandbox's log of calls counts from, by the machine's clock and never later than it
+/// does: a call's time less than what passed until it was asked for.
+async fn log_start(sandbox: &Sandbox, administrator: &Administrator) -> DateTime<Utc> {
+    let mut started = DateTime::<Utc>::MIN_UTC;
+    for _ in 0..5 {
+        let asked = Utc::now();
+        administrator.ask_who_calls().await;
+        let calls = sandbox.calls(0);
+        let call = calls.last().expect("it was just made");
+        started = started.max(asked - Duration::from_millis(call.started_ms + 1));
+    }
+    started
 }
 
 /// One of the documents of `policies/`.

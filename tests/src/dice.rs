@@ -1,0 +1,54 @@
+//! Choices that follow from a seed, so that what went wrong can be done again.
+
+/// A source of choices. The same seed gives the same ones.
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// The dice of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    // SplitMix64, by Sebastiano Vigna, in the public domain: enough for choices.
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below this one.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn below(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end).expect("numbers here are small");
+        assert!(end > 0, "no number is below 0");
+        usize::try_from(self.next() % end).expect("it is below one that was a usize")
+    }
+
+    /// True so many times in a hundred.
+    pub fn percent(&mut self, often: usize) -> bool {
+        self.below(100) < often
+    }
+
+    /// One of these.
+    ///
+    /// # Panics
+    /// When there are none.
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// So many of these, in an order of chance; all where there are not more.
+    pub fn sample<T>(&mut self, mut from: Vec<T>, most: usize) -> Vec<T> {
+        let mut taken = Vec::new();
+        while taken.len() < most && !from.is_empty() {
+            let place = self.below(from.len());
+            taken.push(from.swap_remove(place));
+        }
+        taken
+    }
+}

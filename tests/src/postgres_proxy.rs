@@ -1,0 +1,275 @@
+//! A proxy before Postgres that can stop at a commit: before the server sees it, or after it was
+//! carried out and before anybody hears so.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::patience::eventually;
+
+/// What makes a transaction one of ours: it writes down what should be or what is.
+const RECORDS: [&str; 3] = [
+    "INSERT INTO bindings",
+    "UPDATE bindings",
+    "INSERT INTO audit_events",
+];
+
+/// Where at a commit the proxy stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The server has not seen it.
+    Before,
+    /// The server has carried it out, and its answer is kept back.
+    After,
+}
+
+/// A proxy on loopback. It ends with this value.
+#[derive(Debug)]
+pub struct PostgresProxy {
+    address: SocketAddr,
+    control: Arc<Control>,
+    accepting: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Control {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many commits still pass, and where the one after them is stopped.
+    stop: Option<(usize, Side)>,
+    /// What cuts the connection that is held.
+    held: Option<Arc<Notify>>,
+}
+
+impl Control {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a commit; where it is to be stopped, if it is.
+    fn commit(&self) -> Option<Side> {
+        let mut state = self.lock();
+        match &mut state.stop {
+            None => None,
+            Some((0, side)) => {
+                let side = *side;
+                state.stop = None;
+                Some(side)
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                None
+            }
+        }
+    }
+}
+
+impl PostgresProxy {
+    /// Starts a proxy before the server of this URL, which must not ask for TLS.
+    ///
+    /// # Panics
+    /// When the URL names no address, or none can be listened on.
+    pub async fn start(url: &str) -> (Self, String) {
+        let parsed = reqwest::Url::parse(url).expect("it is a URL");
+        let (host, port) = (parsed.host_str(), parsed.port().unwrap_or(5432));
+        let server = format!("{}:{port}", host.expect("the server is reached over TCP"));
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("loopback has a free port");
+        let address = listener.local_addr().expect("it listens");
+        let control = Arc::new(Control::default());
+        let accepting = tokio::spawn({
+            let control = Arc::clone(&control);
+            async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    let (control, server) = (Arc::clone(&control), server.clone());
+                    tokio::spawn(async move {
+                        if let Ok(server) = TcpStream::connect(server).await {
+                            serve(client, server, &control).await;
+                        }
+                    });
+                }
+            }
+        });
+        let mut through = parsed;
+        through.set_ip_host(address.ip()).expect("it has a host");
+        through
+            .set_port(Some(address.port()))
+            .expect("it has a host");
+        through.query_pairs_mut().append_pair("sslmode", "disable");
+        let proxy = Self {
+            address,
+            control,
+            accepting,
+        };
+        (proxy, through.into())
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops at a commit that records something, after so many others have passed.
+    pub fn stop_at(&self, after: usize, side: Side) {
+        self.control.lock().stop = Some((after, side));
+    }
+
+    /// Waits until a commit is held.
+    pub async fn holds(&self) {
+        eventually("a commit is held", async || {
+            self.control.lock().held.is_some().then_some(())
+        })
+        .await;
+    }
+
+    /// Whether a commit is held.
+    pub fn is_holding(&self) -> bool {
+        self.control.lock().held.is_some()
+    }
+
+    /// Cuts the connection that is held, and lets all others be. What the server had not seen it
+    /// never sees.
+    pub fn cut(&self) {
+        let mut state = self.control.lock();
+        state.stop = None;
+        if let Some(held) = state.held.take() {
+            held.notify_one();
+        }
+    }
+}
+
+impl Drop for PostgresProxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn serve(client: TcpStream, server: TcpStream, control: &Arc<Control>) {
+    // Small messages to and fro: waiting to fill packets would cost 40 ms each time.
+    let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let cut = Arc::new(Notify::new());
+    let mute = Mute::default();
+    // Whichever ends first ends both: what is dropped here closes both connections.
+    tokio::select! {
+        _ = forward(from_client, to_server, control, &cut, &mute) => {}
+        _ = answer(from_server, to_client, control, &cut, &mute) => {}
+        () = cut.notified() => {}
+    }
+}
+
+/// Whether the server's next answer is kept back.
+#[derive(Default)]
+struct Mute(Mutex<bool>);
+
+impl Mute {
+    fn set(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+
+    fn is_set(&self) -> bool {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn forward(
+    mut client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    control: &Control,
+    cut: &Arc<Notify>,
+    mute: &Mute,
+) -> std::io::Result<()> {
+    let mut spoken = Spoken::default();
+    // The first message has no type. Source: PostgreSQL documentation, "Message Formats".
+    let start = message(&mut client).await?;
+    server.write_all(&start).await?;
+    loop {
+        let kind = client.read_u8().await?;
+        let body = message(&mut client).await?;
+        if spoken.commits(kind, &body[4..]) {
+            match control.commit() {
+                Some(Side::Before) => {
+                    control.lock().held = Some(Arc::clone(cut));
+                    return std::future::pending().await;
+                }
+                Some(Side::After) => mute.set(),
+                None => {}
+            }
+        }
+        server.write_u8(kind).await?;
+        server.write_all(&body).await?;
+    }
+}
+
+async fn answer(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    control: &Control,
+    cut: &Arc<Notify>,
+    mute: &Mute,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let length = server.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        if mute.is_set() {
+            control.lock().held = Some(Arc::clone(cut));
+            return std::future::pending().await;
+        }
+        client.write_all(&buffer[..length]).await?;
+    }
+}
+
+/// A message with its length, which counts itself.
+async fn message(from: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
+    let length = from.read_u32().await?;
+    let whole = usize::try_from(length).unwrap_or_default().max(4);
+    let mut message = vec![0; whole];
+    message[..4].copy_from_slice(&length.to_be_bytes());
+    from.read_exact(&mut message[4..]).await?;
+    Ok(message)
+}
+
+/// What a client has said on one connection, as far as it matters here.
+#[derive(Default)]
+struct Spoken {
+    /// The prepared statements that write, by name.
+    writes: HashMap<Vec<u8>, bool>,
+    /// Whether the transaction under way writes a record.
+    records: bool,
+}
+
+impl Spoken {
+    /// Whether this message commits a transaction that writes a record.
+    fn commits(&mut self, kind: u8, body: &[u8]) -> bool {
+        let mut parts = body.split(|byte| *byte == 0);
+        let first = parts.next().unwrap_or_default();
+        let second = parts.next().unwrap_or_default();
+        match kind {
+            b'P' => {
+                let text = String::from_utf8_lossy(second);
+                let writes = RECORDS.iter().any(|start| text.contains(start));
+                self.writes.insert(first.to_vec(), writes);
+            }
+            b'B' => self.records |= self.writes.get(second).copied().unwrap_or_default(),
+            b'Q' if first.eq_ignore_ascii_case(b"COMMIT") => {
+                return std::mem::take(&mut self.records);
+            }
+            b'Q' => self.records = false,
+            _ => {}
+        }
+        false
+    }
+}

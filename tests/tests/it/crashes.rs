@@ -1,0 +1,132 @@
+//! The real binary killed with -9 at every call to IAM and at every commit.
+//!
+//! The test command tries a sample that is the same each time. All of them:
+//! `ENGINE_ROLES_ALL_KILL_POINTS=1 cargo test -p engine-roles-e2e -p engine-roles --test it --
+//! crashes`.
+
+use engine_roles_e2e::World;
+use engine_roles_e2e::dice::Dice;
+use engine_roles_e2e::kill_points::{
+    PREPARED_ROLE, Story, all_or_some, kill_at, rehearse, with_second_kills,
+};
+use engine_roles_e2e::postgres_proxy::Side;
+use engine_roles_e2e::rest::PAST_A_LEASE;
+
+const SEED: u64 = 3;
+
+async fn world() -> World {
+    let world = World::build()
+        .rarely_checked()
+        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", PREPARED_ROLE)
+        .proxied()
+        .start()
+        .await;
+    world.administrator.prepare_role(PREPARED_ROLE).await;
+    world
+}
+
+#[tokio::test]
+async fn killed_at_any_call_it_comes_to_what_was_asked() {
+    let mut world = world().await;
+    let mut dice = Dice::new(SEED);
+    for story in Story::ALL {
+        let points = rehearse(&world, story).await;
+        assert!(!points.is_empty(), "{story:?} makes calls");
+        let points = all_or_some(points, &mut dice, 4);
+        for (number, point) in points.iter().enumerate() {
+            kill_at(&mut world, point, &format!("{story:?}-{number}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn killed_again_while_it_recovers_it_still_comes_to_what_was_asked() {
+    // A recovery reads up to three resources and repeats up to six writes.
+    const CALLS: usize = 9;
+    let mut world = world().await;
+    let mut dice = Dice::new(SEED);
+    for story in Story::ALL {
+        let points = rehearse(&world, story).await;
+        let points = with_second_kills(&points, CALLS);
+        let points = all_or_some(points, &mut dice, 3);
+        for (number, point) in points.iter().enumerate() {
+            kill_at(&mut world, point, &format!("{story:?}-{number}")).await;
+        }
+    }
+}
+
+/// How the service loses the answer to a commit.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    Killed,
+    ConnectionCut,
+}
+
+#[tokio::test]
+async fn killed_or_cut_off_at_any_commit_the_callers_retry_gets_the_same() {
+    let mut world = world().await;
+    let mut number = 0;
+    for story in Story::ALL {
+        for side in [Side::Before, Side::After] {
+            for loss in [Loss::Killed, Loss::ConnectionCut] {
+                // The first commit is the intent, the second the outcome, the third says that
+                // IAM was read back (or, of a teardown, does not come).
+                for commit in 0..2 {
+                    number += 1;
+                    let cluster = format!("c{number}");
+                    lose_commit(&mut world, story, &cluster, (commit, side, loss)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn lose_commit(
+    world: &mut World,
+    story: Story,
+    cluster: &str,
+    (commit, side, loss): (usize, Side, Loss),
+) {
+    let what = format!("{story:?}, commit {commit}, {side:?}, {loss:?}");
+    story.prepare(&world.client(), cluster).await;
+    world.comes_to_rest().await;
+    world.proxy().stop_at(commit, side);
+    let client = world.client().patient();
+    let asked = {
+        let (story, cluster) = (story, cluster.to_owned());
+        tokio::spawn(async move { story.try_ask(&client, &cluster).await })
+    };
+    world.proxy().holds().await;
+    match loss {
+        Loss::Killed => {
+            world.replicas[0].kill().await;
+            world.proxy().cut();
+            world.restart(0).await;
+        }
+        Loss::ConnectionCut => world.proxy().cut(),
+    }
+    if commit == 0 {
+        let told = asked.await.expect("it does not panic");
+        if let (Loss::ConnectionCut, Ok(answer)) = (loss, &told) {
+            answer.expect_problem(503, "database_unavailable");
+        }
+    } else {
+        asked.abort();
+    }
+    let intended = world.database.binding(cluster).await;
+    let again = story.ask(&world.client().in_no_hurry(), cluster).await;
+    assert!(again.status <= 202, "{what}: {}", again.text);
+    if let Some(before) = intended {
+        let now = again.body["binding_id"].as_str();
+        assert_eq!(now, Some(before.id.to_string().as_str()), "{what}");
+    }
+    world.advance(PAST_A_LEASE).await;
+    world.assert_sound_at_rest(&what).await;
+    story.assert_done(world, cluster, &what).await;
+    let last = story.ask(&world.client().patient(), cluster).await;
+    assert_eq!(
+        last.expect(200)["binding_id"],
+        again.body["binding_id"],
+        "{what}"
+    );
+}
