@@ -255,8 +255,10 @@ impl Worker<'_> {
             });
             return self.rest(news.then_some(event), Some(due_at)).await;
         }
-        // The refusal that the caller hears stays; this one is in the audit log.
-        self.rest(Some(event), Some(due_at)).await
+        // The refusal that the caller hears stays; this one is in the audit log, once.
+        let news = self.known.attempts == 0;
+        self.known.attempts = self.known.attempts.saturating_add(1);
+        self.rest(news.then_some(event), Some(due_at)).await
     }
 }
 

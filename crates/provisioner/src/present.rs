@@ -266,6 +266,7 @@ impl Worker<'_> {
         match &self.known.applied_spec {
             None => {
                 self.known.state = State::Failed;
+                self.known.attempts = 0;
                 self.keep(Some(event)).await
             }
             Some(applied) if *applied != self.known.spec => {
@@ -277,7 +278,7 @@ impl Worker<'_> {
                     .store
                     .withdraw(&mut self.claim, &self.known, &event)
                     .await?;
-                self.after(withdrawn, true)
+                self.after(withdrawn, Some(event.action), true)
             }
             Some(_) => {
                 // Even what was before can't be written again. The next check says in what

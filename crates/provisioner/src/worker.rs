@@ -261,12 +261,25 @@ impl Worker<'_> {
             .store
             .record(&mut self.claim, &self.known, event.as_ref(), next)
             .await?;
-        self.after(recorded, next == Next::Keep)
+        self.after(
+            recorded,
+            event.map(|event| event.action),
+            next == Next::Keep,
+        )
     }
 
-    pub(crate) fn after(&mut self, recorded: Recorded, goes_on: bool) -> Result<Turn, Interrupted> {
+    pub(crate) fn after(
+        &mut self,
+        recorded: Recorded,
+        action: Option<EventAction>,
+        goes_on: bool,
+    ) -> Result<Turn, Interrupted> {
         match recorded {
             Recorded::Written => {
+                if let Some(action) = action {
+                    metrics::counter!("engine_roles_events_total", "action" => action.as_str())
+                        .increment(1);
+                }
                 info!(
                     cluster = %self.known.cluster,
                     generation = self.known.generation,

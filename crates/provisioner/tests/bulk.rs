@@ -1,0 +1,212 @@
+//! The bulk sweep, against a real database and the sandbox at the wire: how many calls it takes,
+//! and that it resumes where it was throttled.
+
+use std::time::Duration;
+
+use engine_roles_domain::{
+    Actor, ClusterName, Defaults, Namespace, Region, RolePrefix, RoleRequest, Tags, Verdict,
+};
+use engine_roles_embedded_postgres::{TestDatabase, test_database};
+use engine_roles_iam::{Endpoint, Iam, IamConfig};
+use engine_roles_iam_sandbox::{Effect, Fault, Quotas, Sandbox, SandboxConfig, When};
+use engine_roles_provisioner::{
+    BudgetLimits, DriftMode, OrphanMode, Provisioner, Request, Settings,
+};
+use engine_roles_store::{Store, StoreConfig};
+use futures::StreamExt;
+use tokio_postgres::{Client, NoTls};
+
+/// As many as a page of the listing holds, and some: 5,000 with `ENGINE_ROLES_BULK_ROLES=5000`.
+fn roles() -> usize {
+    std::env::var("ENGINE_ROLES_BULK_ROLES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1_100)
+}
+
+struct World {
+    database: TestDatabase,
+    sandbox: Sandbox,
+    provisioner: Provisioner,
+    sql: Client,
+}
+
+impl World {
+    async fn new() -> Self {
+        let database = test_database().await;
+        let quotas = Quotas {
+            roles: 10_000,
+            instance_profiles: 10_000,
+            ..Quotas::default()
+        };
+        let config = SandboxConfig {
+            quotas,
+            ..SandboxConfig::default()
+        };
+        let sandbox = Sandbox::start(config).await.expect("a sandbox");
+        let config = StoreConfig {
+            url: database.url().to_owned(),
+            max_connections: 8,
+            acquire_timeout: Duration::from_mins(1),
+            lease: Duration::from_mins(5),
+            consistency_window: Duration::from_mins(1),
+        };
+        let namespace = Namespace::parse("bulk").expect("a namespace");
+        let store = Store::new(&config, namespace).expect("a store");
+        store.migrate().await.expect("migrations");
+        let endpoint = Endpoint {
+            url: sandbox.endpoint(),
+            access_key_id: "AKIASANDBOX000000000".to_owned(),
+            secret_access_key: "sandbox".to_owned(),
+        };
+        let iam = IamConfig {
+            region: None,
+            call_timeout: Duration::from_secs(20),
+        };
+        let iam = Iam::connect_to(&endpoint, &iam).await;
+        let provisioner = Provisioner::new(store, iam, settings());
+        let (sql, connection) = tokio_postgres::connect(database.url(), NoTls)
+            .await
+            .expect("a connection");
+        tokio::spawn(connection);
+        Self {
+            database,
+            sandbox,
+            provisioner,
+            sql,
+        }
+    }
+
+    async fn provision(&self, count: usize) {
+        let wanted = RoleRequest::default();
+        let request = Request {
+            actor: Actor("test".to_owned()),
+            request_id: None,
+            if_match: None,
+            wait: Duration::from_mins(2),
+        };
+        let made = futures::stream::iter(0..count).map(|n| {
+            let cluster = ClusterName::parse(&format!("cluster-{n}")).expect("a name");
+            let (wanted, request) = (&wanted, &request);
+            async move { self.provisioner.provision(&cluster, wanted, request).await }
+        });
+        let mut made = made.buffer_unordered(16);
+        while let Some(answer) = made.next().await {
+            assert_eq!(answer.expect("an answer").verdict, Verdict::Done);
+        }
+    }
+
+    /// Moves the database's time on by this much, once and for all.
+    async fn move_time(&self, seconds: u32) {
+        let body = format!(
+            "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
+             AS $$ SELECT clock_timestamp() + interval '{seconds} seconds' $$"
+        );
+        self.sql.batch_execute(&body).await.expect("time moves");
+    }
+
+    async fn verified(&self) -> i64 {
+        let sql = "SELECT count(*) FROM bindings WHERE verified_at IS NOT NULL";
+        self.sql.query_one(sql, &[]).await.expect("a count").get(0)
+    }
+
+    async fn wait_until_verified(&self, count: usize) {
+        let wanted = i64::try_from(count).expect("a small number");
+        // Far more than it takes; the loop ends when it is so.
+        for _ in 0..1200 {
+            if self.verified().await >= wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{} of {count} roles were verified", self.verified().await);
+    }
+
+    fn reads_since(&self, mark: u64) -> Vec<engine_roles_iam_sandbox::Call> {
+        self.sandbox.calls(mark)
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        defaults: Defaults {
+            region: Some(Region::parse("us-west-2").expect("a region")),
+            iam_role: None,
+            role_prefix: RolePrefix::parse("bulk-").expect("a prefix"),
+            permissions_boundary: None,
+            tags: Tags::default(),
+            pass_through_roles: Vec::new(),
+            allowed_boundaries: Vec::new(),
+        },
+        scope: None,
+        drift: DriftMode::Repair,
+        orphans: OrphanMode::Off,
+        call_limits: BudgetLimits {
+            rate: 100_000.0,
+            burst: 100_000.0,
+        },
+        // Long in the service's time, so that no binding is checked by itself; the test moves it.
+        reconcile_interval: Duration::from_hours(4),
+        poll_interval: Duration::from_millis(100),
+        reconcile_batch: 0,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throttled() {
+    let world = World::new().await;
+    let count = roles();
+    world.provision(count).await;
+    let mark = world.sandbox.calls(0).last().map_or(0, |call| call.n);
+    world.sandbox.set_faults(vec![Fault {
+        action: "GetAccountAuthorizationDetails".to_owned(),
+        when: When::Before,
+        effect: Effect::Error("Throttling".to_owned()),
+        times: 2,
+        skip: 1,
+        params: std::collections::BTreeMap::new(),
+        chance: 1.0,
+    }]);
+    world.provisioner.start();
+    world.move_time(120).await;
+    // The first sweep is due an interval after the first who asks for one.
+    for _ in 0..600 {
+        let asked: i64 = world
+            .sql
+            .query_one("SELECT count(*) FROM sweeps WHERE kind = 'drift'", &[])
+            .await
+            .expect("a count")
+            .get(0);
+        if asked > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    world.move_time(3 * 3600).await;
+    world.wait_until_verified(count).await;
+    world.provisioner.shut_down(Duration::from_secs(10)).await;
+
+    let calls = world.reads_since(mark);
+    let pages: Vec<_> = calls
+        .iter()
+        .filter(|call| call.action == "GetAccountAuthorizationDetails")
+        .collect();
+    let full_pages = count.div_ceil(1000);
+    assert_eq!(
+        pages.len(),
+        full_pages + 2,
+        "two of the calls were throttled"
+    );
+    let throttled: Vec<_> = pages
+        .iter()
+        .filter(|call| call.error.as_deref() == Some("Throttling"))
+        .collect();
+    assert_eq!(throttled.len(), 2);
+    let markers: Vec<_> = pages.iter().map(|call| call.params.get("Marker")).collect();
+    assert_eq!(markers[1], markers[2], "the same page is asked for again");
+    assert_eq!(markers[2], markers[3]);
+    assert_ne!(markers[0], markers[1], "no page is read twice");
+    let one_by_one = calls.iter().filter(|call| call.action == "GetRole").count();
+    assert_eq!(one_by_one, 0, "no role had to be read by itself");
+    drop(world.database);
+}
