@@ -22,6 +22,7 @@ mod request;
 mod role_policy;
 mod secret;
 mod spec;
+mod step;
 mod tags;
 
 pub use adoption::{Claimed, NotAdoptable, claimed_by, spec_of};
@@ -45,7 +46,7 @@ pub use names::{
 };
 pub use observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
 pub use ownership::{Foreign, Ownership};
-pub use plan::{Obstacle, Plan, Stage, Step, plan, plan_repair};
+pub use plan::{Obstacle, Plan, Stage, plan, plan_repair};
 pub use region::{AccountId, Partition, Region, Scope};
 pub use request::{Defaults, PassThroughRole, RoleRequest};
 pub use role_policy::{
@@ -54,4 +55,5 @@ pub use role_policy::{
 };
 pub use secret::{SecretName, Secrets};
 pub use spec::{CreateSpec, ModeSpec, PassThroughSpec, RoleReference, RoleSpec};
+pub use step::Step;
 pub use tags::{OWNERSHIP_TAGS, Tags};
