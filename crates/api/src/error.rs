@@ -385,3 +385,76 @@ impl From<TeardownError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_codes() {
+        let codes = [
+            Code::InvalidRequest,
+            Code::Unauthenticated,
+            Code::NotFound,
+            Code::MethodNotAllowed,
+            Code::ImmutableField,
+            Code::TeardownInProgress,
+            Code::TeardownBlocked,
+            Code::Superseded,
+            Code::NameTaken,
+            Code::PreconditionFailed,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+            Code::InvalidClusterName,
+            Code::InvalidSecretName,
+            Code::InvalidRegion,
+            Code::InvalidRolePrefix,
+            Code::InvalidTag,
+            Code::PassThroughRoleNotAllowed,
+            Code::BoundaryNotAllowed,
+            Code::PolicyTooLarge,
+            Code::MissingPermission,
+            Code::PassThroughRoleUnfit,
+            Code::QuotaExceeded,
+            Code::DatabaseUnavailable,
+            Code::IamUnavailable,
+            Code::Internal,
+        ];
+        let table: Vec<String> = codes
+            .iter()
+            .map(|code| {
+                let status = Problem::new(*code, "").status();
+                let word = json!(code);
+                format!("{} {}", status.as_u16(), word.as_str().unwrap_or_default())
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"), @"
+        400 invalid_request
+        401 unauthenticated
+        404 not_found
+        405 method_not_allowed
+        409 immutable_field
+        409 teardown_in_progress
+        409 teardown_blocked
+        409 superseded
+        409 name_taken
+        412 precondition_failed
+        413 body_too_large
+        415 unsupported_media_type
+        422 invalid_cluster_name
+        422 invalid_secret_name
+        422 invalid_region
+        422 invalid_role_prefix
+        422 invalid_tag
+        422 pass_through_role_not_allowed
+        422 boundary_not_allowed
+        422 policy_too_large
+        424 missing_permission
+        424 pass_through_role_unfit
+        503 quota_exceeded
+        503 database_unavailable
+        503 iam_unavailable
+        500 internal
+        ");
+    }
+}

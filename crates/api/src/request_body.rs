@@ -50,7 +50,8 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
         let mut json = serde_json::Deserializer::from_slice(text);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
-            let field = if path == "." { "body".to_owned() } else { path };
+            let whole = path == "." || path == "?";
+            let field = if whole { "body".to_owned() } else { path };
             Problem::field(Code::InvalidRequest, field, error.into_inner().to_string())
         })?;
         json.end()

@@ -1,11 +1,12 @@
 //! The body of PUT: from text to words of the domain, each field with its own error.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use engine_roles_domain::{
     BoundaryArn, Mode, Region, RolePrefix, RoleReference, RoleRequest, SecretName, Secrets, Tags,
 };
-use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use crate::error::Problem;
@@ -34,7 +35,36 @@ pub(crate) struct RoleRequestBody {
     /// ARN of a boundary that the administrator allows; `create` only. Can't change later.
     permissions_boundary: Option<String>,
     /// At most 46 tags on what is made.
-    tags: Option<BTreeMap<String, String>>,
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    tags: Option<TagsBody>,
+}
+
+/// The members of an object, those that stand there twice too: a map would keep the last.
+#[derive(Debug)]
+struct TagsBody(Vec<(String, String)>);
+
+impl<'de> Deserialize<'de> for TagsBody {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = TagsBody;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of keys and values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TagsBody, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(TagsBody(members))
+            }
+        }
+
+        from.deserialize_map(Members)
+    }
 }
 
 /// `"all"`, or a list of names.
@@ -64,7 +94,7 @@ impl RoleRequestBody {
             )?,
             tags: self
                 .tags
-                .map(|tags| Tags::new(tags).map_err(|error| Problem::invalid("tags", &error)))
+                .map(|tags| Tags::new(tags.0).map_err(|error| Problem::invalid("tags", &error)))
                 .transpose()?,
         })
     }

@@ -107,3 +107,6 @@ fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     // What it says may hold anything; the panic hook has put it into the log.
     Problem::internal().into_response()
 }
+
+#[cfg(test)]
+mod tests;

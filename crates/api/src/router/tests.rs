@@ -1,0 +1,512 @@
+//! The whole interface, with a database and an AWS that nobody has: what is refused before
+//! anything is asked of them.
+
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use engine_roles_domain::{Defaults, InvalidKind, Namespace, Partition, RolePrefix, Scope, Tags};
+use engine_roles_iam::{Endpoint, Iam, IamConfig};
+use engine_roles_provisioner::{DriftMode, OrphanMode, Settings};
+use engine_roles_store::{BudgetLimits, Store, StoreConfig};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::*;
+use crate::ApiKey;
+
+const ROLE: &str = "/v1/clusters/one/role";
+
+async fn api(authentication: Authentication) -> Api {
+    // Port 1 of loopback: nobody listens.
+    let config = StoreConfig {
+        url: "postgres://nobody@127.0.0.1:1/nothing".to_owned(),
+        max_connections: 1,
+        acquire_timeout: Duration::from_millis(100),
+        lease: Duration::from_secs(30),
+        consistency_window: Duration::from_mins(1),
+    };
+    let namespace = Namespace::parse("test").expect("a namespace");
+    let store = Store::new(&config, namespace).expect("a store");
+    let endpoint = Endpoint {
+        url: "http://127.0.0.1:1".to_owned(),
+        access_key_id: "AKIATEST".to_owned(),
+        secret_access_key: "secret".to_owned(),
+    };
+    let config = IamConfig {
+        region: None,
+        call_timeout: Duration::from_secs(1),
+    };
+    let iam = Iam::connect_to(&endpoint, &config).await;
+    let metrics = PrometheusBuilder::new().build_recorder().handle();
+    Api {
+        provisioner: Provisioner::new(store, iam, settings()),
+        authentication: Arc::new(authentication),
+        metrics: MetricsHandle(metrics),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        defaults: Defaults {
+            region: Some("us-west-2".parse().expect("a region")),
+            iam_role: None,
+            role_prefix: RolePrefix::parse("").expect("a prefix"),
+            permissions_boundary: None,
+            tags: Tags::default(),
+            pass_through_roles: Vec::new(),
+            allowed_boundaries: Vec::new(),
+        },
+        scope: Some(Scope {
+            account: "123456789012".parse().expect("an account"),
+            partition: Partition::Aws,
+        }),
+        drift: DriftMode::Off,
+        orphans: OrphanMode::Off,
+        call_limits: BudgetLimits {
+            rate: 10.0,
+            burst: 10.0,
+        },
+        reconcile_interval: Duration::from_mins(10),
+        poll_interval: Duration::from_secs(1),
+        reconcile_batch: 1,
+    }
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).map(|value| value.to_str());
+        value.transpose().expect("text").unwrap_or_default()
+    }
+
+    /// Status and code, once it is sure that the answer is a whole problem.
+    fn problem(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        assert_eq!(self.body["status"], self.status.as_u16());
+        assert_eq!(self.body["type"], "about:blank");
+        for text in ["title", "detail", "request_id"] {
+            let text = self.body[text].as_str();
+            assert!(text.is_some_and(|text| !text.is_empty()), "{}", self.body);
+        }
+        assert_eq!(self.header("x-request-id"), self.body["request_id"]);
+        let code = self.body["code"].as_str().expect("a code");
+        (self.status.as_u16(), code.to_owned())
+    }
+
+    fn field(&self) -> &str {
+        self.body["errors"][0]["field"].as_str().unwrap_or_default()
+    }
+}
+
+async fn send(api: &Api, request: Request<Body>) -> Answer {
+    let answer = router(api.clone()).oneshot(request).await;
+    let (parts, body) = answer.expect("an answer").into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.expect("a body");
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into()),
+    }
+}
+
+fn request(method: Method, path: &str) -> axum::http::request::Builder {
+    Request::builder().method(method).uri(path)
+}
+
+async fn call(method: Method, path: &str) -> Answer {
+    let api = api(Authentication::None).await;
+    let request = request(method, path).body(Body::empty());
+    send(&api, request.expect("a request")).await
+}
+
+async fn put(body: impl Into<Body>) -> Answer {
+    put_as("application/json", body).await
+}
+
+async fn put_as(content_type: &str, body: impl Into<Body>) -> Answer {
+    let api = api(Authentication::None).await;
+    let request = request(Method::PUT, ROLE).header("content-type", content_type);
+    send(&api, request.body(body.into()).expect("a request")).await
+}
+
+#[tokio::test]
+async fn bodies_are_read_strictly() {
+    for (body, status, code, field) in [
+        ("", 503, "database_unavailable", ""),
+        ("{}", 503, "database_unavailable", ""),
+        (r#"{"tags": null}"#, 503, "database_unavailable", ""),
+        ("[]", 400, "invalid_request", "body"),
+        ("null", 400, "invalid_request", "body"),
+        ("{", 400, "invalid_request", "body"),
+        ("{} {}", 400, "invalid_request", "body"),
+        (r#"{"secret": []}"#, 400, "invalid_request", "secret"),
+        (r#"{"Mode": "create"}"#, 400, "invalid_request", "Mode"),
+        (r#"{"mode": "Create"}"#, 400, "invalid_request", "mode"),
+        (r#"{"region": 1}"#, 400, "invalid_request", "region"),
+        (
+            r#"{"region": "a-b-1", "region": "a-b-1"}"#,
+            400,
+            "invalid_request",
+            "body",
+        ),
+        (
+            r#"{"session_manager": "yes"}"#,
+            400,
+            "invalid_request",
+            "session_manager",
+        ),
+        (r#"{"tags": {"a": 1}}"#, 400, "invalid_request", "tags.a"),
+        (
+            r#"{"tags": {"a": "1", "a": "2"}}"#,
+            422,
+            "invalid_tag",
+            "tags",
+        ),
+        (
+            r#"{"tags": {"a": "1", "A": "2"}}"#,
+            422,
+            "invalid_tag",
+            "tags",
+        ),
+        (r#"{"tags": {"aws:x": "1"}}"#, 422, "invalid_tag", "tags"),
+        (r#"{"secrets": 1}"#, 400, "invalid_request", "secrets"),
+        (
+            r#"{"secrets": "some"}"#,
+            422,
+            "invalid_secret_name",
+            "secrets",
+        ),
+        (r#"{"secrets": []}"#, 422, "invalid_secret_name", "secrets"),
+        (
+            r#"{"secrets": ["a", "*"]}"#,
+            422,
+            "invalid_secret_name",
+            "secrets[1]",
+        ),
+        (r#"{"region": "us-*"}"#, 422, "invalid_region", "region"),
+        (
+            r#"{"role_prefix": "a/"}"#,
+            422,
+            "invalid_role_prefix",
+            "role_prefix",
+        ),
+        (
+            r#"{"iam_role": "a/b"}"#,
+            422,
+            "pass_through_role_not_allowed",
+            "iam_role",
+        ),
+        (
+            r#"{"permissions_boundary": "x"}"#,
+            422,
+            "boundary_not_allowed",
+            "permissions_boundary",
+        ),
+    ] {
+        let answer = put(body).await;
+        assert_eq!(answer.problem(), (status, code.to_owned()), "{body}");
+        assert_eq!(answer.field(), field, "{body}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_json_says_so_and_is_not_too_large() {
+    for (content_type, status) in [
+        ("application/json; charset=utf-8", 503),
+        ("Application/JSON", 503),
+        ("text/json", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("application/jsonp", 415),
+        ("", 415),
+    ] {
+        let answer = put_as(content_type, "{}").await;
+        assert_eq!(answer.problem().0, status, "{content_type}");
+    }
+    let api = api(Authentication::None).await;
+    let bare = request(Method::PUT, ROLE).body(Body::from("{}"));
+    let answer = send(&api, bare.expect("a request")).await;
+    assert_eq!(answer.problem(), (415, "unsupported_media_type".to_owned()));
+
+    let padded = |bytes: usize| format!("{{{}}}", " ".repeat(bytes - 2));
+    assert_eq!(put(padded(256 * 1024)).await.problem().0, 503);
+    let answer = put(padded(256 * 1024 + 1)).await;
+    assert_eq!(answer.problem(), (413, "body_too_large".to_owned()));
+}
+
+#[tokio::test]
+async fn a_plans_body_is_read_as_a_puts() {
+    let api = api(Authentication::None).await;
+    let path = format!("{ROLE}/plan");
+    let request = request(Method::POST, &path).header("content-type", "application/json");
+    let request = request.body(Body::from(r#"{"secrets": ["."]}"#));
+    let answer = send(&api, request.expect("a request")).await;
+    assert_eq!(answer.problem(), (422, "invalid_secret_name".to_owned()));
+}
+
+#[tokio::test]
+async fn cluster_names_are_checked_in_every_path() {
+    for name in [
+        "-a",
+        "a*",
+        "a%2Fb",
+        "%24%7Baws:x%7D",
+        "%00",
+        "%ff",
+        "a.b",
+        &"a".repeat(64),
+    ] {
+        for (method, tail) in [
+            (Method::GET, "role"),
+            (Method::PUT, "role"),
+            (Method::DELETE, "role"),
+            (Method::POST, "role/plan"),
+        ] {
+            let answer = call(method.clone(), &format!("/v1/clusters/{name}/{tail}")).await;
+            let refused = (422, "invalid_cluster_name".to_owned());
+            assert_eq!(answer.problem(), refused, "{method} {name}");
+            assert_eq!(answer.field(), "cluster");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_not_taken_is_a_problem_too() {
+    for path in ["/", "/v1", "/v1/clusters/one", "/v2/clusters"] {
+        let answer = call(Method::GET, path).await;
+        assert_eq!(answer.problem(), (404, "not_found".to_owned()), "{path}");
+    }
+    for (method, path) in [
+        (Method::POST, ROLE),
+        (Method::PATCH, ROLE),
+        (Method::PUT, "/v1/clusters"),
+        (Method::DELETE, "/v1/audit"),
+        (Method::POST, "/livez"),
+    ] {
+        let answer = call(method, path).await;
+        assert_eq!(answer.problem(), (405, "method_not_allowed".to_owned()));
+        assert!(answer.header("allow").contains("GET"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn queries_are_read_strictly() {
+    for path in [
+        "/v1/clusters?limit=0",
+        "/v1/clusters?limit=501",
+        "/v1/clusters?limit=x",
+        "/v1/clusters?state=gone",
+        "/v1/clusters?mode=pass-through",
+        "/v1/clusters?cursor=x",
+        "/v1/clusters?colour=red",
+        "/v1/audit?limit=1001",
+        "/v1/audit?action=slept",
+        "/v1/audit?since=yesterday",
+        "/v1/audit?seq=1",
+    ] {
+        let answer = call(Method::GET, path).await;
+        assert_eq!(
+            answer.problem(),
+            (400, "invalid_request".to_owned()),
+            "{path}"
+        );
+    }
+    let answer = call(Method::GET, "/v1/audit?cluster=a*").await;
+    assert_eq!(answer.problem(), (422, "invalid_cluster_name".to_owned()));
+    for path in [
+        "/v1/clusters",
+        "/v1/clusters?state=active&mode=create&limit=500",
+        "/v1/audit",
+    ] {
+        assert_eq!(call(Method::GET, path).await.problem().0, 503, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_if_match_that_is_none_of_ours_is_refused() {
+    let api = api(Authentication::None).await;
+    for (value, status) in [
+        ("*", 503),
+        ("\"3\"", 503),
+        ("3", 400),
+        ("W/\"3\"", 400),
+        ("\"1\", \"2\"", 400),
+        ("\"x\"", 400),
+        ("", 400),
+    ] {
+        for method in [Method::PUT, Method::DELETE] {
+            let request = request(method, ROLE).header("if-match", value);
+            let answer = send(&api, request.body(Body::empty()).expect("a request")).await;
+            assert_eq!(answer.problem().0, status, "{value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_worth_another_try() {
+    let answer = call(Method::GET, ROLE).await;
+    assert_eq!(answer.problem(), (503, "database_unavailable".to_owned()));
+    assert_eq!(answer.header("retry-after"), "5");
+    assert_eq!(answer.body["retry_after"], 5);
+    let text = answer.body.to_string();
+    assert!(
+        !text.contains("127.0.0.1") && !text.contains("postgres"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn only_a_known_key_opens_what_needs_one() {
+    let key = "k".repeat(64);
+    let keys = vec![ApiKey::new("first", &key).expect("a key")];
+    let api = api(Authentication::Keys(keys)).await;
+    let good = format!("Bearer {key}");
+    let lower = format!("bearer {key}");
+    let other = format!("Bearer {}", "x".repeat(64));
+    let basic = format!("Basic {key}");
+    let short = format!("Bearer {}", "k".repeat(63));
+    for (header, status) in [
+        (None, 401),
+        (Some(good.as_str()), 503),
+        (Some(&lower), 503),
+        (Some(&other), 401),
+        (Some(&basic), 401),
+        (Some(&short), 401),
+        (Some(&key), 401),
+        (Some("Bearer "), 401),
+        (Some("Bearer"), 401),
+    ] {
+        for path in [ROLE, "/v1/clusters", "/v1/audit"] {
+            let mut request = request(Method::GET, path);
+            if let Some(header) = header {
+                request = request.header("authorization", header);
+            }
+            let answer = send(&api, request.body(Body::empty()).expect("a request")).await;
+            assert_eq!(answer.problem().0, status, "{path} {header:?}");
+            let asks = if status == 401 { "Bearer" } else { "" };
+            assert_eq!(answer.header("www-authenticate"), asks);
+        }
+    }
+    for path in ["/livez", "/healthcheck", "/openapi.json", "/metrics"] {
+        let request = request(Method::GET, path).body(Body::empty());
+        let answer = send(&api, request.expect("a request")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[test]
+fn a_key_has_64_letters_and_digits() {
+    for text in [
+        "",
+        &"k".repeat(63),
+        &"k".repeat(65),
+        &"é".repeat(32),
+        &"-".repeat(64),
+    ] {
+        assert!(ApiKey::new("x", text).is_err());
+    }
+    let key = ApiKey::new("x", &"k".repeat(64)).expect("a key");
+    assert!(!format!("{key:?}").contains("kkk"));
+}
+
+#[tokio::test]
+async fn a_sane_request_id_is_kept() {
+    let api = api(Authentication::None).await;
+    let long = "a".repeat(129);
+    for (given, kept) in [
+        ("abc-1.2:3_4", true),
+        ("a b", false),
+        ("a\"b", false),
+        ("", false),
+        (&long, false),
+    ] {
+        let request = request(Method::GET, "/nowhere").header("x-request-id", given);
+        let answer = send(&api, request.body(Body::empty()).expect("a request")).await;
+        answer.problem();
+        assert_eq!(answer.header("x-request-id") == given, kept, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_without_a_database_lives_and_is_not_ready() {
+    assert_eq!(call(Method::GET, "/livez").await.status, StatusCode::OK);
+    let ready = call(Method::GET, "/readyz").await;
+    assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(ready.body["database"], "unreachable");
+    assert_eq!(ready.body["status"], "unready");
+}
+
+#[tokio::test]
+async fn the_document_is_served_and_has_each_route_with_its_problems() {
+    let served = call(Method::GET, "/openapi.json").await.body;
+    assert_eq!(served, json!(crate::document()));
+    let paths = served["paths"].as_object().expect("paths");
+    let mut routes: Vec<String> = Vec::new();
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().expect("an item") {
+            routes.push(format!("{} {path}", method.to_uppercase()));
+            if !path.starts_with("/v1/") {
+                continue;
+            }
+            for status in ["4XX", "5XX"] {
+                let content = &operation["responses"][status]["content"];
+                let problem = &content["application/problem+json"]["schema"]["$ref"];
+                assert_eq!(problem, "#/components/schemas/Problem", "{method} {path}");
+            }
+            // What is in the document answers, and not by "there is nothing".
+            let path = path.replace("{cluster}", "one");
+            let method = method.to_uppercase().parse().expect("a method");
+            let answer = call(method, &path).await;
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        }
+    }
+    routes.sort();
+    insta::assert_snapshot!(routes.join("\n"), @"
+    DELETE /v1/clusters/{cluster}/role
+    GET /healthcheck
+    GET /livez
+    GET /metrics
+    GET /readyz
+    GET /v1/audit
+    GET /v1/clusters
+    GET /v1/clusters/{cluster}/role
+    POST /v1/clusters/{cluster}/role/plan
+    PUT /v1/clusters/{cluster}/role
+    ");
+    let codes = &served["components"]["schemas"]["Code"]["enum"];
+    assert_eq!(codes.as_array().map(Vec::len), Some(26));
+}
+
+#[test]
+fn each_kind_of_invalid_value_has_its_code() {
+    use InvalidKind as K;
+    let kinds = [
+        K::ClusterName,
+        K::SecretName,
+        K::Region,
+        K::RolePrefix,
+        K::Tag,
+        K::Namespace,
+        K::AccountId,
+        K::Role,
+        K::InstanceProfile,
+        K::Boundary,
+    ];
+    let codes = kinds.map(|kind| {
+        let invalid = engine_roles_domain::Invalid {
+            kind,
+            rule: "is not right".to_owned(),
+        };
+        let problem = format!("{:?}", Problem::invalid("field", &invalid));
+        let (_, code) = problem.split_once("code: ").expect("a code");
+        code.split(',').next().unwrap_or_default().to_owned()
+    });
+    insta::assert_snapshot!(codes.join(" "), @"InvalidClusterName InvalidSecretName InvalidRegion InvalidRolePrefix InvalidTag InvalidRequest InvalidRequest PassThroughRoleNotAllowed PassThroughRoleNotAllowed BoundaryNotAllowed");
+}
