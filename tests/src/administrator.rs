@@ -30,10 +30,22 @@ impl Administrator {
     /// # Panics
     /// When IAM refuses it.
     pub async fn call(&self, action: &str, parameters: &[(&str, &str)]) {
+        self.send(action, "2010-05-08", parameters).await;
+    }
+
+    /// Asks STS who calls; nobody needs a permission for that.
+    ///
+    /// # Panics
+    /// When STS does not say.
+    pub async fn ask_who_calls(&self) {
+        self.send("GetCallerIdentity", "2011-06-15", &[]).await;
+    }
+
+    async fn send(&self, action: &str, version: &str, parameters: &[(&str, &str)]) {
         let mut url = Url::parse(&self.endpoint).expect("the sandbox has a URL");
         url.query_pairs_mut()
             .append_pair("Action", action)
-            .append_pair("Version", "2010-05-08")
+            .append_pair("Version", version)
             .extend_pairs(parameters);
         let signature = format!(
             "AWS4-HMAC-SHA256 Credential={ADMINISTRATOR_ACCESS_KEY}/20250101/us-east-1/iam/aws4_request"

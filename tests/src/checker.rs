@@ -19,10 +19,9 @@ mod promises;
 
 use chrono::{DateTime, Utc};
 use engine_roles_iam_sandbox::Call;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::World;
-use crate::administrator::SERVICE_ACCESS_KEY;
 use crate::client::Acknowledged;
 use crate::database::{BindingRow, ClusterRow, EventRow};
 
@@ -47,7 +46,7 @@ struct Named {
     name: String,
 }
 
-/// A call that changes something, and when it reached IAM.
+/// A call that changes something, and the latest that it can have reached IAM.
 struct Mutation {
     call: Call,
     at: DateTime<Utc>,
@@ -56,18 +55,8 @@ struct Mutation {
 impl Checker {
     /// Reads the database, then AWS. The log of calls must be whole.
     pub async fn read(world: &World) -> Self {
-        let clock = world.administrator.steer("clock", json!({})).await;
-        let started: DateTime<Utc> =
-            serde_json::from_value(clock["started_at"].clone()).expect("the sandbox has a start");
-        let calls = world.sandbox.calls(0).into_iter();
-        let mutations = calls.filter(|call| {
-            call.access_key.as_deref() == Some(SERVICE_ACCESS_KEY)
-                && !["Get", "List"]
-                    .iter()
-                    .any(|verb| call.action.starts_with(verb))
-        });
-        let mutations = mutations.map(|call| Mutation {
-            at: started + std::time::Duration::from_millis(call.started_ms),
+        let mutations = world.mutations(0).into_iter().map(|call| Mutation {
+            at: world.time_of(&call),
             call,
         });
         let mutations = mutations.collect();

@@ -1,6 +1,7 @@
 //! What a service logged.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -10,13 +11,14 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     lines: Arc<Mutex<Vec<String>>>,
+    ended: Arc<AtomicBool>,
 }
 
 impl Log {
     /// Reads a process's output to its end, on a thread of its own.
     pub fn follow(output: impl Read + Send + 'static) -> Self {
         let log = Self::default();
-        let lines = Arc::clone(&log.lines);
+        let (lines, ended) = (Arc::clone(&log.lines), Arc::clone(&log.ended));
         thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 lines
@@ -24,8 +26,14 @@ impl Log {
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(line);
             }
+            ended.store(true, Ordering::Release);
         });
         log
+    }
+
+    /// Whether the process has closed its output and all of it is here.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// All lines.

@@ -112,10 +112,11 @@ impl Service {
         self.signal(Signal::CONT);
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until its whole log is here.
     pub async fn ended(&mut self) -> ExitStatus {
         eventually("the service ends", async || {
-            self.child.try_wait().expect("it is our child")
+            let status = self.child.try_wait().expect("it is our child");
+            status.filter(|_| self.log.has_ended())
         })
         .await
     }

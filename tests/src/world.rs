@@ -221,6 +221,7 @@ pub struct World {
     pub sandbox: Sandbox,
     /// Somebody else in the account.
     pub administrator: Administrator,
+    log_started: DateTime<Utc>,
     data: Data,
     proxy: Option<PostgresProxy>,
     environment: BTreeMap<String, String>,
@@ -529,7 +530,9 @@ pub fn policy_document(name: &str) -> Value {
 
 /// A fault of one call.
 pub fn fault(action: &str, when: &str, effect: Value) -> Value {
-    json!([{ "action": action, "when": when, "do": effect }])
+    let mut fault = json!({ "action": action, "when": when });
+    fault["do"] = effect;
+    Value::Array(vec![fault])
 }
 
 fn faults_of(faults: Value) -> Vec<Fault> {

@@ -15,7 +15,7 @@ const STEPS: [(&str, &[&str], &str); 5] = [
     ),
     (
         "teardown_requested",
-        &["active", "provisioning", "failed"],
+        &["active", "provisioning", "failed", "blocked"],
         "deleting",
     ),
     ("provisioned", &["provisioning"], "active"),
@@ -127,6 +127,8 @@ impl Checker {
     }
 }
 
+// A teardown that is asked for again, where it was blocked, is the same intent.
 fn begins_generation(event: &EventRow) -> bool {
-    event.action.ends_with("_requested") || !event.detail["nothing_was_made"].is_null()
+    let again = event.from_state.as_deref() == Some("blocked");
+    event.action.ends_with("_requested") && !again || !event.detail["nothing_was_made"].is_null()
 }

@@ -41,11 +41,9 @@ impl Checker {
                 "touches {role:?} {profile:?}, which is no binding's"
             ));
         };
-        let Some(role) = role else { return None };
-        let own = self.binding_named(role).map(|row| row.id) == Some(binding.id);
-        let created = binding.mode == "create";
+        let role = role?;
         if profile.is_none() {
-            return (!own || !created)
+            return (binding.mode != "create")
                 .then(|| format!("writes to role {role}, which was not made here"));
         }
         (role != role_in_profile(binding, &self.name_of(binding)))

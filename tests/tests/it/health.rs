@@ -80,7 +80,7 @@ async fn a_configured_account_is_not_asked_of_sts() {
         .start()
         .await;
     world.client().provision("one").await.expect(201);
-    let calls = world.sandbox.calls(0);
+    let calls = world.calls(0);
     assert!(calls.iter().all(|call| call.action != "GetCallerIdentity"));
     world.assert_sound().await;
 }

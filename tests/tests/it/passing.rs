@@ -81,7 +81,7 @@ async fn passing_a_role_with_its_own_profile_goes_on_while_aws_is_away() {
     assert_eq!(answer.expect(201)["account_id"], "123456789012");
     let answer = client.delete("one").await;
     assert_eq!(answer.expect(200)["state"], "deleted");
-    assert_eq!(world.sandbox.calls(0).len(), 0);
+    assert_eq!(world.calls(0).len(), 0);
     world.assert_sound().await;
 }
 
@@ -150,4 +150,5 @@ async fn a_role_on_the_list_that_is_not_at_aws_does_not_serve() {
     let answer = world.client().patient().provision("one").await;
     answer.expect_problem(424, "pass_through_role_unfit");
     assert!(world.holds_nothing_of_ours());
+    world.assert_sound().await;
 }

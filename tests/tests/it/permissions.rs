@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine_roles_e2e::{World, eventually};
+use engine_roles_e2e::World;
 use serde_json::json;
 
 const ALLOWED: [&str; 18] = [
@@ -48,15 +48,8 @@ async fn the_whole_core_works_with_the_managers_own_seventeen_actions() {
     client.put("made", change).await.expect(200);
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
     client.put("passed", passed).await.expect(201);
-    world.advance(std::time::Duration::from_secs(90)).await;
-    eventually("both are verified", async || {
-        let (made, passed) = (client.get("made").await, client.get("passed").await);
-        let verified = [made, passed]
-            .iter()
-            .all(|answer| !answer.body["verified_at"].is_null());
-        verified.then_some(())
-    })
-    .await;
+    world.is_verified_in_time("made").await;
+    world.is_verified_in_time("passed").await;
     world.assert_sound().await;
     client.delete("made").await.expect(200);
     client.delete("passed").await.expect(200);
@@ -191,6 +184,7 @@ async fn a_role_that_may_not_be_passed_is_named_with_the_permission() {
     let problem = answer.expect_problem(424, "missing_permission");
     assert_eq!(problem["missing_permissions"], json!(["iam:PassRole"]));
     assert!(world.holds_nothing_of_ours());
+    world.assert_sound().await;
 }
 
 #[tokio::test]
@@ -228,4 +222,5 @@ async fn what_may_not_be_removed_blocks_and_is_named() {
     world.become_identity(WORKSPACES).await;
     client.patient().delete("one").await.expect(200);
     assert!(world.holds_nothing_of_ours());
+    world.assert_sound().await;
 }

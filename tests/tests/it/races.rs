@@ -73,8 +73,7 @@ async fn a_delete_of_what_is_on_its_way_ends_in_nothing() {
         world.sandbox.advance(std::time::Duration::from_secs(5));
         let told = made.await.expect("it does not panic");
         told.expect_problem(409, "superseded");
-        world.advance(std::time::Duration::from_mins(5)).await;
-        world.reaches("one", "deleted").await;
+        world.reaches_in_time("one", "deleted").await;
         assert!(world.holds_nothing_of_ours(), "{held}");
         world.assert_sound().await;
     }

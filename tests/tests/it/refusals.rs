@@ -92,8 +92,7 @@ async fn a_removal_that_was_done_and_not_answered_ends_in_nothing() {
             world.holds_nothing_of_ours().then_some(())
         })
         .await;
-        world.advance(std::time::Duration::from_mins(5)).await;
-        world.reaches("one", "deleted").await;
+        world.reaches_in_time("one", "deleted").await;
         world.assert_sound().await;
     }
 }
@@ -108,8 +107,7 @@ async fn an_answer_that_it_exists_where_nothing_is_does_not_loop() {
     assert!([201, 202].contains(&answer.status), "{}", answer.text);
     let calls = world.mutations(0).len();
     assert!(calls <= 16, "{calls} calls");
-    world.advance(std::time::Duration::from_mins(5)).await;
-    world.reaches("one", "active").await;
+    world.reaches_in_time("one", "active").await;
     let calls = world.mutations(0).len();
     assert!(calls <= 24, "{calls} calls");
     world.assert_sound().await;
@@ -130,11 +128,7 @@ async fn throttling_is_202_at_most_and_ends_well() {
     let client = world.client();
     let answer = client.in_no_hurry().provision("one").await;
     answer.expect(202);
-    let made = client.with("prefer", "wait=60").get("one").await;
-    if made.body["state"] != "active" {
-        world.advance(std::time::Duration::from_mins(5)).await;
-        world.reaches("one", "active").await;
-    }
+    world.reaches_in_time("one", "active").await;
     world.assert_sound().await;
 }
 
@@ -156,8 +150,7 @@ async fn an_outage_of_iam_is_202_and_is_made_good() {
     })
     .await;
     world.set_faults(json!([]));
-    world.advance(std::time::Duration::from_mins(5)).await;
-    let binding = world.reaches("one", "active").await;
+    let binding = world.reaches_in_time("one", "active").await;
     assert_eq!(binding["last_error"], serde_json::Value::Null);
     world.assert_sound().await;
 }
@@ -202,11 +195,6 @@ async fn stale_reads_lose_nothing_and_make_nothing_twice() {
         Some(1)
     );
     world.assert_sound().await;
-    world.advance(std::time::Duration::from_secs(100)).await;
-    engine_roles_e2e::eventually("it is verified", async || {
-        let binding = client.get("one").await.body;
-        (!binding["verified_at"].is_null()).then_some(())
-    })
-    .await;
+    world.is_verified_in_time("one").await;
     world.assert_sound().await;
 }

@@ -1,6 +1,6 @@
 //! Towards nothing.
 
-use engine_roles_e2e::{World, eventually, stages_of};
+use engine_roles_e2e::{World, stages_of};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -171,6 +171,7 @@ async fn our_role_in_somebody_elses_profile_blocks_the_teardown_until_it_is_out(
     let answer = client.patient().delete("one").await;
     assert_eq!(answer.expect(200)["state"], "deleted");
     assert!(world.holds_nothing_of_ours());
+    world.assert_sound().await;
 }
 
 #[tokio::test]
@@ -191,13 +192,7 @@ async fn a_role_that_somebody_removed_by_hand_is_torn_down_all_the_same() {
     }
     client.in_no_hurry().delete("one").await;
     // An absence within the consistency window may be IAM's lateness; past it, it is believed.
-    eventually("the teardown rests or is done", async || {
-        let state = client.get("one").await.body["state"].clone();
-        (state == "deleted" || world.instance_profile(name).is_none()).then_some(())
-    })
-    .await;
-    world.advance(std::time::Duration::from_mins(5)).await;
-    world.reaches("one", "deleted").await;
+    world.reaches_in_time("one", "deleted").await;
     assert!(world.holds_nothing_of_ours());
     world.assert_sound().await;
 }
