@@ -12,6 +12,7 @@ pub const ADMINISTRATOR_ACCESS_KEY: &str = "AKIAADMIN00000000000";
 #[derive(Clone, Debug)]
 pub struct Administrator {
     endpoint: String,
+    access_key: &'static str,
     http: reqwest::Client,
 }
 
@@ -21,7 +22,17 @@ impl Administrator {
         let http = reqwest::Client::builder().no_proxy().build();
         Self {
             endpoint: endpoint.into(),
+            access_key: ADMINISTRATOR_ACCESS_KEY,
             http: http.expect("a client without TLS can be built"),
+        }
+    }
+
+    /// The same caller with the service's own credentials: does what the service should not.
+    #[must_use]
+    pub fn posing_as_the_service(&self) -> Self {
+        Self {
+            access_key: SERVICE_ACCESS_KEY,
+            ..self.clone()
         }
     }
 
@@ -48,7 +59,8 @@ impl Administrator {
             .append_pair("Version", version)
             .extend_pairs(parameters);
         let signature = format!(
-            "AWS4-HMAC-SHA256 Credential={ADMINISTRATOR_ACCESS_KEY}/20250101/us-east-1/iam/aws4_request"
+            "AWS4-HMAC-SHA256 Credential={}/20250101/us-east-1/iam/aws4_request",
+            self.access_key
         );
         let request = self.http.post(url).header("authorization", signature);
         let response = request.send().await.expect("the sandbox answers");

@@ -3,6 +3,7 @@
 
 mod audit;
 mod changing;
+mod checker;
 mod crashes;
 mod creating;
 mod crowd;
