@@ -101,20 +101,23 @@ impl Server {
         let serving = serve(listener, api, async move { closed.cancelled().await });
         let mut serving = tokio::spawn(serving);
         info!(%address, "listening");
-        let failed = tokio::select! {
-            started = start(&store, &provisioner, &stop) => started.err(),
-            ended = &mut serving => return ended_serving(ended),
+        let life = async {
+            start(&store, &provisioner, &stop).await?;
+            std::future::pending::<Result<(), StoreError>>().await
         };
-        if failed.is_none() {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                ended = &mut serving => return ended_serving(ended),
-            }
-        }
+        let outcome = tokio::select! {
+            // First, since an idle server ends by itself as soon as it is told to stop.
+            biased;
+            () = stop.cancelled() => Ok(()),
+            failed = life => failed.map_err(ServerError::from),
+            ended = &mut serving => ended_serving(ended),
+        };
         stop.cancel();
         let at_rest = async {
             provisioner.shut_down(shutdown_limit).await;
-            let _ = (&mut serving).await;
+            if !serving.is_finished() {
+                let _ = (&mut serving).await;
+            }
         };
         if tokio::time::timeout(shutdown_limit, at_rest).await.is_err() {
             warn!("some requests were still waiting at the end of the shutdown");
@@ -123,7 +126,7 @@ impl Server {
         // Connections that are still in use when the process ends are closed by it.
         let _ = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
         info!("stopped");
-        failed.map_or(Ok(()), |error| Err(error.into()))
+        outcome
     }
 }
 
