@@ -59,11 +59,11 @@ CREATE INDEX bindings_of_cluster ON bindings (namespace, cluster, generation DES
 CREATE INDEX bindings_newest ON bindings (namespace, created_at DESC, id DESC);
 CREATE INDEX bindings_due ON bindings (namespace, due_at) WHERE due_at IS NOT NULL;
 
--- Append-only. The number by which events are paged is given after the commit, by one sequencer
--- at a time: commits don't happen in the order of a serial.
+-- Append-only. The number by which an installation's events are paged is given after the commit,
+-- by one sequencer at a time: commits don't happen in the order of a serial.
 CREATE TABLE audit_events (
     id         uuid PRIMARY KEY,
-    seq        bigint UNIQUE CHECK (seq > 0),
+    seq        bigint CHECK (seq > 0),
     at         timestamptz NOT NULL,
     namespace  text NOT NULL,
     cluster    text NOT NULL,
@@ -74,10 +74,11 @@ CREATE TABLE audit_events (
     request_id text,
     from_state text,
     to_state   text NOT NULL,
-    detail     jsonb NOT NULL
+    detail     jsonb NOT NULL,
+    UNIQUE (namespace, seq)
 );
 
-CREATE INDEX audit_events_unsequenced ON audit_events (at, id) WHERE seq IS NULL;
+CREATE INDEX audit_events_unsequenced ON audit_events (namespace, at, id) WHERE seq IS NULL;
 CREATE INDEX audit_events_of_cluster ON audit_events (namespace, cluster, seq);
 
 CREATE FUNCTION audit_events_are_append_only() RETURNS trigger

@@ -74,6 +74,7 @@ pub(crate) async fn list(
         .provisioner
         .list(&filter, after.map(BindingId), limit)
         .await?;
+    let page = page.ok_or_else(|| invalid("cursor", "must be a next_cursor of this list"))?;
     Ok(Json(ListBody {
         items: page.items.iter().map(BindingBody::from).collect(),
         next_cursor: page.next.map(|id| id.to_string()),

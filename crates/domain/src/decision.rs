@@ -111,7 +111,12 @@ fn wants_another_try(live: &Binding) -> bool {
     let refused = live.last_error.as_ref().is_some_and(|failure| {
         failure.generation == live.generation && failure.next_attempt_at.is_none()
     });
-    let gone = [DriftKind::RoleDeleted, DriftKind::ProfileDeleted];
+    let gone = [
+        DriftKind::RoleDeleted,
+        DriftKind::ProfileDeleted,
+        DriftKind::RoleRecreated,
+        DriftKind::ProfileRecreated,
+    ];
     refused || live.drift.iter().any(|drift| gone.contains(&drift.kind))
 }
 

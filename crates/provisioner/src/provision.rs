@@ -56,7 +56,7 @@ impl Provisioner {
         let defaults = &inner.settings.defaults;
         let scope = inner.scope.of_request(&inner.iam, wanted, defaults).await;
         let scope = scope.map_err(ProvisionError::Scope)?;
-        if inner.upkeep.elsewhere() > 0 {
+        if inner.has_bindings_elsewhere(&scope).await? {
             return Err(ProvisionError::OtherAccount { now: scope });
         }
         if let Some(room) = inner.account_is_full().await {

@@ -77,7 +77,7 @@ impl Provisioner {
         }
     }
 
-    /// Each cluster's newest binding, newest first.
+    /// Each cluster's newest binding, newest first; none where `after` is no binding.
     ///
     /// # Errors
     /// When the database fails.
@@ -86,7 +86,7 @@ impl Provisioner {
         filter: &BindingFilter,
         after: Option<BindingId>,
         limit: i64,
-    ) -> Result<Page<Binding>, StoreError> {
+    ) -> Result<Option<Page<Binding>>, StoreError> {
         self.inner.store.list(filter, after, limit).await
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine_roles_domain::{Binding, BindingId};
+use engine_roles_domain::{Binding, BindingId, Scope};
 use engine_roles_iam::{ErrorKind, IamError, Listed, Room};
 use engine_roles_store::{CallKind, StoreError};
 use tokio::time::Instant;
@@ -35,7 +35,8 @@ struct Known {
     room: Option<(Instant, Room)>,
     /// When this replica last tried to look at the account's room.
     room_tried: Option<Instant>,
-    elsewhere: i64,
+    /// Live bindings of another account; none where nobody has counted yet.
+    elsewhere: Option<i64>,
 }
 
 impl Upkeep {
@@ -53,7 +54,7 @@ impl Upkeep {
 
     /// How many live bindings belong to another account than the one we work in.
     pub(crate) fn elsewhere(&self) -> i64 {
-        self.lock().elsewhere
+        self.lock().elsewhere.unwrap_or(0)
     }
 
     pub(crate) fn note(&self, extra: &'static str, outcome: Result<(), &IamError>) {
@@ -101,12 +102,23 @@ pub(crate) async fn run(inner: Arc<Inner>) {
 }
 
 impl Inner {
+    /// Whether live bindings were made in another account than this, counted at first use and
+    /// by each round of upkeep: this process makes none there.
+    pub(crate) async fn has_bindings_elsewhere(&self, here: &Scope) -> Result<bool, StoreError> {
+        let counted = self.upkeep.lock().elsewhere;
+        let elsewhere = match counted {
+            Some(elsewhere) => elsewhere,
+            None => self.store.live_elsewhere(here).await?,
+        };
+        Ok(elsewhere > 0)
+    }
+
     async fn upkeep_once(&self, interval: Duration) -> Result<(), StoreError> {
         let Some(scope) = self.scope.known() else {
             return Ok(());
         };
         let elsewhere = self.store.live_elsewhere(scope).await?;
-        self.upkeep.lock().elsewhere = elsewhere;
+        self.upkeep.lock().elsewhere = Some(elsewhere);
         if elsewhere > 0 {
             // Whatever stands in this account may be another installation's.
             return Ok(());

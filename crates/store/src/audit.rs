@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::{Store, StoreError};
 
-/// The advisory lock under which events are numbered; any constant of our own.
-const SEQUENCER_LOCK: i64 = 0x656e_6772_6f6c_6573;
+/// The class of the advisory locks under which events are numbered; any constant of our own.
+const SEQUENCER_LOCK: i32 = 0x656e_6772;
 
 /// Which events a reader asks for.
 #[derive(Clone, Debug, Default)]
@@ -65,19 +65,26 @@ impl Store {
     /// When the database does not answer.
     pub async fn sequence_audit(&self) -> Result<u64, StoreError> {
         let mut tx = self.pool.begin().await?;
-        sqlx::query!("SELECT pg_advisory_xact_lock($1)", SEQUENCER_LOCK)
-            .fetch_one(&mut *tx)
-            .await?;
+        sqlx::query!(
+            "SELECT pg_advisory_xact_lock($1, hashtext($2))",
+            SEQUENCER_LOCK,
+            self.namespace.as_str(),
+        )
+        .fetch_one(&mut *tx)
+        .await?;
         // A statement of its own: its snapshot is taken after the lock, so it sees all that
         // the sequencer before it numbered.
         let numbered = sqlx::query!(
-            "WITH last AS (SELECT COALESCE(max(seq), 0) AS seq FROM audit_events),
+            "WITH last AS (
+                 SELECT COALESCE(max(seq), 0) AS seq FROM audit_events WHERE namespace = $1
+             ),
              fresh AS (
                  SELECT id, row_number() OVER (ORDER BY at, generation, id) AS place
-                 FROM audit_events WHERE seq IS NULL
+                 FROM audit_events WHERE namespace = $1 AND seq IS NULL
              )
              UPDATE audit_events e SET seq = last.seq + fresh.place
              FROM fresh, last WHERE e.id = fresh.id",
+            self.namespace.as_str(),
         )
         .execute(&mut *tx)
         .await?

@@ -45,7 +45,8 @@ impl Store {
 
     /// Each cluster's newest binding, newest first.
     ///
-    /// `after` is the id of the last binding of the page before.
+    /// `after` is the id of the last binding of the page before; none where there is no such
+    /// binding.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -54,7 +55,12 @@ impl Store {
         filter: &BindingFilter,
         after: Option<BindingId>,
         limit: i64,
-    ) -> Result<Page<Binding>, StoreError> {
+    ) -> Result<Option<Page<Binding>>, StoreError> {
+        if let Some(id) = after
+            && self.binding(id).await?.is_none()
+        {
+            return Ok(None);
+        }
         let rows = select_binding!(
             r"JOIN clusters c USING (namespace, cluster)
              WHERE c.namespace = $1 AND b.generation = c.generation
@@ -83,7 +89,7 @@ impl Store {
             items.pop();
         }
         let next = items.last().filter(|_| more).map(|binding| binding.id.0);
-        Ok(Page { items, next })
+        Ok(Some(Page { items, next }))
     }
 
     /// How many bindings stand in each state, tombstones of earlier lives included.

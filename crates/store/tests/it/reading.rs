@@ -9,6 +9,7 @@ async fn names(store: &Store, filter: &BindingFilter, limit: i64) -> Vec<Vec<Str
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
         let page = store.list(filter, after, limit).await.expect("a page");
+        let page = page.expect("a cursor of this list");
         let items = page.items.iter();
         pages.push(items.map(|binding| binding.cluster.to_string()).collect());
         match page.next {
@@ -51,6 +52,7 @@ async fn a_list_shows_each_clusters_newest_life() {
     let page = world.store.list(&BindingFilter::default(), None, 9).await;
     let ids: Vec<_> = page
         .expect("a page")
+        .expect("no cursor")
         .items
         .iter()
         .map(|one| one.id)
