@@ -52,7 +52,28 @@ impl Administrator {
         self.send("GetCallerIdentity", "2011-06-15", &[]).await;
     }
 
+    /// Makes a call to IAM that may fail; what came of it.
+    pub async fn try_call(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        match self.request(action, "2010-05-08", parameters).send().await {
+            Ok(response) => response.status().to_string(),
+            Err(_) => "no answer".to_owned(),
+        }
+    }
+
     async fn send(&self, action: &str, version: &str, parameters: &[(&str, &str)]) {
+        let request = self.request(action, version, parameters);
+        let response = request.send().await.expect("the sandbox answers");
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
+        assert!(status.is_success(), "{action}: {status}: {text}");
+    }
+
+    fn request(
+        &self,
+        action: &str,
+        version: &str,
+        parameters: &[(&str, &str)],
+    ) -> reqwest::RequestBuilder {
         let mut url = Url::parse(&self.endpoint).expect("the sandbox has a URL");
         url.query_pairs_mut()
             .append_pair("Action", action)
@@ -62,11 +83,7 @@ impl Administrator {
             "AWS4-HMAC-SHA256 Credential={}/20250101/us-east-1/iam/aws4_request",
             self.access_key
         );
-        let request = self.http.post(url).header("authorization", signature);
-        let response = request.send().await.expect("the sandbox answers");
-        let status = response.status();
-        let text = response.text().await.unwrap_or_default();
-        assert!(status.is_success(), "{action}: {status}: {text}");
+        self.http.post(url).header("authorization", signature)
     }
 
     /// Prepares a role that engines may carry; its ARN.

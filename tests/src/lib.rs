@@ -9,6 +9,7 @@
 
 pub mod administrator;
 pub mod binary;
+pub mod chaos;
 pub mod checker;
 pub mod client;
 pub mod database;

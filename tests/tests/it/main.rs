@@ -1,20 +1,28 @@
 //! The service from outside: what it answers, what it leaves in the database, and which calls
 //! reach IAM.
 
+mod accounts;
 mod audit;
 mod changing;
+mod chaos;
 mod checker;
 mod crashes;
 mod creating;
 mod crowd;
+mod drift;
+mod faults;
 mod health;
 mod house;
 mod input;
 mod interface;
 mod interruptions;
+mod orphans;
+mod outages;
 mod passing;
 mod permissions;
 mod policies;
 mod races;
 mod refusals;
+mod replicas;
+mod staleness;
 mod tearing_down;

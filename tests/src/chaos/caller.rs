@@ -1,0 +1,80 @@
+//! A caller who asks for this and that.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{CLUSTERS, Diary, Doors, cluster};
+use crate::client::{Client, role};
+use crate::dice::Dice;
+use crate::kill_points::PREPARED_ROLE;
+
+/// The longest that a caller waits for a replica that may stand still.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+pub(super) async fn ask_until(until: Instant, mut dice: Dice, doors: Doors, diary: Diary) {
+    while Instant::now() < until {
+        let client = {
+            let doors = doors.read().unwrap_or_else(PoisonError::into_inner);
+            dice.pick(&doors).clone()
+        };
+        let client = match dice.below(3) {
+            0 => client.in_no_hurry(),
+            1 => client.with("prefer", "wait=1"),
+            _ => client.with("prefer", "wait=3"),
+        };
+        let cluster = cluster(dice.below(CLUSTERS));
+        ask(&client, &cluster, &mut dice, &diary).await;
+        // So that there is more to do than to ask.
+        let pause = u64::try_from(dice.below(200)).unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+}
+
+async fn ask(client: &Client, cluster: &str, dice: &mut Dice, diary: &Diary) {
+    let (kind, method, body) = wish(dice);
+    let request = client.request(method, &role(cluster));
+    let request = match &body {
+        Some(body) => request.json(body),
+        None => request,
+    };
+    let answer = tokio::time::timeout(PATIENCE, client.try_send(request)).await;
+    let told = match answer {
+        Err(_) => "gave up waiting".to_owned(),
+        Ok(Err(_)) => "no answer".to_owned(),
+        Ok(Ok(answer)) => match answer.code() {
+            Some(code) => format!("{} {code}", answer.status),
+            None => format!("{} {}", answer.status, answer.body["state"]),
+        },
+    };
+    let body = body.unwrap_or_default();
+    diary.note(kind, &format!("{cluster} {body} -> {told}"));
+}
+
+fn wish(dice: &mut Dice) -> (&'static str, Method, Option<Value>) {
+    match dice.below(10) {
+        0..=2 => ("DELETE", Method::DELETE, None),
+        3 => {
+            let body = json!({"mode": "pass_through", "iam_role": PREPARED_ROLE});
+            ("PUT pass_through", Method::PUT, Some(body))
+        }
+        4 | 5 => ("PUT", Method::PUT, Some(json!({}))),
+        6 => ("GET", Method::GET, None),
+        _ => {
+            let all = ["a", "b", "c", "d"];
+            let many = dice.below(all.len() + 1);
+            let secrets = match many {
+                0 => json!("all"),
+                _ => json!(all[..many]),
+            };
+            let body = json!({
+                "secrets": secrets,
+                "session_manager": dice.percent(30),
+                "tags": {"team": *dice.pick(&["x", "y"])},
+            });
+            ("PUT", Method::PUT, Some(body))
+        }
+    }
+}

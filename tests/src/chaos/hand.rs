@@ -1,0 +1,81 @@
+//! Somebody in the account who changes our roles by hand.
+
+use serde_json::Value;
+
+use crate::dice::Dice;
+use crate::world::World;
+
+const OTHER: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
+
+/// A policy that was put beside ours, on this role.
+pub(super) type Addition = String;
+
+/// Changes something of ours; what was done, and what is to be undone.
+pub(super) async fn interfere(
+    world: &World,
+    dice: &mut Dice,
+) -> Option<(String, Option<Addition>)> {
+    let state = world.sandbox.state();
+    let ours = |kind: &str| -> Vec<String> {
+        let all = state[kind].as_array().into_iter().flatten();
+        let ours = all.filter(|found| {
+            let path = found["path"].as_str().unwrap_or_default();
+            path.starts_with("/ai-unlimited/engine/")
+        });
+        ours.filter_map(|found| found["name"].as_str().map(str::to_owned))
+            .collect()
+    };
+    let (roles, profiles) = (ours("roles"), ours("instance_profiles"));
+    if roles.is_empty() || profiles.is_empty() {
+        return None;
+    }
+    let role = dice.pick(&roles).clone();
+    let profile = dice.pick(&profiles).clone();
+    let (on_role, on_profile) = (
+        ("RoleName", role.as_str()),
+        ("InstanceProfileName", profile.as_str()),
+    );
+    let own = ("PolicyName", "engine-access");
+    let other = ("PolicyDocument", OTHER);
+    let tag = [
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", "theirs"),
+    ];
+    let mut addition = None;
+    let (action, parameters) = match dice.below(6) {
+        0 => ("PutRolePolicy", vec![on_role, own, other]),
+        1 => ("DeleteRolePolicy", vec![on_role, own]),
+        2 => ("TagRole", vec![on_role, tag[0], tag[1]]),
+        3 => (
+            "RemoveRoleFromInstanceProfile",
+            vec![on_profile, ("RoleName", profile.as_str())],
+        ),
+        4 => {
+            addition = Some(role.clone());
+            (
+                "PutRolePolicy",
+                vec![on_role, ("PolicyName", "theirs"), other],
+            )
+        }
+        _ => ("TagInstanceProfile", vec![on_profile, tag[0], tag[1]]),
+    };
+    // It may have gone meanwhile.
+    let done = world.administrator.try_call(action, &parameters).await;
+    Some((format!("{action} {role} {profile}: {done}"), addition))
+}
+
+/// Takes the policies off again that were put beside ours.
+pub(super) async fn undo(world: &World, additions: Vec<Addition>) {
+    for role in additions {
+        let there = world
+            .role(&role)
+            .is_some_and(|role| role["inline"]["theirs"] != Value::Null);
+        if there {
+            let parameters = [("RoleName", role.as_str()), ("PolicyName", "theirs")];
+            world
+                .administrator
+                .call("DeleteRolePolicy", &parameters)
+                .await;
+        }
+    }
+}
