@@ -203,7 +203,7 @@ pub fn with_second_kills(points: &[KillPoint], calls: usize) -> Vec<KillPoint> {
 }
 
 /// All of these, or a sample by the dice.
-pub fn all_or_some(points: Vec<KillPoint>, dice: &mut Dice, most: usize) -> Vec<KillPoint> {
+pub fn all_or_some<T>(points: Vec<T>, dice: &mut Dice, most: usize) -> Vec<T> {
     if std::env::var_os("ENGINE_ROLES_ALL_KILL_POINTS").is_some_and(|value| value == "1") {
         return points;
     }

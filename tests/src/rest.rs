@@ -36,6 +36,33 @@ impl World {
         .await;
     }
 
+    /// Moves time on whenever nobody works, to whatever is due next, until something is so.
+    ///
+    /// # Panics
+    /// When it is not for two minutes.
+    pub async fn in_time_until<T>(
+        &self,
+        what: &str,
+        mut look: impl AsyncFnMut() -> Option<T>,
+    ) -> T {
+        eventually(what, async || {
+            if let Some(found) = look().await {
+                return Some(found);
+            }
+            let bindings = self.database.bindings().await;
+            let works = bindings.iter().any(|binding| binding.lease_until.is_some());
+            let next = bindings.iter().filter_map(|binding| binding.due_at).min();
+            if let Some(next) = next.filter(|_| !works) {
+                let wait = (next - self.database.now().await).to_std();
+                if let Ok(wait) = wait {
+                    self.advance(wait + Duration::from_millis(100)).await;
+                }
+            }
+            None
+        })
+        .await
+    }
+
     /// What is wrong now that all is at rest.
     pub async fn breaches_at_rest(&self) -> Vec<String> {
         Checker::read_at_rest(self).await.breaches()

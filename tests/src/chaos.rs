@@ -1,0 +1,244 @@
+//! Everything at once: callers, faults, kills, stops, drift by hand, and a database that dies.
+//! Then quiet, and the checker.
+
+mod caller;
+mod hand;
+mod storm;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::client::Client;
+use crate::dice::Dice;
+use crate::kill_points::PREPARED_ROLE;
+use crate::rest::PAST_A_LEASE;
+use crate::world::World;
+
+/// How many clusters there are: few, so that callers meet.
+const CLUSTERS: usize = 8;
+const CALLERS: u64 = 6;
+
+/// What a run is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What all choices follow from. Their timing follows from the machine.
+    pub seed: u64,
+    /// How long the storm lasts.
+    pub length: Duration,
+    /// How many replicas there are.
+    pub replicas: usize,
+    /// Whether each deed is printed as it is done.
+    pub aloud: bool,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// How often each thing was done.
+    pub counts: BTreeMap<String, usize>,
+    /// All that was done, with the time since the start.
+    pub diary: Vec<String>,
+    /// All that is wrong at the end.
+    pub breaches: Vec<String>,
+}
+
+/// What was done, shared by all who do something.
+#[derive(Clone, Debug)]
+pub(crate) struct Diary {
+    started: Instant,
+    aloud: bool,
+    kept: Arc<Mutex<(BTreeMap<String, usize>, Vec<String>)>>,
+}
+
+impl Diary {
+    fn new(aloud: bool) -> Self {
+        Self {
+            started: Instant::now(),
+            aloud,
+            kept: Arc::default(),
+        }
+    }
+
+    /// Notes a deed of a kind.
+    pub(crate) fn note(&self, kind: &str, detail: &str) {
+        let line = format!(
+            "{:8.3} {kind} {detail}",
+            self.started.elapsed().as_secs_f64()
+        );
+        if self.aloud {
+            println!("{line}");
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept.0.entry(kind.to_owned()).or_default() += 1;
+        kept.1.push(line);
+    }
+}
+
+/// The replicas as callers reach them; those that are down do not answer.
+pub(crate) type Doors = Arc<RwLock<Vec<Client>>>;
+
+pub(crate) fn cluster(number: usize) -> String {
+    format!("c{number}")
+}
+
+/// Runs it.
+///
+/// # Panics
+/// When the service does not start, or does not come to rest.
+pub async fn run(options: Options) -> Report {
+    let diary = Diary::new(options.aloud);
+    let mut world = World::build()
+        .replicas(options.replicas.max(1))
+        .own_postgres()
+        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", PREPARED_ROLE)
+        .env("ENGINE_ROLES_CALL_TIMEOUT", "1s")
+        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "5m")
+        .env("ENGINE_ROLES_CALL_RATE", "1000")
+        .sandbox(|sandbox| {
+            sandbox.seed = Some(options.seed);
+            sandbox.stale_reads = Duration::from_secs(options.seed % 3 * 20);
+            sandbox.latency = Duration::from_millis(options.seed % 4 * 5);
+        })
+        .start()
+        .await;
+    world.administrator.prepare_role(PREPARED_ROLE).await;
+    let clients = (0..world.replicas.len()).map(|replica| world.client_of(replica));
+    let doors: Doors = Arc::new(RwLock::new(clients.collect()));
+    let until = Instant::now() + options.length;
+    let mut dice = Dice::new(options.seed);
+    let callers = (1..=CALLERS).map(|number| {
+        let own = Dice::new(options.seed.wrapping_mul(CALLERS + 1).wrapping_add(number));
+        tokio::spawn(caller::ask_until(
+            until,
+            own,
+            Arc::clone(&doors),
+            diary.clone(),
+        ))
+    });
+    let callers: Vec<_> = callers.collect();
+    let additions = storm::rage_until(until, &mut world, &mut dice, &doors, &diary).await;
+    quiet(&mut world, callers, &diary).await;
+    hand::undo(&world, additions).await;
+    mend(&world, &diary).await;
+    let mut breaches = world.breaches_at_rest().await;
+    let live = world.database.bindings().await;
+    let live = live.iter().filter(|binding| binding.live).count();
+    diary.note(
+        "end",
+        &format!("{live} live bindings, {} breaches", breaches.len()),
+    );
+    if !breaches.is_empty() {
+        breaches.extend(dossiers(&world, &breaches).await);
+    }
+    let kept = diary.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    Report {
+        counts: kept.0.clone(),
+        diary: kept.1.clone(),
+        breaches,
+    }
+}
+
+/// Ends all that disturbs, and lets time go by until nothing is left to do.
+async fn quiet(world: &mut World, callers: Vec<tokio::task::JoinHandle<()>>, diary: &Diary) {
+    diary.note("quiet", "");
+    world.set_faults(json!([]));
+    world
+        .administrator
+        .steer("behaviour", json!({"stale_reads_ms": 0}))
+        .await;
+    for caller in callers {
+        caller.await.expect("callers do not panic");
+    }
+    // What hangs arrives before anybody looks again.
+    world.advance(PAST_A_LEASE).await;
+    // From now on a check that is done is done for the day.
+    world.set_env("ENGINE_ROLES_RECONCILE_INTERVAL", "24h");
+    for replica in 0..world.replicas.len() {
+        world.replicas[replica].kill().await;
+        world.restart(replica).await;
+    }
+    world.advance(PAST_A_LEASE).await;
+    world.comes_to_rest().await;
+}
+
+/// What others deleted is made again by the next PUT.
+async fn mend(world: &World, diary: &Diary) {
+    world
+        .database
+        .execute("UPDATE bindings SET due_at = service_now() WHERE live")
+        .await;
+    world.comes_to_rest().await;
+    for binding in world.database.bindings().await {
+        let drifted = binding.live && binding.state == "active" && binding.drift != json!([]);
+        if drifted {
+            diary.note("mend", &format!("{}: {}", binding.cluster, binding.drift));
+            world
+                .client()
+                .in_no_hurry()
+                .provision(&binding.cluster)
+                .await;
+        }
+        if binding.state == "blocked" {
+            diary.note(
+                "mend",
+                &format!("{}: {:?}", binding.cluster, binding.last_error),
+            );
+            world.client().in_no_hurry().delete(&binding.cluster).await;
+        }
+    }
+    world.comes_to_rest().await;
+}
+
+/// All that is known of the clusters that breaches name.
+async fn dossiers(world: &World, breaches: &[String]) -> Vec<String> {
+    let mut dossiers = Vec::new();
+    let bindings = world.database.bindings().await;
+    let events = world.database.events().await;
+    let calls = world.sandbox.calls(0);
+    for binding in bindings {
+        let name = binding.role.as_ref().or(binding.profile.as_ref());
+        let name = name
+            .and_then(|record| record["name"].as_str())
+            .unwrap_or_default();
+        let about = breaches.iter().any(|breach| {
+            breach.contains(&format!("{} ", binding.cluster))
+                || breach.contains(&format!("-{}-", binding.cluster))
+        });
+        if !about {
+            continue;
+        }
+        dossiers.push(format!("about {}: {binding:?}", binding.cluster));
+        for event in events.iter().filter(|event| event.binding_id == binding.id) {
+            dossiers.push(format!(
+                "  {} (real {}) {} {} {:?}->{} {}",
+                event.at,
+                world.database.real_time(event.at),
+                event.action,
+                event.generation,
+                event.from_state,
+                event.to_state,
+                event.detail
+            ));
+        }
+        for call in &calls {
+            let mut names = call.params.values();
+            let ours = names
+                .any(|value| value == name || value.contains(&format!("-{}-", binding.cluster)));
+            if ours {
+                dossiers.push(format!(
+                    "  {} (real {}) {} {:?} {:?} {:?}",
+                    call.n,
+                    world.time_of(call),
+                    call.action,
+                    call.status,
+                    call.error,
+                    call.access_key
+                ));
+            }
+        }
+    }
+    dossiers
+}

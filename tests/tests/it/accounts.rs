@@ -1,0 +1,88 @@
+//! The service under the credentials of another account than its live bindings'.
+
+use engine_roles_e2e::{Service, World, eventually};
+use serde_json::json;
+
+const OTHER: &str = "999999999999";
+
+async fn enter(world: &World, account: &str) {
+    let body = json!({ "account_id": account });
+    world.administrator.steer("account", body).await;
+}
+
+async fn start_in(world: &mut World, account: &str) {
+    world.replicas[0].kill().await;
+    enter(world, account).await;
+    world.replicas[0] = Service::start(world.environment()).await;
+}
+
+#[tokio::test]
+async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
+    let mut world = World::build()
+        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "300ms")
+        .start()
+        .await;
+    world.client().provision("one").await.expect(201);
+    world.client().provision("two").await.expect(201);
+    let since = world.mark();
+    start_in(&mut world, OTHER).await;
+    let client = world.client();
+    let body = eventually("it says so", async || {
+        let answer = client.anonymous().fetch("/readyz").await;
+        (answer.body["aws"] == "other_account").then_some(answer.expect(200).clone())
+    })
+    .await;
+    assert_eq!(body["status"], "degraded");
+    assert_eq!(body["bindings_elsewhere"], 2);
+    for answer in [
+        client.provision("new").await,
+        client.put("one", json!({"secrets": ["x"]})).await,
+        client.provision("one").await,
+        client.delete("one").await,
+    ] {
+        let detail = answer.expect_problem(503, "iam_unavailable")["detail"].to_string();
+        assert!(detail.contains(OTHER), "{detail}");
+    }
+    // Checks fall due, and are not made.
+    world.advance(std::time::Duration::from_hours(1)).await;
+    eventually("they were due", async || {
+        let bindings = world.database.bindings().await;
+        let now = world.database.now().await;
+        bindings
+            .iter()
+            .all(|row| {
+                row.due_at
+                    .is_none_or(|at| at > now - chrono::TimeDelta::minutes(1))
+            })
+            .then_some(())
+    })
+    .await;
+    let touched = world.iam_calls(since).into_iter().filter(|call| {
+        ["RoleName", "InstanceProfileName"]
+            .iter()
+            .any(|name| call.params.contains_key(*name))
+    });
+    assert_eq!(touched.count(), 0);
+    assert!(world.database.binding("new").await.is_none());
+    start_in(&mut world, "123456789012").await;
+    world.ready().await;
+    let client = world.client();
+    client.provision("one").await.expect(200);
+    client.provision("new").await.expect(201);
+    client.patient().delete("two").await.expect(200);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_first_request_after_a_start_in_another_account_begins_nothing_either() {
+    let mut world = World::start().await;
+    world.client().provision("one").await.expect(201);
+    for _ in 0..3 {
+        start_in(&mut world, OTHER).await;
+        let answer = world.client().provision("new").await;
+        answer.expect_problem(503, "iam_unavailable");
+        assert!(world.database.binding("new").await.is_none());
+    }
+    enter(&world, "123456789012").await;
+    world.assert_sound().await;
+}

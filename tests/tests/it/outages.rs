@@ -1,0 +1,111 @@
+//! Postgres goes in the middle of a request.
+
+use engine_roles_e2e::kill_points::{PREPARED_ROLE, Story};
+use engine_roles_e2e::rest::PAST_A_LEASE;
+use engine_roles_e2e::world::fault;
+use engine_roles_e2e::{World, eventually};
+use serde_json::json;
+
+#[tokio::test]
+async fn postgres_stopped_in_mid_request_costs_a_second_request_and_no_more() {
+    let mut world = World::build()
+        .rarely_checked()
+        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", PREPARED_ROLE)
+        .own_postgres()
+        .start()
+        .await;
+    world.administrator.prepare_role(PREPARED_ROLE).await;
+    for (story, held) in [
+        (Story::Create, "AddRoleToInstanceProfile"),
+        (Story::TearDown, "DeleteRole"),
+    ] {
+        let what = format!("{story:?} at {held}");
+        let cluster = format!("{story:?}-{held}");
+        story.prepare(&world.client(), &cluster).await;
+        world.comes_to_rest().await;
+        let since = world.mark();
+        world.set_faults(fault(held, "after", json!({"hang_ms": 5_000})));
+        let client = world.client().patient();
+        let asked = {
+            let cluster = cluster.clone();
+            tokio::spawn(async move { story.ask(&client, &cluster).await })
+        };
+        world.reached(held, since).await;
+        world.postgres().stop_immediate().await.expect("it stops");
+        world.sandbox.advance(std::time::Duration::from_secs(5));
+        let told = asked.await.expect("it does not panic");
+        if told.status != 202 {
+            told.expect_problem(503, "database_unavailable");
+        }
+        world.postgres().start_again().await.expect("it starts");
+        let before = world.database.binding(&cluster).await;
+        let before = before.expect("the intent was committed");
+        eventually("the service has found its database again", async || {
+            let client = world.client().anonymous();
+            let answer = client.fetch("/readyz").await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+        let again = story.ask(&world.client().in_no_hurry(), &cluster).await;
+        assert!(again.status <= 202, "{what}: {}", again.text);
+        assert_eq!(again.body["binding_id"], json!(before.id), "{what}");
+        world.advance(PAST_A_LEASE).await;
+        world.assert_sound_at_rest(&what).await;
+        story.assert_done(&world, &cluster, &what).await;
+        let last = story.ask(&world.client(), &cluster).await;
+        assert_eq!(last.expect(200)["binding_id"], json!(before.id), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn with_all_connections_in_use_a_request_is_told_to_come_again() {
+    let world = World::build()
+        .rarely_checked()
+        .env("ENGINE_ROLES_DATABASE_CONNECTIONS", "4")
+        .start()
+        .await;
+    let client = world.client();
+    client.provision("one").await.expect(201);
+    world.comes_to_rest().await;
+    // Somebody's lock keeps every connection waiting that wants to write an intent down.
+    let locked = tokio::spawn({
+        let url = world.database.url().to_owned();
+        async move {
+            let (locking, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+                .await
+                .expect("it connects");
+            tokio::spawn(connection);
+            let lock = "BEGIN; LOCK TABLE clusters IN EXCLUSIVE MODE";
+            locking.batch_execute(lock).await.expect("it locks");
+            locking
+        }
+    });
+    let locking = locked.await.expect("it does not panic");
+    let waiting = (0..8).map(|number| {
+        let client = client.patient();
+        tokio::spawn(async move { client.provision(&format!("c{number}")).await })
+    });
+    let waiting: Vec<_> = waiting.collect();
+    let mut first = None;
+    eventually("one of them is told", async || {
+        first = waiting
+            .iter()
+            .position(tokio::task::JoinHandle::is_finished);
+        first.map(|_| ())
+    })
+    .await;
+    locking.batch_execute("ROLLBACK").await.expect("it unlocks");
+    for (number, told) in waiting.into_iter().enumerate() {
+        let answer = told.await.expect("it does not panic");
+        if answer.status == 503 {
+            answer.expect_problem(503, "database_unavailable");
+            assert!(answer.header("retry-after").is_some());
+        } else {
+            answer.expect(201);
+        }
+        let again = client.patient().provision(&format!("c{number}")).await;
+        assert!([200, 201].contains(&again.status), "{}", again.text);
+    }
+    assert!(first.is_some());
+    world.assert_sound_at_rest("all connections in use").await;
+}
