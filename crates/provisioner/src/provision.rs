@@ -9,7 +9,7 @@ use engine_roles_domain::{
 };
 use engine_roles_store::{Change, Declaration, Declared, StoreError};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::service::Inner;
 use crate::worker::{self, Cause};
@@ -138,8 +138,19 @@ impl Inner {
         loop {
             let notify = self.waiting.on(id);
             let notified = notify.notified();
-            if !first && let Some(current) = self.store.binding(id).await? {
-                binding = current;
+            if !first {
+                match self.store.binding(id).await {
+                    Ok(current) => binding = current.unwrap_or(binding),
+                    // The intent is committed, and the work goes on when the database is back:
+                    // that is no error for the caller, who hears at worst that it is on its way.
+                    Err(error) if error.is_transient() => {
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "could not look how far the work is"
+                        );
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             first = false;
             let verdict = verdict(&binding, generation);
