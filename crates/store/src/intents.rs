@@ -241,6 +241,8 @@ impl Store {
         Ok(())
     }
 
+    // The binding is locked too: a worker's record must not come between what is decided on and
+    // what is written. The order, cluster before binding, is the same everywhere.
     async fn latest_within(
         &self,
         connection: &mut PgConnection,
@@ -248,7 +250,8 @@ impl Store {
     ) -> Result<Option<Binding>, StoreError> {
         let row = select_binding!(
             "JOIN clusters c USING (namespace, cluster)
-             WHERE c.namespace = $1 AND c.cluster = $2 AND b.generation = c.generation",
+             WHERE c.namespace = $1 AND c.cluster = $2 AND b.generation = c.generation
+             FOR UPDATE OF b",
             self.namespace.as_str(),
             cluster.as_str(),
         )
