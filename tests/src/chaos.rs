@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::client::Client;
@@ -43,6 +44,14 @@ pub struct Report {
     pub diary: Vec<String>,
     /// All that is wrong at the end.
     pub breaches: Vec<String>,
+    /// What is known of each binding that a breach names.
+    pub dossiers: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    counts: BTreeMap<String, usize>,
+    lines: Vec<String>,
 }
 
 /// What was done, shared by all who do something.
@@ -50,7 +59,7 @@ pub struct Report {
 pub(crate) struct Diary {
     started: Instant,
     aloud: bool,
-    kept: Arc<Mutex<(BTreeMap<String, usize>, Vec<String>)>>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Diary {
@@ -72,8 +81,8 @@ impl Diary {
             println!("{line}");
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept.0.entry(kind.to_owned()).or_default() += 1;
-        kept.1.push(line);
+        *kept.counts.entry(kind.to_owned()).or_default() += 1;
+        kept.lines.push(line);
     }
 }
 
@@ -123,21 +132,20 @@ pub async fn run(options: Options) -> Report {
     quiet(&mut world, callers, &diary).await;
     hand::undo(&world, additions).await;
     mend(&world, &diary).await;
-    let mut breaches = world.breaches_at_rest().await;
+    let breaches = world.breaches_at_rest().await;
     let live = world.database.bindings().await;
     let live = live.iter().filter(|binding| binding.live).count();
     diary.note(
         "end",
         &format!("{live} live bindings, {} breaches", breaches.len()),
     );
-    if !breaches.is_empty() {
-        breaches.extend(dossiers(&world, &breaches).await);
-    }
+    let dossiers = dossiers(&world, &breaches).await;
     let kept = diary.kept.lock().unwrap_or_else(PoisonError::into_inner);
     Report {
-        counts: kept.0.clone(),
-        diary: kept.1.clone(),
+        counts: kept.counts.clone(),
+        diary: kept.lines.clone(),
         breaches,
+        dossiers,
     }
 }
 
@@ -192,28 +200,33 @@ async fn mend(world: &World, diary: &Diary) {
     world.comes_to_rest().await;
 }
 
-/// All that is known of the clusters that breaches name.
+/// A binding's id and the name of what is made for it.
+#[derive(Deserialize)]
+struct Name {
+    id: uuid::Uuid,
+    resource_name: String,
+}
+
+/// All that is known of the bindings that breaches name.
 async fn dossiers(world: &World, breaches: &[String]) -> Vec<String> {
     let mut dossiers = Vec::new();
+    let names = "SELECT id, resource_name FROM bindings ORDER BY created_at";
+    let names: Vec<Name> = world.database.rows(names).await;
     let bindings = world.database.bindings().await;
     let events = world.database.events().await;
     let calls = world.sandbox.calls(0);
-    for binding in bindings {
-        let name = binding.role.as_ref().or(binding.profile.as_ref());
-        let name = name
-            .and_then(|record| record["name"].as_str())
-            .unwrap_or_default();
-        let about = breaches.iter().any(|breach| {
-            breach.contains(&format!("{} ", binding.cluster))
-                || breach.contains(&format!("-{}-", binding.cluster))
-        });
-        if !about {
+    for Name { id, resource_name } in names {
+        let about =
+            |breach: &String| breach.contains(&id.to_string()) || breach.contains(&resource_name);
+        if !breaches.iter().any(about) {
             continue;
         }
-        dossiers.push(format!("about {}: {binding:?}", binding.cluster));
-        for event in events.iter().filter(|event| event.binding_id == binding.id) {
+        dossiers.push(format!("about {id}, {resource_name}"));
+        let row = bindings.iter().find(|row| row.id == id);
+        dossiers.push(format!("  {row:?}"));
+        for event in events.iter().filter(|event| event.binding_id == id) {
             dossiers.push(format!(
-                "  {} (real {}) {} {} {:?}->{} {}",
+                "  {} (by the machine's clock {}) {} {} {:?} -> {} {}",
                 event.at,
                 world.database.real_time(event.at),
                 event.action,
@@ -224,18 +237,12 @@ async fn dossiers(world: &World, breaches: &[String]) -> Vec<String> {
             ));
         }
         for call in &calls {
-            let mut names = call.params.values();
-            let ours = names
-                .any(|value| value == name || value.contains(&format!("-{}-", binding.cluster)));
-            if ours {
+            if call.params.values().any(|value| *value == resource_name) {
+                let (at, key) = (world.time_of(call), call.access_key.as_deref());
+                let (status, error) = (call.status, call.error.as_deref());
+                let (n, action) = (call.n, &call.action);
                 dossiers.push(format!(
-                    "  {} (real {}) {} {:?} {:?} {:?}",
-                    call.n,
-                    world.time_of(call),
-                    call.action,
-                    call.status,
-                    call.error,
-                    call.access_key
+                    "  {n} (by the machine's clock {at}) {action} {status:?} {error:?} {key:?}"
                 ));
             }
         }

@@ -172,9 +172,10 @@ pub async fn rehearse(world: &World, story: Story) -> Vec<KillPoint> {
             .filter(|other| other.action == call.action)
             .count();
         // A read has no effect that could be late.
-        let fates: &[Fate] = match is_read(call) {
-            true => &[Fate::Unheard],
-            false => &Fate::ALL,
+        let fates: &[Fate] = if is_read(call) {
+            &[Fate::Unheard]
+        } else {
+            &Fate::ALL
         };
         points.extend(fates.iter().map(|fate| KillPoint {
             story,

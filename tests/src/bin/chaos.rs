@@ -41,20 +41,17 @@ async fn main() -> ExitCode {
             aloud: !args.quiet,
         };
         // What does not come to rest panics, and that is a breach like any other.
-        match AssertUnwindSafe(run(options)).catch_unwind().await {
-            Ok(report) => {
-                println!("seed {seed}: {:?}", report.counts);
-                println!("seed {seed}: {} breaches", report.breaches.len());
-                for breach in &report.breaches {
-                    println!("  {breach}");
-                }
-                sound &= report.breaches.is_empty();
-            }
-            Err(_) => {
-                println!("seed {seed}: did not come to its end");
-                sound = false;
-            }
+        let Ok(report) = AssertUnwindSafe(run(options)).catch_unwind().await else {
+            println!("seed {seed}: did not come to its end");
+            sound = false;
+            continue;
+        };
+        println!("seed {seed}: {:?}", report.counts);
+        println!("seed {seed}: {} breaches", report.breaches.len());
+        for line in report.breaches.iter().chain(&report.dossiers) {
+            println!("  {line}");
         }
+        sound &= report.breaches.is_empty();
     }
     if sound {
         ExitCode::SUCCESS

@@ -16,8 +16,9 @@ async fn after_a_minute_of_chaos_nothing_is_lost() {
     .await;
     assert!(
         report.breaches.is_empty(),
-        "{}\n{:#?}",
+        "{}\n{}\n{:#?}",
         report.diary.join("\n"),
+        report.dossiers.join("\n"),
         report.breaches
     );
     for deed in ["PUT", "DELETE", "kill -9", "faults", "time"] {
