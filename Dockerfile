@@ -14,7 +14,8 @@ FROM ${BUILD_IMAGE} AS manifests
 WORKDIR /build
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
-        ! -path '*/src/lib.rs' ! -path '*/src/main.rs' -delete \
+        ! -path '*/src/lib.rs' ! -path '*/src/main.rs' \
+        ! -path '*/src/bin/*.rs' -delete \
     && find . -type d -empty -delete \
     && for source in $(find . -name '*.rs'); do \
         echo '#![allow(warnings)] pub fn main() {}' > "$source"; \
