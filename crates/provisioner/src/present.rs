@@ -48,9 +48,15 @@ impl Worker<'_> {
         };
         let mut plan = match plan(&self.known, &desired, &observed) {
             Ok(plan) => plan,
-            Err(obstacle) => return self.refuse(self.name_taken(&obstacle)).await,
+            Err(obstacle) => {
+                // What is there was seen: it is not ours.
+                self.unseen = false;
+                return self.refuse(self.name_taken(&obstacle)).await;
+            }
         };
         self.adopt(&observed);
+        // A plan that makes nothing has seen all there can be.
+        self.unseen &= plan.stages.iter().flatten().any(Step::creates);
         if self.inner.refusals.is_create_role_refused() {
             plan = plan.role_first();
         }
@@ -273,6 +279,7 @@ impl Worker<'_> {
                 let refused = std::mem::replace(&mut self.known.spec, applied.clone());
                 let sent = refused.tags.iter().map(|(key, _)| key.to_owned());
                 self.known.unapplied_tags.extend(sent);
+                self.count_unseen();
                 let withdrawn = self
                     .inner
                     .store

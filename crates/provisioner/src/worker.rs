@@ -71,6 +71,7 @@ pub(crate) async fn work(inner: Arc<Inner>, claim: Claim, cause: Cause, certain:
         certain,
         look: false,
         looks: 0,
+        unseen: false,
         depth: Depth::Existence,
         turns: 0,
     };
@@ -108,6 +109,9 @@ pub(crate) struct Worker<'a> {
     pub(crate) look: bool,
     /// How often that was so.
     pub(crate) looks: u32,
+    /// IAM answered that something of our name is there, and no read has shown it: it may be
+    /// ours, by a create of which we know nothing.
+    pub(crate) unseen: bool,
     /// How much is read for a removal.
     pub(crate) depth: Depth,
     turns: u32,
@@ -170,7 +174,7 @@ impl Worker<'_> {
             .apply_stage(&self.known.scope.account, stage, deadline)
             .await;
         let settled = self.later(self.inner.store.consistency_window());
-        for result in &results {
+        for (step, result) in stage.iter().zip(&results) {
             match result {
                 Ok(applied) => {
                     self.known.reads_settle_at = Some(settled);
@@ -186,6 +190,9 @@ impl Worker<'_> {
                             .writes_settle_at
                             .map_or(settled, |at| at.max(settled)),
                     );
+                }
+                Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                    self.unseen |= step.creates();
                 }
                 Err(_) => {}
             }
@@ -255,7 +262,16 @@ impl Worker<'_> {
         self.record(event, Next::Release { due_at }).await
     }
 
+    /// Has what is there and was not seen count as a write that may still show.
+    pub(crate) fn count_unseen(&mut self) {
+        if std::mem::take(&mut self.unseen) {
+            let settled = self.later(self.inner.store.consistency_window());
+            self.known.writes_settle_at = self.known.writes_settle_at.max(Some(settled));
+        }
+    }
+
     async fn record(&mut self, event: Option<Event>, next: Next) -> Result<Turn, Interrupted> {
+        self.count_unseen();
         let recorded = self
             .inner
             .store
