@@ -123,11 +123,20 @@ async fn pause(dice: &mut Dice, most: usize) {
 fn faults(dice: &mut Dice) -> Value {
     let faults = (0..=dice.below(3)).map(|_| {
         let when = *dice.pick(&["before", "after"]);
-        let effect = match dice.below(4) {
-            0 => json!("reset"),
+        let (when, effect) = match dice.below(4) {
+            0 => (when, json!("reset")),
             // Late, but inside the window that the service allows for.
-            1 => json!({"hang_ms": 1_000 + dice.below(40_000)}),
-            _ => json!({"error": *dice.pick(&ERRORS)}),
+            1 => (when, json!({"hang_ms": 1_000 + dice.below(40_000)})),
+            _ => {
+                let error = *dice.pick(&ERRORS);
+                // AWS may answer 5xx after the effect. A 4xx says that there was none.
+                let when = if error.starts_with("Service") {
+                    when
+                } else {
+                    "before"
+                };
+                (when, json!({"error": error}))
+            }
         };
         json!({
             "action": *dice.pick(&CALLS),
