@@ -25,7 +25,8 @@ async fn postgres_stopped_in_mid_request_costs_a_second_request_and_no_more() {
         world.comes_to_rest().await;
         let since = world.mark();
         world.set_faults(fault(held, "after", json!({"hang_ms": 5_000})));
-        let client = world.client().patient();
+        // As long as the outage lasts, at most.
+        let client = world.client().with("prefer", "wait=2");
         let asked = {
             let cluster = cluster.clone();
             tokio::spawn(async move { story.ask(&client, &cluster).await })

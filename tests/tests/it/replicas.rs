@@ -28,6 +28,11 @@ async fn continue_first(world: &World) {
     // The call that it had sent arrives, then it wakes and reads the answer.
     world.advance(Duration::from_millis(LATE)).await;
     world.replicas[0].resume();
+    notices(world).await;
+}
+
+/// Waits until the first replica has found that its lease is lost.
+async fn notices(world: &World) {
     eventually("it notices", async || {
         let log = world.replicas[0].log().text();
         log.contains("the lease was lost").then_some(())
@@ -169,11 +174,12 @@ async fn stopped_with_a_wider_policy_in_its_hand_the_narrower_one_holds_within_a
         "the late write arrived"
     );
     world.replicas[0].resume();
+    notices(&world).await;
+    world.advance(WINDOW).await;
     eventually("the narrower policy holds again", async || {
         (policy() == meant).then_some(())
     })
     .await;
-    world.advance(WINDOW).await;
     world.assert_sound_at_rest("the narrower policy").await;
     assert_eq!(policy(), meant);
 }
