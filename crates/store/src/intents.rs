@@ -112,13 +112,11 @@ impl Store {
                 self.close_failed(&mut tx, declaration, &binding).await?;
                 Change::Changed
             }
-            Deletion::Continue => {
-                if binding.state == State::Blocked {
-                    self.resume_teardown(&mut tx, declaration, &binding).await?;
-                }
-                Change::Unchanged
+            Deletion::Continue if binding.state == State::Blocked => {
+                self.resume_teardown(&mut tx, declaration, &binding).await?;
+                Change::Changed
             }
-            Deletion::Done => Change::Unchanged,
+            Deletion::Continue | Deletion::Done => Change::Unchanged,
         };
         self.finish_declaration(tx, binding.id, change)
             .await
@@ -373,9 +371,18 @@ impl Store {
         declaration: &Declaration,
         blocked: &Binding,
     ) -> Result<(), StoreError> {
+        // A new intent, so that a worker who is at it hears of it, and its answer is awaited. The
+        // receipt goes on: it says when the grant ended.
+        let generation = self
+            .next_generation(connection, &declaration.cluster)
+            .await?;
         sqlx::query!(
-            "UPDATE bindings SET state = 'deleting', updated_at = service_now() WHERE id = $1",
+            "UPDATE bindings
+             SET state = 'deleting', generation = $2, attempts = 0, last_error = NULL,
+                 updated_at = service_now()
+             WHERE id = $1",
             blocked.id.0,
+            generation,
         )
         .execute(&mut *connection)
         .await?;
