@@ -127,8 +127,6 @@ impl Checker {
     }
 }
 
-// A teardown that is asked for again, where it was blocked, is the same intent.
 fn begins_generation(event: &EventRow) -> bool {
-    let again = event.from_state.as_deref() == Some("blocked");
-    event.action.ends_with("_requested") && !again || !event.detail["nothing_was_made"].is_null()
+    event.action.ends_with("_requested") || !event.detail["nothing_was_made"].is_null()
 }
