@@ -52,10 +52,41 @@ async fn sigterm_hands_on_what_cannot_be_done_and_the_next_start_does_it_at_once
 }
 
 #[tokio::test]
+async fn sigterm_lets_work_end_that_nobody_waits_for() {
+    // Not every order in which a service may notice the signal comes at the first try.
+    for _ in 0..4 {
+        let mut world = World::start().await;
+        world.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
+        // This caller is gone with its connection.
+        world
+            .client()
+            .in_no_hurry()
+            .provision("one")
+            .await
+            .expect(202);
+        world.reached("PutRolePolicy", 0).await;
+        world.replicas[0].ask_to_stop();
+        eventually("it says that it stops", async || {
+            world.replicas[0].log().find("SIGTERM: stopping")
+        })
+        .await;
+        assert!(world.replicas[0].runs(), "it waits for what runs");
+        world.sandbox.advance(Duration::from_secs(5));
+        assert_eq!(world.replicas[0].ended().await.code(), Some(0));
+        assert!(world.replicas[0].log().find("stopped").is_some());
+        let binding = world.database.binding("one").await.expect("it is there");
+        assert_eq!(binding.state, "active");
+        assert_eq!(binding.lease_until, None);
+        world.assert_sound().await;
+    }
+}
+
+#[tokio::test]
 async fn an_idle_service_stops_at_once_and_says_so() {
     let mut world = World::start().await;
     world.client().provision("one").await.expect(201);
     assert_eq!(world.replicas[0].stop().await.code(), Some(0));
+    assert!(world.replicas[0].log().find("stopped").is_some());
     world.restart(0).await;
     let answer = world.client().get("one").await;
     assert_eq!(answer.expect(200)["state"], "active");
