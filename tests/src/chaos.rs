@@ -4,10 +4,13 @@
 mod caller;
 mod hand;
 mod storm;
+mod time;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+
+use tokio::sync::RwLock as Gate;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -21,6 +24,11 @@ use crate::world::World;
 /// How many clusters there are: few, so that callers meet.
 const CLUSTERS: usize = 8;
 const CALLERS: u64 = 6;
+/// How old a read may be, by seed. With [`LATEST_EFFECT`] it lies inside the consistency window:
+/// what is later than that, no service of IAM's could tell from what never comes.
+const STALE_READS: [u64; 3] = [0, 15, 30];
+/// How long a call may hang before its effect, in milliseconds.
+const LATEST_EFFECT: usize = 24_000;
 
 /// What a run is like.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +107,7 @@ pub(crate) fn cluster(number: usize) -> String {
 /// When the service does not start, or does not come to rest.
 pub async fn run(options: Options) -> Report {
     let diary = Diary::new(options.aloud);
+    let mut seeded = Dice::new(options.seed);
     let mut world = World::build()
         .replicas(options.replicas.max(1))
         .own_postgres()
@@ -108,7 +117,7 @@ pub async fn run(options: Options) -> Report {
         .env("ENGINE_ROLES_CALL_RATE", "1000")
         .sandbox(|sandbox| {
             sandbox.seed = Some(options.seed);
-            sandbox.stale_reads = Duration::from_secs(options.seed % 3 * 20);
+            sandbox.stale_reads = Duration::from_secs(*seeded.pick(&STALE_READS));
             sandbox.latency = Duration::from_millis(options.seed % 4 * 5);
         })
         .start()
@@ -116,6 +125,7 @@ pub async fn run(options: Options) -> Report {
     world.administrator.prepare_role(PREPARED_ROLE).await;
     let clients = (0..world.replicas.len()).map(|replica| world.client_of(replica));
     let doors: Doors = Arc::new(RwLock::new(clients.collect()));
+    let gate = Arc::new(Gate::new(()));
     let until = Instant::now() + options.length;
     let mut dice = Dice::new(options.seed);
     let callers = (1..=CALLERS).map(|number| {
@@ -124,11 +134,20 @@ pub async fn run(options: Options) -> Report {
             until,
             own,
             Arc::clone(&doors),
+            Arc::clone(&gate),
             diary.clone(),
         ))
     });
     let callers: Vec<_> = callers.collect();
-    let additions = storm::rage_until(until, &mut world, &mut dice, &doors, &diary).await;
+    let additions = storm::Storm {
+        world: &mut world,
+        dice: &mut dice,
+        doors: &doors,
+        gate: &gate,
+        diary: &diary,
+    }
+    .rage_until(until)
+    .await;
     quiet(&mut world, callers, &diary).await;
     hand::undo(&world, additions).await;
     mend(&world, &diary).await;
@@ -160,7 +179,7 @@ async fn quiet(world: &mut World, callers: Vec<tokio::task::JoinHandle<()>>, dia
     for caller in callers {
         caller.await.expect("callers do not panic");
     }
-    // What hangs arrives before anybody looks again.
+    time::let_hanging_calls_end(world).await;
     world.advance(PAST_A_LEASE).await;
     // From now on a check that is done is done for the day.
     world.set_env("ENGINE_ROLES_RECONCILE_INTERVAL", "24h");

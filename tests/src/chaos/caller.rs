@@ -1,12 +1,12 @@
 //! A caller who asks for this and that.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{CLUSTERS, Diary, Doors, cluster};
+use super::{CLUSTERS, Diary, Doors, Gate, cluster};
 use crate::client::{Client, role};
 use crate::dice::Dice;
 use crate::kill_points::PREPARED_ROLE;
@@ -14,8 +14,16 @@ use crate::kill_points::PREPARED_ROLE;
 /// The longest that a caller waits for a replica that may stand still.
 const PATIENCE: Duration = Duration::from_secs(6);
 
-pub(super) async fn ask_until(until: Instant, mut dice: Dice, doors: Doors, diary: Diary) {
+pub(super) async fn ask_until(
+    until: Instant,
+    mut dice: Dice,
+    doors: Doors,
+    gate: Arc<Gate<()>>,
+    diary: Diary,
+) {
     while Instant::now() < until {
+        // Nobody asks while time moves.
+        let open = gate.read().await;
         let client = {
             let doors = doors.read().unwrap_or_else(PoisonError::into_inner);
             dice.pick(&doors).clone()
@@ -27,6 +35,7 @@ pub(super) async fn ask_until(until: Instant, mut dice: Dice, doors: Doors, diar
         };
         let cluster = cluster(dice.below(CLUSTERS));
         ask(&client, &cluster, &mut dice, &diary).await;
+        drop(open);
         // So that there is more to do than to ask.
         let pause = u64::try_from(dice.below(200)).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(pause)).await;

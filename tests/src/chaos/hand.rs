@@ -37,8 +37,15 @@ pub(super) async fn interfere(
     );
     let own = ("PolicyName", "engine-access");
     let other = ("PolicyDocument", OTHER);
+    // Our tag changed where there is one, else one of theirs beside ours.
+    let team = world
+        .role(&role)
+        .is_some_and(|role| !role["tags"]["team"].is_null());
     let tag = [
-        ("Tags.member.1.Key", "team"),
+        (
+            "Tags.member.1.Key",
+            if team { "team" } else { "cost-center" },
+        ),
         ("Tags.member.1.Value", "theirs"),
     ];
     let mut addition = None;

@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::hand::{Addition, interfere};
-use super::{Diary, Doors};
+use super::{Diary, Doors, Gate, LATEST_EFFECT, time};
 use crate::dice::Dice;
 use crate::rest::PAST_A_LEASE;
 use crate::world::World;
+
+/// How long callers and workers have to come to rest before time moves.
+const A_MOMENT: Duration = Duration::from_millis(1_500);
 
 const CALLS: [&str; 10] = [
     "*",
@@ -31,93 +34,125 @@ const ERRORS: [&str; 5] = [
     "AccessDenied",
 ];
 
-/// Does one thing after another; what others added, to be undone.
-pub(super) async fn rage_until(
-    until: Instant,
-    world: &mut World,
-    dice: &mut Dice,
-    doors: &Doors,
-    diary: &Diary,
-) -> Vec<Addition> {
-    let mut additions = Vec::new();
-    while Instant::now() < until {
-        let replica = dice.below(world.replicas.len());
-        match dice.below(20) {
+/// What goes wrong, and to whom.
+pub(super) struct Storm<'a> {
+    pub(super) world: &'a mut World,
+    pub(super) dice: &'a mut Dice,
+    pub(super) doors: &'a Doors,
+    pub(super) gate: &'a Gate<()>,
+    pub(super) diary: &'a Diary,
+}
+
+impl Storm<'_> {
+    /// Does one thing after another; what others added, to be undone.
+    pub(super) async fn rage_until(mut self, until: Instant) -> Vec<Addition> {
+        let mut additions = Vec::new();
+        while Instant::now() < until {
+            additions.extend(self.strike().await);
+            self.pause(300).await;
+        }
+        additions
+    }
+
+    async fn strike(&mut self) -> Option<Addition> {
+        let replica = self.dice.below(self.world.replicas.len());
+        match self.dice.below(20) {
             0..=4 => {
-                let faults = faults(dice);
-                diary.note("faults", &faults.to_string());
-                world.set_faults(faults);
+                let faults = faults(self.dice);
+                self.diary.note("faults", &faults.to_string());
+                self.world.set_faults(faults);
             }
             5 | 6 => {
-                diary.note("no faults", "");
-                world.set_faults(json!([]));
+                self.diary.note("no faults", "");
+                self.world.set_faults(json!([]));
             }
             7..=9 => {
-                diary.note("kill -9", &format!("replica {replica}"));
-                world.replicas[replica].kill().await;
-                if dice.percent(50) {
-                    advance(world, PAST_A_LEASE, diary).await;
+                self.kill(replica).await;
+                if self.dice.percent(50) {
+                    self.advance(PAST_A_LEASE, &[replica]).await;
                 }
-                start(world, replica, doors, diary).await;
+                self.start(replica).await;
             }
             10 => {
-                diary.note("SIGTERM", &format!("replica {replica}"));
-                world.replicas[replica].stop().await;
-                start(world, replica, doors, diary).await;
+                self.diary.note("SIGTERM", &format!("replica {replica}"));
+                self.world.replicas[replica].stop().await;
+                self.start(replica).await;
             }
             11 | 12 => {
-                diary.note("SIGSTOP", &format!("replica {replica}"));
-                world.replicas[replica].pause();
-                pause(dice, 600).await;
-                advance(world, PAST_A_LEASE, diary).await;
-                pause(dice, 600).await;
-                diary.note("SIGCONT", &format!("replica {replica}"));
-                world.replicas[replica].resume();
+                self.diary.note("SIGSTOP", &format!("replica {replica}"));
+                self.world.replicas[replica].pause();
+                self.pause(600).await;
+                self.advance(PAST_A_LEASE, &[replica]).await;
+                self.pause(600).await;
+                self.diary.note("SIGCONT", &format!("replica {replica}"));
+                self.world.replicas[replica].resume();
             }
             13 => {
-                diary.note("Postgres", "stopped at once");
-                world.postgres().stop_immediate().await.expect("it stops");
-                pause(dice, 500).await;
-                world.postgres().start_again().await.expect("it starts");
-                diary.note("Postgres", "started again");
+                self.diary.note("Postgres", "stopped at once");
+                let postgres = self.world.postgres();
+                postgres.stop_immediate().await.expect("it stops");
+                self.pause(500).await;
+                let postgres = self.world.postgres();
+                postgres.start_again().await.expect("it starts");
+                self.diary.note("Postgres", "started again");
             }
             14 => {
                 let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                            WHERE application_name = 'engine-roles'";
-                diary.note("connections cut", "");
-                world.database.execute(cut).await;
+                self.diary.note("connections cut", "");
+                self.world.database.execute(cut).await;
             }
             15 | 16 => {
-                if let Some((done, addition)) = interfere(world, dice).await {
-                    diary.note("by hand", &done);
-                    additions.extend(addition);
+                if let Some((done, addition)) = interfere(self.world, self.dice).await {
+                    self.diary.note("by hand", &done);
+                    return addition;
                 }
             }
             _ => {
-                let seconds = [5, 20, 70, 400];
-                advance(world, Duration::from_secs(*dice.pick(&seconds)), diary).await;
+                let seconds = *self.dice.pick(&[5, 20, 70, 400]);
+                self.advance(Duration::from_secs(seconds), &[]).await;
             }
         }
-        pause(dice, 300).await;
+        None
     }
-    additions
-}
 
-async fn advance(world: &World, by: Duration, diary: &Diary) {
-    diary.note("time", &format!("{by:?} ahead"));
-    world.advance(by).await;
-}
+    /// Moves time while nobody works but those who stand still: who can't come to rest in a
+    /// moment is killed for it.
+    async fn advance(&mut self, by: Duration, still: &[usize]) {
+        let shut = tokio::time::timeout(A_MOMENT, self.gate.write()).await;
+        let mut killed = Vec::new();
+        if shut.is_err() || !time::comes_to_rest_within(self.world, A_MOMENT).await {
+            for replica in 0..self.world.replicas.len() {
+                if !still.contains(&replica) {
+                    self.kill(replica).await;
+                    killed.push(replica);
+                }
+            }
+        }
+        self.diary.note("time", &format!("{by:?} ahead"));
+        time::advance(self.world, by).await;
+        drop(shut);
+        for replica in killed {
+            self.start(replica).await;
+        }
+    }
 
-async fn start(world: &mut World, replica: usize, doors: &Doors, diary: &Diary) {
-    world.restart(replica).await;
-    diary.note("started", &format!("replica {replica}"));
-    let mut doors = doors.write().unwrap_or_else(PoisonError::into_inner);
-    doors[replica] = world.client_of(replica);
-}
+    async fn kill(&mut self, replica: usize) {
+        self.diary.note("kill -9", &format!("replica {replica}"));
+        self.world.replicas[replica].kill().await;
+    }
 
-async fn pause(dice: &mut Dice, most: usize) {
-    let length = u64::try_from(dice.below(most)).unwrap_or_default();
-    tokio::time::sleep(Duration::from_millis(length)).await;
+    async fn start(&mut self, replica: usize) {
+        self.world.restart(replica).await;
+        self.diary.note("started", &format!("replica {replica}"));
+        let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
+        doors[replica] = self.world.client_of(replica);
+    }
+
+    async fn pause(&mut self, most: usize) {
+        let length = u64::try_from(self.dice.below(most)).unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(length)).await;
+    }
 }
 
 fn faults(dice: &mut Dice) -> Value {
@@ -126,7 +161,10 @@ fn faults(dice: &mut Dice) -> Value {
         let (when, effect) = match dice.below(4) {
             0 => (when, json!("reset")),
             // Late, but inside the window that the service allows for.
-            1 => (when, json!({"hang_ms": 1_000 + dice.below(40_000)})),
+            1 => (
+                when,
+                json!({"hang_ms": 1_000 + dice.below(LATEST_EFFECT - 1_000)}),
+            ),
             _ => {
                 let error = *dice.pick(&ERRORS);
                 // AWS may answer 5xx after the effect. A 4xx says that there was none.

@@ -1,11 +1,12 @@
 //! Invariant 2: what is active is exactly what was meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::ownership::role_in_profile;
 use super::{Checker, Named, meant, text};
+use crate::database::BindingRow;
 
 impl Checker {
     pub(super) fn check_contents(&self, breaches: &mut Vec<String>) {
@@ -80,7 +81,7 @@ impl Checker {
         );
         differ(
             "the role's tags",
-            format!("{:?}", tags(role)),
+            format!("{:?}", self.our_tags(row, role)),
             format!("{:?}", meant::tags(row)),
         );
         differ(
@@ -133,11 +134,27 @@ impl Checker {
         differ("path", text(profile, "path").to_owned(), meant::path(row));
         differ(
             "tags",
-            format!("{:?}", tags(profile)),
+            format!("{:?}", self.our_tags(row, profile)),
             format!("{:?}", meant::tags(row)),
         );
         let meant = json!([role_in_profile(row, &binding.name)]);
         differ("role", profile["roles"].to_string(), meant.to_string());
+    }
+
+    /// The tags whose keys are ours: this service's own, and those that any intent of this
+    /// binding ever named. What others put beside them is theirs.
+    fn our_tags(&self, row: &BindingRow, found: &Value) -> BTreeMap<String, String> {
+        let named = self
+            .events
+            .iter()
+            .filter(|event| event.binding_id == row.id);
+        let named: BTreeSet<&String> = named
+            .filter_map(|event| event.detail["spec"]["tags"].as_object())
+            .flat_map(|tags| tags.keys())
+            .collect();
+        let mut tags = tags(found);
+        tags.retain(|key, _| key.starts_with("ai-unlimited:") || named.contains(key));
+        tags
     }
 }
 
