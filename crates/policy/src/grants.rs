@@ -54,10 +54,20 @@ pub struct Excess {
 /// # Errors
 /// The first pair that is not contained.
 pub fn grants_within(document: &Document, limits: &[Grant]) -> Result<(), Excess> {
+    excesses(document, limits)
+        .into_iter()
+        .next()
+        .map_or(Ok(()), Err)
+}
+
+/// Each (action, resource) which an Allow of the document grants and no limit contains, as
+/// [`grants_within`] has it.
+pub fn excesses(document: &Document, limits: &[Grant]) -> Vec<Excess> {
     let limits: Vec<(Pattern, Pattern)> = limits
         .iter()
         .map(|limit| (action(&limit.action), Pattern::new(&limit.resource)))
         .collect();
+    let mut found = Vec::new();
     for (index, statement) in document.statements().iter().enumerate() {
         if statement.effect == Effect::Deny {
             continue;
@@ -65,7 +75,7 @@ pub fn grants_within(document: &Document, limits: &[Grant]) -> Result<(), Excess
         for text in texts(Some(&statement.actions)) {
             for resource in texts(statement.resources.as_ref()) {
                 if let Some(reason) = excess(document.version(), text, resource, &limits) {
-                    return Err(Excess {
+                    found.push(Excess {
                         place: place(index, statement),
                         statement: index,
                         action: text.to_owned(),
@@ -76,7 +86,7 @@ pub fn grants_within(document: &Document, limits: &[Grant]) -> Result<(), Excess
             }
         }
     }
-    Ok(())
+    found
 }
 
 fn excess(
@@ -101,12 +111,12 @@ fn excess(
     }
 }
 
-fn action(text: &str) -> Pattern {
+pub(crate) fn action(text: &str) -> Pattern {
     Pattern::new(text).ignoring_ascii_case()
 }
 
 /// What a scope reaches at most.
-fn texts(scope: Option<&Scope>) -> BTreeSet<&str> {
+pub(crate) fn texts(scope: Option<&Scope>) -> BTreeSet<&str> {
     match scope {
         Some(Scope::Only(patterns)) => patterns.iter().map(String::as_str).collect(),
         Some(Scope::Except(_)) | None => BTreeSet::from(["*"]),

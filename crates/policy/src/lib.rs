@@ -9,6 +9,7 @@
 //! | reading, writing, comparing | [`Document`] |
 //! | who may do what | [`evaluate`], [`evaluate_trust`] |
 //! | proving that a grant stays within its limits | [`grants_within`], [`pattern::contains`] |
+//! | what is granted beyond limits | [`grants_beyond`], [`excesses`] |
 //! | filling templates | [`render::fill`] |
 //! | what a person should look at | [`lint::lint_text`] |
 //!
@@ -41,6 +42,7 @@
 //! - White space inside of strings counts towards a document's size.
 
 mod arn;
+mod beyond;
 mod canonical;
 mod comparison;
 mod condition;
@@ -63,12 +65,13 @@ mod value;
 mod variable;
 mod write;
 
+pub use beyond::{Beyond, Certainty, grants_beyond};
 pub use condition::{Condition, Operator, SetOperator, Test};
 pub use context::Context;
 pub use document::{Document, Kind, Version};
 pub use error::{PolicyError, Rule};
 pub use evaluate::{Decision, Request, Source, StatementRef, evaluate, evaluate_trust};
-pub use grants::{Excess, Grant, grants_within};
+pub use grants::{Excess, Grant, excesses, grants_within};
 pub use pattern::is_literal;
 pub use size::of_text as size_of_text;
 pub use statement::{Effect, Principal, Scope, Statement};

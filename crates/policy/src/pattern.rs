@@ -114,6 +114,34 @@ impl Pattern {
         containment::contains(&self.normalised().tokens, &inner.tokens)
     }
 
+    /// Whether some text is matched by both patterns. Exact.
+    pub fn overlaps(&self, other: &Pattern) -> bool {
+        // Which beginnings of `other` can be matched together with the beginning of `self` that
+        // was read so far.
+        let theirs = &other.tokens;
+        let mut reached = vec![false; theirs.len() + 1];
+        reached[0] = true;
+        skip_many(&mut reached, theirs);
+        for own in &self.tokens {
+            let mut next = vec![false; theirs.len() + 1];
+            if *own == Token::Many {
+                next.clone_from(&reached);
+            }
+            for (at, token) in theirs.iter().enumerate() {
+                match (own, token) {
+                    // Our `*` takes one more of theirs, and stays.
+                    (Token::Many, _) => next[at + 1] |= next[at],
+                    (_, Token::Many) => next[at] |= reached[at],
+                    (Token::One, _) | (_, Token::One) => next[at + 1] |= reached[at],
+                    (own, token) => next[at + 1] |= reached[at] && own == token,
+                }
+            }
+            skip_many(&mut next, theirs);
+            reached = next;
+        }
+        reached[theirs.len()]
+    }
+
     /// The same pattern with every run of wildcards in one form: the `?`s, then at most one `*`.
     pub(crate) fn normalised(&self) -> Pattern {
         let mut tokens = Vec::with_capacity(self.tokens.len());
@@ -165,6 +193,15 @@ impl Pattern {
     }
 }
 
+// A `*` may also match nothing.
+fn skip_many(reached: &mut [bool], tokens: &[Token]) {
+    for (at, token) in tokens.iter().enumerate() {
+        if *token == Token::Many && reached[at] {
+            reached[at + 1] = true;
+        }
+    }
+}
+
 /// Whether the whole text is of this pattern; `*`, `?` and nothing else is live, case matters.
 pub fn matches(pattern: &str, text: &str) -> bool {
     Pattern::new(pattern).matches(text)
@@ -173,6 +210,11 @@ pub fn matches(pattern: &str, text: &str) -> bool {
 /// Whether everything that `inner` matches is matched by `outer` too. Exact for `*` and `?`.
 pub fn contains(outer: &str, inner: &str) -> bool {
     Pattern::new(outer).contains(&Pattern::new(inner))
+}
+
+/// Whether some text is matched by both patterns. Exact for `*` and `?`.
+pub fn overlaps(one: &str, other: &str) -> bool {
+    Pattern::new(one).overlaps(&Pattern::new(other))
 }
 
 /// Whether an action is of this pattern; unlike resources, actions ignore case.

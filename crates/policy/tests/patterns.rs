@@ -1,6 +1,6 @@
 //! Wildcards: matching against a naive matcher, containment against brute force.
 
-use engine_roles_policy::pattern::{contains, matches, matches_action};
+use engine_roles_policy::pattern::{contains, matches, matches_action, overlaps};
 use engine_roles_policy::{Grant, is_literal};
 use proptest::prelude::*;
 
@@ -39,6 +39,25 @@ fn counterexample(outer: &str, inner: &str, longest: usize) -> Option<String> {
     None
 }
 
+/// Whether some word is of both patterns. One that is shorter than both together is among them,
+/// if there is any.
+fn common_word(one: &str, other: &str, longest: usize) -> bool {
+    let mut words = vec![String::new()];
+    for _ in 0..=longest {
+        if words
+            .iter()
+            .any(|word| naively_matches(one, word) && naively_matches(other, word))
+        {
+            return true;
+        }
+        words = words
+            .iter()
+            .flat_map(|word| ["a", "b", "z"].map(|next| format!("{word}{next}")))
+            .collect();
+    }
+    false
+}
+
 fn pattern(longest: usize) -> impl Strategy<Value = String> {
     proptest::collection::vec(
         prop_oneof!["a", "b", Just("*".to_owned()), Just("?".to_owned())],
@@ -53,6 +72,12 @@ proptest! {
     #[test]
     fn matching_agrees_with_the_definition(pattern in pattern(7), text in "[abz]{0,9}") {
         prop_assert_eq!(matches(&pattern, &text), naively_matches(&pattern, &text));
+    }
+
+    #[test]
+    fn overlap_agrees_with_brute_force(one in pattern(4), other in pattern(4)) {
+        prop_assert_eq!(overlaps(&one, &other), common_word(&one, &other, 8));
+        prop_assert_eq!(overlaps(&one, &other), overlaps(&other, &one));
     }
 
     #[test]

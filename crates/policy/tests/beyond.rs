@@ -1,0 +1,175 @@
+//! What is granted beyond limits, and how surely.
+
+use engine_roles_policy::{
+    Beyond, Certainty, Context, Document, Grant, Kind, Request, evaluate, grants_beyond,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn document(statements: &Value) -> Document {
+    let value = json!({"Version": "2012-10-17", "Statement": statements});
+    Document::from_value(Kind::Identity, &value).expect("a document")
+}
+
+fn allow(action: &str, resource: &str) -> Value {
+    json!({"Effect": "Allow", "Action": action, "Resource": resource})
+}
+
+fn deny(action: &str, resource: &str) -> Value {
+    json!({"Effect": "Deny", "Action": action, "Resource": resource})
+}
+
+fn limits() -> [Grant; 1] {
+    [Grant::new("s3:GetObject", "arn:aws:s3:::own/*")]
+}
+
+fn beyond(identity: &Value, boundary: Option<&Value>) -> Vec<(String, String, Certainty)> {
+    let (identity, boundary) = (document(identity), boundary.map(document));
+    let found = grants_beyond(&[&identity], boundary.as_ref(), &limits());
+    let told = |found: Beyond| (found.action, found.resource, found.certainty);
+    found.into_iter().map(told).collect()
+}
+
+fn one(action: &str, resource: &str, certainty: Certainty) -> Vec<(String, String, Certainty)> {
+    vec![(action.to_owned(), resource.to_owned(), certainty)]
+}
+
+#[test]
+fn what_the_limits_contain_is_not_beyond_them() {
+    assert_eq!(
+        beyond(&json!([allow("s3:getobject", "arn:aws:s3:::own/a*")]), None),
+        []
+    );
+}
+
+#[test]
+fn what_nothing_narrows_is_granted_surely() {
+    let found = beyond(&json!([allow("s3:*", "arn:aws:s3:::other/*")]), None);
+    assert_eq!(
+        found,
+        one("s3:*", "arn:aws:s3:::other/*", Certainty::Surely)
+    );
+}
+
+#[test]
+fn a_condition_a_variable_and_a_negated_list_make_it_perhaps() {
+    let mut conditional = allow("s3:PutObject", "*");
+    conditional["Condition"] = json!({"Bool": {"aws:SecureTransport": "true"}});
+    let variable = allow("s3:GetObject", "arn:aws:s3:::${aws:PrincipalTag/team}/*");
+    let negated = json!({"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*"});
+    for statement in [conditional, variable, negated] {
+        let found = beyond(&json!([statement]), None);
+        assert_eq!(found.len(), 1, "{statement}");
+        assert_eq!(found[0].2, Certainty::Perhaps, "{statement}");
+    }
+}
+
+#[test]
+fn a_boundary_takes_away_all_some_or_nothing() {
+    let granted = json!([allow("s3:*", "arn:aws:s3:::other/*")]);
+    for (boundary, left) in [
+        (json!([allow("s3:GetObject", "arn:aws:s3:::own/*")]), None),
+        (json!([allow("ec2:*", "*")]), None),
+        (json!([allow("s3:Get*", "*")]), Some(Certainty::Perhaps)),
+        (
+            json!([allow("s3:*", "arn:aws:s3:::*")]),
+            Some(Certainty::Surely),
+        ),
+        (
+            json!([{"Effect": "Allow", "NotAction": "ec2:*", "Resource": "*"}]),
+            Some(Certainty::Perhaps),
+        ),
+    ] {
+        let found = beyond(&granted, Some(&boundary));
+        assert_eq!(found.first().map(|found| found.2), left, "{boundary}");
+    }
+}
+
+#[test]
+fn a_deny_takes_away_all_some_or_nothing() {
+    let mut conditional = deny("*", "*");
+    conditional["Condition"] = json!({"Bool": {"aws:SecureTransport": "false"}});
+    for (denied, left) in [
+        (deny("s3:*", "*"), None),
+        (deny("s3:Put*", "*"), Some(Certainty::Perhaps)),
+        (
+            deny("s3:*", "arn:aws:s3:::other/x*"),
+            Some(Certainty::Perhaps),
+        ),
+        (conditional, Some(Certainty::Perhaps)),
+        (deny("ec2:*", "*"), Some(Certainty::Surely)),
+        (
+            json!({"Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::own/*"}),
+            Some(Certainty::Perhaps),
+        ),
+    ] {
+        let granted = json!([allow("s3:GetObject", "arn:aws:s3:::other/*"), denied]);
+        let granted = if denied["Action"] == "s3:Put*" {
+            json!([allow("s3:*", "arn:aws:s3:::other/*"), denied])
+        } else {
+            granted
+        };
+        let found = beyond(&granted, None);
+        assert_eq!(found.first().map(|found| found.2), left, "{denied}");
+    }
+}
+
+#[test]
+fn what_is_beyond_is_asked_for_an_area() {
+    let granted = document(json!([allow(
+        "secretsmanager:*",
+        "arn:aws:secretsmanager:*:*:secret:pro*"
+    )]));
+    let found = grants_beyond(&[&granted], None, &limits());
+    let area = |resource: &str| Grant::new("secretsmanager:GetSecretValue", resource);
+    assert!(found[0].touches(&area("arn:aws:secretsmanager:us-west-2:1:secret:prod/*")));
+    assert!(!found[0].touches(&area("arn:aws:secretsmanager:us-west-2:1:secret:other/*")));
+    let other = Grant::new("s3:GetObject", "*");
+    assert!(!found[0].touches(&other));
+}
+
+fn name() -> impl Strategy<Value = String> {
+    proptest::collection::vec(
+        prop_oneof!["a", "b", Just("*".to_owned()), Just("?".to_owned())],
+        1..4,
+    )
+    .prop_map(|pieces| pieces.concat())
+}
+
+fn statement() -> impl Strategy<Value = Value> {
+    (any::<bool>(), name(), name()).prop_map(|(allows, action, resource)| {
+        let make = if allows { allow } else { deny };
+        make(&format!("s3:{action}"), &format!("arn:aws:s3:::{resource}"))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Held against the evaluator: what it allows outside of the limits is found, and what is
+    /// found to be granted surely it allows.
+    #[test]
+    fn it_agrees_with_the_evaluator(
+        identity in proptest::collection::vec(statement(), 1..4),
+        boundary in proptest::option::of(proptest::collection::vec(statement(), 1..3)),
+        action in "[ab]{1,3}",
+        resource in "[ab]{1,3}",
+    ) {
+        let limits = [Grant::new("s3:a*", "arn:aws:s3:::a*")];
+        let identity = document(&json!(identity));
+        let boundary = boundary.map(|statements| document(&json!(statements)));
+        let found = grants_beyond(&[&identity], boundary.as_ref(), &limits);
+        let (action, resource) = (format!("s3:{action}"), format!("arn:aws:s3:::{resource}"));
+        let request = Request::new(&action, &resource).in_context(Context::new());
+        let allowed = evaluate(&request, &[&identity], boundary.as_ref()).is_allowed();
+        let asked = Grant::new(&action, &resource);
+        let touching = || found.iter().filter(|found| found.touches(&asked));
+        let outside = !(action.starts_with("s3:a") && resource.starts_with("arn:aws:s3:::a"));
+        if allowed && outside {
+            prop_assert!(touching().next().is_some());
+        }
+        if touching().any(|found| found.certainty == Certainty::Surely) {
+            prop_assert!(allowed);
+        }
+    }
+}
