@@ -5,18 +5,22 @@
 
 mod adoption;
 mod arn;
+mod attestation;
 mod binding;
 mod boundary;
+mod capability;
 mod cluster;
 mod decision;
 mod desired;
 mod drift;
 mod event;
+mod held;
 mod invalid;
 mod names;
 mod observed;
 mod ownership;
 mod plan;
+mod reach;
 mod region;
 mod request;
 mod role_policy;
@@ -27,11 +31,16 @@ mod tags;
 
 pub use adoption::{Claimed, NotAdoptable, claimed_by, spec_of};
 pub use arn::{IamArn, IamResource};
+pub use attestation::{Attestation, Finding, FindingCode, Fitness, Purpose, Width, attest};
 pub use binding::{
     Binding, BindingId, Drift, DriftKind, Failure, FailureCode, Generation, Mode, ProfileRecord,
     Receipt, RoleRecord, State, UnknownWord,
 };
 pub use boundary::BoundaryArn;
+pub use capability::{
+    Feature, FeatureReport, Need, Recommendation, Standing, Status, needs, recommend, report,
+    role_arn, standing_by_documents, statements_to_add,
+};
 pub use cluster::ClusterName;
 pub use decision::{
     Deletion, DeletionRefusal, IfMatch, Intent, PutRefusal, Verdict, decide_delete, decide_put,
@@ -40,6 +49,7 @@ pub use decision::{
 pub use desired::{Desired, DesiredProfile, DesiredRole};
 pub use drift::drift;
 pub use event::{Actor, Event, EventAction, SequencedEvent};
+pub use held::{HeldPolicy, HeldRole, PolicyName};
 pub use invalid::{Invalid, InvalidKind};
 pub use names::{
     MAX_ROLE_NAME, Namespace, ProfileName, ResourcePath, RoleName, RolePrefix, resource_name,
@@ -47,6 +57,7 @@ pub use names::{
 pub use observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
 pub use ownership::{Foreign, Ownership};
 pub use plan::{Obstacle, Plan, Stage, plan, plan_repair};
+pub use reach::{Access, AreaAccess, Reach, SecretAccess, WideGrant, reach};
 pub use region::{AccountId, Partition, Region, Scope};
 pub use request::{Defaults, PassThroughRole, RoleRequest};
 pub use role_policy::{

@@ -70,6 +70,22 @@ impl Defaults {
         })
     }
 
+    /// All roles that may be passed, the default one among them, each once.
+    pub fn listed_roles(&self) -> Vec<PassThroughRole> {
+        let mut listed = self.pass_through_roles.clone();
+        let default = self.iam_role.iter();
+        let unlisted =
+            default.filter(|role| !listed.iter().any(|entry| entry.role.same_role(role)));
+        let unlisted: Vec<PassThroughRole> = unlisted
+            .map(|role| PassThroughRole {
+                role: role.clone(),
+                instance_profile: None,
+            })
+            .collect();
+        listed.extend(unlisted);
+        listed
+    }
+
     /// Whether a request may name this boundary.
     pub fn allows_boundary(&self, wanted: &BoundaryArn) -> bool {
         self.permissions_boundary

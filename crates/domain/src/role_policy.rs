@@ -4,7 +4,7 @@ use engine_roles_policy::{
     Document, Excess, Grant, Kind, PolicyError, Scope as Reach, Statement, grants_within,
 };
 
-use crate::{ClusterName, Partition, RoleSpec, Scope, SecretName, Secrets};
+use crate::{ClusterName, Partition, Region, RoleSpec, Scope, SecretName, Secrets};
 
 /// The name of the one inline policy of a created role.
 pub const INLINE_POLICY_NAME: &str = "engine-access";
@@ -13,7 +13,7 @@ pub const INLINE_POLICY_NAME: &str = "engine-access";
 /// Source: IAM user guide, "IAM and AWS STS quotas".
 pub const INLINE_POLICY_LIMIT: usize = 10_240;
 
-const READ_SECRET: &str = "secretsmanager:GetSecretValue";
+pub(crate) const READ_SECRET: &str = "secretsmanager:GetSecretValue";
 
 /// What Session Manager's agent needs, kept as the document that administrators see too.
 const SESSION_MANAGER: &str = include_str!("../../../policies/session-manager.json");
@@ -89,6 +89,30 @@ pub fn role_policy(
         });
     }
     Ok(document)
+}
+
+/// The ARN, or the pattern of ARNs, of an engine's secrets.
+pub(crate) fn secret_arn(region: &Region, scope: &Scope, cluster: &str, secret: &str) -> String {
+    let (partition, account) = (scope.partition, &scope.account);
+    format!(
+        "arn:{partition}:secretsmanager:{region}:{account}:secret:compute-engine/{cluster}/{secret}"
+    )
+}
+
+/// The most that the role of a binding with this spec may have.
+pub(crate) fn engine_limits(spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Vec<Grant> {
+    let own = secret_arn(&spec.region, scope, cluster.as_str(), "*");
+    let mut limits = vec![Grant::new(READ_SECRET, own)];
+    if spec.session_manager {
+        limits.extend(session_manager_limits());
+    }
+    limits
+}
+
+/// What Session Manager's document grants.
+pub(crate) fn session_manager_limits() -> Vec<Grant> {
+    let statements = session_manager().unwrap_or_default();
+    statements.iter().flat_map(grants_of).collect()
 }
 
 // Each action of the administrator's document with each of its resources.

@@ -1,6 +1,6 @@
 //! Who we are at AWS.
 
-use engine_roles_domain::{AccountId, Partition, Scope};
+use engine_roles_domain::{AccountId, Partition, RoleName, Scope};
 
 use crate::client::call;
 use crate::error::CallKind;
@@ -17,12 +17,50 @@ pub enum CallerError {
     Unreadable,
 }
 
+/// Who we are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Account and partition.
+    pub scope: Scope,
+    /// The ARN of our identity: a role's session, or a user.
+    pub arn: String,
+}
+
+impl Caller {
+    /// The name of the role whose session we are; none for a user.
+    pub fn role_name(&self) -> Option<RoleName> {
+        let (_, session) = self.arn.split_once(":assumed-role/")?;
+        let (role, _) = session.split_once('/')?;
+        RoleName::parse(role).ok()
+    }
+
+    /// The ARN of the role or user whose policies count. A session's ARN says nothing of its
+    /// role's path, so a role is taken to have none.
+    pub fn principal_arn(&self) -> String {
+        match self.role_name() {
+            Some(role) => {
+                let Scope { account, partition } = &self.scope;
+                format!("arn:{partition}:iam::{account}:role/{role}")
+            }
+            None => self.arn.clone(),
+        }
+    }
+}
+
 impl Iam {
     /// Account and partition of our own identity, by STS; needs no permission.
     ///
     /// # Errors
-    /// When STS does not answer, or answers what can't be read.
+    /// As [`Iam::caller`].
     pub async fn caller_scope(&self) -> Result<Scope, CallerError> {
+        self.caller().await.map(|caller| caller.scope)
+    }
+
+    /// Our own identity, by STS; needs no permission.
+    ///
+    /// # Errors
+    /// When STS does not answer, or answers what can't be read.
+    pub async fn caller(&self) -> Result<Caller, CallerError> {
         let request = self.sts.get_caller_identity();
         let answer = call(
             "GetCallerIdentity",
@@ -36,8 +74,11 @@ impl Iam {
             .and_then(|text| AccountId::parse(text).ok());
         let partition = answer.arn().and_then(|arn| arn.split(':').nth(1));
         let partition = partition.and_then(Partition::parse);
-        match (account, partition) {
-            (Some(account), Some(partition)) => Ok(Scope { account, partition }),
+        match (account, partition, answer.arn) {
+            (Some(account), Some(partition), Some(arn)) => Ok(Caller {
+                scope: Scope { account, partition },
+                arn,
+            }),
             _ => Err(CallerError::Unreadable),
         }
     }

@@ -8,11 +8,13 @@ mod apply;
 mod caller;
 mod client;
 mod error;
+mod held;
 mod listing;
 mod observe;
+mod permissions;
 
 pub use apply::Applied;
-pub use caller::CallerError;
+pub use caller::{Caller, CallerError};
 pub use client::{Endpoint, Iam, IamConfig};
 pub use error::{ErrorKind, IamError};
 pub use listing::{Listed, RolePage, Room};

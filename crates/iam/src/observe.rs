@@ -93,7 +93,7 @@ impl Iam {
         Ok(Some(role))
     }
 
-    async fn role(&self, name: &RoleName) -> Result<Option<ObservedRole>, IamError> {
+    pub(crate) async fn role(&self, name: &RoleName) -> Result<Option<ObservedRole>, IamError> {
         let request = self.client.get_role().role_name(name.as_str());
         let target = format!("role {name}");
         let answer =
@@ -187,7 +187,7 @@ impl Iam {
         }))
     }
 
-    async fn inline_names(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
+    pub(crate) async fn inline_names(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
         let target = format!("role {role}");
         let (mut names, mut marker) = (Vec::new(), None);
         loop {
@@ -202,7 +202,7 @@ impl Iam {
         }
     }
 
-    async fn attached_arns(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
+    pub(crate) async fn attached_arns(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
         let target = format!("role {role}");
         let (mut arns, mut marker) = (Vec::new(), None);
         loop {

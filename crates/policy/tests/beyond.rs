@@ -116,7 +116,7 @@ fn a_deny_takes_away_all_some_or_nothing() {
 
 #[test]
 fn what_is_beyond_is_asked_for_an_area() {
-    let granted = document(json!([allow(
+    let granted = document(&json!([allow(
         "secretsmanager:*",
         "arn:aws:secretsmanager:*:*:secret:pro*"
     )]));

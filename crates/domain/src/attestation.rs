@@ -1,0 +1,310 @@
+//! Whether a role that the administrator prepared serves, and how wide it is.
+
+use std::collections::BTreeSet;
+
+use engine_roles_policy::{Decision, Document, Grant, Kind, Principal, Request, evaluate_trust};
+use serde::{Deserialize, Serialize};
+
+use crate::reach::{Documents, WideGrant, node_context, wanted_secrets};
+use crate::role_policy::{READ_SECRET, secret_arn, session_manager_limits};
+use crate::{Access, ClusterName, HeldRole, Region, RoleSpec, Scope};
+
+/// Whether a role serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fitness {
+    /// EC2 can carry it, and it can read the secrets.
+    Fit,
+    /// It certainly does not serve.
+    Unfit,
+    /// Something that matters can't be known by this identity.
+    Indeterminate,
+    /// IAM was not asked: the administrator's word counts.
+    Declared,
+}
+
+/// How wide a role is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "width", rename_all = "snake_case")]
+pub enum Width {
+    /// It can read no engine's secrets.
+    Nothing,
+    /// The secrets of these clusters alone.
+    Clusters {
+        /// Their names, as the policies write them.
+        clusters: BTreeSet<String>,
+    },
+    /// Every cluster's secrets.
+    AllClusters,
+    /// More than engines' secrets.
+    Beyond,
+    /// It is not known.
+    Unknown,
+}
+
+/// One thing found out about a role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What kind.
+    pub code: FindingCode,
+    /// A sentence for the administrator.
+    pub detail: String,
+}
+
+/// The kinds of what is found out about a prepared role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingCode {
+    /// It is not there.
+    RoleAbsent,
+    /// It could not be read.
+    RoleUnread,
+    /// EC2 may not assume it.
+    TrustRefusesEc2,
+    /// Whether EC2 may assume it hangs on something unknown.
+    TrustUncertain,
+    /// A secret can't be read.
+    SecretRefused,
+    /// Whether a secret can be read hangs on something unknown.
+    SecretUncertain,
+    /// One of its policies could not be read.
+    PolicyUnread,
+    /// It reaches every cluster's secrets, as a role for any cluster has to.
+    ReachesAllClusters,
+    /// It reaches more than engines' secrets.
+    ReachesBeyond,
+}
+
+/// What is said about a prepared role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attestation {
+    /// Whether it serves.
+    pub fitness: Fitness,
+    /// How wide it is.
+    #[serde(flatten)]
+    pub width: Width,
+    /// Its permissions boundary.
+    pub boundary: Option<String>,
+    /// Why, each in a sentence.
+    pub findings: Vec<Finding>,
+    /// What it grants beyond engines' secrets.
+    #[serde(default, skip_deserializing)]
+    pub beyond: Vec<WideGrant>,
+}
+
+impl Attestation {
+    /// Of a role that IAM says is not there.
+    pub fn absent(name: &str) -> Self {
+        let detail = format!("role {name} is not there");
+        Self::bare(Fitness::Unfit, FindingCode::RoleAbsent, detail)
+    }
+
+    /// Of a role that could not be read.
+    pub fn unread(reason: String) -> Self {
+        Self::bare(Fitness::Indeterminate, FindingCode::RoleUnread, reason)
+    }
+
+    /// Of a role by the administrator's word alone.
+    pub fn declared(reason: String) -> Self {
+        Self::bare(Fitness::Declared, FindingCode::RoleUnread, reason)
+    }
+
+    fn bare(fitness: Fitness, code: FindingCode, detail: String) -> Self {
+        Self {
+            fitness,
+            width: Width::Unknown,
+            boundary: None,
+            findings: vec![Finding { code, detail }],
+            beyond: Vec::new(),
+        }
+    }
+
+    /// Its reasons in one line.
+    pub fn reasons(&self) -> String {
+        let details = self.findings.iter().map(|finding| finding.detail.as_str());
+        details.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// What a prepared role is to serve.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose<'a> {
+    /// The engine of this cluster, with this spec.
+    Cluster(&'a ClusterName, &'a RoleSpec),
+    /// Any engine of this region.
+    Any(&'a Region),
+}
+
+/// Attests a role from the documents that it holds.
+///
+/// A secret's own resource policy may allow what the role's policies do not say; that is not
+/// looked at, so "refused" here means by the role's own documents.
+pub fn attest(role: &HeldRole, scope: &Scope, purpose: Purpose<'_>) -> Attestation {
+    let documents = Documents::of(role);
+    let (width, beyond) = width(&documents, scope);
+    let mut findings = vec![];
+    let mut worst = Fitness::Fit;
+    let mut find = |fitness, code, detail: String| {
+        worst = worse(worst, fitness);
+        findings.push(Finding { code, detail });
+    };
+    trust_findings(role, scope, &mut find);
+    for (arn, access) in secrets(&documents, role, scope, purpose, &width) {
+        match access {
+            Access::Allowed { .. } => {}
+            Access::Denied { by } => {
+                let by = by.map_or_else(
+                    || "no policy of the role allows it".to_owned(),
+                    |by| format!("{by} denies it"),
+                );
+                let detail = format!("{READ_SECRET} on {arn} is refused: {by}");
+                find(Fitness::Unfit, FindingCode::SecretRefused, detail);
+            }
+            Access::Indeterminate { because } => {
+                let because = because.join("; ");
+                let detail =
+                    format!("whether {READ_SECRET} on {arn} is allowed is not known: {because}");
+                find(Fitness::Indeterminate, FindingCode::SecretUncertain, detail);
+            }
+        }
+    }
+    for reason in &documents.unread {
+        find(Fitness::Fit, FindingCode::PolicyUnread, reason.clone());
+    }
+    match &width {
+        Width::AllClusters => {
+            let detail = "it reaches every cluster's secrets, as a role for any cluster has to";
+            find(
+                Fitness::Fit,
+                FindingCode::ReachesAllClusters,
+                detail.to_owned(),
+            );
+        }
+        Width::Beyond => {
+            let first = beyond.first();
+            let detail = first.map_or_else(String::new, |grant| {
+                format!(
+                    "it reaches more than engines' secrets: {} grants {} on {}",
+                    grant.by, grant.action, grant.resource
+                )
+            });
+            find(Fitness::Fit, FindingCode::ReachesBeyond, detail);
+        }
+        Width::Nothing | Width::Clusters { .. } | Width::Unknown => {}
+    }
+    Attestation {
+        fitness: worst,
+        width,
+        boundary: role.boundary.as_ref().map(|held| match &held.name {
+            crate::PolicyName::Inline(name) | crate::PolicyName::Managed(name) => name.clone(),
+        }),
+        findings,
+        beyond,
+    }
+}
+
+fn worse(one: Fitness, other: Fitness) -> Fitness {
+    match (one, other) {
+        (Fitness::Unfit, _) | (_, Fitness::Unfit) => Fitness::Unfit,
+        (Fitness::Indeterminate, _) | (_, Fitness::Indeterminate) => Fitness::Indeterminate,
+        _ => Fitness::Fit,
+    }
+}
+
+fn trust_findings(
+    role: &HeldRole,
+    scope: &Scope,
+    find: &mut impl FnMut(Fitness, FindingCode, String),
+) {
+    let principal = scope.partition.ec2_principal();
+    let text = role.trust.as_deref().unwrap_or_default();
+    let trust = match Document::parse(Kind::Trust, text) {
+        Ok(trust) => trust,
+        Err(error) => {
+            let detail = format!("the trust policy is not understood: {error}");
+            return find(Fitness::Indeterminate, FindingCode::TrustUncertain, detail);
+        }
+    };
+    let request = Request::assume_role(Principal::service(principal))
+        .in_context(engine_roles_policy::Context::partial());
+    match evaluate_trust(&request, &trust) {
+        Decision::Allowed { .. } => {}
+        Decision::Denied { .. } | Decision::NotAllowed => {
+            let detail = format!("its trust policy does not let {principal} assume it");
+            find(Fitness::Unfit, FindingCode::TrustRefusesEc2, detail);
+        }
+        Decision::Indeterminate { missing } => {
+            let missing: Vec<String> = missing.into_iter().collect();
+            let detail = format!(
+                "whether {principal} may assume it hangs on {}",
+                missing.join(", ")
+            );
+            find(Fitness::Indeterminate, FindingCode::TrustUncertain, detail);
+        }
+    }
+}
+
+/// Access to the secrets that the purpose needs. For any engine: to one that stands for all, or,
+/// where the role is for certain clusters, to theirs.
+fn secrets(
+    documents: &Documents<'_>,
+    role: &HeldRole,
+    scope: &Scope,
+    purpose: Purpose<'_>,
+    width: &Width,
+) -> Vec<(String, Access)> {
+    let (region, arns) = match purpose {
+        Purpose::Cluster(cluster, spec) => (&spec.region, wanted_secrets(spec, scope, cluster)),
+        Purpose::Any(region) => {
+            let clusters: Vec<&str> = match width {
+                Width::Clusters { clusters } => clusters.iter().map(String::as_str).collect(),
+                _ => vec!["some-cluster"],
+            };
+            let arns = clusters
+                .into_iter()
+                .map(|cluster| secret_arn(region, scope, cluster, "some-secret-AbCdEf"));
+            (region, arns.collect())
+        }
+    };
+    let context = node_context(role, scope, region.as_str());
+    let decide = |arn: String| {
+        let access = documents.decide(READ_SECRET, &arn, context.clone());
+        (arn, access)
+    };
+    arns.into_iter().map(decide).collect()
+}
+
+fn width(documents: &Documents<'_>, scope: &Scope) -> (Width, Vec<WideGrant>) {
+    let mut limits = session_manager_limits();
+    let (partition, account) = (scope.partition, &scope.account);
+    let engines = format!("arn:{partition}:secretsmanager:*:{account}:secret:compute-engine/*");
+    limits.push(Grant::new(READ_SECRET, engines));
+    let beyond: Vec<WideGrant> = documents
+        .beyond(&limits)
+        .into_iter()
+        .map(|(_, told)| told)
+        .collect();
+    if !beyond.is_empty() {
+        return (Width::Beyond, beyond);
+    }
+    if !documents.unread.is_empty() {
+        return (Width::Unknown, beyond);
+    }
+    let readable = documents.readable_secrets();
+    let clusters: Option<BTreeSet<String>> = readable.iter().map(|arn| cluster_of(arn)).collect();
+    let width = match clusters {
+        Some(clusters) if clusters.is_empty() => Width::Nothing,
+        Some(clusters) => Width::Clusters { clusters },
+        None => Width::AllClusters,
+    };
+    (width, beyond)
+}
+
+// The one cluster whose secrets the pattern is about; none where a wildcard may stand for it.
+fn cluster_of(pattern: &str) -> Option<String> {
+    let (_, rest) = pattern.split_once(":secret:compute-engine/")?;
+    let (cluster, _) = rest.split_once('/')?;
+    ClusterName::parse(cluster)
+        .ok()
+        .map(|name| name.to_string())
+}

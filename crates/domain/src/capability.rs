@@ -1,0 +1,426 @@
+//! What the service's own identity must be allowed to do for each of its features, and what
+//! follows from what it is.
+
+use std::collections::BTreeMap;
+
+use engine_roles_policy::Context;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::reach::Documents;
+use crate::{Access, Defaults, HeldRole, Mode, Namespace, OWNERSHIP_TAGS, RoleReference, Scope};
+
+/// A part of the service that needs permissions of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feature {
+    /// A role, its policy and its instance profile are made for each cluster.
+    Create,
+    /// What was made is removed.
+    Teardown,
+    /// A prepared role is passed in an instance profile of its own.
+    PassThrough,
+    /// Tags that a change drops are taken off.
+    DropTags,
+    /// Managed policies that others attached are detached at a teardown.
+    DetachPolicies,
+    /// Prepared roles are attested.
+    Attestation,
+    /// What no record knows is found.
+    Orphans,
+    /// One listing checks all roles.
+    BulkSweep,
+    /// A full account is known before a creation starts.
+    Quota,
+}
+
+impl Feature {
+    /// All features, those that the service lives by first.
+    pub const ALL: [Self; 9] = [
+        Self::Create,
+        Self::Teardown,
+        Self::PassThrough,
+        Self::DropTags,
+        Self::DetachPolicies,
+        Self::Attestation,
+        Self::Orphans,
+        Self::BulkSweep,
+        Self::Quota,
+    ];
+
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Teardown => "teardown",
+            Self::PassThrough => "pass_through",
+            Self::DropTags => "drop_tags",
+            Self::DetachPolicies => "detach_policies",
+            Self::Attestation => "attestation",
+            Self::Orphans => "orphans",
+            Self::BulkSweep => "bulk_sweep",
+            Self::Quota => "quota",
+        }
+    }
+}
+
+/// One thing that the service's identity must be allowed to do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Need {
+    /// The action, as `iam:CreateRole`.
+    pub action: &'static str,
+    /// The pattern of the resources that it is done to.
+    pub resource: String,
+    /// The condition keys that the service's request has and that a policy may ask for.
+    pub keys: BTreeMap<String, String>,
+}
+
+impl Need {
+    /// A resource that stands for all that the pattern matches.
+    pub fn sample(&self) -> String {
+        match self.resource.as_str() {
+            "*" => "*".to_owned(),
+            pattern => pattern.replace('*', "some-cluster"),
+        }
+    }
+}
+
+/// What is known of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Our identity may.
+    Allowed,
+    /// AWS refuses it.
+    Refused,
+    /// It is not known, for this reason.
+    Unknown(String),
+}
+
+/// Whether a feature works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// All that it needs is allowed.
+    Works,
+    /// Something is refused.
+    Missing,
+    /// Nothing is known to be refused, and not all is known to be allowed.
+    Unknown,
+    /// The configuration has no use for it.
+    Unused,
+}
+
+/// What is known of a feature.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FeatureReport {
+    /// The feature.
+    pub feature: Feature,
+    /// Whether it works.
+    pub status: Status,
+    /// The actions that are refused.
+    pub missing: Vec<&'static str>,
+    /// The actions of which it is not known.
+    pub unknown: Vec<&'static str>,
+    /// The statements that would add what is missing.
+    pub statements: Vec<Value>,
+    /// Why it is not known.
+    pub reasons: Vec<String>,
+}
+
+/// All that the features need, by feature.
+pub fn needs(
+    feature: Feature,
+    namespace: &Namespace,
+    scope: &Scope,
+    defaults: &Defaults,
+) -> Vec<Need> {
+    let (partition, account) = (scope.partition, &scope.account);
+    let path = namespace.path();
+    let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
+    let (role, profile) = (ours("role"), ours("instance-profile"));
+    let need = |action, resource: &str| Need {
+        action,
+        resource: resource.to_owned(),
+        keys: BTreeMap::new(),
+    };
+    let all = |actions: &[&'static str], resource: &str| -> Vec<Need> {
+        actions
+            .iter()
+            .map(|action| need(action, resource))
+            .collect()
+    };
+    let pass = |resource: &str| Need {
+        keys: [(
+            "iam:PassedToService".to_owned(),
+            partition.ec2_principal().to_owned(),
+        )]
+        .into(),
+        ..need("iam:PassRole", resource)
+    };
+    let prepared = || prepared_roles(defaults, scope);
+    let in_profiles = |passed: Vec<Need>| {
+        let tagged = ["iam:CreateInstanceProfile", "iam:TagInstanceProfile"];
+        let tagged = tagged.map(|action| need(action, &profile).tagged(namespace));
+        let plain = all(
+            &["iam:AddRoleToInstanceProfile", "iam:GetInstanceProfile"],
+            &profile,
+        );
+        tagged
+            .into_iter()
+            .chain(plain)
+            .chain(passed)
+            .collect::<Vec<_>>()
+    };
+    match feature {
+        Feature::Create => {
+            let boundary = defaults
+                .permissions_boundary
+                .as_ref()
+                .map(ToString::to_string);
+            let on_role = [
+                need("iam:CreateRole", &role)
+                    .tagged(namespace)
+                    .bounded(boundary.clone()),
+                need("iam:TagRole", &role).tagged(namespace),
+                need("iam:PutRolePolicy", &role).bounded(boundary),
+                need("iam:GetRole", &role),
+                need("iam:GetRolePolicy", &role),
+            ];
+            on_role
+                .into_iter()
+                .chain(in_profiles(vec![pass(&role)]))
+                .collect()
+        }
+        Feature::Teardown => {
+            let mut needs = all(
+                &[
+                    "iam:DeleteRolePolicy",
+                    "iam:DeleteRole",
+                    "iam:ListRolePolicies",
+                    "iam:ListAttachedRolePolicies",
+                    "iam:ListInstanceProfilesForRole",
+                ],
+                &role,
+            );
+            needs.extend(all(
+                &[
+                    "iam:RemoveRoleFromInstanceProfile",
+                    "iam:DeleteInstanceProfile",
+                ],
+                &profile,
+            ));
+            needs
+        }
+        Feature::PassThrough => {
+            let made = defaults.listed_roles().into_iter();
+            let made = made.filter(|entry| entry.instance_profile.is_none());
+            let passed: Vec<Need> = made
+                .map(|entry| pass(&role_arn(&entry.role, scope)))
+                .collect();
+            if passed.is_empty() {
+                return Vec::new();
+            }
+            let mut needs = in_profiles(passed);
+            needs.extend(all(
+                &[
+                    "iam:RemoveRoleFromInstanceProfile",
+                    "iam:DeleteInstanceProfile",
+                ],
+                &profile,
+            ));
+            needs
+        }
+        Feature::DropTags => {
+            let mut needs = all(&["iam:UntagRole"], &role);
+            needs.extend(all(&["iam:UntagInstanceProfile"], &profile));
+            needs
+        }
+        Feature::DetachPolicies => all(&["iam:DetachRolePolicy"], &role),
+        Feature::Attestation => {
+            let read = [
+                "iam:GetRole",
+                "iam:GetRolePolicy",
+                "iam:ListRolePolicies",
+                "iam:ListAttachedRolePolicies",
+            ];
+            let roles = prepared();
+            if roles.is_empty() {
+                return Vec::new();
+            }
+            let mut needs: Vec<Need> = roles.iter().flat_map(|arn| all(&read, arn)).collect();
+            let policies = format!("arn:{partition}:iam::{account}:policy/*");
+            needs.extend(all(&["iam:GetPolicy", "iam:GetPolicyVersion"], &policies));
+            needs
+        }
+        Feature::Orphans => all(&["iam:ListRoles", "iam:ListInstanceProfiles"], "*"),
+        Feature::BulkSweep => all(&["iam:GetAccountAuthorizationDetails"], "*"),
+        Feature::Quota => all(&["iam:GetAccountSummary"], "*"),
+    }
+}
+
+impl Need {
+    fn tagged(mut self, namespace: &Namespace) -> Self {
+        let tags = [
+            (OWNERSHIP_TAGS[0], "engine-roles".to_owned()),
+            (OWNERSHIP_TAGS[1], namespace.to_string()),
+        ];
+        let tags = tags.map(|(key, value)| (format!("aws:RequestTag/{key}"), value));
+        self.keys.extend(tags);
+        self
+    }
+
+    fn bounded(mut self, boundary: Option<String>) -> Self {
+        self.keys
+            .extend(boundary.map(|arn| ("iam:PermissionsBoundary".to_owned(), arn)));
+        self
+    }
+}
+
+fn prepared_roles(defaults: &Defaults, scope: &Scope) -> Vec<String> {
+    let listed = defaults.listed_roles().into_iter();
+    listed.map(|entry| role_arn(&entry.role, scope)).collect()
+}
+
+/// A role's ARN; one that is known by its name alone is taken to have no path.
+pub fn role_arn(role: &RoleReference, scope: &Scope) -> String {
+    match role.arn() {
+        Some(arn) => arn.to_string(),
+        None => format!(
+            "arn:{}:iam::{}:role/{}",
+            scope.partition,
+            scope.account,
+            role.name()
+        ),
+    }
+}
+
+/// What the documents of our own role say about a need.
+pub fn standing_by_documents(role: &HeldRole, scope: &Scope, need: &Need) -> Standing {
+    let documents = Documents::of(role);
+    let context = Context::partial()
+        .with("aws:PrincipalAccount", scope.account.as_str())
+        .with("aws:SecureTransport", "true");
+    let context = match &role.role.arn {
+        Some(arn) => context.with("aws:PrincipalArn", arn),
+        None => context,
+    };
+    let context = need
+        .keys
+        .iter()
+        .fold(context, |context, (key, value)| context.with(key, value));
+    match documents.decide(need.action, &need.sample(), context) {
+        Access::Allowed { .. } => Standing::Allowed,
+        Access::Denied { .. } => Standing::Refused,
+        Access::Indeterminate { because } => Standing::Unknown(because.join("; ")),
+    }
+}
+
+/// What is known of a feature, from what is known of its needs.
+pub fn report(
+    feature: Feature,
+    needs: &[Need],
+    standing: impl Fn(&Need) -> Standing,
+) -> FeatureReport {
+    let (mut missing, mut unknown, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    let mut refused = Vec::new();
+    for need in needs {
+        match standing(need) {
+            Standing::Allowed => {}
+            Standing::Refused => {
+                missing.push(need.action);
+                refused.push(need);
+            }
+            Standing::Unknown(reason) => {
+                unknown.push(need.action);
+                reasons.push(reason);
+            }
+        }
+    }
+    missing.dedup();
+    unknown.dedup();
+    reasons.sort();
+    reasons.dedup();
+    FeatureReport {
+        feature,
+        status: match (needs.is_empty(), missing.is_empty(), unknown.is_empty()) {
+            (true, ..) => Status::Unused,
+            (_, false, _) => Status::Missing,
+            (_, true, false) => Status::Unknown,
+            (_, true, true) => Status::Works,
+        },
+        statements: statements_to_add(&refused),
+        missing,
+        unknown,
+        reasons,
+    }
+}
+
+/// The statements that would allow these needs: one for each set of condition keys and kind of
+/// resource.
+pub fn statements_to_add(needs: &[&Need]) -> Vec<Value> {
+    let mut groups: BTreeMap<(&str, &BTreeMap<String, String>), Vec<&str>> = BTreeMap::new();
+    for need in needs {
+        let group = groups.entry((&need.resource, &need.keys)).or_default();
+        if !group.contains(&need.action) {
+            group.push(need.action);
+        }
+    }
+    let statements = groups.into_iter().map(|((resource, keys), actions)| {
+        let mut statement = json!({"Effect": "Allow", "Action": actions, "Resource": [resource]});
+        if !keys.is_empty() {
+            statement["Condition"] = json!({ "StringEquals": keys });
+        }
+        statement
+    });
+    statements.collect()
+}
+
+/// What an administrator had best do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recommendation {
+    /// The mode that fits this identity.
+    pub mode: Option<Mode>,
+    /// What to attach to what, or to configure.
+    pub advice: String,
+}
+
+/// What follows from the features for the administrator.
+pub fn recommend(reports: &[FeatureReport]) -> Recommendation {
+    let status = |feature| {
+        let found = reports.iter().find(|report| report.feature == feature);
+        found.map_or(Status::Unused, |report| report.status)
+    };
+    let (create, teardown, pass) = (
+        status(Feature::Create),
+        status(Feature::Teardown),
+        status(Feature::PassThrough),
+    );
+    let (mode, advice) = match (create, teardown, pass) {
+        (Status::Works, Status::Works, _) => (
+            Some(Mode::Create),
+            "This identity may create a role for each engine: leave the default IAM role blank.",
+        ),
+        (Status::Missing, _, Status::Works) | (_, Status::Missing, Status::Works) => (
+            Some(Mode::PassThrough),
+            "This identity may not create and remove roles, but pass the prepared one: name it as \
+             the default IAM role (ENGINE_ROLES_DEFAULT_IAM_ROLE).",
+        ),
+        (Status::Missing, _, _) | (_, Status::Missing, _) => (
+            None,
+            "This identity may not create and remove roles. Either attach engine-role-service.json \
+             (or ai-unlimited-workspaces.json) to it, or have an administrator prepare an engine \
+             role from ai-unlimited-engine.json with engine-trust.json, name it in \
+             ENGINE_ROLES_PASS_THROUGH_ROLES, and attach \
+             ai-unlimited-without-iam-role-permissions.json to this identity.",
+        ),
+        _ => (
+            None,
+            "Not all is known: allow iam:SimulatePrincipalPolicy on this identity's own role to \
+             have it said for certain; what AWS refuses in the course of work is remembered here.",
+        ),
+    };
+    Recommendation {
+        mode,
+        advice: advice.to_owned(),
+    }
+}

@@ -1,0 +1,184 @@
+//! What our own identity may do, found without changing anything.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::types::{
+    ContextEntry, ContextKeyTypeEnum, EntityType, PolicyEvaluationDecisionType,
+};
+use engine_roles_domain::{INLINE_POLICY_NAME, Need, RoleName, Standing};
+
+use crate::client::call;
+use crate::error::CallKind;
+use crate::{ErrorKind, Iam, IamError};
+
+impl Iam {
+    /// Asks IAM's simulator what a principal may do, one call for all needs of the same resource
+    /// and condition keys. The answers are in the order of the needs.
+    ///
+    /// # Errors
+    /// When a call fails; the simulator itself may be refused.
+    pub async fn simulate(
+        &self,
+        principal: &str,
+        needs: &[Need],
+    ) -> Result<Vec<Standing>, IamError> {
+        let mut groups: BTreeMap<(String, &BTreeMap<String, String>), Vec<&Need>> = BTreeMap::new();
+        for need in needs {
+            let group = groups.entry((need.sample(), &need.keys)).or_default();
+            group.push(need);
+        }
+        let mut decided = BTreeMap::new();
+        for ((resource, keys), group) in groups {
+            let mut actions: Vec<String> =
+                group.iter().map(|need| need.action.to_owned()).collect();
+            actions.sort();
+            actions.dedup();
+            for (action, standing) in self
+                .simulate_at(principal, &resource, keys, actions)
+                .await?
+            {
+                let same = group
+                    .iter()
+                    .filter(|need| need.action.eq_ignore_ascii_case(&action));
+                decided.extend(same.map(|need| (*need, standing.clone())));
+            }
+        }
+        let unsaid = || Standing::Unknown("IAM's simulator did not say".to_owned());
+        let standings = needs.iter();
+        let standings = standings.map(|need| decided.get(need).cloned().unwrap_or_else(unsaid));
+        Ok(standings.collect())
+    }
+
+    async fn simulate_at(
+        &self,
+        principal: &str,
+        resource: &str,
+        keys: &BTreeMap<String, String>,
+        actions: Vec<String>,
+    ) -> Result<Vec<(String, Standing)>, IamError> {
+        let action = "SimulatePrincipalPolicy";
+        let entries = keys.iter().map(|(key, value)| {
+            ContextEntry::builder()
+                .context_key_name(key)
+                .context_key_values(value)
+                .context_key_type(ContextKeyTypeEnum::String)
+                .build()
+        });
+        let entries: Vec<ContextEntry> = entries.collect();
+        let mut found = Vec::new();
+        let mut marker: Option<String> = None;
+        loop {
+            let request = self
+                .client
+                .simulate_principal_policy()
+                .policy_source_arn(principal)
+                .set_action_names(Some(actions.clone()))
+                .resource_arns(resource)
+                .set_context_entries(Some(entries.clone()))
+                .set_marker(marker.take());
+            let page = call(action, CallKind::Read, principal, request.send()).await?;
+            for result in page.evaluation_results.unwrap_or_default() {
+                let standing = match result.eval_decision {
+                    PolicyEvaluationDecisionType::Allowed => Standing::Allowed,
+                    _ if !result.missing_context_values().is_empty() => {
+                        let missing = result.missing_context_values().join(", ");
+                        Standing::Unknown(format!("it hangs on {missing}"))
+                    }
+                    _ => Standing::Refused,
+                };
+                found.push((result.eval_action_name, standing));
+            }
+            match page.marker.filter(|_| page.is_truncated) {
+                Some(next) => marker = Some(next),
+                None => return Ok(found),
+            }
+        }
+    }
+
+    /// Makes a read to see whether it is allowed: an answer that the thing is not there is one.
+    /// None for an action that is no read, or not one of this service's.
+    pub async fn try_read(&self, action: &str, name: &RoleName) -> Option<Standing> {
+        let name = name.as_str();
+        let target = format!("role {name}");
+        let read = CallKind::Read;
+        let outcome = match action {
+            "iam:GetRole" => {
+                let request = self.client.get_role().role_name(name);
+                call("GetRole", read, &target, request.send())
+                    .await
+                    .map(drop)
+            }
+            "iam:GetRolePolicy" => {
+                let request = self.client.get_role_policy().role_name(name);
+                let request = request.policy_name(INLINE_POLICY_NAME);
+                call("GetRolePolicy", read, &target, request.send())
+                    .await
+                    .map(drop)
+            }
+            "iam:ListRolePolicies" => {
+                let request = self.client.list_role_policies().role_name(name);
+                call("ListRolePolicies", read, &target, request.send())
+                    .await
+                    .map(drop)
+            }
+            "iam:ListAttachedRolePolicies" => {
+                let request = self.client.list_attached_role_policies().role_name(name);
+                call("ListAttachedRolePolicies", read, &target, request.send())
+                    .await
+                    .map(drop)
+            }
+            "iam:ListInstanceProfilesForRole" => {
+                let request = self
+                    .client
+                    .list_instance_profiles_for_role()
+                    .role_name(name);
+                call("ListInstanceProfilesForRole", read, &target, request.send())
+                    .await
+                    .map(drop)
+            }
+            "iam:GetInstanceProfile" => {
+                let request = self
+                    .client
+                    .get_instance_profile()
+                    .instance_profile_name(name);
+                call("GetInstanceProfile", read, &target, request.send())
+                    .await
+                    .map(drop)
+            }
+            "iam:ListRoles" => {
+                let request = self.client.list_roles().max_items(1);
+                call("ListRoles", read, "the account", request.send())
+                    .await
+                    .map(drop)
+            }
+            "iam:ListInstanceProfiles" => {
+                let request = self.client.list_instance_profiles().max_items(1);
+                call("ListInstanceProfiles", read, "the account", request.send())
+                    .await
+                    .map(drop)
+            }
+            "iam:GetAccountSummary" => self.room().await.map(drop),
+            "iam:GetAccountAuthorizationDetails" => {
+                let request = self.client.get_account_authorization_details();
+                let request = request.filter(EntityType::Role).max_items(1);
+                call(
+                    "GetAccountAuthorizationDetails",
+                    read,
+                    "the account",
+                    request.send(),
+                )
+                .await
+                .map(drop)
+            }
+            _ => return None,
+        };
+        Some(match outcome {
+            Ok(()) => Standing::Allowed,
+            Err(error) => match error.kind {
+                ErrorKind::Absent => Standing::Allowed,
+                ErrorKind::Denied => Standing::Refused,
+                _ => Standing::Unknown(error.describe()),
+            },
+        })
+    }
+}
