@@ -10,7 +10,9 @@ use engine_roles_domain::{
     Binding, DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, ModeSpec, PutRefusal,
     RolePolicyError,
 };
-use engine_roles_provisioner::{ProvisionError, TeardownError};
+use engine_roles_provisioner::{
+    AccessError, CallerError, ProvisionError, ScopeError, TeardownError,
+};
 use engine_roles_store::StoreError;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -341,6 +343,7 @@ impl From<PutRefusal> for Problem {
                 );
                 Self::internal()
             }
+            PutRefusal::RoleUnfit { .. } => Self::new(Code::PassThroughRoleUnfit, detail),
             PutRefusal::OtherAccount { .. } => Self::new(Code::IamUnavailable, detail),
         }
     }
@@ -355,16 +358,48 @@ impl From<ProvisionError> for Problem {
             ProvisionError::OtherAccount { .. } => {
                 Self::new(Code::IamUnavailable, failed.to_string())
             }
-            ProvisionError::Scope(cause) => {
-                error!(
-                    error = &cause as &dyn std::error::Error,
-                    "STS failed a request"
-                );
-                Self::new(
-                    Code::IamUnavailable,
-                    "STS does not say in which account this service works; nothing was changed",
-                )
-            }
+            ProvisionError::Scope(cause) => cause.into(),
+        }
+    }
+}
+
+impl From<CallerError> for Problem {
+    fn from(failed: CallerError) -> Self {
+        error!(
+            error = &failed as &dyn std::error::Error,
+            "STS failed a request"
+        );
+        Self::new(
+            Code::IamUnavailable,
+            "STS does not say in which account this service works; nothing was changed",
+        )
+    }
+}
+
+impl From<ScopeError> for Problem {
+    fn from(failed: ScopeError) -> Self {
+        match failed {
+            ScopeError::Scope(cause) => cause.into(),
+            ScopeError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(failed: AccessError) -> Self {
+        let detail = failed.to_string();
+        match failed {
+            AccessError::NoRole(_) | AccessError::NotShown(_) => Self::new(Code::NotFound, detail),
+            AccessError::Busy => Self::new(Code::IamUnavailable, detail),
+            AccessError::Iam(cause) => match cause.missing_permission {
+                Some(ref permission) => {
+                    let mut problem = Self::new(Code::MissingPermission, cause.describe());
+                    problem.0.missing_permissions = vec![permission.clone()];
+                    problem
+                }
+                None => Self::new(Code::IamUnavailable, cause.describe()),
+            },
+            AccessError::Store(store) => store.into(),
         }
     }
 }

@@ -4,15 +4,18 @@
 //! handler parses, makes one call into the provisioner, and maps the answer. One file per
 //! resource; one table of errors.
 
+mod access;
 mod audit;
 mod auth;
 mod binding;
+mod capabilities;
 mod clusters;
 mod conditions;
 mod error;
 mod health;
 mod metrics;
 mod openapi;
+mod pass_through_roles;
 mod plan;
 mod request_body;
 mod request_context;

@@ -16,7 +16,10 @@ use utoipa_axum::routes;
 use crate::auth::{self, Authentication};
 use crate::error::{Code, Problem};
 use crate::metrics::MetricsHandle;
-use crate::{audit, clusters, error, health, metrics, openapi, plan, request_context, role};
+use crate::{
+    access, audit, capabilities, clusters, error, health, metrics, openapi, pass_through_roles,
+    plan, request_context, role,
+};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -73,6 +76,9 @@ pub(crate) fn keyed() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(role::put, role::get, role::delete))
         .routes(routes!(plan::post))
+        .routes(routes!(access::get))
+        .routes(routes!(pass_through_roles::list))
+        .routes(routes!(capabilities::get))
         .routes(routes!(clusters::list))
         .routes(routes!(audit::list))
 }

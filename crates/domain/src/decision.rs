@@ -61,6 +61,14 @@ pub enum PutRefusal {
     /// The policy can't be written.
     #[error("the role's policy can't be written")]
     Policy(#[source] RolePolicyError),
+    /// The administrator's role does not serve.
+    #[error("the role {role} does not serve: {reasons}")]
+    RoleUnfit {
+        /// The role.
+        role: RoleReference,
+        /// Why not.
+        reasons: String,
+    },
     /// The live binding was made in another account.
     #[error("the cluster's role was made in account {made}, and this service now works in {now}")]
     OtherAccount {

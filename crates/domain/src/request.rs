@@ -26,6 +26,16 @@ pub struct RoleRequest {
     pub tags: Option<Tags>,
 }
 
+impl RoleRequest {
+    /// Whether a new binding by this request may pass a prepared role.
+    pub fn may_pass(&self, defaults: &Defaults) -> bool {
+        match self.mode {
+            Some(mode) => mode == Mode::PassThrough,
+            None => self.iam_role.is_some() || defaults.iam_role.is_some(),
+        }
+    }
+}
+
 /// A role that the administrator prepared, as the configuration lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassThroughRole {

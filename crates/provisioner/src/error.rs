@@ -1,7 +1,7 @@
-//! Why a request to provision changes nothing.
+//! Why a request changes nothing, or is told nothing.
 
-use engine_roles_domain::{PutRefusal, Scope};
-use engine_roles_iam::{CallerError, Room};
+use engine_roles_domain::{PutRefusal, RoleName, Scope, State};
+use engine_roles_iam::{CallerError, IamError, Room};
 use engine_roles_store::StoreError;
 
 /// Why a request to provision or to plan changes nothing.
@@ -24,6 +24,37 @@ pub enum ProvisionError {
     /// The account has no room.
     #[error("the account holds {} of {} roles and {} of {} instance profiles", .0.roles, .0.roles_quota, .0.profiles, .0.profiles_quota)]
     Full(Room),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why it can't be told what is asked about this account.
+#[derive(Debug, thiserror::Error)]
+pub enum ScopeError {
+    /// It is not known in which account we are.
+    #[error("it is not known in which AWS account this service works")]
+    Scope(#[from] CallerError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why it can't be told what a cluster's role reaches.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// The cluster has no role now.
+    #[error("the cluster has no role: its state is {0}")]
+    NoRole(State),
+    /// IAM does not show the role.
+    #[error("IAM does not show the role {0}")]
+    NotShown(RoleName),
+    /// The account's call budget is used up.
+    #[error("the account's call budget is used up for now")]
+    Busy,
+    /// IAM failed, or refused.
+    #[error("the role could not be read")]
+    Iam(#[from] IamError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,18 +5,21 @@
 //! records. Requests, retries, crashes and drift all take it; HTTP and SQL stay outside.
 
 mod absent;
+mod access;
+mod attestation;
 mod backoff;
 mod budget;
 mod bulk;
+mod capabilities;
 mod check;
 mod error;
 mod orphans;
+mod permissions;
 mod present;
 mod preview;
 mod provision;
 mod read;
 mod reconciler;
-mod refusals;
 mod scope;
 mod service;
 mod settings;
@@ -26,13 +29,16 @@ mod upkeep;
 mod waiting;
 mod worker;
 
+pub use access::AccessReport;
+pub use attestation::AttestedRole;
+pub use capabilities::Capabilities;
 pub use engine_roles_iam::{CallerError, IamError};
 pub use engine_roles_store::BudgetLimits;
-pub use error::ProvisionError;
+pub use error::{AccessError, ProvisionError, ScopeError};
 pub use orphans::OrphanError;
 pub use preview::{Basis, Preview, PreviewStep};
 pub use provision::{Answer, Request};
 pub use read::Health;
 pub use service::Provisioner;
-pub use settings::{DriftMode, OrphanMode, Settings};
+pub use settings::{AttestationMode, DriftMode, OrphanMode, Settings};
 pub use teardown::TeardownError;

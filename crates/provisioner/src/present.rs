@@ -57,7 +57,7 @@ impl Worker<'_> {
         self.adopt(&observed);
         // A plan that makes nothing has seen all there can be.
         self.unseen &= plan.stages.iter().flatten().any(Step::creates);
-        if self.inner.refusals.is_create_role_refused() {
+        if self.inner.permissions.is_create_role_refused() {
             plan = plan.role_first();
         }
         let mut usable_later = false;
@@ -127,18 +127,9 @@ impl Worker<'_> {
     async fn judge(&self, stage: &[Step], results: &[Result<Applied, IamError>]) -> StageOutcome {
         let (mut look, mut later) = (false, None);
         for (step, result) in stage.iter().zip(results) {
-            let created_role = matches!(step, Step::CreateRole { .. });
-            let Err(error) = result else {
-                if created_role {
-                    self.inner.refusals.create_role_allowed();
-                }
-                continue;
-            };
+            let Err(error) = result else { continue };
             match (error.kind, step) {
                 (ErrorKind::Denied, _) => {
-                    if created_role {
-                        self.inner.refusals.create_role_refused();
-                    }
                     return StageOutcome::Refused(Box::new(self.denied(error)));
                 }
                 // A 5xx is an answer, but doesn't say that nothing was done; and IAM is in trouble.

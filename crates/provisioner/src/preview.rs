@@ -1,9 +1,9 @@
 //! What a request would do: the plan, without a change.
 
 use engine_roles_domain::{
-    Binding, BindingId, ClusterName, Desired, Intent, MAX_ROLE_NAME, Mode, Observed, PutRefusal,
-    RoleRequest, RoleSpec, State, Step, as_written, decide_put, plan, secret_warnings,
-    trust_policy,
+    Attestation, Binding, BindingId, ClusterName, Desired, Fitness, Intent, MAX_ROLE_NAME, Mode,
+    Observed, PutRefusal, RoleRequest, RoleSpec, State, Step, as_written, decide_put, plan,
+    secret_warnings, trust_policy,
 };
 use engine_roles_iam::{Depth, Target};
 use serde_json::Value;
@@ -72,6 +72,7 @@ impl Provisioner {
         let scope = scope.map_err(ProvisionError::Scope)?;
         let latest = inner.store.latest(cluster).await?;
         let intent = decide_put(cluster, latest.as_ref(), wanted, defaults, &scope, None)?;
+        let mut attestation = None;
         let (word, binding, basis) = match (intent, latest) {
             (Intent::Change(spec), Some(live)) => (
                 "change",
@@ -84,6 +85,7 @@ impl Provisioner {
             ),
             (Intent::Unchanged, Some(live)) => ("unchanged", live, Basis::Observed),
             (Intent::New(spec) | Intent::Change(spec), _) => {
+                attestation = inner.attest_for(cluster, &spec, &scope).await?;
                 let binding = unborn(cluster, inner.store.namespace(), scope, spec);
                 ("new", binding, Basis::Nothing)
             }
@@ -100,6 +102,8 @@ impl Provisioner {
             .into_iter()
             .map(|found| found.warning)
             .collect();
+        let doubts = attestation.filter(|said: &Attestation| said.fitness != Fitness::Fit);
+        warnings.extend(doubts.map(|said| format!("iam_role: {}", said.reasons())));
         let plan = match plan(&binding, &desired, &observed) {
             Ok(plan) => plan,
             Err(obstacle) => {

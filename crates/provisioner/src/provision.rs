@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::{
-    Actor, Binding, BindingId, ClusterName, Generation, IfMatch, RoleRequest, Verdict, decide_put,
-    verdict,
+    Actor, Binding, BindingId, ClusterName, Generation, IfMatch, Intent, RoleRequest, Verdict,
+    decide_put, verdict,
 };
 use engine_roles_store::{Change, Declaration, Declared, StoreError};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::attestation::refuse_unfit;
 use crate::service::Inner;
 use crate::worker::{self, Cause};
 use crate::{ProvisionError, Provisioner};
@@ -69,11 +70,22 @@ impl Provisioner {
                 return Err(ProvisionError::Full(room));
             }
         }
+        let decide = |latest: Option<&Binding>| {
+            decide_put(cluster, latest, wanted, defaults, &scope, request.if_match)
+        };
+        let mut attestation = None;
+        if wanted.may_pass(defaults) {
+            let latest = inner.store.latest(cluster).await?;
+            if let Intent::New(spec) = decide(latest.as_ref())? {
+                attestation = inner.attest_for(cluster, &spec, &scope).await?;
+            }
+        }
         let declaration = request.declaration(cluster);
+        let mode = inner.settings.attestation;
         let declared = inner
             .store
             .declare_role(&declaration, &scope, |latest| {
-                decide_put(cluster, latest, wanted, defaults, &scope, request.if_match)
+                refuse_unfit(mode, decide(latest)?, attestation.as_ref())
             })
             .await??;
         Ok(inner.follow(declared, request).await?)

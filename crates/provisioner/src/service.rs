@@ -11,8 +11,10 @@ use tracing::warn;
 
 use crate::Settings;
 use crate::budget::Budget;
+use crate::capabilities::Found;
+use crate::permissions::Permissions;
 use crate::read::Liveness;
-use crate::refusals::Refusals;
+
 use crate::scope::ScopeSource;
 use crate::upkeep::Upkeep;
 use crate::waiting::Waiting;
@@ -28,7 +30,8 @@ pub(crate) struct Inner {
     pub(crate) iam: Iam,
     pub(crate) settings: Settings,
     pub(crate) scope: ScopeSource,
-    pub(crate) refusals: Refusals,
+    pub(crate) permissions: Permissions,
+    pub(crate) found: Found,
     pub(crate) waiting: Waiting,
     pub(crate) budget: Budget,
     pub(crate) upkeep: Upkeep,
@@ -47,7 +50,8 @@ impl Provisioner {
                 store,
                 iam,
                 settings,
-                refusals: Refusals::default(),
+                permissions: Permissions::default(),
+                found: Found::default(),
                 waiting: Waiting::default(),
                 upkeep: Upkeep::default(),
                 liveness: Liveness::default(),

@@ -54,6 +54,30 @@ impl FromStr for OrphanMode {
     }
 }
 
+/// What is done about a prepared role that does not serve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AttestationMode {
+    /// It is not passed to a new engine.
+    #[default]
+    Enforce,
+    /// It is passed, and the log says so.
+    Warn,
+    /// Nobody looks.
+    Off,
+}
+
+impl FromStr for AttestationMode {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "enforce" => Ok(Self::Enforce),
+            "warn" => Ok(Self::Warn),
+            "off" => Ok(Self::Off),
+            _ => Err("must be enforce, warn or off".to_owned()),
+        }
+    }
+}
+
 /// The provisioner's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -65,6 +89,8 @@ pub struct Settings {
     pub drift: DriftMode,
     /// What is done about what ended lives have left.
     pub orphans: OrphanMode,
+    /// What is done about a prepared role that does not serve.
+    pub attestation: AttestationMode,
     /// How fast the account may be called, reads and writes each.
     pub call_limits: BudgetLimits,
     /// How often an active binding is checked, spread out.

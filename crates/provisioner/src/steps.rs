@@ -56,6 +56,7 @@ impl Inner {
                 return Err(IamError::not_sent(step.action(), &step.target()));
             }
             let result = self.iam.apply(step).await;
+            self.permissions.note_step(step, &result);
             tries += 1;
             let Err(error) = &result else { return result };
             if error.kind == ErrorKind::Throttled {

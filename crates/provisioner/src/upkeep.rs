@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::budget::Urgency;
 use crate::service::Inner;
-use crate::settings::{DriftMode, OrphanMode};
+use crate::settings::{AttestationMode, DriftMode, OrphanMode};
 
 /// How many orphans of ended lives one pass has removed.
 const ORPHANS_A_PASS: usize = 50;
@@ -21,6 +21,8 @@ const ORPHANS_A_PASS: usize = 50;
 const ROOM_FRESH: Duration = Duration::from_mins(5);
 /// How long upkeep waits for its call budget before it leaves it for the next time.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How often it is looked whether the account is known, before the first look.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
 
 /// What upkeep knows, for operators.
 #[derive(Debug, Default)]
@@ -89,6 +91,12 @@ impl Upkeep {
 /// Goes round until the service stops.
 pub(crate) async fn run(inner: Arc<Inner>) {
     let interval = inner.settings.reconcile_interval;
+    if let Err(error) = inner.look_around().await {
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "the first look could not be recorded"
+        );
+    }
     while !inner.stop.is_cancelled() {
         if let Err(error) = inner.upkeep_once(interval).await {
             warn!(
@@ -113,6 +121,26 @@ impl Inner {
         Ok(elsewhere > 0)
     }
 
+    /// The first look after a start: what our identity may do, whether the prepared roles serve,
+    /// and how much room there is.
+    async fn look_around(&self) -> Result<(), StoreError> {
+        while self.scope.known().is_none() {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            let _ = tokio::time::timeout(FIRST_LOOK, self.stop.cancelled()).await;
+        }
+        match self.ground().await {
+            Ok(ground) => self.tell(&ground),
+            Err(error) => warn!(
+                error = &error as &dyn std::error::Error,
+                "could not find out what this identity may do"
+            ),
+        }
+        self.look_at_room().await;
+        self.attest_all().await
+    }
+
     async fn upkeep_once(&self, interval: Duration) -> Result<(), StoreError> {
         let Some(scope) = self.scope.known() else {
             return Ok(());
@@ -123,8 +151,12 @@ impl Inner {
             // Whatever stands in this account may be another installation's.
             return Ok(());
         }
-        if self.room_is_due(interval) && self.may_read(1).await {
+        if self.room_is_due() && self.may_read(1).await {
             self.look_at_room().await;
+        }
+        let attests = self.settings.attestation != AttestationMode::Off;
+        if attests && self.store.claim_sweep("attestation", interval).await? {
+            self.attest_all().await?;
         }
         let drift = self.settings.drift != DriftMode::Off;
         // Twice as often as each binding is checked by itself: so that none comes due.
@@ -138,12 +170,10 @@ impl Inner {
         Ok(())
     }
 
-    // The first look comes an interval after the start, as the first sweep does: a service that
-    // was just started has better things to do with its calls.
-    fn room_is_due(&self, interval: Duration) -> bool {
+    fn room_is_due(&self) -> bool {
         let mut known = self.upkeep.lock();
         let tried = *known.room_tried.get_or_insert_with(Instant::now);
-        let due = tried.elapsed() >= interval.min(ROOM_FRESH);
+        let due = tried.elapsed() >= ROOM_FRESH / 2;
         if due {
             known.room_tried = Some(Instant::now());
         }

@@ -141,6 +141,7 @@ fn settings() -> Settings {
         scope: None,
         drift: DriftMode::Repair,
         orphans: OrphanMode::Off,
+        attestation: AttestationMode::Off,
         call_limits: BudgetLimits {
             rate: 100_000.0,
             burst: 100_000.0,

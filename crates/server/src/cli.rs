@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine_roles_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,8 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Bring the database schema up to date, and end
     Migrate(MigrateArgs),
+    /// Find out what this identity may do, without changing anything, and what is missing
+    Check(CheckArgs),
     /// Roles and instance profiles under our path that no record knows
     Orphans(OrphansArgs),
     /// Print the OpenAPI document
@@ -39,6 +41,26 @@ pub struct MigrateArgs {
     database: DatabaseArgs,
     #[command(flatten)]
     log: LogArgs,
+}
+
+/// What `check` needs.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+    /// The service's own settings.
+    #[command(flatten)]
+    pub(crate) serve: Box<ServeArgs>,
+}
+
+/// How something is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For a reader.
+    Text,
+    /// For a program.
+    Json,
 }
 
 /// What `orphans` needs.
@@ -79,6 +101,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Migrate(args) => {
             telemetry::start(&args.log);
             migrate(&args)
+        }
+        Command::Check(args) => {
+            args.serve.start_logging();
+            crate::check::run(&args)
         }
         Command::Orphans(args) => {
             args.serve.start_logging();

@@ -10,7 +10,7 @@ use engine_roles_domain::{
     AccountId, BoundaryArn, Defaults, Invalid, Namespace, PassThroughRole, ProfileName, Region,
     RolePrefix, RoleReference, Tags,
 };
-use engine_roles_provisioner::{BudgetLimits, DriftMode, OrphanMode};
+use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode};
 use engine_roles_store::{Store, StoreConfig, StoreError};
 
 use crate::telemetry::{self, LogArgs};
@@ -116,6 +116,10 @@ pub struct ServeArgs {
     /// What is done about what lives that are over have left: `remove`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_ORPHANS", default_value = "remove")]
     pub orphans: OrphanMode,
+    /// What is done about a prepared role that does not serve: `enforce` (it is not passed to a
+    /// new engine), `warn` or `off`
+    #[arg(long, env = "ENGINE_ROLES_ATTESTATION", default_value = "enforce")]
+    pub attestation: AttestationMode,
     /// How many calls a second the AWS account may get from all replicas, reads and writes each;
     /// halved where AWS throttles
     #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
@@ -189,6 +193,7 @@ pub struct Config {
     pub(crate) defaults: Defaults,
     pub(crate) drift: DriftMode,
     pub(crate) orphans: OrphanMode,
+    pub(crate) attestation: AttestationMode,
     pub(crate) call_limits: BudgetLimits,
     pub(crate) reconcile_interval: Duration,
     pub(crate) poll_interval: Duration,
@@ -242,6 +247,7 @@ impl Config {
             defaults: defaults(args)?,
             drift: args.drift,
             orphans: args.orphans,
+            attestation: args.attestation,
             call_limits: BudgetLimits {
                 rate: args.call_rate,
                 burst: f64::from(args.call_burst),

@@ -3,6 +3,7 @@
 //! The wall exists so that environment variables, signals and the order of start and stop are
 //! known in one place. It decides nothing about roles.
 
+mod check;
 mod cli;
 mod config;
 mod openapi;

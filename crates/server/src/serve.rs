@@ -153,6 +153,7 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
         defaults,
         drift: config.drift,
         orphans: config.orphans,
+        attestation: config.attestation,
         call_limits: config.call_limits,
         reconcile_interval: config.reconcile_interval,
         poll_interval: config.poll_interval,

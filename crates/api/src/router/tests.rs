@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engine_roles_domain::{Defaults, InvalidKind, Namespace, Partition, RolePrefix, Scope, Tags};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
-use engine_roles_provisioner::{DriftMode, OrphanMode, Settings};
+use engine_roles_provisioner::{AttestationMode, DriftMode, OrphanMode, Settings};
 use engine_roles_store::{BudgetLimits, Store, StoreConfig};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
@@ -64,6 +64,7 @@ fn settings() -> Settings {
         }),
         drift: DriftMode::Off,
         orphans: OrphanMode::Off,
+        attestation: AttestationMode::Off,
         call_limits: BudgetLimits {
             rate: 10.0,
             burst: 10.0,

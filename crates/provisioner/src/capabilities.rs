@@ -1,0 +1,232 @@
+//! What this service's identity may do, and what is missing for which feature.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::{
+    Feature, FeatureReport, Need, Recommendation, RoleName, Scope, Standing, Status, needs,
+    recommend, report, standing_by_documents,
+};
+use engine_roles_iam::{Caller, CallerError, ErrorKind, IamError};
+use tokio::sync::Mutex;
+use tracing::info;
+
+use crate::Provisioner;
+use crate::service::Inner;
+
+/// For how long an answer is given again.
+const FRESH: Duration = Duration::from_mins(5);
+/// A role that nobody has, to read: an answer that it is not there shows that reading is allowed.
+const NOBODYS_ROLE: &str = "engine-roles-permission-probe";
+
+/// What this service's identity may do.
+#[derive(Clone, Debug)]
+pub struct Capabilities {
+    /// The ARN of the identity.
+    pub identity: String,
+    /// How it was found: `simulated` by IAM, `evaluated` from the identity's own policies,
+    /// `probed` by reads that change nothing, `remembered` from earlier work.
+    pub found_by: Vec<&'static str>,
+    /// When.
+    pub found_at: DateTime<Utc>,
+    /// By feature.
+    pub features: Vec<FeatureReport>,
+    /// What the administrator had best do.
+    pub recommendation: Recommendation,
+}
+
+/// What was found last, without what work has shown since.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    last: Mutex<Option<(Instant, Arc<Ground>)>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ground {
+    caller: Caller,
+    found_by: Vec<&'static str>,
+    found_at: DateTime<Utc>,
+    standings: BTreeMap<Need, Standing>,
+}
+
+impl Provisioner {
+    /// What this service's identity may do, found without changing anything. What was looked up
+    /// is good for five minutes; what AWS allowed or refused in the course of work counts at once.
+    ///
+    /// # Errors
+    /// When STS does not say who we are.
+    pub async fn capabilities(&self) -> Result<Capabilities, CallerError> {
+        let ground = self.inner.ground().await?;
+        Ok(self.inner.assemble(&ground))
+    }
+}
+
+impl Inner {
+    /// What is known without work's lessons, looked up where it is old.
+    pub(crate) async fn ground(&self) -> Result<Arc<Ground>, CallerError> {
+        // Whoever comes while somebody looks waits for what is found.
+        let mut last = self.found.last.lock().await;
+        if let Some((at, found)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(found));
+        }
+        let found = Arc::new(Box::pin(self.look()).await?);
+        *last = Some((Instant::now(), Arc::clone(&found)));
+        Ok(found)
+    }
+
+    /// Says in the log what is missing of what the service lives by.
+    pub(crate) fn tell(&self, ground: &Ground) {
+        let found = self.assemble(ground);
+        for report in found
+            .features
+            .iter()
+            .filter(|report| report.status == Status::Missing)
+        {
+            let feature = report.feature.as_str();
+            let missing = report.missing.join(", ");
+            info!(
+                feature,
+                missing, "this identity lacks permissions for a feature"
+            );
+        }
+        info!(
+            identity = found.identity,
+            advice = found.recommendation.advice,
+            "looked at what this identity may do"
+        );
+    }
+
+    async fn look(&self) -> Result<Ground, CallerError> {
+        let caller = self.iam.caller().await?;
+        let needs = self.needs(&caller.scope).into_iter();
+        let needs: Vec<Need> = needs.flat_map(|(_, needs)| needs).collect();
+        let mut standings = BTreeMap::new();
+        let mut found_by = Vec::new();
+        match Box::pin(self.by_policies(&caller, &needs)).await {
+            Ok((how, found)) => {
+                found_by.push(how);
+                standings.extend(needs.into_iter().zip(found));
+            }
+            Err(reason) => {
+                let unknown = Standing::Unknown(reason);
+                standings.extend(needs.into_iter().map(|need| (need, unknown.clone())));
+            }
+        }
+        if self.probe(&mut standings).await {
+            found_by.push("probed");
+        }
+        Ok(Ground {
+            caller,
+            found_by,
+            found_at: Utc::now(),
+            standings,
+        })
+    }
+
+    fn needs(&self, scope: &Scope) -> Vec<(Feature, Vec<Need>)> {
+        let namespace = self.store.namespace();
+        let of = |feature| needs(feature, namespace, scope, &self.settings.defaults);
+        Feature::ALL.map(|feature| (feature, of(feature))).into()
+    }
+
+    /// By IAM's simulator, or else by the policies of our own role; or why neither can be asked.
+    async fn by_policies(
+        &self,
+        caller: &Caller,
+        needs: &[Need],
+    ) -> Result<(&'static str, Vec<Standing>), String> {
+        let own = match caller.role_name() {
+            Some(name) => self.iam.held_role(&name).await.map_err(|error| why(&error)),
+            None => Err("the identity is not a role".to_owned()),
+        };
+        let known = own.as_ref().ok().and_then(Option::as_ref);
+        let principal = known.and_then(|own| own.role.arn.clone());
+        let principal = principal.unwrap_or_else(|| caller.principal_arn());
+        let refused = match self.iam.simulate(&principal, needs).await {
+            Ok(standings) => return Ok(("simulated", standings)),
+            Err(error) => why(&error),
+        };
+        match own {
+            Ok(Some(own)) => {
+                let standings = needs
+                    .iter()
+                    .map(|need| standing_by_documents(&own, &caller.scope, need));
+                Ok(("evaluated", standings.collect()))
+            }
+            Ok(None) => Err(format!(
+                "{refused}; IAM does not show the identity's own role"
+            )),
+            Err(unread) => Err(format!("{refused}; its own role: {unread}")),
+        }
+    }
+
+    /// Tries the reads of which nothing is known yet. Whether there were any.
+    async fn probe(&self, standings: &mut BTreeMap<Need, Standing>) -> bool {
+        let account = self.scope.known().map(|scope| &scope.account);
+        let made = match account {
+            Some(account) => self.store.some_created_role(account).await.ok().flatten(),
+            None => None,
+        };
+        let made = made.unwrap_or_else(|| NOBODYS_ROLE.to_owned());
+        let unknown: Vec<Need> = standings
+            .iter()
+            .filter(|(_, standing)| matches!(standing, Standing::Unknown(_)))
+            .map(|(need, _)| need.clone())
+            .collect();
+        let mut probed = false;
+        for need in unknown {
+            let ours = need.resource.ends_with('*');
+            let name = need.resource.rsplit('/').next().filter(|_| !ours);
+            let Ok(name) = RoleName::parse(name.unwrap_or(&made)) else {
+                continue;
+            };
+            if let Some(standing) = self.iam.try_read(need.action, &name).await {
+                probed = true;
+                standings.insert(need, standing);
+            }
+        }
+        probed
+    }
+
+    fn assemble(&self, ground: &Ground) -> Capabilities {
+        let remembered = Cell::new(false);
+        let standing = |need: &Need| match self.permissions.met(need) {
+            Some(allowed) => {
+                remembered.set(true);
+                if allowed {
+                    Standing::Allowed
+                } else {
+                    Standing::Refused
+                }
+            }
+            None => match ground.standings.get(need) {
+                Some(standing) => standing.clone(),
+                None => Standing::Unknown("it was not looked at".to_owned()),
+            },
+        };
+        let needs = self.needs(&ground.caller.scope).into_iter();
+        let features: Vec<FeatureReport> = needs
+            .map(|(feature, needs)| report(feature, &needs, standing))
+            .collect();
+        let remembered = remembered.get().then_some("remembered");
+        Capabilities {
+            identity: ground.caller.arn.clone(),
+            found_by: ground.found_by.iter().copied().chain(remembered).collect(),
+            found_at: ground.found_at,
+            recommendation: recommend(&features),
+            features,
+        }
+    }
+}
+
+fn why(error: &IamError) -> String {
+    match (error.kind, &error.missing_permission) {
+        (ErrorKind::Denied, Some(permission)) => format!("{permission} is refused"),
+        _ => error.describe(),
+    }
+}

@@ -1,0 +1,78 @@
+//! The command `check`: what this service's identity may do, and what is missing.
+
+use engine_roles_domain::{Feature, Status};
+use engine_roles_provisioner::Capabilities;
+use serde_json::json;
+
+use crate::cli::{CheckArgs, Format};
+use crate::config::Config;
+use crate::serve::assemble;
+
+/// Looks without changing anything, and prints what it finds.
+///
+/// # Errors
+/// When STS does not answer, or neither way to give an engine its role works.
+pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
+    let config = Config::for_command(&args.serve)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let found = runtime.block_on(async {
+        let (_, provisioner) = assemble(config).await?;
+        let found = Box::pin(provisioner.capabilities()).await?;
+        Ok::<_, anyhow::Error>(found)
+    })?;
+    match args.format {
+        Format::Text => print!("{}", text(&found)),
+        Format::Json => println!("{}", serde_json::to_string_pretty(&as_json(&found))?),
+    }
+    let is_missing = |feature| {
+        let report = found
+            .features
+            .iter()
+            .find(|report| report.feature == feature);
+        report.is_none_or(|report| matches!(report.status, Status::Missing | Status::Unused))
+    };
+    let creates = !is_missing(Feature::Create) && !is_missing(Feature::Teardown);
+    if !creates && is_missing(Feature::PassThrough) {
+        anyhow::bail!("neither creating roles nor passing a prepared one works with this identity");
+    }
+    Ok(())
+}
+
+fn text(found: &Capabilities) -> String {
+    let mut lines = vec![
+        format!("identity: {}", found.identity),
+        format!("found by: {}", found.found_by.join(", ")),
+        String::new(),
+    ];
+    for report in &found.features {
+        let status = json!(report.status);
+        lines.push(format!(
+            "{:<16} {}",
+            report.feature.as_str(),
+            status.as_str().unwrap_or_default()
+        ));
+        for (word, actions) in [("missing", &report.missing), ("not known", &report.unknown)] {
+            if !actions.is_empty() {
+                lines.push(format!("    {word}: {}", actions.join(", ")));
+            }
+        }
+        lines.extend(report.reasons.iter().map(|reason| format!("    {reason}")));
+        let statements = report.statements.iter();
+        lines.extend(statements.map(|statement| format!("    add: {statement}")));
+    }
+    lines.push(String::new());
+    lines.push(found.recommendation.advice.clone());
+    lines.join("\n") + "\n"
+}
+
+fn as_json(found: &Capabilities) -> serde_json::Value {
+    json!({
+        "identity": found.identity,
+        "found_by": found.found_by,
+        "found_at": found.found_at,
+        "features": found.features,
+        "recommendation": found.recommendation,
+    })
+}

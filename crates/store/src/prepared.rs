@@ -1,0 +1,135 @@
+//! Roles that the administrator prepared, as IAM last showed them.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::{AccountId, HeldRole, RoleReference};
+use serde_json::Value;
+
+use crate::row::to_json;
+use crate::{Store, StoreError};
+
+/// What is recorded of a prepared role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreparedRole {
+    /// The role with its documents; none where IAM said that it is not there. Nothing where it
+    /// was never read.
+    pub reading: Option<Option<HeldRole>>,
+    /// When that was read.
+    pub read_at: Option<DateTime<Utc>>,
+    /// Whether that is recent enough to go by.
+    pub fresh: bool,
+    /// Why it could not be read when that was last tried.
+    pub unread: Option<String>,
+    /// When that was last tried.
+    pub tried_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// What is recorded of a prepared role; `fresh` says whether it was read within `age`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn prepared_role(
+        &self,
+        account: &AccountId,
+        role: &RoleReference,
+        age: Duration,
+    ) -> Result<Option<PreparedRole>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT held, read_at, unread, tried_at,
+                      COALESCE(read_at > service_now() - make_interval(secs => $4), false)
+                          AS "fresh!"
+               FROM prepared_roles WHERE namespace = $1 AND account_id = $2 AND role = $3"#,
+            self.namespace.as_str(),
+            account.as_str(),
+            role.to_string(),
+            age.as_secs_f64(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(PreparedRole {
+            // What an older version wrote and this one can't read counts as never read.
+            reading: row
+                .held
+                .and_then(|held| serde_json::from_value::<Option<HeldRole>>(held).ok()),
+            read_at: row.read_at,
+            fresh: row.fresh,
+            unread: row.unread,
+            tried_at: row.tried_at,
+        }))
+    }
+
+    /// Records what IAM showed of a prepared role; none where it is not there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn record_reading(
+        &self,
+        account: &AccountId,
+        role: &RoleReference,
+        held: Option<&HeldRole>,
+    ) -> Result<(), StoreError> {
+        let held = held.map_or(Value::Null, to_json);
+        sqlx::query!(
+            "INSERT INTO prepared_roles (namespace, account_id, role, held, read_at, tried_at)
+             SELECT $1, $2, $3, $4, now, now FROM service_now() AS now
+             ON CONFLICT (namespace, account_id, role) DO UPDATE
+             SET held = $4, read_at = EXCLUDED.read_at, unread = NULL,
+                 tried_at = EXCLUDED.tried_at",
+            self.namespace.as_str(),
+            account.as_str(),
+            role.to_string(),
+            held,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Records that a prepared role could not be read. What was read before stays.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn record_unread(
+        &self,
+        account: &AccountId,
+        role: &RoleReference,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO prepared_roles (namespace, account_id, role, unread, tried_at)
+             VALUES ($1, $2, $3, $4, service_now())
+             ON CONFLICT (namespace, account_id, role) DO UPDATE
+             SET unread = $4, tried_at = EXCLUDED.tried_at",
+            self.namespace.as_str(),
+            account.as_str(),
+            role.to_string(),
+            reason,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The name of a live role that this service made, if there is one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn some_created_role(
+        &self,
+        account: &AccountId,
+    ) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query!(
+            "SELECT resource_name FROM bindings
+             WHERE namespace = $1 AND account_id = $2 AND state = 'active' AND mode = 'create'
+             ORDER BY created_at LIMIT 1",
+            self.namespace.as_str(),
+            account.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| row.resource_name))
+    }
+}
