@@ -369,6 +369,17 @@ const SERVICE: (&str, &str) = (
     "arn:aws:iam::123456789012:role/engine-roles-service",
 );
 
+/// What the simulator says to two actions of the service.
+async fn simulated(iam: &Caller) -> Vec<String> {
+    let params = [
+        SERVICE,
+        ("ActionNames.member.1", "iam:SimulatePrincipalPolicy"),
+        ("ActionNames.member.2", "iam:DeleteRole"),
+    ];
+    let answer = iam.call("SimulatePrincipalPolicy", &params).await.ok();
+    answer.texts("SimulatePrincipalPolicyResult/EvaluationResults/member/EvalDecision")
+}
+
 #[tokio::test]
 async fn a_simulation_is_decided_by_whose_policies_it_shows() {
     let (_sandbox, iam) = under(json!([allow("iam:SimulatePrincipalPolicy", ROLE)])).await;
@@ -399,5 +410,29 @@ async fn a_simulation_is_decided_by_whose_policies_it_shows() {
     assert_eq!(
         outcome(&iam, action, &simulate(SERVICE.1)).await,
         "AccessDenied"
+    );
+}
+
+#[tokio::test]
+async fn the_services_own_identity_is_simulated_by_the_policy_that_decides_its_calls() {
+    let (_sandbox, iam) = under(json!([
+        allow("iam:Simulate*", "*"),
+        allow("iam:GetRole", "*")
+    ]))
+    .await;
+    assert_eq!(simulated(&iam).await, ["allowed", "implicitDeny"]);
+    let named = [("RoleName", "engine-roles-service")];
+    assert_eq!(
+        outcome(&iam, "GetRole", &named).await,
+        "NoSuchEntity",
+        "it is no role of the account"
+    );
+    assert_eq!(iam.post("identity-policy", Value::Null).await, 204);
+    assert_eq!(simulated(&iam).await, ["allowed", "allowed"]);
+    iam.make_role("engine-roles-service").await;
+    assert_eq!(
+        simulated(&iam).await,
+        ["implicitDeny", "implicitDeny"],
+        "a role of that name has policies of its own: none"
     );
 }
