@@ -50,6 +50,13 @@ impl Account {
         })
     }
 
+    /// The role of that ARN, path and all, as it was at that time.
+    pub(crate) fn role_with_arn_at(&self, arn: &str, time: Duration) -> Option<&Arc<Role>> {
+        let (_, name) = arn.rsplit_once('/')?;
+        let role = self.roles.at(&name.to_ascii_lowercase(), time)?;
+        (role.arn == arn).then_some(role)
+    }
+
     /// How many roles use each managed policy, by ARN, as it was at that time.
     pub(crate) fn uses_at(&self, time: Duration) -> HashMap<String, Uses> {
         let mut all = HashMap::new();

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use engine_roles_policy as policy;
 use engine_roles_policy::{Decision, Document, Request};
 
+use crate::account::Account;
 use crate::context::Context;
 use crate::errors::ApiError;
 use crate::names::Name;
@@ -19,7 +20,21 @@ pub(crate) struct Caller {
     pub(crate) user_id: String,
 }
 
+/// The name of the service's own role, which the account need not hold.
+const SERVICE_ROLE: &str = "engine-roles-service";
+
 impl Caller {
+    /// The service, which the sandbox is there for.
+    pub(crate) fn service(account: &Account) -> Self {
+        let Account { id, partition, .. } = account;
+        Self {
+            account: id.clone(),
+            arn: format!("arn:{partition}:sts::{id}:assumed-role/{SERVICE_ROLE}/session"),
+            role_arn: account.arn("role", "/", SERVICE_ROLE),
+            user_id: "AROASANDBOXSERVICEAAA:session".to_owned(),
+        }
+    }
+
     /// The condition keys that each of its requests has.
     pub(crate) fn context(&self) -> policy::Context {
         policy::Context::new()
@@ -74,6 +89,15 @@ impl Access {
         let access = Self::new(action, arn);
         match cx.account.policy_at(arn, cx.now) {
             Some(policy) => access.on(&policy.tags),
+            None => access,
+        }
+    }
+
+    /// Access to what a principal's ARN names; its tags count where it is a role of the account.
+    pub(crate) fn to_principal(action: &'static str, arn: &str, cx: &Context<'_>) -> Self {
+        let access = Self::new(action, arn);
+        match cx.account.role_with_arn_at(arn, cx.now) {
+            Some(role) => access.on(&role.tags),
             None => access,
         }
     }

@@ -15,8 +15,22 @@ const TRUST_SIZE: usize = 2_048;
 /// permissions policy.
 pub(crate) fn identity(params: &Params, parameter: &str) -> Result<(String, usize), ApiError> {
     let text = text(params, parameter)?;
-    parse(Kind::Identity, text)?;
+    parse(Kind::Identity, text).map_err(ApiError::malformed)?;
     Ok((text.to_owned(), size_of_text(text)))
+}
+
+/// The permissions policies in that list, which are only to be simulated.
+///
+/// # Errors
+/// `ValidationError` for what is no text of a document, `InvalidInput` for what is no permissions
+/// policy.
+pub(crate) fn simulated(params: &Params, list: &str) -> Result<Vec<String>, ApiError> {
+    let texts = params.values(list);
+    for (index, text) in texts.iter().enumerate() {
+        check_text(text, &format!("{}.{}.member", member(list), index + 1))?;
+        parse(Kind::Identity, text).map_err(ApiError::input)?;
+    }
+    Ok(texts)
 }
 
 /// The trust policy in that parameter.
@@ -30,7 +44,7 @@ pub(crate) fn trust(
     account: &Account,
 ) -> Result<String, ApiError> {
     let text = text(params, parameter)?;
-    let document = parse(Kind::Trust, text)?;
+    let document = parse(Kind::Trust, text).map_err(ApiError::malformed)?;
     for statement in document.statements() {
         if let Some(principal) = statement
             .principals
@@ -88,20 +102,25 @@ fn exists(principal: &Principal, account: &Account) -> bool {
 
 fn text<'a>(params: &'a Params, parameter: &str) -> Result<&'a str, ApiError> {
     let text = params.required(parameter)?;
-    let member = member(parameter);
-    length(text, &member, 1, 131_072)?;
+    check_text(text, &member(parameter))?;
+    Ok(text)
+}
+
+fn check_text(text: &str, member: &str) -> Result<(), ApiError> {
+    length(text, member, 1, 131_072)?;
     let valid = text
         .chars()
         .all(|char| matches!(char, '\t' | '\n' | '\r' | '\u{20}'..='\u{ff}'));
     if !valid {
         let rule = "Member must satisfy regular expression pattern: \
                     [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+";
-        return Err(ApiError::constraint(text, &member, rule));
+        return Err(ApiError::constraint(text, member, rule));
     }
-    Ok(text)
+    Ok(())
 }
 
-fn parse(kind: Kind, text: &str) -> Result<Document, ApiError> {
+/// The document, or what is wrong with it in AWS's words.
+fn parse(kind: Kind, text: &str) -> Result<Document, String> {
     Document::parse(kind, text).map_err(|error| {
         let what = match error.rule {
             Rule::JsonSyntax => "This policy contains invalid Json",
@@ -110,6 +129,6 @@ fn parse(kind: Kind, text: &str) -> Result<Document, ApiError> {
             Rule::InvalidPrincipal => "Invalid principal in policy",
             _ => "Syntax errors in policy",
         };
-        ApiError::malformed(format!("{what}. ({error})"))
+        format!("{what}. ({error})")
     })
 }

@@ -30,6 +30,15 @@
 //!   [`SandboxConfig::unknown_path`]: a policy for some path does not allow to look for what is
 //!   not there, unless it is told that this path is meant.
 //! - Of AWS's managed policies it has eight, some of them cut short.
+//! - The service's own identity is no role of the account: `GetRole` and the like answer
+//!   `NoSuchEntity` for it, until somebody makes a role of its name. Its calls are decided by the
+//!   identity's policy alone, and `SimulatePrincipalPolicy` shows that policy for its ARN.
+//! - AWS's policy simulator knows each action's resources: it refuses some actions together
+//!   ("require different authorization information"), denies an action on a kind of ARN that it
+//!   does not have, and names a template for several resources where the sandbox says `*`. The
+//!   sandbox takes what it is asked; a fault with `InvalidInput` stands in for the refusal. Of the
+//!   context it gives only `aws:PrincipalArn` and `aws:PrincipalAccount` by itself, it takes a
+//!   role's ARN only with its path, and it refuses actions with wildcards.
 
 mod account;
 mod admin;
@@ -51,6 +60,7 @@ mod operations;
 mod pages;
 mod role;
 mod server;
+mod simulation;
 mod tags;
 mod throttle;
 mod wire;

@@ -184,11 +184,5 @@ fn caller(account: &Account, sessions: &Sessions, access_key: Option<&str>) -> C
     if let Some(caller) = access_key.and_then(|key| sessions.get(key)) {
         return caller.clone();
     }
-    let Account { id, partition, .. } = account;
-    Caller {
-        account: id.clone(),
-        arn: format!("arn:{partition}:sts::{id}:assumed-role/engine-roles-service/session"),
-        role_arn: format!("arn:{partition}:iam::{id}:role/engine-roles-service"),
-        user_id: "AROASANDBOXSERVICEAAA:session".to_owned(),
-    }
+    Caller::service(account)
 }

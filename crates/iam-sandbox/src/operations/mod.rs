@@ -6,6 +6,7 @@ mod instance_profiles;
 mod managed_policies;
 mod profile_roles;
 mod roles;
+mod simulation;
 mod sts;
 mod tagging;
 
@@ -113,6 +114,7 @@ pub(crate) fn find(name: &str) -> Option<Action> {
         "RemoveRoleFromInstanceProfile" => handle::<profile_roles::RemoveRoleFromInstanceProfile>,
         "GetAccountSummary" => handle::<account::GetAccountSummary>,
         "GetAccountAuthorizationDetails" => handle::<account::GetAccountAuthorizationDetails>,
+        "SimulatePrincipalPolicy" => handle::<simulation::SimulatePrincipalPolicy>,
         "GetCallerIdentity" => handle::<sts::GetCallerIdentity>,
         "AssumeRole" => handle::<sts::AssumeRole>,
         _ => return None,
@@ -121,7 +123,8 @@ pub(crate) fn find(name: &str) -> Option<Action> {
         "GetCallerIdentity" | "AssumeRole" => Service::Sts,
         _ => Service::Iam,
     };
-    let reads = name.starts_with("Get") || name.starts_with("List");
+    let reads = ["Get", "List", "Simulate"];
+    let reads = reads.iter().any(|verb| name.starts_with(verb));
     Some(Action {
         service,
         reads,

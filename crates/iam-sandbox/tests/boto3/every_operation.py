@@ -21,7 +21,7 @@ OPERATIONS = {
         CreateInstanceProfile GetInstanceProfile DeleteInstanceProfile
         AddRoleToInstanceProfile RemoveRoleFromInstanceProfile
         ListInstanceProfiles ListInstanceProfilesForRole TagInstanceProfile UntagInstanceProfile
-        GetAccountSummary GetAccountAuthorizationDetails
+        GetAccountSummary GetAccountAuthorizationDetails SimulatePrincipalPolicy
     """.split(),
     "sts": ["GetCallerIdentity", "AssumeRole"],
 }
@@ -41,7 +41,11 @@ TYPES = {
 DOCUMENT = "policyDocumentType"
 
 # The model has `PermissionsBoundaryPolicy`; IAM itself answers `Policy`, as its documentation says.
-ENUMS = {"PermissionsBoundaryAttachmentType": ["Policy"]}
+# Of `user`, `role` and so on, which the model has for the types of policies, IAM answers none.
+ENUMS = {
+    "PermissionsBoundaryAttachmentType": ["Policy"],
+    "PolicySourceType": ["IAM Policy", "Permissions Boundary Policy"],
+}
 
 called = set()
 
@@ -188,6 +192,27 @@ def main(endpoint):
     assert details["RoleDetailList"][0]["RolePolicyList"][0]["PolicyDocument"] == policy
     assert len(details["Policies"]) == 2, details["Policies"]
 
+    simulation = {
+        "PolicySourceArn": details["RoleDetailList"][0]["Arn"],
+        "ActionNames": ["secretsmanager:GetSecretValue", "s3:GetObject"],
+        "ContextEntries": [
+            {
+                "ContextKeyName": "aws:RequestedRegion",
+                "ContextKeyType": "string",
+                "ContextKeyValues": ["us-west-2"],
+            }
+        ],
+    }
+    simulated = iam("SimulatePrincipalPolicy", **simulation)["EvaluationResults"]
+    assert [result["EvalDecision"] for result in simulated] == ["allowed", "implicitDeny"]
+    matched = simulated[0]["MatchedStatements"]
+    assert {statement["SourcePolicyId"] for statement in matched} == {"role_engine_secrets"}
+    assert simulated[0]["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"]
+    resources = ["arn:aws:secretsmanager:us-west-2:123456789012:secret:a", "arn:aws:s3:::b"]
+    simulated = iam("SimulatePrincipalPolicy", **simulation, ResourceArns=resources)
+    each = simulated["EvaluationResults"][0]["ResourceSpecificResults"]
+    assert [result["EvalResourceName"] for result in each] == resources
+
     for n in range(5):
         iam("CreateRole", RoleName=f"page-{n}", AssumeRolePolicyDocument=json.dumps(trust))
     assert len(iam("ListRoles", PathPrefix="/a/")["Roles"]) == 1
@@ -203,6 +228,12 @@ def main(endpoint):
     iam.refused("DeleteConflictException", "DeleteInstanceProfile", **profile)
     iam.refused("LimitExceededException", "AddRoleToInstanceProfile", **profile, RoleName="page-0")
     iam.refused("NoSuchEntityException", "GetRole", RoleName="absent")
+    iam.refused(
+        "InvalidInputException",
+        "SimulatePrincipalPolicy",
+        PolicySourceArn=session["AssumedRoleUser"]["Arn"],
+        ActionNames=["s3:GetObject"],
+    )
     iam.refused(
         "MalformedPolicyDocumentException",
         "PutRolePolicy",

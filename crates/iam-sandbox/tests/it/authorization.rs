@@ -363,3 +363,76 @@ async fn a_session_that_was_assumed_here_is_known_by_its_role() {
         assert_eq!(outcome(&iam, "AssumeRole", &session).await, code);
     }
 }
+
+const SERVICE: (&str, &str) = (
+    "PolicySourceArn",
+    "arn:aws:iam::123456789012:role/engine-roles-service",
+);
+
+/// What the simulator says to two actions of the service.
+async fn simulated(iam: &Caller) -> Vec<String> {
+    let params = [
+        SERVICE,
+        ("ActionNames.member.1", "iam:SimulatePrincipalPolicy"),
+        ("ActionNames.member.2", "iam:DeleteRole"),
+    ];
+    let answer = iam.call("SimulatePrincipalPolicy", &params).await.ok();
+    answer.texts("SimulatePrincipalPolicyResult/EvaluationResults/member/EvalDecision")
+}
+
+#[tokio::test]
+async fn a_simulation_is_decided_by_whose_policies_it_shows() {
+    let (_sandbox, iam) = under(json!([allow("iam:SimulatePrincipalPolicy", ROLE)])).await;
+    let simulate = |arn| {
+        [
+            ("PolicySourceArn", arn),
+            ("ActionNames.member.1", "iam:GetRole"),
+        ]
+    };
+    let action = "SimulatePrincipalPolicy";
+    assert_eq!(outcome(&iam, action, &simulate(ROLE)).await, "");
+    let refused = iam.call(action, &simulate(SERVICE.1)).await;
+    let words = format!(
+        "perform: iam:SimulatePrincipalPolicy on resource: {}",
+        SERVICE.1
+    );
+    assert!(refused.message().contains(&words), "{}", refused.message());
+    let absent = "arn:aws:iam::123456789012:role/team/absent";
+    assert_eq!(
+        outcome(&iam, action, &simulate(absent)).await,
+        "AccessDenied",
+        "permission comes before existence"
+    );
+    let tagged = json!({"StringEquals": {"aws:ResourceTag/team": "blue"}});
+    let policy = json!({"Version": "2012-10-17", "Statement": [allow_if("iam:Simulate*", tagged)]});
+    iam.post("identity-policy", policy).await;
+    assert_eq!(outcome(&iam, action, &simulate(ROLE)).await, "");
+    assert_eq!(
+        outcome(&iam, action, &simulate(SERVICE.1)).await,
+        "AccessDenied"
+    );
+}
+
+#[tokio::test]
+async fn the_services_own_identity_is_simulated_by_the_policy_that_decides_its_calls() {
+    let (_sandbox, iam) = under(json!([
+        allow("iam:Simulate*", "*"),
+        allow("iam:GetRole", "*")
+    ]))
+    .await;
+    assert_eq!(simulated(&iam).await, ["allowed", "implicitDeny"]);
+    let named = [("RoleName", "engine-roles-service")];
+    assert_eq!(
+        outcome(&iam, "GetRole", &named).await,
+        "NoSuchEntity",
+        "it is no role of the account"
+    );
+    assert_eq!(iam.post("identity-policy", Value::Null).await, 204);
+    assert_eq!(simulated(&iam).await, ["allowed", "allowed"]);
+    iam.make_role("engine-roles-service").await;
+    assert_eq!(
+        simulated(&iam).await,
+        ["implicitDeny", "implicitDeny"],
+        "a role of that name has policies of its own: none"
+    );
+}

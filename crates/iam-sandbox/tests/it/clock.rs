@@ -77,6 +77,30 @@ async fn inside_the_window_some_reads_are_old_and_some_are_not() {
 }
 
 #[tokio::test]
+async fn a_simulation_is_as_old_as_any_read() {
+    let (sandbox, iam) = sandbox(stale()).await;
+    sandbox.freeze(true);
+    iam.make_role("r").await;
+    let policy = [
+        ("RoleName", "r"),
+        ("PolicyName", "i"),
+        ("PolicyDocument", READ_SECRETS),
+    ];
+    sandbox.advance(WINDOW);
+    iam.call("PutRolePolicy", &policy).await.ok();
+    let simulate = [
+        ("PolicySourceArn", "arn:aws:iam::123456789012:role/r"),
+        ("ActionNames.member.1", "secretsmanager:GetSecretValue"),
+    ];
+    for decision in ["implicitDeny", "allowed"] {
+        let simulated = iam.call("SimulatePrincipalPolicy", &simulate).await.ok();
+        let result = "SimulatePrincipalPolicyResult/EvaluationResults/member/EvalDecision";
+        assert_eq!(simulated.texts(result), [decision]);
+        sandbox.advance(WINDOW);
+    }
+}
+
+#[tokio::test]
 async fn the_same_seed_gives_the_same_stale_reads() {
     let mut runs = Vec::new();
     for _ in 0..2 {

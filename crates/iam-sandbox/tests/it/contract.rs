@@ -9,6 +9,7 @@ mod names;
 mod profiles;
 mod protocol;
 mod roles;
+mod simulation;
 mod tags;
 
 use std::io::Write as _;
@@ -227,6 +228,16 @@ cases! {
         a_profile_with_a_role_is_not_deleted
         profiles_are_listed_in_pages
         the_profiles_of_a_role_are_listed
+    }
+    simulation {
+        what_a_roles_policies_say_is_simulated
+        a_simulated_deny_beats_every_allow
+        a_simulation_stays_within_the_boundary
+        an_action_on_many_resources_has_one_result_and_the_worst_decides
+        conditions_are_simulated_with_the_keys_that_are_given
+        simulations_come_in_pages_of_actions
+        simulations_that_make_no_sense_are_refused
+        only_roles_that_are_there_are_simulated
     }
 }
 

@@ -1,0 +1,316 @@
+//! What IAM's policy simulator says: which statements of which policies decide a request.
+
+use std::collections::BTreeSet;
+
+use engine_roles_policy::{Context, Decision, Document, Effect, Kind, Request, evaluate};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// A statement that grants everything.
+const EVERYTHING: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
+
+/// Policies, taken apart into their statements, and what is known of the request's context.
+pub(crate) struct Simulation {
+    identity: Vec<Clause>,
+    boundary: Option<Vec<Clause>>,
+    /// As if what is not given were absent, and as if it were not known.
+    given: [Context; 2],
+}
+
+/// A policy, as the simulator names it.
+pub(crate) struct Source {
+    pub(crate) id: String,
+    pub(crate) document: String,
+}
+
+/// One statement, and where it stands.
+struct Clause {
+    source: String,
+    kind: &'static str,
+    span: Span,
+    effect: Effect,
+    /// The document of this statement alone; for a Deny, beside a grant of everything, since a
+    /// Deny shows only where all else is allowed.
+    document: Document,
+}
+
+/// From just behind what comes before a statement to just behind its end, as AWS counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: Position,
+    pub(crate) end: Position,
+}
+
+/// A place in a document, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+/// The decision, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    Allowed,
+    ImplicitDeny,
+    ExplicitDeny,
+}
+
+impl Outcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::ImplicitDeny => "implicitDeny",
+            Self::ExplicitDeny => "explicitDeny",
+        }
+    }
+}
+
+/// What the policies say to one action on one resource, or on several together.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub(crate) outcome: Outcome,
+    /// The statements that decide; none where nothing allows it.
+    pub(crate) matched: Vec<Match>,
+    /// Keys that some statement hangs on and that are not given, as the policies write them.
+    pub(crate) missing: BTreeSet<String>,
+    /// Whether the boundary lets it pass, if there is one.
+    pub(crate) within_boundary: Option<bool>,
+}
+
+/// A statement that decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Match {
+    pub(crate) source: String,
+    /// AWS's own words, which are none of its API model's.
+    pub(crate) kind: &'static str,
+    pub(crate) span: Span,
+}
+
+impl Simulation {
+    /// The documents are valid ones; `keys` are the condition keys that are given.
+    pub(crate) fn new(
+        identity: &[Source],
+        boundary: Option<&Source>,
+        keys: &[(String, Vec<String>)],
+    ) -> Self {
+        let given = [Context::new(), Context::partial()].map(|context| {
+            let keys = keys.iter();
+            keys.fold(context, |context, (key, values)| {
+                context.with_values(key, values)
+            })
+        });
+        let identity = identity.iter();
+        Self {
+            identity: identity
+                .flat_map(|source| clauses(source, "IAM Policy"))
+                .collect(),
+            boundary: boundary.map(|source| clauses(source, "Permissions Boundary Policy")),
+            given,
+        }
+    }
+
+    pub(crate) fn judge(&self, action: &str, resource: &str) -> Verdict {
+        let request = Request::new(action, resource);
+        let [absent, unknown] = self
+            .given
+            .clone()
+            .map(|given| request.clone().in_context(given));
+        let mut missing = BTreeSet::new();
+        let mut matching = |clauses: &'_ [Clause], effect| -> Vec<Match> {
+            let of_effect = clauses.iter().filter(|clause| clause.effect == effect);
+            let matching = of_effect.filter(|clause| {
+                missing.extend(clause.missing(&unknown));
+                clause.matches(&absent)
+            });
+            matching.map(Clause::to_match).collect()
+        };
+        let mut denied = matching(&self.identity, Effect::Deny);
+        let allowed = matching(&self.identity, Effect::Allow);
+        let within_boundary = self.boundary.as_ref().map(|boundary| {
+            let out_of_bounds = matching(boundary, Effect::Deny);
+            let within = !matching(boundary, Effect::Allow).is_empty() && out_of_bounds.is_empty();
+            denied.extend(out_of_bounds);
+            within
+        });
+        let (outcome, matched) = if !denied.is_empty() {
+            (Outcome::ExplicitDeny, denied)
+        } else if !allowed.is_empty() && within_boundary != Some(false) {
+            (Outcome::Allowed, allowed)
+        } else {
+            (Outcome::ImplicitDeny, Vec::new())
+        };
+        Verdict {
+            outcome,
+            matched,
+            missing,
+            within_boundary,
+        }
+    }
+}
+
+impl Verdict {
+    /// What is said to several resources together: the most restrictive of it.
+    pub(crate) fn together(verdicts: &[Self]) -> Self {
+        let mut all = verdicts[0].clone();
+        for verdict in &verdicts[1..] {
+            all.outcome = all.outcome.max(verdict.outcome);
+            for matched in &verdict.matched {
+                if !all.matched.contains(matched) {
+                    all.matched.push(matched.clone());
+                }
+            }
+            all.missing.extend(verdict.missing.iter().cloned());
+            all.within_boundary = all.within_boundary.min(verdict.within_boundary);
+        }
+        all
+    }
+}
+
+impl Clause {
+    /// Whether it is about this request, what is not given being absent.
+    fn matches(&self, request: &Request) -> bool {
+        match self.effect {
+            Effect::Allow => self.decide(request).is_allowed(),
+            Effect::Deny => !self.decide(request).is_allowed(),
+        }
+    }
+
+    /// What would have to be known to tell.
+    fn missing(&self, request: &Request) -> BTreeSet<String> {
+        match self.decide(request) {
+            Decision::Indeterminate { missing } => missing,
+            _ => BTreeSet::new(),
+        }
+    }
+
+    fn decide(&self, request: &Request) -> Decision {
+        evaluate(request, &[&self.document], None)
+    }
+
+    fn to_match(&self) -> Match {
+        Match {
+            source: self.source.clone(),
+            kind: self.kind,
+            span: self.span,
+        }
+    }
+}
+
+fn clauses(source: &Source, kind: &'static str) -> Vec<Clause> {
+    let text = source.document.as_str();
+    let whole = Document::parse(Kind::Identity, text).expect("a policy that was taken is valid");
+    let version = whole.version().name();
+    let statements = statements(text).into_iter();
+    statements
+        .map(|(statement, span)| {
+            let parse = |statements: &str| {
+                let text = format!(r#"{{"Version":"{version}","Statement":[{statements}]}}"#);
+                let document = Document::parse(Kind::Identity, &text);
+                document.expect("a statement of a valid policy is valid by itself")
+            };
+            let alone = parse(statement);
+            let effect = alone.statements()[0].effect;
+            Clause {
+                source: source.id.clone(),
+                kind,
+                span,
+                effect,
+                document: match effect {
+                    Effect::Allow => alone,
+                    Effect::Deny => parse(&format!("{statement},{EVERYTHING}")),
+                },
+            }
+        })
+        .collect()
+}
+
+/// The statements of a valid policy, as they are written, and where.
+fn statements(text: &str) -> Vec<(&str, Span)> {
+    #[derive(Deserialize)]
+    struct Outline<'a> {
+        #[serde(borrow, rename = "Statement")]
+        statement: &'a RawValue,
+    }
+    let outline: Outline<'_> = serde_json::from_str(text).expect("a valid policy is JSON");
+    let all = outline.statement.get();
+    let each = if all.starts_with('[') {
+        let each: Vec<&RawValue> = serde_json::from_str(all).expect("a part of JSON is JSON");
+        each.into_iter().map(RawValue::get).collect()
+    } else {
+        vec![all]
+    };
+    let each = each.into_iter();
+    each.map(|statement| {
+        let at = statement.as_ptr().addr() - text.as_ptr().addr();
+        let span = Span {
+            start: position(text[..at].trim_end()),
+            end: position(&text[..at + statement.len()]),
+        };
+        (statement, span)
+    })
+    .collect()
+}
+
+/// The place just behind a text.
+fn position(before: &str) -> Position {
+    let last = before.rsplit('\n').next().unwrap_or_default();
+    Position {
+        line: before.matches('\n').count() + 1,
+        column: last.chars().count() + 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(text: &str) -> Vec<[usize; 4]> {
+        let statements = statements(text).into_iter();
+        statements
+            .map(|(_, Span { start, end })| [start.line, start.column, end.line, end.column])
+            .collect()
+    }
+
+    #[test]
+    fn statements_are_placed_as_awss_simulator_places_them() {
+        // What the AWS CLI showed of an inline policy on one line, and of `AdministratorAccess`.
+        let line = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ssm:*","Resource":"*"}]}"#;
+        assert_eq!(spans(line), [[1, 38, 1, 87]]);
+        let lines = "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n    {\n      \
+                     \"Effect\": \"Allow\",\n      \"Action\": \"*\",\n      \"Resource\": \"*\"\n    }\n  ]\n}";
+        assert_eq!(spans(lines), [[3, 17, 8, 6]]);
+        let single = r#"{"Statement": {"Effect":"Allow","Action":"a:*","Resource":"ä"}}"#;
+        assert_eq!(spans(single), [[1, 14, 1, 63]]);
+    }
+
+    fn simulation(document: &str) -> Simulation {
+        let source = Source {
+            id: "p".to_owned(),
+            document: document.to_owned(),
+        };
+        Simulation::new(&[source], None, &[])
+    }
+
+    #[test]
+    fn a_condition_on_a_key_that_is_not_given_fails_and_the_key_is_named() {
+        let both = simulation(
+            r#"{"Version":"2012-10-17","Statement":[
+                {"Effect":"Allow","Action":"s3:*","Resource":"*"},
+                {"Effect":"Deny","Action":"s3:Put*","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}
+            ]}"#,
+        );
+        let verdict = both.judge("s3:PutObject", "*");
+        assert_eq!(verdict.outcome, Outcome::Allowed);
+        assert_eq!(verdict.missing, ["aws:SecureTransport".to_owned()].into());
+        assert!(both.judge("s3:GetObject", "*").missing.is_empty());
+    }
+
+    #[test]
+    fn a_policy_of_the_old_version_has_no_variables() {
+        let old = r#"{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::${aws:userid}"}}"#;
+        let verdict = simulation(old).judge("s3:GetObject", "arn:aws:s3:::x");
+        assert_eq!(verdict.outcome, Outcome::ImplicitDeny);
+        assert!(verdict.missing.is_empty());
+    }
+}
