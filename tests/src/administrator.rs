@@ -1,12 +1,11 @@
 //! Somebody else in the account: prepares roles and boundaries, and interferes by hand.
 
+use engine_roles_iam_sandbox::ADMINISTRATOR_ACCESS_KEY;
 use reqwest::Url;
 use serde_json::{Value, json};
 
 /// The access key that the service's calls are signed with.
 pub const SERVICE_ACCESS_KEY: &str = "AKIASERVICE000000000";
-/// The access key of everybody else.
-pub const ADMINISTRATOR_ACCESS_KEY: &str = "AKIAADMIN00000000000";
 
 /// A caller of IAM beside the service.
 #[derive(Clone, Debug)]
@@ -86,8 +85,34 @@ impl Administrator {
         self.http.post(url).header("authorization", signature)
     }
 
-    /// Prepares a role that engines may carry; its ARN.
+    /// Prepares a role that engines may carry, for every cluster's secrets; its ARN.
     pub async fn prepare_role(&self, name: &str) -> String {
+        let arn = self.make_role(name).await;
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Action": "secretsmanager:GetSecretValue",
+                "Resource": "arn:aws:secretsmanager:*:123456789012:secret:compute-engine/*",
+            }],
+        });
+        self.write_policy(name, "read-secrets", &policy).await;
+        arn
+    }
+
+    /// Writes an inline policy of a role.
+    pub async fn write_policy(&self, role: &str, name: &str, document: &Value) {
+        let document = document.to_string();
+        let parameters = [
+            ("RoleName", role),
+            ("PolicyName", name),
+            ("PolicyDocument", &document),
+        ];
+        self.call("PutRolePolicy", &parameters).await;
+    }
+
+    /// Makes a role that EC2 may assume and that may do nothing; its ARN.
+    pub async fn make_role(&self, name: &str) -> String {
         let trust = json!({
             "Version": "2012-10-17",
             "Statement": [{

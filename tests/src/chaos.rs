@@ -111,7 +111,7 @@ pub async fn run(options: Options) -> Report {
     let mut world = World::build()
         .replicas(options.replicas.max(1))
         .own_postgres()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", PREPARED_ROLE)
+        .prepared(PREPARED_ROLE)
         .env("ENGINE_ROLES_CALL_TIMEOUT", "1s")
         .env("ENGINE_ROLES_RECONCILE_INTERVAL", "5m")
         .env("ENGINE_ROLES_CALL_RATE", "1000")
@@ -122,7 +122,6 @@ pub async fn run(options: Options) -> Report {
         })
         .start()
         .await;
-    world.administrator.prepare_role(PREPARED_ROLE).await;
     let clients = (0..world.replicas.len()).map(|replica| world.client_of(replica));
     let doors: Doors = Arc::new(RwLock::new(clients.collect()));
     let gate = Arc::new(Gate::new(()));

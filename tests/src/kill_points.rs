@@ -1,6 +1,5 @@
 //! Where a service can be killed: at every call to IAM, in everything that it does.
 
-use engine_roles_iam_sandbox::Call;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -8,6 +7,7 @@ use crate::client::{Answer, role};
 use crate::dice::Dice;
 use crate::patience::eventually;
 use crate::rest::PAST_A_LEASE;
+use crate::world::is_read;
 use crate::{Client, World};
 
 /// The role that the administrator has prepared for [`Story::PassThrough`].
@@ -185,10 +185,6 @@ pub async fn rehearse(world: &World, story: Story) -> Vec<KillPoint> {
         }));
     }
     points
-}
-
-fn is_read(call: &Call) -> bool {
-    call.action.starts_with("Get") || call.action.starts_with("List")
 }
 
 /// The points of one kill, and for each of them the points of a second one.

@@ -38,9 +38,29 @@ pub struct WorldBuilder {
     own_server: bool,
     proxied: bool,
     waits_until_ready: bool,
+    prepared: Vec<String>,
 }
 
 impl WorldBuilder {
+    /// The administrator has prepared this role before the service starts, and put it on the
+    /// list.
+    #[must_use]
+    pub fn prepared(mut self, role: &str) -> Self {
+        self.prepared.push(role.to_owned());
+        let listed = self
+            .environment
+            .entry("ENGINE_ROLES_PASS_THROUGH_ROLES".to_owned())
+            .or_default();
+        if !listed
+            .split(',')
+            .any(|entry| entry.split('=').next() == Some(role))
+        {
+            let separator = if listed.is_empty() { "" } else { "," };
+            *listed = format!("{listed}{separator}{role}");
+        }
+        self
+    }
+
     /// Sets a variable of the service's environment; an empty value takes it away.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -132,6 +152,9 @@ impl WorldBuilder {
             .expect("the sandbox starts");
         let administrator = Administrator::new(sandbox.endpoint());
         let log_started = log_start(&sandbox, &administrator).await;
+        for role in &self.prepared {
+            administrator.prepare_role(role).await;
+        }
         sandbox.set_faults(self.faults);
         let key = format!(
             "{}{}",
@@ -155,6 +178,7 @@ impl WorldBuilder {
         let mut world = World {
             administrator,
             log_started,
+            looked: 0,
             replicas: Vec::new(),
             database: Database::new(data.url()),
             sandbox,
@@ -170,6 +194,7 @@ impl WorldBuilder {
         }
         if self.waits_until_ready {
             world.ready().await;
+            world.looked = world.mark();
         }
         world
     }
@@ -222,6 +247,8 @@ pub struct World {
     /// Somebody else in the account.
     pub administrator: Administrator,
     log_started: DateTime<Utc>,
+    /// The number of the last call of the first look after the start.
+    looked: u64,
     data: Data,
     proxy: Option<PostgresProxy>,
     environment: BTreeMap<String, String>,
@@ -259,6 +286,7 @@ impl World {
             own_server: false,
             proxied: false,
             waits_until_ready: true,
+            prepared: Vec::new(),
         }
     }
 
@@ -318,6 +346,12 @@ impl World {
     /// Starts a replica anew, with other settings if they were changed meanwhile, and waits
     /// until it is ready. Kills the old process if it still runs.
     pub async fn restart(&mut self, replica: usize) {
+        self.restart_in_a_storm(replica).await;
+        self.looked_around(replica).await;
+    }
+
+    /// As [`World::restart`], while AWS may be in such trouble that the first look takes long.
+    pub async fn restart_in_a_storm(&mut self, replica: usize) {
         self.replicas[replica] = Service::start(&self.environment).await;
         self.ready_at(replica).await;
     }
@@ -331,6 +365,7 @@ impl World {
     pub async fn ready(&self) {
         for replica in 0..self.replicas.len() {
             self.ready_at(replica).await;
+            self.looked_around(replica).await;
         }
     }
 
@@ -339,6 +374,16 @@ impl World {
         eventually("the service is ready", async || {
             let answer = client.fetch("/readyz").await;
             (answer.body["status"] == "ready").then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until the first look of a replica after its start is over, so that no call of it is
+    /// counted later.
+    async fn looked_around(&self, replica: usize) {
+        eventually("the service has looked around", async || {
+            let found = self.replicas[replica].log().find("looked around");
+            found.map(drop)
         })
         .await;
     }
@@ -372,9 +417,9 @@ impl World {
         calls
     }
 
-    /// The service's own calls to IAM after a mark; STS apart.
+    /// The service's own calls to IAM after a mark; STS and the first look apart.
     pub fn iam_calls(&self, since: u64) -> Vec<Call> {
-        let mut calls = self.calls(since);
+        let mut calls = self.calls(since.max(self.looked));
         calls.retain(|call| call.action != "GetCallerIdentity");
         calls
     }
@@ -387,7 +432,7 @@ impl World {
     /// The service's own calls after a mark that change something.
     pub fn mutations(&self, since: u64) -> Vec<Call> {
         let mut calls = self.iam_calls(since);
-        calls.retain(|call| !call.action.starts_with("Get") && !call.action.starts_with("List"));
+        calls.retain(|call| !is_read(call));
         calls
     }
 
@@ -516,6 +561,12 @@ async fn log_start(sandbox: &Sandbox, administrator: &Administrator) -> DateTime
         started = started.max(asked - Duration::from_millis(call.started_ms + 1));
     }
     started
+}
+
+/// Whether a call changes nothing.
+pub(crate) fn is_read(call: &Call) -> bool {
+    let reads = ["Get", "List", "Simulate"];
+    reads.iter().any(|verb| call.action.starts_with(verb))
 }
 
 /// One of the documents of `policies/`.

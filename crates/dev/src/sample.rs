@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use engine_roles_iam_sandbox::ADMINISTRATOR_ACCESS_KEY;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -64,6 +65,8 @@ impl Sample {
         let body = url.query().unwrap_or_default().to_owned();
         let request = self.http.post(&self.sandbox).body(body);
         let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let signature = format!("AWS4-HMAC-SHA256 Credential={ADMINISTRATOR_ACCESS_KEY}/-");
+        let request = request.header("authorization", signature);
         let answer = request.send().await?;
         let status = answer.status();
         ensure!(

@@ -55,11 +55,12 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
     let server = Server::bind(Config::new(&arguments)?).await?;
     let sample = Sample::new(server.address(), &sandbox.endpoint(), &key);
     let stop = CancellationToken::new();
-    let mut serving = tokio::spawn(server.run(stop.clone()));
+    // Before the service starts, so that its first look finds it.
     sample
         .prepare_role()
         .await
         .context("the administrator's sample role")?;
+    let mut serving = tokio::spawn(server.run(stop.clone()));
 
     let outcome = if once {
         tokio::select! {

@@ -45,6 +45,14 @@ pub struct PassThroughRole {
     pub instance_profile: Option<ProfileName>,
 }
 
+impl PassThroughRole {
+    /// Whether the entry says all that is needed to use the role without asking IAM: the role by
+    /// its ARN, and the profile. The administrator then answers for it.
+    pub fn is_declared(&self) -> bool {
+        self.role.arn().is_some() && self.instance_profile.is_some()
+    }
+}
+
 /// The administrator's settings.
 #[derive(Clone, Debug)]
 pub struct Defaults {

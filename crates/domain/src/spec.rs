@@ -56,6 +56,13 @@ pub struct PassThroughSpec {
     pub instance_profile: Option<ProfileName>,
 }
 
+impl PassThroughSpec {
+    /// As [`crate::PassThroughRole::is_declared`].
+    pub fn is_declared(&self) -> bool {
+        self.iam_role.arn().is_some() && self.instance_profile.is_some()
+    }
+}
+
 /// A role by name or by ARN, as the administrator wrote it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -21,6 +21,9 @@
 //! | `POST /_sandbox/account` | `{"account_id"}`: be another account; the one left is kept |
 //! | `POST /_sandbox/reset` | forget accounts, faults and calls |
 //!
+//! Calls signed with [`ADMINISTRATOR_ACCESS_KEY`] are the account's administrator's: the identity's
+//! policy does not bind them.
+//!
 //! Bodies are JSON (`content-type: application/json`); what is not understood is 422.
 //!
 //! # Where it knows less than IAM
@@ -71,3 +74,4 @@ pub use call_log::Call;
 pub use config::{Args, Options, OptionsError, Quotas, SandboxConfig};
 pub use faults::{Effect, Fault, When};
 pub use server::{Sandbox, SandboxError};
+pub use world::ADMINISTRATOR_ACCESS_KEY;

@@ -8,7 +8,7 @@ use engine_roles_domain::{INLINE_POLICY_NAME, ProfileRecord, RoleName, RoleRecor
 
 use crate::client::call;
 use crate::error::CallKind;
-use crate::{ErrorKind, Iam, IamError};
+use crate::{Depth, ErrorKind, Iam, IamError, Target};
 
 /// What an applied step made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +28,42 @@ impl Iam {
     ///
     /// # Errors
     /// Sorted by kind; [`ErrorKind::Unanswered`] means that it may have been done. For a step
-    /// that removes, "not there" is [`Applied::AlreadyGone`] and no error.
+    /// that removes, "not there" is [`Applied::AlreadyGone`] and no error; a refusal is looked
+    /// into, by one read, for whether it means that.
     pub async fn apply(&self, step: &Step) -> Result<Applied, IamError> {
         match self.send(step).await {
             Err(error) if step.removes() && error.kind == ErrorKind::Absent => {
                 Ok(Applied::AlreadyGone)
             }
+            // What is not there has no path, so that a policy which goes by paths refuses it.
+            Err(error) if step.removes() && error.kind == ErrorKind::Denied => {
+                match Box::pin(self.is_gone(step)).await {
+                    Ok(true) => Ok(Applied::AlreadyGone),
+                    Ok(false) | Err(_) => Err(error),
+                }
+            }
             result => result,
         }
+    }
+
+    /// Whether what a step takes away, or takes something away from, is not there.
+    async fn is_gone(&self, step: &Step) -> Result<bool, IamError> {
+        let target = match step {
+            Step::DeleteRole { role }
+            | Step::DeleteRolePolicy { role, .. }
+            | Step::DetachRolePolicy { role, .. } => Target {
+                role: Some(role.clone()),
+                profile: None,
+            },
+            Step::DeleteInstanceProfile { profile }
+            | Step::RemoveRoleFromInstanceProfile { profile, .. } => Target {
+                role: None,
+                profile: Some(profile.clone()),
+            },
+            _ => return Ok(false),
+        };
+        let seen = self.observe(&target, Depth::Existence).await?;
+        Ok(seen.role.is_none() && seen.profile.is_none())
     }
 
     #[allow(

@@ -73,10 +73,12 @@ impl Iam {
                 Depth::Dependants => Box::pin(self.dependants(name)).await,
             }
         };
-        let (found, own, dependants) = tokio::try_join!(self.role(name), own, dependants)?;
-        let Some(mut role) = found else {
+        let (found, own, dependants) = tokio::join!(self.role(name), own, dependants);
+        // Where there is no role, a policy that goes by paths refuses to look for what hangs on it.
+        let Some(mut role) = found? else {
             return Ok(None);
         };
+        let (own, dependants) = (own?, dependants?);
         role.inline = own.map_or(InlinePolicies::Unread, InlinePolicies::Own);
         if let Some(dependants) = dependants {
             let own = match role.inline {

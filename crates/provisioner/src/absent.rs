@@ -93,6 +93,8 @@ impl Worker<'_> {
                     settled || !deletes_resource(step)
                 }
                 Ok(_) => true,
+                // Our own delete was answered, and a late read showed it again.
+                Err(error) if error.kind == ErrorKind::Denied && self.was_removed(step) => true,
                 Err(error) => {
                     match error.kind {
                         ErrorKind::Denied => removal.denied = Some(self.denied(error)),
@@ -196,11 +198,13 @@ impl Worker<'_> {
     }
 
     fn profile_removed(&self) -> bool {
-        let name = format!("instance profile {}", self.known.resource_name());
-        self.known
-            .receipt
-            .as_ref()
-            .is_some_and(|receipt| receipt.removed.contains(&name))
+        let profile = self.known.resource_name().into();
+        self.was_removed(&Step::DeleteInstanceProfile { profile })
+    }
+
+    fn was_removed(&self, step: &Step) -> bool {
+        let receipt = self.known.receipt.as_ref();
+        receipt.is_some_and(|receipt| receipt.removed.contains(&step.target()))
     }
 
     async fn close(&mut self, plan: &Plan) -> Result<Turn, Interrupted> {

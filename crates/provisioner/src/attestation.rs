@@ -109,10 +109,8 @@ impl Inner {
         let known = self.prepared(scope, &entry).await?;
         let fresh = known.as_ref().is_some_and(|known| known.fresh);
         let first = said(&entry, known.as_ref(), scope, purpose);
-        // A role that is used without any call to IAM is not looked up for a request either,
-        // unless it were refused.
-        let good_enough = fresh || is_declared(&entry);
-        if good_enough && first.fitness != Fitness::Unfit {
+        let certain = fresh && first.fitness != Fitness::Unfit;
+        if certain || pass.is_declared() {
             return Ok(Some(first));
         }
         let read = self.read_prepared(scope, &entry).await?;
@@ -184,7 +182,7 @@ pub(crate) fn refuse_unfit(
         return Ok(intent);
     };
     let (role, reasons) = (pass.iam_role.clone(), said.reasons());
-    if mode == AttestationMode::Enforce {
+    if mode == AttestationMode::Enforce && !pass.is_declared() {
         return Err(PutRefusal::RoleUnfit { role, reasons });
     }
     warn!(%role, reasons, "passing a role that does not serve");
@@ -194,11 +192,6 @@ pub(crate) fn refuse_unfit(
 // IAM takes a role by its name alone; the ARN that it shows has to be the administrator's.
 fn is_the_same(role: &RoleReference, shown: Option<&str>) -> bool {
     role.arn().is_none_or(|arn| shown == Some(&arn.to_string()))
-}
-
-/// Whether the entry says all that is needed to use the role without asking IAM.
-fn is_declared(entry: &PassThroughRole) -> bool {
-    entry.role.arn().is_some() && entry.instance_profile.is_some()
 }
 
 fn said(
@@ -213,7 +206,7 @@ fn said(
         Some(None) => Attestation::absent(entry.role.name().as_str()),
         None => {
             let reason = unread.unwrap_or_else(|| "IAM was not read yet".to_owned());
-            if is_declared(entry) {
+            if entry.is_declared() {
                 Attestation::declared(reason)
             } else {
                 Attestation::unread(reason)

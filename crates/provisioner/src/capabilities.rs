@@ -20,7 +20,7 @@ use crate::service::Inner;
 /// For how long an answer is given again.
 const FRESH: Duration = Duration::from_mins(5);
 /// A role that nobody has, to read: an answer that it is not there shows that reading is allowed.
-const NOBODYS_ROLE: &str = "engine-roles-permission-probe";
+const NOBODYS_ROLE: &str = "engine-roles-probe-0000000000000000";
 
 /// What this service's identity may do.
 #[derive(Clone, Debug)]

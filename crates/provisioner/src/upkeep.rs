@@ -138,7 +138,9 @@ impl Inner {
             ),
         }
         self.look_at_room().await;
-        self.attest_all().await
+        self.attest_all().await?;
+        info!("looked around");
+        Ok(())
     }
 
     async fn upkeep_once(&self, interval: Duration) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
 use engine_roles_iam_sandbox::{Effect, Fault, Quotas, Sandbox, SandboxConfig, When};
 use engine_roles_provisioner::{
-    BudgetLimits, DriftMode, OrphanMode, Provisioner, Request, Settings,
+    AttestationMode, BudgetLimits, DriftMode, OrphanMode, Provisioner, Request, Settings,
 };
 use engine_roles_store::{Store, StoreConfig};
 use futures::StreamExt;

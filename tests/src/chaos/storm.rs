@@ -143,7 +143,7 @@ impl Storm<'_> {
     }
 
     async fn start(&mut self, replica: usize) {
-        self.world.restart(replica).await;
+        self.world.restart_in_a_storm(replica).await;
         self.diary.note("started", &format!("replica {replica}"));
         let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
         doors[replica] = self.world.client_of(replica);

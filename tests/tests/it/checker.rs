@@ -5,11 +5,7 @@ use engine_roles_e2e::checker::Checker;
 
 /// A world with an active role, a passed one and one that is gone, and the first one's name.
 async fn world() -> (World, String) {
-    let world = World::build()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared")
-        .start()
-        .await;
-    world.administrator.prepare_role("prepared").await;
+    let world = World::build().prepared("prepared").start().await;
     let client = world.client();
     let made = client.provision("one").await.expect(201).clone();
     let passed = serde_json::json!({"mode": "pass_through", "iam_role": "prepared"});
@@ -58,7 +54,10 @@ async fn whatever_differs_at_iam_is_seen() {
     let (world, name) = world().await;
     let role = ("RoleName", name.as_str());
     let profile = ("InstanceProfileName", name.as_str());
-    let (key, value) = (("Tags.member.1.Key", "x"), ("Tags.member.1.Value", "y"));
+    let (key, value) = (
+        ("Tags.member.1.Key", "ai-unlimited:cluster"),
+        ("Tags.member.1.Value", "another"),
+    );
     let arn = world.administrator.prepare_policy("extra").await;
     let own = ("PolicyName", "engine-access");
     let changes = [

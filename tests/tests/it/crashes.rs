@@ -17,11 +17,10 @@ const SEED: u64 = 3;
 async fn world() -> World {
     let world = World::build()
         .rarely_checked()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", PREPARED_ROLE)
+        .prepared(PREPARED_ROLE)
         .proxied()
         .start()
         .await;
-    world.administrator.prepare_role(PREPARED_ROLE).await;
     world
 }
 

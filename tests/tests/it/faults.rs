@@ -12,11 +12,10 @@ use serde_json::{Value, json};
 async fn world() -> World {
     let world = World::build()
         .rarely_checked()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", PREPARED_ROLE)
+        .prepared(PREPARED_ROLE)
         .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
         .start()
         .await;
-    world.administrator.prepare_role(PREPARED_ROLE).await;
     world
 }
 

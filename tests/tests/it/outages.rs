@@ -10,11 +10,10 @@ use serde_json::json;
 async fn postgres_stopped_in_mid_request_costs_a_second_request_and_no_more() {
     let mut world = World::build()
         .rarely_checked()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", PREPARED_ROLE)
+        .prepared(PREPARED_ROLE)
         .own_postgres()
         .start()
         .await;
-    world.administrator.prepare_role(PREPARED_ROLE).await;
     for (story, held) in [
         (Story::Create, "AddRoleToInstanceProfile"),
         (Story::TearDown, "DeleteRole"),

@@ -8,11 +8,10 @@ const PREPARED: &str = "arn:aws:iam::123456789012:role/prepared";
 #[tokio::test]
 async fn passing_a_role_in_a_profile_of_its_own_takes_two_calls_in_two_stages() {
     let world = World::build()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared")
+        .prepared("prepared")
         .latency(200)
         .start()
         .await;
-    world.administrator.prepare_role("prepared").await;
     let since = world.mark();
     let body = json!({"mode": "pass_through", "iam_role": "prepared"});
     let answer = world.client().put("one", body).await;
@@ -89,9 +88,9 @@ async fn passing_a_role_with_its_own_profile_goes_on_while_aws_is_away() {
 async fn where_a_default_role_is_configured_a_request_passes_it() {
     let world = World::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", "prepared")
+        .prepared("prepared")
         .start()
         .await;
-    world.administrator.prepare_role("prepared").await;
     let answer = world.client().provision("one").await;
     assert_eq!(answer.expect(201)["mode"], "pass_through");
     assert_eq!(answer.body["spec"]["iam_role"], "prepared");
@@ -123,9 +122,9 @@ async fn two_clusters_share_a_passed_role_and_not_a_profile() {
 async fn a_passed_role_is_never_written_to() {
     let world = World::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", "prepared")
+        .prepared("prepared")
         .start()
         .await;
-    world.administrator.prepare_role("prepared").await;
     let before = world.role("prepared");
     let client = world.client();
     client.provision("one").await.expect(201);

@@ -35,11 +35,7 @@ fn called(world: &World) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn the_whole_core_works_with_the_managers_own_seventeen_actions() {
-    let world = World::build()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared")
-        .start()
-        .await;
-    world.administrator.prepare_role("prepared").await;
+    let world = World::build().prepared("prepared").start().await;
     world.become_identity(WORKSPACES).await;
     let client = world.client();
     let body = json!({"secrets": ["a"], "tags": {"team": "x"}});
@@ -143,11 +139,7 @@ async fn while_the_refusal_is_fresh_no_instance_profile_is_made_in_vain() {
 
 #[tokio::test]
 async fn without_the_permission_to_create_roles_a_prepared_one_is_passed_and_torn_down() {
-    let world = World::build()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared")
-        .start()
-        .await;
-    world.administrator.prepare_role("prepared").await;
+    let world = World::build().prepared("prepared").start().await;
     world.become_identity(RESTRICTED).await;
     let client = world.client();
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
@@ -166,11 +158,7 @@ async fn without_the_permission_to_create_roles_a_prepared_one_is_passed_and_tor
 
 #[tokio::test]
 async fn a_role_that_may_not_be_passed_is_named_with_the_permission() {
-    let world = World::build()
-        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared")
-        .start()
-        .await;
-    world.administrator.prepare_role("prepared").await;
+    let world = World::build().prepared("prepared").start().await;
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [
