@@ -178,7 +178,9 @@ impl Problem {
             InvalidKind::Tag => Code::InvalidTag,
             InvalidKind::Role | InvalidKind::InstanceProfile => Code::PassThroughRoleNotAllowed,
             InvalidKind::Boundary => Code::BoundaryNotAllowed,
-            InvalidKind::Namespace | InvalidKind::AccountId => Code::InvalidRequest,
+            InvalidKind::Namespace | InvalidKind::AccountId | InvalidKind::KmsKey => {
+                Code::InvalidRequest
+            }
         };
         Self::field(code, field, invalid.to_string())
     }

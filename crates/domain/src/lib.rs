@@ -13,6 +13,7 @@ mod desired;
 mod drift;
 mod event;
 mod invalid;
+mod kms_key;
 mod names;
 mod observed;
 mod ownership;
@@ -41,6 +42,7 @@ pub use desired::{Desired, DesiredProfile, DesiredRole};
 pub use drift::drift;
 pub use event::{Actor, Event, EventAction, SequencedEvent};
 pub use invalid::{Invalid, InvalidKind};
+pub use kms_key::KmsKeyArn;
 pub use names::{
     MAX_ROLE_NAME, Namespace, ProfileName, ResourcePath, RoleName, RolePrefix, resource_name,
 };

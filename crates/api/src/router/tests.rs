@@ -498,6 +498,7 @@ fn each_kind_of_invalid_value_has_its_code() {
         K::Role,
         K::InstanceProfile,
         K::Boundary,
+        K::KmsKey,
     ];
     let codes = kinds.map(|kind| {
         let invalid = engine_roles_domain::Invalid {
@@ -508,5 +509,5 @@ fn each_kind_of_invalid_value_has_its_code() {
         let (_, code) = problem.split_once("code: ").expect("a code");
         code.split(',').next().unwrap_or_default().to_owned()
     });
-    insta::assert_snapshot!(codes.join(" "), @"InvalidClusterName InvalidSecretName InvalidRegion InvalidRolePrefix InvalidTag InvalidRequest InvalidRequest PassThroughRoleNotAllowed PassThroughRoleNotAllowed BoundaryNotAllowed");
+    insta::assert_snapshot!(codes.join(" "), @"InvalidClusterName InvalidSecretName InvalidRegion InvalidRolePrefix InvalidTag InvalidRequest InvalidRequest PassThroughRoleNotAllowed PassThroughRoleNotAllowed BoundaryNotAllowed InvalidRequest");
 }
