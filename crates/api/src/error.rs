@@ -324,7 +324,7 @@ impl From<PutRefusal> for Problem {
             PutRefusal::NotApplicable { field, rule } => {
                 Self::field(Code::InvalidRequest, field, rule)
             }
-            PutRefusal::RegionOfOtherPartition { .. } => {
+            PutRefusal::RegionOfOtherPartition { .. } | PutRefusal::KeyOfOtherRegion { .. } => {
                 Self::field(Code::InvalidRegion, "region", detail)
             }
             PutRefusal::RoleNotAllowed(_) => {

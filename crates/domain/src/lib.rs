@@ -13,6 +13,7 @@ mod desired;
 mod drift;
 mod event;
 mod invalid;
+mod key_access;
 mod kms_key;
 mod names;
 mod observed;

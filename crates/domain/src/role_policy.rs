@@ -1,9 +1,11 @@
 //! The documents of an engine's role: what it may do, and who may assume it.
 
+use engine_roles_policy::render::RenderError;
 use engine_roles_policy::{
     Document, Excess, Grant, Kind, PolicyError, Scope as Reach, Statement, grants_within,
 };
 
+use crate::key_access::{KeyAccess, secrets_arn};
 use crate::{ClusterName, Partition, RoleSpec, Scope, SecretName, Secrets};
 
 /// The name of the one inline policy of a created role.
@@ -13,7 +15,7 @@ pub const INLINE_POLICY_NAME: &str = "engine-access";
 /// Source: IAM user guide, "IAM and AWS STS quotas".
 pub const INLINE_POLICY_LIMIT: usize = 10_240;
 
-const READ_SECRET: &str = "secretsmanager:GetSecretValue";
+pub(crate) const READ_SECRET: &str = "secretsmanager:GetSecretValue";
 
 /// What Session Manager's agent needs, kept as the document that administrators see too.
 const SESSION_MANAGER: &str = include_str!("../../../policies/session-manager.json");
@@ -34,13 +36,23 @@ pub enum RolePolicyError {
     /// The document reaches beyond what the binding may have. Nothing is written.
     #[error("the policy could not be proved to stay within its cluster")]
     Unproved(#[source] Excess),
+    /// The key could be used for more than reading the cluster's secrets. Nothing is written.
+    #[error("statement {statement:?} could use the KMS key for more than the cluster's secrets")]
+    KeyNotConfined {
+        /// Its Sid.
+        statement: String,
+    },
+    /// The key's statement can't be filled.
+    #[error("the KMS key's statement could not be filled")]
+    Template(#[source] RenderError),
     /// The document is none.
     #[error("the policy is not valid")]
     Invalid(#[source] PolicyError),
 }
 
-/// The inline policy of a created role: to read its own secrets, and where it is wanted what
-/// Session Manager needs. It is proved to grant nothing else before it is returned.
+/// The inline policy of a created role: to read its own secrets, with the key under which they
+/// are encrypted, and where it is wanted what Session Manager needs. It is proved to grant
+/// nothing else before it is returned.
 ///
 /// A named secret is `…/NAME-??????`: Secrets Manager appends a hyphen and six characters to
 /// each secret's ARN, and `-*` would also match `NAME-anything`.
@@ -53,10 +65,7 @@ pub fn role_policy(
     scope: &Scope,
     cluster: &ClusterName,
 ) -> Result<Document, RolePolicyError> {
-    let all = format!(
-        "arn:{}:secretsmanager:{}:{}:secret:compute-engine/{cluster}/*",
-        scope.partition, spec.region, scope.account,
-    );
+    let all = secrets_arn(scope.partition, &spec.region, &scope.account, Some(cluster));
     let prefix = all.trim_end_matches('*');
     let resources = match &spec.secrets {
         Secrets::All => vec![all.clone()],
@@ -74,6 +83,17 @@ pub fn role_policy(
         action: READ_SECRET.to_owned(),
         resource: all,
     }];
+    let key_access = spec.kms_key.as_ref().map(|key| KeyAccess {
+        key,
+        partition: scope.partition,
+        region: &spec.region,
+        account: &scope.account,
+        cluster: Some(cluster),
+    });
+    if let Some(access) = &key_access {
+        statements.extend(access.statements()?);
+        limits.push(access.limit());
+    }
     if spec.session_manager {
         let granted = session_manager().map_err(RolePolicyError::Invalid)?;
         limits.extend(granted.iter().flat_map(grants_of));
@@ -81,6 +101,9 @@ pub fn role_policy(
     }
     let document = Document::new(Kind::Identity, statements).map_err(RolePolicyError::Invalid)?;
     grants_within(&document, &limits).map_err(RolePolicyError::Unproved)?;
+    if let Some(access) = &key_access {
+        access.prove_confined(&document)?;
+    }
     let size = document.size();
     if size > INLINE_POLICY_LIMIT {
         return Err(RolePolicyError::TooLarge {
@@ -92,7 +115,7 @@ pub fn role_policy(
 }
 
 // Each action of the administrator's document with each of its resources.
-fn grants_of(statement: &Statement) -> Vec<Grant> {
+pub(crate) fn grants_of(statement: &Statement) -> Vec<Grant> {
     let resources = statement.resources.iter().flat_map(Reach::patterns);
     let pairs = resources.flat_map(|resource| {
         statement.actions.patterns().iter().map(|action| Grant {
@@ -103,7 +126,7 @@ fn grants_of(statement: &Statement) -> Vec<Grant> {
     pairs.collect()
 }
 
-fn session_manager() -> Result<Vec<Statement>, PolicyError> {
+pub(crate) fn session_manager() -> Result<Vec<Statement>, PolicyError> {
     Document::parse(Kind::Identity, SESSION_MANAGER).map(|document| document.statements().to_vec())
 }
 

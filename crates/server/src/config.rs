@@ -289,6 +289,7 @@ fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
         )?,
         role_prefix: invalid_in("--role-prefix", RolePrefix::parse(&args.role_prefix))?,
         permissions_boundary: optional("--permissions-boundary", boundary, BoundaryArn::parse)?,
+        kms_key: None,
         tags: tags(args.resource_tags.as_deref())?,
         pass_through_roles: list(args.pass_through_roles.as_deref())
             .map(pass_through_role)

@@ -6,6 +6,7 @@ mod decisions;
 mod deletions;
 mod documents;
 mod drifting;
+mod keys;
 mod names;
 mod ownership;
 mod parsing;
