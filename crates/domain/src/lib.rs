@@ -7,6 +7,7 @@ mod adoption;
 mod arn;
 mod binding;
 mod boundary;
+mod catalogue;
 mod cluster;
 mod decision;
 mod desired;
@@ -34,6 +35,7 @@ pub use binding::{
     Receipt, RoleRecord, State, UnknownWord,
 };
 pub use boundary::BoundaryArn;
+pub use catalogue::{CATALOGUE, CatalogueError, Placeholders, PolicyTemplate};
 pub use cluster::ClusterName;
 pub use decision::{
     Deletion, DeletionRefusal, IfMatch, Intent, PutRefusal, Verdict, decide_delete, decide_put,

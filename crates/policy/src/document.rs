@@ -20,6 +20,17 @@ pub enum Kind {
     Boundary,
 }
 
+impl Kind {
+    /// The word for it: `identity`, `trust` or `boundary`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Identity => "identity",
+            Kind::Trust => "trust",
+            Kind::Boundary => "boundary",
+        }
+    }
+}
+
 /// The version of the policy language (not of the policy).
 ///
 /// "IAM JSON policy elements: Version", IAM User Guide.
