@@ -151,6 +151,11 @@ impl Document {
         write::document(self)
     }
 
+    /// The text of [`Document::to_json`] on more lines, for people.
+    pub fn to_pretty_json(&self) -> String {
+        write::indented(&self.to_json())
+    }
+
     /// The characters of [`Document::to_json`] as IAM counts them; see [`crate::size_of_text`].
     pub fn size(&self) -> usize {
         size::of_text(&self.to_json())
