@@ -14,6 +14,7 @@ mod health;
 mod metrics;
 mod openapi;
 mod plan;
+mod policies;
 mod request_body;
 mod request_context;
 mod role;

@@ -16,7 +16,9 @@ use utoipa_axum::routes;
 use crate::auth::{self, Authentication};
 use crate::error::{Code, Problem};
 use crate::metrics::MetricsHandle;
-use crate::{audit, clusters, error, health, metrics, openapi, plan, request_context, role};
+use crate::{
+    audit, clusters, error, health, metrics, openapi, plan, policies, request_context, role,
+};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -74,6 +76,8 @@ pub(crate) fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(role::put, role::get, role::delete))
         .routes(routes!(plan::post))
         .routes(routes!(clusters::list))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::get))
         .routes(routes!(audit::list))
 }
 

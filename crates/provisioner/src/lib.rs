@@ -9,6 +9,7 @@ mod backoff;
 mod budget;
 mod bulk;
 mod check;
+mod documents;
 mod error;
 mod orphans;
 mod present;
