@@ -296,7 +296,7 @@ fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
         kms_key: kms_key(args, region.as_ref())?,
         tags: tags(args.resource_tags.as_deref())?,
         pass_through_roles: list(args.pass_through_roles.as_deref())
-            .map(pass_through_role)
+            .map(|entry| pass_through_role("--pass-through-roles", entry))
             .collect::<Result<_, _>>()?,
         allowed_boundaries: boundaries
             .map(|arn| invalid_in("--allowed-boundaries", BoundaryArn::parse(arn)))
@@ -320,8 +320,10 @@ fn kms_key(args: &ServeArgs, region: Option<&Region>) -> Result<Option<KmsKeyArn
     Ok(key)
 }
 
-fn pass_through_role(entry: &str) -> Result<PassThroughRole, ConfigError> {
-    let flag = "--pass-through-roles";
+pub(crate) fn pass_through_role(
+    flag: &'static str,
+    entry: &str,
+) -> Result<PassThroughRole, ConfigError> {
     let (role, profile) = match entry.split_once('=') {
         Some((role, profile)) => (role, Some(profile)),
         None => (entry, None),
@@ -347,14 +349,14 @@ fn tags(text: Option<&str>) -> Result<Tags, ConfigError> {
     invalid_in(flag, Tags::new(pairs))
 }
 
-fn list(text: Option<&str>) -> impl Iterator<Item = &str> {
+pub(crate) fn list(text: Option<&str>) -> impl Iterator<Item = &str> {
     text.unwrap_or_default()
         .split(',')
         .map(str::trim)
         .filter(|entry| !entry.is_empty())
 }
 
-fn optional<T>(
+pub(crate) fn optional<T>(
     flag: &'static str,
     text: Option<&str>,
     parse: impl Fn(&str) -> Result<T, Invalid>,
@@ -363,6 +365,9 @@ fn optional<T>(
     text.map(|text| invalid_in(flag, parse(text))).transpose()
 }
 
-fn invalid_in<T>(flag: &'static str, parsed: Result<T, Invalid>) -> Result<T, ConfigError> {
+pub(crate) fn invalid_in<T>(
+    flag: &'static str,
+    parsed: Result<T, Invalid>,
+) -> Result<T, ConfigError> {
     parsed.map_err(|source| ConfigError::Invalid { flag, source })
 }

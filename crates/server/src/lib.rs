@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod openapi;
 mod orphans;
+mod policy;
 mod serve;
 mod telemetry;
 

@@ -104,14 +104,14 @@ fn help_shows_no_secret_that_the_environment_holds() {
 
 #[test]
 fn every_command_has_help() {
-    for command in ["serve", "migrate", "openapi"] {
+    for command in ["serve", "migrate", "policy", "openapi"] {
         let output = engine_roles(&[command, "--help"], &[]);
         assert!(output.status.success(), "{command}");
         let help = text(&output.stdout);
         assert!(help.contains("Usage: engine-roles"), "{help}");
     }
     let all = text(&engine_roles(&["--help"], &[]).stdout);
-    for command in ["serve", "migrate", "openapi"] {
+    for command in ["serve", "migrate", "policy", "openapi"] {
         assert!(all.contains(command), "{all}");
     }
 }
