@@ -180,7 +180,9 @@ impl Problem {
             InvalidKind::Tag => Code::InvalidTag,
             InvalidKind::Role | InvalidKind::InstanceProfile => Code::PassThroughRoleNotAllowed,
             InvalidKind::Boundary => Code::BoundaryNotAllowed,
-            InvalidKind::Namespace | InvalidKind::AccountId => Code::InvalidRequest,
+            InvalidKind::Namespace | InvalidKind::AccountId | InvalidKind::KmsKey => {
+                Code::InvalidRequest
+            }
         };
         Self::field(code, field, invalid.to_string())
     }
@@ -324,7 +326,7 @@ impl From<PutRefusal> for Problem {
             PutRefusal::NotApplicable { field, rule } => {
                 Self::field(Code::InvalidRequest, field, rule)
             }
-            PutRefusal::RegionOfOtherPartition { .. } => {
+            PutRefusal::RegionOfOtherPartition { .. } | PutRefusal::KeyOfOtherRegion { .. } => {
                 Self::field(Code::InvalidRegion, "region", detail)
             }
             PutRefusal::RoleNotAllowed(_) => {

@@ -17,6 +17,7 @@ mod metrics;
 mod openapi;
 mod pass_through_roles;
 mod plan;
+mod policies;
 mod request_body;
 mod request_context;
 mod role;

@@ -100,7 +100,8 @@ impl RoleRequestBody {
     }
 }
 
-fn read<T>(
+/// Reads a field's text, if it is there, by its own rule.
+pub(crate) fn read<T>(
     field: &'static str,
     text: Option<String>,
     parse: impl Fn(&str) -> Result<T, engine_roles_domain::Invalid>,

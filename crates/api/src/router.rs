@@ -18,7 +18,7 @@ use crate::error::{Code, Problem};
 use crate::metrics::MetricsHandle;
 use crate::{
     access, audit, capabilities, clusters, error, health, metrics, openapi, pass_through_roles,
-    plan, request_context, role,
+    plan, policies, request_context, role,
 };
 
 /// What the handlers work with.
@@ -80,6 +80,8 @@ pub(crate) fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(pass_through_roles::list))
         .routes(routes!(capabilities::get))
         .routes(routes!(clusters::list))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::get))
         .routes(routes!(audit::list))
 }
 

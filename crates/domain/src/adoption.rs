@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine_roles_policy::{Document, Kind};
+use engine_roles_policy::{Document, Kind, Statement};
 
+use crate::role_policy::READ_SECRET;
 use crate::{
-    BindingId, BoundaryArn, ClusterName, CreateSpec, InlinePolicies, Invalid, ModeSpec, Namespace,
-    OWNERSHIP_TAGS, ObservedRole, Region, RolePrefix, RoleSpec, SecretName, Secrets, Tags,
-    resource_name,
+    BindingId, BoundaryArn, ClusterName, CreateSpec, InlinePolicies, Invalid, KmsKeyArn, ModeSpec,
+    Namespace, OWNERSHIP_TAGS, ObservedRole, Region, RolePrefix, RoleSpec, SecretName, Secrets,
+    Tags, resource_name,
 };
 
 /// Why a resource can't be taken over.
@@ -72,8 +73,8 @@ pub fn claimed_by(
     })
 }
 
-/// Reads the spec back from a created role: secrets and region from its policy, the rest from
-/// the role.
+/// Reads the spec back from a created role: secrets, region and key from its policy, the rest
+/// from the role.
 ///
 /// # Errors
 /// When the policy is none that this service writes for this cluster.
@@ -86,13 +87,17 @@ pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAd
     let document = document.ok_or(NotAdoptable::Unreadable("it is missing or can't be read"))?;
     let mut names = BTreeSet::new();
     let (mut all, mut region, mut session_manager) = (false, None, false);
+    let mut kms_key = None;
     for statement in document.statements() {
-        let reads = statement
-            .actions
-            .patterns()
-            .iter()
-            .any(|action| action.eq_ignore_ascii_case("secretsmanager:GetSecretValue"));
-        if !reads {
+        let does = |wanted: &str| {
+            let mut actions = statement.actions.patterns().iter();
+            actions.any(|action| action.eq_ignore_ascii_case(wanted))
+        };
+        if does("kms:Decrypt") {
+            kms_key = Some(only_key(statement)?);
+            continue;
+        }
+        if !does(READ_SECRET) {
             session_manager = true;
             continue;
         }
@@ -117,7 +122,13 @@ pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAd
             }
         }
     }
-    let region = region.ok_or(NotAdoptable::Unreadable("it reads no secret"))?;
+    let region: Region = region.ok_or(NotAdoptable::Unreadable("it reads no secret"))?;
+    if kms_key
+        .as_ref()
+        .is_some_and(|key: &KmsKeyArn| key.region() != region)
+    {
+        return Err(NotAdoptable::Unreadable("its KMS key is in another region"));
+    }
     let user = role.tags.iter().flatten();
     let user = user.filter(|(key, _)| !OWNERSHIP_TAGS.contains(&key.as_str()));
     let boundary = role
@@ -136,7 +147,16 @@ pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAd
         },
         session_manager,
         region,
+        kms_key,
         role_prefix: claimed.prefix.clone(),
         tags: Tags::new(user.map(|(key, value)| (key.clone(), value.clone())))?,
     })
+}
+
+fn only_key(statement: &Statement) -> Result<KmsKeyArn, NotAdoptable> {
+    let resources = statement.resources.as_ref();
+    match resources.map(engine_roles_policy::Scope::patterns) {
+        Some([key]) => Ok(KmsKeyArn::parse(key)?),
+        _ => Err(NotAdoptable::Unreadable("it uses other than one KMS key")),
+    }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use engine_roles_policy::{Decision, Document, Grant, Kind, Principal, Request, evaluate_trust};
 use serde::{Deserialize, Serialize};
 
+use crate::key_access::secrets_arn;
 use crate::reach::{Documents, WideGrant, node_context, wanted_secrets};
-use crate::role_policy::{READ_SECRET, secret_arn, session_manager_limits};
+use crate::role_policy::{READ_SECRET, session_manager_limits};
 use crate::{Access, ClusterName, HeldRole, Region, RoleSpec, Scope};
 
 /// Whether a role serves.
@@ -256,14 +257,13 @@ fn secrets(
     let (region, arns) = match purpose {
         Purpose::Cluster(cluster, spec) => (&spec.region, wanted_secrets(spec, scope, cluster)),
         Purpose::Any(region) => {
-            let clusters: Vec<&str> = match width {
-                Width::Clusters { clusters } => clusters.iter().map(String::as_str).collect(),
-                _ => vec!["some-cluster"],
+            let all = secrets_arn(scope.partition, region, &scope.account, None);
+            let below = |cluster: &str| all.replace('*', &format!("{cluster}/some-secret-AbCdEf"));
+            let arns = match width {
+                Width::Clusters { clusters } => clusters.iter().map(|name| below(name)).collect(),
+                _ => vec![below("some-cluster")],
             };
-            let arns = clusters
-                .into_iter()
-                .map(|cluster| secret_arn(region, scope, cluster, "some-secret-AbCdEf"));
-            (region, arns.collect())
+            (region, arns)
         }
     };
     let context = node_context(role, scope, region.as_str());

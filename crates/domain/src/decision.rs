@@ -2,9 +2,9 @@
 //! inside the transaction that writes the outcome.
 
 use crate::{
-    Binding, BoundaryArn, ClusterName, CreateSpec, Defaults, DriftKind, Failure, Generation, Mode,
-    ModeSpec, PassThroughSpec, RolePolicyError, RoleReference, RoleRequest, RoleSpec, Scope,
-    Secrets, State, role_policy,
+    Binding, BoundaryArn, ClusterName, CreateSpec, Defaults, DriftKind, Failure, Generation,
+    KmsKeyArn, Mode, ModeSpec, PassThroughSpec, Region, RolePolicyError, RoleReference,
+    RoleRequest, RoleSpec, Scope, Secrets, State, role_policy,
 };
 
 /// What a PUT means.
@@ -51,6 +51,16 @@ pub enum PutRefusal {
         region: String,
         /// The account's partition.
         partition: &'static str,
+    },
+    /// The secrets' key is in another region, and has no replicas.
+    #[error(
+        "the secrets' KMS key is in {key_region}, and is no multi-Region key: {region} has none"
+    )]
+    KeyOfOtherRegion {
+        /// The region that is asked for.
+        region: Region,
+        /// The key's.
+        key_region: Region,
     },
     /// The role is not on the administrator's list.
     #[error("the role {0} is not on the administrator's list of pass-through roles")]
@@ -209,8 +219,13 @@ fn resolve_new(
             partition: scope.partition.as_str(),
         });
     }
+    let kms_key = match &mode {
+        ModeSpec::Create(_) => key_of(defaults.kms_key.as_ref(), &region)?,
+        ModeSpec::PassThrough(_) => None,
+    };
     Ok(RoleSpec {
         mode,
+        kms_key,
         secrets: request.secrets.clone().unwrap_or(Secrets::All),
         session_manager: request.session_manager.unwrap_or(false),
         region,
@@ -221,6 +236,18 @@ fn resolve_new(
             .clone(),
         tags: request.tags.as_ref().unwrap_or(&defaults.tags).clone(),
     })
+}
+
+// KMS keys are of one region, and Secrets Manager uses the key that stands in its own.
+fn key_of(key: Option<&KmsKeyArn>, region: &Region) -> Result<Option<KmsKeyArn>, PutRefusal> {
+    let here = key.map(|key| {
+        key.in_region(region)
+            .ok_or_else(|| PutRefusal::KeyOfOtherRegion {
+                region: region.clone(),
+                key_region: key.region(),
+            })
+    });
+    here.transpose()
 }
 
 fn resolve_pass_through(

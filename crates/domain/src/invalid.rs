@@ -25,6 +25,8 @@ pub enum InvalidKind {
     InstanceProfile,
     /// A permissions boundary's ARN.
     Boundary,
+    /// A KMS key's ARN.
+    KmsKey,
 }
 
 impl fmt::Display for InvalidKind {
@@ -40,6 +42,7 @@ impl fmt::Display for InvalidKind {
             Self::Role => "the role",
             Self::InstanceProfile => "the instance profile",
             Self::Boundary => "the permissions boundary",
+            Self::KmsKey => "the KMS key",
         })
     }
 }

@@ -9,6 +9,7 @@ mod attestation;
 mod binding;
 mod boundary;
 mod capability;
+mod catalogue;
 mod cluster;
 mod decision;
 mod desired;
@@ -16,6 +17,8 @@ mod drift;
 mod event;
 mod held;
 mod invalid;
+mod key_access;
+mod kms_key;
 mod names;
 mod observed;
 mod ownership;
@@ -41,6 +44,7 @@ pub use capability::{
     Feature, FeatureReport, Need, Recommendation, Standing, Status, needs, recommend, report,
     role_arn, standing_by_documents, statements_to_add,
 };
+pub use catalogue::{CATALOGUE, CatalogueError, Placeholders, PolicyTemplate};
 pub use cluster::ClusterName;
 pub use decision::{
     Deletion, DeletionRefusal, IfMatch, Intent, PutRefusal, Verdict, decide_delete, decide_put,
@@ -51,6 +55,7 @@ pub use drift::drift;
 pub use event::{Actor, Event, EventAction, SequencedEvent};
 pub use held::{HeldPolicy, HeldRole, PolicyName};
 pub use invalid::{Invalid, InvalidKind};
+pub use kms_key::KmsKeyArn;
 pub use names::{
     MAX_ROLE_NAME, Namespace, ProfileName, ResourcePath, RoleName, RolePrefix, resource_name,
 };

@@ -8,7 +8,8 @@ use engine_roles_policy::{
 };
 use serde::Serialize;
 
-use crate::role_policy::{READ_SECRET, engine_limits, secret_arn};
+use crate::key_access::secrets_arn;
+use crate::role_policy::{READ_SECRET, engine_limits};
 use crate::{ClusterName, HeldRole, PolicyName, RoleSpec, Scope, Secrets};
 
 /// The cluster and the tail of an ARN that stand for any of their kind.
@@ -266,16 +267,10 @@ pub(crate) fn wanted_secrets(spec: &RoleSpec, scope: &Scope, cluster: &ClusterNa
         Secrets::All => vec![SOME_SECRET],
         Secrets::Named(names) => names.iter().map(crate::SecretName::as_str).collect(),
     };
-    names
-        .into_iter()
-        .map(|name| {
-            secret_arn(
-                &spec.region,
-                scope,
-                cluster.as_str(),
-                &format!("{name}-{SOME_TAIL}"),
-            )
-        })
+    let all = secrets_arn(scope.partition, &spec.region, &scope.account, Some(cluster));
+    let prefix = all.trim_end_matches('*');
+    let arns = names.into_iter();
+    arns.map(|name| format!("{prefix}{name}-{SOME_TAIL}"))
         .collect()
 }
 
@@ -290,7 +285,8 @@ pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterN
             resource: arn,
         });
     let beyond = documents.beyond(&engine_limits(spec, scope, cluster));
-    let secrets = Grant::new(READ_SECRET, secret_arn(&spec.region, scope, "*", "*"));
+    let all = secrets_arn(scope.partition, &spec.region, &scope.account, None);
+    let secrets = Grant::new(READ_SECRET, all);
     let others = beyond
         .iter()
         .filter(|(beyond, _)| beyond.touches(&secrets))

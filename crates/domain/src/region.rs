@@ -117,6 +117,17 @@ impl Partition {
             Self::Aws | Self::AwsUsGov | Self::AwsEusc => "ec2.amazonaws.com",
         }
     }
+
+    /// What the names of the partition's services end in, `kms:ViaService` among them.
+    ///
+    /// Source: the partition table of AWS's SDKs (`partitions.json`), `dnsSuffix`.
+    pub fn dns_suffix(self) -> &'static str {
+        match self {
+            Self::Aws | Self::AwsUsGov => "amazonaws.com",
+            Self::AwsCn => "amazonaws.com.cn",
+            Self::AwsEusc => "amazonaws.eu",
+        }
+    }
 }
 
 impl fmt::Display for Partition {

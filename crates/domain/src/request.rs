@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use crate::{BoundaryArn, Mode, ProfileName, Region, RolePrefix, RoleReference, Secrets, Tags};
+use crate::{
+    BoundaryArn, KmsKeyArn, Mode, ProfileName, Region, RolePrefix, RoleReference, Secrets, Tags,
+};
 
 /// The fields of a request, parsed. For a new binding what is absent comes from the
 /// [`Defaults`]; for a live one, absent means unchanged.
@@ -64,6 +66,8 @@ pub struct Defaults {
     pub role_prefix: RolePrefix,
     /// Set on created roles.
     pub permissions_boundary: Option<BoundaryArn>,
+    /// The key under which the engines' secrets are encrypted, where it is the customer's own.
+    pub kms_key: Option<KmsKeyArn>,
     /// Put on everything created.
     pub tags: Tags,
     /// The roles that may be passed; the default role is always one of them.

@@ -1,10 +1,12 @@
 //! The documents of an engine's role: what it may do, and who may assume it.
 
+use engine_roles_policy::render::RenderError;
 use engine_roles_policy::{
     Document, Excess, Grant, Kind, PolicyError, Scope as Reach, Statement, grants_within,
 };
 
-use crate::{ClusterName, Partition, Region, RoleSpec, Scope, SecretName, Secrets};
+use crate::key_access::{KeyAccess, secrets_arn};
+use crate::{ClusterName, Partition, RoleSpec, Scope, SecretName, Secrets};
 
 /// The name of the one inline policy of a created role.
 pub const INLINE_POLICY_NAME: &str = "engine-access";
@@ -34,13 +36,23 @@ pub enum RolePolicyError {
     /// The document reaches beyond what the binding may have. Nothing is written.
     #[error("the policy could not be proved to stay within its cluster")]
     Unproved(#[source] Excess),
+    /// The key could be used for more than reading the cluster's secrets. Nothing is written.
+    #[error("statement {statement:?} could use the KMS key for more than the cluster's secrets")]
+    KeyNotConfined {
+        /// Its Sid.
+        statement: String,
+    },
+    /// The key's statement can't be filled.
+    #[error("the KMS key's statement could not be filled")]
+    Template(#[source] RenderError),
     /// The document is none.
     #[error("the policy is not valid")]
     Invalid(#[source] PolicyError),
 }
 
-/// The inline policy of a created role: to read its own secrets, and where it is wanted what
-/// Session Manager needs. It is proved to grant nothing else before it is returned.
+/// The inline policy of a created role: to read its own secrets, with the key under which they
+/// are encrypted, and where it is wanted what Session Manager needs. It is proved to grant
+/// nothing else before it is returned.
 ///
 /// A named secret is `…/NAME-??????`: Secrets Manager appends a hyphen and six characters to
 /// each secret's ARN, and `-*` would also match `NAME-anything`.
@@ -53,10 +65,7 @@ pub fn role_policy(
     scope: &Scope,
     cluster: &ClusterName,
 ) -> Result<Document, RolePolicyError> {
-    let all = format!(
-        "arn:{}:secretsmanager:{}:{}:secret:compute-engine/{cluster}/*",
-        scope.partition, spec.region, scope.account,
-    );
+    let all = secrets_arn(scope.partition, &spec.region, &scope.account, Some(cluster));
     let prefix = all.trim_end_matches('*');
     let resources = match &spec.secrets {
         Secrets::All => vec![all.clone()],
@@ -70,17 +79,19 @@ pub fn role_policy(
         [READ_SECRET.to_owned()],
         resources,
     )];
-    let mut limits = vec![Grant {
-        action: READ_SECRET.to_owned(),
-        resource: all,
-    }];
-    if spec.session_manager {
-        let granted = session_manager().map_err(RolePolicyError::Invalid)?;
-        limits.extend(granted.iter().flat_map(grants_of));
-        statements.extend(granted);
+    let key_access = key_access(spec, scope, cluster);
+    if let Some(access) = &key_access {
+        statements.extend(access.statements()?);
     }
+    if spec.session_manager {
+        statements.extend(session_manager().map_err(RolePolicyError::Invalid)?);
+    }
+    let limits = engine_limits(spec, scope, cluster);
     let document = Document::new(Kind::Identity, statements).map_err(RolePolicyError::Invalid)?;
     grants_within(&document, &limits).map_err(RolePolicyError::Unproved)?;
+    if let Some(access) = &key_access {
+        access.prove_confined(&document)?;
+    }
     let size = document.size();
     if size > INLINE_POLICY_LIMIT {
         return Err(RolePolicyError::TooLarge {
@@ -91,22 +102,29 @@ pub fn role_policy(
     Ok(document)
 }
 
-/// The ARN, or the pattern of ARNs, of an engine's secrets.
-pub(crate) fn secret_arn(region: &Region, scope: &Scope, cluster: &str, secret: &str) -> String {
-    let (partition, account) = (scope.partition, &scope.account);
-    format!(
-        "arn:{partition}:secretsmanager:{region}:{account}:secret:compute-engine/{cluster}/{secret}"
-    )
-}
-
 /// The most that the role of a binding with this spec may have.
 pub(crate) fn engine_limits(spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Vec<Grant> {
-    let own = secret_arn(&spec.region, scope, cluster.as_str(), "*");
+    let own = secrets_arn(scope.partition, &spec.region, &scope.account, Some(cluster));
     let mut limits = vec![Grant::new(READ_SECRET, own)];
+    limits.extend(key_access(spec, scope, cluster).map(|access| access.limit()));
     if spec.session_manager {
         limits.extend(session_manager_limits());
     }
     limits
+}
+
+fn key_access<'a>(
+    spec: &'a RoleSpec,
+    scope: &'a Scope,
+    cluster: &'a ClusterName,
+) -> Option<KeyAccess<'a>> {
+    spec.kms_key.as_ref().map(|key| KeyAccess {
+        key,
+        partition: scope.partition,
+        region: &spec.region,
+        account: &scope.account,
+        cluster: Some(cluster),
+    })
 }
 
 /// What Session Manager's document grants.
@@ -116,7 +134,7 @@ pub(crate) fn session_manager_limits() -> Vec<Grant> {
 }
 
 // Each action of the administrator's document with each of its resources.
-fn grants_of(statement: &Statement) -> Vec<Grant> {
+pub(crate) fn grants_of(statement: &Statement) -> Vec<Grant> {
     let resources = statement.resources.iter().flat_map(Reach::patterns);
     let pairs = resources.flat_map(|resource| {
         statement.actions.patterns().iter().map(|action| Grant {
@@ -127,7 +145,7 @@ fn grants_of(statement: &Statement) -> Vec<Grant> {
     pairs.collect()
 }
 
-fn session_manager() -> Result<Vec<Statement>, PolicyError> {
+pub(crate) fn session_manager() -> Result<Vec<Statement>, PolicyError> {
     Document::parse(Kind::Identity, SESSION_MANAGER).map(|document| document.statements().to_vec())
 }
 

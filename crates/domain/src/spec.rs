@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BoundaryArn, IamArn, IamResource, Invalid, ProfileName, Region, RoleName, RolePrefix, Secrets,
-    Tags,
+    BoundaryArn, IamArn, IamResource, Invalid, KmsKeyArn, ProfileName, Region, RoleName,
+    RolePrefix, Secrets, Tags,
 };
 
 /// The resolved specification of a binding.
@@ -21,6 +21,10 @@ pub struct RoleSpec {
     pub session_manager: bool,
     /// Where the secrets are.
     pub region: Region,
+    /// The customer's key under which the secrets are encrypted, in the region of the secrets;
+    /// in mode create only. It is the administrator's when the role is made, and stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<KmsKeyArn>,
     /// Put before the name of what is made.
     pub role_prefix: RolePrefix,
     /// The user's tags on what is made.

@@ -20,6 +20,17 @@ pub enum Kind {
     Boundary,
 }
 
+impl Kind {
+    /// The word for it: `identity`, `trust` or `boundary`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Identity => "identity",
+            Kind::Trust => "trust",
+            Kind::Boundary => "boundary",
+        }
+    }
+}
+
 /// The version of the policy language (not of the policy).
 ///
 /// "IAM JSON policy elements: Version", IAM User Guide.
@@ -138,6 +149,11 @@ impl Document {
     /// The text to send to IAM: compact, with the order of statements and the Sids kept.
     pub fn to_json(&self) -> String {
         write::document(self)
+    }
+
+    /// The text of [`Document::to_json`] on more lines, for people.
+    pub fn to_pretty_json(&self) -> String {
+        write::indented(&self.to_json())
     }
 
     /// The characters of [`Document::to_json`] as IAM counts them; see [`crate::size_of_text`].

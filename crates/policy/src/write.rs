@@ -20,6 +20,46 @@ pub(crate) fn document(document: &Document) -> String {
     object(members)
 }
 
+/// The same text on more lines, for people.
+pub(crate) fn indented(compact: &str) -> String {
+    let mut lines = String::with_capacity(compact.len() * 2);
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    let line = |lines: &mut String, depth: usize| {
+        lines.push('\n');
+        lines.extend(std::iter::repeat_n("  ", depth));
+    };
+    for character in compact.chars() {
+        if in_string {
+            lines.push(character);
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+            continue;
+        }
+        match character {
+            '{' | '[' => {
+                depth += 1;
+                lines.push(character);
+                line(&mut lines, depth);
+            }
+            '}' | ']' => {
+                depth -= 1;
+                line(&mut lines, depth);
+                lines.push(character);
+            }
+            ',' => {
+                lines.push(',');
+                line(&mut lines, depth);
+            }
+            ':' => lines.push_str(": "),
+            _ => {
+                in_string = character == '"';
+                lines.push(character);
+            }
+        }
+    }
+    lines
+}
+
 fn statement(statement: &Statement) -> String {
     let mut members = Vec::new();
     if let Some(sid) = &statement.sid {

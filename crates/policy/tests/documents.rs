@@ -32,6 +32,54 @@ fn a_document_built_in_code_is_written_compactly_and_in_reading_order() {
 }
 
 #[test]
+fn a_document_is_written_for_people_in_the_same_order_with_the_same_meaning() {
+    let document = Document::new(
+        Kind::Identity,
+        vec![
+            Statement::allow("A", ["s3:Get*", "s3:List*"], ["arn:aws:s3:::a,b:{c}"]).when(
+                Test::StringLike,
+                "aws:PrincipalTag/note",
+                ["a \"quoted\" one\\", "ends in \\\\"],
+            ),
+            Statement::deny("B", ["*"], ["*"]),
+        ],
+    )
+    .unwrap();
+    let pretty = document.to_pretty_json();
+    assert_eq!(Document::parse(Kind::Identity, &pretty).unwrap(), document);
+    insta::assert_snapshot!(pretty, @r#"
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "A",
+          "Effect": "Allow",
+          "Action": [
+            "s3:Get*",
+            "s3:List*"
+          ],
+          "Resource": "arn:aws:s3:::a,b:{c}",
+          "Condition": {
+            "StringLike": {
+              "aws:PrincipalTag/note": [
+                "a \"quoted\" one\\",
+                "ends in \\\\"
+              ]
+            }
+          }
+        },
+        {
+          "Sid": "B",
+          "Effect": "Deny",
+          "Action": "*",
+          "Resource": "*"
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
 fn a_trust_policy_names_its_principal_and_no_resource() {
     let document = Document::new(
         Kind::Trust,

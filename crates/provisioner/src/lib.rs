@@ -12,6 +12,7 @@ mod budget;
 mod bulk;
 mod capabilities;
 mod check;
+mod documents;
 mod error;
 mod orphans;
 mod permissions;

@@ -171,6 +171,7 @@ fn ended(
         secrets: Secrets::All,
         session_manager: false,
         region: inner.settings.defaults.region.clone().unwrap_or(fallback),
+        kms_key: None,
         role_prefix: claimed.prefix.clone(),
         tags: Tags::default(),
     }

@@ -301,7 +301,10 @@ impl Worker<'_> {
     fn unwritable(&self, error: &RolePolicyError) -> Failure {
         let code = match error {
             RolePolicyError::TooLarge { .. } => FailureCode::PolicyTooLarge,
-            RolePolicyError::Unproved(_) | RolePolicyError::Invalid(_) => FailureCode::Internal,
+            RolePolicyError::Unproved(_)
+            | RolePolicyError::KeyNotConfined { .. }
+            | RolePolicyError::Template(_)
+            | RolePolicyError::Invalid(_) => FailureCode::Internal,
         };
         self.failure(code, error.to_string())
     }

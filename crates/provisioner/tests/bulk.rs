@@ -134,6 +134,7 @@ fn settings() -> Settings {
             iam_role: None,
             role_prefix: RolePrefix::parse("bulk-").expect("a prefix"),
             permissions_boundary: None,
+            kms_key: None,
             tags: Tags::default(),
             pass_through_roles: Vec::new(),
             allowed_boundaries: Vec::new(),

@@ -7,6 +7,7 @@ use engine_roles_store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, DatabaseArgs, ServeArgs};
+use crate::policy::{Outcome, PolicyArgs};
 use crate::serve::Server;
 use crate::telemetry::{self, LogArgs};
 
@@ -30,6 +31,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Roles and instance profiles under our path that no record knows
     Orphans(OrphansArgs),
+    /// The policy documents: list them, fill one, look at one
+    Policy(PolicyArgs),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -110,6 +113,12 @@ pub fn run(cli: Cli) -> ExitCode {
             args.serve.start_logging();
             crate::orphans::run(&args)
         }
+        Command::Policy(args) => match crate::policy::run(&args) {
+            Ok(Outcome::Done) => Ok(()),
+            // All has been said already.
+            Ok(Outcome::Faulty) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Command::Openapi => crate::openapi::print(),
     };
     match outcome {

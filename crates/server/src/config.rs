@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use engine_roles_api::{ApiKey, Authentication, InvalidKey};
 use engine_roles_domain::{
-    AccountId, BoundaryArn, Defaults, Invalid, Namespace, PassThroughRole, ProfileName, Region,
-    RolePrefix, RoleReference, Tags,
+    AccountId, BoundaryArn, Defaults, Invalid, KmsKeyArn, Namespace, PassThroughRole, ProfileName,
+    Region, RolePrefix, RoleReference, Tags,
 };
 use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode};
 use engine_roles_store::{Store, StoreConfig, StoreError};
@@ -86,6 +86,10 @@ pub struct ServeArgs {
     /// ARN of the permissions boundary that is set on created roles
     #[arg(long, env = "ENGINE_ROLES_PERMISSIONS_BOUNDARY")]
     pub permissions_boundary: Option<String>,
+    /// ARN of the KMS key under which the engines' secrets are encrypted; roles created from now
+    /// on may use it for their cluster's secrets
+    #[arg(long, env = "ENGINE_ROLES_KMS_KEY_ARN")]
+    pub kms_key_arn: Option<String>,
     /// Tags on everything created, `k=v,k=v`
     #[arg(long, env = "ENGINE_ROLES_RESOURCE_TAGS")]
     pub resource_tags: Option<String>,
@@ -282,12 +286,12 @@ fn authentication(args: &ServeArgs) -> Result<Authentication, ConfigError> {
 fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
     let boundary = args.permissions_boundary.as_deref();
     let boundaries = list(args.allowed_boundaries.as_deref());
+    let region = optional(
+        "--default-region",
+        args.default_region.as_deref(),
+        Region::parse,
+    )?;
     Ok(Defaults {
-        region: optional(
-            "--default-region",
-            args.default_region.as_deref(),
-            Region::parse,
-        )?,
         iam_role: optional(
             "--default-iam-role",
             args.default_iam_role.as_deref(),
@@ -295,18 +299,37 @@ fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
         )?,
         role_prefix: invalid_in("--role-prefix", RolePrefix::parse(&args.role_prefix))?,
         permissions_boundary: optional("--permissions-boundary", boundary, BoundaryArn::parse)?,
+        kms_key: kms_key(args, region.as_ref())?,
         tags: tags(args.resource_tags.as_deref())?,
         pass_through_roles: list(args.pass_through_roles.as_deref())
-            .map(pass_through_role)
+            .map(|entry| pass_through_role("--pass-through-roles", entry))
             .collect::<Result<_, _>>()?,
         allowed_boundaries: boundaries
             .map(|arn| invalid_in("--allowed-boundaries", BoundaryArn::parse(arn)))
             .collect::<Result<_, _>>()?,
+        region,
     })
 }
 
-fn pass_through_role(entry: &str) -> Result<PassThroughRole, ConfigError> {
-    let flag = "--pass-through-roles";
+// A key that is not where engines run would make every request fail that names no region.
+fn kms_key(args: &ServeArgs, region: Option<&Region>) -> Result<Option<KmsKeyArn>, ConfigError> {
+    let flag = "--kms-key-arn";
+    let key = optional(flag, args.kms_key_arn.as_deref(), KmsKeyArn::parse)?;
+    let elsewhere = key
+        .as_ref()
+        .zip(region)
+        .is_some_and(|(key, region)| key.in_region(region).is_none());
+    if elsewhere {
+        let rule = "must be a key of --default-region, or a multi-Region key of its partition";
+        return Err(ConfigError::Form { flag, rule });
+    }
+    Ok(key)
+}
+
+pub(crate) fn pass_through_role(
+    flag: &'static str,
+    entry: &str,
+) -> Result<PassThroughRole, ConfigError> {
     let (role, profile) = match entry.split_once('=') {
         Some((role, profile)) => (role, Some(profile)),
         None => (entry, None),
@@ -332,14 +355,14 @@ fn tags(text: Option<&str>) -> Result<Tags, ConfigError> {
     invalid_in(flag, Tags::new(pairs))
 }
 
-fn list(text: Option<&str>) -> impl Iterator<Item = &str> {
+pub(crate) fn list(text: Option<&str>) -> impl Iterator<Item = &str> {
     text.unwrap_or_default()
         .split(',')
         .map(str::trim)
         .filter(|entry| !entry.is_empty())
 }
 
-fn optional<T>(
+pub(crate) fn optional<T>(
     flag: &'static str,
     text: Option<&str>,
     parse: impl Fn(&str) -> Result<T, Invalid>,
@@ -348,6 +371,9 @@ fn optional<T>(
     text.map(|text| invalid_in(flag, parse(text))).transpose()
 }
 
-fn invalid_in<T>(flag: &'static str, parsed: Result<T, Invalid>) -> Result<T, ConfigError> {
+pub(crate) fn invalid_in<T>(
+    flag: &'static str,
+    parsed: Result<T, Invalid>,
+) -> Result<T, ConfigError> {
     parsed.map_err(|source| ConfigError::Invalid { flag, source })
 }

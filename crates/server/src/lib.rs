@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod openapi;
 mod orphans;
+mod policy;
 mod serve;
 mod telemetry;
 

@@ -49,6 +49,7 @@ fn the_help_of_serve_shows_flag_variable_and_default() {
             "ENGINE_ROLES_PERMISSIONS_BOUNDARY",
             "",
         ),
+        ("--kms-key-arn", "ENGINE_ROLES_KMS_KEY_ARN", ""),
         ("--resource-tags", "ENGINE_ROLES_RESOURCE_TAGS", ""),
         (
             "--pass-through-roles",
@@ -103,14 +104,14 @@ fn help_shows_no_secret_that_the_environment_holds() {
 
 #[test]
 fn every_command_has_help() {
-    for command in ["serve", "migrate", "openapi"] {
+    for command in ["serve", "migrate", "policy", "openapi"] {
         let output = engine_roles(&[command, "--help"], &[]);
         assert!(output.status.success(), "{command}");
         let help = text(&output.stdout);
         assert!(help.contains("Usage: engine-roles"), "{help}");
     }
     let all = text(&engine_roles(&["--help"], &[]).stdout);
-    for command in ["serve", "migrate", "openapi"] {
+    for command in ["serve", "migrate", "policy", "openapi"] {
         assert!(all.contains(command), "{all}");
     }
 }
@@ -180,6 +181,11 @@ fn a_wrong_setting_is_refused_by_its_name() {
             "role/with/slashes",
             "--pass-through-roles",
         ),
+        (
+            "ENGINE_ROLES_KMS_KEY_ARN",
+            "arn:aws:kms:us-west-2:123456789012:alias/secrets",
+            "--kms-key-arn",
+        ),
         ("ENGINE_ROLES_CALL_TIMEOUT", "59s", "--call-timeout"),
     ];
     for (variable, value, flag) in cases {
@@ -191,6 +197,24 @@ fn a_wrong_setting_is_refused_by_its_name() {
         let said = text(&output.stderr);
         assert!(said.contains(flag), "{variable}={value}: {said}");
     }
+}
+
+#[test]
+fn a_key_that_is_not_where_engines_run_is_refused_at_the_start() {
+    let key = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
+    let output = engine_roles(
+        &["serve", "--listen", "127.0.0.1:0"],
+        &[
+            DATABASE,
+            KEY,
+            ("ENGINE_ROLES_KMS_KEY_ARN", key),
+            ("ENGINE_ROLES_DEFAULT_REGION", "eu-west-1"),
+        ],
+    );
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("--kms-key-arn"), "{said}");
+    assert!(said.contains("--default-region"), "{said}");
 }
 
 #[test]

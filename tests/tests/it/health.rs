@@ -1,6 +1,6 @@
 //! How the service is, what it counts, and what it does not tell.
 
-use engine_roles_e2e::world::SERVICE_SECRET_KEY;
+use engine_roles_e2e::world::{SERVICE_SECRET_KEY, fault};
 use engine_roles_e2e::{World, eventually};
 use serde_json::json;
 

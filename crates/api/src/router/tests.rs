@@ -19,6 +19,10 @@ use crate::ApiKey;
 const ROLE: &str = "/v1/clusters/one/role";
 
 async fn api(authentication: Authentication) -> Api {
+    api_with(authentication, settings()).await
+}
+
+async fn api_with(authentication: Authentication, settings: Settings) -> Api {
     // Port 1 of loopback: nobody listens.
     let config = StoreConfig {
         url: "postgres://nobody@127.0.0.1:1/nothing".to_owned(),
@@ -41,7 +45,7 @@ async fn api(authentication: Authentication) -> Api {
     let iam = Iam::connect_to(&endpoint, &config).await;
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     Api {
-        provisioner: Provisioner::new(store, iam, settings()),
+        provisioner: Provisioner::new(store, iam, settings),
         authentication: Arc::new(authentication),
         metrics: MetricsHandle(metrics),
     }
@@ -54,6 +58,7 @@ fn settings() -> Settings {
             iam_role: None,
             role_prefix: RolePrefix::parse("").expect("a prefix"),
             permissions_boundary: None,
+            kms_key: None,
             tags: Tags::default(),
             pass_through_roles: Vec::new(),
             allowed_boundaries: Vec::new(),
@@ -289,6 +294,7 @@ async fn what_is_not_there_or_not_taken_is_a_problem_too() {
         (Method::PATCH, ROLE),
         (Method::PUT, "/v1/clusters"),
         (Method::DELETE, "/v1/audit"),
+        (Method::PUT, "/v1/policies/engine-trust"),
         (Method::POST, "/livez"),
     ] {
         let answer = call(method, path).await;
@@ -311,6 +317,7 @@ async fn queries_are_read_strictly() {
         "/v1/audit?action=slept",
         "/v1/audit?since=yesterday",
         "/v1/audit?seq=1",
+        "/v1/policies/engine-trust?name=x",
     ] {
         let answer = call(Method::GET, path).await;
         assert_eq!(
@@ -462,10 +469,16 @@ async fn the_document_is_served_and_has_each_route_with_its_problems() {
                 assert_eq!(problem, "#/components/schemas/Problem", "{method} {path}");
             }
             // What is in the document answers, and not by "there is nothing".
-            let path = path.replace("{cluster}", "one");
+            let real = path.replace("{cluster}", "one");
+            let real = real.replace("{name}", "session-manager");
             let method = method.to_uppercase().parse().expect("a method");
-            let answer = call(method, &path).await;
-            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+            let answer = call(method, &real).await;
+            let status = if path.starts_with("/v1/policies") {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            assert_eq!(answer.status, status, "{path}");
         }
     }
     routes.sort();
@@ -478,12 +491,16 @@ async fn the_document_is_served_and_has_each_route_with_its_problems() {
     GET /v1/audit
     GET /v1/clusters
     GET /v1/clusters/{cluster}/role
+    GET /v1/policies
+    GET /v1/policies/{name}
     POST /v1/clusters/{cluster}/role/plan
     PUT /v1/clusters/{cluster}/role
     ");
     let codes = &served["components"]["schemas"]["Code"]["enum"];
     assert_eq!(codes.as_array().map(Vec::len), Some(26));
 }
+
+mod policies;
 
 #[test]
 fn each_kind_of_invalid_value_has_its_code() {
@@ -499,6 +516,7 @@ fn each_kind_of_invalid_value_has_its_code() {
         K::Role,
         K::InstanceProfile,
         K::Boundary,
+        K::KmsKey,
     ];
     let codes = kinds.map(|kind| {
         let invalid = engine_roles_domain::Invalid {
@@ -509,5 +527,5 @@ fn each_kind_of_invalid_value_has_its_code() {
         let (_, code) = problem.split_once("code: ").expect("a code");
         code.split(',').next().unwrap_or_default().to_owned()
     });
-    insta::assert_snapshot!(codes.join(" "), @"InvalidClusterName InvalidSecretName InvalidRegion InvalidRolePrefix InvalidTag InvalidRequest InvalidRequest PassThroughRoleNotAllowed PassThroughRoleNotAllowed BoundaryNotAllowed");
+    insta::assert_snapshot!(codes.join(" "), @"InvalidClusterName InvalidSecretName InvalidRegion InvalidRolePrefix InvalidTag InvalidRequest InvalidRequest PassThroughRoleNotAllowed PassThroughRoleNotAllowed BoundaryNotAllowed InvalidRequest");
 }

@@ -1,11 +1,13 @@
 //! The crate from outside: words, documents, plans and decisions.
 
 mod account;
+mod catalogue;
 mod convergence;
 mod decisions;
 mod deletions;
 mod documents;
 mod drifting;
+mod keys;
 mod names;
 mod ownership;
 mod parsing;

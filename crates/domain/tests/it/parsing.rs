@@ -4,8 +4,8 @@ use std::fmt::Debug;
 
 use engine_roles_domain::{
     AccountId, BoundaryArn, ClusterName, EventAction, IamArn, IamResource, Invalid, InvalidKind,
-    Mode, Namespace, Partition, ProfileName, Region, RoleName, RolePrefix, RoleReference, RoleSpec,
-    SecretName, Secrets, State, Tags,
+    KmsKeyArn, Mode, Namespace, Partition, ProfileName, Region, RoleName, RolePrefix,
+    RoleReference, RoleSpec, SecretName, Secrets, State, Tags,
 };
 use proptest::prelude::*;
 
@@ -256,6 +256,76 @@ fn what_is_no_arn_of_its_kind_is_refused() {
 }
 
 #[test]
+fn kms_keys_are_named_by_their_id_alone() {
+    const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/";
+    const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+    let of = |id: &str| format!("{KEY}{id}");
+    accepts(
+        KmsKeyArn::parse,
+        &[
+            &of(ID),
+            &of("mrk-0123456789abcdef0123456789abcdef"),
+            &format!("arn:aws-cn:kms:cn-north-1:123456789012:key/{ID}"),
+            &format!("arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/{ID}"),
+        ],
+    );
+    refuses(
+        KmsKeyArn::parse,
+        InvalidKind::KmsKey,
+        &[
+            "",
+            ID,
+            "alias/secrets",
+            KEY,
+            "arn:aws:kms:us-west-2:123456789012:alias/secrets",
+            &of("*"),
+            &of("mrk-*"),
+            &of("${aws:PrincipalTag/key}"),
+            &of("01234567-89ab-cdef-0123-456789abcde?"),
+            &of("01234567-89ab-cdef-0123-456789abcde"),
+            &of("01234567-89AB-CDEF-0123-456789ABCDEF"),
+            &of("01234567-89ab-cdef-0123-456789abcdeg"),
+            &of("0123456789abcdef0123456789abcdef"),
+            &of("mrk-0123456789abcdef0123456789abcde"),
+            &of(&format!("{ID}:x")),
+            &of(&format!("{ID} ")),
+            &format!("arn:aws:kms:us-west-2:12345678901:key/{ID}"),
+            &format!("arn:aws:kms:*:123456789012:key/{ID}"),
+            &format!("arn:aws:kms::123456789012:key/{ID}"),
+            &format!("arn:aws:kms:us-gov-west-1:123456789012:key/{ID}"),
+            &format!("arn:aws-iso:kms:us-iso-east-1:123456789012:key/{ID}"),
+            &format!("arn:aws:s3:us-west-2:123456789012:key/{ID}"),
+            &format!("ARN:aws:kms:us-west-2:123456789012:key/{ID}"),
+        ],
+    );
+}
+
+#[test]
+fn only_a_multi_region_key_is_in_other_regions_too() {
+    let key = |id: &str| {
+        let text = format!("arn:aws:kms:us-west-2:123456789012:key/{id}");
+        KmsKeyArn::parse(&text).expect("a key")
+    };
+    let region = |text| Region::parse(text).expect("a region");
+    let (here, there, elsewhere) = (
+        region("us-west-2"),
+        region("eu-central-1"),
+        region("us-gov-west-1"),
+    );
+    let one = key("01234567-89ab-cdef-0123-456789abcdef");
+    assert_eq!(one.region(), here);
+    assert_eq!(one.in_region(&here), Some(one.clone()));
+    assert_eq!(one.in_region(&there), None);
+    let many = key("mrk-0123456789abcdef0123456789abcdef");
+    assert_eq!(many.in_region(&here), Some(many.clone()));
+    let replica = many.in_region(&there).expect("a replica");
+    assert_eq!(replica.region(), there);
+    let text = "arn:aws:kms:eu-central-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef";
+    assert_eq!(KmsKeyArn::parse(text), Ok(replica));
+    assert_eq!(many.in_region(&elsewhere), None);
+}
+
+#[test]
 fn a_role_is_named_by_name_or_by_arn() {
     let by_name = RoleReference::parse("engine").expect("a name");
     let by_arn = RoleReference::parse("arn:aws:iam::123456789012:role/a/engine").expect("an ARN");
@@ -327,6 +397,7 @@ proptest! {
         let _ = AccountId::parse(&text);
         let _ = ProfileName::parse(&text);
         let _ = BoundaryArn::parse(&text);
+        let _ = KmsKeyArn::parse(&text).map(|key| key.region());
         let _ = Tags::new([(text.clone(), text.clone())]);
         let _ = serde_json::from_value::<IamArn>(text.clone().into());
         if let Ok(role) = RoleReference::parse(&text) {

@@ -47,6 +47,7 @@ pub(crate) fn spec() -> RoleSpec {
         secrets: Secrets::All,
         session_manager: false,
         region: "us-west-2".parse().expect("a region"),
+        kms_key: None,
         role_prefix: RolePrefix::parse("td-").expect("a prefix"),
         tags: tags(&[("team", "x")]),
     }
@@ -187,6 +188,7 @@ pub(crate) fn defaults() -> Defaults {
         iam_role: None,
         role_prefix: RolePrefix::parse("td-").expect("a prefix"),
         permissions_boundary: None,
+        kms_key: None,
         tags: tags(&[("team", "x")]),
         pass_through_roles: Vec::new(),
         allowed_boundaries: Vec::new(),

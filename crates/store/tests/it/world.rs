@@ -91,6 +91,7 @@ pub(crate) fn spec() -> RoleSpec {
         secrets: Secrets::All,
         session_manager: false,
         region: "us-west-2".parse().expect("a region"),
+        kms_key: None,
         role_prefix: RolePrefix::parse("").expect("a prefix"),
         tags: Tags::default(),
     }

@@ -1,0 +1,240 @@
+//! The customer's key under which secrets are encrypted: who gets it, and for what.
+
+use engine_roles_domain::{
+    Binding, ClusterName, Defaults, InlinePolicies, Intent, KmsKeyArn, Mode, NotAdoptable,
+    PutRefusal, RoleReference, RoleRequest, RoleSpec, claimed_by, decide_put, role_policy, spec_of,
+};
+use engine_roles_policy::{Context, Document, Request, evaluate};
+use insta::assert_snapshot;
+use proptest::prelude::*;
+
+use crate::world::{
+    PATH, active, binding_of, cluster, defaults, named, passing, scope, spec, whole_role,
+};
+
+const ONE: &str = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
+const OTHER: &str = "arn:aws:kms:us-west-2:123456789012:key/fedcba98-7654-3210-fedc-ba9876543210";
+const MANY: &str = "arn:aws:kms:us-west-2:999999999999:key/mrk-0123456789abcdef0123456789abcdef";
+
+const VIA_SERVICE: &str = "kms:ViaService";
+const SECRET_ARN: &str = "kms:EncryptionContext:SecretARN";
+const HERE: &str = "secretsmanager.us-west-2.amazonaws.com";
+
+fn key(text: &str) -> KmsKeyArn {
+    text.parse().expect("a key")
+}
+
+fn with_key(text: &str) -> RoleSpec {
+    RoleSpec {
+        kms_key: Some(key(text)),
+        ..spec()
+    }
+}
+
+fn policy(spec: &RoleSpec, cluster: &ClusterName) -> Document {
+    role_policy(spec, &scope(), cluster).expect("a policy")
+}
+
+fn secret_of(cluster: &str) -> String {
+    format!(
+        "arn:aws:secretsmanager:us-west-2:123456789012:secret:compute-engine/{cluster}/db-AbCdEf"
+    )
+}
+
+fn may_decrypt(document: &Document, key: &str, context: Context) -> bool {
+    let request = Request::new("kms:Decrypt", key).in_context(context);
+    evaluate(&request, &[document], None).is_allowed()
+}
+
+fn reading(secret: &str) -> Context {
+    Context::new()
+        .with(VIA_SERVICE, HERE)
+        .with(SECRET_ARN, secret)
+}
+
+#[test]
+fn the_key_comes_in_the_same_document_for_the_clusters_secrets_alone() {
+    let sent = policy(&with_key(ONE), &cluster()).to_json();
+    let sent: serde_json::Value = serde_json::from_str(&sent).expect("JSON");
+    let pretty = serde_json::to_string_pretty(&sent["Statement"]).expect("plain data");
+    assert_snapshot!(pretty, @r#"
+    [
+      {
+        "Action": "secretsmanager:GetSecretValue",
+        "Effect": "Allow",
+        "Resource": "arn:aws:secretsmanager:us-west-2:123456789012:secret:compute-engine/one/*",
+        "Sid": "ReadOwnSecrets"
+      },
+      {
+        "Action": "kms:Decrypt",
+        "Condition": {
+          "StringEquals": {
+            "kms:ViaService": "secretsmanager.us-west-2.amazonaws.com"
+          },
+          "StringLike": {
+            "kms:EncryptionContext:SecretARN": "arn:aws:secretsmanager:us-west-2:123456789012:secret:compute-engine/one/*"
+          }
+        },
+        "Effect": "Allow",
+        "Resource": "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+        "Sid": "DecryptEngineSecrets"
+      }
+    ]
+    "#);
+}
+
+#[test]
+fn the_key_opens_the_clusters_secrets_through_secrets_manager_and_nothing_else() {
+    let document = policy(&with_key(ONE), &cluster());
+    let own = secret_of("one");
+    assert!(may_decrypt(&document, ONE, reading(&own)));
+    assert!(!may_decrypt(&document, OTHER, reading(&own)));
+    for (why, context) in [
+        ("by itself", Context::new().with(SECRET_ARN, &own)),
+        ("for no secret", Context::new().with(VIA_SERVICE, HERE)),
+        ("another cluster's secret", reading(&secret_of("two"))),
+        ("a cluster of a longer name", reading(&secret_of("one2"))),
+        (
+            "another service",
+            reading(&own).with(VIA_SERVICE, "s3.us-west-2.amazonaws.com"),
+        ),
+        (
+            "another region",
+            reading(&own).with(VIA_SERVICE, "secretsmanager.eu-west-1.amazonaws.com"),
+        ),
+    ] {
+        assert!(!may_decrypt(&document, ONE, context), "{why}");
+    }
+    let encrypts = Request::new("kms:Encrypt", ONE).in_context(reading(&own));
+    assert!(!evaluate(&encrypts, &[&document], None).is_allowed());
+}
+
+#[test]
+fn without_a_key_no_key_can_be_used() {
+    let document = policy(&spec(), &cluster());
+    assert!(!document.to_json().contains("kms:"));
+}
+
+fn created_with(key_arn: &str, region: &str) -> Result<Intent, PutRefusal> {
+    let defaults = Defaults {
+        kms_key: Some(key(key_arn)),
+        ..defaults()
+    };
+    let wanted = RoleRequest {
+        region: Some(region.parse().expect("a region")),
+        ..RoleRequest::default()
+    };
+    decide_put(&cluster(), None, &wanted, &defaults, &scope(), None)
+}
+
+#[test]
+fn a_new_role_takes_the_administrators_key_as_it_stands_in_the_region_of_the_secrets() {
+    let key_in = |region: &str, key: &str| match created_with(key, region) {
+        Ok(Intent::New(spec)) => spec.kms_key.expect("a key").to_string(),
+        other => panic!("{other:?} is no new binding"),
+    };
+    assert_eq!(key_in("us-west-2", ONE), ONE);
+    assert_eq!(key_in("us-west-2", MANY), MANY);
+    assert_eq!(
+        key_in("eu-west-1", MANY),
+        MANY.replace("us-west-2", "eu-west-1")
+    );
+    let refused = created_with(ONE, "eu-west-1").expect_err("the key is not there");
+    assert!(matches!(refused, PutRefusal::KeyOfOtherRegion { .. }));
+    assert_snapshot!(refused, @"the secrets' KMS key is in us-west-2, and is no multi-Region key: eu-west-1 has none");
+}
+
+#[test]
+fn a_passed_role_gets_no_key() {
+    let role = "engine";
+    let defaults = Defaults {
+        kms_key: Some(key(ONE)),
+        iam_role: Some(RoleReference::parse(role).expect("a role")),
+        ..defaults()
+    };
+    // Nor is the region of the key any matter for it.
+    let wanted = RoleRequest {
+        mode: Some(Mode::PassThrough),
+        region: Some("eu-west-1".parse().expect("a region")),
+        ..RoleRequest::default()
+    };
+    let intent = decide_put(&cluster(), None, &wanted, &defaults, &scope(), None);
+    let expected = RoleSpec {
+        region: "eu-west-1".parse().expect("a region"),
+        ..passing(role, None)
+    };
+    assert_eq!(intent.expect("an intent"), Intent::New(expected));
+}
+
+#[test]
+fn a_live_role_keeps_the_key_that_it_was_made_with() {
+    for (made_with, now) in [
+        (None, Some(ONE)),
+        (Some(ONE), None),
+        (Some(ONE), Some(OTHER)),
+    ] {
+        let live = Binding {
+            spec: RoleSpec {
+                kms_key: made_with.map(key),
+                ..spec()
+            },
+            ..active()
+        };
+        let defaults = Defaults {
+            kms_key: now.map(key),
+            ..defaults()
+        };
+        let decide = |wanted: RoleRequest| {
+            decide_put(&cluster(), Some(&live), &wanted, &defaults, &scope(), None)
+                .expect("an intent")
+        };
+        assert_eq!(decide(RoleRequest::default()), Intent::Unchanged);
+        let changed = decide(RoleRequest {
+            session_manager: Some(true),
+            ..RoleRequest::default()
+        });
+        let Intent::Change(changed) = changed else {
+            panic!("{changed:?} is no change");
+        };
+        assert_eq!(changed.kms_key, made_with.map(key));
+    }
+}
+
+#[test]
+fn the_key_is_read_back_from_a_role_that_no_record_knows() {
+    for secrets in [spec().secrets, named(&["db"])] {
+        let lost = binding_of(RoleSpec {
+            secrets,
+            session_manager: true,
+            ..with_key(ONE)
+        });
+        let role = whole_role(&lost);
+        let tags = role.tags.clone().expect("tags");
+        let name = lost.resource_name();
+        let claimed = claimed_by(&lost.namespace, name.as_str(), PATH, &tags).expect("it is ours");
+        let read = spec_of(&claimed, &role).expect("a spec");
+        assert_eq!(read, lost.spec);
+        let mut role = role;
+        let InlinePolicies::Listed { own: Some(own), .. } = &mut role.inline else {
+            panic!("it has a policy");
+        };
+        *own = own.replace(ONE, &ONE.replace("us-west-2", "eu-west-1"));
+        let refused = spec_of(&claimed, &role).expect_err("the key is elsewhere");
+        assert!(matches!(refused, NotAdoptable::Unreadable(_)), "{refused}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_asked_for_the_key_opens_no_other_clusters_secret(
+        one in "[A-Za-z0-9][A-Za-z0-9_-]{0,20}",
+        two in "[A-Za-z0-9][A-Za-z0-9_-]{0,20}",
+        session_manager: bool,
+    ) {
+        prop_assume!(one != two);
+        let spec = RoleSpec { session_manager, ..with_key(ONE) };
+        let document = policy(&spec, &one.parse().expect("a cluster"));
+        prop_assert!(may_decrypt(&document, ONE, reading(&secret_of(&one))));
+        prop_assert!(!may_decrypt(&document, ONE, reading(&secret_of(&two))));
+    }
+}
