@@ -2,9 +2,9 @@
 //! inside the transaction that writes the outcome.
 
 use crate::{
-    Binding, BoundaryArn, ClusterName, CreateSpec, Defaults, DriftKind, Failure, Generation,
-    KmsKeyArn, Mode, ModeSpec, PassThroughSpec, Region, RolePolicyError, RoleReference,
-    RoleRequest, RoleSpec, Scope, Secrets, State, role_policy,
+    Binding, BoundaryArn, ClusterName, CreateSpec, Defaults, DriftKind, Generation, KmsKeyArn,
+    Mode, ModeSpec, PassThroughSpec, Region, RolePolicyError, RoleReference, RoleRequest, RoleSpec,
+    Scope, Secrets, State, role_policy,
 };
 
 /// What a PUT means.
@@ -408,46 +408,4 @@ pub fn decide_delete(
         State::Deleting | State::Blocked => Deletion::Continue,
         State::Provisioning | State::Active | State::Failed | State::Deleted => Deletion::Begin,
     })
-}
-
-/// How an intent ended, as far as it has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is on its way.
-    Pending,
-    /// It is so.
-    Done,
-    /// It was refused, and withdrawn.
-    Failed(Failure),
-    /// Another request changed the intent.
-    Superseded,
-}
-
-/// How the intent of `generation` ended, read from the binding that it was written to.
-pub fn verdict(binding: &Binding, generation: Generation) -> Verdict {
-    let failure = binding
-        .last_error
-        .as_ref()
-        .filter(|failure| failure.generation == generation && failure.next_attempt_at.is_none());
-    if binding.generation > generation {
-        // A refused change withdraws itself by a newer intent: the spec that was before.
-        return match failure {
-            Some(_) if binding.state == State::Provisioning => Verdict::Pending,
-            Some(failure) => Verdict::Failed(failure.clone()),
-            None => Verdict::Superseded,
-        };
-    }
-    match binding.state {
-        State::Active if binding.applied_generation == Some(binding.generation) => match failure {
-            Some(failure) => Verdict::Failed(failure.clone()),
-            None => Verdict::Done,
-        },
-        State::Active | State::Provisioning | State::Deleting => Verdict::Pending,
-        State::Deleted => Verdict::Done,
-        State::Failed if binding.live => Verdict::Pending,
-        State::Failed | State::Blocked => match (failure, &binding.last_error) {
-            (Some(failure), _) | (None, Some(failure)) => Verdict::Failed(failure.clone()),
-            (None, None) => Verdict::Pending,
-        },
-    }
 }

@@ -31,6 +31,7 @@ mod secret;
 mod spec;
 mod step;
 mod tags;
+mod verdict;
 
 pub use adoption::{Claimed, NotAdoptable, claimed_by, spec_of};
 pub use arn::{IamArn, IamResource};
@@ -47,8 +48,7 @@ pub use capability::{
 pub use catalogue::{CATALOGUE, CatalogueError, Placeholders, PolicyTemplate};
 pub use cluster::ClusterName;
 pub use decision::{
-    Deletion, DeletionRefusal, IfMatch, Intent, PutRefusal, Verdict, decide_delete, decide_put,
-    verdict,
+    Deletion, DeletionRefusal, IfMatch, Intent, PutRefusal, decide_delete, decide_put,
 };
 pub use desired::{Desired, DesiredProfile, DesiredRole};
 pub use drift::drift;
@@ -73,3 +73,4 @@ pub use secret::{SecretName, Secrets};
 pub use spec::{CreateSpec, ModeSpec, PassThroughSpec, RoleReference, RoleSpec};
 pub use step::Step;
 pub use tags::{OWNERSHIP_TAGS, Tags};
+pub use verdict::{Verdict, verdict};
