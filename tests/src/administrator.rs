@@ -137,10 +137,15 @@ impl Administrator {
                 "Resource": "*",
             }],
         });
+        self.make_policy(name, &document).await;
+        format!("arn:aws:iam::123456789012:policy/{name}")
+    }
+
+    /// Makes a managed policy.
+    pub async fn make_policy(&self, name: &str, document: &Value) {
         let document = document.to_string();
         let parameters = [("PolicyName", name), ("PolicyDocument", &document)];
         self.call("CreatePolicy", &parameters).await;
-        format!("arn:aws:iam::123456789012:policy/{name}")
     }
 
     /// Asks the sandbox itself: one of its own routes under `/_sandbox/`.

@@ -14,6 +14,7 @@ pub mod checker;
 pub mod client;
 pub mod database;
 pub mod dice;
+pub mod identity;
 pub mod kill_points;
 pub mod log;
 pub mod patience;

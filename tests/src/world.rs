@@ -14,6 +14,7 @@ use crate::administrator::{Administrator, SERVICE_ACCESS_KEY};
 use crate::checker::Checker;
 use crate::client::{Acknowledgements, Client};
 use crate::database::{BindingRow, Database};
+use crate::identity;
 use crate::patience::eventually;
 use crate::postgres_proxy::PostgresProxy;
 use crate::service::Service;
@@ -39,6 +40,7 @@ pub struct WorldBuilder {
     proxied: bool,
     waits_until_ready: bool,
     prepared: Vec<String>,
+    bound: bool,
 }
 
 impl WorldBuilder {
@@ -86,11 +88,19 @@ impl WorldBuilder {
         self.sandbox(|sandbox| sandbox.latency = Duration::from_millis(milliseconds))
     }
 
-    /// Every call to AWS is decided by this document, one of `policies/`.
+    /// Every call of the service is decided by this document, one of `policies/`, in place of
+    /// the least that it needs.
     #[must_use]
     pub fn identity(self, policy: &str) -> Self {
         let policy = policy_document(policy);
         self.sandbox(|sandbox| sandbox.identity_policy = Some(policy))
+    }
+
+    /// The service may do anything.
+    #[must_use]
+    pub fn almighty(mut self) -> Self {
+        self.bound = false;
+        self
     }
 
     /// Faults that are there from the start.
@@ -139,7 +149,7 @@ impl WorldBuilder {
     ///
     /// # Panics
     /// When something does not start.
-    pub async fn start(self) -> World {
+    pub async fn start(mut self) -> World {
         static PLACES: std::sync::OnceLock<Arc<Semaphore>> = std::sync::OnceLock::new();
         let places = PLACES.get_or_init(|| Arc::new(Semaphore::new(WORLDS)));
         let place = Arc::clone(places)
@@ -147,11 +157,22 @@ impl WorldBuilder {
             .await
             .expect("nobody closes it");
         let data = Data::new(self.own_server).await;
+        self.environment
+            .entry("ENGINE_ROLES_PERMISSIONS_BOUNDARY".to_owned())
+            .or_insert_with(|| identity::boundary_arn(&self.sandbox));
+        if self.bound && self.sandbox.identity_policy.is_none() {
+            let least = identity::least(&self.sandbox, &self.environment);
+            self.sandbox.identity_policy = Some(least);
+        }
+        let boundary = identity::boundary(&self.sandbox);
         let sandbox = Sandbox::start(self.sandbox)
             .await
             .expect("the sandbox starts");
         let administrator = Administrator::new(sandbox.endpoint());
         let log_started = log_start(&sandbox, &administrator).await;
+        administrator
+            .make_policy(identity::BOUNDARY, &boundary)
+            .await;
         for role in &self.prepared {
             administrator.prepare_role(role).await;
         }
@@ -287,6 +308,7 @@ impl World {
             proxied: false,
             waits_until_ready: true,
             prepared: Vec::new(),
+            bound: true,
         }
     }
 

@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine_roles_domain::{
-    Binding, DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, ModeSpec, PutRefusal,
-    RolePolicyError,
+    Binding, DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, ModeSpec, PASSED_TO,
+    PutRefusal, RolePolicyError,
 };
 use engine_roles_provisioner::{
     AccessError, CallerError, ProvisionError, ScopeError, TeardownError,
@@ -250,7 +250,7 @@ fn statement_to_add(actions: &[String], binding: &Binding) -> Value {
             "Effect": "Allow",
             "Action": actions,
             "Resource": [passed.unwrap_or_else(|| ours("role"))],
-            "Condition": {"StringEquals": {"iam:PassedToService": partition.ec2_principal()}},
+            "Condition": {"StringEquals": {"iam:PassedToService": PASSED_TO}},
         });
     }
     json!({

@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 use crate::reach::Documents;
 use crate::{Access, Defaults, HeldRole, Mode, Namespace, OWNERSHIP_TAGS, RoleReference, Scope};
 
+/// The service that a role is passed to when it is put into an instance profile. In China it is
+/// the same, although EC2's principal there is another: reported by users of Karpenter
+/// (karpenter-provider-aws#6843).
+pub const PASSED_TO: &str = "ec2.amazonaws.com";
+
 /// A part of the service that needs permissions of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -150,11 +155,7 @@ pub fn needs(
             .collect()
     };
     let pass = |resource: &str| Need {
-        keys: [(
-            "iam:PassedToService".to_owned(),
-            partition.ec2_principal().to_owned(),
-        )]
-        .into(),
+        keys: [("iam:PassedToService".to_owned(), PASSED_TO.to_owned())].into(),
         ..need("iam:PassRole", resource)
     };
     let prepared = || prepared_roles(defaults, scope);

@@ -102,17 +102,14 @@ impl Access {
         }
     }
 
-    /// Passing a role to EC2 through an instance profile. The role's tags don't count: IAM says
+    /// Passing a role to EC2 through an instance profile; in China too that service is called
+    /// `ec2.amazonaws.com` here, as users of Karpenter found (karpenter-provider-aws#6843). The role's tags don't count: IAM says
     /// that they can't be relied on here.
     pub(crate) fn passing_role(role: &Name, profile: &Name, cx: &Context<'_>) -> Self {
-        let service = match cx.account.partition.as_str() {
-            "aws-cn" => "ec2.amazonaws.com.cn",
-            _ => "ec2.amazonaws.com",
-        };
         let role = Self::to_role("iam:PassRole", role, cx);
         let profile = Self::to_instance_profile("iam:PassRole", profile, cx);
         Self::new("iam:PassRole", &role.resource)
-            .with("iam:PassedToService", service)
+            .with("iam:PassedToService", "ec2.amazonaws.com")
             .with("iam:AssociatedResourceArn", &profile.resource)
     }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::{
-    Feature, FeatureReport, Need, Recommendation, RoleName, Scope, Standing, Status, needs,
-    recommend, report, standing_by_documents,
+    Feature, FeatureReport, HeldRole, Need, Recommendation, RoleName, RoleReference, Scope,
+    Standing, Status, needs, recommend, report, standing_by_documents,
 };
 use engine_roles_iam::{Caller, CallerError, ErrorKind, IamError};
 use tokio::sync::Mutex;
@@ -47,6 +47,8 @@ pub(crate) struct Found {
 #[derive(Debug)]
 pub(crate) struct Ground {
     caller: Caller,
+    /// The ARN of the role or user whose policies count.
+    principal: String,
     found_by: Vec<&'static str>,
     found_at: DateTime<Utc>,
     standings: BTreeMap<Need, Standing>,
@@ -101,13 +103,29 @@ impl Inner {
         );
     }
 
+    /// Our own role, where it was found out lately that we are one.
+    pub(crate) fn own_role(&self) -> Option<RoleReference> {
+        let last = self.found.last.try_lock().ok()?;
+        let (_, ground) = last.as_ref()?;
+        RoleReference::parse(&ground.principal).ok()
+    }
+
     async fn look(&self) -> Result<Ground, CallerError> {
         let caller = self.iam.caller().await?;
         let needs = self.needs(&caller.scope).into_iter();
         let needs: Vec<Need> = needs.flat_map(|(_, needs)| needs).collect();
         let mut standings = BTreeMap::new();
         let mut found_by = Vec::new();
-        match Box::pin(self.by_policies(&caller, &needs)).await {
+        let own = match caller.role_name() {
+            Some(name) => Box::pin(self.iam.held_role(&name))
+                .await
+                .map_err(|error| why(&error)),
+            None => Err("the identity is not a role".to_owned()),
+        };
+        let shown = own.as_ref().ok().and_then(Option::as_ref);
+        let principal = shown.and_then(|own| own.role.arn.clone());
+        let principal = principal.unwrap_or_else(|| caller.principal_arn());
+        match Box::pin(self.by_policies(&caller, &principal, own, &needs)).await {
             Ok((how, found)) => {
                 found_by.push(how);
                 standings.extend(needs.into_iter().zip(found));
@@ -122,6 +140,7 @@ impl Inner {
         }
         Ok(Ground {
             caller,
+            principal,
             found_by,
             found_at: Utc::now(),
             standings,
@@ -138,16 +157,11 @@ impl Inner {
     async fn by_policies(
         &self,
         caller: &Caller,
+        principal: &str,
+        own: Result<Option<HeldRole>, String>,
         needs: &[Need],
     ) -> Result<(&'static str, Vec<Standing>), String> {
-        let own = match caller.role_name() {
-            Some(name) => self.iam.held_role(&name).await.map_err(|error| why(&error)),
-            None => Err("the identity is not a role".to_owned()),
-        };
-        let known = own.as_ref().ok().and_then(Option::as_ref);
-        let principal = known.and_then(|own| own.role.arn.clone());
-        let principal = principal.unwrap_or_else(|| caller.principal_arn());
-        let refused = match self.iam.simulate(&principal, needs).await {
+        let refused = match self.iam.simulate(principal, needs).await {
             Ok(standings) => return Ok(("simulated", standings)),
             Err(error) => why(&error),
         };

@@ -1,6 +1,6 @@
 //! What the documents of `policies/` are filled with here.
 
-use engine_roles_domain::{Placeholders, RoleReference};
+use engine_roles_domain::Placeholders;
 
 use crate::Provisioner;
 
@@ -12,13 +12,7 @@ impl Provisioner {
         let defaults = &inner.settings.defaults;
         let scope = inner.scope.known();
         let boundaries = defaults.permissions_boundary.iter();
-        let listed = defaults.pass_through_roles.iter().map(|entry| &entry.role);
-        let mut roles: Vec<RoleReference> = Vec::new();
-        for role in listed.chain(&defaults.iam_role) {
-            if !roles.iter().any(|known| known.same_role(role)) {
-                roles.push(role.clone());
-            }
-        }
+        let listed = defaults.listed_roles().into_iter();
         Placeholders {
             partition: scope.map(|scope| scope.partition),
             account: scope.map(|scope| scope.account.clone()),
@@ -29,8 +23,8 @@ impl Provisioner {
                 .chain(&defaults.allowed_boundaries)
                 .cloned()
                 .collect(),
-            pass_through_roles: roles,
-            service_roles: Vec::new(),
+            pass_through_roles: listed.map(|entry| entry.role).collect(),
+            service_roles: inner.own_role().into_iter().collect(),
             kms_key: defaults.kms_key.clone(),
         }
     }

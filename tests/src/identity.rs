@@ -1,0 +1,97 @@
+//! The service's own identity: the least that it needs, by `policies/engine-role-service.json`,
+//! rendered as an administrator renders it.
+
+use std::collections::BTreeMap;
+
+use engine_roles_domain::{
+    AccountId, BoundaryArn, Namespace, Partition, Placeholders, PolicyTemplate, Region,
+    RoleReference,
+};
+use engine_roles_iam_sandbox::SandboxConfig;
+use serde_json::Value;
+
+/// The name of the boundary that every role gets which the service makes.
+pub const BOUNDARY: &str = "ai-unlimited-engine-boundary";
+
+/// Its ARN.
+pub fn boundary_arn(account: &SandboxConfig) -> String {
+    let SandboxConfig {
+        account_id,
+        partition,
+        ..
+    } = account;
+    format!("arn:{partition}:iam::{account_id}:policy/{BOUNDARY}")
+}
+
+/// Its document.
+pub fn boundary(account: &SandboxConfig) -> Value {
+    let region = match account.partition.as_str() {
+        "aws-cn" => "cn-north-1",
+        _ => "us-west-2",
+    };
+    let values = Placeholders {
+        region: Some(Region::parse(region).expect("a region")),
+        ..placeholders(account)
+    };
+    render("engine-boundary", &values)
+}
+
+/// What the service's identity may do, by its settings.
+pub fn least(account: &SandboxConfig, environment: &BTreeMap<String, String>) -> Value {
+    let setting = |name: &str| environment.get(name).map_or("", String::as_str);
+    let entries = |name: &str| {
+        let entries = setting(name).split(',').filter(|entry| !entry.is_empty());
+        entries.map(str::to_owned).collect::<Vec<String>>()
+    };
+    let boundaries = ["PERMISSIONS_BOUNDARY", "ALLOWED_BOUNDARIES"];
+    let boundaries = boundaries
+        .iter()
+        .flat_map(|name| entries(&format!("ENGINE_ROLES_{name}")));
+    let roles = ["PASS_THROUGH_ROLES", "DEFAULT_IAM_ROLE"];
+    let roles = roles
+        .iter()
+        .flat_map(|name| entries(&format!("ENGINE_ROLES_{name}")));
+    let service = format!(
+        "arn:{}:iam::{}:role/engine-roles-service",
+        account.partition, account.account_id
+    );
+    let namespace = match setting("ENGINE_ROLES_NAMESPACE") {
+        "" => "default",
+        namespace => namespace,
+    };
+    let values = Placeholders {
+        namespace: Some(Namespace::parse(namespace).expect("a namespace")),
+        boundaries: boundaries
+            .map(|arn| BoundaryArn::parse(&arn).expect("a boundary"))
+            .collect(),
+        pass_through_roles: roles
+            .map(|entry| {
+                let role = entry.split('=').next().unwrap_or_default();
+                RoleReference::parse(role).expect("a role")
+            })
+            .collect(),
+        service_roles: vec![RoleReference::parse(&service).expect("a role")],
+        ..placeholders(account)
+    };
+    render("engine-role-service", &values)
+}
+
+fn placeholders(account: &SandboxConfig) -> Placeholders {
+    Placeholders {
+        partition: Partition::parse(&account.partition),
+        account: Some(AccountId::parse(&account.account_id).expect("an account")),
+        namespace: None,
+        region: None,
+        cluster: None,
+        boundaries: Vec::new(),
+        pass_through_roles: Vec::new(),
+        service_roles: Vec::new(),
+        kms_key: None,
+    }
+}
+
+fn render(name: &str, values: &Placeholders) -> Value {
+    let template = PolicyTemplate::named(name).expect("it is in the catalogue");
+    let document = template.render(values).expect("it can be rendered");
+    serde_json::from_str(&document.to_json()).expect("a document is JSON")
+}
