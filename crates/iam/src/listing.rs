@@ -36,9 +36,9 @@ pub struct Room {
 }
 
 impl Room {
-    /// Whether there is none for another role, or for another instance profile.
-    pub fn is_full(&self) -> bool {
-        self.roles >= self.roles_quota || self.profiles >= self.profiles_quota
+    /// Whether there is none for what is to be made: another role, another instance profile.
+    pub fn is_full_for(&self, role: bool, profile: bool) -> bool {
+        role && self.roles >= self.roles_quota || profile && self.profiles >= self.profiles_quota
     }
 }
 
@@ -47,7 +47,7 @@ impl Room {
 pub struct RolePage {
     /// The roles, with all that depends on them.
     pub roles: Vec<ObservedRole>,
-    /// The instance profiles around them, without their tags: the listing does not show these.
+    /// The instance profiles around them, with their tags only if the listing shows these.
     pub profiles: Vec<ObservedProfile>,
     /// Where the next page begins; none after the last.
     pub next: Option<String>,
@@ -216,6 +216,11 @@ fn observed_profile(profile: &InstanceProfile) -> Option<ObservedProfile> {
             managed: true,
         },
         path: profile.path.clone(),
-        tags: None,
+        // Whether this listing shows them is nowhere said; each of ours has some.
+        tags: profile
+            .tags
+            .clone()
+            .filter(|shown| !shown.is_empty())
+            .map(tags),
     })
 }

@@ -60,23 +60,16 @@ impl Provisioner {
         if inner.has_bindings_elsewhere(&scope).await? {
             return Err(ProvisionError::OtherAccount { now: scope });
         }
-        if let Some(room) = inner.account_is_full().await {
-            let live = inner
-                .store
-                .latest(cluster)
-                .await?
-                .is_some_and(|binding| binding.live);
-            if !live {
-                return Err(ProvisionError::Full(room));
-            }
-        }
         let decide = |latest: Option<&Binding>| {
             decide_put(cluster, latest, wanted, defaults, &scope, request.if_match)
         };
         let mut attestation = None;
-        if wanted.may_pass(defaults) {
+        if wanted.may_pass(defaults) || inner.room_is_scarce() {
             let latest = inner.store.latest(cluster).await?;
             if let Intent::New(spec) = decide(latest.as_ref())? {
+                if let Some(room) = inner.lacks_room_for(&spec).await {
+                    return Err(ProvisionError::Full(room));
+                }
                 attestation = inner.attest_for(cluster, &spec, &scope).await?;
             }
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine_roles_domain::{Binding, BindingId, Scope};
+use engine_roles_domain::{Binding, BindingId, ModeSpec, RoleSpec, Scope};
 use engine_roles_iam::{ErrorKind, IamError, Listed, Room};
 use engine_roles_store::{CallKind, StoreError};
 use tokio::time::Instant;
@@ -21,6 +21,8 @@ const ORPHANS_A_PASS: usize = 50;
 const ROOM_FRESH: Duration = Duration::from_mins(5);
 /// How long upkeep waits for its call budget before it leaves it for the next time.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How many polls of the database for work there are to one look for what upkeep is due.
+const POLLS: u32 = 10;
 /// How often it is looked whether the account is known, before the first look.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
 
@@ -104,7 +106,7 @@ pub(crate) async fn run(inner: Arc<Inner>) {
                 "upkeep could not ask the database"
             );
         }
-        let pause = interval.min(Duration::from_secs(10));
+        let pause = interval.min(inner.settings.poll_interval * POLLS);
         let _ = tokio::time::timeout(pause, inner.stop.cancelled()).await;
     }
 }
@@ -253,18 +255,30 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether the account is known to be full. Looked up at most every five minutes, and again
-    /// before anybody is told so; where the permission is missing, nothing is known.
-    pub(crate) async fn account_is_full(&self) -> Option<Room> {
+    /// Whether the account was full of anything when that was last looked up.
+    pub(crate) fn room_is_scarce(&self) -> bool {
+        let room = self.known_room();
+        room.is_some_and(|room| room.is_full_for(true, true))
+    }
+
+    /// Whether the account is known to have no room for what a spec needs. Looked up every few
+    /// minutes, and again before anybody is told so; where the permission is missing, nothing is
+    /// known.
+    pub(crate) async fn lacks_room_for(&self, spec: &RoleSpec) -> Option<Room> {
+        let (role, profile) = match &spec.mode {
+            ModeSpec::Create(_) => (true, true),
+            ModeSpec::PassThrough(pass) => (false, pass.instance_profile.is_none()),
+        };
+        self.known_room()
+            .filter(|room| room.is_full_for(role, profile))?;
+        let room = self.look_at_room().await?;
+        room.is_full_for(role, profile).then_some(room)
+    }
+
+    fn known_room(&self) -> Option<Room> {
         let known = self.upkeep.lock().room;
         let fresh = known.filter(|(at, _)| at.elapsed() < ROOM_FRESH);
-        match fresh {
-            Some((_, room)) if room.is_full() => {
-                let room = self.look_at_room().await?;
-                room.is_full().then_some(room)
-            }
-            Some(_) | None => None,
-        }
+        fresh.map(|(_, room)| room)
     }
 
     /// Reads the account's quotas and what is used of them.

@@ -5,7 +5,7 @@ use engine_roles_e2e::checker::Checker;
 
 /// A world with an active role, a passed one and one that is gone, and the first one's name.
 async fn world() -> (World, String) {
-    let world = World::build().prepared("prepared").start().await;
+    let world = World::build().almighty().prepared("prepared").start().await;
     let client = world.client();
     let made = client.provision("one").await.expect(201).clone();
     let passed = serde_json::json!({"mode": "pass_through", "iam_role": "prepared"});

@@ -157,9 +157,14 @@ async fn what_others_added_or_changed_is_told_and_left() {
     let drift = drifts(&world, &["boundary_changed"]).await;
     assert_eq!(
         drift[0]["missing_permission"],
-        "iam:DeleteRolePermissionsBoundary"
+        "iam:PutRolePermissionsBoundary"
     );
-    hand.call("DeleteRolePermissionsBoundary", &[role]).await;
+    let ours = "arn:aws:iam::123456789012:policy/ai-unlimited-engine-boundary";
+    hand.call(
+        "PutRolePermissionsBoundary",
+        &[role, ("PermissionsBoundary", ours)],
+    )
+    .await;
     drifts(&world, &[]).await;
     assert_eq!(world.mutations(since).len(), 0);
     world.assert_sound().await;

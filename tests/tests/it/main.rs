@@ -25,4 +25,5 @@ mod races;
 mod refusals;
 mod replicas;
 mod staleness;
+mod sweeps;
 mod tearing_down;

@@ -32,6 +32,32 @@ async fn a_full_account_is_told_and_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn an_account_known_to_be_full_is_told_before_anything_is_begun() {
+    let world = World::build()
+        .prepared("prepared")
+        .sandbox(|sandbox| sandbox.quotas.roles = 1)
+        .start()
+        .await;
+    let client = world.client();
+    let answer = client.patient().provision("one").await;
+    let problem = answer.expect_problem(503, "quota_exceeded");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("1 of 1 roles"), "{detail}");
+    assert_eq!(world.mutations(0).len(), 0);
+    client.get("one").await.expect(404);
+    // What takes no role goes on.
+    let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
+    client.put("two", passed).await.expect(201);
+    world.sandbox.set_faults(Vec::new());
+    world
+        .administrator
+        .steer("behaviour", json!({"quota": "roles=10"}))
+        .await;
+    client.provision("one").await.expect(201);
+    world.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_boundary_that_does_not_exist_is_told_and_nothing_is_left() {
     let boundary = "arn:aws:iam::123456789012:policy/absent";
     let world = World::build()

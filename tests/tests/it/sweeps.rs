@@ -1,0 +1,207 @@
+//! The bulk sweep and the checks one by one find the same.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use engine_roles_e2e::{World, eventually};
+use serde_json::{Value, json};
+
+const OTHER_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+const OTHER_POLICY: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
+
+/// One way to change something of ours by hand: an action with its parameters, in which `ROLE`
+/// and `PROFILE` stand for the cluster's own.
+type Deed = (&'static str, &'static [(&'static str, &'static str)]);
+
+const DEEDS: [(&str, &[Deed]); 12] = [
+    ("nothing", &[]),
+    (
+        "policy-changed",
+        &[(
+            "PutRolePolicy",
+            &[
+                ("RoleName", "ROLE"),
+                ("PolicyName", "engine-access"),
+                ("PolicyDocument", OTHER_POLICY),
+            ],
+        )],
+    ),
+    ("policy-missing", &[("DeleteRolePolicy", &OUR_POLICY)]),
+    (
+        "tags-changed",
+        &[(
+            "TagRole",
+            &[
+                ("RoleName", "ROLE"),
+                ("Tags.member.1.Key", "team"),
+                ("Tags.member.1.Value", "theirs"),
+            ],
+        )],
+    ),
+    (
+        "role-out-of-profile",
+        &[("RemoveRoleFromInstanceProfile", &IN_PROFILE)],
+    ),
+    (
+        "other-role-in-profile",
+        &[
+            ("RemoveRoleFromInstanceProfile", &IN_PROFILE),
+            (
+                "AddRoleToInstanceProfile",
+                &[("RoleName", "theirs"), ("InstanceProfileName", "ROLE")],
+            ),
+        ],
+    ),
+    (
+        "foreign-inline-policy",
+        &[(
+            "PutRolePolicy",
+            &[
+                ("RoleName", "ROLE"),
+                ("PolicyName", "theirs"),
+                ("PolicyDocument", OTHER_POLICY),
+            ],
+        )],
+    ),
+    (
+        "foreign-managed-policy",
+        &[(
+            "AttachRolePolicy",
+            &[("RoleName", "ROLE"), ("PolicyArn", EXTRA)],
+        )],
+    ),
+    (
+        "trust-changed",
+        &[(
+            "UpdateAssumeRolePolicy",
+            &[("RoleName", "ROLE"), ("PolicyDocument", OTHER_TRUST)],
+        )],
+    ),
+    (
+        "boundary-changed",
+        &[(
+            "PutRolePermissionsBoundary",
+            &[("RoleName", "ROLE"), ("PermissionsBoundary", EXTRA)],
+        )],
+    ),
+    (
+        "role-deleted",
+        &[
+            ("RemoveRoleFromInstanceProfile", &IN_PROFILE),
+            ("DeleteRolePolicy", &OUR_POLICY),
+            ("DeleteRole", &[("RoleName", "ROLE")]),
+        ],
+    ),
+    (
+        "profile-deleted",
+        &[
+            ("RemoveRoleFromInstanceProfile", &IN_PROFILE),
+            ("DeleteInstanceProfile", &[("InstanceProfileName", "ROLE")]),
+        ],
+    ),
+];
+const IN_PROFILE: [(&str, &str); 2] = [("RoleName", "ROLE"), ("InstanceProfileName", "ROLE")];
+const OUR_POLICY: [(&str, &str); 2] = [("RoleName", "ROLE"), ("PolicyName", "engine-access")];
+const EXTRA: &str = "arn:aws:iam::123456789012:policy/extra";
+
+/// What is found of each cluster, by kind, and how many calls that took.
+struct Found {
+    kinds: BTreeMap<String, Vec<Value>>,
+    listings: usize,
+    one_by_one: usize,
+}
+
+/// Makes a role for each deed, does it, and lets so much time go by that the checks of one kind
+/// fall due.
+async fn find(world: &World, ahead: Duration) -> Found {
+    world.administrator.prepare_role("theirs").await;
+    world.administrator.prepare_policy("extra").await;
+    let client = world.client();
+    let mut names = BTreeMap::new();
+    for (cluster, _) in DEEDS {
+        let body = json!({"tags": {"team": "ours"}});
+        let made = client.put(cluster, body).await;
+        let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
+        names.insert(cluster, name.expect("it has a name"));
+    }
+    for (cluster, _) in DEEDS {
+        world.is_verified_in_time(cluster).await;
+    }
+    for (cluster, deeds) in DEEDS {
+        for (action, parameters) in deeds {
+            let parameters: Vec<(&str, &str)> = parameters
+                .iter()
+                .map(|(key, value)| {
+                    (
+                        *key,
+                        if *value == "ROLE" {
+                            &names[cluster]
+                        } else {
+                            *value
+                        },
+                    )
+                })
+                .collect();
+            world.administrator.call(action, &parameters).await;
+        }
+    }
+    let since = world.mark();
+    world.advance(ahead).await;
+    eventually("all but one have drifted", async || {
+        let bindings = world.database.bindings().await;
+        let drifted = bindings.iter().filter(|binding| binding.drift != json!([]));
+        (drifted.count() == DEEDS.len() - 1).then_some(())
+    })
+    .await;
+    let bindings = world.database.bindings().await.into_iter();
+    let kinds = bindings.map(|binding| {
+        let drift = binding.drift.as_array().cloned().unwrap_or_default();
+        let kinds = drift.iter().map(|drift| drift["kind"].clone()).collect();
+        (binding.cluster, kinds)
+    });
+    let calls = world.iam_calls(since);
+    let count = |action: &str| calls.iter().filter(|call| call.action == action).count();
+    Found {
+        kinds: kinds.collect(),
+        listings: count("GetAccountAuthorizationDetails"),
+        one_by_one: count("GetRole"),
+    }
+}
+
+fn hourly() -> engine_roles_e2e::WorldBuilder {
+    World::build()
+        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "2h")
+        .env("ENGINE_ROLES_DRIFT", "report")
+        .env("ENGINE_ROLES_ORPHANS", "off")
+}
+
+#[tokio::test]
+async fn one_listing_finds_what_the_checks_one_by_one_find() {
+    // A sweep is due after half of the interval, a check by itself not before half of it has
+    // gone by since the last one.
+    let swept = hourly().start().await;
+    let bulk = find(&swept, Duration::from_mins(59)).await;
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "iam:*", "Resource": "*"},
+            {"Effect": "Deny", "Action": "iam:GetAccountAuthorizationDetails", "Resource": "*"},
+        ],
+    });
+    let checked = hourly()
+        .sandbox(|sandbox| sandbox.identity_policy = Some(policy))
+        .start()
+        .await;
+    let alone = find(&checked, Duration::from_mins(121)).await;
+    assert_eq!(bulk.kinds, alone.kinds);
+    assert_eq!(bulk.kinds["nothing"], Vec::<Value>::new());
+    for (cluster, kinds) in &bulk.kinds {
+        let named = kinds.iter().any(|kind| *kind == cluster.replace('-', "_"));
+        assert!(named || cluster == "nothing", "{cluster}: {kinds:?}");
+    }
+    // One page of one listing, and a look at each that it showed to differ.
+    assert_eq!(bulk.listings, 1);
+    assert_eq!(bulk.one_by_one, DEEDS.len() - 1);
+    assert_eq!(alone.one_by_one, DEEDS.len());
+}
