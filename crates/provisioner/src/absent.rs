@@ -259,8 +259,10 @@ impl Worker<'_> {
             });
             return self.rest(news.then_some(event), Some(due_at)).await;
         }
-        // The refusal that the caller hears stays; this one is in the audit log, once.
+        // The refusal that the caller hears stays; this one is in the receipt until it is over,
+        // and in the audit log, once.
         let news = self.known.attempts == 0;
+        self.known.receipt.get_or_insert_default().left = vec![failure.detail];
         self.known.attempts = self.known.attempts.saturating_add(1);
         self.rest(news.then_some(event), Some(due_at)).await
     }

@@ -212,3 +212,50 @@ async fn what_may_not_be_removed_blocks_and_is_named() {
     assert!(world.holds_nothing_of_ours());
     world.assert_sound().await;
 }
+
+#[tokio::test]
+async fn a_clean_up_that_is_refused_is_told_and_tried_again_slowly() {
+    let world = World::build().rarely_checked().start().await;
+    let allow = json!({"Effect": "Allow", "Action": "iam:*", "Resource": "*"});
+    let deny = |actions: serde_json::Value| {
+        let deny = json!({"Effect": "Deny", "Action": actions, "Resource": "*"});
+        json!({"Version": "2012-10-17", "Statement": [allow, deny]})
+    };
+    let nothing = json!(["iam:PutRolePolicy", "iam:DeleteRole"]);
+    world
+        .administrator
+        .steer("identity-policy", deny(nothing))
+        .await;
+    let client = world.client();
+    // No error: something is still on its way, out.
+    client
+        .with("prefer", "wait=2")
+        .provision("one")
+        .await
+        .expect(202);
+    let binding = client.get("one").await.body;
+    assert_eq!(binding["state"], "failed");
+    assert_eq!(binding["last_error"]["code"], "missing_permission");
+    let left = binding["receipt"]["left"].to_string();
+    assert!(left.contains("DeleteRole"), "{left}");
+    let events = world.database.events().await;
+    let blocked = events.iter().filter(|event| event.action == "blocked");
+    assert_eq!(blocked.count(), 1);
+    let since = world.mark();
+    world.advance(std::time::Duration::from_mins(10)).await;
+    assert_eq!(world.mutations(since).len(), 0, "it is tried again slowly");
+    world.advance(std::time::Duration::from_mins(6)).await;
+    world.reached("DeleteRole", since).await;
+    let events = world.database.events().await;
+    let blocked = events.iter().filter(|event| event.action == "blocked");
+    assert_eq!(blocked.count(), 1, "it is told once");
+    let only = deny(json!(["iam:PutRolePolicy"]));
+    world.administrator.steer("identity-policy", only).await;
+    world.comes_to_rest().await;
+    assert!(world.holds_nothing_of_ours());
+    let answer = client.patient().provision("one").await;
+    answer.expect_problem(424, "missing_permission");
+    assert_eq!(client.get("one").await.body["receipt"], json!(null));
+    world.comes_to_rest().await;
+    world.assert_sound().await;
+}
