@@ -73,6 +73,21 @@ pub(super) fn policy(row: &BindingRow) -> Value {
         "Action": "secretsmanager:GetSecretValue",
         "Resource": resources,
     })];
+    if let Some(key) = row.spec["kms_key"].as_str() {
+        let suffix = match partition.as_str() {
+            "aws-cn" => "amazonaws.com.cn",
+            _ => "amazonaws.com",
+        };
+        statements.push(json!({
+            "Effect": "Allow",
+            "Action": "kms:Decrypt",
+            "Resource": key,
+            "Condition": {
+                "StringEquals": {"kms:ViaService": format!("secretsmanager.{region}.{suffix}")},
+                "StringLike": {"kms:EncryptionContext:SecretARN": format!("{below}*")},
+            },
+        }));
+    }
     if row.spec["session_manager"] == true {
         let document = policy_document("session-manager");
         statements.extend(

@@ -16,6 +16,7 @@ mod house;
 mod input;
 mod interface;
 mod interruptions;
+mod keys;
 mod orphans;
 mod outages;
 mod passing;
