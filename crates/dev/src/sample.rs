@@ -18,15 +18,17 @@ pub(crate) struct Sample {
     http: Client,
     service: String,
     sandbox: String,
+    account: String,
     key: String,
 }
 
 impl Sample {
-    pub(crate) fn new(service: SocketAddr, sandbox: &str, key: &str) -> Self {
+    pub(crate) fn new(service: SocketAddr, sandbox: &str, account: &str, key: &str) -> Self {
         Self {
             http: Client::new(),
             service: format!("http://{service}"),
             sandbox: sandbox.to_owned(),
+            account: account.to_owned(),
             key: key.to_owned(),
         }
     }
@@ -37,9 +39,10 @@ impl Sample {
             "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"Service": "ec2.amazonaws.com"},
         }]});
+        let account = &self.account;
+        let secrets = format!("arn:aws:secretsmanager:*:{account}:secret:compute-engine/*");
         let policy = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
-            "Resource": "arn:aws:secretsmanager:*:*:secret:compute-engine/*",
+            "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": secrets,
         }]});
         let (trust, policy) = (trust.to_string(), policy.to_string());
         let role = ("RoleName", PREPARED_ROLE);

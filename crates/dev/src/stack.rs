@@ -36,6 +36,7 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
     };
     let database = postgres.create_database(&name).await.context("Postgres")?;
     let sandbox = options.sandbox.into_config(options.sandbox_listen)?;
+    let account = sandbox.account_id.clone();
     let sandbox = Sandbox::start(sandbox).await.context("the IAM sandbox")?;
     let key = env::var("ENGINE_ROLES_INIT_API_KEY").context("ENGINE_ROLES_INIT_API_KEY")?;
 
@@ -53,7 +54,7 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
     };
     arguments.start_logging();
     let server = Server::bind(Config::new(&arguments)?).await?;
-    let sample = Sample::new(server.address(), &sandbox.endpoint(), &key);
+    let sample = Sample::new(server.address(), &sandbox.endpoint(), &account, &key);
     let stop = CancellationToken::new();
     // Before the service starts, so that its first look finds it.
     sample
