@@ -40,7 +40,6 @@ pub struct WorldBuilder {
     proxied: bool,
     waits_until_ready: bool,
     prepared: Vec<String>,
-    bound: bool,
 }
 
 impl WorldBuilder {
@@ -98,9 +97,12 @@ impl WorldBuilder {
 
     /// The service may do anything.
     #[must_use]
-    pub fn almighty(mut self) -> Self {
-        self.bound = false;
-        self
+    pub fn almighty(self) -> Self {
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        });
+        self.sandbox(|sandbox| sandbox.identity_policy = Some(policy))
     }
 
     /// Faults that are there from the start.
@@ -160,7 +162,7 @@ impl WorldBuilder {
         self.environment
             .entry("ENGINE_ROLES_PERMISSIONS_BOUNDARY".to_owned())
             .or_insert_with(|| identity::boundary_arn(&self.sandbox));
-        if self.bound && self.sandbox.identity_policy.is_none() {
+        if self.sandbox.identity_policy.is_none() {
             let least = identity::least(&self.sandbox, &self.environment);
             self.sandbox.identity_policy = Some(least);
         }
@@ -308,7 +310,6 @@ impl World {
             proxied: false,
             waits_until_ready: true,
             prepared: Vec::new(),
-            bound: true,
         }
     }
 

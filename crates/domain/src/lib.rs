@@ -20,6 +20,7 @@ mod invalid;
 mod key_access;
 mod kms_key;
 mod names;
+mod needs;
 mod observed;
 mod ownership;
 mod plan;
@@ -42,8 +43,8 @@ pub use binding::{
 };
 pub use boundary::BoundaryArn;
 pub use capability::{
-    Feature, FeatureReport, Need, PASSED_TO, Recommendation, Standing, Status, needs, recommend,
-    report, role_arn, standing_by_documents, statements_to_add,
+    FeatureReport, Recommendation, Standing, Status, recommend, report, standing_by_documents,
+    statements_to_add,
 };
 pub use catalogue::{CATALOGUE, CatalogueError, Placeholders, PolicyTemplate};
 pub use cluster::ClusterName;
@@ -59,6 +60,7 @@ pub use kms_key::KmsKeyArn;
 pub use names::{
     MAX_ROLE_NAME, Namespace, ProfileName, ResourcePath, RoleName, RolePrefix, resource_name,
 };
+pub use needs::{Feature, Need, PASSED_TO, needs, role_arn};
 pub use observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
 pub use ownership::{Foreign, Ownership};
 pub use plan::{Obstacle, Plan, Stage, plan, plan_repair};

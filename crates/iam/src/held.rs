@@ -16,6 +16,10 @@ impl Iam {
     /// # Errors
     /// When the role itself can't be read, or a call failed for another reason than a refusal.
     pub async fn held_role(&self, name: &RoleName) -> Result<Option<HeldRole>, IamError> {
+        Box::pin(self.read_held_role(name)).await
+    }
+
+    async fn read_held_role(&self, name: &RoleName) -> Result<Option<HeldRole>, IamError> {
         let (role, inline, attached) = tokio::join!(
             self.role(name),
             self.inline_names(name),

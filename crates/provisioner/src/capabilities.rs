@@ -117,9 +117,7 @@ impl Inner {
         let mut standings = BTreeMap::new();
         let mut found_by = Vec::new();
         let own = match caller.role_name() {
-            Some(name) => Box::pin(self.iam.held_role(&name))
-                .await
-                .map_err(|error| why(&error)),
+            Some(name) => self.iam.held_role(&name).await.map_err(|error| why(&error)),
             None => Err("the identity is not a role".to_owned()),
         };
         let shown = own.as_ref().ok().and_then(Option::as_ref);
