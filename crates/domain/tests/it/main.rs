@@ -1,6 +1,7 @@
 //! The crate from outside: words, documents, plans and decisions.
 
 mod account;
+mod attesting;
 mod catalogue;
 mod convergence;
 mod decisions;

@@ -1,0 +1,264 @@
+//! What a role reaches, and whether a prepared one serves, from its documents.
+
+use engine_roles_domain::{
+    Access, FindingCode, Fitness, HeldPolicy, HeldRole, PolicyName, Purpose, RoleName, RoleRecord,
+    Secrets, Width, attest, reach, role_policy,
+};
+use engine_roles_policy::Certainty;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::world::{cluster, named, scope, spec};
+
+const EC2: &str = "ec2.amazonaws.com";
+
+fn trust(principal: &str) -> String {
+    document(
+        &json!({"Effect": "Allow", "Principal": {"Service": principal}, "Action": "sts:AssumeRole"}),
+    )
+}
+
+fn document(statements: &Value) -> String {
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}
+
+fn reads(resource: &str) -> String {
+    document(&json!({
+        "Sid": "Read", "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": resource,
+    }))
+}
+
+fn secrets(below: &str) -> String {
+    format!("arn:aws:secretsmanager:us-west-2:123456789012:secret:{below}")
+}
+
+fn inline(name: &str, text: String) -> HeldPolicy {
+    HeldPolicy {
+        name: PolicyName::Inline(name.to_owned()),
+        text: Ok(text),
+    }
+}
+
+fn unread(arn: &str) -> HeldPolicy {
+    HeldPolicy {
+        name: PolicyName::Managed(arn.to_owned()),
+        text: Err("iam:GetPolicy is refused to this service".to_owned()),
+    }
+}
+
+fn held(policies: Vec<HeldPolicy>) -> HeldRole {
+    HeldRole {
+        role: RoleRecord {
+            name: RoleName::parse("prepared").expect("a name"),
+            arn: Some("arn:aws:iam::123456789012:role/prepared".to_owned()),
+            id: None,
+            path: Some("/".to_owned()),
+        },
+        trust: Some(trust(EC2)),
+        policies,
+        boundary: None,
+        unlisted: Vec::new(),
+    }
+}
+
+fn for_cluster(role: &HeldRole) -> (Fitness, Vec<FindingCode>) {
+    let (cluster, spec) = (cluster(), spec());
+    let said = attest(role, &scope(), Purpose::Cluster(&cluster, &spec));
+    let codes = said.findings.iter().map(|finding| finding.code);
+    (said.fitness, codes.collect())
+}
+
+fn width(role: &HeldRole) -> Width {
+    let region = "us-west-2".parse().expect("a region");
+    attest(role, &scope(), Purpose::Any(&region)).width
+}
+
+#[test]
+fn a_role_for_every_cluster_serves() {
+    let role = held(vec![inline("a", reads(&secrets("compute-engine/*")))]);
+    let reaches_all = vec![FindingCode::ReachesAllClusters];
+    assert_eq!(for_cluster(&role), (Fitness::Fit, reaches_all));
+    assert_eq!(width(&role), Width::AllClusters);
+}
+
+#[test]
+fn a_role_for_certain_clusters_serves_these_alone() {
+    let role = |below: &str| held(vec![inline("a", reads(&secrets(below)))]);
+    assert_eq!(
+        for_cluster(&role("compute-engine/one/*")),
+        (Fitness::Fit, vec![])
+    );
+    let refused = vec![FindingCode::SecretRefused];
+    assert_eq!(
+        for_cluster(&role("compute-engine/two/*")),
+        (Fitness::Unfit, refused)
+    );
+    let clusters = ["two".to_owned()].into();
+    assert_eq!(
+        width(&role("compute-engine/two/*")),
+        Width::Clusters { clusters }
+    );
+    assert_eq!(width(&role("compute-engine/tw*/x")), Width::AllClusters);
+}
+
+#[test]
+fn what_a_role_lacks_is_found() {
+    let good = || vec![inline("a", reads(&secrets("compute-engine/*")))];
+    let refused = |role: &HeldRole, code| {
+        let (fitness, codes) = for_cluster(role);
+        assert_eq!(fitness, Fitness::Unfit, "{codes:?}");
+        assert!(codes.contains(&code), "{codes:?}");
+    };
+    refused(&held(vec![]), FindingCode::SecretRefused);
+    for principal in ["lambda.amazonaws.com", "ec2.amazonaws.com.cn"] {
+        let role = HeldRole {
+            trust: Some(trust(principal)),
+            ..held(good())
+        };
+        refused(&role, FindingCode::TrustRefusesEc2);
+    }
+    let denied = inline(
+        "b",
+        document(&json!({"Effect": "Deny", "Action": "*", "Resource": "*"})),
+    );
+    let role = held(good().into_iter().chain([denied]).collect());
+    refused(&role, FindingCode::SecretRefused);
+    let role = HeldRole {
+        boundary: Some(inline("boundary", reads(&secrets("other/*")))),
+        ..held(good())
+    };
+    refused(&role, FindingCode::SecretRefused);
+}
+
+#[test]
+fn what_is_not_known_is_neither_fit_nor_unfit() {
+    let good = || inline("a", reads(&secrets("compute-engine/*")));
+    let arn = "arn:aws:iam::123456789012:policy/theirs";
+    let conditional = document(&json!({
+        "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*",
+        "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
+    }));
+    let trust_in_doubt = document(&json!({
+        "Effect": "Allow", "Principal": {"Service": EC2}, "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
+    }));
+    for (role, code) in [
+        (
+            held(vec![good(), unread(arn)]),
+            FindingCode::SecretUncertain,
+        ),
+        (held(vec![unread(arn)]), FindingCode::SecretUncertain),
+        (
+            held(vec![inline("a", conditional)]),
+            FindingCode::SecretUncertain,
+        ),
+        (
+            held(vec![inline("a", "{}".to_owned())]),
+            FindingCode::PolicyUnread,
+        ),
+        (
+            HeldRole {
+                boundary: Some(unread(arn)),
+                ..held(vec![good()])
+            },
+            FindingCode::SecretUncertain,
+        ),
+        (
+            HeldRole {
+                unlisted: vec!["iam:ListAttachedRolePolicies".to_owned()],
+                ..held(vec![good()])
+            },
+            FindingCode::PolicyUnread,
+        ),
+        (
+            HeldRole {
+                trust: Some(trust_in_doubt),
+                ..held(vec![good()])
+            },
+            FindingCode::TrustUncertain,
+        ),
+    ] {
+        let (fitness, codes) = for_cluster(&role);
+        assert_eq!(fitness, Fitness::Indeterminate, "{role:?}: {codes:?}");
+        assert!(codes.contains(&code), "{role:?}: {codes:?}");
+    }
+    // What a known policy denies stays denied, whatever the unknown one says.
+    let denied = inline(
+        "b",
+        document(&json!({"Effect": "Deny", "Action": "*", "Resource": "*"})),
+    );
+    assert_eq!(
+        for_cluster(&held(vec![unread(arn), denied])).0,
+        Fitness::Unfit
+    );
+}
+
+#[test]
+fn what_goes_beyond_is_named_and_no_reason_to_refuse() {
+    let wide = document(
+        &json!({"Sid": "Wide", "Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}),
+    );
+    let role = held(vec![inline("a", wide)]);
+    assert_eq!(
+        for_cluster(&role),
+        (Fitness::Fit, vec![FindingCode::ReachesBeyond])
+    );
+    let region = "us-west-2".parse().expect("a region");
+    let said = attest(&role, &scope(), Purpose::Any(&region));
+    assert_eq!(said.width, Width::Beyond);
+    assert_eq!(said.beyond[0].by, "statement Wide of inline policy a");
+    assert_eq!(said.beyond[0].certainty, Certainty::Surely);
+}
+
+#[test]
+fn other_clusters_and_all_else_are_told_apart() {
+    let reach_of =
+        |policies: Vec<HeldPolicy>| reach(&held(policies), &spec(), &scope(), &cluster());
+    let own = || inline("own", reads(&secrets("compute-engine/one/*")));
+    let other = inline("other", reads(&secrets("compute-engine/two/*")));
+    let found = reach_of(vec![own(), other]);
+    assert!(found.own_secrets[0].access.is_allowed());
+    assert!(found.other_secrets.access.is_allowed(), "{found:?}");
+    assert!(found.anything_else.access.is_denied(), "{found:?}");
+    let s3 = inline(
+        "s3",
+        document(&json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})),
+    );
+    let found = reach_of(vec![own(), s3]);
+    assert!(found.other_secrets.access.is_denied(), "{found:?}");
+    assert!(found.anything_else.access.is_allowed(), "{found:?}");
+    assert_eq!(found.anything_else.grants[0].action, "s3:GetObject");
+    let found = reach_of(vec![
+        own(),
+        inline(
+            "all",
+            document(&json!({"Effect": "Allow", "Action": "*", "Resource": "*"})),
+        ),
+    ]);
+    assert!(found.other_secrets.access.is_allowed(), "{found:?}");
+    assert!(found.anything_else.access.is_allowed(), "{found:?}");
+    let found = reach_of(vec![]);
+    assert_eq!(found.own_secrets[0].access, Access::Denied { by: None });
+}
+
+proptest! {
+    /// What this service writes reaches the cluster's own secrets and nothing else.
+    #[test]
+    fn a_created_role_reaches_its_own_secrets_and_nothing_else(
+        name in "[A-Za-z0-9][A-Za-z0-9_-]{0,62}",
+        secret in "[A-Za-z0-9_+=.@-]{1,20}",
+        all in any::<bool>(),
+        session_manager in any::<bool>(),
+    ) {
+        prop_assume!(secret != "." && secret != "..");
+        let cluster = name.parse().expect("a cluster");
+        let secrets = if all { Secrets::All } else { named(&[&secret]) };
+        let spec = engine_roles_domain::RoleSpec { secrets, session_manager, ..spec() };
+        let policy = role_policy(&spec, &scope(), &cluster).expect("a policy");
+        let role = held(vec![inline("engine-access", policy.to_json())]);
+        let found = reach(&role, &spec, &scope(), &cluster);
+        prop_assert!(found.own_secrets.iter().all(|own| own.access.is_allowed()), "{:?}", found);
+        prop_assert!(found.other_secrets.access.is_denied(), "{:?}", found);
+        prop_assert!(found.anything_else.access.is_denied(), "{:?}", found);
+    }
+}
