@@ -1,6 +1,7 @@
 //! The service from outside: what it answers, what it leaves in the database, and which calls
 //! reach IAM.
 
+mod access;
 mod accounts;
 mod audit;
 mod changing;
