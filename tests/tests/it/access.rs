@@ -384,6 +384,46 @@ async fn a_cluster_without_a_role_reaches_nothing_and_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_role_that_may_not_be_read_is_answered_with_the_statement_to_add() {
+    let (world, _) = with_one_role(json!({})).await;
+    world.refuse(&["iam:GetRole"]).await;
+    let answer = world.client().access("one").await;
+    let problem = answer.expect_problem(424, "missing_permission");
+    assert_eq!(problem["missing_permissions"], json!(["iam:GetRole"]));
+    assert_eq!(
+        problem["statement"],
+        json!({
+            "Effect": "Allow",
+            "Action": ["iam:GetRole"],
+            "Resource": ["arn:aws:iam::123456789012:role/ai-unlimited/engine/default/*"],
+        })
+    );
+    // A passed role is somebody else's: the statement names it.
+    let world = World::build().prepared("prepared").start().await;
+    let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
+    world.client().put("one", passed).await.expect(201);
+    let mut policy = world.least();
+    let statements = policy["Statement"].as_array_mut().expect("a list");
+    statements.retain(|statement| statement["Sid"] != "AttestPreparedRoles");
+    world.administrator.steer("identity-policy", policy).await;
+    let answer = world.client().access("one").await;
+    let problem = answer.expect_problem(424, "missing_permission");
+    let statement = &problem["statement"];
+    assert_eq!(
+        statement["Resource"],
+        json!(["arn:aws:iam::123456789012:role/prepared"])
+    );
+    // Added as it is, it does.
+    let mut policy = world.least();
+    let statements = policy["Statement"].as_array_mut().expect("a list");
+    statements.retain(|statement| statement["Sid"] != "AttestPreparedRoles");
+    statements.push(statement.clone());
+    world.administrator.steer("identity-policy", policy).await;
+    let told = access(&world).await;
+    assert_eq!(told["own_secrets"][0]["decision"], "indeterminate");
+}
+
+#[tokio::test]
 async fn while_iam_is_away_the_caller_may_ask_again() {
     let (world, _) = with_one_role(json!({})).await;
     let down = json!({"error": "ServiceUnavailable"});
