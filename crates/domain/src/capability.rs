@@ -139,127 +139,144 @@ pub fn needs(
     scope: &Scope,
     defaults: &Defaults,
 ) -> Vec<Need> {
-    let (partition, account) = (scope.partition, &scope.account);
-    let path = namespace.path();
-    let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
-    let (role, profile) = (ours("role"), ours("instance-profile"));
-    let need = |action, resource: &str| Need {
-        action,
-        resource: resource.to_owned(),
-        keys: BTreeMap::new(),
-    };
-    let all = |actions: &[&'static str], resource: &str| -> Vec<Need> {
-        actions
-            .iter()
-            .map(|action| need(action, resource))
-            .collect()
-    };
-    let pass = |resource: &str| Need {
-        keys: [("iam:PassedToService".to_owned(), PASSED_TO.to_owned())].into(),
-        ..need("iam:PassRole", resource)
-    };
-    let prepared = || prepared_roles(defaults, scope);
-    let in_profiles = |passed: Vec<Need>| {
-        let tagged = ["iam:CreateInstanceProfile", "iam:TagInstanceProfile"];
-        let tagged = tagged.map(|action| need(action, &profile).tagged(namespace));
-        let plain = all(
-            &["iam:AddRoleToInstanceProfile", "iam:GetInstanceProfile"],
-            &profile,
-        );
-        tagged
-            .into_iter()
-            .chain(plain)
-            .chain(passed)
-            .collect::<Vec<_>>()
-    };
+    let place = Place::new(namespace, scope);
     match feature {
-        Feature::Create => {
-            let boundary = defaults
-                .permissions_boundary
-                .as_ref()
-                .map(ToString::to_string);
-            let on_role = [
-                need("iam:CreateRole", &role)
-                    .tagged(namespace)
-                    .bounded(boundary.clone()),
-                need("iam:TagRole", &role).tagged(namespace),
-                need("iam:PutRolePolicy", &role).bounded(boundary),
-                need("iam:GetRole", &role),
-                need("iam:GetRolePolicy", &role),
-            ];
-            on_role
-                .into_iter()
-                .chain(in_profiles(vec![pass(&role)]))
-                .collect()
-        }
+        Feature::Create => place.create(defaults),
         Feature::Teardown => {
-            let mut needs = all(
-                &[
-                    "iam:DeleteRolePolicy",
-                    "iam:DeleteRole",
-                    "iam:ListRolePolicies",
-                    "iam:ListAttachedRolePolicies",
-                    "iam:ListInstanceProfilesForRole",
-                ],
-                &role,
-            );
-            needs.extend(all(
-                &[
-                    "iam:RemoveRoleFromInstanceProfile",
-                    "iam:DeleteInstanceProfile",
-                ],
-                &profile,
-            ));
-            needs
-        }
-        Feature::PassThrough => {
-            let made = defaults.listed_roles().into_iter();
-            let made = made.filter(|entry| entry.instance_profile.is_none());
-            let passed: Vec<Need> = made
-                .map(|entry| pass(&role_arn(&entry.role, scope)))
-                .collect();
-            if passed.is_empty() {
-                return Vec::new();
-            }
-            let mut needs = in_profiles(passed);
-            needs.extend(all(
-                &[
-                    "iam:RemoveRoleFromInstanceProfile",
-                    "iam:DeleteInstanceProfile",
-                ],
-                &profile,
-            ));
-            needs
-        }
-        Feature::DropTags => {
-            let mut needs = all(&["iam:UntagRole"], &role);
-            needs.extend(all(&["iam:UntagInstanceProfile"], &profile));
-            needs
-        }
-        Feature::DetachPolicies => all(&["iam:DetachRolePolicy"], &role),
-        Feature::Attestation => {
-            let read = [
-                "iam:GetRole",
-                "iam:GetRolePolicy",
+            let on_role = [
+                "iam:DeleteRolePolicy",
+                "iam:DeleteRole",
                 "iam:ListRolePolicies",
                 "iam:ListAttachedRolePolicies",
+                "iam:ListInstanceProfilesForRole",
             ];
-            let roles = prepared();
-            if roles.is_empty() {
-                return Vec::new();
-            }
-            let mut needs: Vec<Need> = roles.iter().flat_map(|arn| all(&read, arn)).collect();
-            let policies = format!("arn:{partition}:iam::{account}:policy/*");
-            needs.extend(all(&["iam:GetPolicy", "iam:GetPolicyVersion"], &policies));
+            let on_role = Need::all(&on_role, &place.role);
+            on_role.into_iter().chain(place.remove_profile()).collect()
+        }
+        Feature::PassThrough => place.pass_through(defaults),
+        Feature::DropTags => {
+            let mut needs = Need::all(&["iam:UntagRole"], &place.role);
+            needs.extend(Need::all(&["iam:UntagInstanceProfile"], &place.profile));
             needs
         }
-        Feature::Orphans => all(&["iam:ListRoles", "iam:ListInstanceProfiles"], "*"),
-        Feature::BulkSweep => all(&["iam:GetAccountAuthorizationDetails"], "*"),
-        Feature::Quota => all(&["iam:GetAccountSummary"], "*"),
+        Feature::DetachPolicies => Need::all(&["iam:DetachRolePolicy"], &place.role),
+        Feature::Attestation => attestation(defaults, scope),
+        Feature::Orphans => Need::all(&["iam:ListRoles", "iam:ListInstanceProfiles"], "*"),
+        Feature::BulkSweep => Need::all(&["iam:GetAccountAuthorizationDetails"], "*"),
+        Feature::Quota => Need::all(&["iam:GetAccountSummary"], "*"),
     }
 }
 
+/// Where an installation makes what it makes.
+struct Place<'a> {
+    namespace: &'a Namespace,
+    scope: &'a Scope,
+    role: String,
+    profile: String,
+}
+
+impl<'a> Place<'a> {
+    fn new(namespace: &'a Namespace, scope: &'a Scope) -> Self {
+        let Scope { account, partition } = scope;
+        let path = namespace.path();
+        let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
+        Self {
+            namespace,
+            scope,
+            role: ours("role"),
+            profile: ours("instance-profile"),
+        }
+    }
+
+    fn create(&self, defaults: &Defaults) -> Vec<Need> {
+        let boundary = defaults.permissions_boundary.as_ref();
+        let boundary = boundary.map(ToString::to_string);
+        let need = |action| Need::new(action, &self.role);
+        let on_role = [
+            need("iam:CreateRole")
+                .tagged(self.namespace)
+                .bounded(boundary.clone()),
+            need("iam:TagRole").tagged(self.namespace),
+            need("iam:PutRolePolicy").bounded(boundary),
+            need("iam:GetRole"),
+            need("iam:GetRolePolicy"),
+        ];
+        let passed = Need::pass(&self.role);
+        let others = self.fill_profile().into_iter().chain([passed]);
+        on_role.into_iter().chain(others).collect()
+    }
+
+    fn pass_through(&self, defaults: &Defaults) -> Vec<Need> {
+        let made = defaults.listed_roles().into_iter();
+        let made = made.filter(|entry| entry.instance_profile.is_none());
+        let passed: Vec<Need> = made
+            .map(|entry| Need::pass(&role_arn(&entry.role, self.scope)))
+            .collect();
+        if passed.is_empty() {
+            return Vec::new();
+        }
+        let on_profile = self.fill_profile().into_iter();
+        let on_profile = on_profile.chain(self.remove_profile());
+        on_profile.chain(passed).collect()
+    }
+
+    fn fill_profile(&self) -> Vec<Need> {
+        let tagged = ["iam:CreateInstanceProfile", "iam:TagInstanceProfile"];
+        let tagged = tagged.map(|action| Need::new(action, &self.profile).tagged(self.namespace));
+        let plain = ["iam:AddRoleToInstanceProfile", "iam:GetInstanceProfile"];
+        let plain = Need::all(&plain, &self.profile);
+        tagged.into_iter().chain(plain).collect()
+    }
+
+    fn remove_profile(&self) -> Vec<Need> {
+        let actions = [
+            "iam:RemoveRoleFromInstanceProfile",
+            "iam:DeleteInstanceProfile",
+        ];
+        Need::all(&actions, &self.profile)
+    }
+}
+
+fn attestation(defaults: &Defaults, scope: &Scope) -> Vec<Need> {
+    let read = [
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListRolePolicies",
+        "iam:ListAttachedRolePolicies",
+    ];
+    let roles = prepared_roles(defaults, scope);
+    if roles.is_empty() {
+        return Vec::new();
+    }
+    let Scope { account, partition } = scope;
+    let policies = format!("arn:{partition}:iam::{account}:policy/*");
+    let on_policies = Need::all(&["iam:GetPolicy", "iam:GetPolicyVersion"], &policies);
+    let on_roles = roles.iter().flat_map(|arn| Need::all(&read, arn));
+    on_roles.chain(on_policies).collect()
+}
+
 impl Need {
+    fn new(action: &'static str, resource: &str) -> Self {
+        Self {
+            action,
+            resource: resource.to_owned(),
+            keys: BTreeMap::new(),
+        }
+    }
+
+    fn all(actions: &[&'static str], resource: &str) -> Vec<Self> {
+        let actions = actions.iter();
+        actions.map(|action| Self::new(action, resource)).collect()
+    }
+
+    fn pass(resource: &str) -> Self {
+        let to = ("iam:PassedToService".to_owned(), PASSED_TO.to_owned());
+        Self {
+            keys: [to].into(),
+            ..Self::new("iam:PassRole", resource)
+        }
+    }
+
     fn tagged(mut self, namespace: &Namespace) -> Self {
         let tags = [
             (OWNERSHIP_TAGS[0], "engine-roles".to_owned()),
