@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod attestation;
 mod audit;
 mod changing;
 mod chaos;
