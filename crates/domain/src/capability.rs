@@ -7,6 +7,7 @@ use engine_roles_policy::Context;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::ownership::MANAGED_BY;
 use crate::reach::Documents;
 use crate::{Access, Defaults, HeldRole, Mode, Namespace, OWNERSHIP_TAGS, RoleReference, Scope};
 
@@ -78,7 +79,15 @@ pub struct Need {
     pub resource: String,
     /// The condition keys that the service's request has and that a policy may ask for.
     pub keys: BTreeMap<String, String>,
+    /// The conditions of a statement that allows it and no more.
+    pub conditions: Conditions,
 }
+
+/// By operator and key, what a statement asks for.
+pub type Conditions = BTreeMap<&'static str, BTreeMap<String, Vec<String>>>;
+
+/// A tag of a user's, for a need that is about any.
+const SOME_TAG: &str = "team";
 
 impl Need {
     /// A resource that stands for all that the pattern matches.
@@ -154,11 +163,10 @@ pub fn needs(
             on_role.into_iter().chain(place.remove_profile()).collect()
         }
         Feature::PassThrough => place.pass_through(defaults),
-        Feature::DropTags => {
-            let mut needs = Need::all(&["iam:UntagRole"], &place.role);
-            needs.extend(Need::all(&["iam:UntagInstanceProfile"], &place.profile));
-            needs
-        }
+        Feature::DropTags => vec![
+            Need::untagging("iam:UntagRole", &place.role),
+            Need::untagging("iam:UntagInstanceProfile", &place.profile),
+        ],
         Feature::DetachPolicies => Need::all(&["iam:DetachRolePolicy"], &place.role),
         Feature::Attestation => attestation(defaults, scope),
         Feature::Orphans => Need::all(&["iam:ListRoles", "iam:ListInstanceProfiles"], "*"),
@@ -196,7 +204,7 @@ impl<'a> Place<'a> {
             need("iam:CreateRole")
                 .tagged(self.namespace)
                 .bounded(boundary.clone()),
-            need("iam:TagRole").tagged(self.namespace),
+            need("iam:TagRole").retagged(self.namespace),
             need("iam:PutRolePolicy").bounded(boundary),
             need("iam:GetRole"),
             need("iam:GetRolePolicy"),
@@ -221,11 +229,11 @@ impl<'a> Place<'a> {
     }
 
     fn fill_profile(&self) -> Vec<Need> {
-        let tagged = ["iam:CreateInstanceProfile", "iam:TagInstanceProfile"];
-        let tagged = tagged.map(|action| Need::new(action, &self.profile).tagged(self.namespace));
+        let made = Need::new("iam:CreateInstanceProfile", &self.profile).tagged(self.namespace);
+        let tagged = Need::new("iam:TagInstanceProfile", &self.profile).retagged(self.namespace);
         let plain = ["iam:AddRoleToInstanceProfile", "iam:GetInstanceProfile"];
         let plain = Need::all(&plain, &self.profile);
-        tagged.into_iter().chain(plain).collect()
+        [made, tagged].into_iter().chain(plain).collect()
     }
 
     fn remove_profile(&self) -> Vec<Need> {
@@ -261,6 +269,7 @@ impl Need {
             action,
             resource: resource.to_owned(),
             keys: BTreeMap::new(),
+            conditions: BTreeMap::new(),
         }
     }
 
@@ -270,26 +279,58 @@ impl Need {
     }
 
     fn pass(resource: &str) -> Self {
-        let to = ("iam:PassedToService".to_owned(), PASSED_TO.to_owned());
-        Self {
-            keys: [to].into(),
-            ..Self::new("iam:PassRole", resource)
+        let passed = Self::new("iam:PassRole", resource);
+        passed.asked("StringEquals", "iam:PassedToService", PASSED_TO)
+    }
+
+    /// Making something with the tags of ownership.
+    fn tagged(self, namespace: &Namespace) -> Self {
+        self.owned("StringEquals", namespace)
+    }
+
+    /// Setting tags, those of ownership only to what they are. Most requests have none of these.
+    fn retagged(self, namespace: &Namespace) -> Self {
+        self.owned("StringEqualsIfExists", namespace)
+    }
+
+    fn owned(self, operator: &'static str, namespace: &Namespace) -> Self {
+        let key = |place: usize| format!("aws:RequestTag/{}", OWNERSHIP_TAGS[place]);
+        self.asked(operator, key(0), MANAGED_BY)
+            .asked(operator, key(1), namespace.as_str())
+    }
+
+    /// Taking tags off, none of ownership among them.
+    fn untagging(action: &'static str, resource: &str) -> Self {
+        let key = || "aws:TagKeys".to_owned();
+        let mut need = Self::new(action, resource);
+        need.keys.insert(key(), SOME_TAG.to_owned());
+        let kept = OWNERSHIP_TAGS.map(str::to_owned).to_vec();
+        let conditions = [
+            ("ForAllValues:StringNotEqualsIgnoreCase", kept),
+            ("Null", vec!["false".to_owned()]),
+        ];
+        let conditions = conditions.map(|(operator, values)| (operator, [(key(), values)].into()));
+        need.conditions.extend(conditions);
+        need
+    }
+
+    fn bounded(self, boundary: Option<String>) -> Self {
+        match boundary {
+            Some(arn) => self.asked("StringEquals", "iam:PermissionsBoundary", arn),
+            None => self,
         }
     }
 
-    fn tagged(mut self, namespace: &Namespace) -> Self {
-        let tags = [
-            (OWNERSHIP_TAGS[0], "engine-roles".to_owned()),
-            (OWNERSHIP_TAGS[1], namespace.to_string()),
-        ];
-        let tags = tags.map(|(key, value)| (format!("aws:RequestTag/{key}"), value));
-        self.keys.extend(tags);
-        self
-    }
-
-    fn bounded(mut self, boundary: Option<String>) -> Self {
-        self.keys
-            .extend(boundary.map(|arn| ("iam:PermissionsBoundary".to_owned(), arn)));
+    fn asked(
+        mut self,
+        operator: &'static str,
+        key: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        let (key, value) = (key.into(), value.into());
+        let asked = self.conditions.entry(operator).or_default();
+        asked.insert(key.clone(), vec![value.clone()]);
+        self.keys.insert(key, value);
         self
     }
 }
@@ -373,20 +414,22 @@ pub fn report(
     }
 }
 
-/// The statements that would allow these needs: one for each set of condition keys and kind of
+/// The statements that would allow these needs: one for each set of conditions and kind of
 /// resource.
 pub fn statements_to_add(needs: &[&Need]) -> Vec<Value> {
-    let mut groups: BTreeMap<(&str, &BTreeMap<String, String>), Vec<&str>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &Conditions), Vec<&str>> = BTreeMap::new();
     for need in needs {
-        let group = groups.entry((&need.resource, &need.keys)).or_default();
+        let group = groups
+            .entry((&need.resource, &need.conditions))
+            .or_default();
         if !group.contains(&need.action) {
             group.push(need.action);
         }
     }
-    let statements = groups.into_iter().map(|((resource, keys), actions)| {
+    let statements = groups.into_iter().map(|((resource, conditions), actions)| {
         let mut statement = json!({"Effect": "Allow", "Action": actions, "Resource": [resource]});
-        if !keys.is_empty() {
-            statement["Condition"] = json!({ "StringEquals": keys });
+        if !conditions.is_empty() {
+            statement["Condition"] = json!(conditions);
         }
         statement
     });

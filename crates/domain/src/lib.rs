@@ -42,8 +42,8 @@ pub use binding::{
 };
 pub use boundary::BoundaryArn;
 pub use capability::{
-    Feature, FeatureReport, Need, PASSED_TO, Recommendation, Standing, Status, needs, recommend,
-    report, role_arn, standing_by_documents, statements_to_add,
+    Conditions, Feature, FeatureReport, Need, PASSED_TO, Recommendation, Standing, Status, needs,
+    recommend, report, role_arn, standing_by_documents, statements_to_add,
 };
 pub use catalogue::{CATALOGUE, CatalogueError, Placeholders, PolicyTemplate};
 pub use cluster::ClusterName;

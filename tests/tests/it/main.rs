@@ -5,6 +5,7 @@ mod access;
 mod accounts;
 mod attestation;
 mod audit;
+mod capabilities;
 mod changing;
 mod chaos;
 mod checker;
