@@ -14,6 +14,7 @@ mod creating;
 mod crowd;
 mod drift;
 mod faults;
+mod forbidden;
 mod health;
 mod house;
 mod input;
