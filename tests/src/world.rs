@@ -40,7 +40,15 @@ pub struct WorldBuilder {
     proxied: bool,
     waits_until_ready: bool,
     prepared: Vec<String>,
-    bound: bool,
+    service: May,
+}
+
+/// What the service's identity may do where no policy is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum May {
+    /// The least that it needs.
+    Least,
+    Anything,
 }
 
 impl WorldBuilder {
@@ -99,7 +107,7 @@ impl WorldBuilder {
     /// The service may do anything.
     #[must_use]
     pub fn almighty(mut self) -> Self {
-        self.bound = false;
+        self.service = May::Anything;
         self
     }
 
@@ -160,7 +168,7 @@ impl WorldBuilder {
         self.environment
             .entry("ENGINE_ROLES_PERMISSIONS_BOUNDARY".to_owned())
             .or_insert_with(|| identity::boundary_arn(&self.sandbox));
-        if self.bound && self.sandbox.identity_policy.is_none() {
+        if self.service == May::Least && self.sandbox.identity_policy.is_none() {
             let least = identity::least(&self.sandbox, &self.environment);
             self.sandbox.identity_policy = Some(least);
         }
@@ -308,7 +316,7 @@ impl World {
             proxied: false,
             waits_until_ready: true,
             prepared: Vec::new(),
-            bound: true,
+            service: May::Least,
         }
     }
 

@@ -183,7 +183,7 @@ async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
         "{words:?}"
     );
     let features = found["features"].as_array().into_iter().flatten();
-    let statements = features.flat_map(|one| one["statements"].as_array().cloned());
+    let statements = features.filter_map(|one| one["statements"].as_array().cloned());
     let statements: Vec<Value> = statements.flatten().collect();
     let list = policy["Statement"].as_array_mut().expect("a list");
     list.extend(statements);

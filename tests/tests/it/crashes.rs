@@ -15,13 +15,12 @@ use engine_roles_e2e::rest::PAST_A_LEASE;
 const SEED: u64 = 3;
 
 async fn world() -> World {
-    let world = World::build()
+    World::build()
         .rarely_checked()
         .prepared(PREPARED_ROLE)
         .proxied()
         .start()
-        .await;
-    world
+        .await
 }
 
 #[tokio::test]

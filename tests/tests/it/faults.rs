@@ -10,13 +10,12 @@ use engine_roles_e2e::{World, eventually};
 use serde_json::{Value, json};
 
 async fn world() -> World {
-    let world = World::build()
+    World::build()
         .rarely_checked()
         .prepared(PREPARED_ROLE)
         .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
         .start()
-        .await;
-    world
+        .await
 }
 
 /// The calls of a story that goes well.
