@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod administrators;
 mod attestation;
 mod audit;
 mod capabilities;
