@@ -200,6 +200,11 @@ impl Client {
             .await
     }
 
+    /// `GET /v1/clusters/{cluster}/role/access`.
+    pub async fn access(&self, cluster: &str) -> Answer {
+        self.fetch(&format!("{}/access", role(cluster))).await
+    }
+
     /// `GET /v1/clusters?{query}`.
     pub async fn list(&self, query: &str) -> Answer {
         self.fetch(&format!("/v1/clusters?{query}")).await

@@ -428,6 +428,26 @@ impl World {
         self.administrator.steer("identity-policy", policy).await;
     }
 
+    /// What the service's identity may do where nothing else is said: the least that it needs.
+    pub fn least(&self) -> Value {
+        identity::least(&SandboxConfig::default(), &self.environment)
+    }
+
+    /// From now on the service may do the least that it needs, and none of these actions.
+    pub async fn refuse(&self, actions: &[&str]) {
+        let mut policy = self.least();
+        let deny = json!({"Sid": "Refused", "Effect": "Deny", "Action": actions, "Resource": "*"});
+        let statements = policy["Statement"].as_array_mut();
+        statements.expect("it is a list").push(deny);
+        self.administrator.steer("identity-policy", policy).await;
+    }
+
+    /// From now on the service may do the least that it needs, and that alone.
+    pub async fn refuse_nothing(&self) {
+        let policy = self.least();
+        self.administrator.steer("identity-policy", policy).await;
+    }
+
     /// The number of the last call that reached AWS.
     pub fn mark(&self) -> u64 {
         self.sandbox.calls(0).last().map_or(0, |call| call.n)

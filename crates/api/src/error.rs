@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine_roles_domain::{
-    Binding, DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, ModeSpec, PASSED_TO,
-    PutRefusal, RolePolicyError,
+    Binding, DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, PASSED_TO, PutRefusal,
+    RolePolicyError,
 };
 use engine_roles_provisioner::{
     AccessError, CallerError, ProvisionError, ScopeError, TeardownError,
@@ -233,23 +233,13 @@ impl Problem {
 /// The policy statement that would let the service's identity do what it was refused.
 fn statement_to_add(actions: &[String], binding: &Binding) -> Value {
     let (partition, account) = (binding.scope.partition, &binding.scope.account);
-    let passed = match &binding.spec.mode {
-        ModeSpec::PassThrough(pass) => Some(match pass.iam_role.arn() {
-            Some(arn) => arn.to_string(),
-            None => format!(
-                "arn:{partition}:iam::{account}:role/{}",
-                pass.iam_role.name()
-            ),
-        }),
-        ModeSpec::Create(_) => None,
-    };
     let path = binding.namespace.path();
     let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
     if actions == ["iam:PassRole"] {
         return json!({
             "Effect": "Allow",
             "Action": actions,
-            "Resource": [passed.unwrap_or_else(|| ours("role"))],
+            "Resource": [binding.role_resource()],
             "Condition": {"StringEquals": {"iam:PassedToService": PASSED_TO}},
         });
     }
@@ -393,13 +383,18 @@ impl From<AccessError> for Problem {
         match failed {
             AccessError::NoRole(_) | AccessError::NotShown(_) => Self::new(Code::NotFound, detail),
             AccessError::Busy => Self::new(Code::IamUnavailable, detail),
-            AccessError::Iam(cause) => match cause.missing_permission {
+            AccessError::Iam { resource, source } => match source.missing_permission {
                 Some(ref permission) => {
-                    let mut problem = Self::new(Code::MissingPermission, cause.describe());
+                    let mut problem = Self::new(Code::MissingPermission, source.describe());
                     problem.0.missing_permissions = vec![permission.clone()];
+                    problem.0.statement = Some(json!({
+                        "Effect": "Allow",
+                        "Action": [permission],
+                        "Resource": [resource],
+                    }));
                     problem
                 }
-                None => Self::new(Code::IamUnavailable, cause.describe()),
+                None => Self::new(Code::IamUnavailable, source.describe()),
             },
             AccessError::Store(store) => store.into(),
         }

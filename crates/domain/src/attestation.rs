@@ -6,7 +6,7 @@ use engine_roles_policy::{Decision, Document, Grant, Kind, Principal, Request, e
 use serde::{Deserialize, Serialize};
 
 use crate::key_access::secrets_arn;
-use crate::reach::{Documents, WideGrant, node_context, wanted_secrets};
+use crate::reach::{Documents, WideGrant, engines_secrets, node_context, wanted_secrets};
 use crate::role_policy::{READ_SECRET, session_manager_limits};
 use crate::{Access, ClusterName, HeldRole, Region, RoleSpec, Scope};
 
@@ -276,9 +276,7 @@ fn secrets(
 
 fn width(documents: &Documents<'_>, scope: &Scope) -> (Width, Vec<WideGrant>) {
     let mut limits = session_manager_limits();
-    let (partition, account) = (scope.partition, &scope.account);
-    let engines = format!("arn:{partition}:secretsmanager:*:{account}:secret:compute-engine/*");
-    limits.push(Grant::new(READ_SECRET, engines));
+    limits.push(Grant::new(READ_SECRET, engines_secrets(scope)));
     let beyond: Vec<WideGrant> = documents
         .beyond(&limits)
         .into_iter()

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     ClusterName, ModeSpec, Namespace, ProfileName, RoleName, RoleSpec, Scope, resource_name,
+    role_arn,
 };
 
 /// One life of a cluster's role. A cluster torn down and deployed again gets another.
@@ -364,6 +365,19 @@ impl Binding {
         match &self.spec.mode {
             ModeSpec::Create(_) => self.resource_name(),
             ModeSpec::PassThrough(pass) => pass.iam_role.name().clone(),
+        }
+    }
+
+    /// What a statement that is to allow something with the role has for a resource: the
+    /// administrator's role, or all that this installation makes.
+    pub fn role_resource(&self) -> String {
+        match &self.spec.mode {
+            ModeSpec::Create(_) => {
+                let Scope { account, partition } = &self.scope;
+                let path = self.namespace.path();
+                format!("arn:{partition}:iam::{account}:role{}*", path.as_str())
+            }
+            ModeSpec::PassThrough(pass) => role_arn(&pass.iam_role, &self.scope),
         }
     }
 

@@ -6,6 +6,7 @@ use engine_roles_policy::Context;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::needs::Conditions;
 use crate::reach::Documents;
 use crate::{Access, Feature, HeldRole, Mode, Need, Scope};
 
@@ -112,20 +113,22 @@ pub fn report(
     }
 }
 
-/// The statements that would allow these needs: one for each set of condition keys and kind of
+/// The statements that would allow these needs: one for each set of conditions and kind of
 /// resource.
 pub fn statements_to_add(needs: &[&Need]) -> Vec<Value> {
-    let mut groups: BTreeMap<(&str, &BTreeMap<String, String>), Vec<&str>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &Conditions), Vec<&str>> = BTreeMap::new();
     for need in needs {
-        let group = groups.entry((&need.resource, &need.keys)).or_default();
+        let group = groups
+            .entry((&need.resource, &need.conditions))
+            .or_default();
         if !group.contains(&need.action) {
             group.push(need.action);
         }
     }
-    let statements = groups.into_iter().map(|((resource, keys), actions)| {
+    let statements = groups.into_iter().map(|((resource, conditions), actions)| {
         let mut statement = json!({"Effect": "Allow", "Action": actions, "Resource": [resource]});
-        if !keys.is_empty() {
-            statement["Condition"] = json!({ "StringEquals": keys });
+        if !conditions.is_empty() {
+            statement["Condition"] = json!(conditions);
         }
         statement
     });

@@ -60,7 +60,7 @@ pub use kms_key::KmsKeyArn;
 pub use names::{
     MAX_ROLE_NAME, Namespace, ProfileName, ResourcePath, RoleName, RolePrefix, resource_name,
 };
-pub use needs::{Feature, Need, PASSED_TO, needs, role_arn};
+pub use needs::{Conditions, Feature, Need, PASSED_TO, needs, role_arn};
 pub use observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
 pub use ownership::{Foreign, Ownership};
 pub use plan::{Obstacle, Plan, Stage, plan, plan_repair};

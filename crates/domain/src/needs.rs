@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::ownership::MANAGED_BY;
 use crate::{Defaults, Namespace, OWNERSHIP_TAGS, RoleReference, Scope};
 
 /// The service that a role is passed to when it is put into an instance profile. In China it is
@@ -74,7 +75,15 @@ pub struct Need {
     pub resource: String,
     /// The condition keys that the service's request has and that a policy may ask for.
     pub keys: BTreeMap<String, String>,
+    /// The conditions of a statement that allows it and no more.
+    pub conditions: Conditions,
 }
+
+/// By operator and key, what a statement asks for.
+pub type Conditions = BTreeMap<&'static str, BTreeMap<String, Vec<String>>>;
+
+/// A tag of a user's, for a need that is about any.
+const SOME_TAG: &str = "team";
 
 impl Need {
     /// A resource that stands for all that the pattern matches.
@@ -86,147 +95,126 @@ impl Need {
     }
 }
 
-/// All that a feature needs; nothing where the configuration has no use for it.
+/// All that the features need, by feature.
 pub fn needs(
     feature: Feature,
     namespace: &Namespace,
     scope: &Scope,
     defaults: &Defaults,
 ) -> Vec<Need> {
-    let place = Place::new(namespace, scope, defaults);
+    let place = Place::new(namespace, scope);
     match feature {
-        Feature::Create => place.create(),
-        Feature::Teardown => place.teardown(),
-        Feature::PassThrough => place.pass_through(),
-        Feature::DropTags => {
-            let mut needs = all(&["iam:UntagRole"], &place.role);
-            needs.extend(all(&["iam:UntagInstanceProfile"], &place.profile));
-            needs
+        Feature::Create => place.create(defaults),
+        Feature::Teardown => {
+            let on_role = [
+                "iam:DeleteRolePolicy",
+                "iam:DeleteRole",
+                "iam:ListRolePolicies",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListInstanceProfilesForRole",
+            ];
+            let on_role = Need::all(&on_role, &place.role);
+            on_role.into_iter().chain(place.remove_profile()).collect()
         }
-        Feature::DetachPolicies => all(&["iam:DetachRolePolicy"], &place.role),
-        Feature::Attestation => place.attestation(),
-        Feature::Orphans => all(&["iam:ListRoles", "iam:ListInstanceProfiles"], "*"),
-        Feature::BulkSweep => all(&["iam:GetAccountAuthorizationDetails"], "*"),
-        Feature::Quota => all(&["iam:GetAccountSummary"], "*"),
+        Feature::PassThrough => place.pass_through(defaults),
+        Feature::DropTags => vec![
+            Need::untagging("iam:UntagRole", &place.role),
+            Need::untagging("iam:UntagInstanceProfile", &place.profile),
+        ],
+        Feature::DetachPolicies => Need::all(&["iam:DetachRolePolicy"], &place.role),
+        Feature::Attestation => attestation(defaults, scope),
+        Feature::Orphans => Need::all(&["iam:ListRoles", "iam:ListInstanceProfiles"], "*"),
+        Feature::BulkSweep => Need::all(&["iam:GetAccountAuthorizationDetails"], "*"),
+        Feature::Quota => Need::all(&["iam:GetAccountSummary"], "*"),
     }
 }
 
-/// Where this service works, and with which settings.
+/// Where an installation makes what it makes.
 struct Place<'a> {
     namespace: &'a Namespace,
     scope: &'a Scope,
-    defaults: &'a Defaults,
-    /// The pattern of our roles.
     role: String,
-    /// The pattern of our instance profiles.
     profile: String,
 }
 
 impl<'a> Place<'a> {
-    fn new(namespace: &'a Namespace, scope: &'a Scope, defaults: &'a Defaults) -> Self {
-        let (partition, account) = (scope.partition, &scope.account);
+    fn new(namespace: &'a Namespace, scope: &'a Scope) -> Self {
+        let Scope { account, partition } = scope;
         let path = namespace.path();
         let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
         Self {
             namespace,
             scope,
-            defaults,
             role: ours("role"),
             profile: ours("instance-profile"),
         }
     }
 
-    fn create(&self) -> Vec<Need> {
-        let boundary = self.defaults.permissions_boundary.as_ref();
+    fn create(&self, defaults: &Defaults) -> Vec<Need> {
+        let boundary = defaults.permissions_boundary.as_ref();
         let boundary = boundary.map(ToString::to_string);
         let need = |action| Need::new(action, &self.role);
         let on_role = [
             need("iam:CreateRole")
                 .tagged(self.namespace)
                 .bounded(boundary.clone()),
-            need("iam:TagRole").tagged(self.namespace),
+            need("iam:TagRole").retagged(self.namespace),
             need("iam:PutRolePolicy").bounded(boundary),
             need("iam:GetRole"),
             need("iam:GetRolePolicy"),
-            pass(&self.role),
         ];
-        on_role.into_iter().chain(self.profile_around()).collect()
+        let passed = Need::pass(&self.role);
+        let others = self.fill_profile().into_iter().chain([passed]);
+        on_role.into_iter().chain(others).collect()
     }
 
-    fn profile_around(&self) -> Vec<Need> {
-        let tagged = ["iam:CreateInstanceProfile", "iam:TagInstanceProfile"];
-        let tagged = tagged.map(|action| Need::new(action, &self.profile).tagged(self.namespace));
+    fn pass_through(&self, defaults: &Defaults) -> Vec<Need> {
+        let made = defaults.listed_roles().into_iter();
+        let made = made.filter(|entry| entry.instance_profile.is_none());
+        let passed: Vec<Need> = made
+            .map(|entry| Need::pass(&role_arn(&entry.role, self.scope)))
+            .collect();
+        if passed.is_empty() {
+            return Vec::new();
+        }
+        let on_profile = self.fill_profile().into_iter();
+        let on_profile = on_profile.chain(self.remove_profile());
+        on_profile.chain(passed).collect()
+    }
+
+    fn fill_profile(&self) -> Vec<Need> {
+        let made = Need::new("iam:CreateInstanceProfile", &self.profile).tagged(self.namespace);
+        let tagged = Need::new("iam:TagInstanceProfile", &self.profile).retagged(self.namespace);
         let plain = ["iam:AddRoleToInstanceProfile", "iam:GetInstanceProfile"];
-        tagged
-            .into_iter()
-            .chain(all(&plain, &self.profile))
-            .collect()
+        let plain = Need::all(&plain, &self.profile);
+        [made, tagged].into_iter().chain(plain).collect()
     }
 
-    fn profile_removed(&self) -> Vec<Need> {
+    fn remove_profile(&self) -> Vec<Need> {
         let actions = [
             "iam:RemoveRoleFromInstanceProfile",
             "iam:DeleteInstanceProfile",
         ];
-        all(&actions, &self.profile)
-    }
-
-    fn teardown(&self) -> Vec<Need> {
-        let on_role = [
-            "iam:DeleteRolePolicy",
-            "iam:DeleteRole",
-            "iam:ListRolePolicies",
-            "iam:ListAttachedRolePolicies",
-            "iam:ListInstanceProfilesForRole",
-        ];
-        let mut needs = all(&on_role, &self.role);
-        needs.extend(self.profile_removed());
-        needs
-    }
-
-    fn pass_through(&self) -> Vec<Need> {
-        let listed = self.defaults.listed_roles().into_iter();
-        let in_ours = listed.filter(|entry| entry.instance_profile.is_none());
-        let mut needs: Vec<Need> = in_ours
-            .map(|entry| pass(&role_arn(&entry.role, self.scope)))
-            .collect();
-        if !needs.is_empty() {
-            needs.extend(self.profile_around());
-            needs.extend(self.profile_removed());
-        }
-        needs
-    }
-
-    fn attestation(&self) -> Vec<Need> {
-        let read = [
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListRolePolicies",
-            "iam:ListAttachedRolePolicies",
-        ];
-        let listed = self.defaults.listed_roles().into_iter();
-        let mut needs: Vec<Need> = listed
-            .flat_map(|entry| all(&read, &role_arn(&entry.role, self.scope)))
-            .collect();
-        if !needs.is_empty() {
-            let (partition, account) = (self.scope.partition, &self.scope.account);
-            let policies = format!("arn:{partition}:iam::{account}:policy/*");
-            needs.extend(all(&["iam:GetPolicy", "iam:GetPolicyVersion"], &policies));
-        }
-        needs
+        Need::all(&actions, &self.profile)
     }
 }
 
-fn all(actions: &[&'static str], resource: &str) -> Vec<Need> {
-    let needs = actions.iter().map(|action| Need::new(action, resource));
-    needs.collect()
-}
-
-fn pass(role: &str) -> Need {
-    let mut need = Need::new("iam:PassRole", role);
-    need.keys
-        .insert("iam:PassedToService".to_owned(), PASSED_TO.to_owned());
-    need
+fn attestation(defaults: &Defaults, scope: &Scope) -> Vec<Need> {
+    let read = [
+        "iam:GetRole",
+        "iam:GetRolePolicy",
+        "iam:ListRolePolicies",
+        "iam:ListAttachedRolePolicies",
+    ];
+    let roles = prepared_roles(defaults, scope);
+    if roles.is_empty() {
+        return Vec::new();
+    }
+    let Scope { account, partition } = scope;
+    let policies = format!("arn:{partition}:iam::{account}:policy/*");
+    let on_policies = Need::all(&["iam:GetPolicy", "iam:GetPolicyVersion"], &policies);
+    let on_roles = roles.iter().flat_map(|arn| Need::all(&read, arn));
+    on_roles.chain(on_policies).collect()
 }
 
 impl Need {
@@ -235,24 +223,75 @@ impl Need {
             action,
             resource: resource.to_owned(),
             keys: BTreeMap::new(),
+            conditions: BTreeMap::new(),
         }
     }
 
-    fn tagged(mut self, namespace: &Namespace) -> Self {
-        let tags = [
-            (OWNERSHIP_TAGS[0], "engine-roles".to_owned()),
-            (OWNERSHIP_TAGS[1], namespace.to_string()),
-        ];
-        let tags = tags.map(|(key, value)| (format!("aws:RequestTag/{key}"), value));
-        self.keys.extend(tags);
-        self
+    fn all(actions: &[&'static str], resource: &str) -> Vec<Self> {
+        let actions = actions.iter();
+        actions.map(|action| Self::new(action, resource)).collect()
     }
 
-    fn bounded(mut self, boundary: Option<String>) -> Self {
-        self.keys
-            .extend(boundary.map(|arn| ("iam:PermissionsBoundary".to_owned(), arn)));
+    fn pass(resource: &str) -> Self {
+        let passed = Self::new("iam:PassRole", resource);
+        passed.asked("StringEquals", "iam:PassedToService", PASSED_TO)
+    }
+
+    /// Making something with the tags of ownership.
+    fn tagged(self, namespace: &Namespace) -> Self {
+        self.owned("StringEquals", namespace)
+    }
+
+    /// Setting tags, those of ownership only to what they are. Most requests have none of these.
+    fn retagged(self, namespace: &Namespace) -> Self {
+        self.owned("StringEqualsIfExists", namespace)
+    }
+
+    fn owned(self, operator: &'static str, namespace: &Namespace) -> Self {
+        let key = |place: usize| format!("aws:RequestTag/{}", OWNERSHIP_TAGS[place]);
+        self.asked(operator, key(0), MANAGED_BY)
+            .asked(operator, key(1), namespace.as_str())
+    }
+
+    /// Taking tags off, none of ownership among them.
+    fn untagging(action: &'static str, resource: &str) -> Self {
+        let key = || "aws:TagKeys".to_owned();
+        let mut need = Self::new(action, resource);
+        need.keys.insert(key(), SOME_TAG.to_owned());
+        let kept = OWNERSHIP_TAGS.map(str::to_owned).to_vec();
+        let conditions = [
+            ("ForAllValues:StringNotEqualsIgnoreCase", kept),
+            ("Null", vec!["false".to_owned()]),
+        ];
+        let conditions = conditions.map(|(operator, values)| (operator, [(key(), values)].into()));
+        need.conditions.extend(conditions);
+        need
+    }
+
+    fn bounded(self, boundary: Option<String>) -> Self {
+        match boundary {
+            Some(arn) => self.asked("StringEquals", "iam:PermissionsBoundary", arn),
+            None => self,
+        }
+    }
+
+    fn asked(
+        mut self,
+        operator: &'static str,
+        key: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        let (key, value) = (key.into(), value.into());
+        let asked = self.conditions.entry(operator).or_default();
+        asked.insert(key.clone(), vec![value.clone()]);
+        self.keys.insert(key, value);
         self
     }
+}
+
+fn prepared_roles(defaults: &Defaults, scope: &Scope) -> Vec<String> {
+    let listed = defaults.listed_roles().into_iter();
+    listed.map(|entry| role_arn(&entry.role, scope)).collect()
 }
 
 /// A role's ARN; one that is known by its name alone is taken to have no path.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{Binding, BindingId, ClusterName, Namespace, OWNERSHIP_TAGS, Tags};
 
 /// The value of the tag `ai-unlimited:managed-by`.
-const MANAGED_BY: &str = "engine-roles";
+pub(crate) const MANAGED_BY: &str = "engine-roles";
 
 /// Whose a resource would have to be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -163,8 +163,12 @@ impl<'a> Documents<'a> {
             );
         }
         let identity: Vec<&Document> = self.identity.iter().map(|(_, document)| document).collect();
-        let only_the_boundary = self.boundary_unread && self.unread.len() == 1;
-        only_the_boundary && matches!(evaluate(request, &identity, None), Decision::NotAllowed)
+        !self.may_grant_more() && matches!(evaluate(request, &identity, None), Decision::NotAllowed)
+    }
+
+    // An unread policy may grant anything, an unread boundary nothing.
+    fn may_grant_more(&self) -> bool {
+        self.unread.len() > usize::from(self.boundary_unread)
     }
 
     /// What is granted beyond the limits.
@@ -203,7 +207,7 @@ impl<'a> Documents<'a> {
         let sure = grants
             .iter()
             .find(|grant| grant.certainty == Certainty::Surely);
-        let access = match (sure, grants.is_empty() && self.unread.is_empty()) {
+        let access = match (sure, grants.is_empty() && !self.may_grant_more()) {
             (Some(grant), _) => Access::Allowed {
                 by: grant.by.clone(),
             },
@@ -285,8 +289,8 @@ pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterN
             resource: arn,
         });
     let beyond = documents.beyond(&engine_limits(spec, scope, cluster));
-    let all = secrets_arn(scope.partition, &spec.region, &scope.account, None);
-    let secrets = Grant::new(READ_SECRET, all);
+    // In whichever region: each is some cluster's.
+    let secrets = Grant::new(READ_SECRET, engines_secrets(scope));
     let others = beyond
         .iter()
         .filter(|(beyond, _)| beyond.touches(&secrets))
@@ -301,6 +305,12 @@ pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterN
         anything_else: documents.area(else_granted.collect()),
         unread: documents.unread,
     }
+}
+
+/// The secrets of all engines of the account, in all regions.
+pub(crate) fn engines_secrets(scope: &Scope) -> String {
+    let Scope { account, partition } = scope;
+    format!("arn:{partition}:secretsmanager:*:{account}:secret:compute-engine/*")
 }
 
 // Reading secrets of engines and nothing more.

@@ -61,7 +61,10 @@ impl Iam {
             ContextEntry::builder()
                 .context_key_name(key)
                 .context_key_values(value)
-                .context_key_type(ContextKeyTypeEnum::String)
+                .context_key_type(match key.as_str() {
+                    "aws:TagKeys" => ContextKeyTypeEnum::StringList,
+                    _ => ContextKeyTypeEnum::String,
+                })
                 .build()
         });
         let entries: Vec<ContextEntry> = entries.collect();

@@ -51,7 +51,11 @@ impl Provisioner {
             return Err(AccessError::Busy);
         }
         let name = binding.role_name();
-        let role = inner.iam.held_role(&name).await?;
+        let role = inner.iam.held_role(&name).await;
+        let role = role.map_err(|source| AccessError::Iam {
+            resource: binding.role_resource(),
+            source,
+        })?;
         let role = role.ok_or(AccessError::NotShown(name))?;
         Ok(Some(AccessReport {
             mode: binding.mode(),

@@ -54,7 +54,12 @@ pub enum AccessError {
     Busy,
     /// IAM failed, or refused.
     #[error("the role could not be read")]
-    Iam(#[from] IamError),
+    Iam {
+        /// What a statement that lets it be read has for a resource.
+        resource: String,
+        /// Why.
+        source: IamError,
+    },
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),

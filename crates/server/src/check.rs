@@ -67,12 +67,23 @@ fn text(found: &Capabilities) -> String {
     lines.join("\n") + "\n"
 }
 
+/// In the form of `GET /v1/capabilities`.
 fn as_json(found: &Capabilities) -> serde_json::Value {
+    let features = found.features.iter().map(|report| {
+        json!({
+            "feature": report.feature,
+            "status": report.status,
+            "missing_permissions": report.missing,
+            "unknown_permissions": report.unknown,
+            "statements": report.statements,
+            "reasons": report.reasons,
+        })
+    });
     json!({
         "identity": found.identity,
         "found_by": found.found_by,
         "found_at": found.found_at,
-        "features": found.features,
+        "features": features.collect::<Vec<_>>(),
         "recommendation": found.recommendation,
     })
 }

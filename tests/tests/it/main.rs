@@ -1,8 +1,12 @@
 //! The service from outside: what it answers, what it leaves in the database, and which calls
 //! reach IAM.
 
+mod access;
 mod accounts;
+mod administrators;
+mod attestation;
 mod audit;
+mod capabilities;
 mod changing;
 mod chaos;
 mod checker;
@@ -11,6 +15,7 @@ mod creating;
 mod crowd;
 mod drift;
 mod faults;
+mod forbidden;
 mod health;
 mod house;
 mod input;

@@ -1,0 +1,151 @@
+//! What `docs/administrators.md` tells administrators to type does what it says.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use engine_roles_e2e::World;
+use engine_roles_e2e::binary::service_binary;
+use serde_json::{Value, json};
+
+/// What a reader has: the binary on the path, the service's settings where it is started, and a
+/// key for calls.
+const READER: &str = r#"
+set -euo pipefail
+engine-roles() {
+    case "$1" in
+        check) (. ./service.env; command engine-roles "$@") ;;
+        *) command engine-roles "$@" ;;
+    esac
+}
+curl() { command curl --noproxy '*' -sS --fail-with-body -H "Authorization: Bearer $KEY" "$@"; }
+# It says by its exit code that it found what it looked for.
+diff() { command diff "$@" || test $? = 1; }
+"#;
+
+/// The commands of the page, block by block: indented lines that begin with one of our commands.
+fn blocks() -> Vec<String> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/administrators.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let mut blocks = vec![String::new()];
+    for line in page.lines() {
+        match line.strip_prefix("    ") {
+            Some(command) => {
+                let block = blocks.last_mut().expect("there is always one");
+                *block += command;
+                block.push('\n');
+            }
+            None if blocks.last().is_some_and(|block| !block.is_empty()) => {
+                blocks.push(String::new());
+            }
+            None => {}
+        }
+    }
+    let ours = ["engine-roles ", "curl ", "diff ", "key="];
+    blocks.retain(|block| ours.iter().any(|word| block.starts_with(word)));
+    blocks
+}
+
+/// Runs all blocks in one shell, in a directory of its own. What each prints goes to a file.
+async fn type_all(world: &World, blocks: &[String], directory: &Path) -> Output {
+    let mut settings = String::new();
+    for (name, value) in world.environment() {
+        let _ = writeln!(settings, "export {name}='{value}'");
+    }
+    let write = |name: &str, text: &str| std::fs::write(directory.join(name), text);
+    write("service.env", &settings).expect("it can be written");
+    let mut script = READER.to_owned();
+    let address = world.replicas[0].address().to_string();
+    for (number, block) in (0..).zip(blocks) {
+        let block = block.replace("localhost:3283", &address);
+        let block = block.replace("lint FILE", "lint engine.json");
+        let _ = write!(
+            script,
+            "echo 'block {number}' >&2\n{{\n{block}}} > {number}.out\n"
+        );
+    }
+    let binary = service_binary();
+    let beside = binary.parent().expect("it is in a directory");
+    let path = std::env::var("PATH").expect("there is a path");
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-c", &script])
+        .current_dir(directory)
+        .env_clear()
+        .env("PATH", format!("{}:{path}", beside.display()))
+        .env("KEY", world.key());
+    let run = tokio::task::spawn_blocking(move || shell.output());
+    run.await
+        .expect("it does not panic")
+        .expect("bash can be run")
+}
+
+/// What the first block with this text printed.
+fn printed(directory: &Path, blocks: &[String], text: &str) -> String {
+    let number = blocks.iter().position(|block| block.contains(text));
+    let number = number.unwrap_or_else(|| panic!("no block has {text}"));
+    let file = directory.join(format!("{number}.out"));
+    std::fs::read_to_string(file).expect("each block prints into a file")
+}
+
+#[tokio::test]
+async fn each_command_on_the_administrators_page_does_what_it_says() {
+    let world = World::start().await;
+    world.client().provision("demo").await.expect(201);
+    let since = world.mark();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let directory = directory.join(format!("administrators-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("it can be made");
+    let blocks = blocks();
+    let output = type_all(&world, &blocks, &directory).await;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let whole = format!("{}\n{said}", blocks.join("\n"));
+    assert!(output.status.success(), "{whole}");
+    assert!(said.contains(&format!("block {}", blocks.len() - 1)));
+    let printed = |text: &str| printed(&directory, &blocks, text);
+    let json_of = |text: &str| -> Value {
+        let printed = printed(text);
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{text}: {error}: {printed}"))
+    };
+    // The commands that the page has at the least, each with what the text around it says.
+    let list = printed("policy list");
+    for document in ["ai-unlimited-workspaces", "engine-role-service"] {
+        assert!(list.contains(document), "{list}");
+    }
+    assert!(list.contains("secret:compute-engine/*"), "{list}");
+    let found = printed("engine-roles check");
+    assert!(found.contains("create           works"), "{found}");
+    assert!(found.contains("\"found_by\""), "{found}");
+    let service = json_of("render engine-role-service");
+    let text = service.to_string();
+    for filled in [
+        "policy/engine-boundary",
+        "role/engine\"",
+        "role/engine-roles\"",
+    ] {
+        assert!(text.contains(filled), "{filled}: {service:#}");
+    }
+    let boundary = printed("render engine-boundary");
+    assert!(boundary.contains("kms:Decrypt"), "{boundary}");
+    let differ = printed("diff ");
+    for action in ["iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy"] {
+        assert!(differ.contains(&format!("\"{action}\"")), "{differ}");
+    }
+    assert_eq!(differ.matches("\"iam:").count(), 3, "{differ}");
+    let reach = json_of("/role/access");
+    assert_eq!(reach["own_secrets"][0]["decision"], "allowed");
+    assert_eq!(reach["other_secrets"]["decision"], "denied");
+    let plan = json_of("/role/plan");
+    assert!(plan["steps"].is_array() && plan["spec"].is_object());
+    let sessions = json_of(r#""session_manager": true"#);
+    assert_eq!(sessions["spec"]["session_manager"], true);
+    let roles = json_of("/v1/pass-through-roles");
+    assert_eq!(roles, json!({"items": []}));
+    let one = json_of("--cluster demo");
+    assert!(one.to_string().contains("compute-engine/demo/*"), "{one:#}");
+    let engine = std::fs::read_to_string(directory.join("engine.json")).expect("it was written");
+    assert!(engine.contains("compute-engine/*"), "{engine}");
+    // Nothing of it changes anything.
+    assert_eq!(world.mutations(since).len(), 0);
+    std::fs::remove_dir_all(&directory).expect("it can be removed");
+}

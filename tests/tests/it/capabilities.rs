@@ -1,0 +1,483 @@
+//! What the service's identity may do, found without changing anything, and what to add.
+
+use std::collections::BTreeSet;
+use std::process::Output;
+
+use engine_roles_e2e::World;
+use engine_roles_e2e::service::command;
+use engine_roles_e2e::world::policy_document;
+use serde_json::{Value, json};
+
+const WORKSPACES: &str = "ai-unlimited-workspaces";
+const RESTRICTED: &str = "ai-unlimited-without-iam-role-permissions";
+/// The service's own role, which an account need not show.
+const OWN_ROLE: &str = "engine-roles-service";
+
+async fn capabilities(world: &World) -> Value {
+    let answer = world.client().fetch("/v1/capabilities").await;
+    answer.expect(200).clone()
+}
+
+fn feature<'a>(found: &'a Value, name: &str) -> &'a Value {
+    let features = found["features"].as_array().into_iter().flatten();
+    let mut of_name = features.filter(|feature| feature["feature"] == name);
+    of_name
+        .next()
+        .unwrap_or_else(|| panic!("no {name}: {found:#}"))
+}
+
+fn status<'a>(found: &'a Value, name: &str) -> &'a str {
+    feature(found, name)["status"].as_str().unwrap_or_default()
+}
+
+/// The statuses of all features, each as `feature status`.
+fn statuses(found: &Value) -> Vec<String> {
+    let features = found["features"].as_array().into_iter().flatten();
+    let all = features.map(|one| {
+        let word = |field: &str| one[field].as_str().unwrap_or_default();
+        format!("{} {}", word("feature"), word("status"))
+    });
+    all.collect()
+}
+
+/// The administrator shows the service's own role, with this inline policy.
+async fn own_role(world: &World, policy: &Value) {
+    world.administrator.make_role(OWN_ROLE).await;
+    let administrator = &world.administrator;
+    administrator.write_policy(OWN_ROLE, "own", policy).await;
+}
+
+/// That nothing was changed at AWS by whoever looked, from the very start.
+fn assert_only_looked(world: &World) {
+    for call in world.calls(0) {
+        let looks = ["Get", "List", "Simulate"];
+        assert!(
+            looks.iter().any(|verb| call.action.starts_with(verb)),
+            "{call:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn with_the_least_that_it_needs_all_that_the_configuration_uses_works() {
+    let world = World::build()
+        .rarely_checked()
+        .prepared("prepared")
+        .start()
+        .await;
+    let found = capabilities(&world).await;
+    assert_eq!(
+        statuses(&found),
+        [
+            "create works",
+            "teardown works",
+            "pass_through works",
+            "drop_tags works",
+            "detach_policies works",
+            "attestation works",
+            "orphans works",
+            "bulk_sweep works",
+            "quota works",
+        ]
+    );
+    assert_eq!(found["found_by"], json!(["simulated"]));
+    let session = "arn:aws:sts::123456789012:assumed-role/engine-roles-service/session";
+    assert_eq!(found["identity"], session);
+    assert_eq!(found["recommendation"]["mode"], "create");
+    for one in found["features"].as_array().into_iter().flatten() {
+        for list in ["missing_permissions", "unknown_permissions", "statements"] {
+            assert_eq!(one[list], json!([]), "{one:#}");
+        }
+    }
+    assert_only_looked(&world);
+}
+
+#[tokio::test]
+async fn what_the_configuration_has_no_use_for_is_unused() {
+    let world = World::build().rarely_checked().start().await;
+    let found = capabilities(&world).await;
+    assert_eq!(status(&found, "pass_through"), "unused");
+    assert_eq!(status(&found, "attestation"), "unused");
+    assert_eq!(status(&found, "create"), "works");
+}
+
+#[tokio::test]
+async fn an_answer_is_given_again_without_another_look() {
+    let world = World::build().rarely_checked().start().await;
+    let first = capabilities(&world).await;
+    let since = world.mark();
+    let second = capabilities(&world).await;
+    assert_eq!(first, second);
+    assert_eq!(world.calls(since).len(), 0);
+}
+
+#[tokio::test]
+async fn one_statement_less_is_one_feature_less_and_the_statement_is_told() {
+    let world = World::build().rarely_checked().start().await;
+    for (sid, name, permissions) in [
+        (
+            "MakeBoundedEngineRoles",
+            "create",
+            json!(["iam:CreateRole"]),
+        ),
+        (
+            "WritePoliciesOfBoundedEngineRoles",
+            "create",
+            json!(["iam:PutRolePolicy"]),
+        ),
+        ("HandEngineRolesToEc2", "create", json!(["iam:PassRole"])),
+        (
+            "UntagButKeepTheOwner",
+            "drop_tags",
+            json!(["iam:UntagRole", "iam:UntagInstanceProfile"]),
+        ),
+        (
+            "FindOrphansAndCountQuota",
+            "orphans",
+            json!(["iam:ListRoles", "iam:ListInstanceProfiles"]),
+        ),
+    ] {
+        let mut policy = world.least();
+        let statements = policy["Statement"].as_array_mut().expect("a list");
+        let before = statements.len();
+        statements.retain(|statement| statement["Sid"] != sid);
+        assert_eq!(statements.len(), before - 1, "{sid}");
+        world.administrator.steer("identity-policy", policy).await;
+        let (found, _) = check_json(&world).await;
+        let found = feature(&found, name);
+        assert_eq!(found["status"], "missing", "{sid}: {found:#}");
+        assert_eq!(found["missing_permissions"], permissions, "{sid}");
+        let words = |list: &Value| -> BTreeSet<String> {
+            let list = list.as_array().into_iter().flatten();
+            list.map(|word| word.as_str().unwrap_or_default().to_owned())
+                .collect()
+        };
+        let statements = found["statements"].as_array().into_iter().flatten();
+        let told = statements.flat_map(|statement| words(&statement["Action"]));
+        assert_eq!(told.collect::<BTreeSet<_>>(), words(&permissions), "{sid}");
+    }
+}
+
+#[tokio::test]
+async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
+    let mut world = World::build()
+        .rarely_checked()
+        .prepared("prepared")
+        .start()
+        .await;
+    let simulates = json!({
+        "Effect": "Allow",
+        "Action": "iam:SimulatePrincipalPolicy",
+        "Resource": format!("arn:aws:iam::123456789012:role/{OWN_ROLE}"),
+    });
+    let mut policy = json!({"Version": "2012-10-17", "Statement": [simulates]});
+    world
+        .administrator
+        .steer("identity-policy", policy.clone())
+        .await;
+    world.restart(0).await;
+    let found = capabilities(&world).await;
+    let words = statuses(&found);
+    assert!(
+        words.iter().all(|word| word.ends_with(" missing")),
+        "{words:?}"
+    );
+    let features = found["features"].as_array().into_iter().flatten();
+    let statements = features.filter_map(|one| one["statements"].as_array().cloned());
+    let statements: Vec<Value> = statements.flatten().collect();
+    let list = policy["Statement"].as_array_mut().expect("a list");
+    list.extend(statements);
+    world.administrator.steer("identity-policy", policy).await;
+    world.restart(0).await;
+    let found = capabilities(&world).await;
+    let words = statuses(&found);
+    assert!(
+        words.iter().all(|word| word.ends_with(" works")),
+        "{found:#}"
+    );
+    assert_only_looked(&world);
+    // And so it is.
+    let since = world.mark();
+    let client = world.client().patient();
+    let body = json!({"secrets": ["a"], "tags": {"team": "x", "old": "1"}});
+    client.put("made", body).await.expect(201);
+    let change = json!({"secrets": "all", "session_manager": true, "tags": {"team": "y"}});
+    client.put("made", change).await.expect(200);
+    let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
+    client.put("passed", passed).await.expect(201);
+    world.is_verified_in_time("made").await;
+    world.assert_sound().await;
+    client.delete("made").await.expect(200);
+    client.delete("passed").await.expect(200);
+    assert!(world.holds_nothing_of_ours());
+    let refused = world.iam_calls(since).into_iter();
+    let refused: Vec<_> = refused.filter(|call| call.status == Some(403)).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+#[tokio::test]
+async fn without_the_simulator_the_own_roles_documents_are_evaluated() {
+    let mut world = World::build()
+        .rarely_checked()
+        .identity(WORKSPACES)
+        .start()
+        .await;
+    own_role(&world, &policy_document(WORKSPACES)).await;
+    world.restart(0).await;
+    let found = capabilities(&world).await;
+    assert_eq!(found["found_by"], json!(["evaluated"]), "{found:#}");
+    assert_eq!(
+        statuses(&found),
+        [
+            "create works",
+            "teardown works",
+            "pass_through unused",
+            "drop_tags missing",
+            "detach_policies missing",
+            "attestation unused",
+            "orphans missing",
+            "bulk_sweep missing",
+            "quota missing",
+        ]
+    );
+    assert_eq!(
+        feature(&found, "drop_tags")["missing_permissions"],
+        json!(["iam:UntagRole", "iam:UntagInstanceProfile"])
+    );
+    assert_eq!(
+        feature(&found, "orphans")["statements"],
+        json!([{
+            "Effect": "Allow",
+            "Action": ["iam:ListRoles", "iam:ListInstanceProfiles"],
+            "Resource": ["*"],
+        }])
+    );
+    assert_eq!(found["recommendation"]["mode"], "create");
+    assert_only_looked(&world);
+}
+
+#[tokio::test]
+async fn an_attached_policy_of_the_own_role_counts_where_it_may_be_read() {
+    let world = World::build()
+        .rarely_checked()
+        .identity(WORKSPACES)
+        .start()
+        .await;
+    world.administrator.make_role(OWN_ROLE).await;
+    let policy = policy_document(WORKSPACES);
+    world.administrator.make_policy("own", &policy).await;
+    let arn = "arn:aws:iam::123456789012:policy/own";
+    let attached = [("RoleName", OWN_ROLE), ("PolicyArn", arn)];
+    world
+        .administrator
+        .call("AttachRolePolicy", &attached)
+        .await;
+    let (found, _) = check_json(&world).await;
+    assert_eq!(status(&found, "teardown"), "unknown", "{found:#}");
+    let reasons = feature(&found, "teardown")["reasons"].to_string();
+    assert!(reasons.contains(arn), "{reasons}");
+    assert!(reasons.contains("iam:GetPolicy"), "{reasons}");
+    let mut readable = policy;
+    let reads = json!({
+        "Effect": "Allow", "Action": ["iam:GetPolicy", "iam:GetPolicyVersion"], "Resource": arn,
+    });
+    let statements = readable["Statement"].as_array_mut().expect("a list");
+    statements.push(reads);
+    world.administrator.steer("identity-policy", readable).await;
+    let (found, _) = check_json(&world).await;
+    assert_eq!(status(&found, "create"), "works", "{found:#}");
+    assert_eq!(status(&found, "teardown"), "works");
+    assert_eq!(status(&found, "drop_tags"), "missing");
+    assert_eq!(found["found_by"], json!(["evaluated"]));
+}
+
+#[tokio::test]
+async fn without_the_permission_to_create_both_ways_are_explained() {
+    let mut world = World::build()
+        .rarely_checked()
+        .identity(RESTRICTED)
+        .start()
+        .await;
+    own_role(&world, &policy_document(RESTRICTED)).await;
+    world.restart(0).await;
+    let found = capabilities(&world).await;
+    let create = feature(&found, "create");
+    assert_eq!(create["status"], "missing");
+    assert_eq!(create["missing_permissions"], json!(["iam:CreateRole"]));
+    let statement = &create["statements"][0];
+    assert_eq!(statement["Action"], json!(["iam:CreateRole"]));
+    assert_eq!(
+        statement["Resource"],
+        json!(["arn:aws:iam::123456789012:role/ai-unlimited/engine/default/*"])
+    );
+    let teardown = &feature(&found, "teardown")["missing_permissions"];
+    assert_eq!(*teardown, json!(["iam:DeleteRolePolicy", "iam:DeleteRole"]));
+    assert_eq!(found["recommendation"]["mode"], Value::Null);
+    let advice = found["recommendation"]["advice"].as_str();
+    let advice = advice.unwrap_or_default();
+    for named in [
+        "engine-role-service.json",
+        "ai-unlimited-workspaces.json",
+        "ai-unlimited-engine.json",
+        "ENGINE_ROLES_PASS_THROUGH_ROLES",
+    ] {
+        assert!(advice.contains(named), "{named}: {advice}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_permission_to_create_and_with_a_prepared_role_passing_it_is_recommended() {
+    let mut world = World::build()
+        .rarely_checked()
+        .prepared("prepared")
+        .identity(RESTRICTED)
+        .start()
+        .await;
+    own_role(&world, &policy_document(RESTRICTED)).await;
+    world.restart(0).await;
+    let found = capabilities(&world).await;
+    assert_eq!(status(&found, "create"), "missing");
+    assert_eq!(status(&found, "pass_through"), "works", "{found:#}");
+    assert_eq!(found["recommendation"]["mode"], "pass_through");
+}
+
+#[tokio::test]
+async fn with_neither_simulator_nor_own_role_reads_are_tried() {
+    let world = World::build()
+        .rarely_checked()
+        .identity(WORKSPACES)
+        .start()
+        .await;
+    let found = capabilities(&world).await;
+    assert_eq!(found["found_by"], json!(["probed"]));
+    for extra in ["orphans", "bulk_sweep", "quota"] {
+        assert_eq!(status(&found, extra), "missing", "{found:#}");
+    }
+    let create = feature(&found, "create");
+    assert_eq!(create["status"], "unknown");
+    let unknown = create["unknown_permissions"].to_string();
+    // What was tried is known, and what can't be tried is not.
+    assert!(!unknown.contains("iam:GetRole"), "{unknown}");
+    assert!(!unknown.contains("iam:GetInstanceProfile"), "{unknown}");
+    assert!(unknown.contains("iam:CreateRole"), "{unknown}");
+    let reasons = create["reasons"].to_string();
+    assert!(
+        reasons.contains("iam:SimulatePrincipalPolicy is refused"),
+        "{reasons}"
+    );
+    assert_eq!(found["recommendation"]["mode"], Value::Null);
+    assert_only_looked(&world);
+}
+
+#[tokio::test]
+async fn what_aws_refuses_in_the_course_of_work_counts_at_once_until_it_is_allowed() {
+    let world = World::build()
+        .rarely_checked()
+        .identity(WORKSPACES)
+        .start()
+        .await;
+    let client = world.client().patient();
+    assert_eq!(status(&capabilities(&world).await, "create"), "unknown");
+    world.become_identity(RESTRICTED).await;
+    let answer = client.provision("one").await;
+    answer.expect_problem(424, "missing_permission");
+    let since = world.mark();
+    let found = capabilities(&world).await;
+    assert_eq!(world.calls(since).len(), 0);
+    assert_eq!(found["found_by"], json!(["probed", "remembered"]));
+    let create = feature(&found, "create");
+    assert_eq!(create["status"], "missing");
+    assert_eq!(create["missing_permissions"], json!(["iam:CreateRole"]));
+    world.become_identity(WORKSPACES).await;
+    client.provision("one").await.expect(201);
+    let found = capabilities(&world).await;
+    let missing = &feature(&found, "create")["missing_permissions"];
+    assert_eq!(*missing, json!([]), "{found:#}");
+    let unknown = feature(&found, "create")["unknown_permissions"].to_string();
+    assert!(!unknown.contains("iam:CreateRole"), "{unknown}");
+}
+
+/// Runs `engine-roles check` as a process, beside the service.
+async fn check(world: &World, arguments: &[&str]) -> Output {
+    let mut all = vec!["check"];
+    all.extend(arguments);
+    let mut command = command(&all, world.environment());
+    let run = tokio::task::spawn_blocking(move || command.output());
+    let output = run.await.expect("it does not panic");
+    output.expect("the binary can be run")
+}
+
+/// Its findings as JSON, and whether it ended well.
+async fn check_json(world: &World) -> (Value, bool) {
+    let output = check(world, &["--format", "json"]).await;
+    let found = serde_json::from_slice(&output.stdout);
+    let found = found.unwrap_or_else(|error| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        panic!("{error}: {said}")
+    });
+    (found, output.status.success())
+}
+
+#[tokio::test]
+async fn check_says_the_same_to_readers_and_to_programs_and_ends_well() {
+    let world = World::build().rarely_checked().start().await;
+    let output = check(&world, &[]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("it is text");
+    let session = "arn:aws:sts::123456789012:assumed-role/engine-roles-service/session";
+    assert!(
+        text.starts_with(&format!("identity: {session}\n")),
+        "{text}"
+    );
+    assert!(text.contains("found by: simulated\n"), "{text}");
+    for line in ["create           works", "pass_through     unused"] {
+        assert!(text.contains(line), "{text}");
+    }
+    let (found, ended_well) = check_json(&world).await;
+    assert!(ended_well);
+    let told = capabilities(&world).await;
+    for field in ["identity", "found_by", "features", "recommendation"] {
+        assert_eq!(found[field], told[field], "{field}");
+    }
+    assert_only_looked(&world);
+}
+
+#[tokio::test]
+async fn check_fails_where_neither_way_works_and_says_what_to_add() {
+    let world = World::build()
+        .rarely_checked()
+        .identity(RESTRICTED)
+        .start()
+        .await;
+    own_role(&world, &policy_document(RESTRICTED)).await;
+    let output = check(&world, &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stdout).expect("it is text");
+    assert!(text.contains("create           missing\n"), "{text}");
+    assert!(text.contains("    missing: iam:CreateRole\n"), "{text}");
+    assert!(text.contains("    add: {\""), "{text}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("neither creating roles nor passing a prepared one works"),
+        "{said}"
+    );
+    let (found, ended_well) = check_json(&world).await;
+    assert!(!ended_well);
+    assert_eq!(status(&found, "create"), "missing");
+    assert_only_looked(&world);
+}
+
+#[tokio::test]
+async fn check_ends_well_where_a_prepared_role_can_be_passed() {
+    let world = World::build()
+        .rarely_checked()
+        .prepared("prepared")
+        .identity(RESTRICTED)
+        .start()
+        .await;
+    own_role(&world, &policy_document(RESTRICTED)).await;
+    let (found, ended_well) = check_json(&world).await;
+    assert_eq!(status(&found, "create"), "missing");
+    assert_eq!(status(&found, "pass_through"), "works");
+    assert!(ended_well, "{found:#}");
+}
