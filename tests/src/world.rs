@@ -218,6 +218,11 @@ impl WorldBuilder {
         if self.waits_until_ready {
             world.ready().await;
             world.looked = world.mark();
+            let changed = world.mutations(0);
+            assert!(
+                changed.is_empty(),
+                "the first look changes something: {changed:?}"
+            );
         }
         world
     }
@@ -474,7 +479,7 @@ impl World {
 
     /// The service's own calls after a mark that change something.
     pub fn mutations(&self, since: u64) -> Vec<Call> {
-        let mut calls = self.iam_calls(since);
+        let mut calls = self.calls(since);
         calls.retain(|call| !is_read(call));
         calls
     }

@@ -25,7 +25,9 @@ pub(crate) struct AccessBody {
     evaluated_at: DateTime<Utc>,
     /// The policies that were evaluated.
     documents: Vec<DocumentBody>,
-    /// Each secret of the cluster that its spec names, or one that stands for all: `resource`,
+    /// What could not be read, each in a sentence: it makes what hangs on it `indeterminate`.
+    unread: Vec<String>,
+    /// Each secret of the cluster that its spec names, or all of them: `resource` as a pattern,
     /// `decision` (`allowed`, `denied`, `indeterminate`), `by` (the statement that decides), and
     /// for `indeterminate` `because`.
     #[schema(value_type = Vec<Object>)]
@@ -99,6 +101,7 @@ impl AccessBody {
             documents: documents.collect(),
             role: json!(role.role),
             evaluated_at,
+            unread: reach.unread,
             own_secrets: json!(reach.own_secrets),
             other_secrets: json!(reach.other_secrets),
             anything_else: json!(reach.anything_else),

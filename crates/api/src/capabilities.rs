@@ -16,8 +16,8 @@ use crate::router::Api;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Capabilities)]
 pub(crate) struct CapabilitiesBody {
-    /// The ARN of the identity.
-    identity: String,
+    /// The ARN of the identity; null where the account is configured and STS does not say.
+    identity: Option<String>,
     /// How it was found: `simulated` by IAM, `evaluated` from the identity's own policies,
     /// `probed` by reads that change nothing, `remembered` from earlier work.
     found_by: Vec<&'static str>,

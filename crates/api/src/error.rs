@@ -382,7 +382,10 @@ impl From<AccessError> for Problem {
         let detail = failed.to_string();
         match failed {
             AccessError::NoRole(_) | AccessError::NotShown(_) => Self::new(Code::NotFound, detail),
-            AccessError::Busy => Self::new(Code::IamUnavailable, detail),
+            AccessError::Recreated(_) => Self::new(Code::NameTaken, detail),
+            AccessError::Busy | AccessError::OtherAccount { .. } => {
+                Self::new(Code::IamUnavailable, detail)
+            }
             AccessError::Iam { resource, source } => match source.missing_permission {
                 Some(ref permission) => {
                     let mut problem = Self::new(Code::MissingPermission, source.describe());

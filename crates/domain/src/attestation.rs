@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use engine_roles_policy::{Decision, Document, Grant, Kind, Principal, Request, evaluate_trust};
 use serde::{Deserialize, Serialize};
 
-use crate::key_access::secrets_arn;
-use crate::reach::{Documents, WideGrant, engines_secrets, node_context, wanted_secrets};
+use crate::key_access::{DECRYPT, secrets_arn};
+use crate::reach::{Documents, Wanted, WideGrant, engines_secrets, node_context, wanted_secrets};
 use crate::role_policy::{READ_SECRET, session_manager_limits};
-use crate::{Access, ClusterName, HeldRole, Region, RoleSpec, Scope};
+use crate::{Access, ClusterName, HeldRole, KmsKeyArn, Region, RoleSpec, Scope};
 
 /// Whether a role serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub enum Width {
     Nothing,
     /// The secrets of these clusters alone.
     Clusters {
-        /// Their names, as the policies write them.
+        /// Their names, as the policies write them: a wildcard may be in one.
         clusters: BTreeSet<String>,
     },
     /// Every cluster's secrets.
@@ -68,6 +68,8 @@ pub enum FindingCode {
     SecretRefused,
     /// Whether a secret can be read hangs on something unknown.
     SecretUncertain,
+    /// Its policies do not let it use the key under which the secrets are encrypted.
+    KeyRefused,
     /// One of its policies could not be read.
     PolicyUnread,
     /// It reaches every cluster's secrets, as a role for any cluster has to.
@@ -120,6 +122,16 @@ impl Attestation {
         }
     }
 
+    /// The same, of a reading that is old and could not be had again: nothing is certain by it.
+    #[must_use]
+    pub fn grown_old(mut self, reason: &str) -> Self {
+        let detail = format!("it was last read a while ago, and not since: {reason}");
+        let code = FindingCode::RoleUnread;
+        self.findings.insert(0, Finding { code, detail });
+        self.fitness = Fitness::Indeterminate;
+        self
+    }
+
     /// Its reasons in one line.
     pub fn reasons(&self) -> String {
         let details = self.findings.iter().map(|finding| finding.detail.as_str());
@@ -136,13 +148,19 @@ pub enum Purpose<'a> {
     Any(&'a Region),
 }
 
-/// Attests a role from the documents that it holds.
+/// Attests a role from the documents that it holds; `key` is the one under which engines' secrets
+/// are encrypted, where they are.
 ///
 /// A secret's own resource policy may allow what the role's policies do not say; that is not
 /// looked at, so "refused" here means by the role's own documents.
-pub fn attest(role: &HeldRole, scope: &Scope, purpose: Purpose<'_>) -> Attestation {
+pub fn attest(
+    role: &HeldRole,
+    scope: &Scope,
+    purpose: Purpose<'_>,
+    key: Option<&KmsKeyArn>,
+) -> Attestation {
     let documents = Documents::of(role);
-    let (width, beyond) = width(&documents, scope);
+    let (width, beyond) = width(&documents, scope, key);
     let mut findings = vec![];
     let mut worst = Fitness::Fit;
     let mut find = |fitness, code, detail: String| {
@@ -168,6 +186,9 @@ pub fn attest(role: &HeldRole, scope: &Scope, purpose: Purpose<'_>) -> Attestati
                 find(Fitness::Indeterminate, FindingCode::SecretUncertain, detail);
             }
         }
+    }
+    if let Some(key) = key {
+        key_findings(&documents, role, scope, key, &mut find);
     }
     for reason in &documents.unread {
         find(Fitness::Fit, FindingCode::PolicyUnread, reason.clone());
@@ -245,8 +266,8 @@ fn trust_findings(
     }
 }
 
-/// Access to the secrets that the purpose needs. For any engine: to one that stands for all, or,
-/// where the role is for certain clusters, to theirs.
+/// Access to the secrets that the purpose needs. For any engine: to all, or, where the role is for
+/// certain clusters, to theirs.
 fn secrets(
     documents: &Documents<'_>,
     role: &HeldRole,
@@ -254,28 +275,59 @@ fn secrets(
     purpose: Purpose<'_>,
     width: &Width,
 ) -> Vec<(String, Access)> {
-    let (region, arns) = match purpose {
+    let (region, wanted) = match purpose {
         Purpose::Cluster(cluster, spec) => (&spec.region, wanted_secrets(spec, scope, cluster)),
         Purpose::Any(region) => {
             let all = secrets_arn(scope.partition, region, &scope.account, None);
-            let below = |cluster: &str| all.replace('*', &format!("{cluster}/some-secret-AbCdEf"));
-            let arns = match width {
-                Width::Clusters { clusters } => clusters.iter().map(|name| below(name)).collect(),
-                _ => vec![below("some-cluster")],
+            let below = |cluster: &String| {
+                let area = all.trim_end_matches('*');
+                Wanted::below(format!("{area}{cluster}/*"))
             };
-            (region, arns)
+            let wanted = match width {
+                Width::Clusters { clusters } => clusters.iter().map(below).collect(),
+                _ => vec![Wanted::below(all)],
+            };
+            (region, wanted)
         }
     };
     let context = node_context(role, scope, region.as_str());
-    let decide = |arn: String| {
-        let access = documents.decide(READ_SECRET, &arn, context.clone());
-        (arn, access)
+    let decide = |wanted: Wanted| {
+        let access = documents.decide_all(READ_SECRET, &wanted, &context);
+        (wanted.area, access)
     };
-    arns.into_iter().map(decide).collect()
+    wanted.into_iter().map(decide).collect()
 }
 
-fn width(documents: &Documents<'_>, scope: &Scope) -> (Width, Vec<WideGrant>) {
+/// Whether the role may use the key under which the secrets are encrypted.
+fn key_findings(
+    documents: &Documents<'_>,
+    role: &HeldRole,
+    scope: &Scope,
+    key: &KmsKeyArn,
+    find: &mut impl FnMut(Fitness, FindingCode, String),
+) {
+    let region = key.region();
+    let service = format!("secretsmanager.{region}.{}", scope.partition.dns_suffix());
+    let secrets = secrets_arn(scope.partition, &region, &scope.account, None);
+    let secret = Wanted::below(secrets).sample;
+    let context = node_context(role, scope, region.as_str())
+        .with("kms:ViaService", service)
+        .with("kms:EncryptionContext:SecretARN", secret);
+    if documents.decide(DECRYPT, key.as_str(), context).is_denied() {
+        let detail = format!(
+            "its policies do not let it use {key} for an engine's secret; the key's own policy may"
+        );
+        find(Fitness::Indeterminate, FindingCode::KeyRefused, detail);
+    }
+}
+
+fn width(
+    documents: &Documents<'_>,
+    scope: &Scope,
+    key: Option<&KmsKeyArn>,
+) -> (Width, Vec<WideGrant>) {
     let mut limits = session_manager_limits();
+    limits.extend(key.map(|key| Grant::new(DECRYPT, key.as_str())));
     limits.push(Grant::new(READ_SECRET, engines_secrets(scope)));
     let beyond: Vec<WideGrant> = documents
         .beyond(&limits)
@@ -289,20 +341,23 @@ fn width(documents: &Documents<'_>, scope: &Scope) -> (Width, Vec<WideGrant>) {
         return (Width::Unknown, beyond);
     }
     let readable = documents.readable_secrets();
-    let clusters: Option<BTreeSet<String>> = readable.iter().map(|arn| cluster_of(arn)).collect();
-    let width = match clusters {
-        Some(clusters) if clusters.is_empty() => Width::Nothing,
-        Some(clusters) => Width::Clusters { clusters },
-        None => Width::AllClusters,
+    let clusters: BTreeSet<String> = readable.iter().map(|arn| cluster_of(arn)).collect();
+    let width = if clusters.is_empty() {
+        Width::Nothing
+    } else if clusters
+        .iter()
+        .any(|name| name.bytes().all(|byte| byte == b'*'))
+    {
+        Width::AllClusters
+    } else {
+        Width::Clusters { clusters }
     };
     (width, beyond)
 }
 
-// The one cluster whose secrets the pattern is about; none where a wildcard may stand for it.
-fn cluster_of(pattern: &str) -> Option<String> {
-    let (_, rest) = pattern.split_once(":secret:compute-engine/")?;
-    let (cluster, _) = rest.split_once('/')?;
-    ClusterName::parse(cluster)
-        .ok()
-        .map(|name| name.to_string())
+// The cluster whose secrets the pattern is about, as the pattern writes it.
+fn cluster_of(pattern: &str) -> String {
+    let below = pattern.split_once(":secret:compute-engine/");
+    let below = below.map_or("*", |(_, below)| below);
+    below.split('/').next().unwrap_or(below).to_owned()
 }

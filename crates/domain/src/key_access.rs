@@ -8,7 +8,7 @@ use engine_roles_policy::{
 
 use crate::{AccountId, ClusterName, KmsKeyArn, Partition, Region, RolePolicyError};
 
-const DECRYPT: &str = "kms:Decrypt";
+pub(crate) const DECRYPT: &str = "kms:Decrypt";
 
 /// The statement, as the administrator sees it too.
 pub(crate) const TEMPLATE: &str = include_str!("../../../policies/engine-secrets-key.json");

@@ -211,8 +211,12 @@ fn attestation(defaults: &Defaults, scope: &Scope) -> Vec<Need> {
         return Vec::new();
     }
     let Scope { account, partition } = scope;
-    let policies = format!("arn:{partition}:iam::{account}:policy/*");
-    let on_policies = Need::all(&["iam:GetPolicy", "iam:GetPolicyVersion"], &policies);
+    let policies = [
+        format!("arn:{partition}:iam::{account}:policy/*"),
+        format!("arn:{partition}:iam::aws:policy/*"),
+    ];
+    let read_policy = ["iam:GetPolicy", "iam:GetPolicyVersion"];
+    let on_policies = policies.iter().flat_map(|arn| Need::all(&read_policy, arn));
     let on_roles = roles.iter().flat_map(|arn| Need::all(&read, arn));
     on_roles.chain(on_policies).collect()
 }

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use engine_roles_policy::{
-    Beyond, Certainty, Context, Decision, Document, Grant, Request, Source, StatementRef, evaluate,
-    grants_beyond,
+    Beyond, Certainty, Context, Coverage, Decision, Document, Grant, Request, Source, StatementRef,
+    coverage, evaluate, grants_beyond,
 };
 use serde::Serialize;
 
-use crate::key_access::secrets_arn;
-use crate::role_policy::{READ_SECRET, engine_limits};
+use crate::key_access::{DECRYPT, secrets_arn};
+use crate::role_policy::{READ_SECRET, engine_limits, key_access};
 use crate::{ClusterName, HeldRole, PolicyName, RoleSpec, Scope, Secrets};
 
-/// The cluster and the tail of an ARN that stand for any of their kind.
+/// A secret and the tail of its ARN, which stand for any of their kind.
 const SOME_SECRET: &str = "some-secret";
 const SOME_TAIL: &str = "AbCdEf";
 
@@ -52,7 +52,8 @@ impl Access {
 /// Access to one secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SecretAccess {
-    /// The secret's ARN, with six characters standing for those that Secrets Manager appends.
+    /// The secret's ARN with question marks for the six characters that Secrets Manager appends,
+    /// or the pattern of all secrets of the cluster.
     pub resource: String,
     /// Whether it can be read.
     #[serde(flatten)]
@@ -85,7 +86,7 @@ pub struct WideGrant {
 /// What a cluster's role can reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reach {
-    /// The cluster's own secrets: those that its spec names, or one that stands for all.
+    /// The cluster's own secrets: each that its spec names, or all of them.
     pub own_secrets: Vec<SecretAccess>,
     /// Other clusters' secrets.
     pub other_secrets: AreaAccess,
@@ -151,6 +152,41 @@ impl<'a> Documents<'a> {
                     .collect(),
             },
         }
+    }
+
+    /// Whether the role may do this to all of an area, to none of it, or to some.
+    pub(crate) fn decide_all(&self, action: &str, wanted: &Wanted, context: &Context) -> Access {
+        let identity: Vec<&Document> = self.identity.iter().map(|(_, document)| document).collect();
+        let boundary = self.boundary.as_ref().map(|(_, document)| document);
+        let covered = coverage(action, &wanted.area, context, &identity, boundary);
+        match self.decide(action, &wanted.sample, context.clone()) {
+            known @ (Access::Allowed { .. } | Access::Denied { .. })
+                if covered == Coverage::Part =>
+            {
+                let example = match known {
+                    Access::Allowed { by } => format!("{by} allows it"),
+                    Access::Denied { by: Some(by) } => format!("{by} denies it"),
+                    _ => "nothing allows it".to_owned(),
+                };
+                let reason = format!(
+                    "some of {} differ: on {} {example}",
+                    wanted.area, wanted.sample
+                );
+                Access::Indeterminate {
+                    because: vec![reason],
+                }
+            }
+            sampled => sampled,
+        }
+    }
+
+    /// Whether each use of the spec's key has exactly the conditions that confine it.
+    fn confines_key(&self, spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> bool {
+        let Some(access) = key_access(spec, scope, cluster) else {
+            return true;
+        };
+        let mut documents = self.identity.iter();
+        documents.all(|(_, document)| access.prove_confined(document).is_ok())
     }
 
     // What a boundary leaves out stays out, whatever an unread policy says; and where only the
@@ -264,18 +300,34 @@ pub(crate) fn node_context(role: &HeldRole, scope: &Scope, region: &str) -> Cont
     }
 }
 
-/// The ARNs of a cluster's secrets that stand for what its spec wants: each by name, or one for
-/// all.
-pub(crate) fn wanted_secrets(spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Vec<String> {
-    let names: Vec<&str> = match &spec.secrets {
-        Secrets::All => vec![SOME_SECRET],
-        Secrets::Named(names) => names.iter().map(crate::SecretName::as_str).collect(),
-    };
+/// Some secrets, as a pattern, and one of them.
+pub(crate) struct Wanted {
+    pub(crate) area: String,
+    pub(crate) sample: String,
+}
+
+impl Wanted {
+    /// All secrets below a pattern that ends in `*`.
+    pub(crate) fn below(area: String) -> Self {
+        let sample = area.replace('*', &format!("{SOME_SECRET}-{SOME_TAIL}"));
+        Self { area, sample }
+    }
+}
+
+/// The secrets that a spec wants: each by name, or all of the cluster.
+pub(crate) fn wanted_secrets(spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Vec<Wanted> {
     let all = secrets_arn(scope.partition, &spec.region, &scope.account, Some(cluster));
     let prefix = all.trim_end_matches('*');
-    let arns = names.into_iter();
-    arns.map(|name| format!("{prefix}{name}-{SOME_TAIL}"))
-        .collect()
+    match &spec.secrets {
+        Secrets::All => vec![Wanted::below(all)],
+        Secrets::Named(names) => names
+            .iter()
+            .map(|name| Wanted {
+                area: format!("{prefix}{name}-??????"),
+                sample: format!("{prefix}{name}-{SOME_TAIL}"),
+            })
+            .collect(),
+    }
 }
 
 /// What the role of a binding with this spec can reach.
@@ -284,11 +336,16 @@ pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterN
     let context = node_context(role, scope, spec.region.as_str());
     let own_secrets = wanted_secrets(spec, scope, cluster)
         .into_iter()
-        .map(|arn| SecretAccess {
-            access: documents.decide(READ_SECRET, &arn, context.clone()),
-            resource: arn,
+        .map(|wanted| SecretAccess {
+            access: documents.decide_all(READ_SECRET, &wanted, &context),
+            resource: wanted.area,
         });
-    let beyond = documents.beyond(&engine_limits(spec, scope, cluster));
+    let mut limits = engine_limits(spec, scope, cluster);
+    if !documents.confines_key(spec, scope, cluster) {
+        // The use of the key has other conditions than it was given, so it counts as beyond.
+        limits.retain(|limit| limit.action != DECRYPT);
+    }
+    let beyond = documents.beyond(&limits);
     // In whichever region: each is some cluster's.
     let secrets = Grant::new(READ_SECRET, engines_secrets(scope));
     let others = beyond

@@ -113,7 +113,7 @@ pub(crate) fn engine_limits(spec: &RoleSpec, scope: &Scope, cluster: &ClusterNam
     limits
 }
 
-fn key_access<'a>(
+pub(crate) fn key_access<'a>(
     spec: &'a RoleSpec,
     scope: &'a Scope,
     cluster: &'a ClusterName,

@@ -64,10 +64,10 @@ impl Access {
         }
     }
 
-    /// Access to a role as it is; to one that isn't there by the ARN that it would have under
+    /// Access to a role as this call sees it; to one that isn't there by the ARN that it would have under
     /// the unknown path, without tags.
     pub(crate) fn to_role(action: &'static str, name: &Name, cx: &Context<'_>) -> Self {
-        match cx.account.roles.current(&name.key()) {
+        match cx.account.roles.at(&name.key(), cx.view) {
             Some(role) => Self::new(action, &role.arn).on(&role.tags),
             None => Self::new(
                 action,
@@ -78,7 +78,7 @@ impl Access {
 
     /// As [`Access::to_role`].
     pub(crate) fn to_instance_profile(action: &'static str, name: &Name, cx: &Context<'_>) -> Self {
-        if let Some(profile) = cx.account.instance_profiles.current(&name.key()) {
+        if let Some(profile) = cx.account.instance_profiles.at(&name.key(), cx.view) {
             return Self::new(action, &profile.arn).on(&profile.tags);
         }
         let (path, name) = (cx.unknown_path, name.as_str());
@@ -121,7 +121,7 @@ impl Access {
 
     /// With the boundary that the role has.
     pub(crate) fn with_boundary_of(self, role: &Name, cx: &Context<'_>) -> Self {
-        let role = cx.account.roles.current(&role.key());
+        let role = cx.account.roles.at(&role.key(), cx.view);
         match role.and_then(|role| role.boundary.as_ref()) {
             Some(boundary) => self.with("iam:PermissionsBoundary", boundary),
             None => self,

@@ -21,6 +21,9 @@ pub enum Applied {
     Done,
     /// What was to be removed was not there, as far as IAM sees.
     AlreadyGone,
+    /// The removal was refused, and a read does not show what was to be removed: what is not there
+    /// has no path, so that a policy which goes by paths refuses it.
+    Unseen,
 }
 
 impl Iam {
@@ -29,16 +32,15 @@ impl Iam {
     /// # Errors
     /// Sorted by kind; [`ErrorKind::Unanswered`] means that it may have been done. For a step
     /// that removes, "not there" is [`Applied::AlreadyGone`] and no error; a refusal is looked
-    /// into, by one read, for whether it means that.
+    /// into, by one read, for whether it may mean that: [`Applied::Unseen`].
     pub async fn apply(&self, step: &Step) -> Result<Applied, IamError> {
         match self.send(step).await {
             Err(error) if step.removes() && error.kind == ErrorKind::Absent => {
                 Ok(Applied::AlreadyGone)
             }
-            // What is not there has no path, so that a policy which goes by paths refuses it.
             Err(error) if step.removes() && error.kind == ErrorKind::Denied => {
                 match Box::pin(self.is_gone(step)).await {
-                    Ok(true) => Ok(Applied::AlreadyGone),
+                    Ok(true) => Ok(Applied::Unseen),
                     Ok(false) | Err(_) => Err(error),
                 }
             }

@@ -1,13 +1,17 @@
-//! What policies together grant beyond certain limits, and how surely.
+//! What policies together grant: beyond certain limits, and how surely; of a whole area, and how
+//! much.
 
 use serde::Serialize;
 
+use crate::comparison::holds;
+use crate::context::Context;
 use crate::document::{Document, Kind, Version};
-use crate::evaluate::{Source, StatementRef};
+use crate::evaluate::{Source, StatementRef, matches_action};
 use crate::grants::{Excess, Grant, action, excesses, texts};
 use crate::pattern::Pattern;
 use crate::statement::{Effect, Scope, Statement};
-use crate::variable::Template;
+use crate::truth::Truth;
+use crate::variable::{Resolved, Template};
 
 /// How surely something is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -147,15 +151,15 @@ impl Pair {
 
 /// How much of the pair the document allows.
 fn reach(document: &Document, pair: &Pair) -> Reach {
-    holds(document, Effect::Allow, pair)
+    held(document, Effect::Allow, pair)
 }
 
 /// How much of the pair the document denies.
 fn denial(document: &Document, pair: &Pair) -> Reach {
-    holds(document, Effect::Deny, pair)
+    held(document, Effect::Deny, pair)
 }
 
-fn holds(document: &Document, effect: Effect, pair: &Pair) -> Reach {
+fn held(document: &Document, effect: Effect, pair: &Pair) -> Reach {
     let statements = document.statements().iter();
     let of_effect = statements.filter(|statement| statement.effect == effect);
     of_effect
@@ -185,4 +189,114 @@ fn hold(version: Version, statement: &Statement, pair: &Pair) -> Reach {
         }
     }
     found
+}
+
+/// How much of an area is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Coverage {
+    /// Nothing of it, for certain.
+    Nothing,
+    /// Some of it, or it hangs on keys that are not known.
+    Part,
+    /// All of it, for certain.
+    All,
+}
+
+/// How much of an area is granted for one action: the resources that a pattern without policy
+/// variables matches, all in the same context. What only several statements together grant or
+/// deny whole counts as a part.
+pub fn coverage(
+    action: &str,
+    area: &str,
+    context: &Context,
+    identity: &[&Document],
+    boundary: Option<&Document>,
+) -> Coverage {
+    let asked = Asked {
+        action,
+        area: Pattern::new(area),
+        context,
+    };
+    let of = |document: &Document, effect| {
+        let statements = document.statements().iter();
+        let found = statements
+            .filter(|statement| statement.effect == effect)
+            .map(|statement| asked.covered_by(document.version(), statement));
+        found.max().unwrap_or(Coverage::Nothing)
+    };
+    let identity = || {
+        identity
+            .iter()
+            .filter(|document| document.kind() != Kind::Trust)
+    };
+    let granted = identity().map(|document| of(document, Effect::Allow)).max();
+    let within = boundary.map_or(Coverage::All, |boundary| of(boundary, Effect::Allow));
+    let all = identity().copied().chain(boundary);
+    let denied = all.map(|document| of(document, Effect::Deny)).max();
+    let granted = granted.unwrap_or(Coverage::Nothing).min(within);
+    match denied.unwrap_or(Coverage::Nothing) {
+        Coverage::All => Coverage::Nothing,
+        Coverage::Part => granted.min(Coverage::Part),
+        Coverage::Nothing => granted,
+    }
+}
+
+struct Asked<'a> {
+    action: &'a str,
+    area: Pattern,
+    context: &'a Context,
+}
+
+impl Asked<'_> {
+    fn covered_by(&self, version: Version, statement: &Statement) -> Coverage {
+        if !matches_action(&statement.actions, self.action) {
+            return Coverage::Nothing;
+        }
+        let conditions = statement.conditions.iter();
+        let conditions =
+            conditions.map(|condition| holds(version, statement.effect, condition, self.context));
+        let conditions = match Truth::all(conditions) {
+            Truth::True => Coverage::All,
+            Truth::False => Coverage::Nothing,
+            Truth::Unknown(_) => Coverage::Part,
+        };
+        conditions.min(self.resources(version, statement))
+    }
+
+    fn resources(&self, version: Version, statement: &Statement) -> Coverage {
+        let Some(scope) = &statement.resources else {
+            return Coverage::All;
+        };
+        let listed = scope
+            .patterns()
+            .iter()
+            .map(|text| self.matched(version, text));
+        let listed = listed.max().unwrap_or(Coverage::Nothing);
+        match (scope, listed) {
+            (Scope::Only(_), listed) => listed,
+            (Scope::Except(_), Coverage::All) => Coverage::Nothing,
+            (Scope::Except(_), Coverage::Part) => Coverage::Part,
+            (Scope::Except(_), Coverage::Nothing) => Coverage::All,
+        }
+    }
+
+    /// How much of the area the text of a resource matches.
+    fn matched(&self, version: Version, text: &str) -> Coverage {
+        let Ok(template) = Template::parse(version, text) else {
+            return Coverage::Part;
+        };
+        match template.to_pattern(self.context) {
+            Resolved::Value(pattern) if pattern.contains(&self.area) => Coverage::All,
+            Resolved::Value(pattern) if !pattern.overlaps(&self.area) => Coverage::Nothing,
+            Resolved::Value(_) => Coverage::Part,
+            // Whatever it stands for, or that it stands for nothing, is left open.
+            Resolved::Unknown(_) | Resolved::Unresolved => {
+                if template.widest_pattern().overlaps(&self.area) {
+                    Coverage::Part
+                } else {
+                    Coverage::Nothing
+                }
+            }
+        }
+    }
 }

@@ -276,7 +276,7 @@ fn matches_principal(named: &[Principal], caller: Option<&Principal>) -> bool {
     })
 }
 
-fn matches_action(actions: &Scope, action: &str) -> bool {
+pub(crate) fn matches_action(actions: &Scope, action: &str) -> bool {
     let listed = actions
         .patterns()
         .iter()

@@ -9,7 +9,7 @@
 //! | reading, writing, comparing | [`Document`] |
 //! | who may do what | [`evaluate`], [`evaluate_trust`] |
 //! | proving that a grant stays within its limits | [`grants_within`], [`pattern::contains`] |
-//! | what is granted beyond limits | [`grants_beyond`], [`excesses`] |
+//! | what is granted beyond limits, or of an area | [`grants_beyond`], [`coverage`] |
 //! | filling templates | [`render::fill`] |
 //! | what a person should look at | [`lint::lint_text`] |
 //!
@@ -65,7 +65,7 @@ mod value;
 mod variable;
 mod write;
 
-pub use beyond::{Beyond, Certainty, grants_beyond};
+pub use beyond::{Beyond, Certainty, Coverage, coverage, grants_beyond};
 pub use condition::{Condition, Operator, SetOperator, Test};
 pub use context::Context;
 pub use document::{Document, Kind, Version};

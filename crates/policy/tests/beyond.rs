@@ -1,7 +1,8 @@
 //! What is granted beyond limits, and how surely.
 
 use engine_roles_policy::{
-    Beyond, Certainty, Context, Document, Grant, Kind, Request, evaluate, grants_beyond,
+    Beyond, Certainty, Context, Coverage, Document, Grant, Kind, Request, coverage, evaluate,
+    grants_beyond,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -128,6 +129,61 @@ fn what_is_beyond_is_asked_for_an_area() {
     assert!(!found[0].touches(&other));
 }
 
+#[test]
+fn how_much_of_an_area_is_granted() {
+    let secure = |mut statement: Value, value: &str| {
+        statement["Condition"] = json!({"Bool": {"aws:SecureTransport": value}});
+        statement
+    };
+    let own = || allow("s3:GetObject", "arn:aws:s3:::own/*");
+    let tagged = allow("s3:Get*", "arn:aws:s3:::${aws:PrincipalTag/team}/*");
+    let hanging = {
+        let mut statement = own();
+        statement["Condition"] = json!({"StringEquals": {"aws:SourceVpce": "x"}});
+        statement
+    };
+    let all_but =
+        json!({"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::own/x*"});
+    for (statements, covered) in [
+        (json!([own()]), Coverage::All),
+        (json!([allow("s3:*", "*")]), Coverage::All),
+        (
+            json!([allow("s3:GetObject", "arn:aws:s3:::own/a*")]),
+            Coverage::Part,
+        ),
+        (
+            json!([allow("s3:GetObject", "arn:aws:s3:::other/*")]),
+            Coverage::Nothing,
+        ),
+        (json!([allow("s3:PutObject", "*")]), Coverage::Nothing),
+        (json!([secure(own(), "true")]), Coverage::All),
+        (json!([secure(own(), "false")]), Coverage::Nothing),
+        (json!([hanging]), Coverage::Part),
+        (json!([tagged]), Coverage::Part),
+        (json!([all_but]), Coverage::Part),
+        (
+            json!([own(), secure(deny("*", "*"), "false")]),
+            Coverage::All,
+        ),
+        (
+            json!([own(), deny("s3:GetObject", "arn:aws:s3:::own/b*")]),
+            Coverage::Part,
+        ),
+        (json!([own(), deny("s3:*", "*")]), Coverage::Nothing),
+    ] {
+        let context = Context::partial().with("aws:SecureTransport", "true");
+        let identity = document(&statements);
+        let found = coverage(
+            "s3:GetObject",
+            "arn:aws:s3:::own/*",
+            &context,
+            &[&identity],
+            None,
+        );
+        assert_eq!(found, covered, "{statements}");
+    }
+}
+
 fn name() -> impl Strategy<Value = String> {
     proptest::collection::vec(
         prop_oneof!["a", "b", Just("*".to_owned()), Just("?".to_owned())],
@@ -170,6 +226,31 @@ proptest! {
         }
         if touching().any(|found| found.certainty == Certainty::Surely) {
             prop_assert!(allowed);
+        }
+    }
+
+    /// Held against the evaluator: of an area that is granted whole each resource is allowed, of
+    /// one of which nothing is granted none.
+    #[test]
+    fn coverage_agrees_with_the_evaluator(
+        identity in proptest::collection::vec(statement(), 1..4),
+        boundary in proptest::option::of(proptest::collection::vec(statement(), 1..3)),
+        action in "[ab]{1,2}",
+        area in name(),
+        resource in "[ab]{0,3}",
+    ) {
+        let identity = document(&json!(identity));
+        let boundary = boundary.map(|statements| document(&json!(statements)));
+        let (action, area) = (format!("s3:{action}"), format!("arn:aws:s3:::{area}"));
+        let resource = area.replace('*', &resource).replace('?', "b");
+        let context = Context::new();
+        let covered = coverage(&action, &area, &context, &[&identity], boundary.as_ref());
+        let request = Request::new(&action, &resource);
+        let allowed = evaluate(&request, &[&identity], boundary.as_ref()).is_allowed();
+        match covered {
+            Coverage::All => prop_assert!(allowed),
+            Coverage::Nothing => prop_assert!(!allowed),
+            Coverage::Part => {}
         }
     }
 }

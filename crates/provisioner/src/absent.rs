@@ -29,7 +29,7 @@ impl Worker<'_> {
     pub(crate) async fn remove(&mut self) -> Result<Turn, Interrupted> {
         let observed = match self.seen_for_removal().await? {
             Ok(observed) => observed,
-            Err(error) if error.kind == ErrorKind::Denied => {
+            Err(error) if error.kind == ErrorKind::Denied && self.is_settled() => {
                 let failure = self.denied(&error);
                 return self.block(failure).await;
             }
@@ -92,9 +92,18 @@ impl Worker<'_> {
                     removal.unsure |= !settled && deletes_resource(step);
                     settled || !deletes_resource(step)
                 }
+                // Refused, and not there by a read that may be late.
+                Ok(Applied::Unseen) => {
+                    removal.unsure |= !settled;
+                    settled
+                }
                 Ok(_) => true,
                 // Our own delete was answered, and a late read showed it again.
-                Err(error) if error.kind == ErrorKind::Denied && self.was_removed(step) => true,
+                Err(error)
+                    if error.kind == ErrorKind::Denied && !settled && self.was_removed(step) =>
+                {
+                    true
+                }
                 Err(error) => {
                     match error.kind {
                         ErrorKind::Denied => removal.denied = Some(self.denied(error)),
@@ -259,10 +268,12 @@ impl Worker<'_> {
             });
             return self.rest(news.then_some(event), Some(due_at)).await;
         }
-        // The refusal that the caller hears stays; this one is in the receipt until it is over,
-        // and in the audit log, once.
+        // The refusal that the caller hears stays, as does a tombstone's receipt; this one is in
+        // the receipt of what failed until it is over, and in the audit log, once.
         let news = self.known.attempts == 0;
-        self.known.receipt.get_or_insert_default().left = vec![failure.detail];
+        if self.known.state == State::Failed {
+            self.known.receipt.get_or_insert_default().left = vec![failure.detail];
+        }
         self.known.attempts = self.known.attempts.saturating_add(1);
         self.rest(news.then_some(event), Some(due_at)).await
     }

@@ -41,6 +41,12 @@ impl Provisioner {
         if !binding.live {
             return Err(AccessError::NoRole(binding.state));
         }
+        if let Some(now) = inner.scope.known().filter(|now| **now != binding.scope) {
+            return Err(AccessError::OtherAccount {
+                made: binding.scope.clone(),
+                now: now.clone(),
+            });
+        }
         let (account, until) = (&binding.scope.account, Instant::now() + PATIENCE);
         let (read, urgency) = (CallKind::Read, Urgency::Interactive);
         if !inner
@@ -56,7 +62,18 @@ impl Provisioner {
             resource: binding.role_resource(),
             source,
         })?;
-        let role = role.ok_or(AccessError::NotShown(name))?;
+        let role = role.ok_or_else(|| AccessError::NotShown(name.clone()))?;
+        let recorded = binding.role.as_ref();
+        let differs = |recorded: Option<&String>, shown: Option<&String>| {
+            recorded.is_some() && recorded != shown
+        };
+        let (id, arn) = (
+            recorded.and_then(|recorded| recorded.id.as_ref()),
+            recorded.and_then(|recorded| recorded.arn.as_ref()),
+        );
+        if differs(id, role.role.id.as_ref()) || differs(arn, role.role.arn.as_ref()) {
+            return Err(AccessError::Recreated(name));
+        }
         Ok(Some(AccessReport {
             mode: binding.mode(),
             reach: reach(&role, &binding.spec, &binding.scope, cluster),

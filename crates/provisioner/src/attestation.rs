@@ -1,19 +1,29 @@
 //! Attesting the roles that the administrator prepared: at the start, at a PUT that uses one, and
 //! again and again.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use engine_roles_domain::{
     Attestation, ClusterName, Defaults, Fitness, Intent, Mode, ModeSpec, Partition,
     PassThroughRole, Purpose, PutRefusal, Region, RoleReference, RoleRequest, RoleSpec, Scope,
     attest,
 };
-use engine_roles_store::{PreparedRole, StoreError};
+use engine_roles_iam::ErrorKind;
+use engine_roles_store::{CallKind, PreparedRole, StoreError};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::Provisioner;
+use crate::budget::Urgency;
 use crate::error::ScopeError;
 use crate::service::Inner;
 use crate::settings::AttestationMode;
+
+/// How long a request waits for a look at its role.
+const LOOK: Duration = Duration::from_secs(5);
+/// About how many calls such a look takes.
+const CALLS: u8 = 4;
 
 /// A prepared role and what is said of it.
 #[derive(Clone, Debug)]
@@ -44,7 +54,8 @@ impl Provisioner {
             let scope = inner.scope_of(&entry.role).await?;
             let region = region(defaults, scope.partition);
             let known = inner.prepared(&scope, &entry).await?;
-            let attestation = said(&entry, known.as_ref(), &scope, Purpose::Any(&region));
+            let purpose = Purpose::Any(&region);
+            let attestation = inner.said(&entry, known.as_ref(), &scope, purpose);
             let default = defaults.iam_role.iter();
             attested.push(AttestedRole {
                 is_default: default.into_iter().any(|role| role.same_role(&entry.role)),
@@ -73,8 +84,9 @@ impl Inner {
             if self.stop.is_cancelled() || !self.may_read(4).await {
                 return Ok(());
             }
-            let read = self.read_prepared(&scope, &entry).await?;
-            let said = said(&entry, read.as_ref(), &scope, Purpose::Any(&region));
+            self.read_prepared(&scope, &entry).await?;
+            let known = self.prepared(&scope, &entry).await?;
+            let said = self.said(&entry, known.as_ref(), &scope, Purpose::Any(&region));
             let role = &entry.role;
             match said.fitness {
                 Fitness::Fit => info!(%role, width = ?said.width, "the prepared role serves"),
@@ -89,32 +101,76 @@ impl Inner {
 
     /// What is said of the role of a spec; none where none is passed, or nothing is asked. Costs
     /// no call while the last word is fresh, unless that word is a refusal: nobody is refused by
-    /// what may have been put right since.
+    /// what may have been put right since. A role that the administrator answers for is not looked
+    /// up.
     pub(crate) async fn attest_for(
         &self,
         cluster: &ClusterName,
         spec: &RoleSpec,
         scope: &Scope,
     ) -> Result<Option<Attestation>, StoreError> {
-        let ModeSpec::PassThrough(pass) = &spec.mode else {
+        let Some(entry) = self.entry_of(spec) else {
             return Ok(None);
         };
-        if self.settings.attestation == AttestationMode::Off {
-            return Ok(None);
-        }
-        let Some(entry) = self.settings.defaults.pass_through_role(&pass.iam_role) else {
-            return Ok(None);
+        let said = async || -> Result<(bool, Attestation), StoreError> {
+            let known = self.prepared(scope, &entry).await?;
+            let fresh = known.as_ref().is_some_and(|known| known.fresh);
+            let purpose = Purpose::Cluster(cluster, spec);
+            Ok((fresh, self.said(&entry, known.as_ref(), scope, purpose)))
         };
-        let purpose = Purpose::Cluster(cluster, spec);
-        let known = self.prepared(scope, &entry).await?;
-        let fresh = known.as_ref().is_some_and(|known| known.fresh);
-        let first = said(&entry, known.as_ref(), scope, purpose);
-        let certain = fresh && first.fitness != Fitness::Unfit;
-        if certain || pass.is_declared() {
+        let (fresh, first) = said().await?;
+        if entry.is_declared() || fresh && first.fitness != Fitness::Unfit {
             return Ok(Some(first));
         }
-        let read = self.read_prepared(scope, &entry).await?;
-        Ok(Some(said(&entry, read.as_ref(), scope, purpose)))
+        // One look serves all who ask meanwhile.
+        let asked = Instant::now();
+        let mut looked = self.looked.lock().await;
+        let last = looked.get(&entry.role).copied();
+        if last.is_none_or(|at| at < asked) && self.may_look().await {
+            let look = self.read_prepared(scope, &entry);
+            if let Ok(read) = tokio::time::timeout(LOOK, look).await {
+                read?;
+                looked.insert(entry.role.clone(), Instant::now());
+            }
+        }
+        drop(looked);
+        said().await.map(|(_, said)| Some(said))
+    }
+
+    /// As [`Inner::attest_for`], by what is recorded.
+    pub(crate) async fn attest_by_record(
+        &self,
+        cluster: &ClusterName,
+        spec: &RoleSpec,
+        scope: &Scope,
+    ) -> Result<Option<Attestation>, StoreError> {
+        let Some(entry) = self.entry_of(spec) else {
+            return Ok(None);
+        };
+        let known = self.prepared(scope, &entry).await?;
+        let purpose = Purpose::Cluster(cluster, spec);
+        Ok(Some(self.said(&entry, known.as_ref(), scope, purpose)))
+    }
+
+    /// The administrator's entry for the role of a spec, where attestation is on.
+    fn entry_of(&self, spec: &RoleSpec) -> Option<PassThroughRole> {
+        let ModeSpec::PassThrough(pass) = &spec.mode else {
+            return None;
+        };
+        let is_on = self.settings.attestation != AttestationMode::Off;
+        let entry = self.settings.defaults.pass_through_role(&pass.iam_role);
+        entry.filter(|_| is_on)
+    }
+
+    async fn may_look(&self) -> bool {
+        let Some(scope) = self.scope.known() else {
+            return true;
+        };
+        let (account, until) = (&scope.account, Instant::now() + LOOK);
+        let (read, urgency) = (CallKind::Read, Urgency::Interactive);
+        self.budget
+            .acquire(&self.store, account, read, CALLS, urgency, until)
+            .await
     }
 
     async fn prepared(
@@ -133,22 +189,51 @@ impl Inner {
         &self,
         scope: &Scope,
         entry: &PassThroughRole,
-    ) -> Result<Option<PreparedRole>, StoreError> {
+    ) -> Result<(), StoreError> {
         let (account, role) = (&scope.account, &entry.role);
         match self.iam.held_role(role.name()).await {
             Ok(held) => {
                 let held = held.filter(|held| is_the_same(role, held.role.arn.as_deref()));
-                self.store
-                    .record_reading(account, role, held.as_ref())
-                    .await?;
+                let held = held.as_ref();
+                self.store.record_reading(account, role, held).await
             }
             Err(error) => {
-                self.store
-                    .record_unread(account, role, &error.describe())
-                    .await?;
+                if error.kind == ErrorKind::Throttled {
+                    let read = CallKind::Read;
+                    self.budget.throttled(&self.store, account, read).await;
+                }
+                let reason = error.describe();
+                self.store.record_unread(account, role, &reason).await
             }
         }
-        self.prepared(scope, entry).await
+    }
+
+    /// What is said of a role by what is known of it.
+    fn said(
+        &self,
+        entry: &PassThroughRole,
+        known: Option<&PreparedRole>,
+        scope: &Scope,
+        purpose: Purpose<'_>,
+    ) -> Attestation {
+        let unread = known.and_then(|known| known.unread.as_deref());
+        let key = self.settings.defaults.kms_key.as_ref();
+        let said = match known.and_then(|known| known.reading.as_ref()) {
+            Some(Some(held)) => attest(held, scope, purpose, key),
+            Some(None) => Attestation::absent(entry.role.name().as_str()),
+            None => {
+                let reason = unread.unwrap_or("IAM was not read yet").to_owned();
+                return if entry.is_declared() {
+                    Attestation::declared(reason)
+                } else {
+                    Attestation::unread(reason)
+                };
+            }
+        };
+        match unread {
+            Some(reason) if !known.is_some_and(|known| known.fresh) => said.grown_old(reason),
+            _ => said,
+        }
     }
 
     async fn scope_of(&self, role: &RoleReference) -> Result<Scope, ScopeError> {
@@ -165,25 +250,41 @@ impl Inner {
     }
 }
 
-/// Refuses a new life whose role does not serve, where the configuration says so.
+/// Why an intent is not declared.
+pub(crate) enum Undeclared {
+    /// It may not be carried out.
+    Refused(PutRefusal),
+    /// It passes a role of which nothing was said yet: it became so meanwhile.
+    Unattested,
+}
+
+/// Refuses to pass a role that does not serve, where the configuration says so. `looked` is none
+/// where nobody has looked yet.
 pub(crate) fn refuse_unfit(
     mode: AttestationMode,
     intent: Intent,
-    attestation: Option<&Attestation>,
-) -> Result<Intent, PutRefusal> {
-    let Intent::New(RoleSpec {
-        mode: ModeSpec::PassThrough(pass),
-        ..
-    }) = &intent
-    else {
+    looked: Option<&Option<Attestation>>,
+) -> Result<Intent, Undeclared> {
+    let (Intent::New(spec) | Intent::Change(spec)) = &intent else {
         return Ok(intent);
     };
-    let Some(said) = attestation.filter(|said| said.fitness == Fitness::Unfit) else {
+    let ModeSpec::PassThrough(pass) = &spec.mode else {
         return Ok(intent);
     };
+    if mode == AttestationMode::Off {
+        return Ok(intent);
+    }
+    let Some(attestation) = looked else {
+        return Err(Undeclared::Unattested);
+    };
+    // Of a role that is on the list no more, nothing is said.
+    let unfit = attestation
+        .as_ref()
+        .filter(|said| said.fitness == Fitness::Unfit);
+    let Some(said) = unfit else { return Ok(intent) };
     let (role, reasons) = (pass.iam_role.clone(), said.reasons());
     if mode == AttestationMode::Enforce && !pass.is_declared() {
-        return Err(PutRefusal::RoleUnfit { role, reasons });
+        return Err(Undeclared::Refused(PutRefusal::RoleUnfit { role, reasons }));
     }
     warn!(%role, reasons, "passing a role that does not serve");
     Ok(intent)
@@ -192,27 +293,6 @@ pub(crate) fn refuse_unfit(
 // IAM takes a role by its name alone; the ARN that it shows has to be the administrator's.
 fn is_the_same(role: &RoleReference, shown: Option<&str>) -> bool {
     role.arn().is_none_or(|arn| shown == Some(&arn.to_string()))
-}
-
-fn said(
-    entry: &PassThroughRole,
-    known: Option<&PreparedRole>,
-    scope: &Scope,
-    purpose: Purpose<'_>,
-) -> Attestation {
-    let unread = known.and_then(|known| known.unread.clone());
-    match known.and_then(|known| known.reading.as_ref()) {
-        Some(Some(held)) => attest(held, scope, purpose),
-        Some(None) => Attestation::absent(entry.role.name().as_str()),
-        None => {
-            let reason = unread.unwrap_or_else(|| "IAM was not read yet".to_owned());
-            if entry.is_declared() {
-                Attestation::declared(reason)
-            } else {
-                Attestation::unread(reason)
-            }
-        }
-    }
 }
 
 // Where no region is configured, the partition's own stands for all.

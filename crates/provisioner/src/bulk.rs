@@ -19,7 +19,8 @@ use crate::service::Inner;
 /// How often one page is asked for before the sweep is left for the next time.
 const TRIES: u32 = 8;
 
-/// Within this time each profile whose tags no listing shows is read by itself once.
+/// Within about this time each profile whose tags no listing shows is read by itself once. A turn
+/// that no sweep falls into is made good by the next round.
 const ALL_TAGS_READ: Duration = Duration::from_hours(7 * 24);
 
 /// What a sweep came to.

@@ -25,8 +25,8 @@ const NOBODYS_ROLE: &str = "engine-roles-probe-0000000000000000";
 /// What this service's identity may do.
 #[derive(Clone, Debug)]
 pub struct Capabilities {
-    /// The ARN of the identity.
-    pub identity: String,
+    /// The ARN of the identity; none where the account is configured and STS does not say.
+    pub identity: Option<String>,
     /// How it was found: `simulated` by IAM, `evaluated` from the identity's own policies,
     /// `probed` by reads that change nothing, `remembered` from earlier work.
     pub found_by: Vec<&'static str>,
@@ -46,9 +46,13 @@ pub(crate) struct Found {
 
 #[derive(Debug)]
 pub(crate) struct Ground {
-    caller: Caller,
+    scope: Scope,
+    /// Who we are; none where STS did not say.
+    identity: Option<String>,
     /// The ARN of the role or user whose policies count.
-    principal: String,
+    principal: Option<String>,
+    /// When the look began.
+    since: Instant,
     found_by: Vec<&'static str>,
     found_at: DateTime<Utc>,
     standings: BTreeMap<Need, Standing>,
@@ -97,7 +101,7 @@ impl Inner {
             );
         }
         info!(
-            identity = found.identity,
+            identity = found.identity.as_deref().unwrap_or("unknown"),
             advice = found.recommendation.advice,
             "looked at what this identity may do"
         );
@@ -107,42 +111,63 @@ impl Inner {
     pub(crate) fn own_role(&self) -> Option<RoleReference> {
         let last = self.found.last.try_lock().ok()?;
         let (_, ground) = last.as_ref()?;
-        RoleReference::parse(&ground.principal).ok()
+        RoleReference::parse(ground.principal.as_deref()?).ok()
     }
 
     async fn look(&self) -> Result<Ground, CallerError> {
-        let caller = self.iam.caller().await?;
-        let needs = self.needs(&caller.scope).into_iter();
-        let needs: Vec<Need> = needs.flat_map(|(_, needs)| needs).collect();
-        let mut standings = BTreeMap::new();
-        let mut found_by = Vec::new();
-        let own = match caller.role_name() {
-            Some(name) => self.iam.held_role(&name).await.map_err(|error| why(&error)),
-            None => Err("the identity is not a role".to_owned()),
+        let since = Instant::now();
+        let (caller, unknown) = match (self.iam.caller().await, self.scope.known()) {
+            (Ok(caller), _) => (Some(caller), String::new()),
+            (Err(error), Some(_)) => (None, error.to_string()),
+            (Err(error), None) => return Err(error),
         };
-        let shown = own.as_ref().ok().and_then(Option::as_ref);
-        let principal = shown.and_then(|own| own.role.arn.clone());
-        let principal = principal.unwrap_or_else(|| caller.principal_arn());
-        match Box::pin(self.by_policies(&caller, &principal, own, &needs)).await {
+        let scope = caller.as_ref().map(|caller| &caller.scope);
+        let scope = scope.or(self.scope.known()).cloned();
+        let scope = scope.ok_or(CallerError::Unreadable)?;
+        let needs = self.needs(&scope).into_iter();
+        let needs: Vec<Need> = needs.flat_map(|(_, needs)| needs).collect();
+        let mut found_by = Vec::new();
+        let mut principal = None;
+        let known = match &caller {
+            Some(caller) => {
+                let own = self.own_policies(caller).await;
+                let shown = own.as_ref().ok().and_then(Option::as_ref);
+                let arn = shown.and_then(|own| own.role.arn.clone());
+                let arn = arn.unwrap_or_else(|| caller.principal_arn());
+                principal = Some(arn.clone());
+                Box::pin(self.by_policies(caller, &arn, own, &needs)).await
+            }
+            None => Err(unknown),
+        };
+        let mut standings: BTreeMap<Need, Standing> = match known {
             Ok((how, found)) => {
                 found_by.push(how);
-                standings.extend(needs.into_iter().zip(found));
+                needs.into_iter().zip(found).collect()
             }
             Err(reason) => {
-                let unknown = Standing::Unknown(reason);
-                standings.extend(needs.into_iter().map(|need| (need, unknown.clone())));
+                let unknown = |need| (need, Standing::Unknown(reason.clone()));
+                needs.into_iter().map(unknown).collect()
             }
-        }
-        if self.probe(&mut standings).await {
+        };
+        if self.probe(&scope, &mut standings).await {
             found_by.push("probed");
         }
         Ok(Ground {
-            caller,
+            scope,
+            identity: caller.map(|caller| caller.arn),
             principal,
+            since,
             found_by,
             found_at: Utc::now(),
             standings,
         })
+    }
+
+    async fn own_policies(&self, caller: &Caller) -> Result<Option<HeldRole>, String> {
+        match caller.role_name() {
+            Some(name) => self.iam.held_role(&name).await.map_err(|error| why(&error)),
+            None => Err("the identity is not a role".to_owned()),
+        }
     }
 
     fn needs(&self, scope: &Scope) -> Vec<(Feature, Vec<Need>)> {
@@ -178,13 +203,9 @@ impl Inner {
     }
 
     /// Tries the reads of which nothing is known yet. Whether there were any.
-    async fn probe(&self, standings: &mut BTreeMap<Need, Standing>) -> bool {
-        let account = self.scope.known().map(|scope| &scope.account);
-        let made = match account {
-            Some(account) => self.store.some_created_role(account).await.ok().flatten(),
-            None => None,
-        };
-        let made = made.unwrap_or_else(|| NOBODYS_ROLE.to_owned());
+    async fn probe(&self, scope: &Scope, standings: &mut BTreeMap<Need, Standing>) -> bool {
+        let made = self.store.some_created_role(&scope.account).await;
+        let made = made.ok().flatten();
         let unknown: Vec<Need> = standings
             .iter()
             .filter(|(_, standing)| matches!(standing, Standing::Unknown(_)))
@@ -192,14 +213,30 @@ impl Inner {
             .collect();
         let mut probed = false;
         for need in unknown {
-            let ours = need.resource.ends_with('*');
-            let name = need.resource.rsplit('/').next().filter(|_| !ours);
-            let Ok(name) = RoleName::parse(name.unwrap_or(&made)) else {
+            let ours = need.resource.len() > 1 && need.resource.ends_with('*');
+            let named = need.resource.rsplit('/').next().filter(|_| !ours);
+            let name = named.or(made.as_deref()).unwrap_or(NOBODYS_ROLE);
+            let Ok(name) = RoleName::parse(name).or_else(|_| RoleName::parse(NOBODYS_ROLE)) else {
                 continue;
             };
-            if let Some(standing) = self.iam.try_read(need.action, &name).await {
-                probed = true;
-                standings.insert(need, standing);
+            let Some(standing) = self.iam.try_read(need.action, &name).await else {
+                continue;
+            };
+            probed = true;
+            let standing = match standing {
+                // What is not there has no path, so a policy that goes by paths refuses it too.
+                Standing::Refused if ours && name.as_str() == NOBODYS_ROLE => Standing::Unknown(
+                    "it is refused for a role that is not there, which tells nothing of those \
+                     under a path; allow iam:SimulatePrincipalPolicy on the service's own role"
+                        .to_owned(),
+                ),
+                standing => standing,
+            };
+            let unreachable = matches!(&standing, Standing::Unknown(_)) && !ours;
+            standings.insert(need, standing);
+            if unreachable {
+                // IAM is away; the others would only take as long.
+                break;
             }
         }
         probed
@@ -207,27 +244,32 @@ impl Inner {
 
     fn assemble(&self, ground: &Ground) -> Capabilities {
         let remembered = Cell::new(false);
-        let standing = |need: &Need| match self.permissions.met(need) {
-            Some(allowed) => {
-                remembered.set(true);
-                if allowed {
-                    Standing::Allowed
-                } else {
-                    Standing::Refused
+        let standing = |need: &Need| {
+            let looked = ground.standings.get(need).cloned();
+            let looked =
+                looked.unwrap_or_else(|| Standing::Unknown("it was not looked at".to_owned()));
+            let is_unknown = matches!(looked, Standing::Unknown(_));
+            // What work has shown since counts more than what was looked up, and what it showed
+            // before counts where nothing could be.
+            match self.permissions.met(need) {
+                Some((allowed, at)) if at >= ground.since || is_unknown => {
+                    remembered.set(true);
+                    if allowed {
+                        Standing::Allowed
+                    } else {
+                        Standing::Refused
+                    }
                 }
+                _ => looked,
             }
-            None => match ground.standings.get(need) {
-                Some(standing) => standing.clone(),
-                None => Standing::Unknown("it was not looked at".to_owned()),
-            },
         };
-        let needs = self.needs(&ground.caller.scope).into_iter();
+        let needs = self.needs(&ground.scope).into_iter();
         let features: Vec<FeatureReport> = needs
             .map(|(feature, needs)| report(feature, &needs, standing))
             .collect();
         let remembered = remembered.get().then_some("remembered");
         Capabilities {
-            identity: ground.caller.arn.clone(),
+            identity: ground.identity.clone(),
             found_by: ground.found_by.iter().copied().chain(remembered).collect(),
             found_at: ground.found_at,
             recommendation: recommend(&features),

@@ -49,6 +49,19 @@ pub enum AccessError {
     /// IAM does not show the role.
     #[error("IAM does not show the role {0}")]
     NotShown(RoleName),
+    /// The role that IAM shows is another than the cluster's.
+    #[error(
+        "the role {0} that IAM shows is not the one that the cluster was given: somebody made it anew"
+    )]
+    Recreated(RoleName),
+    /// The cluster's role was made in another account.
+    #[error("the cluster's role was made in account {made}, and this service now works in {now}")]
+    OtherAccount {
+        /// Where the role was made.
+        made: Scope,
+        /// Where this service works now.
+        now: Scope,
+    },
     /// The account's call budget is used up.
     #[error("the account's call budget is used up for now")]
     Busy,

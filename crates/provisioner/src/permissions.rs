@@ -5,9 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine_roles_domain::{Need, Step};
-use engine_roles_iam::{ErrorKind, IamError};
+use engine_roles_iam::{Applied, ErrorKind, IamError};
 
-/// For how long a refusal is remembered where nothing contradicts it.
+/// For how long a lesson is remembered where nothing contradicts it.
 const REMEMBERED: Duration = Duration::from_hours(1);
 /// For how long a refusal of `CreateRole` decides the order of a plan.
 const FRESH: Duration = Duration::from_mins(1);
@@ -30,7 +30,7 @@ struct Lesson {
 
 impl Permissions {
     /// Keeps what the answer to a step tells.
-    pub(crate) fn note_step<T>(&self, step: &Step, result: &Result<T, IamError>) {
+    pub(crate) fn note_step(&self, step: &Step, result: &Result<Applied, IamError>) {
         let passed = match step {
             // A role of our own has the name of its profile.
             Step::AddRoleToInstanceProfile { profile, role } => {
@@ -39,6 +39,7 @@ impl Permissions {
             _ => None,
         };
         match result {
+            Ok(Applied::Unseen) => {}
             Ok(_) => {
                 self.learn(&format!("iam:{}", step.action()), None, true);
                 if matches!(step, Step::AddRoleToInstanceProfile { .. }) {
@@ -54,8 +55,9 @@ impl Permissions {
         }
     }
 
-    /// Whether a need was met or refused lately; none where nothing was learned.
-    pub(crate) fn met(&self, need: &Need) -> Option<bool> {
+    /// Whether a need was met or refused in the last hour, and when; none where nothing was
+    /// learned.
+    pub(crate) fn met(&self, need: &Need) -> Option<(bool, Instant)> {
         let ours = need.resource.contains("/ai-unlimited/engine/");
         let prepared = need.resource.rsplit('/').next().map(str::to_owned);
         let about = prepared.filter(|_| need.action == PASS_ROLE && !ours);
@@ -65,8 +67,8 @@ impl Permissions {
         }
         let learned = self.lock();
         let lesson = learned.get(&(need.action.to_owned(), about))?;
-        let counts = lesson.allowed || lesson.at.elapsed() < REMEMBERED;
-        counts.then_some(lesson.allowed)
+        let counts = lesson.at.elapsed() < REMEMBERED;
+        counts.then_some((lesson.allowed, lesson.at))
     }
 
     /// Whether `CreateRole` was refused a moment ago: the role is then asked for alone first, so

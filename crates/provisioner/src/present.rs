@@ -41,7 +41,8 @@ impl Worker<'_> {
         };
         let observed = match self.believed().await? {
             Ok(observed) => observed,
-            Err(error) if error.kind == ErrorKind::Denied => {
+            // What does not show yet has no path, so a refusal may only be early.
+            Err(error) if error.kind == ErrorKind::Denied && self.is_settled() => {
                 return self.refuse(self.denied(&error)).await;
             }
             Err(error) => return self.delay(error.describe(), false).await,

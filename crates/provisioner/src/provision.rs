@@ -11,7 +11,7 @@ use engine_roles_store::{Change, Declaration, Declared, StoreError};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::attestation::refuse_unfit;
+use crate::attestation::{Undeclared, refuse_unfit};
 use crate::service::Inner;
 use crate::worker::{self, Cause};
 use crate::{ProvisionError, Provisioner};
@@ -63,24 +63,37 @@ impl Provisioner {
         let decide = |latest: Option<&Binding>| {
             decide_put(cluster, latest, wanted, defaults, &scope, request.if_match)
         };
-        let mut attestation = None;
-        if wanted.may_pass(defaults) || inner.room_is_scarce() {
-            let latest = inner.store.latest(cluster).await?;
-            if let Intent::New(spec) = decide(latest.as_ref())? {
-                if let Some(room) = inner.lacks_room_for(&spec).await {
-                    return Err(ProvisionError::Full(room));
-                }
-                attestation = inner.attest_for(cluster, &spec, &scope).await?;
-            }
-        }
         let declaration = request.declaration(cluster);
         let mode = inner.settings.attestation;
-        let declared = inner
-            .store
-            .declare_role(&declaration, &scope, |latest| {
-                refuse_unfit(mode, decide(latest)?, attestation.as_ref())
-            })
-            .await??;
+        let mut attested = None;
+        let mut looks = wanted.may_pass(defaults) || inner.room_is_scarce();
+        let declared = loop {
+            if std::mem::take(&mut looks) {
+                let latest = inner.store.latest(cluster).await?;
+                let intent = decide(latest.as_ref())?;
+                if let Intent::New(spec) = &intent
+                    && let Some(room) = inner.lacks_room_for(spec).await
+                {
+                    return Err(ProvisionError::Full(room));
+                }
+                if let Intent::New(spec) | Intent::Change(spec) = &intent {
+                    attested = Some(inner.attest_for(cluster, spec, &scope).await?);
+                }
+            }
+            let declared = inner
+                .store
+                .declare_role(&declaration, &scope, |latest| {
+                    let intent = decide(latest).map_err(Undeclared::Refused)?;
+                    refuse_unfit(mode, intent, attested.as_ref())
+                })
+                .await?;
+            match declared {
+                Ok(declared) => break declared,
+                Err(Undeclared::Refused(refusal)) => return Err(refusal.into()),
+                // It was another intent a moment ago.
+                Err(Undeclared::Unattested) => looks = true,
+            }
+        };
         Ok(inner.follow(declared, request).await?)
     }
 }

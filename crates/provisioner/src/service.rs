@@ -1,8 +1,10 @@
 //! The provisioner and what it is made of.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_roles_domain::RoleReference;
 use engine_roles_iam::Iam;
 use engine_roles_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +34,8 @@ pub(crate) struct Inner {
     pub(crate) scope: ScopeSource,
     pub(crate) permissions: Permissions,
     pub(crate) found: Found,
+    /// When each prepared role was last read for a request.
+    pub(crate) looked: tokio::sync::Mutex<HashMap<RoleReference, tokio::time::Instant>>,
     pub(crate) waiting: Waiting,
     pub(crate) budget: Budget,
     pub(crate) upkeep: Upkeep,
@@ -52,6 +56,7 @@ impl Provisioner {
                 settings,
                 permissions: Permissions::default(),
                 found: Found::default(),
+                looked: tokio::sync::Mutex::default(),
                 waiting: Waiting::default(),
                 upkeep: Upkeep::default(),
                 liveness: Liveness::default(),
@@ -72,6 +77,9 @@ impl Provisioner {
         self.inner
             .tasks
             .spawn(crate::reconciler::find_scope(Arc::clone(&self.inner)));
+        self.inner
+            .tasks
+            .spawn(crate::upkeep::look_around(Arc::clone(&self.inner)));
         self.inner
             .tasks
             .spawn(crate::upkeep::run(Arc::clone(&self.inner)));

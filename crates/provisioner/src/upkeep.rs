@@ -90,15 +90,20 @@ impl Upkeep {
     }
 }
 
-/// Goes round until the service stops.
-pub(crate) async fn run(inner: Arc<Inner>) {
-    let interval = inner.settings.reconcile_interval;
+/// The first look after a start. It may take long where AWS is in trouble, and nothing waits for
+/// it.
+pub(crate) async fn look_around(inner: Arc<Inner>) {
     if let Err(error) = inner.look_around().await {
         warn!(
             error = &error as &dyn std::error::Error,
             "the first look could not be recorded"
         );
     }
+}
+
+/// Goes round until the service stops.
+pub(crate) async fn run(inner: Arc<Inner>) {
+    let interval = inner.settings.reconcile_interval;
     while !inner.stop.is_cancelled() {
         if let Err(error) = inner.upkeep_once(interval).await {
             warn!(

@@ -169,9 +169,10 @@ impl Worker<'_> {
         self.hold().await?;
         self.certain = false;
         let deadline = Instant::now() + self.claim.remaining();
+        let fresh = !self.known.settled(self.claim.now());
         let results = self
             .inner
-            .apply_stage(&self.known.scope.account, stage, deadline)
+            .apply_stage(&self.known.scope.account, stage, fresh, deadline)
             .await;
         let settled = self.later(self.inner.store.consistency_window());
         for (step, result) in stage.iter().zip(&results) {
@@ -181,7 +182,7 @@ impl Worker<'_> {
                     match applied {
                         Applied::Role(record) => self.known.role = Some(record.clone()),
                         Applied::Profile(record) => self.known.profile = Some(record.clone()),
-                        Applied::Done | Applied::AlreadyGone => {}
+                        Applied::Done | Applied::AlreadyGone | Applied::Unseen => {}
                     }
                 }
                 Err(error) if error.kind == ErrorKind::Unanswered => {
@@ -220,6 +221,11 @@ impl Worker<'_> {
             .inner
             .observe(account, &target, depth, urgency, deadline)
             .await)
+    }
+
+    /// Whether IAM's reads can be believed about this binding.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.known.settled(self.claim.now())
     }
 
     /// What may be at AWS for this binding.

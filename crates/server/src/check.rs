@@ -42,7 +42,10 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
 
 fn text(found: &Capabilities) -> String {
     let mut lines = vec![
-        format!("identity: {}", found.identity),
+        format!(
+            "identity: {}",
+            found.identity.as_deref().unwrap_or("not known")
+        ),
         format!("found by: {}", found.found_by.join(", ")),
         String::new(),
     ];

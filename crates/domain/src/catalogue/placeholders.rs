@@ -38,9 +38,11 @@ impl Placeholders {
     /// secrets may be encrypted under another account's.
     #[must_use]
     pub fn of_account(mut self, account: AccountId) -> Self {
-        let ours = |arn: Option<IamArn>| {
-            let owner = arn.and_then(|arn| arn.account);
-            owner.is_none_or(|owner| owner == account)
+        // What has no account in it, as a role's name, is meant for the one that was known before.
+        let same = self.account.as_ref().is_none_or(|known| *known == account);
+        let ours = |arn: Option<IamArn>| match arn.and_then(|arn| arn.account) {
+            Some(owner) => owner == account,
+            None => same,
         };
         let boundary = |arn: &BoundaryArn| IamArn::parse(IamResource::Policy, arn.as_str()).ok();
         self.boundaries.retain(|arn| ours(boundary(arn)));

@@ -63,14 +63,14 @@ fn held(policies: Vec<HeldPolicy>) -> HeldRole {
 
 fn for_cluster(role: &HeldRole) -> (Fitness, Vec<FindingCode>) {
     let (cluster, spec) = (cluster(), spec());
-    let said = attest(role, &scope(), Purpose::Cluster(&cluster, &spec));
+    let said = attest(role, &scope(), Purpose::Cluster(&cluster, &spec), None);
     let codes = said.findings.iter().map(|finding| finding.code);
     (said.fitness, codes.collect())
 }
 
 fn width(role: &HeldRole) -> Width {
     let region = "us-west-2".parse().expect("a region");
-    attest(role, &scope(), Purpose::Any(&region)).width
+    attest(role, &scope(), Purpose::Any(&region), None).width
 }
 
 #[test]
@@ -98,7 +98,78 @@ fn a_role_for_certain_clusters_serves_these_alone() {
         width(&role("compute-engine/two/*")),
         Width::Clusters { clusters }
     );
-    assert_eq!(width(&role("compute-engine/tw*/x")), Width::AllClusters);
+    let clusters = ["tw*".to_owned()].into();
+    assert_eq!(
+        width(&role("compute-engine/tw*/x")),
+        Width::Clusters { clusters }
+    );
+    assert_eq!(
+        width(&role("compute-engine/*/x-??????")),
+        Width::AllClusters
+    );
+}
+
+#[test]
+fn some_of_a_clusters_secrets_are_neither_all_nor_none() {
+    let uncertain = (Fitness::Indeterminate, FindingCode::SecretUncertain);
+    let some = held(vec![inline(
+        "a",
+        reads(&secrets("compute-engine/*/node-key-??????")),
+    )]);
+    let denied = document(&json!({
+        "Effect": "Deny", "Action": "secretsmanager:GetSecretValue", "Resource": secrets("compute-engine/*/db-*"),
+    }));
+    let but = held(vec![
+        inline("a", reads(&secrets("compute-engine/*"))),
+        inline("b", denied),
+    ]);
+    for role in [&some, &but] {
+        let (fitness, codes) = for_cluster(role);
+        assert_eq!((fitness, codes[0]), uncertain);
+    }
+    // What the spec names is certain all the same.
+    let (cluster, scope) = (cluster(), scope());
+    let fitness = |role: &HeldRole, secret: &str| {
+        let spec = engine_roles_domain::RoleSpec {
+            secrets: named(&[secret]),
+            ..spec()
+        };
+        attest(role, &scope, Purpose::Cluster(&cluster, &spec), None).fitness
+    };
+    assert_eq!(fitness(&some, "node-key"), Fitness::Fit);
+    assert_eq!(fitness(&some, "other"), Fitness::Unfit);
+    assert_eq!(fitness(&but, "other"), Fitness::Fit);
+    assert_eq!(fitness(&but, "db-main"), Fitness::Unfit);
+    // A usual denial of what is not sent in the open takes nothing away.
+    let open = document(&json!({
+        "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }));
+    let role = held(vec![
+        inline("a", reads(&secrets("compute-engine/*"))),
+        inline("b", open),
+    ]);
+    assert_eq!(for_cluster(&role).0, Fitness::Fit);
+}
+
+#[test]
+fn the_key_of_the_secrets_is_looked_at() {
+    let key = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
+    let key = engine_roles_domain::KmsKeyArn::parse(key).expect("a key");
+    let region = "us-west-2".parse().expect("a region");
+    let said = |role: &HeldRole| attest(role, &scope(), Purpose::Any(&region), Some(&key));
+    let reads_all = || inline("a", reads(&secrets("compute-engine/*")));
+    let without = said(&held(vec![reads_all()]));
+    assert_eq!(without.fitness, Fitness::Indeterminate);
+    assert_eq!(without.findings[0].code, FindingCode::KeyRefused);
+    let decrypt = document(&json!({
+        "Effect": "Allow", "Action": "kms:Decrypt", "Resource": key.as_str(),
+        "Condition": {"StringEquals": {"kms:ViaService": "secretsmanager.us-west-2.amazonaws.com"}},
+    }));
+    let with = said(&held(vec![reads_all(), inline("key", decrypt)]));
+    assert_eq!(
+        (with.fitness, with.width),
+        (Fitness::Fit, Width::AllClusters)
+    );
 }
 
 #[test]
@@ -204,7 +275,7 @@ fn what_goes_beyond_is_named_and_no_reason_to_refuse() {
         (Fitness::Fit, vec![FindingCode::ReachesBeyond])
     );
     let region = "us-west-2".parse().expect("a region");
-    let said = attest(&role, &scope(), Purpose::Any(&region));
+    let said = attest(&role, &scope(), Purpose::Any(&region), None);
     assert_eq!(said.width, Width::Beyond);
     assert_eq!(said.beyond[0].by, "statement Wide of inline policy a");
     assert_eq!(said.beyond[0].certainty, Certainty::Surely);
