@@ -191,7 +191,7 @@ impl Inner {
         entry: &PassThroughRole,
     ) -> Result<(), StoreError> {
         let (account, role) = (&scope.account, &entry.role);
-        match self.iam.held_role(role.name()).await {
+        match Box::pin(self.iam.held_role(role.name())).await {
             Ok(held) => {
                 let held = held.filter(|held| is_the_same(role, held.role.arn.as_deref()));
                 let held = held.as_ref();

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::cli::{CheckArgs, Format};
 use crate::config::Config;
+use crate::print;
 use crate::serve::assemble;
 
 /// Looks without changing anything, and prints what it finds.
@@ -23,8 +24,8 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
         Ok::<_, anyhow::Error>(found)
     })?;
     match args.format {
-        Format::Text => print!("{}", text(&found)),
-        Format::Json => println!("{}", serde_json::to_string_pretty(&as_json(&found))?),
+        Format::Text => print::line(text(&found))?,
+        Format::Json => print::line(serde_json::to_string_pretty(&as_json(&found))?)?,
     }
     let is_missing = |feature| {
         let report = found
@@ -67,7 +68,7 @@ fn text(found: &Capabilities) -> String {
     }
     lines.push(String::new());
     lines.push(found.recommendation.advice.clone());
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }
 
 /// In the form of `GET /v1/capabilities`.

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, DatabaseArgs, ServeArgs};
 use crate::policy::{Outcome, PolicyArgs};
+use crate::print;
 use crate::serve::Server;
 use crate::telemetry::{self, LogArgs};
 
@@ -154,8 +155,7 @@ fn migrate(args: &MigrateArgs) -> anyhow::Result<()> {
         store.migrate().await?;
         Ok::<_, StoreError>(())
     })?;
-    println!("the database schema is up to date");
-    Ok(())
+    Ok(print::line("the database schema is up to date")?)
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

@@ -9,6 +9,7 @@ mod config;
 mod openapi;
 mod orphans;
 mod policy;
+mod print;
 mod serve;
 mod telemetry;
 

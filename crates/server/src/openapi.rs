@@ -2,9 +2,6 @@
 
 /// Prints the OpenAPI document.
 pub(crate) fn print() -> anyhow::Result<()> {
-    println!(
-        "{}",
-        serde_json::to_string_pretty(&engine_roles_api::document())?
-    );
-    Ok(())
+    let document = serde_json::to_string_pretty(&engine_roles_api::document())?;
+    Ok(crate::print::line(document)?)
 }

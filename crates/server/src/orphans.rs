@@ -4,6 +4,7 @@ use engine_roles_domain::{Actor, Binding};
 
 use crate::cli::{OrphansAction, OrphansArgs};
 use crate::config::Config;
+use crate::print;
 use crate::serve::assemble;
 
 /// Does what an operator says about what no record knows.
@@ -18,29 +19,34 @@ pub(crate) fn run(args: &OrphansArgs) -> anyhow::Result<()> {
         match &args.action {
             OrphansAction::List => {
                 for orphan in provisioner.orphans().await? {
-                    println!(
+                    print::line(format_args!(
                         "{}\t{}\t{}\tfound {}",
                         orphan.kind, orphan.name, orphan.arn, orphan.found_at
-                    );
+                    ))?;
                 }
             }
             OrphansAction::Adopt { name } => {
-                tell(&provisioner.adopt_orphan(name, actor).await?);
+                tell(&provisioner.adopt_orphan(name, actor).await?)?;
             }
             OrphansAction::Remove { name } => {
-                tell(&provisioner.remove_orphan(name, actor).await?);
+                tell(&provisioner.remove_orphan(name, actor).await?)?;
             }
         }
         Ok(())
     })
 }
 
-fn tell(binding: &Binding) {
-    println!("cluster {}: {}", binding.cluster, binding.state);
+fn tell(binding: &Binding) -> std::io::Result<()> {
+    print::line(format_args!(
+        "cluster {}: {}",
+        binding.cluster, binding.state
+    ))?;
     if let Some(failure) = &binding.last_error {
-        println!("{}: {}", failure.code.as_str(), failure.detail);
+        let code = failure.code.as_str();
+        print::line(format_args!("{code}: {}", failure.detail))?;
     }
     for removed in binding.receipt.iter().flat_map(|receipt| &receipt.removed) {
-        println!("removed {removed}");
+        print::line(format_args!("removed {removed}"))?;
     }
+    Ok(())
 }

@@ -12,6 +12,7 @@ use engine_roles_policy::Kind;
 use engine_roles_policy::lint::{Finding, Severity, lint_text};
 
 use crate::config::{ConfigError, invalid_in, list, optional, pass_through_role};
+use crate::print;
 
 /// What `policy` needs.
 #[derive(Debug, Args)]
@@ -110,12 +111,8 @@ pub(crate) fn run(args: &PolicyArgs) -> anyhow::Result<Outcome> {
     match &args.action {
         PolicyAction::List => {
             for template in CATALOGUE {
-                println!(
-                    "{}\t{}\t{}",
-                    template.name,
-                    template.kind.name(),
-                    template.purpose
-                );
+                let (name, kind) = (template.name, template.kind.name());
+                print::line(format_args!("{name}\t{kind}\t{}", template.purpose))?;
             }
             Ok(Outcome::Done)
         }
@@ -127,7 +124,7 @@ pub(crate) fn run(args: &PolicyArgs) -> anyhow::Result<Outcome> {
                 )
             })?;
             let rendered = template.render(&args.values()?).map_err(by_flag)?;
-            println!("{}", rendered.to_pretty_json());
+            print::line(rendered.to_pretty_json())?;
             Ok(Outcome::Done)
         }
         PolicyAction::Lint(args) => lint(args),
@@ -200,8 +197,8 @@ fn lint(args: &LintArgs) -> anyhow::Result<Outcome> {
     let kind = args.kind.map_or_else(|| guess_kind(&text), Kind::from);
     let findings = lint_text(kind, &text);
     match args.format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&findings)?),
-        Format::Text => findings.iter().for_each(tell),
+        Format::Json => print::line(serde_json::to_string_pretty(&findings)?)?,
+        Format::Text => findings.iter().try_for_each(tell)?,
     }
     let faulty = findings
         .iter()
@@ -213,16 +210,16 @@ fn lint(args: &LintArgs) -> anyhow::Result<Outcome> {
     })
 }
 
-fn tell(found: &Finding) {
+fn tell(found: &Finding) -> std::io::Result<()> {
     let severity = match found.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Notice => "notice",
     };
-    println!(
+    print::line(format_args!(
         "{severity}: {} at {}: {}",
         found.rule, found.place, found.reason
-    );
+    ))
 }
 
 impl From<KindWord> for Kind {

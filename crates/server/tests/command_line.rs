@@ -241,3 +241,22 @@ fn openapi_prints_the_document() {
     assert!(version.starts_with("3.1"), "{version}");
     assert!(document["paths"]["/v1/clusters/{cluster}/role"]["put"].is_object());
 }
+
+#[test]
+fn a_reader_who_has_read_enough_is_no_failure() {
+    for arguments in [
+        &["openapi"][..],
+        &["policy", "list"],
+        &["policy", "lint", "../../policies/session-manager.json"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("there are pipes");
+        drop(reader);
+        let output = Command::new(env!("CARGO_BIN_EXE_engine-roles"))
+            .args(arguments)
+            .stdout(writer)
+            .output()
+            .expect("the binary can be run");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+    }
+}

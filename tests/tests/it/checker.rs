@@ -149,6 +149,9 @@ async fn a_change_at_iam_that_nobody_intended_is_seen() {
 #[tokio::test]
 async fn a_hand_on_what_is_not_ours_is_seen() {
     let (world, name) = world().await;
+    // The least that it needs would not let it.
+    let policy = serde_json::Value::Null;
+    world.administrator.steer("identity-policy", policy).await;
     let service = world.administrator.posing_as_the_service();
     let tag = [
         ("RoleName", "prepared"),
