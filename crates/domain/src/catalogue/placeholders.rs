@@ -38,10 +38,10 @@ impl Placeholders {
     /// secrets may be encrypted under another account's.
     #[must_use]
     pub fn of_account(mut self, account: AccountId) -> Self {
-        // What has no account in it, as a role's name, is meant for the one that was known before.
+        // A name is meant for the account that was known before; an ARN without one is AWS's own.
         let same = self.account.as_ref().is_none_or(|known| *known == account);
-        let ours = |arn: Option<IamArn>| match arn.and_then(|arn| arn.account) {
-            Some(owner) => owner == account,
+        let ours = |arn: Option<IamArn>| match arn {
+            Some(arn) => arn.account.is_none_or(|owner| owner == account),
             None => same,
         };
         let boundary = |arn: &BoundaryArn| IamArn::parse(IamResource::Policy, arn.as_str()).ok();

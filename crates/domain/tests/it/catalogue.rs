@@ -329,7 +329,8 @@ fn another_account_takes_over_nothing_that_is_not_its_own() {
     .to_json();
     assert!(!text.contains("123456789012"), "{text}");
     assert!(text.contains("arn:aws:iam::aws:policy/PowerUserAccess"));
-    assert!(text.contains("arn:aws:iam::999999999999:role/plain"));
+    // A name is a role of the account that it was configured for.
+    assert!(!text.contains("role/plain"));
     let text = render("ai-unlimited-engine", &values.of_account(other)).to_json();
     assert!(text.contains(KEY) && text.contains(":999999999999:secret:compute-engine/*"));
 }
