@@ -287,7 +287,7 @@ impl Asked<'_> {
         };
         match template.to_pattern(self.context) {
             Resolved::Value(pattern) if pattern.contains(&self.area) => Coverage::All,
-            Resolved::Value(pattern) if !pattern.overlaps(&self.area) => Coverage::Nothing,
+            Resolved::Value(pattern) if !meet(&pattern, &self.area) => Coverage::Nothing,
             Resolved::Value(_) => Coverage::Part,
             // Whatever it stands for, or that it stands for nothing, is left open.
             Resolved::Unknown(_) | Resolved::Unresolved => {

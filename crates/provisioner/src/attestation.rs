@@ -137,21 +137,6 @@ impl Inner {
         said().await.map(|(_, said)| Some(said))
     }
 
-    /// As [`Inner::attest_for`], by what is recorded.
-    pub(crate) async fn attest_by_record(
-        &self,
-        cluster: &ClusterName,
-        spec: &RoleSpec,
-        scope: &Scope,
-    ) -> Result<Option<Attestation>, StoreError> {
-        let Some(entry) = self.entry_of(spec) else {
-            return Ok(None);
-        };
-        let known = self.prepared(scope, &entry).await?;
-        let purpose = Purpose::Cluster(cluster, spec);
-        Ok(Some(self.said(&entry, known.as_ref(), scope, purpose)))
-    }
-
     /// The administrator's entry for the role of a spec, where attestation is on.
     fn entry_of(&self, spec: &RoleSpec) -> Option<PassThroughRole> {
         let ModeSpec::PassThrough(pass) = &spec.mode else {
@@ -265,7 +250,7 @@ pub(crate) fn refuse_unfit(
     intent: Intent,
     looked: Option<&Option<Attestation>>,
 ) -> Result<Intent, Undeclared> {
-    let (Intent::New(spec) | Intent::Change(spec)) = &intent else {
+    let Intent::New(spec) = &intent else {
         return Ok(intent);
     };
     let ModeSpec::PassThrough(pass) = &spec.mode else {

@@ -85,7 +85,7 @@ impl Provisioner {
             ),
             (Intent::Unchanged, Some(live)) => ("unchanged", live, Basis::Observed),
             (Intent::New(spec) | Intent::Change(spec), _) => {
-                attestation = inner.attest_by_record(cluster, &spec, &scope).await?;
+                attestation = inner.attest_for(cluster, &spec, &scope).await?;
                 let binding = unborn(cluster, inner.store.namespace(), scope, spec);
                 ("new", binding, Basis::Nothing)
             }

@@ -76,7 +76,7 @@ impl Provisioner {
                 {
                     return Err(ProvisionError::Full(room));
                 }
-                if let Intent::New(spec) | Intent::Change(spec) = &intent {
+                if let Intent::New(spec) = &intent {
                     attested = Some(inner.attest_for(cluster, spec, &scope).await?);
                 }
             }
