@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
-use engine_roles_domain::{INLINE_POLICY_NAME, ProfileRecord, RoleName, RoleRecord, Step};
+use engine_roles_domain::{
+    INLINE_POLICY_NAME, ProfileName, ProfileRecord, RoleName, RoleRecord, Step,
+};
 
 use crate::client::call;
 use crate::error::CallKind;
@@ -34,7 +36,13 @@ impl Iam {
     /// that removes, "not there" is [`Applied::AlreadyGone`] and no error; a refusal is looked
     /// into, by one read, for whether it may mean that: [`Applied::Unseen`].
     pub async fn apply(&self, step: &Step) -> Result<Applied, IamError> {
-        match self.send(step).await {
+        let sent = self.send(step).await.map_err(|mut error| {
+            if is_about_what_iam_does_not_know(step, &error) {
+                error.kind = ErrorKind::Absent;
+            }
+            error
+        });
+        match sent {
             Err(error) if step.removes() && error.kind == ErrorKind::Absent => {
                 Ok(Applied::AlreadyGone)
             }
@@ -195,6 +203,47 @@ impl Iam {
             }
         }
     }
+}
+
+// A request names a role or profile without its path, so where IAM does not know it, or not yet,
+// a policy that goes by paths refuses it, and the refusal names it without one. All of ours have a
+// path. The kind of an error is else told by its code alone; this one has none of its own, and
+// wording that is not known leaves it a refusal.
+fn is_about_what_iam_does_not_know(step: &Step, error: &IamError) -> bool {
+    let message = error.message.as_deref().unwrap_or_default();
+    let pathless = |kind: &str, words: &str, name: &str| {
+        let named = [format!(":{kind}/{name}"), format!("{words} {name}")];
+        let ends = |rest: &str| rest.is_empty() || rest.starts_with(char::is_whitespace);
+        let mut named = named
+            .iter()
+            .filter_map(|text| message.split_once(text.as_str()));
+        named.any(|(_, rest)| ends(rest))
+    };
+    let role = |name: &RoleName| pathless("role", "role", name.as_str());
+    let profile =
+        |name: &ProfileName| pathless("instance-profile", "instance profile", name.as_str());
+    let unknown = match step {
+        Step::CreateRole { .. } | Step::CreateInstanceProfile { .. } => false,
+        Step::PutRolePolicy { role: name, .. }
+        | Step::TagRole { role: name, .. }
+        | Step::UntagRole { role: name, .. }
+        | Step::DeleteRolePolicy { role: name, .. }
+        | Step::DetachRolePolicy { role: name, .. }
+        | Step::DeleteRole { role: name } => role(name),
+        Step::TagInstanceProfile { profile: name, .. }
+        | Step::UntagInstanceProfile { profile: name, .. }
+        | Step::DeleteInstanceProfile { profile: name } => profile(name),
+        // A role that is not ours, which has not our profile's name, may well have no path.
+        Step::AddRoleToInstanceProfile {
+            profile: around,
+            role: name,
+        }
+        | Step::RemoveRoleFromInstanceProfile {
+            profile: around,
+            role: name,
+        } => profile(around) || around.as_str() == name.as_str() && role(name),
+    };
+    error.kind == ErrorKind::Denied && unknown
 }
 
 fn done<T>(_answer: T) -> Applied {

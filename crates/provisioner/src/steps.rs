@@ -19,19 +19,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 impl Inner {
     /// Sends the steps of a stage side by side and waits for all of them. No call is begun that
-    /// could end after `deadline`. `fresh` says that what the steps are about was made a moment
-    /// ago.
+    /// could end after `deadline`.
     pub(crate) async fn apply_stage(
         &self,
         account: &AccountId,
         stage: &[Step],
-        fresh: bool,
         deadline: Instant,
     ) -> Vec<Result<Applied, IamError>> {
         join_all(
             stage
                 .iter()
-                .map(|step| self.apply_step(account, step, fresh, deadline)),
+                .map(|step| self.apply_step(account, step, deadline)),
         )
         .await
     }
@@ -42,7 +40,6 @@ impl Inner {
         &self,
         account: &AccountId,
         step: &Step,
-        fresh: bool,
         deadline: Instant,
     ) -> Result<Applied, IamError> {
         let latest = deadline
@@ -65,7 +62,7 @@ impl Inner {
             if error.kind == ErrorKind::Throttled {
                 self.budget.throttled(&self.store, account, write).await;
             }
-            if tries == TRIES || !may_pass(step, error.kind, fresh) || self.stop.is_cancelled() {
+            if tries == TRIES || !may_pass(step, error.kind) || self.stop.is_cancelled() {
                 return result;
             }
             let pause = full_jitter(FIRST_PAUSE, LONGEST_PAUSE, tries);
@@ -117,13 +114,11 @@ impl Inner {
     }
 }
 
-// A role or profile just made may not be there for the next call, for seconds; and what is not
-// there has no path and no boundary, so that a policy which goes by these refuses it.
-fn may_pass(step: &Step, kind: ErrorKind, fresh: bool) -> bool {
+// A role or profile just made may not be there for the next call, for seconds.
+fn may_pass(step: &Step, kind: ErrorKind) -> bool {
     match kind {
         ErrorKind::Throttled | ErrorKind::Transient => true,
         ErrorKind::Absent => !step.creates() && !step.removes(),
-        ErrorKind::Denied => fresh && !step.creates() && !step.removes(),
         _ => false,
     }
 }

@@ -169,10 +169,9 @@ impl Worker<'_> {
         self.hold().await?;
         self.certain = false;
         let deadline = Instant::now() + self.claim.remaining();
-        let fresh = !self.known.settled(self.claim.now());
         let results = self
             .inner
-            .apply_stage(&self.known.scope.account, stage, fresh, deadline)
+            .apply_stage(&self.known.scope.account, stage, deadline)
             .await;
         let settled = self.later(self.inner.store.consistency_window());
         for (step, result) in stage.iter().zip(&results) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine_roles_e2e::World;
+use engine_roles_e2e::{World, eventually};
 use serde_json::json;
 
 const ALLOWED: [&str; 18] = [
@@ -233,11 +233,14 @@ async fn a_clean_up_that_is_refused_is_told_and_tried_again_slowly() {
         .provision("one")
         .await
         .expect(202);
-    let binding = client.get("one").await.body;
-    assert_eq!(binding["state"], "failed");
+    let binding = world.reaches("one", "failed").await;
     assert_eq!(binding["last_error"]["code"], "missing_permission");
-    let left = binding["receipt"]["left"].to_string();
-    assert!(left.contains("DeleteRole"), "{left}");
+    let left = eventually("it is told what is left", async || {
+        let left = client.get("one").await.body["receipt"]["left"].to_string();
+        left.contains("iam:DeleteRole").then_some(left)
+    })
+    .await;
+    assert!(left.contains("AccessDenied"), "{left}");
     let events = world.database.events().await;
     let blocked = events.iter().filter(|event| event.action == "blocked");
     assert_eq!(blocked.count(), 1);

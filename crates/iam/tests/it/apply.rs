@@ -1,13 +1,14 @@
 //! Each step, as one call that does what it says.
 
 use engine_roles_domain::{BoundaryArn, RoleRecord, Step};
-use engine_roles_iam::Applied;
+use engine_roles_iam::{Applied, ErrorKind};
+use engine_roles_iam_sandbox::{Effect, SandboxConfig, When};
 use engine_roles_policy::{Document, Kind};
 use serde_json::json;
 
 use crate::world::{
-    add_role, create_profile, create_role, document, everything, profile, put_policy, role, tags,
-    world,
+    add_role, create_profile, create_role, document, everything, fault, profile, put_policy, role,
+    tags, world, world_of,
 };
 
 #[tokio::test]
@@ -188,4 +189,62 @@ async fn what_is_not_there_is_an_error_for_a_step_that_fills() {
         let error = world.iam.apply(&step).await.expect_err("nothing is there");
         assert_eq!(error.kind, engine_roles_iam::ErrorKind::Absent, "{step}");
     }
+}
+
+/// A policy that goes by our path, as an administrator's would.
+fn by_path() -> serde_json::Value {
+    let below = |kind: &str| format!("arn:aws:iam::123456789012:{kind}/ai-unlimited/engine/test/*");
+    let absent = |kind: &str| format!("arn:aws:iam::123456789012:{kind}/td-one-aaaa");
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "iam:*", "Resource": [below("role"), below("instance-profile")]},
+            {
+                "Effect": "Allow",
+                "Action": ["iam:GetRole", "iam:GetInstanceProfile"],
+                "Resource": [absent("role"), absent("instance-profile")],
+            },
+        ],
+    })
+}
+
+#[tokio::test]
+async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() {
+    let world = world_of(SandboxConfig {
+        identity_policy: Some(by_path()),
+        ..SandboxConfig::default()
+    })
+    .await;
+    for step in [put_policy(), add_role()] {
+        let error = world.iam.apply(&step).await.expect_err("it is refused");
+        assert_eq!(error.kind, ErrorKind::Absent, "{step}: {error:?}");
+    }
+    let (role, profile) = (role(), profile());
+    for step in [
+        Step::DeleteRole { role },
+        Step::DeleteInstanceProfile { profile },
+    ] {
+        let gone = world.iam.apply(&step).await.expect("nothing to remove");
+        assert_eq!(gone, Applied::AlreadyGone, "{step}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_other_words_stays_one_unless_a_read_shows_nothing() {
+    let world = world().await;
+    let denied = |action: &str| {
+        let effect = Effect::Error("AccessDenied".to_owned());
+        fault(action, When::Before, effect)
+    };
+    world
+        .sandbox
+        .set_faults(vec![denied("PutRolePolicy"), denied("DeleteRole")]);
+    let error = world.iam.apply(&put_policy()).await.expect_err("refused");
+    assert_eq!(error.kind, ErrorKind::Denied);
+    let gone = Step::DeleteRole { role: role() };
+    let unseen = world.iam.apply(&gone).await.expect("a read shows nothing");
+    assert_eq!(unseen, Applied::Unseen);
+    world.apply(&[create_role()]).await;
+    let error = world.iam.apply(&gone).await.expect_err("it is there");
+    assert_eq!(error.kind, ErrorKind::Denied);
 }
