@@ -133,8 +133,13 @@ impl Inner {
                 looked.insert(entry.role.clone(), Instant::now());
             }
         }
+        let seen = looked.get(&entry.role).is_some_and(|at| *at >= asked);
         drop(looked);
-        said().await.map(|(_, said)| Some(said))
+        let (_, said) = said().await?;
+        if said.fitness == Fitness::Unfit && !seen {
+            return Ok(Some(said.grown_old("there was no time or no call budget")));
+        }
+        Ok(Some(said))
     }
 
     /// The administrator's entry for the role of a spec, where attestation is on.
@@ -216,7 +221,12 @@ impl Inner {
             }
         };
         match unread {
-            Some(reason) if !known.is_some_and(|known| known.fresh) => said.grown_old(reason),
+            // What could not be read again may have been put right since.
+            Some(reason)
+                if said.fitness == Fitness::Unfit || !known.is_some_and(|known| known.fresh) =>
+            {
+                said.grown_old(reason)
+            }
             _ => said,
         }
     }

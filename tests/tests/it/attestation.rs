@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine_roles_e2e::identity::BOUNDARY;
+use engine_roles_e2e::world::fault;
 use engine_roles_e2e::{Answer, World, WorldBuilder, eventually};
 use serde_json::{Value, json};
 
@@ -171,6 +172,26 @@ async fn a_role_that_is_not_there_is_refused_until_it_is() {
     world.administrator.prepare_role("prepared").await;
     pass(&world, "one").await.expect(201);
     assert_eq!(said(&world).await["verdict"], "fit");
+    world.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_can_not_be_looked_at_again_refuses_nobody() {
+    let world = listed().start().await;
+    assert_eq!(said(&world).await["verdict"], "unfit");
+    world.administrator.prepare_role("prepared").await;
+    let mut away = fault("GetRole", "before", json!({"error": "ServiceFailure"}));
+    away[0]["times"] = json!(1_000);
+    world.set_faults(away);
+    pass(&world, "one").await.expect(201);
+    let told = said(&world).await;
+    assert_eq!(told["verdict"], "indeterminate");
+    assert!(
+        told["unread"]
+            .as_str()
+            .is_some_and(|why| why.contains("GetRole"))
+    );
+    world.set_faults(json!([]));
     world.assert_sound().await;
 }
 
