@@ -4,7 +4,7 @@ use engine_roles_domain::{Actor, EventAction, SequencedEvent};
 use engine_roles_store::{AuditFilter, Store};
 use futures::future::join_all;
 
-use crate::world::{activate, bury, changed, provision, spec, tear_down, world};
+use crate::test_store::{activate, bury, changed, provision, spec, tear_down, test_store};
 
 async fn log(store: &Store, filter: &AuditFilter) -> Vec<SequencedEvent> {
     store.sequence_audit().await.expect("numbered");
@@ -27,7 +27,7 @@ async fn life(store: &Store, cluster: &str) {
 
 #[tokio::test]
 async fn nothing_in_it_is_changed_or_removed() {
-    let world = world().await;
+    let world = test_store().await;
     life(&world.store, "one").await;
     world.store.sequence_audit().await.expect("numbered");
     for forbidden in [
@@ -55,7 +55,7 @@ async fn nothing_in_it_is_changed_or_removed() {
 
 #[tokio::test]
 async fn numbers_have_no_gaps_and_keep_each_bindings_order() {
-    let world = world().await;
+    let world = test_store().await;
     // Under a clock that stands still, too.
     world.clock(0).await;
     let clusters: Vec<String> = (0..6).map(|number| format!("c{number}")).collect();
@@ -86,7 +86,7 @@ async fn numbers_have_no_gaps_and_keep_each_bindings_order() {
 
 #[tokio::test]
 async fn what_is_not_numbered_is_not_shown() {
-    let world = world().await;
+    let world = test_store().await;
     world.provision("one").await;
     let shown = world.store.audit(&AuditFilter::default(), 9).await;
     assert!(shown.expect("the log").is_empty());
@@ -96,7 +96,7 @@ async fn what_is_not_numbered_is_not_shown() {
 
 #[tokio::test]
 async fn filters_narrow_and_pages_follow() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     life(&world.store, "one").await;
     world.clock(10).await;
@@ -196,7 +196,7 @@ async fn filters_narrow_and_pages_follow() {
 
 #[tokio::test]
 async fn an_event_tells_the_states_and_the_generation() {
-    let world = world().await;
+    let world = test_store().await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     activate(&world.store, &mut claim).await;
     provision(&world.store, "one", changed()).await;
@@ -221,7 +221,7 @@ async fn an_event_tells_the_states_and_the_generation() {
 
 #[tokio::test]
 async fn a_refused_record_leaves_no_event() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     world.clock(31).await;
@@ -232,7 +232,7 @@ async fn a_refused_record_leaves_no_event() {
 
 #[tokio::test]
 async fn another_installations_log_is_not_seen() {
-    let world = world().await;
+    let world = test_store().await;
     let other = world.other("other");
     life(&world.store, "one").await;
     life(&other, "one").await;

@@ -4,14 +4,14 @@ use engine_roles_domain::{Binding, BindingId, Intent, State};
 use engine_roles_store::{AuditFilter, Change, Recorded};
 use futures::future::join_all;
 
-use crate::world::{
+use crate::test_store::{
     DONE, activate, bury, changed, declaration, provision, refuse_teardown, scope, spec, tear_down,
-    world,
+    test_store,
 };
 
 #[tokio::test]
 async fn a_new_intent_is_a_binding_a_lease_and_an_event() {
-    let world = world().await;
+    let world = test_store().await;
     let declared = world.provision("one").await;
     assert_eq!(declared.change, Change::Created);
     let binding = &declared.binding;
@@ -35,7 +35,7 @@ async fn a_new_intent_is_a_binding_a_lease_and_an_event() {
 
 #[tokio::test]
 async fn the_same_intent_again_is_the_same_binding() {
-    let world = world().await;
+    let world = test_store().await;
     let first = world.provision("one").await;
     let again = world.provision("one").await;
     assert_eq!(again.change, Change::Unchanged);
@@ -50,7 +50,7 @@ async fn the_same_intent_again_is_the_same_binding() {
 
 #[tokio::test]
 async fn what_nobody_works_on_is_claimed_by_asking_again() {
-    let world = world().await;
+    let world = test_store().await;
     let first = world.provision("one").await;
     let mut claim = first.claim.expect("a claim");
     let known = claim.binding.clone();
@@ -63,7 +63,7 @@ async fn what_nobody_works_on_is_claimed_by_asking_again() {
 
 #[tokio::test]
 async fn a_teardown_again_is_the_same_teardown() {
-    let world = world().await;
+    let world = test_store().await;
     let mut made = world.provision("one").await.claim.expect("a claim");
     activate(&world.store, &mut made).await;
     let begun = tear_down(&world.store, "one").await;
@@ -90,7 +90,7 @@ async fn a_teardown_again_is_the_same_teardown() {
 
 #[tokio::test]
 async fn a_blocked_teardown_is_looked_at_again_when_asked() {
-    let world = world().await;
+    let world = test_store().await;
     let made = world.provision("one").await;
     let mut claim = made.claim.expect("a claim");
     activate(&world.store, &mut claim).await;
@@ -106,7 +106,7 @@ async fn a_blocked_teardown_is_looked_at_again_when_asked() {
 
 #[tokio::test]
 async fn a_refusal_writes_nothing() {
-    let world = world().await;
+    let world = test_store().await;
     refuse_teardown(&world.store, "one").await;
     let decide = |_: Option<&Binding>| Err::<Intent, ()>(());
     let refused = world
@@ -130,7 +130,7 @@ async fn a_refusal_writes_nothing() {
 
 #[tokio::test]
 async fn generations_go_on_across_lives() {
-    let world = world().await;
+    let world = test_store().await;
     let mut lives: Vec<(BindingId, i64)> = Vec::new();
     for _ in 0..3 {
         let made = world.provision("one").await;
@@ -149,7 +149,7 @@ async fn generations_go_on_across_lives() {
 
 #[tokio::test]
 async fn a_failure_with_nothing_made_is_closed_by_a_teardown() {
-    let world = world().await;
+    let world = test_store().await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     let mut known = claim.binding.clone();
     (known.state, known.live) = (State::Failed, false);
@@ -170,7 +170,7 @@ async fn a_failure_with_nothing_made_is_closed_by_a_teardown() {
 
 #[tokio::test]
 async fn many_at_once_make_one_live_binding() {
-    let world = world().await;
+    let world = test_store().await;
     let asked = join_all((0..8).map(|_| world.provision("one"))).await;
     let created = asked.iter().filter(|one| one.change == Change::Created);
     assert_eq!(created.count(), 1);
@@ -185,7 +185,7 @@ async fn many_at_once_make_one_live_binding() {
 
 #[tokio::test]
 async fn the_database_itself_holds_one_live_binding_a_cluster() {
-    let world = world().await;
+    let world = test_store().await;
     world.provision("one").await;
     let twice = "INSERT INTO bindings SELECT (jsonb_populate_record(b,
                      jsonb_build_object('id', gen_random_uuid(), 'resource_name', 'x', 'lease_token', NULL,
@@ -199,7 +199,7 @@ async fn the_database_itself_holds_one_live_binding_a_cluster() {
 
 #[tokio::test]
 async fn a_change_while_somebody_works_is_met_at_his_next_record() {
-    let world = world().await;
+    let world = test_store().await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     let change = provision(&world.store, "one", changed()).await;
     assert_eq!(change.change, Change::Changed);

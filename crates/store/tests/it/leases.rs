@@ -4,7 +4,9 @@ use chrono::{DateTime, Duration, Utc};
 use engine_roles_domain::{EventAction, ProfileRecord, State};
 use engine_roles_store::{Next, Recorded};
 
-use crate::world::{DONE, LEASE, WINDOW, activate, changed, event, provision, spec, world};
+use crate::test_store::{
+    DONE, LEASE, WINDOW, activate, changed, event, provision, spec, test_store,
+};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     let start: DateTime<Utc> = "2027-01-01T00:00:00Z".parse().expect("a time");
@@ -13,7 +15,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 
 #[tokio::test]
 async fn a_claim_excludes_every_other() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let held = world.provision("one").await.claim.expect("a claim");
     assert!(
@@ -38,7 +40,7 @@ async fn a_claim_excludes_every_other() {
 
 #[tokio::test]
 async fn two_replicas_never_claim_the_same() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     for number in 0..10 {
         world.provision(&format!("c{number}")).await;
@@ -59,7 +61,7 @@ async fn two_replicas_never_claim_the_same() {
 
 #[tokio::test]
 async fn an_expired_lease_is_taken_over_and_its_holder_is_refused() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let mut slow = world.provision("one").await.claim.expect("a claim");
     world.clock(29).await;
@@ -95,7 +97,7 @@ async fn an_expired_lease_is_taken_over_and_its_holder_is_refused() {
 
 #[tokio::test]
 async fn a_lease_that_ran_out_is_over_even_if_nobody_took_it() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     world.clock(30).await;
@@ -105,7 +107,7 @@ async fn a_lease_that_ran_out_is_over_even_if_nobody_took_it() {
 
 #[tokio::test]
 async fn a_renewed_lease_holds_longer() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     world.clock(20).await;
@@ -125,7 +127,7 @@ async fn a_renewed_lease_holds_longer() {
 
 #[tokio::test]
 async fn asking_again_takes_an_expired_lease_over() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let mut slow = world.provision("one").await.claim.expect("a claim");
     world.clock(40).await;
@@ -136,7 +138,7 @@ async fn asking_again_takes_an_expired_lease_over() {
 
 #[tokio::test]
 async fn what_rests_is_looked_at_when_it_is_due() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     for (cluster, due_at) in [
         ("later", Some(at(100))),
@@ -174,7 +176,7 @@ async fn what_rests_is_looked_at_when_it_is_due() {
 
 #[tokio::test]
 async fn a_batch_has_a_limit_and_the_longest_due_come_first() {
-    let world = world().await;
+    let world = test_store().await;
     for (seconds, cluster) in [(0, "a"), (5, "b"), (10, "c")] {
         world.clock(seconds).await;
         world.provision(cluster).await;
@@ -191,7 +193,7 @@ async fn a_batch_has_a_limit_and_the_longest_due_come_first() {
 
 #[tokio::test]
 async fn a_record_that_can_not_be_read_keeps_no_other_waiting() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     world.provision("bad").await;
     world.provision("good").await;
@@ -217,7 +219,7 @@ fn profile() -> ProfileRecord {
 
 #[tokio::test]
 async fn what_was_learned_outlives_the_intent_it_was_learned_under() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     provision(&world.store, "one", changed()).await;
@@ -252,7 +254,7 @@ async fn what_was_learned_outlives_the_intent_it_was_learned_under() {
 
 #[tokio::test]
 async fn a_withdrawal_is_a_new_intent_under_the_same_claim() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     activate(&world.store, &mut claim).await;
@@ -282,7 +284,7 @@ async fn a_withdrawal_is_a_new_intent_under_the_same_claim() {
 
 #[tokio::test]
 async fn a_withdrawal_that_came_too_late_changes_no_generation() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     provision(&world.store, "one", changed()).await;
@@ -302,7 +304,7 @@ async fn a_withdrawal_that_came_too_late_changes_no_generation() {
 
 #[tokio::test]
 async fn an_intent_of_a_binding_that_rests_is_claimed_with_it() {
-    let world = world().await;
+    let world = test_store().await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     activate(&world.store, &mut claim).await;
     let change = provision(&world.store, "one", changed()).await;

@@ -5,4 +5,4 @@ mod intents;
 mod leases;
 mod readiness;
 mod reading;
-mod world;
+mod test_store;

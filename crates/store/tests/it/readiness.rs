@@ -6,7 +6,7 @@ use engine_roles_domain::Namespace;
 use engine_roles_embedded_postgres::test_database;
 use engine_roles_store::{Readiness, Store, StoreConfig, StoreError};
 
-use crate::world::{config, store_of, world};
+use crate::test_store::{config, store_of, test_store};
 
 #[tokio::test]
 async fn a_database_is_ready_once_it_is_migrated() {
@@ -32,7 +32,7 @@ async fn replicas_may_migrate_at_once() {
 
 #[tokio::test]
 async fn a_migration_that_is_missing_is_seen() {
-    let world = world().await;
+    let world = test_store().await;
     let undo = "DELETE FROM _sqlx_migrations
                 WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
     world.sql(undo).await.expect("deleted");
@@ -75,7 +75,7 @@ async fn a_database_that_is_down_is_unavailable_and_may_come_back() {
 
 #[tokio::test]
 async fn a_connection_that_was_cut_is_replaced() {
-    let world = world().await;
+    let world = test_store().await;
     world.provision("one").await;
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
@@ -106,7 +106,7 @@ async fn a_url_that_can_not_be_read_is_not_repeated() {
 
 #[tokio::test]
 async fn a_row_of_another_version_is_named() {
-    let world = world().await;
+    let world = test_store().await;
     let made = world.provision("one").await.binding;
     world
         .sql("UPDATE bindings SET spec = '{}'")

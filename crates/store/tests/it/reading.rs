@@ -3,7 +3,7 @@
 use engine_roles_domain::{BindingId, Mode, State};
 use engine_roles_store::{BindingFilter, Store};
 
-use crate::world::{activate, bury, provision, spec, tear_down, world};
+use crate::test_store::{activate, bury, provision, spec, tear_down, test_store};
 
 async fn names(store: &Store, filter: &BindingFilter, limit: i64) -> Vec<Vec<String>> {
     let (mut pages, mut after) = (Vec::new(), None);
@@ -21,7 +21,7 @@ async fn names(store: &Store, filter: &BindingFilter, limit: i64) -> Vec<Vec<Str
 
 #[tokio::test]
 async fn a_list_is_newest_first_page_by_page() {
-    let world = world().await;
+    let world = test_store().await;
     assert_eq!(
         names(&world.store, &BindingFilter::default(), 2).await,
         [[""; 0]]
@@ -43,7 +43,7 @@ async fn a_list_is_newest_first_page_by_page() {
 
 #[tokio::test]
 async fn a_list_shows_each_clusters_newest_life() {
-    let world = world().await;
+    let world = test_store().await;
     let mut claim = world.provision("one").await.claim.expect("a claim");
     activate(&world.store, &mut claim).await;
     let mut claim = tear_down(&world.store, "one").await.claim.expect("a claim");
@@ -65,7 +65,7 @@ async fn a_list_shows_each_clusters_newest_life() {
 
 #[tokio::test]
 async fn filters_narrow() {
-    let world = world().await;
+    let world = test_store().await;
     for cluster in ["a-1", "a-2", "b_1"] {
         world.provision(cluster).await;
     }
@@ -130,7 +130,7 @@ async fn filters_narrow() {
 
 #[tokio::test]
 async fn installations_in_one_database_do_not_see_each_other() {
-    let world = world().await;
+    let world = test_store().await;
     world.clock(0).await;
     let other = world.other("other");
     let ours = world.provision("one").await.binding;

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 pub(crate) const WINDOW: Duration = Duration::from_mins(1);
 
-pub(crate) struct World {
+pub(crate) struct TestStore {
     pub(crate) database: TestDatabase,
     pub(crate) store: Store,
 }
@@ -34,14 +34,14 @@ pub(crate) fn store_of(database: &TestDatabase, namespace: &str) -> Store {
     Store::new(&config(database.url()), namespace).expect("a store")
 }
 
-pub(crate) async fn world() -> World {
+pub(crate) async fn test_store() -> TestStore {
     let database = test_database().await;
     let store = store_of(&database, "test");
     store.migrate().await.expect("migrated");
-    World { database, store }
+    TestStore { database, store }
 }
 
-impl World {
+impl TestStore {
     /// Another replica, or another installation.
     pub(crate) fn other(&self, namespace: &str) -> Store {
         store_of(&self.database, namespace)
