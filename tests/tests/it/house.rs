@@ -1,5 +1,8 @@
 //! The crates keep to the table of the architecture: who may use what.
 
+mod circles;
+mod modules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};

@@ -1,0 +1,273 @@
+//! No file of a crate imports, over however many others, a file that imports it.
+//!
+//! What a module and its own descendants take from one another does not count. A name that is
+//! imported from a root or a re-export counts as taken from the file that defines it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+
+use super::metadata;
+use super::modules::{File, Modules};
+
+/// The files of a crate, and which of them each takes something from.
+struct ImportGraph {
+    files: Vec<File>,
+    /// By file, by the file that defines what it takes: the paths as they are written.
+    edges: BTreeMap<usize, BTreeMap<usize, BTreeSet<String>>>,
+}
+
+impl ImportGraph {
+    fn read(root: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Self {
+        let modules = Modules::read(root, read);
+        let mut edges = BTreeMap::<_, BTreeMap<_, BTreeSet<_>>>::new();
+        for import in modules.imports() {
+            let from = &modules.files[import.from].module_path;
+            let to = &modules.files[import.defined_in].module_path;
+            if !from.starts_with(to) && !to.starts_with(from) {
+                let paths = edges.entry(import.from).or_default();
+                let paths = paths.entry(import.defined_in).or_default();
+                paths.insert(import.path);
+            }
+        }
+        Self {
+            files: modules.files,
+            edges,
+        }
+    }
+
+    /// A shortest circle of each set of files that import one another, in words.
+    fn circles(&self) -> Vec<String> {
+        let mut told = BTreeSet::new();
+        let mut circles = Vec::new();
+        for file in 0..self.files.len() {
+            if told.contains(&file) {
+                continue;
+            }
+            if let Some(circle) = self.shortest_way(file, file) {
+                let together = (0..self.files.len()).filter(|other| {
+                    self.shortest_way(file, *other).is_some()
+                        && self.shortest_way(*other, file).is_some()
+                });
+                told.extend(together);
+                circles.push(self.in_words(&circle));
+            }
+        }
+        circles
+    }
+
+    /// The files on the shortest way over at least one edge, both ends included.
+    fn shortest_way(&self, from: usize, to: usize) -> Option<Vec<usize>> {
+        let mut came_from = BTreeMap::new();
+        let mut next = VecDeque::from([from]);
+        while let Some(file) = next.pop_front() {
+            for imported in self.edges.get(&file).into_iter().flat_map(BTreeMap::keys) {
+                if came_from.contains_key(imported) {
+                    continue;
+                }
+                came_from.insert(*imported, file);
+                next.push_back(*imported);
+            }
+            if came_from.contains_key(&to) {
+                break;
+            }
+        }
+        let mut way = vec![to];
+        let mut at = *came_from.get(&to)?;
+        while at != from {
+            way.push(at);
+            at = came_from[&at];
+        }
+        way.push(from);
+        way.reverse();
+        Some(way)
+    }
+
+    fn in_words(&self, circle: &[usize]) -> String {
+        let mut words = self.files[circle[0]].path.display().to_string();
+        for pair in circle.windows(2) {
+            let paths = self.edges[&pair[0]][&pair[1]].iter();
+            let paths = paths.map(String::as_str).collect::<Vec<_>>().join(", ");
+            let file = self.files[pair[1]].path.display();
+            words = format!("{words} → {file} ({paths})");
+        }
+        words
+    }
+}
+
+/// The roots of all that a crate builds.
+fn roots() -> Vec<PathBuf> {
+    let metadata = metadata();
+    let targets = metadata
+        .packages
+        .iter()
+        .flat_map(|package| &package.targets);
+    targets
+        .map(|target| target.src_path.clone().into_std_path_buf())
+        .collect()
+}
+
+#[test]
+fn no_file_of_a_crate_imports_a_file_that_imports_it() {
+    let mut circles = Vec::new();
+    for root in roots() {
+        let graph = ImportGraph::read(&root, &|path| std::fs::read_to_string(path).ok());
+        for circle in graph.circles() {
+            circles.push(format!("{}: {circle}", root.display()));
+        }
+    }
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
+}
+
+/// The circles of a crate that is only these files.
+fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+    let read = |path: &Path| {
+        let found = files.iter().find(|(name, _)| Path::new(name) == path);
+        found.map(|(_, text)| (*text).to_owned())
+    };
+    ImportGraph::read(Path::new("lib.rs"), &read).circles()
+}
+
+#[test]
+fn files_that_use_each_other_are_a_circle() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b;"),
+        ("a.rs", "use crate::b::{self, B as Other}; pub struct A;"),
+        ("b.rs", "use super::a::A; pub struct B;"),
+    ]);
+    assert_eq!(found, ["a.rs → b.rs (crate::b::B) → a.rs (super::a::A)"]);
+}
+
+#[test]
+fn a_circle_may_go_over_more_than_two_files() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b; mod c; mod apart;"),
+        ("a.rs", "use crate::b::B; pub struct A;"),
+        ("b.rs", "use crate::c::C; pub struct B;"),
+        ("c.rs", "use crate::a::A; pub struct C;"),
+        ("apart.rs", "use crate::a::A;"),
+    ]);
+    let circle = "a.rs → b.rs (crate::b::B) → c.rs (crate::c::C) → a.rs (crate::a::A)";
+    assert_eq!(found, [circle]);
+}
+
+#[test]
+fn a_path_that_is_written_inline_is_an_import() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b;"),
+        ("a.rs", "pub struct A(crate::b::B);"),
+        (
+            "b.rs",
+            "use crate::a; pub struct B; fn f() { println!(\"{}\", a::A::new().text()) }",
+        ),
+    ]);
+    assert_eq!(found, ["a.rs → b.rs (crate::b::B) → a.rs (a::A::new)"]);
+}
+
+#[test]
+fn an_attribute_that_names_a_function_is_an_import() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b;"),
+        (
+            "a.rs",
+            "struct A { #[serde(with = \"crate::b::date\")] a: u8 } pub const C: u8 = 1;",
+        ),
+        ("b.rs", "use crate::a::C; pub fn date() {}"),
+    ]);
+    assert_eq!(found, ["a.rs → b.rs (crate::b::date) → a.rs (crate::a::C)"]);
+}
+
+#[test]
+fn a_name_of_the_root_counts_as_taken_from_the_file_that_defines_it() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b; pub use a::A; pub use b::inner::B;"),
+        ("a.rs", "use crate::B; pub struct A;"),
+        ("b.rs", "pub mod inner;"),
+        ("b/inner.rs", "use crate::A; pub struct B;"),
+    ]);
+    let circle = "a.rs → b/inner.rs (crate::B) → a.rs (crate::A)";
+    assert_eq!(found, [circle]);
+}
+
+#[test]
+fn a_function_with_the_name_of_its_module_is_found_in_its_file() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b; pub use a::a;"),
+        ("a.rs", "use crate::b::B; pub fn a() {}"),
+        ("b.rs", "pub struct B; fn f() { crate::a() }"),
+    ]);
+    assert_eq!(found, ["a.rs → b.rs (crate::b::B) → a.rs (crate::a)"]);
+}
+
+#[test]
+fn a_name_that_comes_through_a_glob_is_an_import() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b; mod all;"),
+        ("all.rs", "pub use crate::a::A; pub use crate::b::*;"),
+        ("a.rs", "use crate::all::*; pub struct A(B);"),
+        ("b.rs", "use crate::all::A; pub struct B;"),
+    ]);
+    assert_eq!(found, ["a.rs → b.rs (B) → a.rs (crate::all::A)"]);
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b;"),
+        ("a.rs", "use crate::b::*; pub struct A;"),
+        ("b.rs", "use crate::a::A; pub trait B {}"),
+    ]);
+    assert_eq!(found, ["a.rs → b.rs (crate::b) → a.rs (crate::a::A)"]);
+}
+
+#[test]
+fn a_macro_that_another_file_calls_is_an_import() {
+    let found = circles_of(&[
+        ("lib.rs", "#[macro_use] mod a; mod b;"),
+        (
+            "a.rs",
+            "macro_rules! m { () => { $crate::b::B } } pub(crate) use m;",
+        ),
+        ("b.rs", "pub struct B; fn f() { crate::a::m!(); }"),
+    ]);
+    assert_eq!(found, ["a.rs → b.rs (crate::b::B) → a.rs (crate::a::m)"]);
+    let found = circles_of(&[
+        ("lib.rs", "#[macro_use] mod a; mod b;"),
+        ("a.rs", "macro_rules! m { () => { crate::b::B } }"),
+        ("b.rs", "pub struct B; fn f() { let m = 1; m!(); }"),
+    ]);
+    assert_eq!(found, ["a.rs → b.rs (crate::b::B) → a.rs (m!)"]);
+}
+
+#[test]
+fn what_a_module_and_its_descendants_take_from_each_other_is_none() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; pub struct Root; use a::child::Child;"),
+        ("a/mod.rs", "pub mod child; use child::Child; pub struct A;"),
+        (
+            "a/child.rs",
+            "use super::A; use crate::Root; pub struct Child;",
+        ),
+    ]);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn children_of_one_module_that_use_each_other_are_a_circle() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a;"),
+        ("a.rs", "mod b; mod c; pub use b::B; use c::C;"),
+        ("a/b.rs", "use super::C; pub struct B;"),
+        ("a/c.rs", "use super::*; pub struct C(B);"),
+    ]);
+    assert_eq!(found, ["a/b.rs → a/c.rs (super::C) → a/b.rs (B)"]);
+}
+
+#[test]
+fn what_only_tests_import_is_none() {
+    let found = circles_of(&[
+        ("lib.rs", "mod a; mod b;"),
+        (
+            "a.rs",
+            "pub struct A; #[cfg(test)] mod tests { use crate::b::B; } \
+             #[cfg(test)] fn f() { crate::b::g() } #[cfg(test)] mod missing;",
+        ),
+        ("b.rs", "use crate::a::A; pub struct B; pub fn g() {}"),
+    ]);
+    assert!(found.is_empty(), "{found:?}");
+}
