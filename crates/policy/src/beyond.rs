@@ -5,13 +5,15 @@ use serde::Serialize;
 
 use crate::comparison::holds;
 use crate::context::Context;
-use crate::document::{Document, Kind, Version};
+use crate::document::Document;
 use crate::evaluate::{Source, StatementRef, matches_action};
 use crate::grants::{Excess, Grant, action, excesses, texts};
+use crate::kind::Kind;
 use crate::pattern::Pattern;
 use crate::statement::{Effect, Scope, Statement};
 use crate::truth::Truth;
 use crate::variable::{Resolved, Template};
+use crate::version::Version;
 
 /// How surely something is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -11,21 +11,20 @@ use serde_json::{Map, Value, json};
 
 use crate::arn;
 use crate::condition::{Condition, Family, Operator, Test};
-use crate::document::{Document, Version};
 use crate::pattern::Pattern;
 use crate::statement::{Effect, Principal, Scope, Statement};
 use crate::value::{lowercase, parse_bool};
 use crate::variable::Template;
+use crate::version::Version;
 
 /// A document with more atoms than this keeps its statements apart: comparing each atom with each
 /// other would take long, and no document of this size is written by hand.
 const MOST_ATOMS: usize = 512;
 
-pub(crate) fn document(document: &Document) -> Value {
-    let mut groups: Vec<Group> = document
-        .statements()
+pub(crate) fn document(version: Version, statements: &[Statement]) -> Value {
+    let mut groups: Vec<Group> = statements
         .iter()
-        .map(|statement| Group::new(document.version(), statement))
+        .map(|statement| Group::new(version, statement))
         .collect();
     groups.sort();
     groups.dedup();

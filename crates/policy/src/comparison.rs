@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use crate::arn;
 use crate::condition::{Condition, Family, Relation, SetOperator, Test};
 use crate::context::{Context, Lookup};
-use crate::document::Version;
 use crate::moment::Moment;
 use crate::statement::Effect;
 use crate::truth::Truth;
 use crate::value::{Decimal, Network, lowercase, parse_base64, parse_bool};
 use crate::variable::{Resolved, Template};
+use crate::version::Version;
 
 /// What one value of the request is to one value of the policy.
 enum Match {

@@ -3,54 +3,13 @@
 use crate::canonical;
 use crate::error::PolicyError;
 use crate::json::Node;
+use crate::kind::Kind;
 use crate::parse;
 use crate::size;
 use crate::statement::{Principal, Statement};
 use crate::validate;
+use crate::version::Version;
 use crate::write;
-
-/// What a document is attached to, which decides what may stand in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A permissions policy of a role or user: no Principal, always a Resource.
-    Identity,
-    /// A role's trust policy: always a Principal, never a Resource.
-    Trust,
-    /// A permissions boundary: written like an identity policy, but it grants nothing.
-    Boundary,
-}
-
-impl Kind {
-    /// The word for it: `identity`, `trust` or `boundary`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Identity => "identity",
-            Kind::Trust => "trust",
-            Kind::Boundary => "boundary",
-        }
-    }
-}
-
-/// The version of the policy language (not of the policy).
-///
-/// "IAM JSON policy elements: Version", IAM User Guide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    /// `2008-10-17`, also meant where none is written: without policy variables.
-    V2008,
-    /// `2012-10-17`.
-    V2012,
-}
-
-impl Version {
-    /// The date in the document.
-    pub fn name(self) -> &'static str {
-        match self {
-            Version::V2008 => "2008-10-17",
-            Version::V2012 => "2012-10-17",
-        }
-    }
-}
 
 /// A policy document that IAM would take.
 ///
@@ -72,7 +31,7 @@ impl Document {
     /// # Errors
     /// What IAM refuses is refused, with its place and the rule. Any text is safe to give.
     pub fn parse(kind: Kind, text: &str) -> Result<Document, PolicyError> {
-        parse::document(kind, &Node::parse(text)?)
+        Document::from_node(kind, &Node::parse(text)?)
     }
 
     /// Reads a document from JSON that is parsed already, so that names which occur twice are
@@ -81,7 +40,16 @@ impl Document {
     /// # Errors
     /// As [`Document::parse`].
     pub fn from_value(kind: Kind, value: &serde_json::Value) -> Result<Document, PolicyError> {
-        parse::document(kind, &Node::from_value(value)?)
+        Document::from_node(kind, &Node::from_value(value)?)
+    }
+
+    fn from_node(kind: Kind, node: &Node) -> Result<Document, PolicyError> {
+        let parse::Elements {
+            version,
+            id,
+            statements,
+        } = parse::elements(kind, node)?;
+        Document::assemble(kind, version, id, statements)
     }
 
     /// Makes a document of version 2012-10-17 from statements.
@@ -92,7 +60,7 @@ impl Document {
         Document::assemble(kind, Some(Version::V2012), None, statements)
     }
 
-    pub(crate) fn assemble(
+    fn assemble(
         kind: Kind,
         written_version: Option<Version>,
         id: Option<String>,
@@ -143,12 +111,12 @@ impl Document {
     /// account principals in one spelling. The canonical form is itself a document, of the same
     /// meaning; its own canonical form is itself. See [`Document::equivalent`] for its limits.
     pub fn to_value(&self) -> serde_json::Value {
-        canonical::document(self)
+        canonical::document(self.version(), &self.statements)
     }
 
     /// The text to send to IAM: compact, with the order of statements and the Sids kept.
     pub fn to_json(&self) -> String {
-        write::document(self)
+        write::document(self.written_version, self.id(), &self.statements)
     }
 
     /// The text of [`Document::to_json`] on more lines, for people.

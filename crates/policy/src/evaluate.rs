@@ -11,11 +11,13 @@ use serde::Serialize;
 use crate::arn;
 use crate::comparison;
 use crate::context::Context;
-use crate::document::{Document, Kind, Version};
+use crate::document::Document;
+use crate::kind::Kind;
 use crate::pattern;
 use crate::statement::{Effect, Principal, Scope, Statement};
 use crate::truth::Truth;
 use crate::variable::{Resolved, Template};
+use crate::version::Version;
 
 /// A request, as the policies see it.
 #[derive(Clone, Debug, PartialEq, Eq)]

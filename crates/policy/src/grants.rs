@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::document::{Document, Version};
+use crate::document::Document;
 use crate::pattern::Pattern;
 use crate::statement::{Effect, Scope, Statement};
 use crate::variable::Template;
+use crate::version::Version;
 
 /// A permission that may be given away: these actions on these resources, as patterns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

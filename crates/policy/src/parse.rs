@@ -1,14 +1,23 @@
 //! From JSON to statements: which elements there are, and of which type.
 
 use crate::condition::{Condition, Operator};
-use crate::document::{Document, Kind, Version};
 use crate::error::{PolicyError, Rule};
 use crate::json::Node;
+use crate::kind::Kind;
 use crate::statement::{Effect, Principal, Scope, Statement};
+use crate::version::Version;
 
 type Members = [(String, Node)];
 
-pub(crate) fn document(kind: Kind, node: &Node) -> Result<Document, PolicyError> {
+/// The elements of a document, each of the right type.
+pub(crate) struct Elements {
+    /// As written.
+    pub(crate) version: Option<Version>,
+    pub(crate) id: Option<String>,
+    pub(crate) statements: Vec<Statement>,
+}
+
+pub(crate) fn elements(kind: Kind, node: &Node) -> Result<Elements, PolicyError> {
     let members = object("", node)?;
     known("", members, &["Version", "Id", "Statement"])?;
 
@@ -36,7 +45,11 @@ pub(crate) fn document(kind: Kind, node: &Node) -> Result<Document, PolicyError>
             .collect::<Result<_, _>>()?,
         Some(node) => vec![statement("Statement[0]", node)?],
     };
-    Document::assemble(kind, version, id, statements)
+    Ok(Elements {
+        version,
+        id,
+        statements,
+    })
 }
 
 fn version(name: &str) -> Result<Version, PolicyError> {

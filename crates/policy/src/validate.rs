@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use crate::arn;
 use crate::condition::{Condition, Family};
-use crate::document::{Kind, Version};
 use crate::error::{PolicyError, Rule};
+use crate::kind::Kind;
 use crate::moment::Moment;
 use crate::statement::{Principal, Scope, Statement};
 use crate::value::{Decimal, Network, parse_base64, parse_bool};
 use crate::variable::Template;
+use crate::version::Version;
 
 pub(crate) fn statements(
     kind: Kind,

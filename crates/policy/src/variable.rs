@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::context::{Context, Lookup};
-use crate::document::Version;
 use crate::pattern::Pattern;
+use crate::version::Version;
 
 /// A text of a policy, taken apart at its variables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,19 +3,23 @@
 use std::fmt::Write as _;
 
 use crate::condition::Condition;
-use crate::document::Document;
 use crate::json;
 use crate::statement::{Principal, Scope, Statement};
+use crate::version::Version;
 
-pub(crate) fn document(document: &Document) -> String {
+pub(crate) fn document(
+    version: Option<Version>,
+    id: Option<&str>,
+    statements: &[Statement],
+) -> String {
     let mut members = Vec::new();
-    if let Some(version) = document.written_version() {
+    if let Some(version) = version {
         members.push(("Version", string(version.name())));
     }
-    if let Some(id) = document.id() {
+    if let Some(id) = id {
         members.push(("Id", string(id)));
     }
-    let statements: Vec<String> = document.statements().iter().map(statement).collect();
+    let statements: Vec<String> = statements.iter().map(statement).collect();
     members.push(("Statement", format!("[{}]", statements.join(","))));
     object(members)
 }

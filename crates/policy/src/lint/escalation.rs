@@ -2,9 +2,10 @@
 
 use super::{Findings, Severity, widest};
 use crate::condition::{Condition, Test};
-use crate::document::{Document, Version};
+use crate::document::Document;
 use crate::pattern;
 use crate::statement::{Effect, Scope, Statement};
+use crate::version::Version;
 
 /// A way to escalate: what has to be allowed for it, and on which type of resource it has to be
 /// allowed widely.

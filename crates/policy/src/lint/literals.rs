@@ -3,8 +3,8 @@
 use super::{Findings, Severity};
 use crate::arn;
 use crate::condition::Family;
-use crate::document::Version;
 use crate::statement::{Effect, Scope, Statement};
+use crate::version::Version;
 
 pub(super) fn check(version: Version, statement: &Statement, place: &str, findings: &mut Findings) {
     let allowed = statement.effect == Effect::Allow;

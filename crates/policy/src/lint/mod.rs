@@ -14,11 +14,13 @@ mod width;
 
 use serde::Serialize;
 
-use crate::document::{Document, Kind, Version};
+use crate::document::Document;
 use crate::error::PolicyError;
+use crate::kind::Kind;
 use crate::pattern::Pattern;
 use crate::statement::{Effect, Scope, Statement};
 use crate::variable::Template;
+use crate::version::Version;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -5,9 +5,9 @@
 
 use super::{Findings, Severity, allowed_resources};
 use crate::arn;
-use crate::document::Version;
 use crate::pattern::{Pattern, Token};
 use crate::statement::Statement;
+use crate::version::Version;
 
 /// The hyphen and the six characters.
 const SUFFIX: usize = 7;

@@ -1,9 +1,9 @@
 //! Grants that are wide by their form.
 
 use super::{Findings, Severity, some_of, widest};
-use crate::document::Version;
 use crate::pattern::Pattern;
 use crate::statement::{Effect, Scope, Statement};
+use crate::version::Version;
 
 pub(super) fn check(version: Version, statement: &Statement, place: &str, findings: &mut Findings) {
     if statement.effect == Effect::Deny {

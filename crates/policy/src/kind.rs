@@ -1,0 +1,23 @@
+//! The kinds of policy documents.
+
+/// What a document is attached to, which decides what may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A permissions policy of a role or user: no Principal, always a Resource.
+    Identity,
+    /// A role's trust policy: always a Principal, never a Resource.
+    Trust,
+    /// A permissions boundary: written like an identity policy, but it grants nothing.
+    Boundary,
+}
+
+impl Kind {
+    /// The word for it: `identity`, `trust` or `boundary`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Identity => "identity",
+            Kind::Trust => "trust",
+            Kind::Boundary => "boundary",
+        }
+    }
+}
