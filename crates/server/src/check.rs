@@ -1,19 +1,39 @@
 //! The command `check`: what this service's identity may do, and what is missing.
 
+use clap::{Args, ValueEnum};
 use engine_roles_domain::{Feature, Status};
 use engine_roles_provisioner::Capabilities;
 use serde_json::json;
 
-use crate::cli::{CheckArgs, Format};
-use crate::config::Config;
+use crate::config::{Config, ServeArgs};
 use crate::print;
 use crate::serve::assemble;
+
+/// What `check` needs.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    #[command(flatten)]
+    serve: Box<ServeArgs>,
+}
+
+/// How something is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a reader.
+    Text,
+    /// For a program.
+    Json,
+}
 
 /// Looks without changing anything, and prints what it finds.
 ///
 /// # Errors
 /// When STS does not answer, or neither way to give an engine its role works.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
+    args.serve.start_logging();
     let config = Config::for_command(&args.serve)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

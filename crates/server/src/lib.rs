@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod config;
+mod migrate;
 mod openapi;
 mod orphans;
 mod policy;

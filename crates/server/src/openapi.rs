@@ -1,7 +1,9 @@
 //! The command `openapi`.
 
+use crate::print;
+
 /// Prints the OpenAPI document.
-pub(crate) fn print() -> anyhow::Result<()> {
+pub(crate) fn run() -> anyhow::Result<()> {
     let document = serde_json::to_string_pretty(&engine_roles_api::document())?;
-    Ok(crate::print::line(document)?)
+    Ok(print::line(document)?)
 }

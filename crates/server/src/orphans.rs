@@ -1,14 +1,41 @@
 //! The command `orphans`.
 
+use clap::{Args, Subcommand};
 use engine_roles_domain::{Actor, Binding};
 
-use crate::cli::{OrphansAction, OrphansArgs};
-use crate::config::Config;
+use crate::config::{Config, ServeArgs};
 use crate::print;
 use crate::serve::assemble;
 
+/// What `orphans` needs.
+#[derive(Debug, Args)]
+pub struct OrphansArgs {
+    #[command(subcommand)]
+    action: OrphansAction,
+    #[command(flatten)]
+    serve: Box<ServeArgs>,
+}
+
+/// What is done about orphans.
+#[derive(Debug, Subcommand)]
+enum OrphansAction {
+    /// Print what the last sweep found
+    List,
+    /// Write one down as its cluster's live role, and bring it to what its policy shows
+    Adopt {
+        /// Its name
+        name: String,
+    },
+    /// Remove one
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
 /// Does what an operator says about what no record knows.
 pub(crate) fn run(args: &OrphansArgs) -> anyhow::Result<()> {
+    args.serve.start_logging();
     let config = Config::for_command(&args.serve)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! Start and stop.
+//! The command `serve`: start and stop.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use engine_roles_provisioner::{Provisioner, Settings};
 use engine_roles_store::{Store, StoreError};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
-use crate::Config;
+use crate::config::{Config, ServeArgs};
 
 /// How many bindings one replica works on at once on its own account.
 const RECONCILE_BATCH: i64 = 32;
@@ -128,6 +129,37 @@ impl Server {
         info!("stopped");
         outcome
     }
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    args.start_logging();
+    let config = Config::new(args)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let server = Server::bind(config).await?;
+            let stop = CancellationToken::new();
+            tokio::spawn(stop_on_signal(stop.clone()));
+            server.run(stop).await?;
+            Ok(())
+        })
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        error!("signals can't be heard; the service will only stop when it is killed");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => info!("SIGINT: stopping"),
+    }
+    stop.cancel();
 }
 
 /// The application with its store, as the configuration says. Neither the database nor AWS is
