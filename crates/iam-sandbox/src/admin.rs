@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::call_log::Call;
 use crate::config::{Quotas, account_id};
 use crate::faults::{Fault, Faults};
-use crate::server::Shared;
+use crate::shared::Shared;
 use crate::throttle::Throttle;
 
 /// What tests steer and look at the sandbox with.
@@ -39,7 +39,7 @@ fn refusal(reason: impl std::fmt::Display) -> Response {
 }
 
 async fn state(State(shared): Sandbox) -> Json<Value> {
-    Json(shared.world().account().state())
+    Json(shared.aws().account().state())
 }
 
 #[derive(Deserialize)]
@@ -59,16 +59,16 @@ async fn clear_calls(State(shared): Sandbox) -> StatusCode {
 
 /// The faults that are set, with what is left of them.
 async fn faults(State(shared): Sandbox) -> Json<Vec<Fault>> {
-    Json(shared.world().faults.set().to_vec())
+    Json(shared.aws().faults.set().to_vec())
 }
 
 async fn set_faults(State(shared): Sandbox, Json(faults): Json<Vec<Fault>>) -> StatusCode {
-    shared.world().faults = Faults::new(faults);
+    shared.aws().faults = Faults::new(faults);
     StatusCode::NO_CONTENT
 }
 
 async fn clear_faults(State(shared): Sandbox) -> StatusCode {
-    shared.world().faults = Faults::default();
+    shared.aws().faults = Faults::default();
     StatusCode::NO_CONTENT
 }
 
@@ -123,30 +123,30 @@ async fn behave(State(shared): Sandbox, Json(behaviour): Json<Behaviour>) -> Res
         Ok(quotas) => quotas,
         Err(reason) => return refusal(reason),
     };
-    let mut world = shared.world();
+    let mut aws = shared.aws();
     if let Some(ms) = behaviour.latency_ms {
-        world.latency = Duration::from_millis(ms);
+        aws.latency = Duration::from_millis(ms);
     }
     if let Some(ms) = behaviour.stale_reads_ms {
-        world.stale_reads = Duration::from_millis(ms);
+        aws.stale_reads = Duration::from_millis(ms);
     }
     if let Some(stale) = behaviour.stale_writes {
-        world.stale_writes = stale;
+        aws.stale_writes = stale;
     }
     if let Some(rate) = behaviour.rate {
         let now = shared.clock.now();
         let throttle = || Throttle::new(rate, behaviour.burst, now);
-        world.throttle = (rate > 0.0).then(throttle);
+        aws.throttle = (rate > 0.0).then(throttle);
     }
     if let Some(quotas) = quotas {
-        world.quotas = quotas;
+        aws.quotas = quotas;
     }
     StatusCode::NO_CONTENT.into_response()
 }
 
 async fn set_identity_policy(State(shared): Sandbox, Json(policy): Json<Value>) -> Response {
     let policy = Some(&policy).filter(|policy| !policy.is_null());
-    match shared.world().set_identity_policy(policy) {
+    match shared.aws().set_identity_policy(policy) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => refusal(error),
     }
@@ -161,7 +161,7 @@ struct AccountRequest {
 async fn enter_account(State(shared): Sandbox, Json(request): Json<AccountRequest>) -> Response {
     match account_id(&request.account_id) {
         Ok(id) => {
-            shared.world().enter_account(&id);
+            shared.aws().enter_account(&id);
             StatusCode::NO_CONTENT.into_response()
         }
         Err(reason) => refusal(reason),
@@ -170,7 +170,7 @@ async fn enter_account(State(shared): Sandbox, Json(request): Json<AccountReques
 
 /// Empties the sandbox: accounts, faults, calls.
 async fn reset(State(shared): Sandbox) -> StatusCode {
-    shared.world().reset();
+    shared.aws().reset();
     shared.calls.clear();
     StatusCode::NO_CONTENT
 }

@@ -3,49 +3,11 @@ use std::collections::BTreeMap;
 use engine_roles_policy as policy;
 use engine_roles_policy::{Decision, Document, Request};
 
-use crate::account::Account;
+use crate::caller::Caller;
 use crate::context::Context;
 use crate::errors::ApiError;
 use crate::names::Name;
 use crate::tags::Tags;
-
-/// Who calls.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    pub(crate) account: String,
-    /// The ARN of the session.
-    pub(crate) arn: String,
-    /// The ARN of the session's role.
-    pub(crate) role_arn: String,
-    pub(crate) user_id: String,
-}
-
-/// The name of the service's own role, which the account need not hold.
-const SERVICE_ROLE: &str = "engine-roles-service";
-
-impl Caller {
-    /// The service, which the sandbox is there for.
-    pub(crate) fn service(account: &Account) -> Self {
-        let Account { id, partition, .. } = account;
-        Self {
-            account: id.clone(),
-            arn: format!("arn:{partition}:sts::{id}:assumed-role/{SERVICE_ROLE}/session"),
-            role_arn: account.arn("role", "/", SERVICE_ROLE),
-            user_id: "AROASANDBOXSERVICEAAA:session".to_owned(),
-        }
-    }
-
-    /// The condition keys that each of its requests has.
-    pub(crate) fn context(&self) -> policy::Context {
-        policy::Context::new()
-            .with("aws:PrincipalAccount", &self.account)
-            .with("aws:PrincipalArn", &self.role_arn)
-            .with("aws:PrincipalType", "AssumedRole")
-            .with("aws:userid", &self.user_id)
-            .with("aws:RequestedRegion", "us-east-1")
-            .with("aws:SecureTransport", "true")
-    }
-}
 
 /// One thing that a caller must be allowed to do.
 #[derive(Clone, Debug)]
@@ -153,11 +115,9 @@ impl Access {
         })
     }
 
-    /// Lets it pass, or words the refusal as AWS does.
-    ///
     /// # Errors
     /// `AccessDenied`.
-    pub(crate) fn check(&self, policy: &Document, caller: &Caller) -> Result<(), ApiError> {
+    fn check(&self, policy: &Document, caller: &Caller) -> Result<(), ApiError> {
         let keys = self.keys.iter();
         let context = keys.fold(caller.context(), |context, (key, values)| {
             context.with_values(key, values)
@@ -172,6 +132,18 @@ impl Access {
             _ => Err(not_allowed(caller, self.action, &self.resource)),
         }
     }
+}
+
+/// Checks what a call needs by the identity's policy.
+///
+/// # Errors
+/// `AccessDenied` at the first access that the policy does not allow.
+pub(crate) fn authorize(cx: &Context<'_>, accesses: Vec<Access>) -> Result<(), ApiError> {
+    let Some(policy) = cx.identity_policy else {
+        return Ok(());
+    };
+    let mut accesses = accesses.into_iter();
+    accesses.try_for_each(|access| access.check(policy, &cx.caller))
 }
 
 /// A refusal as AWS words it.

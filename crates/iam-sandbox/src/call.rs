@@ -10,8 +10,9 @@ use crate::call_log::End;
 use crate::connection::Breaker;
 use crate::errors::ApiError;
 use crate::faults::{Effect, When};
-use crate::operations::{self, Service};
-use crate::server::Shared;
+use crate::operations;
+use crate::service::Service;
+use crate::shared::Shared;
 use crate::wire::Params;
 use crate::xml::{self, Xml};
 
@@ -81,7 +82,7 @@ impl Call {
             }
             None => Service::Iam,
         };
-        let request_id = shared.world().request_id();
+        let request_id = shared.aws().request_id();
         Self {
             shared,
             action,
@@ -129,10 +130,10 @@ impl Call {
     /// What comes of it, with the fault that hits it; `None` is a broken connection.
     async fn outcome(&self) -> Option<Result<Option<Xml>, ApiError>> {
         let (fault, latency) = {
-            let mut world = self.shared.world();
+            let mut aws = self.shared.aws();
             let now = self.shared.clock.now();
-            match world.admit(&self.action, self.service, &self.params, now) {
-                Ok(fault) => (fault, world.latency),
+            match aws.admit(&self.action, self.service, &self.params, now) {
+                Ok(fault) => (fault, aws.latency),
                 Err(throttled) => return Some(Err(throttled)),
             }
         };
@@ -160,8 +161,8 @@ impl Call {
                 match effect {
                     Effect::Error(code) => {
                         let (action, key) = (&self.action, self.access_key.as_deref());
-                        let world = self.shared.world();
-                        Some(Err(world.injected(&code, action, self.service, key)))
+                        let aws = self.shared.aws();
+                        Some(Err(aws.injected(&code, action, self.service, key)))
                     }
                     Effect::Reset | Effect::HangMs(_) => None,
                 }
@@ -194,8 +195,6 @@ impl Call {
         };
         let access_key = self.access_key.as_deref();
         let (params, clock) = (&self.params, &self.shared.clock);
-        self.shared
-            .world()
-            .perform(action, params, access_key, clock)
+        self.shared.aws().perform(action, params, access_key, clock)
     }
 }

@@ -7,14 +7,13 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use crate::account::Account;
-use crate::authorization::{Access, Caller};
+use crate::caller::{Caller, Sessions};
 use crate::config::Quotas;
 use crate::errors::ApiError;
 use crate::instance_profile::InstanceProfile;
 use crate::managed_policy::ManagedPolicy;
 use crate::names::Name;
 use crate::role::Role;
-use crate::world::Sessions;
 
 /// What one call works on, and the moment it does.
 pub(crate) struct Context<'a> {
@@ -35,16 +34,6 @@ pub(crate) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// # Errors
-    /// `AccessDenied` at the first access that the identity's policy does not allow.
-    pub(crate) fn authorize(&self, accesses: Vec<Access>) -> Result<(), ApiError> {
-        let Some(policy) = self.identity_policy else {
-            return Ok(());
-        };
-        let mut accesses = accesses.into_iter();
-        accesses.try_for_each(|access| access.check(policy, &self.caller))
-    }
-
     /// A role as this call sees it.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,25 +12,13 @@ use tracing::info;
 
 use crate::admin;
 use crate::call;
-use crate::call_log::{Call, CallLog};
+use crate::call_log::Call;
 use crate::clock::Clock;
 use crate::config::SandboxConfig;
 use crate::connection::{BreakableListener, Breaker};
 use crate::faults::{Fault, Faults};
-use crate::world::World;
-
-/// What all requests share.
-pub(crate) struct Shared {
-    world: Mutex<World>,
-    pub(crate) clock: Clock,
-    pub(crate) calls: CallLog,
-}
-
-impl Shared {
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().expect("no holder of the world panics")
-    }
-}
+use crate::shared::Shared;
+use crate::simulated_aws::SimulatedAws;
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
@@ -70,12 +58,8 @@ impl Sandbox {
         let tcp = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
         let clock = Clock::start();
-        let world = World::new(&config, &clock).map_err(SandboxError::IdentityPolicy)?;
-        let shared = Arc::new(Shared {
-            world: Mutex::new(world),
-            clock,
-            calls: CallLog::start(),
-        });
+        let aws = SimulatedAws::new(&config, &clock).map_err(SandboxError::IdentityPolicy)?;
+        let shared = Arc::new(Shared::new(aws, clock));
         let stop = CancellationToken::new();
         let listener = BreakableListener {
             tcp,
@@ -113,7 +97,7 @@ impl Sandbox {
 
     /// What `GET /_sandbox/state` answers.
     pub fn state(&self) -> Value {
-        self.shared.world().account().state()
+        self.shared.aws().account().state()
     }
 
     /// What `GET /_sandbox/calls?since=N` answers.
@@ -133,7 +117,7 @@ impl Sandbox {
 
     /// Sets faults in place of those that were set, as `POST /_sandbox/faults` does.
     pub fn set_faults(&self, faults: Vec<Fault>) {
-        self.shared.world().faults = Faults::new(faults);
+        self.shared.aws().faults = Faults::new(faults);
     }
 
     /// Stops it; connections that are open break off.

@@ -10,9 +10,10 @@ mod simulation;
 mod sts;
 mod tagging;
 
-use crate::authorization::Access;
+use crate::authorization::{Access, authorize};
 use crate::context::Context;
 use crate::errors::ApiError;
+use crate::service::Service;
 use crate::wire::Params;
 use crate::xml::Xml;
 
@@ -27,37 +28,6 @@ trait Operation: Sized {
 
     /// Does it; the elements of the result, or `None` where the answer has none.
     fn run(self, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError>;
-}
-
-/// Which service an action is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Service {
-    Iam,
-    Sts,
-}
-
-impl Service {
-    pub(crate) fn version(self) -> &'static str {
-        match self {
-            Service::Iam => "2010-05-08",
-            Service::Sts => "2011-06-15",
-        }
-    }
-
-    /// What its actions begin with in policies.
-    pub(crate) fn prefix(self) -> &'static str {
-        match self {
-            Service::Iam => "iam",
-            Service::Sts => "sts",
-        }
-    }
-
-    pub(crate) fn namespace(self) -> &'static str {
-        match self {
-            Service::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
-            Service::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
-        }
-    }
 }
 
 /// How an action is answered.
@@ -76,7 +46,7 @@ type Handle = fn(&Params, &mut Context<'_>) -> Result<Option<Xml>, ApiError>;
 /// Validation, then authorization, then existence and all else: IAM's order.
 fn handle<O: Operation>(params: &Params, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError> {
     let operation = O::parse(params, cx)?;
-    cx.authorize(operation.accesses(cx))?;
+    authorize(cx, operation.accesses(cx))?;
     operation.run(cx)
 }
 

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use engine_roles_policy::Document;
 
 use super::Operation;
-use crate::authorization::{Access, Caller};
+use crate::authorization::Access;
+use crate::caller::Caller;
 use crate::context::Context;
 use crate::documents;
 use crate::errors::ApiError;

@@ -2,7 +2,8 @@ use chrono::TimeDelta;
 use engine_roles_policy::{Document, Kind, Principal, Request, evaluate_trust};
 
 use super::Operation;
-use crate::authorization::{Access, Caller};
+use crate::authorization::Access;
+use crate::caller::Caller;
 use crate::context::Context;
 use crate::errors::ApiError;
 use crate::names::{self, Name};

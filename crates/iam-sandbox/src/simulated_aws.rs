@@ -7,26 +7,21 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use crate::account::Account;
-use crate::authorization::{Caller, not_allowed};
+use crate::authorization::not_allowed;
+use crate::caller::{ADMINISTRATOR_ACCESS_KEY, Caller, Sessions};
 use crate::clock::Clock;
 use crate::config::{Quotas, SandboxConfig};
 use crate::context::Context;
 use crate::errors::ApiError;
 use crate::faults::{Effect, Faults, When};
-use crate::operations::{Action, Service};
+use crate::operations::Action;
+use crate::service::Service;
 use crate::throttle::Throttle;
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// The access key of the account's administrator, whom the identity's policy does not bind: for
-/// what others do beside a service under test.
-pub const ADMINISTRATOR_ACCESS_KEY: &str = "AKIASANDBOXADMIN0000";
-
-/// Who has which access key, of those that `AssumeRole` gave out.
-pub(crate) type Sessions = HashMap<String, Caller>;
-
-/// All that a call can meet: accounts, and how the sandbox behaves.
-pub(crate) struct World {
+/// AWS as the sandbox plays it: its accounts, and how it behaves.
+pub(crate) struct SimulatedAws {
     /// By id; the current one is there.
     accounts: BTreeMap<String, Account>,
     account_id: String,
@@ -43,12 +38,12 @@ pub(crate) struct World {
     rng: StdRng,
 }
 
-impl World {
+impl SimulatedAws {
     /// # Errors
     /// Where the identity's policy is none.
     pub(crate) fn new(config: &SandboxConfig, clock: &Clock) -> Result<Self, PolicyError> {
         let rate = config.rate;
-        let mut world = Self {
+        let mut aws = Self {
             accounts: BTreeMap::new(),
             account_id: config.account_id.clone(),
             partition: config.partition.clone(),
@@ -63,9 +58,9 @@ impl World {
             faults: Faults::default(),
             rng: StdRng::seed_from_u64(config.seed.unwrap_or_else(rand::random)),
         };
-        world.set_identity_policy(config.identity_policy.as_ref())?;
-        world.enter_account(&config.account_id);
-        Ok(world)
+        aws.set_identity_policy(config.identity_policy.as_ref())?;
+        aws.enter_account(&config.account_id);
+        Ok(aws)
     }
 
     pub(crate) fn account(&self) -> &Account {
@@ -135,7 +130,7 @@ impl World {
         let now = clock.now();
         let account = self.accounts.get_mut(&self.account_id);
         let account = account.expect("the current account is there");
-        let caller = caller(account, &self.sessions, access_key);
+        let caller = Caller::of(access_key, account, &self.sessions);
         let bound = access_key != Some(ADMINISTRATOR_ACCESS_KEY);
         let stale = action.reads || self.stale_writes && !action.creates;
         let age = if stale && !self.stale_reads.is_zero() {
@@ -172,7 +167,7 @@ impl World {
         if code != "AccessDenied" {
             return ApiError::injected(code);
         }
-        let caller = caller(self.account(), &self.sessions, access_key);
+        let caller = Caller::of(access_key, self.account(), &self.sessions);
         not_allowed(&caller, &format!("{}:{action}", service.prefix()), "*")
     }
 
@@ -182,12 +177,4 @@ impl World {
         let parts = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]];
         parts.join("-")
     }
-}
-
-/// Whose key it is: a session's that the sandbox gave out, else the service's.
-fn caller(account: &Account, sessions: &Sessions, access_key: Option<&str>) -> Caller {
-    if let Some(caller) = access_key.and_then(|key| sessions.get(key)) {
-        return caller.clone();
-    }
-    Caller::service(account)
 }
