@@ -1,6 +1,6 @@
 //! The command `orphans`.
 
-use engine_roles_domain::{Actor, Binding};
+use engine_roles_domain::binding::{Actor, Binding};
 
 use crate::cli::{OrphansAction, OrphansArgs};
 use crate::config::Config;
