@@ -8,7 +8,7 @@
 //! 6. Nothing that isn't ours was touched.
 //!
 //! What is meant is worked out here once more, from the contract and not by the product's code.
-//! Only the names are the product's own: [`engine_roles_domain::resource_name`].
+//! Only the names are the product's own: [`engine_roles_domain::resources::resource_name`].
 
 mod contents;
 mod history;

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use engine_roles_domain::{
-    AccountId, BoundaryArn, Namespace, Partition, Placeholders, PolicyTemplate, Region,
-    RoleReference,
-};
+use engine_roles_domain::account::{AccountId, Partition, Region};
+use engine_roles_domain::cluster::RoleReference;
+use engine_roles_domain::grant::{BoundaryArn, Placeholders, PolicyTemplate};
+use engine_roles_domain::resources::Namespace;
 use engine_roles_iam_sandbox::SandboxConfig;
 use serde_json::Value;
 

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{HeldPolicy, Mode, PolicyName};
+use engine_roles_domain::cluster::Mode;
+use engine_roles_domain::prepared::{HeldPolicy, PolicyName};
 use engine_roles_provisioner::AccessReport;
 use serde::Serialize;
 use serde_json::{Value, json};

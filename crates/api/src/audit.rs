@@ -7,7 +7,8 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{ClusterName, EventAction, SequencedEvent};
+use engine_roles_domain::binding::{EventAction, SequencedEvent};
+use engine_roles_domain::cluster::ClusterName;
 use engine_roles_provisioner::Provisioner;
 use engine_roles_store::{AuditFilter, StoreError};
 use futures::stream::try_unfold;
@@ -202,7 +203,9 @@ impl From<SequencedEvent> for EventBody {
             action: entry.event.action.as_str(),
             actor: entry.event.actor.0,
             request_id: entry.event.request_id,
-            from_state: entry.from_state.map(engine_roles_domain::State::as_str),
+            from_state: entry
+                .from_state
+                .map(engine_roles_domain::binding::State::as_str),
             to_state: entry.to_state.as_str(),
             detail: entry.event.detail,
         }

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine_roles_domain::Actor;
+use engine_roles_domain::binding::Actor;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 

@@ -1,7 +1,7 @@
 //! A binding as the interface shows it.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{Binding, Drift, Failure, ProfileRecord, Receipt, RoleRecord};
+use engine_roles_domain::binding::{Binding, Drift, Failure, ProfileRecord, Receipt, RoleRecord};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;

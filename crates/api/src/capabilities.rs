@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use engine_roles_domain::Mode;
+use engine_roles_domain::cluster::Mode;
 use engine_roles_provisioner::Capabilities;
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use engine_roles_domain::{BindingId, Mode, State as BindingState};
+use engine_roles_domain::binding::{BindingId, State as BindingState};
+use engine_roles_domain::cluster::Mode;
 use engine_roles_store::BindingFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
-use engine_roles_domain::{Binding, IfMatch};
+use engine_roles_domain::binding::{Binding, IfMatch};
 
 use crate::error::{Code, Problem};
 

@@ -6,10 +6,10 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine_roles_domain::{
-    Binding, DeletionRefusal, Failure, FailureCode, Invalid, InvalidKind, PASSED_TO, PutRefusal,
-    RolePolicyError,
-};
+use engine_roles_domain::binding::{Binding, DeletionRefusal, Failure, FailureCode, PutRefusal};
+use engine_roles_domain::grant::RolePolicyError;
+use engine_roles_domain::identity::PASSED_TO;
+use engine_roles_domain::invalid::{Invalid, InvalidKind};
 use engine_roles_provisioner::{
     AccessError, CallerError, ProvisionError, ScopeError, TeardownError,
 };

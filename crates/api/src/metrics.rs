@@ -6,7 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine_roles_domain::State as BindingState;
+use engine_roles_domain::binding::State as BindingState;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::router::Api;

@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use engine_roles_domain::{
-    AccountId, CATALOGUE, CatalogueError, ClusterName, Placeholders, PolicyTemplate, Region,
-    as_written,
+use engine_roles_domain::account::{AccountId, Region};
+use engine_roles_domain::cluster::ClusterName;
+use engine_roles_domain::grant::{
+    CATALOGUE, CatalogueError, Placeholders, PolicyTemplate, as_written,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

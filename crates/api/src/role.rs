@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 use axum::http::header::{ETAG, LOCATION, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use engine_roles_domain::{Actor, Binding, ClusterName, Verdict};
+use engine_roles_domain::binding::{Actor, Binding, Verdict};
+use engine_roles_domain::cluster::ClusterName;
 use engine_roles_provisioner::{Answer, Request};
 use engine_roles_store::Change;
 

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use engine_roles_domain::{
-    BoundaryArn, Mode, Region, RolePrefix, RoleReference, RoleRequest, SecretName, Secrets, Tags,
-};
+use engine_roles_domain::account::Region;
+use engine_roles_domain::cluster::{Mode, RoleReference, RoleRequest, SecretName, Secrets};
+use engine_roles_domain::grant::BoundaryArn;
+use engine_roles_domain::invalid::Invalid;
+use engine_roles_domain::resources::{RolePrefix, Tags};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -104,7 +106,7 @@ impl RoleRequestBody {
 pub(crate) fn read<T>(
     field: &'static str,
     text: Option<String>,
-    parse: impl Fn(&str) -> Result<T, engine_roles_domain::Invalid>,
+    parse: impl Fn(&str) -> Result<T, Invalid>,
 ) -> Result<Option<T>, Problem> {
     let parsed = text.map(|text| parse(&text)).transpose();
     parsed.map_err(|error| Problem::invalid(field, &error))

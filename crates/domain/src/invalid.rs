@@ -66,6 +66,11 @@ impl Invalid {
     }
 }
 
+/// A stored word that is not one of the known ones.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown word")]
+pub struct UnknownWord;
+
 /// Gives a text newtype its `parse`, `as_str`, `Display`, and serde by way of `parse`.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -100,14 +105,14 @@ macro_rules! text_type {
         }
 
         impl TryFrom<String> for $name {
-            type Error = $crate::Invalid;
+            type Error = $crate::invalid::Invalid;
             fn try_from(text: String) -> Result<Self, Self::Error> {
                 Self::parse(&text)
             }
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::Invalid;
+            type Err = $crate::invalid::Invalid;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 Self::parse(text)
             }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
-use engine_roles_domain::{
-    INLINE_POLICY_NAME, ProfileName, ProfileRecord, RoleName, RoleRecord, Step,
-};
+use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
+use engine_roles_domain::grant::INLINE_POLICY_NAME;
+use engine_roles_domain::resources::{ProfileName, RoleName, Step};
 
 use crate::client::call;
 use crate::error::CallKind;

@@ -1,6 +1,7 @@
 //! Who we are at AWS.
 
-use engine_roles_domain::{AccountId, Partition, RoleName, Scope};
+use engine_roles_domain::account::{AccountId, Partition, Scope};
+use engine_roles_domain::resources::RoleName;
 
 use crate::client::call;
 use crate::error::CallKind;

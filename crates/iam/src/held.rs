@@ -1,6 +1,7 @@
 //! Reading a role with all documents that decide what it may do.
 
-use engine_roles_domain::{HeldPolicy, HeldRole, PolicyName, RoleName};
+use engine_roles_domain::prepared::{HeldPolicy, HeldRole, PolicyName};
+use engine_roles_domain::resources::RoleName;
 use futures::future::join_all;
 
 use crate::client::call;

@@ -1,9 +1,10 @@
 //! Listings of the whole account, each an extra that our identity may lack.
 
 use aws_sdk_iam::types::{EntityType, InstanceProfile, RoleDetail, SummaryKeyType};
-use engine_roles_domain::{
-    INLINE_POLICY_NAME, InlinePolicies, ObservedProfile, ObservedRole, ProfileName, ProfileRecord,
-    ResourcePath, RoleName, RoleRecord,
+use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
+use engine_roles_domain::grant::INLINE_POLICY_NAME;
+use engine_roles_domain::resources::{
+    InlinePolicies, ObservedProfile, ObservedRole, ProfileName, ResourcePath, RoleName,
 };
 
 use crate::client::call;

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::Tag;
-use engine_roles_domain::{
-    INLINE_POLICY_NAME, InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName,
-    ProfileRecord, RoleName, RoleRecord,
+use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
+use engine_roles_domain::grant::INLINE_POLICY_NAME;
+use engine_roles_domain::resources::{
+    InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName, RoleName,
 };
 use percent_encoding::percent_decode_str;
 

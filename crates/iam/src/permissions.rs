@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use aws_sdk_iam::types::{
     ContextEntry, ContextKeyTypeEnum, EntityType, PolicyEvaluationDecisionType,
 };
-use engine_roles_domain::{INLINE_POLICY_NAME, Need, RoleName, Standing};
+use engine_roles_domain::grant::INLINE_POLICY_NAME;
+use engine_roles_domain::identity::{Need, Standing};
+use engine_roles_domain::resources::RoleName;
 
 use crate::client::call;
 use crate::error::CallKind;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::{
-    Desired, EventAction, Failure, FailureCode, Mode, Observed, Plan, State, Step, plan,
-};
+use engine_roles_domain::binding::{EventAction, Failure, FailureCode, State};
+use engine_roles_domain::cluster::Mode;
+use engine_roles_domain::resources::{Desired, Observed, Plan, Step, plan};
 use engine_roles_iam::{Applied, Depth, ErrorKind, IamError};
 use serde_json::json;
 use tracing::info;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{ClusterName, HeldRole, Mode, Reach, reach};
+use engine_roles_domain::cluster::{ClusterName, Mode};
+use engine_roles_domain::grant::{Reach, reach};
+use engine_roles_domain::prepared::HeldRole;
 use engine_roles_store::CallKind;
 use tokio::time::Instant;
 

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{
-    Attestation, ClusterName, Defaults, Fitness, Intent, Mode, ModeSpec, Partition,
-    PassThroughRole, Purpose, PutRefusal, Region, RoleReference, RoleRequest, RoleSpec, Scope,
-    attest,
+use engine_roles_domain::account::{Partition, Region, Scope};
+use engine_roles_domain::binding::{Intent, PutRefusal};
+use engine_roles_domain::cluster::{
+    ClusterName, Defaults, Mode, ModeSpec, RoleReference, RoleRequest, RoleSpec,
 };
+use engine_roles_domain::prepared::{Attestation, Fitness, PassThroughRole, Purpose, attest};
 use engine_roles_iam::ErrorKind;
 use engine_roles_store::{CallKind, PreparedRole, StoreError};
 use tokio::time::Instant;

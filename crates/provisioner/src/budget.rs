@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use engine_roles_domain::AccountId;
+use engine_roles_domain::account::AccountId;
 use engine_roles_store::{BudgetLimits, CallKind, Store};
 use tokio::time::Instant;
 use tracing::{debug, warn};

@@ -5,10 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{
-    Binding, BindingId, Desired, Generation, Mode, Observed, ObservedProfile, ObservedRole, State,
-    drift,
-};
+use engine_roles_domain::binding::{Binding, BindingId, Generation, State};
+use engine_roles_domain::cluster::Mode;
+use engine_roles_domain::resources::{Desired, Observed, ObservedProfile, ObservedRole, drift};
 use engine_roles_iam::{ErrorKind, IamError, RolePage};
 use engine_roles_store::{CallKind, StoreError};
 use tracing::{debug, info};

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{
-    Feature, FeatureReport, HeldRole, Need, Recommendation, RoleName, RoleReference, Scope,
-    Standing, Status, needs, recommend, report, standing_by_documents,
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::cluster::RoleReference;
+use engine_roles_domain::identity::{
+    Feature, FeatureReport, Need, Recommendation, Standing, Status, needs, recommend, report,
+    standing_by_documents,
 };
+use engine_roles_domain::prepared::HeldRole;
+use engine_roles_domain::resources::RoleName;
 use engine_roles_iam::{Caller, CallerError, ErrorKind, IamError};
 use tokio::sync::Mutex;
 use tracing::info;

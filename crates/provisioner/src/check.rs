@@ -1,9 +1,8 @@
 //! An active binding, looked at: the first read-back after the consistency window, and drift.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{
-    Desired, Drift, DriftKind, EventAction, Plan, State, drift, plan_repair,
-};
+use engine_roles_domain::binding::{Drift, DriftKind, EventAction, State};
+use engine_roles_domain::resources::{Desired, Plan, drift, plan_repair};
 use engine_roles_iam::{Depth, ErrorKind};
 use metrics::counter;
 use serde_json::json;

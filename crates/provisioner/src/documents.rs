@@ -1,6 +1,6 @@
 //! What the documents of `policies/` are filled with here.
 
-use engine_roles_domain::Placeholders;
+use engine_roles_domain::grant::Placeholders;
 
 use crate::Provisioner;
 

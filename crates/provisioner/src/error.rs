@@ -1,6 +1,8 @@
 //! Why a request changes nothing, or is told nothing.
 
-use engine_roles_domain::{PutRefusal, RoleName, Scope, State};
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{PutRefusal, State};
+use engine_roles_domain::resources::RoleName;
 use engine_roles_iam::{CallerError, IamError, Room};
 use engine_roles_store::StoreError;
 

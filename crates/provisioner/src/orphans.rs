@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use engine_roles_domain::{
-    Actor, Binding, ModeSpec, NotAdoptable, Observed, PassThroughSpec, ProfileName, RoleName,
-    RoleReference, RoleSpec, Secrets, Tags, claimed_by, spec_of,
+use engine_roles_domain::account::Region;
+use engine_roles_domain::binding::{Actor, Binding};
+use engine_roles_domain::cluster::{
+    CreateSpec, ModeSpec, PassThroughSpec, RoleReference, RoleSpec, Secrets,
+};
+use engine_roles_domain::resources::{
+    Claimed, NotAdoptable, Observed, ProfileName, RoleName, Tags, claimed_by, resource_name,
+    spec_of,
 };
 use engine_roles_iam::{CallerError, Depth, IamError, Target};
 use engine_roles_store::{Declaration, Orphan, StoreError};
@@ -141,7 +146,7 @@ impl Provisioner {
 // profile around somebody else's role.
 fn ended(
     inner: &crate::service::Inner,
-    claimed: &engine_roles_domain::Claimed,
+    claimed: &Claimed,
     has_role: bool,
     seen: &Observed,
 ) -> RoleSpec {
@@ -149,7 +154,7 @@ fn ended(
         .profile
         .as_ref()
         .and_then(|profile| profile.roles.as_ref()?.first().cloned());
-    let own = ProfileName::from(engine_roles_domain::resource_name(
+    let own = ProfileName::from(resource_name(
         &claimed.prefix,
         &claimed.cluster,
         inner.store.namespace(),
@@ -161,11 +166,11 @@ fn ended(
             iam_role: RoleReference::Name(role),
             instance_profile: None,
         }),
-        None => ModeSpec::Create(engine_roles_domain::CreateSpec {
+        None => ModeSpec::Create(CreateSpec {
             permissions_boundary: None,
         }),
     };
-    let fallback = engine_roles_domain::Region::parse("us-east-1").expect("a region's name");
+    let fallback = Region::parse("us-east-1").expect("a region's name");
     RoleSpec {
         mode,
         secrets: Secrets::All,

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine_roles_domain::{Need, Step};
+use engine_roles_domain::identity::Need;
+use engine_roles_domain::resources::Step;
 use engine_roles_iam::{Applied, ErrorKind, IamError};
 
 /// For how long a lesson is remembered where nothing contradicts it.

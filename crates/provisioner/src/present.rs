@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::{
-    Desired, Event, EventAction, Failure, FailureCode, Mode, ModeSpec, Observed, Obstacle,
-    ProfileRecord, RolePolicyError, RoleRecord, State, Step, as_written, plan,
+use engine_roles_domain::binding::{
+    Event, EventAction, Failure, FailureCode, ProfileRecord, RoleRecord, State,
 };
+use engine_roles_domain::cluster::{Mode, ModeSpec};
+use engine_roles_domain::grant::{RolePolicyError, as_written};
+use engine_roles_domain::resources::{Desired, Observed, Obstacle, Step, plan};
 use engine_roles_iam::{Applied, Depth, ErrorKind, IamError, Target};
 use serde_json::json;
 use tracing::info;

@@ -1,9 +1,11 @@
 //! What a request would do: the plan, without a change.
 
-use engine_roles_domain::{
-    Attestation, Binding, BindingId, ClusterName, Desired, Fitness, Intent, MAX_ROLE_NAME, Mode,
-    Observed, PutRefusal, RoleRequest, RoleSpec, State, Step, as_written, decide_put, plan,
-    secret_warnings, trust_policy,
+use engine_roles_domain::binding::{Binding, BindingId, Intent, PutRefusal, State, decide_put};
+use engine_roles_domain::cluster::{ClusterName, Mode, RoleRequest, RoleSpec};
+use engine_roles_domain::grant::{as_written, secret_warnings, trust_policy};
+use engine_roles_domain::prepared::{Attestation, Fitness};
+use engine_roles_domain::resources::{
+    Desired, MAX_ROLE_NAME, Namespace, Observed, Plan, Step, plan,
 };
 use engine_roles_iam::{Depth, Target};
 use serde_json::Value;
@@ -108,7 +110,7 @@ impl Provisioner {
             Ok(plan) => plan,
             Err(obstacle) => {
                 warnings.push(obstacle.to_string());
-                engine_roles_domain::Plan::default()
+                Plan::default()
             }
         };
         let create = binding.mode() == Mode::Create;
@@ -169,8 +171,8 @@ impl Provisioner {
 /// A binding that was not made, to plan with.
 fn unborn(
     cluster: &ClusterName,
-    namespace: &engine_roles_domain::Namespace,
-    scope: engine_roles_domain::Scope,
+    namespace: &Namespace,
+    scope: engine_roles_domain::account::Scope,
     spec: RoleSpec,
 ) -> Binding {
     Binding {

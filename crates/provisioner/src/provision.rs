@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::{
-    Actor, Binding, BindingId, ClusterName, Generation, IfMatch, Intent, RoleRequest, Verdict,
-    decide_put, verdict,
+use engine_roles_domain::binding::{
+    Actor, Binding, BindingId, Generation, IfMatch, Intent, Verdict, decide_put, verdict,
 };
+use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_store::{Change, Declaration, Declared, StoreError};
 use tokio::time::Instant;
 use tracing::{info, warn};

@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use engine_roles_domain::{
-    Binding, BindingId, ClusterName, Scope, SequencedEvent, State, Verdict, verdict,
-};
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{Binding, BindingId, SequencedEvent, State, Verdict, verdict};
+use engine_roles_domain::cluster::ClusterName;
 use engine_roles_store::{AuditFilter, BindingFilter, Page, Readiness, StoreError};
 
 use crate::Provisioner;

@@ -1,6 +1,7 @@
 //! In which account and partition this service works.
 
-use engine_roles_domain::{Defaults, Mode, RoleRequest, Scope};
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::cluster::{Defaults, Mode, RoleRequest};
 use engine_roles_iam::{CallerError, Iam};
 use tokio::sync::OnceCell;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::RoleReference;
+use engine_roles_domain::cluster::RoleReference;
 use engine_roles_iam::Iam;
 use engine_roles_store::Store;
 use tokio_util::sync::CancellationToken;

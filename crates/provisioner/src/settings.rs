@@ -3,7 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use engine_roles_domain::{Defaults, Scope};
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::cluster::Defaults;
 use engine_roles_store::BudgetLimits;
 
 /// What is done about drift.

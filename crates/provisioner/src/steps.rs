@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::{AccountId, Observed, Step};
+use engine_roles_domain::account::AccountId;
+use engine_roles_domain::resources::{Observed, Step};
 use engine_roles_iam::{Applied, Depth, ErrorKind, IamError, Target};
 use engine_roles_store::CallKind;
 use futures::future::join_all;

@@ -1,6 +1,7 @@
 //! A request for no role: DELETE.
 
-use engine_roles_domain::{ClusterName, DeletionRefusal, decide_delete};
+use engine_roles_domain::binding::{DeletionRefusal, decide_delete};
+use engine_roles_domain::cluster::ClusterName;
 use engine_roles_store::StoreError;
 
 use crate::{Answer, Provisioner, Request};

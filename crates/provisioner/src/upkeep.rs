@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine_roles_domain::{Binding, BindingId, ModeSpec, RoleSpec, Scope};
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{Binding, BindingId};
+use engine_roles_domain::cluster::{ModeSpec, RoleSpec};
 use engine_roles_iam::{ErrorKind, IamError, Listed, Room};
 use engine_roles_store::{CallKind, StoreError};
 use tokio::time::Instant;

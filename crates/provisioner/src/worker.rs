@@ -4,9 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::{
-    Actor, Binding, Event, EventAction, Failure, FailureCode, Mode, ModeSpec, Observed, State, Step,
+use engine_roles_domain::binding::{
+    Actor, Binding, Event, EventAction, Failure, FailureCode, State,
 };
+use engine_roles_domain::cluster::{Mode, ModeSpec};
+use engine_roles_domain::resources::{Observed, Step};
 use engine_roles_iam::{Applied, Depth, ErrorKind, IamError, Target};
 use engine_roles_store::{Claim, Next, Recorded, StoreError};
 use serde_json::{Value, json};

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::{
-    Actor, ClusterName, Defaults, Namespace, Region, RolePrefix, RoleRequest, Tags, Verdict,
-};
+use engine_roles_domain::account::Region;
+use engine_roles_domain::binding::{Actor, Verdict};
+use engine_roles_domain::cluster::{ClusterName, Defaults, RoleRequest};
+use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
 use engine_roles_iam_sandbox::{Effect, Fault, Quotas, Sandbox, SandboxConfig, When};

@@ -1,7 +1,7 @@
 //! The command `check`: what this service's identity may do, and what is missing.
 
 use clap::{Args, ValueEnum};
-use engine_roles_domain::{Feature, Status};
+use engine_roles_domain::identity::{Feature, Status};
 use engine_roles_provisioner::Capabilities;
 use serde_json::json;
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use engine_roles_api::{ApiKey, Authentication, InvalidKey};
-use engine_roles_domain::{
-    AccountId, BoundaryArn, Defaults, Invalid, KmsKeyArn, Namespace, PassThroughRole, ProfileName,
-    Region, RolePrefix, RoleReference, Tags,
-};
+use engine_roles_domain::account::{AccountId, Region};
+use engine_roles_domain::cluster::{Defaults, RoleReference};
+use engine_roles_domain::grant::{BoundaryArn, KmsKeyArn};
+use engine_roles_domain::invalid::Invalid;
+use engine_roles_domain::prepared::PassThroughRole;
+use engine_roles_domain::resources::{Namespace, ProfileName, RolePrefix, Tags};
 use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode};
 use engine_roles_store::{Store, StoreConfig, StoreError};
 

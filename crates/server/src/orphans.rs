@@ -1,7 +1,7 @@
 //! The command `orphans`.
 
 use clap::{Args, Subcommand};
-use engine_roles_domain::{Actor, Binding};
+use engine_roles_domain::binding::{Actor, Binding};
 
 use crate::config::{Config, ServeArgs};
 use crate::print;

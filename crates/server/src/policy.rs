@@ -4,10 +4,12 @@ use std::io::Read;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use engine_roles_domain::{
-    AccountId, BoundaryArn, CATALOGUE, CatalogueError, ClusterName, KmsKeyArn, Namespace,
-    Partition, Placeholders, PolicyTemplate, Region, RoleReference,
+use engine_roles_domain::account::{AccountId, Partition, Region};
+use engine_roles_domain::cluster::{ClusterName, RoleReference};
+use engine_roles_domain::grant::{
+    BoundaryArn, CATALOGUE, CatalogueError, KmsKeyArn, Placeholders, PolicyTemplate,
 };
+use engine_roles_domain::resources::Namespace;
 use engine_roles_policy::Kind;
 use engine_roles_policy::lint::{Finding, Severity, lint_text};
 

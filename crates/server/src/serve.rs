@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_api::{Api, MetricsHandle, serve};
-use engine_roles_domain::{Partition, Region, Scope};
+use engine_roles_domain::account::{Partition, Region, Scope};
 use engine_roles_iam::{Iam, IamConfig};
 use engine_roles_provisioner::{Provisioner, Settings};
 use engine_roles_store::{Store, StoreError};

@@ -1,9 +1,9 @@
 //! The append-only audit log and the sequencer that numbers it.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{
-    Actor, BindingId, ClusterName, Event, EventAction, SequencedEvent, State,
-};
+use engine_roles_domain::binding::{Actor, BindingId, Event, EventAction, SequencedEvent, State};
+use engine_roles_domain::cluster::ClusterName;
+use engine_roles_domain::invalid::UnknownWord;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -144,16 +144,16 @@ impl Store {
                         .from_state
                         .map(|state| state.parse())
                         .transpose()
-                        .map_err(|error: engine_roles_domain::UnknownWord| error.into())
+                        .map_err(|error: UnknownWord| error.into())
                         .map_err(unreadable("from_state"))?,
                     to_state: row
                         .to_state
                         .parse()
-                        .map_err(|error: engine_roles_domain::UnknownWord| error.into())
+                        .map_err(|error: UnknownWord| error.into())
                         .map_err(unreadable("to_state"))?,
                     event: Event {
                         action: EventAction::parse(&row.action)
-                            .ok_or(engine_roles_domain::UnknownWord)
+                            .ok_or(UnknownWord)
                             .map_err(Into::into)
                             .map_err(unreadable("action"))?,
                         actor: Actor(row.actor),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::AccountId;
+use engine_roles_domain::account::AccountId;
 
 use crate::{Store, StoreError};
 

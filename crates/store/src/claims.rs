@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::Binding;
+use engine_roles_domain::binding::{Binding, BindingId};
 use sqlx::{PgConnection, PgPool};
 use tracing::error;
 use uuid::Uuid;
@@ -175,10 +175,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn binding(
-        &self,
-        id: engine_roles_domain::BindingId,
-    ) -> Result<Option<Binding>, StoreError> {
+    pub async fn binding(&self, id: BindingId) -> Result<Option<Binding>, StoreError> {
         let pool: &PgPool = &self.pool;
         let found = binding_by_id(pool, id.0).await?;
         Ok(found.filter(|binding| binding.namespace == self.namespace))

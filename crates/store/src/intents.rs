@@ -1,9 +1,11 @@
 //! Intents: what a caller asks for, written down before anything is done.
 
-use engine_roles_domain::{
-    Actor, Binding, BindingId, Claimed, ClusterName, Deletion, Event, EventAction, Generation,
-    Intent, Mode, ModeSpec, Receipt, RoleSpec, Scope, State, resource_name,
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{
+    Actor, Binding, BindingId, Deletion, Event, EventAction, Generation, Intent, Receipt, State,
 };
+use engine_roles_domain::cluster::{ClusterName, Mode, ModeSpec, RoleSpec};
+use engine_roles_domain::resources::{Claimed, resource_name};
 use serde_json::json;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;

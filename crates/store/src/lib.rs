@@ -19,7 +19,7 @@ mod wake;
 
 use std::time::Duration;
 
-use engine_roles_domain::Namespace;
+use engine_roles_domain::resources::Namespace;
 use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{AccountId, HeldRole, RoleReference};
+use engine_roles_domain::account::AccountId;
+use engine_roles_domain::cluster::RoleReference;
+use engine_roles_domain::prepared::HeldRole;
 use serde_json::Value;
 
 use crate::row::to_json;

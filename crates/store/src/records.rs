@@ -1,7 +1,7 @@
 //! Outcomes: what was done, recorded against the lease and the generation it was done under.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{Binding, BindingId, Event};
+use engine_roles_domain::binding::{Binding, BindingId, Event};
 
 use crate::audit::append;
 use crate::claims::binding_by_id;

@@ -1,7 +1,8 @@
 //! A binding as the database holds it.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{Binding, BindingId, Scope};
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{Binding, BindingId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

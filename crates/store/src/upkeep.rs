@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::{Binding, BindingId, Generation, Scope};
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{Binding, BindingId, Generation};
 
 use crate::row::{BindingRow, select_binding};
 use crate::{Store, StoreError};

@@ -1,6 +1,7 @@
 //! Reading bindings.
 
-use engine_roles_domain::{Binding, BindingId, ClusterName, Mode, State};
+use engine_roles_domain::binding::{Binding, BindingId, State};
+use engine_roles_domain::cluster::{ClusterName, Mode};
 use uuid::Uuid;
 
 use crate::row::{BindingRow, select_binding};

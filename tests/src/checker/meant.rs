@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine_roles_domain::{BindingId, ClusterName, Namespace, RolePrefix, resource_name};
+use engine_roles_domain::binding::BindingId;
+use engine_roles_domain::cluster::ClusterName;
+use engine_roles_domain::resources::{Namespace, RolePrefix, resource_name};
 use serde_json::{Value, json};
 
 use crate::database::BindingRow;

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use engine_roles_domain::{Defaults, InvalidKind, Namespace, Partition, RolePrefix, Scope, Tags};
+use engine_roles_domain::account::{Partition, Scope};
+use engine_roles_domain::cluster::Defaults;
+use engine_roles_domain::invalid::{Invalid, InvalidKind};
+use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
 use engine_roles_provisioner::{AttestationMode, DriftMode, OrphanMode, Settings};
 use engine_roles_store::{BudgetLimits, Store, StoreConfig};
@@ -524,7 +527,7 @@ fn each_kind_of_invalid_value_has_its_code() {
         K::KmsKey,
     ];
     let codes = kinds.map(|kind| {
-        let invalid = engine_roles_domain::Invalid {
+        let invalid = Invalid {
             kind,
             rule: "is not right".to_owned(),
         };

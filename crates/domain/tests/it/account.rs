@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine_roles_domain::{
-    Binding, InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName, ProfileRecord,
-    RoleName, RoleRecord, Step,
+use engine_roles_domain::binding::{Binding, ProfileRecord, RoleRecord};
+use engine_roles_domain::resources::{
+    InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName, RoleName, Step,
 };
 
 /// IAM's limit on a resource's tags.

@@ -1,14 +1,17 @@
 //! What a role reaches, and whether a prepared one serves, from its documents.
 
-use engine_roles_domain::{
-    Access, FindingCode, Fitness, HeldPolicy, HeldRole, PolicyName, Purpose, RoleName, RoleRecord,
-    Secrets, Width, attest, reach, role_policy,
+use engine_roles_domain::binding::RoleRecord;
+use engine_roles_domain::cluster::{RoleSpec, Secrets};
+use engine_roles_domain::grant::{Access, KmsKeyArn, reach, role_policy};
+use engine_roles_domain::prepared::{
+    FindingCode, Fitness, HeldPolicy, HeldRole, PolicyName, Purpose, Width, attest,
 };
+use engine_roles_domain::resources::RoleName;
 use engine_roles_policy::Certainty;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::world::{cluster, named, scope, spec};
+use crate::fixtures::{cluster, named, scope, spec};
 
 const EC2: &str = "ec2.amazonaws.com";
 
@@ -130,7 +133,7 @@ fn some_of_a_clusters_secrets_are_neither_all_nor_none() {
     // What the spec names is certain all the same.
     let (cluster, scope) = (cluster(), scope());
     let fitness = |role: &HeldRole, secret: &str| {
-        let spec = engine_roles_domain::RoleSpec {
+        let spec = RoleSpec {
             secrets: named(&[secret]),
             ..spec()
         };
@@ -154,7 +157,7 @@ fn some_of_a_clusters_secrets_are_neither_all_nor_none() {
 #[test]
 fn the_key_of_the_secrets_is_looked_at() {
     let key = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
-    let key = engine_roles_domain::KmsKeyArn::parse(key).expect("a key");
+    let key = KmsKeyArn::parse(key).expect("a key");
     let region = "us-west-2".parse().expect("a region");
     let said = |role: &HeldRole| attest(role, &scope(), Purpose::Any(&region), Some(&key));
     let reads_all = || inline("a", reads(&secrets("compute-engine/*")));
@@ -324,7 +327,7 @@ proptest! {
         prop_assume!(secret != "." && secret != "..");
         let cluster = name.parse().expect("a cluster");
         let secrets = if all { Secrets::All } else { named(&[&secret]) };
-        let spec = engine_roles_domain::RoleSpec { secrets, session_manager, ..spec() };
+        let spec = RoleSpec { secrets, session_manager, ..spec() };
         let policy = role_policy(&spec, &scope(), &cluster).expect("a policy");
         let role = held(vec![inline("engine-access", policy.to_json())]);
         let found = reach(&role, &spec, &scope(), &cluster);

@@ -4,15 +4,16 @@ mod reach;
 
 use std::collections::BTreeSet;
 
-use engine_roles_domain::{
-    AccountId, BoundaryArn, CATALOGUE, CatalogueError, Partition, Placeholders, PolicyTemplate,
-    RoleReference, RoleSpec, role_policy, trust_policy,
+use engine_roles_domain::account::{AccountId, Partition};
+use engine_roles_domain::cluster::{RoleReference, RoleSpec};
+use engine_roles_domain::grant::{
+    BoundaryArn, CATALOGUE, CatalogueError, Placeholders, PolicyTemplate, role_policy, trust_policy,
 };
 use engine_roles_policy::lint::{Severity, lint};
 use engine_roles_policy::{Document, Kind};
 use insta::assert_snapshot;
 
-use crate::world::{cluster, scope, spec};
+use crate::fixtures::{cluster, scope, spec};
 
 const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
 const ENGINE_DOCUMENTS: [&str; 2] = ["ai-unlimited-engine", "engine-boundary"];

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine_roles_domain::{
-    Binding, CreateSpec, Desired, ModeSpec, Observed, Plan, ProfileName, RoleSpec, State, Tags,
-    drift, plan, plan_repair, trust_policy,
+use engine_roles_domain::binding::{Binding, State};
+use engine_roles_domain::cluster::{CreateSpec, ModeSpec, RoleSpec};
+use engine_roles_domain::grant::trust_policy;
+use engine_roles_domain::resources::{
+    Desired, InlinePolicies, Observed, Plan, ProfileName, RoleName, Tags, drift, plan, plan_repair,
 };
 use proptest::prelude::*;
 
 use crate::account::{Account, Profile, Role};
-use crate::world::{PATH, all_tags, binding_of, deleting, passing, spec};
+use crate::fixtures::{PATH, all_tags, binding_of, deleting, passing, spec};
 
 const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/Boundary";
 
@@ -159,9 +161,9 @@ fn start(binding: &mut Binding, parts: &Parts) -> Account {
             inline: BTreeMap::new(),
             attached: BTreeSet::new(),
         };
-        let ours = crate::world::whole_role(binding).inline;
+        let ours = crate::fixtures::whole_role(binding).inline;
         let text = match (parts.policy, ours) {
-            (Some("ours"), engine_roles_domain::InlinePolicies::Listed { own, .. }) => own,
+            (Some("ours"), InlinePolicies::Listed { own, .. }) => own,
             (other, _) => other.map(str::to_owned),
         };
         role.inline
@@ -319,7 +321,7 @@ proptest! {
 #[test]
 fn pass_through_reaches_its_profile_and_leaves_the_role() {
     let mut account = Account::default();
-    let admins: engine_roles_domain::RoleName = "engine".parse().expect("a role");
+    let admins: RoleName = "engine".parse().expect("a role");
     account.roles.insert(admins.clone(), foreign().0);
     let before = account.roles.clone();
     let ours = binding_of(passing("engine", None));

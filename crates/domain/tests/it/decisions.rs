@@ -1,11 +1,15 @@
 //! What a PUT means.
 
-use engine_roles_domain::{
-    Binding, Defaults, Drift, DriftKind, IfMatch, Intent, Mode, ModeSpec, PassThroughRole,
-    PutRefusal, RoleReference, RoleRequest, RoleSpec, Scope, Secrets, State, decide_put,
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{
+    Binding, Drift, DriftKind, IfMatch, Intent, PutRefusal, State, decide_put,
 };
+use engine_roles_domain::cluster::{
+    Defaults, Mode, ModeSpec, RoleReference, RoleRequest, RoleSpec, Secrets,
+};
+use engine_roles_domain::prepared::PassThroughRole;
 
-use crate::world::{
+use crate::fixtures::{
     active, binding_of, cluster, defaults, deleting, named, passing, scope, spec, tags,
 };
 

@@ -1,11 +1,12 @@
 //! What a DELETE means, and how intents end.
 
-use engine_roles_domain::{
-    Binding, Deletion, DeletionRefusal, Failure, FailureCode, Generation, IfMatch, Scope, State,
-    Verdict, decide_delete, verdict,
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{
+    Binding, Deletion, DeletionRefusal, Failure, FailureCode, Generation, IfMatch, State, Verdict,
+    decide_delete, verdict,
 };
 
-use crate::world::{active, at, binding, scope};
+use crate::fixtures::{active, at, binding, scope};
 
 fn in_state(state: State, live: bool) -> Binding {
     Binding {

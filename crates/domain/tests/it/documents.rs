@@ -1,14 +1,15 @@
 //! The documents of an engine's role.
 
-use engine_roles_domain::{
-    CreateSpec, INLINE_POLICY_LIMIT, ModeSpec, Partition, RolePolicyError, RoleSpec, Scope,
-    SecretName, Secrets, role_policy, secret_warnings, trust_policy,
+use engine_roles_domain::account::{Partition, Scope};
+use engine_roles_domain::cluster::{CreateSpec, ModeSpec, RoleSpec, SecretName, Secrets};
+use engine_roles_domain::grant::{
+    INLINE_POLICY_LIMIT, RolePolicyError, role_policy, secret_warnings, trust_policy,
 };
 use engine_roles_policy::{Document, Request, evaluate};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use crate::world::{cluster, named, scope, spec};
+use crate::fixtures::{cluster, named, scope, spec};
 
 fn policy(spec: &RoleSpec) -> Document {
     role_policy(spec, &scope(), &cluster()).expect("a policy")

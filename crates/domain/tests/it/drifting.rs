@@ -1,10 +1,11 @@
 //! Each way in which IAM may hold something else than what is meant.
 
-use engine_roles_domain::{
-    Desired, DriftKind, InlinePolicies, Observed, ObservedProfile, ObservedRole, drift,
+use engine_roles_domain::binding::DriftKind;
+use engine_roles_domain::resources::{
+    Desired, InlinePolicies, Observed, ObservedProfile, ObservedRole, drift,
 };
 
-use crate::world::{active, binding_of, deleting, passing, whole_profile, whole_role};
+use crate::fixtures::{active, binding_of, deleting, passing, whole_profile, whole_role};
 
 type Change = fn(&mut Observed);
 

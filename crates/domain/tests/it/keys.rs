@@ -1,14 +1,16 @@
 //! The customer's key under which secrets are encrypted: who gets it, and for what.
 
-use engine_roles_domain::{
-    Binding, ClusterName, Defaults, InlinePolicies, Intent, KmsKeyArn, Mode, NotAdoptable,
-    PutRefusal, RoleReference, RoleRequest, RoleSpec, claimed_by, decide_put, role_policy, spec_of,
+use engine_roles_domain::binding::{Binding, Intent, PutRefusal, decide_put};
+use engine_roles_domain::cluster::{
+    ClusterName, Defaults, Mode, RoleReference, RoleRequest, RoleSpec,
 };
+use engine_roles_domain::grant::{KmsKeyArn, role_policy};
+use engine_roles_domain::resources::{InlinePolicies, NotAdoptable, claimed_by, spec_of};
 use engine_roles_policy::{Context, Document, Request, evaluate};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use crate::world::{
+use crate::fixtures::{
     PATH, active, binding_of, cluster, defaults, named, passing, scope, spec, whole_role,
 };
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use engine_roles_domain::{
-    BindingId, ClusterName, MAX_ROLE_NAME, Namespace, ProfileName, RoleName, RolePrefix,
-    resource_name,
+use engine_roles_domain::binding::BindingId;
+use engine_roles_domain::cluster::ClusterName;
+use engine_roles_domain::resources::{
+    MAX_ROLE_NAME, Namespace, ProfileName, RoleName, RolePrefix, resource_name,
 };
 use proptest::prelude::*;
 use uuid::Uuid;

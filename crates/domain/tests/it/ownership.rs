@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use engine_roles_domain::{Namespace, OWNERSHIP_TAGS, Ownership};
+use engine_roles_domain::binding::{Binding, BindingId};
+use engine_roles_domain::resources::{Namespace, OWNERSHIP_TAGS, Ownership};
 
-use crate::world::{PATH, all_tags, binding};
+use crate::fixtures::{PATH, all_tags, binding};
 
 fn proves(path: &str, tags: &BTreeMap<String, String>, id: &str, recorded: Option<&str>) -> bool {
     let ownership = Ownership::of(&binding());
@@ -64,16 +65,16 @@ fn a_tag_with_another_value_is_somebody_elses_claim() {
 fn nobody_else_is_us() {
     let ours = all_tags(&binding());
     for other in [
-        engine_roles_domain::Binding {
+        Binding {
             cluster: "two".parse().expect("a cluster"),
             ..binding()
         },
-        engine_roles_domain::Binding {
+        Binding {
             namespace: Namespace::parse("test2").expect("a namespace"),
             ..binding()
         },
-        engine_roles_domain::Binding {
-            id: engine_roles_domain::BindingId(uuid::Uuid::nil()),
+        Binding {
+            id: BindingId(uuid::Uuid::nil()),
             ..binding()
         },
     ] {

@@ -2,14 +2,19 @@
 
 use std::fmt::Debug;
 
-use engine_roles_domain::{
-    AccountId, BoundaryArn, ClusterName, EventAction, IamArn, IamResource, Invalid, InvalidKind,
-    KmsKeyArn, Mode, Namespace, Partition, ProfileName, Region, RoleName, RolePrefix,
-    RoleReference, RoleSpec, SecretName, Secrets, State, Tags,
+use engine_roles_domain::account::{AccountId, Partition, Region};
+use engine_roles_domain::binding::{EventAction, State};
+use engine_roles_domain::cluster::{
+    ClusterName, Mode, RoleReference, RoleSpec, SecretName, Secrets,
+};
+use engine_roles_domain::grant::{BoundaryArn, KmsKeyArn};
+use engine_roles_domain::invalid::{Invalid, InvalidKind};
+use engine_roles_domain::resources::{
+    IamArn, IamResource, Namespace, ProfileName, RoleName, RolePrefix, Tags,
 };
 use proptest::prelude::*;
 
-use crate::world::{passing, spec};
+use crate::fixtures::{passing, spec};
 
 fn accepts<T: Debug>(parse: impl Fn(&str) -> Result<T, Invalid>, texts: &[&str]) {
     for text in texts {
@@ -370,7 +375,7 @@ fn a_spec_survives_the_database() {
         passing("engine", None),
         passing(arn, Some("profile")),
         RoleSpec {
-            secrets: crate::world::named(&["a", "b/c"]),
+            secrets: crate::fixtures::named(&["a", "b/c"]),
             ..spec()
         },
     ] {

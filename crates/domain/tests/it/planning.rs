@@ -1,11 +1,13 @@
 //! Plans, case by case.
 
-use engine_roles_domain::{
-    Binding, Desired, InlinePolicies, Observed, ObservedProfile, ObservedRole, Obstacle, Plan,
-    ProfileRecord, RoleRecord, Step, plan, plan_repair,
+use engine_roles_domain::binding::{Binding, ProfileRecord, RoleRecord};
+use engine_roles_domain::cluster::RoleSpec;
+use engine_roles_domain::resources::{
+    Desired, InlinePolicies, Observed, ObservedProfile, ObservedRole, Obstacle, Plan, Step, plan,
+    plan_repair,
 };
 
-use crate::world::{
+use crate::fixtures::{
     active, all_tags, binding, binding_of, deleting, passing, profile_record, role_record, tags,
     whole_profile, whole_role,
 };
@@ -85,7 +87,7 @@ fn what_is_half_made_is_finished() {
 #[test]
 fn a_policy_is_compared_by_meaning() {
     let ours = active();
-    let policy = crate::world::desired(&ours).0.expect("a role").policy;
+    let policy = crate::fixtures::desired(&ours).0.expect("a role").policy;
     assert!(policy.to_json().contains("secretsmanager:GetSecretValue"));
     let same = serde_json::json!({
         "Statement": {
@@ -236,11 +238,11 @@ fn in_pass_through_only_the_profile_is_made_and_the_role_never_written_to() {
 fn changed_tags_are_taken_off_before_others_are_set() {
     let before = active();
     let after = Binding {
-        spec: engine_roles_domain::RoleSpec {
+        spec: RoleSpec {
             tags: tags(&[("Team", "y"), ("cost", "1")]),
             ..before.spec.clone()
         },
-        applied_spec: Some(engine_roles_domain::RoleSpec {
+        applied_spec: Some(RoleSpec {
             tags: tags(&[("team", "x"), ("old", "1")]),
             ..before.spec.clone()
         }),

@@ -1,8 +1,9 @@
 //! The user's tags.
 
-use engine_roles_domain::{InvalidKind, Tags};
+use engine_roles_domain::invalid::{Invalid, InvalidKind};
+use engine_roles_domain::resources::Tags;
 
-fn read(pairs: &[(&str, &str)]) -> Result<Tags, engine_roles_domain::Invalid> {
+fn read(pairs: &[(&str, &str)]) -> Result<Tags, Invalid> {
     let pairs = pairs.iter();
     Tags::new(pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())))
 }

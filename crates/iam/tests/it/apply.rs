@@ -1,6 +1,8 @@
 //! Each step, as one call that does what it says.
 
-use engine_roles_domain::{BoundaryArn, RoleRecord, Step};
+use engine_roles_domain::binding::RoleRecord;
+use engine_roles_domain::grant::BoundaryArn;
+use engine_roles_domain::resources::Step;
 use engine_roles_iam::{Applied, ErrorKind};
 use engine_roles_iam_sandbox::{Effect, SandboxConfig, When};
 use engine_roles_policy::{Document, Kind};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::Step;
+use engine_roles_domain::resources::Step;
 use engine_roles_iam::{Depth, ErrorKind, Iam, IamError, Target};
 use engine_roles_iam_sandbox::{Effect, Quotas, SandboxConfig, When};
 use serde_json::json;

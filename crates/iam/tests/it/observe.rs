@@ -1,6 +1,6 @@
 //! What is read, and how deep.
 
-use engine_roles_domain::{InlinePolicies, Observed, Step};
+use engine_roles_domain::resources::{InlinePolicies, Observed, Step};
 use engine_roles_iam::{Depth, ErrorKind, Target};
 use engine_roles_iam_sandbox::{Effect, When};
 use engine_roles_policy::{Document, Kind};

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine_roles_domain::{Namespace, Partition, ProfileName, RoleName, Step, trust_policy};
+use engine_roles_domain::account::Partition;
+use engine_roles_domain::grant::trust_policy;
+use engine_roles_domain::resources::{Namespace, ProfileName, RoleName, Step};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
 use engine_roles_iam_sandbox::{Effect, Fault, Sandbox, SandboxConfig, When};
 use engine_roles_policy::{Document, Kind, Statement};

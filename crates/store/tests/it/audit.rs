@@ -1,6 +1,6 @@
 //! The audit log.
 
-use engine_roles_domain::{Actor, EventAction, SequencedEvent};
+use engine_roles_domain::binding::{Actor, EventAction, SequencedEvent};
 use engine_roles_store::{AuditFilter, Store};
 use futures::future::join_all;
 

@@ -1,6 +1,6 @@
 //! Intents, written down before anything is done.
 
-use engine_roles_domain::{Binding, BindingId, Intent, State};
+use engine_roles_domain::binding::{Binding, BindingId, Intent, State};
 use engine_roles_store::{AuditFilter, Change, Recorded};
 use futures::future::join_all;
 

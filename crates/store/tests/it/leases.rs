@@ -1,7 +1,7 @@
 //! Leases: who works on a binding, and until when.
 
 use chrono::{DateTime, Duration, Utc};
-use engine_roles_domain::{EventAction, ProfileRecord, State};
+use engine_roles_domain::binding::{EventAction, ProfileRecord, State};
 use engine_roles_store::{Next, Recorded};
 
 use crate::test_store::{

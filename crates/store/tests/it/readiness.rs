@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::Namespace;
+use engine_roles_domain::resources::Namespace;
 use engine_roles_embedded_postgres::test_database;
 use engine_roles_store::{Readiness, Store, StoreConfig, StoreError};
 

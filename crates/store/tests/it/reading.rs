@@ -1,6 +1,7 @@
 //! Lists, and what one installation sees of another.
 
-use engine_roles_domain::{BindingId, Mode, State};
+use engine_roles_domain::binding::{BindingId, State};
+use engine_roles_domain::cluster::Mode;
 use engine_roles_store::{BindingFilter, Store};
 
 use crate::test_store::{activate, bury, provision, spec, tear_down, test_store};

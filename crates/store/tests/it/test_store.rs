@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::{
-    Actor, Binding, Deletion, Event, EventAction, Intent, ModeSpec, Namespace, Partition,
-    PassThroughSpec, RolePrefix, RoleReference, RoleSpec, Scope, Secrets, State, Tags,
+use engine_roles_domain::account::{Partition, Scope};
+use engine_roles_domain::binding::{
+    Actor, Binding, Deletion, Event, EventAction, Intent, State, decide_delete,
 };
+use engine_roles_domain::cluster::{ModeSpec, PassThroughSpec, RoleReference, RoleSpec, Secrets};
+use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_store::{Claim, Declaration, Declared, Next, Recorded, Store, StoreConfig};
 use serde_json::json;
@@ -131,7 +133,7 @@ pub(crate) async fn provision(store: &Store, cluster: &str, spec: RoleSpec) -> D
 pub(crate) async fn tear_down(store: &Store, cluster: &str) -> Declared {
     let decide = |latest: Option<&Binding>| {
         let latest = latest.ok_or(())?;
-        engine_roles_domain::decide_delete(Some(latest), None, None).map_err(drop)
+        decide_delete(Some(latest), None, None).map_err(drop)
     };
     let declared = store.declare_teardown(&declaration(cluster), decide).await;
     declared.expect("an answer").expect("no refusal")

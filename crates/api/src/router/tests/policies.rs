@@ -1,6 +1,7 @@
 //! The documents of `policies/`, over HTTP.
 
-use engine_roles_domain::{PassThroughRole, RoleReference};
+use engine_roles_domain::cluster::RoleReference;
+use engine_roles_domain::prepared::PassThroughRole;
 
 use super::*;
 

@@ -1,13 +1,13 @@
 //! What the filled documents let their holders do.
 
-use engine_roles_domain::{
-    ClusterName, KmsKeyArn, Partition, Placeholders, RoleSpec, Scope, role_policy,
-};
+use engine_roles_domain::account::{Partition, Scope};
+use engine_roles_domain::cluster::{ClusterName, RoleSpec};
+use engine_roles_domain::grant::{KmsKeyArn, Placeholders, role_policy};
 use engine_roles_policy::{Context, Document, Kind, Request, evaluate};
 use proptest::prelude::*;
 
 use super::{ENGINE_DOCUMENTS, KEY, render, role, values, with_key};
-use crate::world::{cluster, scope, spec};
+use crate::fixtures::{cluster, scope, spec};
 
 #[test]
 fn the_boundary_leaves_a_created_role_all_that_it_has() {

@@ -1,0 +1,67 @@
+//! Drift as a binding records it.
+
+use serde::{Deserialize, Serialize};
+
+/// One way in which IAM holds something else than what is meant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// Which way.
+    pub kind: DriftKind,
+    /// What was seen.
+    pub detail: String,
+    /// The permission without which it can't be put right, where that is why it stands.
+    pub missing_permission: Option<String>,
+}
+
+/// The kinds of drift, by the thing that differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftKind {
+    /// Our inline policy says something else.
+    PolicyChanged,
+    /// Our inline policy is gone.
+    PolicyMissing,
+    /// Tags of the role or the profile differ.
+    TagsChanged,
+    /// The role is not in its instance profile.
+    RoleOutOfProfile,
+    /// Another role is in our instance profile.
+    OtherRoleInProfile,
+    /// An inline policy that is not ours.
+    ForeignInlinePolicy,
+    /// A managed policy is attached.
+    ForeignManagedPolicy,
+    /// The trust policy says something else.
+    TrustChanged,
+    /// The permissions boundary is another or gone.
+    BoundaryChanged,
+    /// The role is gone.
+    RoleDeleted,
+    /// The instance profile is gone.
+    ProfileDeleted,
+    /// Somebody else made a role of this name.
+    RoleRecreated,
+    /// Somebody else made an instance profile of this name.
+    ProfileRecreated,
+}
+
+impl DriftKind {
+    /// The word that stands in JSON, in the audit log and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PolicyChanged => "policy_changed",
+            Self::PolicyMissing => "policy_missing",
+            Self::TagsChanged => "tags_changed",
+            Self::RoleOutOfProfile => "role_out_of_profile",
+            Self::OtherRoleInProfile => "other_role_in_profile",
+            Self::ForeignInlinePolicy => "foreign_inline_policy",
+            Self::ForeignManagedPolicy => "foreign_managed_policy",
+            Self::TrustChanged => "trust_changed",
+            Self::BoundaryChanged => "boundary_changed",
+            Self::RoleDeleted => "role_deleted",
+            Self::ProfileDeleted => "profile_deleted",
+            Self::RoleRecreated => "role_recreated",
+            Self::ProfileRecreated => "profile_recreated",
+        }
+    }
+}

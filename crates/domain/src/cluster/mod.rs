@@ -1,0 +1,9 @@
+pub(crate) mod name;
+pub(crate) mod request;
+pub(crate) mod secret;
+pub(crate) mod spec;
+
+pub use name::ClusterName;
+pub use request::{Defaults, RoleRequest};
+pub use secret::{SecretName, Secrets};
+pub use spec::{CreateSpec, Mode, ModeSpec, PassThroughSpec, RoleReference, RoleSpec};

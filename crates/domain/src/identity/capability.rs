@@ -1,0 +1,188 @@
+//! What the service's own identity may do, by feature, and what follows for its administrator.
+
+use std::collections::BTreeMap;
+
+use engine_roles_policy::Context;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::account::Scope;
+use crate::cluster::spec::Mode;
+use crate::grant::reach::{Access, Documents};
+use crate::identity::needs::{Conditions, Feature, Need};
+use crate::prepared::held::HeldRole;
+
+/// What is known of an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Our identity may.
+    Allowed,
+    /// AWS refuses it.
+    Refused,
+    /// It is not known, for this reason.
+    Unknown(String),
+}
+
+/// Whether a feature works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// All that it needs is allowed.
+    Works,
+    /// Something is refused.
+    Missing,
+    /// Nothing is known to be refused, and not all is known to be allowed.
+    Unknown,
+    /// The configuration has no use for it.
+    Unused,
+}
+
+/// What is known of a feature.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FeatureReport {
+    /// The feature.
+    pub feature: Feature,
+    /// Whether it works.
+    pub status: Status,
+    /// The actions that are refused.
+    pub missing: Vec<&'static str>,
+    /// The actions of which it is not known.
+    pub unknown: Vec<&'static str>,
+    /// The statements that would add what is missing.
+    pub statements: Vec<Value>,
+    /// Why it is not known.
+    pub reasons: Vec<String>,
+}
+
+/// What the documents of our own role say about a need.
+pub fn standing_by_documents(role: &HeldRole, scope: &Scope, need: &Need) -> Standing {
+    let documents = Documents::of(role);
+    let context = Context::partial()
+        .with("aws:PrincipalAccount", scope.account.as_str())
+        .with("aws:SecureTransport", "true");
+    let context = match &role.role.arn {
+        Some(arn) => context.with("aws:PrincipalArn", arn),
+        None => context,
+    };
+    let context = need
+        .keys
+        .iter()
+        .fold(context, |context, (key, value)| context.with(key, value));
+    match documents.decide(need.action, &need.sample(), context) {
+        Access::Allowed { .. } => Standing::Allowed,
+        Access::Denied { .. } => Standing::Refused,
+        Access::Indeterminate { because } => Standing::Unknown(because.join("; ")),
+    }
+}
+
+/// What is known of a feature, from what is known of its needs.
+pub fn report(
+    feature: Feature,
+    needs: &[Need],
+    standing: impl Fn(&Need) -> Standing,
+) -> FeatureReport {
+    let (mut missing, mut unknown, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
+    let mut refused = Vec::new();
+    for need in needs {
+        match standing(need) {
+            Standing::Allowed => {}
+            Standing::Refused => {
+                missing.push(need.action);
+                refused.push(need);
+            }
+            Standing::Unknown(reason) => {
+                unknown.push(need.action);
+                reasons.push(reason);
+            }
+        }
+    }
+    missing.dedup();
+    unknown.dedup();
+    reasons.sort();
+    reasons.dedup();
+    FeatureReport {
+        feature,
+        status: match (needs.is_empty(), missing.is_empty(), unknown.is_empty()) {
+            (true, ..) => Status::Unused,
+            (_, false, _) => Status::Missing,
+            (_, true, false) => Status::Unknown,
+            (_, true, true) => Status::Works,
+        },
+        statements: statements_to_add(&refused),
+        missing,
+        unknown,
+        reasons,
+    }
+}
+
+/// The statements that would allow these needs: one for each set of conditions and kind of
+/// resource.
+pub fn statements_to_add(needs: &[&Need]) -> Vec<Value> {
+    let mut groups: BTreeMap<(&str, &Conditions), Vec<&str>> = BTreeMap::new();
+    for need in needs {
+        let group = groups
+            .entry((&need.resource, &need.conditions))
+            .or_default();
+        if !group.contains(&need.action) {
+            group.push(need.action);
+        }
+    }
+    let statements = groups.into_iter().map(|((resource, conditions), actions)| {
+        let mut statement = json!({"Effect": "Allow", "Action": actions, "Resource": [resource]});
+        if !conditions.is_empty() {
+            statement["Condition"] = json!(conditions);
+        }
+        statement
+    });
+    statements.collect()
+}
+
+/// What an administrator had best do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recommendation {
+    /// The mode that fits this identity.
+    pub mode: Option<Mode>,
+    /// What to attach to what, or to configure.
+    pub advice: String,
+}
+
+/// What follows from the features for the administrator.
+pub fn recommend(reports: &[FeatureReport]) -> Recommendation {
+    let status = |feature| {
+        let found = reports.iter().find(|report| report.feature == feature);
+        found.map_or(Status::Unused, |report| report.status)
+    };
+    let (create, teardown, pass) = (
+        status(Feature::Create),
+        status(Feature::Teardown),
+        status(Feature::PassThrough),
+    );
+    let (mode, advice) = match (create, teardown, pass) {
+        (Status::Works, Status::Works, _) => (
+            Some(Mode::Create),
+            "This identity may create a role for each engine: leave the default IAM role blank.",
+        ),
+        (Status::Missing, _, Status::Works) | (_, Status::Missing, Status::Works) => (
+            Some(Mode::PassThrough),
+            "This identity may not create and remove roles, but pass the prepared one: name it as \
+             the default IAM role (ENGINE_ROLES_DEFAULT_IAM_ROLE).",
+        ),
+        (Status::Missing, _, _) | (_, Status::Missing, _) => (
+            None,
+            "This identity may not create and remove roles. Either attach engine-role-service.json \
+             (or ai-unlimited-workspaces.json) to it, or have an administrator prepare an engine \
+             role from ai-unlimited-engine.json with engine-trust.json, name it in \
+             ENGINE_ROLES_PASS_THROUGH_ROLES, and attach \
+             ai-unlimited-without-iam-role-permissions.json to this identity.",
+        ),
+        _ => (
+            None,
+            "Not all is known: allow iam:SimulatePrincipalPolicy on this identity's own role to \
+             have it said for certain; what AWS refuses in the course of work is remembered here.",
+        ),
+    };
+    Recommendation {
+        mode,
+        advice: advice.to_owned(),
+    }
+}

@@ -1,0 +1,168 @@
+//! A role of ours that no record knows, read back into a spec: after the database was restored to
+//! an older state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use engine_roles_policy::{Document, Kind, Statement};
+
+use crate::account::Region;
+use crate::binding::id::BindingId;
+use crate::cluster::name::ClusterName;
+use crate::cluster::secret::{SecretName, Secrets};
+use crate::cluster::spec::{CreateSpec, ModeSpec, RoleSpec};
+use crate::grant::boundary::BoundaryArn;
+use crate::grant::kms_key::KmsKeyArn;
+use crate::grant::secrets::READ_SECRET;
+use crate::invalid::Invalid;
+use crate::resources::names::{Namespace, RolePrefix, resource_name};
+use crate::resources::observed::{InlinePolicies, ObservedRole};
+use crate::resources::tags::{OWNERSHIP_TAGS, Tags};
+
+/// Why a resource can't be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAdoptable {
+    /// It is not this installation's.
+    #[error("it is not ours: {0}")]
+    Foreign(String),
+    /// Its policy is none that this service writes.
+    #[error("its policy is none that this service writes: {0}")]
+    Unreadable(&'static str),
+    /// A part of it breaks a rule.
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+/// Whose a resource says that it is, proved by its name: the name holds the hash of namespace and
+/// binding id, so tags that were copied to another resource don't pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The life.
+    pub binding: BindingId,
+    /// What stands before the cluster in the name.
+    pub prefix: RolePrefix,
+}
+
+/// Reads whose a resource of this name and these tags is.
+///
+/// # Errors
+/// When the tags are not this installation's, or don't go with the name.
+pub fn claimed_by(
+    namespace: &Namespace,
+    name: &str,
+    path: &str,
+    tags: &BTreeMap<String, String>,
+) -> Result<Claimed, NotAdoptable> {
+    let foreign = |reason: &str| NotAdoptable::Foreign(reason.to_owned());
+    if path != namespace.path().as_str() {
+        return Err(foreign("its path is another"));
+    }
+    let tag = |key: &str| tags.get(key).map(String::as_str);
+    if tag(OWNERSHIP_TAGS[1]) != Some(namespace.as_str()) {
+        return Err(foreign("its namespace tag is missing or another"));
+    }
+    let cluster = ClusterName::parse(tag(OWNERSHIP_TAGS[2]).unwrap_or_default())?;
+    let binding = tag(OWNERSHIP_TAGS[3])
+        .and_then(|id| id.parse().ok())
+        .map(BindingId);
+    let binding = binding.ok_or_else(|| foreign("its binding id is missing"))?;
+    let prefixes = (0..=RolePrefix::MAX).filter_map(|length| name.get(..length));
+    let prefix = prefixes
+        .filter_map(|text| RolePrefix::parse(text).ok())
+        .find(|prefix| resource_name(prefix, &cluster, namespace, binding).as_str() == name);
+    let prefix = prefix.ok_or_else(|| foreign("its name does not go with its tags"))?;
+    Ok(Claimed {
+        cluster,
+        binding,
+        prefix,
+    })
+}
+
+/// Reads the spec back from a created role: secrets, region and key from its policy, the rest
+/// from the role.
+///
+/// # Errors
+/// When the policy is none that this service writes for this cluster.
+pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAdoptable> {
+    let own = match &role.inline {
+        InlinePolicies::Own(own) | InlinePolicies::Listed { own, .. } => own.as_deref(),
+        InlinePolicies::Unread => None,
+    };
+    let document = own.and_then(|text| Document::parse(Kind::Identity, text).ok());
+    let document = document.ok_or(NotAdoptable::Unreadable("it is missing or can't be read"))?;
+    let mut names = BTreeSet::new();
+    let (mut all, mut region, mut session_manager) = (false, None, false);
+    let mut kms_key = None;
+    for statement in document.statements() {
+        let does = |wanted: &str| {
+            let mut actions = statement.actions.patterns().iter();
+            actions.any(|action| action.eq_ignore_ascii_case(wanted))
+        };
+        if does("kms:Decrypt") {
+            kms_key = Some(only_key(statement)?);
+            continue;
+        }
+        if !does(READ_SECRET) {
+            session_manager = true;
+            continue;
+        }
+        for arn in statement
+            .resources
+            .iter()
+            .flat_map(engine_roles_policy::Scope::patterns)
+        {
+            let mut fields = arn.splitn(7, ':').skip(3);
+            region = fields.next().map(Region::parse).transpose()?;
+            let rest = fields.nth(2).unwrap_or_default();
+            let own = format!("compute-engine/{}/", claimed.cluster);
+            match rest.strip_prefix(&own) {
+                Some("*") => all = true,
+                Some(secret) => {
+                    let secret = secret
+                        .strip_suffix("-??????")
+                        .ok_or(NotAdoptable::Unreadable("a secret has another form"))?;
+                    names.insert(SecretName::parse(secret)?);
+                }
+                None => return Err(NotAdoptable::Unreadable("it reaches another cluster")),
+            }
+        }
+    }
+    let region: Region = region.ok_or(NotAdoptable::Unreadable("it reads no secret"))?;
+    if kms_key
+        .as_ref()
+        .is_some_and(|key: &KmsKeyArn| key.region() != region)
+    {
+        return Err(NotAdoptable::Unreadable("its KMS key is in another region"));
+    }
+    let user = role.tags.iter().flatten();
+    let user = user.filter(|(key, _)| !OWNERSHIP_TAGS.contains(&key.as_str()));
+    let boundary = role
+        .boundary
+        .as_deref()
+        .map(BoundaryArn::parse)
+        .transpose()?;
+    Ok(RoleSpec {
+        mode: ModeSpec::Create(CreateSpec {
+            permissions_boundary: boundary,
+        }),
+        secrets: if all {
+            Secrets::All
+        } else {
+            Secrets::named(names)?
+        },
+        session_manager,
+        region,
+        kms_key,
+        role_prefix: claimed.prefix.clone(),
+        tags: Tags::new(user.map(|(key, value)| (key.clone(), value.clone())))?,
+    })
+}
+
+fn only_key(statement: &Statement) -> Result<KmsKeyArn, NotAdoptable> {
+    let resources = statement.resources.as_ref();
+    match resources.map(engine_roles_policy::Scope::patterns) {
+        Some([key]) => Ok(KmsKeyArn::parse(key)?),
+        _ => Err(NotAdoptable::Unreadable("it uses other than one KMS key")),
+    }
+}

@@ -1,0 +1,164 @@
+//! The names of what is made at AWS.
+
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest, Sha256};
+
+use crate::binding::id::BindingId;
+use crate::cluster::name::ClusterName;
+use crate::invalid::text_type;
+use crate::invalid::{Invalid, InvalidKind};
+use crate::resources::arn::{IamArn, IamResource};
+
+/// IAM's limit on a role's name, in characters.
+/// Source: IAM user guide, "IAM and AWS STS quotas".
+pub const MAX_ROLE_NAME: usize = 64;
+
+/// A hyphen and sixteen characters of base32, which hold 80 bits.
+const HASH_TAIL: usize = 17;
+
+fn is_iam_name(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(is_iam_name_byte)
+}
+
+fn is_iam_name_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b)
+}
+
+text_type! {
+    /// The name of a role, 1 to 64 of `[A-Za-z0-9_+=,.@-]`.
+    RoleName
+}
+
+impl RoleName {
+    /// Reads a role's name.
+    ///
+    /// # Errors
+    /// When it breaks IAM's rule.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if !is_iam_name(text, MAX_ROLE_NAME) {
+            return Err(Invalid::new(
+                InvalidKind::Role,
+                "must be 1 to 64 characters of A-Z a-z 0-9 _ + = , . @ - or such a role's ARN",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_type! {
+    /// The name of an instance profile, 1 to 128 of `[A-Za-z0-9_+=,.@-]`.
+    ProfileName
+}
+
+impl ProfileName {
+    /// Reads an instance profile's name, or takes it from the profile's ARN.
+    ///
+    /// # Errors
+    /// When it breaks IAM's rule.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.starts_with("arn:") {
+            return IamArn::parse(IamResource::InstanceProfile, text)
+                .and_then(|arn| Self::parse(&arn.name));
+        }
+        if !is_iam_name(text, 128) {
+            return Err(Invalid::new(
+                InvalidKind::InstanceProfile,
+                "must be 1 to 128 characters of A-Z a-z 0-9 _ + = , . @ - or such a profile's ARN",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_type! {
+    /// What stands before the name of a created role; may be empty.
+    RolePrefix
+}
+
+impl RolePrefix {
+    /// The longest prefix: it leaves the hash and seventeen characters of the cluster's name.
+    pub const MAX: usize = 30;
+
+    /// Reads a prefix: at most 30 of IAM's name characters.
+    ///
+    /// # Errors
+    /// When it is longer or has others.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.len() > Self::MAX || !text.bytes().all(is_iam_name_byte) {
+            return Err(Invalid::new(
+                InvalidKind::RolePrefix,
+                "must be at most 30 characters of A-Z a-z 0-9 _ + = , . @ -",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_type! {
+    /// One installation of this service, `[a-z0-9-]{1,32}`.
+    ///
+    /// It stands in the path and the tags of all that is made, so that two installations in one
+    /// account never touch each other's roles.
+    Namespace
+}
+
+impl Namespace {
+    /// Reads a namespace.
+    ///
+    /// # Errors
+    /// When it breaks the rule.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let fits = (1..=32).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if !fits {
+            return Err(Invalid::new(
+                InvalidKind::Namespace,
+                "must be 1 to 32 characters of a-z 0-9 and -",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The IAM path of all that this installation makes.
+    pub fn path(&self) -> ResourcePath {
+        ResourcePath(format!("/ai-unlimited/engine/{self}/"))
+    }
+}
+
+/// The IAM path of all that one installation makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourcePath(String);
+
+impl ResourcePath {
+    /// The path, with a slash at both ends.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name that the role and the instance profile of a binding share.
+///
+/// Always with the hash of namespace and binding id: no two lives of a cluster, no two clusters
+/// cut to the same length, and no two names that differ in case alone can meet.
+pub fn resource_name(
+    prefix: &RolePrefix,
+    cluster: &ClusterName,
+    namespace: &Namespace,
+    binding: BindingId,
+) -> RoleName {
+    let digest = Sha256::digest(format!("{namespace}/{binding}"));
+    let hash = BASE32_NOPAD.encode(&digest[..10]).to_ascii_lowercase();
+    let room = MAX_ROLE_NAME - HASH_TAIL - prefix.as_str().len();
+    // A cluster's name is ASCII, so a cut can't split a character.
+    let cut = &cluster.as_str()[..cluster.as_str().len().min(room)];
+    RoleName(format!("{prefix}{cut}-{hash}"))
+}
+
+impl From<RoleName> for ProfileName {
+    /// Each role name is a valid profile name: same characters, a shorter limit.
+    fn from(name: RoleName) -> Self {
+        Self(name.0)
+    }
+}

@@ -1,0 +1,369 @@
+//! The plan from what is to what should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::binding::record::Binding;
+use crate::grant::role_policy::INLINE_POLICY_NAME;
+use crate::resources::desired::{Desired, DesiredProfile, DesiredRole};
+use crate::resources::names::{ProfileName, RoleName};
+use crate::resources::observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
+use crate::resources::proof::{prove_profile, prove_role};
+use crate::resources::step::Step;
+
+/// Steps that run side by side.
+pub type Stage = Vec<Step>;
+
+/// Stages in order, and what is not touched.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The stages, none of them empty.
+    pub stages: Vec<Stage>,
+    /// What is there under our names and is not ours, each with the reason.
+    pub left: Vec<String>,
+    /// What stands in the way of a removal, by name.
+    pub blockers: Vec<String>,
+}
+
+impl Plan {
+    /// How many calls it takes.
+    pub fn calls(&self) -> usize {
+        self.stages.iter().map(Vec::len).sum()
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// The same plan with the role alone first: for the time in which our identity is known to
+    /// have been refused it, so that no instance profile is made in vain.
+    #[must_use]
+    pub fn role_first(mut self) -> Self {
+        let Some(first) = self.stages.first_mut() else {
+            return self;
+        };
+        let (role, rest): (Stage, Stage) = first
+            .drain(..)
+            .partition(|step| matches!(step, Step::CreateRole { .. }));
+        self.stages.splice(
+            0..1,
+            [role, rest].into_iter().filter(|stage| !stage.is_empty()),
+        );
+        self
+    }
+
+    fn of(stages: Vec<Stage>) -> Self {
+        let stages = stages
+            .into_iter()
+            .filter(|stage| !stage.is_empty())
+            .collect();
+        Self {
+            stages,
+            ..Self::default()
+        }
+    }
+}
+
+/// Why nothing can be planned: the way is somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// A resource of our name is not ours.
+    #[error("{resource} is there and is not ours: {reason}")]
+    NameTaken {
+        /// The resource, by kind and name.
+        resource: String,
+        /// Which part of the proof failed.
+        reason: String,
+    },
+    /// Our instance profile holds another role.
+    #[error("instance profile {profile} holds the role {role}")]
+    OtherRoleInProfile {
+        /// The profile.
+        profile: ProfileName,
+        /// The other role.
+        role: RoleName,
+    },
+}
+
+/// Plans the way from `observed` to `desired`.
+///
+/// # Errors
+/// When something that is not ours stands under a name that is needed.
+pub fn plan(binding: &Binding, desired: &Desired, observed: &Observed) -> Result<Plan, Obstacle> {
+    match desired {
+        Desired::Present { role, profile } => {
+            plan_present(binding, role.as_deref(), profile.as_ref(), observed)
+        }
+        Desired::Absent => Ok(plan_absent(binding, observed)),
+    }
+}
+
+fn plan_present(
+    binding: &Binding,
+    role: Option<&DesiredRole>,
+    profile: Option<&DesiredProfile>,
+    observed: &Observed,
+) -> Result<Plan, Obstacle> {
+    let path = binding.namespace.path();
+    let (mut make, mut fill) = (Stage::new(), Stage::new());
+    if let Some(desired) = role {
+        match &observed.role {
+            None => {
+                make.push(Step::CreateRole {
+                    role: desired.name.clone(),
+                    path: path.clone(),
+                    trust: desired.trust.clone(),
+                    boundary: desired.boundary.clone(),
+                    tags: desired.tags.clone(),
+                });
+                fill.push(put_policy(desired));
+            }
+            Some(found) => {
+                let steps = align_role(binding, desired, found)?;
+                make.extend(steps.first);
+                fill.extend(steps.then);
+            }
+        }
+    }
+    if let Some(desired) = profile {
+        match &observed.profile {
+            None => {
+                make.push(Step::CreateInstanceProfile {
+                    profile: desired.name.clone(),
+                    path,
+                    tags: desired.tags.clone(),
+                });
+                fill.push(add_role(desired));
+            }
+            Some(found) => {
+                let steps = align_profile(binding, desired, found)?;
+                make.extend(steps.first);
+                fill.extend(steps.then);
+            }
+        }
+    }
+    Ok(Plan::of(vec![make, fill]))
+}
+
+/// Plans to put right what is ours and differs, and makes nothing anew: our document, our tags,
+/// our role in our profile. What others added or removed stays as it is.
+pub fn plan_repair(binding: &Binding, desired: &Desired, observed: &Observed) -> Plan {
+    let Desired::Present { role, profile } = desired else {
+        return Plan::default();
+    };
+    let (mut first, mut fill) = (Stage::new(), Stage::new());
+    if let (Some(desired), Some(found)) = (role, &observed.role)
+        && let Ok(steps) = align_role(binding, desired, found)
+    {
+        first.extend(steps.first);
+        fill.extend(steps.then);
+    }
+    // A role that is gone or somebody else's is not put into our profile.
+    let ours = role.is_none()
+        || observed
+            .role
+            .as_ref()
+            .is_some_and(|found| prove_role(binding, found).is_ok());
+    if let (Some(desired), Some(found)) = (profile, &observed.profile)
+        && let Ok(steps) = align_profile(binding, desired, found)
+    {
+        let safe = |step: &Step| ours || !matches!(step, Step::AddRoleToInstanceProfile { .. });
+        first.extend(steps.first);
+        fill.extend(steps.then.into_iter().filter(safe));
+    }
+    Plan::of(vec![first, fill])
+}
+
+/// What brings a resource that is there to what is meant. Tags are taken off before others are
+/// set: IAM counts both against its 50, and to IAM two keys that differ in case are one.
+#[derive(Default)]
+struct Alignment {
+    first: Stage,
+    then: Stage,
+}
+
+fn align_role(
+    binding: &Binding,
+    desired: &DesiredRole,
+    found: &ObservedRole,
+) -> Result<Alignment, Obstacle> {
+    let resource = format!("role {}", desired.name);
+    prove_role(binding, found).map_err(|reason| Obstacle::NameTaken { resource, reason })?;
+    let mut steps = Alignment::default();
+    if !found.holds_policy(&desired.policy) {
+        steps.then.push(put_policy(desired));
+    }
+    let role = &desired.name;
+    let change = tag_change(binding, &desired.tags, found.tags.as_ref());
+    if !change.set.is_empty() {
+        steps.then.push(Step::TagRole {
+            role: role.clone(),
+            tags: change.set,
+        });
+    }
+    if !change.unset.is_empty() {
+        steps.first.push(Step::UntagRole {
+            role: role.clone(),
+            keys: change.unset,
+        });
+    }
+    Ok(steps)
+}
+
+fn align_profile(
+    binding: &Binding,
+    desired: &DesiredProfile,
+    found: &ObservedProfile,
+) -> Result<Alignment, Obstacle> {
+    let resource = format!("instance profile {}", desired.name);
+    prove_profile(binding, found).map_err(|reason| Obstacle::NameTaken { resource, reason })?;
+    let mut steps = Alignment::default();
+    match found.roles.as_deref().and_then(<[RoleName]>::first) {
+        None => steps.then.push(add_role(desired)),
+        Some(role) if *role == desired.role => {}
+        Some(role) => {
+            return Err(Obstacle::OtherRoleInProfile {
+                profile: desired.name.clone(),
+                role: role.clone(),
+            });
+        }
+    }
+    let profile = &desired.name;
+    let change = tag_change(binding, &desired.tags, found.tags.as_ref());
+    if !change.set.is_empty() {
+        steps.then.push(Step::TagInstanceProfile {
+            profile: profile.clone(),
+            tags: change.set,
+        });
+    }
+    if !change.unset.is_empty() {
+        steps.first.push(Step::UntagInstanceProfile {
+            profile: profile.clone(),
+            keys: change.unset,
+        });
+    }
+    Ok(steps)
+}
+
+fn plan_absent(binding: &Binding, observed: &Observed) -> Plan {
+    // The engine's own grant ends in the first stage, all access in the second.
+    let (mut empty, mut remove) = (Stage::new(), Stage::new());
+    let (mut left, mut blockers) = (Vec::new(), Vec::new());
+    let own_profile: ProfileName = binding.resource_name().into();
+    if let Some(found) = &observed.role {
+        let role = found.record.name.clone();
+        if let Err(reason) = prove_role(binding, found) {
+            left.push(format!("role {role}: {reason}"));
+        } else {
+            let policies = match &found.inline {
+                InlinePolicies::Unread => vec![INLINE_POLICY_NAME.to_owned()],
+                InlinePolicies::Own(own) => {
+                    own.iter().map(|_| INLINE_POLICY_NAME.to_owned()).collect()
+                }
+                InlinePolicies::Listed { names, .. } => names.clone(),
+            };
+            empty.extend(policies.into_iter().map(|policy| Step::DeleteRolePolicy {
+                role: role.clone(),
+                policy,
+            }));
+            empty.extend(
+                found
+                    .attached
+                    .iter()
+                    .flatten()
+                    .map(|arn| Step::DetachRolePolicy {
+                        role: role.clone(),
+                        policy_arn: arn.clone(),
+                    }),
+            );
+            let foreign = found
+                .profiles
+                .iter()
+                .flatten()
+                .filter(|name| **name != own_profile);
+            blockers.extend(foreign.map(|name| {
+                format!("role {role} is in instance profile {name}, which is not ours")
+            }));
+            if blockers.is_empty() {
+                remove.push(Step::DeleteRole { role });
+            }
+        }
+    }
+    if let Some(found) = &observed.profile {
+        let profile = found.record.name.clone();
+        if let Err(reason) = prove_profile(binding, found) {
+            left.push(format!("instance profile {profile}: {reason}"));
+        } else {
+            let roles = found.roles.clone();
+            let roles = roles.unwrap_or_else(|| vec![binding.role_name()]);
+            empty.extend(
+                roles
+                    .into_iter()
+                    .map(|role| Step::RemoveRoleFromInstanceProfile {
+                        profile: profile.clone(),
+                        role,
+                    }),
+            );
+            remove.push(Step::DeleteInstanceProfile { profile });
+        }
+    }
+    Plan {
+        left,
+        blockers,
+        ..Plan::of(vec![empty, remove])
+    }
+}
+
+fn put_policy(desired: &DesiredRole) -> Step {
+    Step::PutRolePolicy {
+        role: desired.name.clone(),
+        document: desired.policy.clone(),
+    }
+}
+
+fn add_role(desired: &DesiredProfile) -> Step {
+    Step::AddRoleToInstanceProfile {
+        profile: desired.name.clone(),
+        role: desired.role.clone(),
+    }
+}
+
+struct TagChange {
+    set: BTreeMap<String, String>,
+    unset: Vec<String>,
+}
+
+// Only tags that we set are taken off again: others may put theirs beside ours.
+fn tag_change(
+    binding: &Binding,
+    meant: &BTreeMap<String, String>,
+    found: Option<&BTreeMap<String, String>>,
+) -> TagChange {
+    let meant_keys: BTreeSet<String> = meant.keys().map(|key| key.to_lowercase()).collect();
+    let applied = binding.applied_spec.iter();
+    let applied = applied.flat_map(|spec| spec.tags.iter().map(|(key, _)| key));
+    let formerly: BTreeSet<&str> = applied
+        .chain(binding.unapplied_tags.iter().map(String::as_str))
+        .collect();
+    let dropped = formerly
+        .into_iter()
+        .filter(|key| !meant_keys.contains(&key.to_lowercase()));
+    let Some(found) = found else {
+        return TagChange {
+            set: meant.clone(),
+            unset: dropped.map(str::to_owned).collect(),
+        };
+    };
+    let set = meant
+        .iter()
+        .filter(|(key, value)| found.get(*key) != Some(value));
+    TagChange {
+        set: set
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        unset: dropped
+            .filter(|key| found.contains_key(*key))
+            .map(str::to_owned)
+            .collect(),
+    }
+}
