@@ -11,6 +11,7 @@ mod error;
 mod held;
 mod listing;
 mod observe;
+mod pages;
 mod permissions;
 
 pub use apply::Applied;

@@ -10,6 +10,7 @@ use engine_roles_domain::resources::{
 use crate::client::call;
 use crate::error::CallKind;
 use crate::observe::{decode, tags};
+use crate::pages::{Page, all_pages, next_marker};
 use crate::{Iam, IamError};
 
 /// Something under our path.
@@ -60,46 +61,37 @@ impl Iam {
     /// # Errors
     /// The first call that failed; where it was refused, `missing_permission` says which.
     pub async fn list_owned(&self, path: &ResourcePath) -> Result<Vec<Listed>, IamError> {
-        let mut found = Vec::new();
-        let mut marker = None;
-        loop {
-            let request = self.client.list_roles().path_prefix(path.as_str());
-            let request = request.set_marker(marker.take());
-            let page = call("ListRoles", CallKind::Read, path.as_str(), request.send()).await?;
-            let roles = page.roles.into_iter();
-            found.extend(roles.map(|role| Listed {
-                is_role: true,
-                name: role.role_name,
-                arn: role.arn,
-            }));
-            match page.marker.filter(|_| page.is_truncated) {
-                Some(next) => marker = Some(next),
-                None => break,
+        let target = path.as_str();
+        let request = self.client.list_roles().path_prefix(target);
+        let mut found = all_pages(|marker| {
+            let request = request.clone().set_marker(marker);
+            async move {
+                let page = call("ListRoles", CallKind::Read, target, request.send()).await?;
+                let roles = page.roles.into_iter().map(|role| Listed {
+                    is_role: true,
+                    name: role.role_name,
+                    arn: role.arn,
+                });
+                Ok(Page::new(roles, page.is_truncated, page.marker))
             }
-        }
-        loop {
-            let request = self
-                .client
-                .list_instance_profiles()
-                .path_prefix(path.as_str());
-            let request = request.set_marker(marker.take());
-            let page = call(
-                "ListInstanceProfiles",
-                CallKind::Read,
-                path.as_str(),
-                request.send(),
-            )
-            .await?;
-            found.extend(page.instance_profiles.into_iter().map(|profile| Listed {
-                is_role: false,
-                name: profile.instance_profile_name,
-                arn: profile.arn,
-            }));
-            match page.marker.filter(|_| page.is_truncated) {
-                Some(next) => marker = Some(next),
-                None => return Ok(found),
+        })
+        .await?;
+        let action = "ListInstanceProfiles";
+        let request = self.client.list_instance_profiles().path_prefix(target);
+        let profiles = all_pages(|marker| {
+            let request = request.clone().set_marker(marker);
+            async move {
+                let page = call(action, CallKind::Read, target, request.send()).await?;
+                let profiles = page.instance_profiles.into_iter().map(|profile| Listed {
+                    is_role: false,
+                    name: profile.instance_profile_name,
+                    arn: profile.arn,
+                });
+                Ok(Page::new(profiles, page.is_truncated, page.marker))
             }
-        }
+        });
+        found.extend(profiles.await?);
+        Ok(found)
     }
 
     /// How much of the account's quotas is used.
@@ -147,7 +139,7 @@ impl Iam {
         Ok(RolePage {
             roles,
             profiles,
-            next: page.marker.filter(|_| page.is_truncated),
+            next: next_marker(page.is_truncated, page.marker),
         })
     }
 }

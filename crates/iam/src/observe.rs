@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::client::call;
 use crate::error::CallKind;
+use crate::pages::{Page, all_pages};
 use crate::{ErrorKind, Iam, IamError};
 
 /// Which resources are read, by name.
@@ -191,72 +192,55 @@ impl Iam {
     }
 
     pub(crate) async fn inline_names(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
-        let target = format!("role {role}");
-        let (mut names, mut marker) = (Vec::new(), None);
-        loop {
-            let request = self.client.list_role_policies().role_name(role.as_str());
-            let request = request.set_marker(marker.take());
-            let page = call("ListRolePolicies", CallKind::Read, &target, request.send()).await?;
-            names.extend(page.policy_names);
-            match page.marker.filter(|_| page.is_truncated) {
-                Some(next) => marker = Some(next),
-                None => return Ok(names),
+        let action = "ListRolePolicies";
+        let target = &format!("role {role}");
+        let request = self.client.list_role_policies().role_name(role.as_str());
+        all_pages(|marker| {
+            let request = request.clone().set_marker(marker);
+            async move {
+                let page = call(action, CallKind::Read, target, request.send()).await?;
+                Ok(Page::new(page.policy_names, page.is_truncated, page.marker))
             }
-        }
+        })
+        .await
     }
 
     pub(crate) async fn attached_arns(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
-        let target = format!("role {role}");
-        let (mut arns, mut marker) = (Vec::new(), None);
-        loop {
-            let request = self
-                .client
-                .list_attached_role_policies()
-                .role_name(role.as_str());
-            let request = request.set_marker(marker.take());
-            let page = call(
-                "ListAttachedRolePolicies",
-                CallKind::Read,
-                &target,
-                request.send(),
-            )
-            .await?;
-            let attached = page.attached_policies.unwrap_or_default();
-            arns.extend(attached.into_iter().filter_map(|policy| policy.policy_arn));
-            match page.marker.filter(|_| page.is_truncated) {
-                Some(next) => marker = Some(next),
-                None => return Ok(arns),
+        let action = "ListAttachedRolePolicies";
+        let target = &format!("role {role}");
+        let request = self.client.list_attached_role_policies();
+        let request = request.role_name(role.as_str());
+        all_pages(|marker| {
+            let request = request.clone().set_marker(marker);
+            async move {
+                let page = call(action, CallKind::Read, target, request.send()).await?;
+                let attached = page.attached_policies.into_iter().flatten();
+                let arns = attached.filter_map(|policy| policy.policy_arn);
+                Ok(Page::new(arns, page.is_truncated, page.marker))
             }
-        }
+        })
+        .await
     }
 
     async fn profiles_around(&self, role: &RoleName) -> Result<Vec<ProfileName>, IamError> {
-        let target = format!("role {role}");
-        let (mut names, mut marker) = (Vec::new(), None);
-        loop {
-            let request = self
-                .client
-                .list_instance_profiles_for_role()
-                .role_name(role.as_str());
-            let request = request.set_marker(marker.take());
-            let page = call(
-                "ListInstanceProfilesForRole",
-                CallKind::Read,
-                &target,
-                request.send(),
-            )
-            .await?;
-            for profile in page.instance_profiles {
-                let name = ProfileName::parse(&profile.instance_profile_name);
-                names.push(
-                    name.map_err(|_| unreadable_name("ListInstanceProfilesForRole", &target))?,
-                );
+        let action = "ListInstanceProfilesForRole";
+        let target = &format!("role {role}");
+        let request = self.client.list_instance_profiles_for_role();
+        let request = request.role_name(role.as_str());
+        let names = all_pages(|marker| {
+            let request = request.clone().set_marker(marker);
+            async move {
+                let page = call(action, CallKind::Read, target, request.send()).await?;
+                let profiles = page.instance_profiles.into_iter();
+                let names = profiles.map(|profile| profile.instance_profile_name);
+                Ok(Page::new(names, page.is_truncated, page.marker))
             }
-            match page.marker.filter(|_| page.is_truncated) {
-                Some(next) => marker = Some(next),
-                None => return Ok(names),
-            }
-        }
+        });
+        let names = names.await?.into_iter();
+        let names = names.map(|name| ProfileName::parse(&name));
+        names
+            .map(|name| name.map_err(|_| unreadable_name(action, target)))
+            .collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::{
-    ContextEntry, ContextKeyTypeEnum, EntityType, PolicyEvaluationDecisionType,
+    ContextEntry, ContextKeyTypeEnum, EntityType, EvaluationResult, PolicyEvaluationDecisionType,
 };
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
 use engine_roles_domain::identity::{Need, Standing};
@@ -11,6 +11,7 @@ use engine_roles_domain::resources::RoleName;
 
 use crate::client::call;
 use crate::error::CallKind;
+use crate::pages::{Page, all_pages};
 use crate::{ErrorKind, Iam, IamError};
 
 impl Iam {
@@ -69,35 +70,26 @@ impl Iam {
                 })
                 .build()
         });
-        let entries: Vec<ContextEntry> = entries.collect();
-        let mut found = Vec::new();
-        let mut marker: Option<String> = None;
-        loop {
-            let request = self
-                .client
-                .simulate_principal_policy()
-                .policy_source_arn(principal)
-                .set_action_names(Some(actions.clone()))
-                .resource_arns(resource)
-                .set_context_entries(Some(entries.clone()))
-                .set_marker(marker.take());
-            let page = call(action, CallKind::Read, principal, request.send()).await?;
-            for result in page.evaluation_results.unwrap_or_default() {
-                let standing = match result.eval_decision {
-                    PolicyEvaluationDecisionType::Allowed => Standing::Allowed,
-                    _ if !result.missing_context_values().is_empty() => {
-                        let missing = result.missing_context_values().join(", ");
-                        Standing::Unknown(format!("it hangs on {missing}"))
-                    }
-                    _ => Standing::Refused,
-                };
-                found.push((result.eval_action_name, standing));
+        let request = self
+            .client
+            .simulate_principal_policy()
+            .policy_source_arn(principal)
+            .set_action_names(Some(actions))
+            .resource_arns(resource)
+            .set_context_entries(Some(entries.collect()));
+        all_pages(|marker| {
+            let request = request.clone().set_marker(marker);
+            async move {
+                let page = call(action, CallKind::Read, principal, request.send()).await?;
+                let results = page.evaluation_results.into_iter().flatten();
+                let standings = results.map(|result| {
+                    let standing = standing(&result);
+                    (result.eval_action_name, standing)
+                });
+                Ok(Page::new(standings, page.is_truncated, page.marker))
             }
-            match page.marker.filter(|_| page.is_truncated) {
-                Some(next) => marker = Some(next),
-                None => return Ok(found),
-            }
-        }
+        })
+        .await
     }
 
     /// Makes a read to see whether it is allowed: an answer that the thing is not there is one.
@@ -185,5 +177,16 @@ impl Iam {
                 _ => Standing::Unknown(error.describe()),
             },
         })
+    }
+}
+
+fn standing(result: &EvaluationResult) -> Standing {
+    match result.eval_decision {
+        PolicyEvaluationDecisionType::Allowed => Standing::Allowed,
+        _ if !result.missing_context_values().is_empty() => {
+            let missing = result.missing_context_values().join(", ");
+            Standing::Unknown(format!("it hangs on {missing}"))
+        }
+        _ => Standing::Refused,
     }
 }
