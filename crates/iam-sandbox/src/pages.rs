@@ -58,6 +58,14 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// The result of a listing: the items in a list of this name, and where more follows.
+    pub(crate) fn to_xml(&self, name: &str, member: impl FnMut(&mut Xml, &T)) -> Xml {
+        let mut xml = Xml::default();
+        xml.list(name, &self.items, member);
+        self.write_end(&mut xml);
+        xml
+    }
+
     /// Writes whether more follows, and where.
     pub(crate) fn write_end(&self, xml: &mut Xml) {
         xml.bool("IsTruncated", self.marker.is_some());

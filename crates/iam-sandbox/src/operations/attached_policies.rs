@@ -113,11 +113,9 @@ impl Operation for ListAttachedRolePolicies {
         let page = self
             .page
             .cut(arns.filter(under_prefix).map(|arn| (arn, arn)));
-        let mut xml = Xml::default();
-        xml.list("AttachedPolicies", &page.items, |xml, arn| {
+        let xml = page.to_xml("AttachedPolicies", |xml, arn| {
             write_attached(xml, arn);
         });
-        page.write_end(&mut xml);
         Ok(Some(xml))
     }
 }

@@ -146,11 +146,9 @@ impl Operation for ListInstanceProfiles {
             .all_at(cx.view, self.page.after());
         let profiles = profiles.filter(|(_, profile)| profile.path.starts_with(&self.prefix));
         let page = self.page.cut(profiles);
-        let mut xml = Xml::default();
-        xml.list("InstanceProfiles", &page.items, |xml, profile| {
+        let xml = page.to_xml("InstanceProfiles", |xml, profile| {
             profile.write(xml, role_of(profile, cx), false);
         });
-        page.write_end(&mut xml);
         Ok(Some(xml))
     }
 }
@@ -185,11 +183,9 @@ impl Operation for ListInstanceProfilesForRole {
             .all_at(cx.view, self.page.after());
         let profiles = profiles.filter(|(_, profile)| profile.role.as_deref() == Some(&key));
         let page = self.page.cut(profiles);
-        let mut xml = Xml::default();
-        xml.list("InstanceProfiles", &page.items, |xml, profile| {
+        let xml = page.to_xml("InstanceProfiles", |xml, profile| {
             profile.write(xml, role_of(profile, cx), false);
         });
-        page.write_end(&mut xml);
         Ok(Some(xml))
     }
 }

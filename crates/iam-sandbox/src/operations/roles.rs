@@ -172,11 +172,9 @@ impl Operation for ListRoles {
         let page = self
             .page
             .cut(roles.filter(|(_, role)| role.path.starts_with(&self.prefix)));
-        let mut xml = Xml::default();
-        xml.list("Roles", &page.items, |xml, role| {
+        let xml = page.to_xml("Roles", |xml, role| {
             role.write(xml, Detail::Listed);
         });
-        page.write_end(&mut xml);
         Ok(Some(xml))
     }
 }

@@ -82,11 +82,9 @@ impl Operation for SimulatePrincipalPolicy {
         let page = self
             .page
             .cut(keys.iter().map(String::as_str).zip(&self.actions));
-        let mut xml = Xml::default();
-        xml.list("EvaluationResults", &page.items, |xml, action| {
+        let xml = page.to_xml("EvaluationResults", |xml, action| {
             write_result(xml, &simulation, action, &self.resources);
         });
-        page.write_end(&mut xml);
         Ok(Some(xml))
     }
 }

@@ -77,9 +77,7 @@ impl Operation for ListRoleTags {
     fn run(self, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError> {
         let role = cx.role(&self.name)?;
         let page = self.page.cut(role.tags.keyed());
-        let mut xml = Xml::default();
-        xml.list("Tags", &page.items, |xml, tag| tag.write(xml));
-        page.write_end(&mut xml);
+        let xml = page.to_xml("Tags", |xml, tag| tag.write(xml));
         Ok(Some(xml))
     }
 }

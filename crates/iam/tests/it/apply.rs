@@ -8,15 +8,15 @@ use engine_roles_iam_sandbox::{Effect, SandboxConfig, When};
 use engine_roles_policy::{Document, Kind};
 use serde_json::json;
 
-use crate::world::{
+use crate::test_account::{
     add_role, create_profile, create_role, document, everything, fault, profile, put_policy, role,
-    tags, world, world_of,
+    tags, test_account, test_account_of,
 };
 
 #[tokio::test]
 async fn creates_answer_with_what_they_made() {
-    let world = world().await;
-    let made = world.iam.apply(&create_role()).await.expect("a role");
+    let account = test_account().await;
+    let made = account.iam.apply(&create_role()).await.expect("a role");
     let Applied::Role(RoleRecord {
         name,
         arn,
@@ -28,28 +28,32 @@ async fn creates_answer_with_what_they_made() {
     };
     assert_eq!(name, role());
     assert_eq!(path.as_deref(), Some("/ai-unlimited/engine/test/"));
-    assert_eq!(arn.as_deref(), world.role()["arn"].as_str());
-    assert_eq!(id.as_deref(), world.role()["id"].as_str());
+    assert_eq!(arn.as_deref(), account.role()["arn"].as_str());
+    assert_eq!(id.as_deref(), account.role()["id"].as_str());
     assert_eq!(
-        world.role()["tags"],
+        account.role()["tags"],
         json!({"team": "a b+c", "ai-unlimited:cluster": "one"})
     );
 
-    let made = world.iam.apply(&create_profile()).await.expect("a profile");
+    let made = account
+        .iam
+        .apply(&create_profile())
+        .await
+        .expect("a profile");
     let Applied::Profile(made) = made else {
         panic!("{made:?} is no instance profile");
     };
     assert_eq!(made.name, profile());
     assert!(made.managed);
-    assert_eq!(made.id.as_deref(), world.profile()["id"].as_str());
-    assert_eq!(made.arn.as_deref(), world.profile()["arn"].as_str());
-    assert_eq!(world.profile()["path"], "/ai-unlimited/engine/test/");
-    assert_eq!(world.profile()["tags"], json!({"team": "x"}));
+    assert_eq!(made.id.as_deref(), account.profile()["id"].as_str());
+    assert_eq!(made.arn.as_deref(), account.profile()["arn"].as_str());
+    assert_eq!(account.profile()["path"], "/ai-unlimited/engine/test/");
+    assert_eq!(account.profile()["tags"], json!({"team": "x"}));
 }
 
 #[tokio::test]
 async fn a_boundary_is_set_with_the_role() {
-    let world = world().await;
+    let account = test_account().await;
     let arn = "arn:aws:iam::aws:policy/ReadOnlyAccess";
     let Step::CreateRole {
         role,
@@ -68,23 +72,23 @@ async fn a_boundary_is_set_with_the_role() {
         tags,
         boundary: Some(BoundaryArn::parse(arn).expect("an ARN")),
     };
-    world.apply(&[step]).await;
-    assert_eq!(world.role()["boundary"], arn);
+    account.apply(&[step]).await;
+    assert_eq!(account.role()["boundary"], arn);
 }
 
 #[tokio::test]
 async fn a_policy_arrives_as_it_was_meant() {
-    let world = world().await;
-    world.apply(&[create_role(), put_policy()]).await;
-    let held = &world.role()["inline"]["engine-access"];
+    let account = test_account().await;
+    account.apply(&[create_role(), put_policy()]).await;
+    let held = &account.role()["inline"]["engine-access"];
     let held = Document::from_value(Kind::Identity, held).expect("a policy");
     assert!(held.equivalent(&document()));
 }
 
 #[tokio::test]
 async fn tags_are_set_and_taken_off() {
-    let world = world().await;
-    world
+    let account = test_account().await;
+    account
         .apply(&[
             create_role(),
             create_profile(),
@@ -106,29 +110,29 @@ async fn tags_are_set_and_taken_off() {
             },
         ])
         .await;
-    assert_eq!(world.role()["tags"], json!({"team": "new", "more": ""}));
-    assert_eq!(world.profile()["tags"], json!({"other": "y"}));
+    assert_eq!(account.role()["tags"], json!({"team": "new", "more": ""}));
+    assert_eq!(account.profile()["tags"], json!({"other": "y"}));
 }
 
 #[tokio::test]
 async fn a_role_goes_into_its_profile_and_all_goes_again() {
-    let world = world().await;
-    world.apply(&everything()).await;
-    assert_eq!(world.profile()["roles"], json!([role().as_str()]));
+    let account = test_account().await;
+    account.apply(&everything()).await;
+    assert_eq!(account.profile()["roles"], json!([role().as_str()]));
     let managed = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-    let attach = world.others.attach_role_policy();
+    let attach = account.others.attach_role_policy();
     let attach = attach.role_name(role().as_str()).policy_arn(managed);
     attach.send().await.expect("attached");
 
     let removals = removals(managed);
     for step in &removals {
-        let applied = world.iam.apply(step).await.expect("it goes");
+        let applied = account.iam.apply(step).await.expect("it goes");
         assert_eq!(applied, Applied::Done, "{step}");
     }
-    assert_eq!(world.sandbox.state()["roles"], json!([]));
-    assert_eq!(world.sandbox.state()["instance_profiles"], json!([]));
+    assert_eq!(account.sandbox.state()["roles"], json!([]));
+    assert_eq!(account.sandbox.state()["instance_profiles"], json!([]));
     for step in &removals {
-        let applied = world.iam.apply(step).await.expect("it is gone");
+        let applied = account.iam.apply(step).await.expect("it is gone");
         assert_eq!(applied, Applied::AlreadyGone, "{step}");
     }
 }
@@ -154,7 +158,7 @@ fn removals(managed: &str) -> [Step; 5] {
 
 #[tokio::test]
 async fn each_step_is_one_call_of_its_name() {
-    let world = world().await;
+    let account = test_account().await;
     let mut steps: Vec<Step> = everything().into();
     steps.extend([
         Step::TagRole {
@@ -176,19 +180,23 @@ async fn each_step_is_one_call_of_its_name() {
     ]);
     steps.extend(removals("arn:aws:iam::aws:policy/ReadOnlyAccess"));
     for step in &steps {
-        world.iam.apply(step).await.expect("the step is taken");
+        account.iam.apply(step).await.expect("the step is taken");
     }
     let meant: Vec<&str> = steps.iter().map(Step::action).collect();
-    let called = world.sandbox.calls(0);
+    let called = account.sandbox.calls(0);
     let called: Vec<&str> = called.iter().map(|call| call.action.as_str()).collect();
     assert_eq!(called, meant);
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_an_error_for_a_step_that_fills() {
-    let world = world().await;
+    let account = test_account().await;
     for step in [put_policy(), add_role()] {
-        let error = world.iam.apply(&step).await.expect_err("nothing is there");
+        let error = account
+            .iam
+            .apply(&step)
+            .await
+            .expect_err("nothing is there");
         assert_eq!(error.kind, engine_roles_iam::ErrorKind::Absent, "{step}");
     }
 }
@@ -212,13 +220,13 @@ fn by_path() -> serde_json::Value {
 
 #[tokio::test]
 async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() {
-    let world = world_of(SandboxConfig {
+    let account = test_account_of(SandboxConfig {
         identity_policy: Some(by_path()),
         ..SandboxConfig::default()
     })
     .await;
     for step in [put_policy(), add_role()] {
-        let error = world.iam.apply(&step).await.expect_err("it is refused");
+        let error = account.iam.apply(&step).await.expect_err("it is refused");
         assert_eq!(error.kind, ErrorKind::Absent, "{step}: {error:?}");
     }
     let (role, profile) = (role(), profile());
@@ -226,27 +234,31 @@ async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() 
         Step::DeleteRole { role },
         Step::DeleteInstanceProfile { profile },
     ] {
-        let gone = world.iam.apply(&step).await.expect("nothing to remove");
+        let gone = account.iam.apply(&step).await.expect("nothing to remove");
         assert_eq!(gone, Applied::AlreadyGone, "{step}");
     }
 }
 
 #[tokio::test]
 async fn a_refusal_in_other_words_stays_one_unless_a_read_shows_nothing() {
-    let world = world().await;
+    let account = test_account().await;
     let denied = |action: &str| {
         let effect = Effect::Error("AccessDenied".to_owned());
         fault(action, When::Before, effect)
     };
-    world
+    account
         .sandbox
         .set_faults(vec![denied("PutRolePolicy"), denied("DeleteRole")]);
-    let error = world.iam.apply(&put_policy()).await.expect_err("refused");
+    let error = account.iam.apply(&put_policy()).await.expect_err("refused");
     assert_eq!(error.kind, ErrorKind::Denied);
     let gone = Step::DeleteRole { role: role() };
-    let unseen = world.iam.apply(&gone).await.expect("a read shows nothing");
+    let unseen = account
+        .iam
+        .apply(&gone)
+        .await
+        .expect("a read shows nothing");
     assert_eq!(unseen, Applied::Unseen);
-    world.apply(&[create_role()]).await;
-    let error = world.iam.apply(&gone).await.expect_err("it is there");
+    account.apply(&[create_role()]).await;
+    let error = account.iam.apply(&gone).await.expect_err("it is there");
     assert_eq!(error.kind, ErrorKind::Denied);
 }

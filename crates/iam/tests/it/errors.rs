@@ -9,9 +9,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::world::{
-    World, add_role, client, create_role, document, everything, fault, put_policy, role, world,
-    world_of,
+use crate::test_account::{
+    TestAccount, add_role, client, create_role, document, everything, fault, put_policy, role,
+    test_account, test_account_of,
 };
 
 async fn write(iam: &Iam) -> IamError {
@@ -53,25 +53,25 @@ async fn codes_are_sorted() {
         ("InternalFailure", K::Unanswered, Some(K::Transient)),
         ("ServiceUnavailable", K::Unanswered, Some(K::Transient)),
     ];
-    let world = world().await;
+    let account = test_account().await;
     for (code, of_write, of_read) in table {
         let effect = Effect::Error(code.to_owned());
-        world
+        account
             .sandbox
             .set_faults(vec![fault("*", When::Before, effect)]);
-        let error = write(&world.iam).await;
+        let error = write(&account.iam).await;
         assert_eq!(error.kind, of_write, "{code} of a write");
         assert_eq!(error.code.as_deref(), Some(code));
         assert!(error.message.is_some(), "{code} has words");
         if let Some(of_read) = of_read {
-            assert_eq!(read(&world.iam).await.kind, of_read, "{code} of a read");
+            assert_eq!(read(&account.iam).await.kind, of_read, "{code} of a read");
         }
     }
 }
 
 #[tokio::test]
 async fn the_sdk_sends_nothing_twice() {
-    let world = world().await;
+    let account = test_account().await;
     let effects = [
         Effect::Error("Throttling".to_owned()),
         Effect::Error("ServiceFailure".to_owned()),
@@ -80,43 +80,43 @@ async fn the_sdk_sends_nothing_twice() {
         Effect::Reset,
     ];
     for (count, effect) in (1..).zip(effects) {
-        world
+        account
             .sandbox
             .set_faults(vec![fault("*", When::Before, effect)]);
-        write(&world.iam).await;
-        read(&world.iam).await;
-        assert_eq!(world.calls("CreateRole"), count);
-        assert_eq!(world.calls("GetRole"), count);
+        write(&account.iam).await;
+        read(&account.iam).await;
+        assert_eq!(account.calls("CreateRole"), count);
+        assert_eq!(account.calls("GetRole"), count);
     }
 }
 
 #[tokio::test]
 async fn a_broken_connection_leaves_a_write_unanswered_whenever_it_broke() {
     for when in [When::Before, When::After] {
-        let world = world().await;
-        world
+        let account = test_account().await;
+        account
             .sandbox
             .set_faults(vec![fault("*", when, Effect::Reset)]);
-        let error = write(&world.iam).await;
+        let error = write(&account.iam).await;
         assert_eq!(error.kind, ErrorKind::Unanswered, "{error:?}");
         assert_eq!(error.code, None);
-        assert_eq!(read(&world.iam).await.kind, ErrorKind::Transient);
-        let made = world.sandbox.state()["roles"] != json!([]);
+        assert_eq!(read(&account.iam).await.kind, ErrorKind::Transient);
+        let made = account.sandbox.state()["roles"] != json!([]);
         assert_eq!(made, when == When::After);
     }
 }
 
 #[tokio::test]
 async fn silence_ends_at_the_deadline_and_leaves_a_write_unanswered() {
-    let world = world().await;
+    let account = test_account().await;
     let hang = Effect::HangMs(60_000);
-    world
+    account
         .sandbox
         .set_faults(vec![fault("*", When::Before, hang)]);
-    let hasty = client(&world.sandbox.endpoint(), Duration::from_millis(200)).await;
+    let hasty = client(&account.sandbox.endpoint(), Duration::from_millis(200)).await;
     assert_eq!(write(&hasty).await.kind, ErrorKind::Unanswered);
     assert_eq!(read(&hasty).await.kind, ErrorKind::Transient);
-    assert_eq!(world.calls("CreateRole"), 1);
+    assert_eq!(account.calls("CreateRole"), 1);
 }
 
 /// Takes each connection, reads a request to its end, and gives this for an answer.
@@ -197,7 +197,7 @@ async fn a_refused_connection_has_sent_nothing() {
     assert_eq!(read(&iam).await.kind, ErrorKind::Transient);
 }
 
-async fn world_without(action: &str) -> World {
+async fn account_without(action: &str) -> TestAccount {
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -205,7 +205,7 @@ async fn world_without(action: &str) -> World {
             {"Sid": "But", "Effect": "Deny", "Action": action, "Resource": "*"},
         ],
     });
-    world_of(SandboxConfig {
+    test_account_of(SandboxConfig {
         identity_policy: Some(policy),
         ..SandboxConfig::default()
     })
@@ -222,9 +222,9 @@ async fn a_refusal_names_the_permission_that_is_missing() {
         ("iam:PutRolePolicy", put_policy(), 1),
         ("iam:DeleteRole", Step::DeleteRole { role: role() }, 1),
     ] {
-        let world = world_without(missing).await;
-        world.apply(&everything()[..before]).await;
-        let error = world.iam.apply(&step).await.expect_err("it is refused");
+        let account = account_without(missing).await;
+        account.apply(&everything()[..before]).await;
+        let error = account.iam.apply(&step).await.expect_err("it is refused");
         assert_eq!(error.kind, ErrorKind::Denied, "{missing}: {error:?}");
         assert_eq!(error.missing_permission.as_deref(), Some(missing));
     }
@@ -236,35 +236,35 @@ async fn a_full_account_is_a_quota() {
         roles: 0,
         ..Quotas::default()
     };
-    let world = world_of(SandboxConfig {
+    let account = test_account_of(SandboxConfig {
         quotas,
         ..SandboxConfig::default()
     })
     .await;
-    assert_eq!(write(&world.iam).await.kind, ErrorKind::Quota);
+    assert_eq!(write(&account.iam).await.kind, ErrorKind::Quota);
 }
 
 #[tokio::test]
 async fn a_second_create_finds_the_first() {
-    let world = world().await;
-    world.apply(&everything()).await;
+    let account = test_account().await;
+    account.apply(&everything()).await;
     for step in &everything()[..2] {
-        let error = world.iam.apply(step).await.expect_err("it is there");
+        let error = account.iam.apply(step).await.expect_err("it is there");
         assert_eq!(error.kind, ErrorKind::AlreadyExists, "{step}");
     }
     // IAM answers so when the profile holds a role, even this one.
-    let error = world.iam.apply(&add_role()).await.expect_err("it is in");
+    let error = account.iam.apply(&add_role()).await.expect_err("it is in");
     assert_eq!(error.kind, ErrorKind::Quota);
     let step = Step::DeleteRole { role: role() };
-    let error = world.iam.apply(&step).await.expect_err("it has a policy");
+    let error = account.iam.apply(&step).await.expect_err("it has a policy");
     assert_eq!(error.kind, ErrorKind::Conflict);
 }
 
 #[tokio::test]
 async fn an_error_tells_what_failed_and_repeats_aws_once() {
-    let world = world_without("iam:PutRolePolicy").await;
-    world.apply(&[create_role()]).await;
-    let error = world.iam.apply(&put_policy()).await.expect_err("refused");
+    let account = account_without("iam:PutRolePolicy").await;
+    account.apply(&[create_role()]).await;
+    let error = account.iam.apply(&put_policy()).await.expect_err("refused");
     let text = error.describe();
     assert!(
         text.starts_with("PutRolePolicy (role td-one-aaaa) failed: AccessDenied: User: arn:"),
@@ -276,14 +276,14 @@ async fn an_error_tells_what_failed_and_repeats_aws_once() {
 
 #[tokio::test]
 async fn an_identity_that_sts_does_not_tell_is_an_error() {
-    let world = world().await;
+    let account = test_account().await;
     let broken = Effect::Error("InternalFailure".to_owned());
-    world
+    account
         .sandbox
         .set_faults(vec![fault("GetCallerIdentity", When::Before, broken)]);
-    world.iam.caller_scope().await.expect_err("STS is down");
-    world.sandbox.set_faults(Vec::new());
-    let other = world_of(SandboxConfig {
+    account.iam.caller_scope().await.expect_err("STS is down");
+    account.sandbox.set_faults(Vec::new());
+    let other = test_account_of(SandboxConfig {
         partition: "aws-iso".to_owned(),
         ..SandboxConfig::default()
     })

@@ -3,4 +3,4 @@
 mod apply;
 mod errors;
 mod observe;
-mod world;
+mod test_account;

@@ -5,7 +5,9 @@ use engine_roles_iam::{Depth, ErrorKind, Target};
 use engine_roles_iam_sandbox::{Effect, When};
 use engine_roles_policy::{Document, Kind};
 
-use crate::world::{World, document, everything, fault, profile, role, tags, world};
+use crate::test_account::{
+    TestAccount, document, everything, fault, profile, role, tags, test_account,
+};
 
 const OTHERS: &str =
     r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}"#;
@@ -17,30 +19,34 @@ fn both() -> Target {
     }
 }
 
-async fn see(world: &World, depth: Depth) -> Observed {
-    world.iam.observe(&both(), depth).await.expect("an answer")
+async fn see(account: &TestAccount, depth: Depth) -> Observed {
+    account
+        .iam
+        .observe(&both(), depth)
+        .await
+        .expect("an answer")
 }
 
 #[tokio::test]
 async fn nothing_is_none_at_every_depth() {
-    let world = world().await;
+    let account = test_account().await;
     for depth in [Depth::Existence, Depth::Contents, Depth::Dependants] {
-        assert_eq!(see(&world, depth).await, Observed::nothing(), "{depth:?}");
+        assert_eq!(see(&account, depth).await, Observed::nothing(), "{depth:?}");
     }
 }
 
 #[tokio::test]
 async fn existence_tells_whose_it_is_in_two_calls() {
-    let world = world().await;
-    world.apply(&everything()).await;
-    let before = world.sandbox.calls(0).len();
-    let seen = see(&world, Depth::Existence).await;
-    assert_eq!(world.sandbox.calls(0).len() - before, 2);
+    let account = test_account().await;
+    account.apply(&everything()).await;
+    let before = account.sandbox.calls(0).len();
+    let seen = see(&account, Depth::Existence).await;
+    assert_eq!(account.sandbox.calls(0).len() - before, 2);
 
     let found = seen.role.expect("the role");
     assert_eq!(found.record.name, role());
-    assert_eq!(found.record.arn.as_deref(), world.role()["arn"].as_str());
-    assert_eq!(found.record.id.as_deref(), world.role()["id"].as_str());
+    assert_eq!(found.record.arn.as_deref(), account.role()["arn"].as_str());
+    assert_eq!(found.record.id.as_deref(), account.role()["id"].as_str());
     assert_eq!(
         found.record.path.as_deref(),
         Some("/ai-unlimited/engine/test/")
@@ -57,7 +63,7 @@ async fn existence_tells_whose_it_is_in_two_calls() {
 
     let found = seen.profile.expect("the profile");
     assert_eq!(found.record.name, profile());
-    assert_eq!(found.record.id.as_deref(), world.profile()["id"].as_str());
+    assert_eq!(found.record.id.as_deref(), account.profile()["id"].as_str());
     assert_eq!(found.path, "/ai-unlimited/engine/test/");
     assert_eq!(found.roles, Some(vec![role()]));
     assert_eq!(found.tags, Some(tags(&[("team", "x")])));
@@ -65,11 +71,11 @@ async fn existence_tells_whose_it_is_in_two_calls() {
 
 #[tokio::test]
 async fn contents_are_the_policy_as_it_was_written() {
-    let world = world().await;
-    world.apply(&everything()).await;
-    let before = world.sandbox.calls(0).len();
-    let seen = see(&world, Depth::Contents).await;
-    assert_eq!(world.sandbox.calls(0).len() - before, 3);
+    let account = test_account().await;
+    account.apply(&everything()).await;
+    let before = account.sandbox.calls(0).len();
+    let seen = see(&account, Depth::Contents).await;
+    assert_eq!(account.sandbox.calls(0).len() - before, 3);
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()), "{:?}", found.inline);
     let InlinePolicies::Own(Some(text)) = found.inline else {
@@ -80,31 +86,31 @@ async fn contents_are_the_policy_as_it_was_written() {
 
 #[tokio::test]
 async fn a_missing_policy_is_seen_as_missing() {
-    let world = world().await;
-    world.apply(&everything()).await;
-    world
+    let account = test_account().await;
+    account.apply(&everything()).await;
+    account
         .apply(&[Step::DeleteRolePolicy {
             role: role(),
             policy: "engine-access".to_owned(),
         }])
         .await;
-    let seen = see(&world, Depth::Contents).await;
+    let seen = see(&account, Depth::Contents).await;
     let inline = seen.role.expect("the role").inline;
     assert_eq!(inline, InlinePolicies::Own(None));
 }
 
 #[tokio::test]
 async fn dependants_are_all_that_hangs_on_the_role() {
-    let world = world().await;
-    world.apply(&everything()).await;
+    let account = test_account().await;
+    account.apply(&everything()).await;
     let managed = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-    let attach = world.others.attach_role_policy();
+    let attach = account.others.attach_role_policy();
     let attach = attach.role_name(role().as_str()).policy_arn(managed);
     attach.send().await.expect("attached");
-    put(&world, "others").await;
-    let before = world.sandbox.calls(0).len();
-    let seen = see(&world, Depth::Dependants).await;
-    assert_eq!(world.sandbox.calls(0).len() - before, 6);
+    put(&account, "others").await;
+    let before = account.sandbox.calls(0).len();
+    let seen = see(&account, Depth::Dependants).await;
+    assert_eq!(account.sandbox.calls(0).len() - before, 6);
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()));
     let InlinePolicies::Listed { mut names, .. } = found.inline else {
@@ -118,21 +124,21 @@ async fn dependants_are_all_that_hangs_on_the_role() {
 
 #[tokio::test]
 async fn long_lists_are_read_to_their_end() {
-    let world = world().await;
-    world.apply(&everything()[..1]).await;
+    let account = test_account().await;
+    account.apply(&everything()[..1]).await;
     for number in 0..110 {
-        put(&world, &format!("p{number:03}")).await;
+        put(&account, &format!("p{number:03}")).await;
         let name = format!("profile-{number:03}");
-        let made = world.others.create_instance_profile();
+        let made = account.others.create_instance_profile();
         let made = made.instance_profile_name(&name).send().await;
         made.expect("a profile");
-        let added = world.others.add_role_to_instance_profile();
+        let added = account.others.add_role_to_instance_profile();
         let added = added
             .instance_profile_name(&name)
             .role_name(role().as_str());
         added.send().await.expect("added");
     }
-    let seen = see(&world, Depth::Dependants).await;
+    let seen = see(&account, Depth::Dependants).await;
     let found = seen.role.expect("the role");
     let InlinePolicies::Listed { names, own } = found.inline else {
         panic!("the policies are listed");
@@ -140,27 +146,27 @@ async fn long_lists_are_read_to_their_end() {
     let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
     assert_eq!((names.len(), distinct.len(), own), (110, 110, None));
     assert_eq!(found.profiles.map(|names| names.len()), Some(110));
-    assert_eq!(world.calls("ListRolePolicies"), 2);
+    assert_eq!(account.calls("ListRolePolicies"), 2);
 }
 
 #[tokio::test]
 async fn only_what_is_asked_for_is_read() {
-    let world = world().await;
-    world.apply(&everything()).await;
+    let account = test_account().await;
+    account.apply(&everything()).await;
     let target = Target {
         role: None,
         profile: Some(profile()),
     };
-    let seen = world.iam.observe(&target, Depth::Dependants).await;
+    let seen = account.iam.observe(&target, Depth::Dependants).await;
     let seen = seen.expect("an answer");
     assert!(seen.role.is_none() && seen.profile.is_some());
-    assert_eq!(world.calls("GetRole"), 0);
+    assert_eq!(account.calls("GetRole"), 0);
 }
 
 #[tokio::test]
 async fn a_read_that_fails_is_an_error_and_never_nothing() {
-    let world = world().await;
-    world.apply(&everything()).await;
+    let account = test_account().await;
+    account.apply(&everything()).await;
     for action in [
         "GetRole",
         "GetRolePolicy",
@@ -170,10 +176,10 @@ async fn a_read_that_fails_is_an_error_and_never_nothing() {
         "ListInstanceProfilesForRole",
     ] {
         let denied = Effect::Error("AccessDenied".to_owned());
-        world
+        account
             .sandbox
             .set_faults(vec![fault(action, When::Before, denied)]);
-        let seen = world.iam.observe(&both(), Depth::Dependants).await;
+        let seen = account.iam.observe(&both(), Depth::Dependants).await;
         let error = seen.expect_err(action);
         assert_eq!((error.kind, error.action), (ErrorKind::Denied, action));
         assert_eq!(error.missing_permission, Some(format!("iam:{action}")));
@@ -182,15 +188,15 @@ async fn a_read_that_fails_is_an_error_and_never_nothing() {
 
 #[tokio::test]
 async fn a_role_that_the_lists_do_not_show_yet_is_there_all_the_same() {
-    let world = world().await;
-    world.apply(&everything()).await;
+    let account = test_account().await;
+    account.apply(&everything()).await;
     let absent = Effect::Error("NoSuchEntity".to_owned());
-    world.sandbox.set_faults(vec![fault(
+    account.sandbox.set_faults(vec![fault(
         "ListAttachedRolePolicies",
         When::Before,
         absent,
     )]);
-    let seen = see(&world, Depth::Dependants).await;
+    let seen = see(&account, Depth::Dependants).await;
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()));
     // Not listed, which is not the same as none.
@@ -199,13 +205,13 @@ async fn a_role_that_the_lists_do_not_show_yet_is_there_all_the_same() {
 
 #[tokio::test]
 async fn our_own_account_is_known_by_sts() {
-    let world = world().await;
-    let scope = world.iam.caller_scope().await.expect("an answer");
+    let account = test_account().await;
+    let scope = account.iam.caller_scope().await.expect("an answer");
     assert_eq!(scope.to_string(), "123456789012 (aws)");
 }
 
-async fn put(world: &World, name: &str) {
-    let put = world.others.put_role_policy().role_name(role().as_str());
+async fn put(account: &TestAccount, name: &str) {
+    let put = account.others.put_role_policy().role_name(role().as_str());
     let put = put.policy_name(name).policy_document(OTHERS);
     put.send().await.expect("the policy is taken");
 }

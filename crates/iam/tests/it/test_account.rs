@@ -1,4 +1,4 @@
-//! A sandbox, a client to it, and steps to send.
+//! An AWS account in a sandbox, clients of it, and steps to send.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use engine_roles_iam_sandbox::{Effect, Fault, Sandbox, SandboxConfig, When};
 use engine_roles_policy::{Document, Kind, Statement};
 use serde_json::Value;
 
-pub(crate) struct World {
+pub(crate) struct TestAccount {
     pub(crate) sandbox: Sandbox,
     pub(crate) iam: Iam,
     /// The SDK itself, for what others do in the account.
     pub(crate) others: aws_sdk_iam::Client,
 }
 
-pub(crate) async fn world() -> World {
-    world_of(SandboxConfig::default()).await
+pub(crate) async fn test_account() -> TestAccount {
+    test_account_of(SandboxConfig::default()).await
 }
 
-pub(crate) async fn world_of(config: SandboxConfig) -> World {
+pub(crate) async fn test_account_of(config: SandboxConfig) -> TestAccount {
     let sandbox = Sandbox::start(config).await.expect("a sandbox");
     let iam = client(&sandbox.endpoint(), Duration::from_secs(20)).await;
     let others = aws_sdk_iam::Config::builder()
@@ -37,7 +37,7 @@ pub(crate) async fn world_of(config: SandboxConfig) -> World {
             "test",
         ))
         .build();
-    World {
+    TestAccount {
         iam,
         others: aws_sdk_iam::Client::from_conf(others),
         sandbox,
@@ -57,7 +57,7 @@ pub(crate) async fn client(url: &str, call_timeout: Duration) -> Iam {
     Iam::connect_to(&endpoint, &config).await
 }
 
-impl World {
+impl TestAccount {
     pub(crate) async fn apply(&self, steps: &[Step]) {
         for step in steps {
             self.iam.apply(step).await.expect("the step is taken");
