@@ -16,10 +16,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::client::Client;
-use crate::dice::Dice;
+use crate::installation::Installation;
+use crate::installation::PAST_A_LEASE;
 use crate::kill_points::PREPARED_ROLE;
-use crate::rest::PAST_A_LEASE;
-use crate::world::World;
+use crate::random::Random;
 
 /// How many clusters there are: few, so that callers meet.
 const CLUSTERS: usize = 8;
@@ -107,8 +107,8 @@ pub(crate) fn cluster(number: usize) -> String {
 /// When the service does not start, or does not come to rest.
 pub async fn run(options: Options) -> Report {
     let diary = Diary::new(options.aloud);
-    let mut seeded = Dice::new(options.seed);
-    let mut world = World::build()
+    let mut seeded = Random::new(options.seed);
+    let mut installation = Installation::build()
         .replicas(options.replicas.max(1))
         .own_postgres()
         .prepared(PREPARED_ROLE)
@@ -122,13 +122,13 @@ pub async fn run(options: Options) -> Report {
         })
         .start()
         .await;
-    let clients = (0..world.replicas.len()).map(|replica| world.client_of(replica));
+    let clients = (0..installation.replicas.len()).map(|replica| installation.client_of(replica));
     let doors: Doors = Arc::new(RwLock::new(clients.collect()));
     let gate = Arc::new(Gate::new(()));
     let until = Instant::now() + options.length;
-    let mut dice = Dice::new(options.seed);
+    let mut random = Random::new(options.seed);
     let callers = (1..=CALLERS).map(|number| {
-        let own = Dice::new(options.seed.wrapping_mul(CALLERS + 1).wrapping_add(number));
+        let own = Random::new(options.seed.wrapping_mul(CALLERS + 1).wrapping_add(number));
         tokio::spawn(caller::ask_until(
             until,
             own,
@@ -139,25 +139,25 @@ pub async fn run(options: Options) -> Report {
     });
     let callers: Vec<_> = callers.collect();
     let additions = storm::Storm {
-        world: &mut world,
-        dice: &mut dice,
+        installation: &mut installation,
+        random: &mut random,
         doors: &doors,
         gate: &gate,
         diary: &diary,
     }
     .rage_until(until)
     .await;
-    quiet(&mut world, callers, &diary).await;
-    hand::undo(&world, additions).await;
-    mend(&world, &diary).await;
-    let breaches = world.breaches_at_rest().await;
-    let live = world.database.bindings().await;
+    quiet(&mut installation, callers, &diary).await;
+    hand::undo(&installation, additions).await;
+    mend(&installation, &diary).await;
+    let breaches = installation.breaches_at_rest().await;
+    let live = installation.database.bindings().await;
     let live = live.iter().filter(|binding| binding.live).count();
     diary.note(
         "end",
         &format!("{live} live bindings, {} breaches", breaches.len()),
     );
-    let dossiers = dossiers(&world, &breaches).await;
+    let dossiers = dossiers(&installation, &breaches).await;
     let kept = diary.kept.lock().unwrap_or_else(PoisonError::into_inner);
     Report {
         counts: kept.counts.clone(),
@@ -168,40 +168,44 @@ pub async fn run(options: Options) -> Report {
 }
 
 /// Ends all that disturbs, and lets time go by until nothing is left to do.
-async fn quiet(world: &mut World, callers: Vec<tokio::task::JoinHandle<()>>, diary: &Diary) {
+async fn quiet(
+    installation: &mut Installation,
+    callers: Vec<tokio::task::JoinHandle<()>>,
+    diary: &Diary,
+) {
     diary.note("quiet", "");
-    world.set_faults(json!([]));
-    world
+    installation.set_faults(json!([]));
+    installation
         .administrator
         .steer("behaviour", json!({"stale_reads_ms": 0}))
         .await;
     for caller in callers {
         caller.await.expect("callers do not panic");
     }
-    time::let_hanging_calls_end(world).await;
-    world.advance(PAST_A_LEASE).await;
+    time::let_hanging_calls_end(installation).await;
+    installation.advance(PAST_A_LEASE).await;
     // From now on a check that is done is done for the day.
-    world.set_env("ENGINE_ROLES_RECONCILE_INTERVAL", "24h");
-    for replica in 0..world.replicas.len() {
-        world.replicas[replica].kill().await;
-        world.restart(replica).await;
+    installation.set_env("ENGINE_ROLES_RECONCILE_INTERVAL", "24h");
+    for replica in 0..installation.replicas.len() {
+        installation.replicas[replica].kill().await;
+        installation.restart(replica).await;
     }
-    world.advance(PAST_A_LEASE).await;
-    world.comes_to_rest().await;
+    installation.advance(PAST_A_LEASE).await;
+    installation.comes_to_rest().await;
 }
 
 /// What others deleted is made again by the next PUT.
-async fn mend(world: &World, diary: &Diary) {
-    world
+async fn mend(installation: &Installation, diary: &Diary) {
+    installation
         .database
         .execute("UPDATE bindings SET due_at = service_now() WHERE live")
         .await;
-    world.comes_to_rest().await;
-    for binding in world.database.bindings().await {
+    installation.comes_to_rest().await;
+    for binding in installation.database.bindings().await {
         let drifted = binding.live && binding.state == "active" && binding.drift != json!([]);
         if drifted {
             diary.note("mend", &format!("{}: {}", binding.cluster, binding.drift));
-            world
+            installation
                 .client()
                 .in_no_hurry()
                 .provision(&binding.cluster)
@@ -212,10 +216,14 @@ async fn mend(world: &World, diary: &Diary) {
                 "mend",
                 &format!("{}: {:?}", binding.cluster, binding.last_error),
             );
-            world.client().in_no_hurry().delete(&binding.cluster).await;
+            installation
+                .client()
+                .in_no_hurry()
+                .delete(&binding.cluster)
+                .await;
         }
     }
-    world.comes_to_rest().await;
+    installation.comes_to_rest().await;
 }
 
 /// A binding's id and the name of what is made for it.
@@ -226,13 +234,13 @@ struct Name {
 }
 
 /// All that is known of the bindings that breaches name.
-async fn dossiers(world: &World, breaches: &[String]) -> Vec<String> {
+async fn dossiers(installation: &Installation, breaches: &[String]) -> Vec<String> {
     let mut dossiers = Vec::new();
     let names = "SELECT id, resource_name FROM bindings ORDER BY created_at";
-    let names: Vec<Name> = world.database.rows(names).await;
-    let bindings = world.database.bindings().await;
-    let events = world.database.events().await;
-    let calls = world.sandbox.calls(0);
+    let names: Vec<Name> = installation.database.rows(names).await;
+    let bindings = installation.database.bindings().await;
+    let events = installation.database.events().await;
+    let calls = installation.sandbox.calls(0);
     for Name { id, resource_name } in names {
         let about =
             |breach: &String| breach.contains(&id.to_string()) || breach.contains(&resource_name);
@@ -246,7 +254,7 @@ async fn dossiers(world: &World, breaches: &[String]) -> Vec<String> {
             dossiers.push(format!(
                 "  {} (by the machine's clock {}) {} {} {:?} -> {} {}",
                 event.at,
-                world.database.real_time(event.at),
+                installation.database.real_time(event.at),
                 event.action,
                 event.generation,
                 event.from_state,
@@ -256,7 +264,7 @@ async fn dossiers(world: &World, breaches: &[String]) -> Vec<String> {
         }
         for call in &calls {
             if call.params.values().any(|value| *value == resource_name) {
-                let (at, key) = (world.time_of(call), call.access_key.as_deref());
+                let (at, key) = (installation.time_of(call), call.access_key.as_deref());
                 let (status, error) = (call.status, call.error.as_deref());
                 let (n, action) = (call.n, &call.action);
                 dossiers.push(format!(

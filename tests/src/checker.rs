@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use engine_roles_iam_sandbox::Call;
 use serde_json::Value;
 
-use crate::World;
+use crate::Installation;
 use crate::client::Acknowledged;
 use crate::database::{BindingRow, ClusterRow, EventRow};
 
@@ -54,41 +54,41 @@ struct Mutation {
 
 impl Checker {
     /// Reads the database, then AWS. The log of calls must be whole.
-    pub async fn read(world: &World) -> Self {
-        let mutations = world.mutations(0).into_iter().map(|call| Mutation {
-            at: world.time_of(&call),
+    pub async fn read(installation: &Installation) -> Self {
+        let mutations = installation.mutations(0).into_iter().map(|call| Mutation {
+            at: installation.time_of(&call),
             call,
         });
         let mutations = mutations.collect();
-        let state = world.sandbox.state();
+        let state = installation.sandbox.state();
         let list = |kind: &str| state[kind].as_array().cloned().unwrap_or_default();
-        let bindings = world.database.bindings().await.into_iter();
+        let bindings = installation.database.bindings().await.into_iter();
         let bindings = bindings.map(|row| Named {
             name: meant::name(&row),
             row,
         });
-        let events = world.database.events().await;
+        let events = installation.database.events().await;
         let written = events
             .iter()
-            .map(|event| world.database.real_time(event.at));
+            .map(|event| installation.database.real_time(event.at));
         Self {
             written: written.collect(),
             bindings: bindings.collect(),
-            clusters: world.database.clusters().await,
+            clusters: installation.database.clusters().await,
             events,
             roles: list("roles"),
             profiles: list("instance_profiles"),
             mutations,
-            acknowledged: world.acknowledged().all(),
+            acknowledged: installation.acknowledged().all(),
             quiet: false,
         }
     }
 
     /// As [`Checker::read`], of a service that has come to rest: nothing may be on its way.
-    pub async fn read_at_rest(world: &World) -> Self {
+    pub async fn read_at_rest(installation: &Installation) -> Self {
         Self {
             quiet: true,
-            ..Self::read(world).await
+            ..Self::read(installation).await
         }
     }
 
@@ -113,6 +113,42 @@ impl Checker {
         self.events
             .iter()
             .filter(move |event| event.binding_id == id)
+    }
+}
+
+impl Installation {
+    /// Checks that nothing is lost, forgotten, made twice or touched that is not ours.
+    ///
+    /// # Panics
+    /// With all that is wrong.
+    pub async fn assert_sound(&self) {
+        let breaches = Checker::read(self).await.breaches();
+        assert!(
+            breaches.is_empty(),
+            "{} breaches:\n{}",
+            breaches.len(),
+            breaches.join("\n")
+        );
+    }
+
+    /// What is wrong now that all is at rest.
+    pub async fn breaches_at_rest(&self) -> Vec<String> {
+        Checker::read_at_rest(self).await.breaches()
+    }
+
+    /// Brings all to rest and checks it.
+    ///
+    /// # Panics
+    /// With all that is wrong.
+    pub async fn assert_sound_at_rest(&self, what: &str) {
+        self.comes_to_rest().await;
+        let breaches = self.breaches_at_rest().await;
+        assert!(
+            breaches.is_empty(),
+            "{what}: {} breaches:\n{}",
+            breaches.len(),
+            breaches.join("\n")
+        );
     }
 }
 

@@ -4,11 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Answer, role};
-use crate::dice::Dice;
-use crate::patience::eventually;
-use crate::rest::PAST_A_LEASE;
-use crate::world::is_read;
-use crate::{Client, World};
+use crate::installation::PAST_A_LEASE;
+use crate::installation::is_read;
+use crate::polling::eventually;
+use crate::random::Random;
+use crate::{Client, Installation};
 
 /// The role that the administrator has prepared for [`Story::PassThrough`].
 pub const PREPARED_ROLE: &str = "prepared-for-engines";
@@ -87,8 +87,8 @@ impl Story {
     ///
     /// # Panics
     /// When it is something else than was asked for.
-    pub async fn assert_done(self, world: &World, cluster: &str, what: &str) {
-        let binding = world.database.binding(cluster).await;
+    pub async fn assert_done(self, installation: &Installation, cluster: &str, what: &str) {
+        let binding = installation.database.binding(cluster).await;
         let binding = binding.unwrap_or_else(|| panic!("{what}: there is no binding"));
         assert_eq!(
             binding.state,
@@ -156,15 +156,15 @@ pub struct KillPoint {
 }
 
 /// Every call of a story that goes well, from a rehearsal.
-pub async fn rehearse(world: &World, story: Story) -> Vec<KillPoint> {
+pub async fn rehearse(installation: &Installation, story: Story) -> Vec<KillPoint> {
     let cluster = format!("rehearsal-{story:?}");
-    story.prepare(&world.client(), &cluster).await;
-    world.comes_to_rest().await;
-    let since = world.mark();
-    let answer = story.ask(&world.client().patient(), &cluster).await;
+    story.prepare(&installation.client(), &cluster).await;
+    installation.comes_to_rest().await;
+    let since = installation.mark();
+    let answer = story.ask(&installation.client().patient(), &cluster).await;
     assert!(answer.status < 202, "{story:?}: {}", answer.text);
-    let calls = world.iam_calls(since);
-    world.comes_to_rest().await;
+    let calls = installation.iam_calls(since);
+    installation.comes_to_rest().await;
     let mut points = Vec::new();
     for (place, call) in calls.iter().enumerate() {
         let before = calls[..place]
@@ -199,12 +199,12 @@ pub fn with_second_kills(points: &[KillPoint], calls: usize) -> Vec<KillPoint> {
     again.collect()
 }
 
-/// All of these, or a sample by the dice.
-pub fn all_or_some<T>(points: Vec<T>, dice: &mut Dice, most: usize) -> Vec<T> {
+/// All of these, or a sample by the random.
+pub fn all_or_some<T>(points: Vec<T>, random: &mut Random, most: usize) -> Vec<T> {
     if std::env::var_os("ENGINE_ROLES_ALL_KILL_POINTS").is_some_and(|value| value == "1") {
         return points;
     }
-    dice.sample(points, most)
+    random.sample(points, most)
 }
 
 /// Kills the service at a point, starts it again, and sees to it that all comes to what was
@@ -212,45 +212,45 @@ pub fn all_or_some<T>(points: Vec<T>, dice: &mut Dice, most: usize) -> Vec<T> {
 ///
 /// # Panics
 /// When it does not.
-pub async fn kill_at(world: &mut World, point: &KillPoint, cluster: &str) {
+pub async fn kill_at(installation: &mut Installation, point: &KillPoint, cluster: &str) {
     let what = format!("{point:?}");
-    point.story.prepare(&world.client(), cluster).await;
-    world.comes_to_rest().await;
-    let since = world.mark();
+    point.story.prepare(&installation.client(), cluster).await;
+    installation.comes_to_rest().await;
+    let since = installation.mark();
     let (action, before) = &point.call;
-    world.set_faults(point.fate.fault(action, *before));
+    installation.set_faults(point.fate.fault(action, *before));
     let answer = point
         .story
-        .ask(&world.client().in_no_hurry(), cluster)
+        .ask(&installation.client().in_no_hurry(), cluster)
         .await;
     assert!(answer.status <= 202, "{what}: {}", answer.text);
     eventually(&format!("{what}: the call is on its way"), async || {
-        let calls = world.iam_calls(since);
+        let calls = installation.iam_calls(since);
         let same = calls.iter().filter(|call| call.action == *action).count();
         (same > *before).then_some(())
     })
     .await;
-    world.replicas[0].kill().await;
-    world.set_faults(json!([]));
-    world.restart(0).await;
+    installation.replicas[0].kill().await;
+    installation.set_faults(json!([]));
+    installation.restart(0).await;
     if let Some((call, fate)) = point.again {
-        let since = world.mark();
-        world.set_faults(fate.fault("*", call));
-        world.advance(PAST_A_LEASE).await;
+        let since = installation.mark();
+        installation.set_faults(fate.fault("*", call));
+        installation.advance(PAST_A_LEASE).await;
         eventually(&format!("{what}: the recovery is under way"), async || {
-            if world.iam_calls(since).len() > call {
+            if installation.iam_calls(since).len() > call {
                 return Some(());
             }
-            let binding = world.database.binding(cluster).await?;
+            let binding = installation.database.binding(cluster).await?;
             let over = binding.state == point.story.ends() && binding.lease_until.is_none();
             over.then_some(())
         })
         .await;
-        world.replicas[0].kill().await;
-        world.set_faults(json!([]));
-        world.restart(0).await;
+        installation.replicas[0].kill().await;
+        installation.set_faults(json!([]));
+        installation.restart(0).await;
     }
-    world.advance(PAST_A_LEASE).await;
-    world.assert_sound_at_rest(&what).await;
-    point.story.assert_done(world, cluster, &what).await;
+    installation.advance(PAST_A_LEASE).await;
+    installation.assert_sound_at_rest(&what).await;
+    point.story.assert_done(installation, cluster, &what).await;
 }

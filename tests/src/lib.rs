@@ -4,8 +4,8 @@
 //! The wall exists so that nothing here can reach inside. What the tests know of the service is
 //! what it answers, what it logs, what it leaves in the database, and which calls reached IAM.
 //!
-//! [`World::start`] gives a running service. At the end of a test [`World::assert_sound`] runs
-//! the [`checker`] over what the database and the sandbox hold.
+//! [`Installation::start`] gives a running service. At the end of a test
+//! [`Installation::assert_sound`] runs the [`checker`] over what the database and the sandbox hold.
 
 pub mod administrator;
 pub mod binary;
@@ -13,22 +13,22 @@ pub mod chaos;
 pub mod checker;
 pub mod client;
 pub mod database;
-pub mod dice;
 pub mod identity;
+pub mod installation;
 pub mod kill_points;
 pub mod log;
-pub mod patience;
+pub mod policy_documents;
+pub mod polling;
 pub mod postgres_proxy;
-pub mod rest;
+mod process_reaper;
+pub mod random;
 pub mod service;
 pub mod stages;
-mod undertaker;
-pub mod world;
 
 pub use administrator::Administrator;
 pub use client::{Answer, Client};
 pub use database::Database;
-pub use patience::eventually;
+pub use installation::{Installation, InstallationBuilder};
+pub use polling::eventually;
 pub use service::Service;
 pub use stages::stages_of;
-pub use world::{World, WorldBuilder};

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use crate::patience::eventually;
+use crate::polling::eventually;
 
 /// What makes a transaction one of ours: it writes down what should be or what is.
 const RECORDS: [&str; 3] = [

@@ -8,8 +8,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::binary::service_binary;
 use crate::log::Log;
-use crate::patience::eventually;
-use crate::undertaker;
+use crate::polling::eventually;
+use crate::process_reaper;
 
 /// Variables that a developer's shell may hold and that would change what a service does.
 const INHERITED: [&str; 3] = ["AWS_", "ENGINE_ROLES_", "DATABASE_URL"];
@@ -49,7 +49,7 @@ impl Service {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary can be run");
-        undertaker::register(child.id());
+        process_reaper::register(child.id());
         let log = Log::follow(child.stderr.take().expect("it was piped"));
         let mut unheard = KilledOnDrop(Some(child));
         let address = eventually("the service listens", async || {
@@ -130,7 +130,7 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        bury(&mut self.child);
+        kill_and_reap(&mut self.child);
     }
 }
 
@@ -145,14 +145,14 @@ impl KilledOnDrop {
 impl Drop for KilledOnDrop {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
-            bury(child);
+            kill_and_reap(child);
         }
     }
 }
 
-fn bury(child: &mut Child) {
+fn kill_and_reap(child: &mut Child) {
     // Both say only that it has ended already.
     let _ = child.kill();
     let _ = child.wait();
-    undertaker::forget(child.id());
+    process_reaper::forget(child.id());
 }

@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 
 use super::{CLUSTERS, Diary, Doors, Gate, cluster};
 use crate::client::{Client, role};
-use crate::dice::Dice;
 use crate::kill_points::PREPARED_ROLE;
+use crate::random::Random;
 
 /// The longest that a caller waits for a replica that may stand still.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 pub(super) async fn ask_until(
     until: Instant,
-    mut dice: Dice,
+    mut random: Random,
     doors: Doors,
     gate: Arc<Gate<()>>,
     diary: Diary,
@@ -26,24 +26,24 @@ pub(super) async fn ask_until(
         let open = gate.read().await;
         let client = {
             let doors = doors.read().unwrap_or_else(PoisonError::into_inner);
-            dice.pick(&doors).clone()
+            random.pick(&doors).clone()
         };
-        let client = match dice.below(3) {
+        let client = match random.below(3) {
             0 => client.in_no_hurry(),
             1 => client.with("prefer", "wait=1"),
             _ => client.with("prefer", "wait=3"),
         };
-        let cluster = cluster(dice.below(CLUSTERS));
-        ask(&client, &cluster, &mut dice, &diary).await;
+        let cluster = cluster(random.below(CLUSTERS));
+        ask(&client, &cluster, &mut random, &diary).await;
         drop(open);
         // So that there is more to do than to ask.
-        let pause = u64::try_from(dice.below(200)).unwrap_or_default();
+        let pause = u64::try_from(random.below(200)).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 }
 
-async fn ask(client: &Client, cluster: &str, dice: &mut Dice, diary: &Diary) {
-    let (kind, method, body) = wish(dice);
+async fn ask(client: &Client, cluster: &str, random: &mut Random, diary: &Diary) {
+    let (kind, method, body) = wish(random);
     let request = client.request(method, &role(cluster));
     let request = match &body {
         Some(body) => request.json(body),
@@ -62,8 +62,8 @@ async fn ask(client: &Client, cluster: &str, dice: &mut Dice, diary: &Diary) {
     diary.note(kind, &format!("{cluster} {body} -> {told}"));
 }
 
-fn wish(dice: &mut Dice) -> (&'static str, Method, Option<Value>) {
-    match dice.below(10) {
+fn wish(random: &mut Random) -> (&'static str, Method, Option<Value>) {
+    match random.below(10) {
         0..=2 => ("DELETE", Method::DELETE, None),
         3 => {
             let body = json!({"mode": "pass_through", "iam_role": PREPARED_ROLE});
@@ -73,15 +73,15 @@ fn wish(dice: &mut Dice) -> (&'static str, Method, Option<Value>) {
         6 => ("GET", Method::GET, None),
         _ => {
             let all = ["a", "b", "c", "d"];
-            let many = dice.below(all.len() + 1);
+            let many = random.below(all.len() + 1);
             let secrets = match many {
                 0 => json!("all"),
                 _ => json!(all[..many]),
             };
             let body = json!({
                 "secrets": secrets,
-                "session_manager": dice.percent(30),
-                "tags": {"team": *dice.pick(&["x", "y"])},
+                "session_manager": random.percent(30),
+                "tags": {"team": *random.pick(&["x", "y"])},
             });
             ("PUT", Method::PUT, Some(body))
         }

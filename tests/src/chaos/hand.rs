@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::dice::Dice;
-use crate::world::World;
+use crate::installation::Installation;
+use crate::random::Random;
 
 const OTHER: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
 
@@ -12,10 +12,10 @@ pub(super) type Addition = String;
 
 /// Changes something of ours; what was done, and what is to be undone.
 pub(super) async fn interfere(
-    world: &World,
-    dice: &mut Dice,
+    installation: &Installation,
+    random: &mut Random,
 ) -> Option<(String, Option<Addition>)> {
-    let state = world.sandbox.state();
+    let state = installation.sandbox.state();
     let ours = |kind: &str| -> Vec<String> {
         let all = state[kind].as_array().into_iter().flatten();
         let ours = all.filter(|found| {
@@ -29,8 +29,8 @@ pub(super) async fn interfere(
     if roles.is_empty() || profiles.is_empty() {
         return None;
     }
-    let role = dice.pick(&roles).clone();
-    let profile = dice.pick(&profiles).clone();
+    let role = random.pick(&roles).clone();
+    let profile = random.pick(&profiles).clone();
     let (on_role, on_profile) = (
         ("RoleName", role.as_str()),
         ("InstanceProfileName", profile.as_str()),
@@ -38,7 +38,7 @@ pub(super) async fn interfere(
     let own = ("PolicyName", "engine-access");
     let other = ("PolicyDocument", OTHER);
     // Our tag changed where there is one, else one of theirs beside ours.
-    let team = world
+    let team = installation
         .role(&role)
         .is_some_and(|role| !role["tags"]["team"].is_null());
     let tag = [
@@ -49,7 +49,7 @@ pub(super) async fn interfere(
         ("Tags.member.1.Value", "theirs"),
     ];
     let mut addition = None;
-    let (action, parameters) = match dice.below(6) {
+    let (action, parameters) = match random.below(6) {
         0 => ("PutRolePolicy", vec![on_role, own, other]),
         1 => ("DeleteRolePolicy", vec![on_role, own]),
         2 => ("TagRole", vec![on_role, tag[0], tag[1]]),
@@ -67,19 +67,22 @@ pub(super) async fn interfere(
         _ => ("TagInstanceProfile", vec![on_profile, tag[0], tag[1]]),
     };
     // It may have gone meanwhile.
-    let done = world.administrator.try_call(action, &parameters).await;
+    let done = installation
+        .administrator
+        .try_call(action, &parameters)
+        .await;
     Some((format!("{action} {role} {profile}: {done}"), addition))
 }
 
 /// Takes the policies off again that were put beside ours.
-pub(super) async fn undo(world: &World, additions: Vec<Addition>) {
+pub(super) async fn undo(installation: &Installation, additions: Vec<Addition>) {
     for role in additions {
-        let there = world
+        let there = installation
             .role(&role)
             .is_some_and(|role| role["inline"]["theirs"] != Value::Null);
         if there {
             let parameters = [("RoleName", role.as_str()), ("PolicyName", "theirs")];
-            world
+            installation
                 .administrator
                 .call("DeleteRolePolicy", &parameters)
                 .await;

@@ -4,36 +4,36 @@
 
 use std::time::{Duration, Instant};
 
-use crate::World;
+use crate::Installation;
 
 /// So far the clocks are moved at once while calls hang: such a call's effect comes that much late.
 const STEP: Duration = Duration::from_secs(2);
 
 /// Moves both clocks. Calls that hang in AWS come to their ends on the way, each in its own time.
-pub(super) async fn advance(world: &World, by: Duration) {
+pub(super) async fn advance(installation: &Installation, by: Duration) {
     let mut left = by;
-    while !left.is_zero() && some_call_hangs(world) {
+    while !left.is_zero() && some_call_hangs(installation) {
         let step = left.min(STEP);
-        world.advance(step).await;
+        installation.advance(step).await;
         left -= step;
     }
     if !left.is_zero() {
-        world.advance(left).await;
+        installation.advance(left).await;
     }
 }
 
 /// Moves both clocks until no call hangs in AWS.
-pub(super) async fn let_hanging_calls_end(world: &World) {
-    while some_call_hangs(world) {
-        world.advance(STEP).await;
+pub(super) async fn let_hanging_calls_end(installation: &Installation) {
+    while some_call_hangs(installation) {
+        installation.advance(STEP).await;
     }
 }
 
 /// Whether nobody holds a lease, waited for a while.
-pub(super) async fn comes_to_rest_within(world: &World, patience: Duration) -> bool {
+pub(super) async fn comes_to_rest_within(installation: &Installation, patience: Duration) -> bool {
     let until = Instant::now() + patience;
     loop {
-        let bindings = world.database.bindings().await;
+        let bindings = installation.database.bindings().await;
         if bindings.iter().all(|binding| binding.lease_until.is_none()) {
             return true;
         }
@@ -44,7 +44,7 @@ pub(super) async fn comes_to_rest_within(world: &World, patience: Duration) -> b
     }
 }
 
-fn some_call_hangs(world: &World) -> bool {
-    let calls = world.sandbox.calls(0);
+fn some_call_hangs(installation: &Installation) -> bool {
+    let calls = installation.sandbox.calls(0);
     calls.iter().any(|call| call.ended_ms.is_none())
 }

@@ -8,7 +8,7 @@ use engine_roles_domain::resources::{Namespace, RolePrefix, resource_name};
 use serde_json::{Value, json};
 
 use crate::database::BindingRow;
-use crate::world::policy_document;
+use crate::policy_documents::policy_document;
 
 /// The name of what is made for a binding.
 pub(super) fn name(row: &BindingRow) -> String {

@@ -1,6 +1,6 @@
 //! What a cluster's role reaches, evaluated from the documents that IAM holds.
 
-use engine_roles_e2e::World;
+use engine_roles_e2e::Installation;
 use engine_roles_e2e::identity::BOUNDARY;
 use serde_json::{Value, json};
 
@@ -8,21 +8,29 @@ const OWN_ALL: &str = "arn:aws:secretsmanager:us-west-2:123456789012:secret:comp
 const OTHERS: &str = "arn:aws:secretsmanager:us-west-2:123456789012:secret:compute-engine/two/*";
 const BY_OURS: &str = "statement ReadOwnSecrets of inline policy engine-access";
 
-/// A world with a cluster `one` of this spec; the name of its role.
-async fn with_one_role(spec: Value) -> (World, String) {
-    let world = World::build().rarely_checked().start().await;
-    let made = world.client().put("one", spec).await.expect(201).clone();
+/// An installation with a cluster `one` of this spec; the name of its role.
+async fn with_one_role(spec: Value) -> (Installation, String) {
+    let installation = Installation::build().rarely_checked().start().await;
+    let made = installation
+        .client()
+        .put("one", spec)
+        .await
+        .expect(201)
+        .clone();
     let name = made["role"]["name"].as_str().map(str::to_owned);
-    (world, name.expect("it has a name"))
+    (installation, name.expect("it has a name"))
 }
 
 /// What cluster `one` reaches. Telling it changes nothing.
-async fn access(world: &World) -> Value {
-    let since = world.mark();
-    let answer = world.client().access("one").await;
+async fn access(installation: &Installation) -> Value {
+    let since = installation.mark();
+    let answer = installation.client().access("one").await;
     let told = answer.expect(200).clone();
-    assert!(!world.iam_calls(since).is_empty(), "IAM was not read");
-    assert_eq!(world.mutations(since).len(), 0);
+    assert!(
+        !installation.iam_calls(since).is_empty(),
+        "IAM was not read"
+    );
+    assert_eq!(installation.mutations(since).len(), 0);
     told
 }
 
@@ -40,8 +48,8 @@ fn read_secrets(sid: &str, resource: &str) -> Value {
 }
 
 /// Gives a role a permissions boundary of this one statement; its ARN.
-async fn bound(world: &World, role: &str, name: &str, statement: &Value) -> String {
-    let administrator = &world.administrator;
+async fn bound(installation: &Installation, role: &str, name: &str, statement: &Value) -> String {
+    let administrator = &installation.administrator;
     administrator.make_policy(name, &document(statement)).await;
     let arn = format!("arn:aws:iam::123456789012:policy/{name}");
     let parameters = [("RoleName", role), ("PermissionsBoundary", &arn)];
@@ -51,9 +59,9 @@ async fn bound(world: &World, role: &str, name: &str, statement: &Value) -> Stri
     arn
 }
 
-async fn unbound(world: &World, role: &str) {
+async fn unbound(installation: &Installation, role: &str) {
     let parameters = [("RoleName", role)];
-    let administrator = &world.administrator;
+    let administrator = &installation.administrator;
     administrator
         .call("DeleteRolePermissionsBoundary", &parameters)
         .await;
@@ -61,8 +69,8 @@ async fn unbound(world: &World, role: &str) {
 
 #[tokio::test]
 async fn a_created_role_reaches_its_own_secrets_and_nothing_else() {
-    let (world, name) = with_one_role(json!({})).await;
-    let told = access(&world).await;
+    let (installation, name) = with_one_role(json!({})).await;
+    let told = access(&installation).await;
     assert_eq!(told["cluster"], "one");
     assert_eq!(told["mode"], "create");
     assert_eq!(told["role"]["name"], name);
@@ -82,13 +90,13 @@ async fn a_created_role_reaches_its_own_secrets_and_nothing_else() {
     let nothing = json!({"decision": "denied", "by": null, "grants": []});
     assert_eq!(told["other_secrets"], nothing);
     assert_eq!(told["anything_else"], nothing);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn named_secrets_are_each_listed() {
-    let (world, name) = with_one_role(json!({"secrets": ["a", "b/c"]})).await;
-    let told = access(&world).await;
+    let (installation, name) = with_one_role(json!({"secrets": ["a", "b/c"]})).await;
+    let told = access(&installation).await;
     let arn = |secret: &str| OWN_ALL.replace('*', &format!("{secret}-??????"));
     let allowed = |secret| json!({"resource": arn(secret), "decision": "allowed", "by": BY_OURS});
     assert_eq!(told["own_secrets"], json!([allowed("a"), allowed("b/c")]));
@@ -101,8 +109,11 @@ async fn named_secrets_are_each_listed() {
         "Resource": arn("b/c").replace("??????", "*"),
     });
     let deny = document(&deny);
-    world.administrator.write_policy(&name, "less", &deny).await;
-    let told = access(&world).await;
+    installation
+        .administrator
+        .write_policy(&name, "less", &deny)
+        .await;
+    let told = access(&installation).await;
     let denied = json!({
         "resource": arn("b/c"),
         "decision": "denied",
@@ -113,20 +124,20 @@ async fn named_secrets_are_each_listed() {
 
 #[tokio::test]
 async fn what_session_manager_needs_is_beyond_only_where_it_was_not_asked_for() {
-    let (world, _) = with_one_role(json!({"session_manager": true})).await;
-    let told = access(&world).await;
+    let (installation, _) = with_one_role(json!({"session_manager": true})).await;
+    let told = access(&installation).await;
     assert_eq!(told["own_secrets"][0]["decision"], "allowed");
     assert_eq!(told["other_secrets"]["decision"], "denied");
     assert_eq!(told["anything_else"]["decision"], "denied");
     assert_eq!(told["anything_else"]["grants"], json!([]));
     // The same statements on a role whose spec does not want them.
-    let (world, name) = with_one_role(json!({})).await;
-    let document = engine_roles_e2e::world::policy_document("session-manager");
-    let administrator = &world.administrator;
+    let (installation, name) = with_one_role(json!({})).await;
+    let document = engine_roles_e2e::policy_documents::policy_document("session-manager");
+    let administrator = &installation.administrator;
     administrator
         .write_policy(&name, "sessions", &document)
         .await;
-    let beyond = &access(&world).await["anything_else"];
+    let beyond = &access(&installation).await["anything_else"];
     assert_eq!(beyond["decision"], "allowed");
     let by = beyond["by"].as_str().unwrap_or_default();
     assert!(by.ends_with("of inline policy sessions"), "{by}");
@@ -136,13 +147,16 @@ async fn what_session_manager_needs_is_beyond_only_where_it_was_not_asked_for() 
 
 #[tokio::test]
 async fn a_wide_policy_of_somebody_reaches_all_but_for_what_the_boundary_leaves_of_it() {
-    let (world, name) = with_one_role(json!({})).await;
+    let (installation, name) = with_one_role(json!({})).await;
     let wide = json!({
         "Sid": "Wide", "Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*",
     });
     let wide = document(&wide);
-    world.administrator.write_policy(&name, "wide", &wide).await;
-    let told = access(&world).await;
+    installation
+        .administrator
+        .write_policy(&name, "wide", &wide)
+        .await;
+    let told = access(&installation).await;
     assert_eq!(told["own_secrets"][0]["decision"], "allowed");
     let grant = |certainty| {
         json!([{
@@ -158,8 +172,8 @@ async fn a_wide_policy_of_somebody_reaches_all_but_for_what_the_boundary_leaves_
         let because = told[area]["because"].to_string();
         assert!(because.contains("statement Wide"), "{because}");
     }
-    unbound(&world, &name).await;
-    let told = access(&world).await;
+    unbound(&installation, &name).await;
+    let told = access(&installation).await;
     for area in ["other_secrets", "anything_else"] {
         assert_eq!(told[area]["decision"], "allowed", "{told:#}");
         assert_eq!(told[area]["by"], "statement Wide of inline policy wide");
@@ -169,14 +183,14 @@ async fn a_wide_policy_of_somebody_reaches_all_but_for_what_the_boundary_leaves_
 
 #[tokio::test]
 async fn a_managed_policy_for_one_other_cluster_reaches_that_and_nothing_else() {
-    let (world, name) = with_one_role(json!({})).await;
+    let (installation, name) = with_one_role(json!({})).await;
     let policy = document(&read_secrets("ReadTwo", OTHERS));
-    world.administrator.make_policy("two", &policy).await;
+    installation.administrator.make_policy("two", &policy).await;
     let arn = "arn:aws:iam::123456789012:policy/two";
     let parameters = [("RoleName", name.as_str()), ("PolicyArn", arn)];
-    let administrator = &world.administrator;
+    let administrator = &installation.administrator;
     administrator.call("AttachRolePolicy", &parameters).await;
-    let told = access(&world).await;
+    let told = access(&installation).await;
     let documents = told["documents"].as_array().cloned().unwrap_or_default();
     assert!(
         documents.contains(&json!({"kind": "managed", "name": arn, "unread": null})),
@@ -189,21 +203,21 @@ async fn a_managed_policy_for_one_other_cluster_reaches_that_and_nothing_else() 
     assert_eq!(told["anything_else"]["decision"], "denied");
     assert_eq!(told["own_secrets"][0]["by"], BY_OURS);
     administrator.call("DetachRolePolicy", &parameters).await;
-    let told = access(&world).await;
+    let told = access(&installation).await;
     assert_eq!(told["other_secrets"]["decision"], "denied");
 }
 
 #[tokio::test]
 async fn what_hangs_on_a_condition_is_told_as_such() {
-    let (world, name) = with_one_role(json!({})).await;
+    let (installation, name) = with_one_role(json!({})).await;
     let condition = json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}});
     let mut reads = read_secrets("FromHome", OTHERS);
     reads["Condition"] = condition.clone();
-    let administrator = &world.administrator;
+    let administrator = &installation.administrator;
     administrator
         .write_policy(&name, "home", &document(&reads))
         .await;
-    let told = access(&world).await;
+    let told = access(&installation).await;
     assert_eq!(told["other_secrets"]["decision"], "indeterminate");
     assert_eq!(told["other_secrets"]["grants"][0]["certainty"], "perhaps");
     assert_eq!(told["anything_else"]["decision"], "denied");
@@ -217,7 +231,7 @@ async fn what_hangs_on_a_condition_is_told_as_such() {
     });
     let deny = document(&deny);
     administrator.write_policy(&name, "home", &deny).await;
-    let own = &access(&world).await["own_secrets"][0];
+    let own = &access(&installation).await["own_secrets"][0];
     assert_eq!(own["decision"], "indeterminate");
     let because = own["because"].to_string();
     assert!(
@@ -228,14 +242,14 @@ async fn what_hangs_on_a_condition_is_told_as_such() {
 
 #[tokio::test]
 async fn a_denial_that_cuts_all_off_is_named() {
-    let (world, name) = with_one_role(json!({})).await;
+    let (installation, name) = with_one_role(json!({})).await;
     let cut = json!({"Sid": "CutOff", "Effect": "Deny", "Action": "*", "Resource": "*"});
     let cut = document(&cut);
-    let administrator = &world.administrator;
+    let administrator = &installation.administrator;
     administrator.write_policy(&name, "cut-off", &cut).await;
     let wide = document(&json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
     administrator.write_policy(&name, "wide", &wide).await;
-    let told = access(&world).await;
+    let told = access(&installation).await;
     assert_eq!(
         told["own_secrets"],
         json!([{
@@ -250,18 +264,18 @@ async fn a_denial_that_cuts_all_off_is_named() {
 
 #[tokio::test]
 async fn a_boundary_that_leaves_no_secrets_cuts_the_own_ones_too() {
-    let (world, name) = with_one_role(json!({})).await;
+    let (installation, name) = with_one_role(json!({})).await;
     let sessions = json!({"Effect": "Allow", "Action": "ssm:*", "Resource": "*"});
-    let arn = bound(&world, &name, "sessions-alone", &sessions).await;
-    let told = access(&world).await;
+    let arn = bound(&installation, &name, "sessions-alone", &sessions).await;
+    let told = access(&installation).await;
     assert_eq!(told["documents"][1]["name"], arn);
     assert_eq!(told["own_secrets"][0]["decision"], "denied");
     assert_eq!(told["own_secrets"][0]["by"], Value::Null);
     let denies = json!({
         "Sid": "NoSecrets", "Effect": "Deny", "Action": "secretsmanager:*", "Resource": "*",
     });
-    let arn = bound(&world, &name, "no-secrets", &denies).await;
-    let told = access(&world).await;
+    let arn = bound(&installation, &name, "no-secrets", &denies).await;
+    let told = access(&installation).await;
     assert_eq!(told["own_secrets"][0]["decision"], "denied");
     assert_eq!(
         told["own_secrets"][0]["by"],
@@ -271,16 +285,16 @@ async fn a_boundary_that_leaves_no_secrets_cuts_the_own_ones_too() {
 
 #[tokio::test]
 async fn a_policy_that_may_not_be_read_is_named_with_the_permission() {
-    let (world, name) = with_one_role(json!({})).await;
-    unbound(&world, &name).await;
+    let (installation, name) = with_one_role(json!({})).await;
+    unbound(&installation, &name).await;
     let policy = document(&read_secrets("ReadTwo", OTHERS));
-    world.administrator.make_policy("two", &policy).await;
+    installation.administrator.make_policy("two", &policy).await;
     let arn = "arn:aws:iam::123456789012:policy/two";
     let parameters = [("RoleName", name.as_str()), ("PolicyArn", arn)];
-    let administrator = &world.administrator;
+    let administrator = &installation.administrator;
     administrator.call("AttachRolePolicy", &parameters).await;
-    world.refuse(&["iam:GetPolicy"]).await;
-    let told = access(&world).await;
+    installation.refuse(&["iam:GetPolicy"]).await;
+    let told = access(&installation).await;
     let documents = told["documents"].as_array().into_iter().flatten();
     let unread: Vec<&Value> = documents.filter(|one| !one["unread"].is_null()).collect();
     assert_eq!(unread.len(), 1, "{told:#}");
@@ -303,9 +317,9 @@ async fn a_policy_that_may_not_be_read_is_named_with_the_permission() {
 
 #[tokio::test]
 async fn a_boundary_that_may_not_be_read_leaves_open_what_is_granted_and_not_what_is_not() {
-    let (world, _) = with_one_role(json!({"secrets": ["a"]})).await;
-    world.refuse(&["iam:GetPolicy"]).await;
-    let told = access(&world).await;
+    let (installation, _) = with_one_role(json!({"secrets": ["a"]})).await;
+    installation.refuse(&["iam:GetPolicy"]).await;
+    let told = access(&installation).await;
     assert_eq!(told["own_secrets"][0]["decision"], "indeterminate");
     let because = told["own_secrets"][0]["because"].to_string();
     assert!(because.contains("permissions boundary"), "{because}");
@@ -317,9 +331,9 @@ async fn a_boundary_that_may_not_be_read_leaves_open_what_is_granted_and_not_wha
 
 #[tokio::test]
 async fn without_the_list_of_its_policies_nothing_is_certain_and_the_permission_is_named() {
-    let (world, _) = with_one_role(json!({})).await;
-    world.refuse(&["iam:ListAttachedRolePolicies"]).await;
-    let told = access(&world).await;
+    let (installation, _) = with_one_role(json!({})).await;
+    installation.refuse(&["iam:ListAttachedRolePolicies"]).await;
+    let told = access(&installation).await;
     for area in [
         &told["own_secrets"][0],
         &told["other_secrets"],
@@ -336,10 +350,10 @@ async fn without_the_list_of_its_policies_nothing_is_certain_and_the_permission_
 
 #[tokio::test]
 async fn a_passed_role_is_told_as_wide_as_it_is() {
-    let world = World::build().prepared("prepared").start().await;
+    let installation = Installation::build().prepared("prepared").start().await;
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
-    world.client().put("one", passed).await.expect(201);
-    let told = access(&world).await;
+    installation.client().put("one", passed).await.expect(201);
+    let told = access(&installation).await;
     assert_eq!(told["mode"], "pass_through");
     assert_eq!(told["role"]["name"], "prepared");
     assert_eq!(told["own_secrets"][0]["decision"], "allowed");
@@ -353,13 +367,13 @@ async fn a_passed_role_is_told_as_wide_as_it_is() {
 
 #[tokio::test]
 async fn another_clusters_secrets_are_that_in_whichever_region() {
-    let (world, name) = with_one_role(json!({})).await;
-    unbound(&world, &name).await;
+    let (installation, name) = with_one_role(json!({})).await;
+    unbound(&installation, &name).await;
     let abroad = OTHERS.replace("us-west-2", "eu-west-1");
     let policy = document(&read_secrets("ReadAbroad", &abroad));
-    let administrator = &world.administrator;
+    let administrator = &installation.administrator;
     administrator.write_policy(&name, "abroad", &policy).await;
-    let told = access(&world).await;
+    let told = access(&installation).await;
     assert_eq!(told["other_secrets"]["decision"], "allowed", "{told:#}");
     assert_eq!(told["other_secrets"]["grants"][0]["resource"], abroad);
     assert_eq!(told["anything_else"]["decision"], "denied", "{told:#}");
@@ -367,26 +381,26 @@ async fn another_clusters_secrets_are_that_in_whichever_region() {
 
 #[tokio::test]
 async fn a_cluster_without_a_role_reaches_nothing_and_is_not_found() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let answer = client.access("never").await;
     answer.expect_problem(404, "not_found");
     client.provision("one").await.expect(201);
     client.access("one").await.expect(200);
     client.patient().delete("one").await.expect(200);
-    let after = world.mark();
+    let after = installation.mark();
     let answer = client.access("one").await;
     let problem = answer.expect_problem(404, "not_found");
     let detail = problem["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("deleted"), "{detail}");
-    assert_eq!(world.iam_calls(after).len(), 0);
+    assert_eq!(installation.iam_calls(after).len(), 0);
 }
 
 #[tokio::test]
 async fn a_role_that_may_not_be_read_is_answered_with_the_statement_to_add() {
-    let (world, _) = with_one_role(json!({})).await;
-    world.refuse(&["iam:GetRole"]).await;
-    let answer = world.client().access("one").await;
+    let (installation, _) = with_one_role(json!({})).await;
+    installation.refuse(&["iam:GetRole"]).await;
+    let answer = installation.client().access("one").await;
     let problem = answer.expect_problem(424, "missing_permission");
     assert_eq!(problem["missing_permissions"], json!(["iam:GetRole"]));
     assert_eq!(
@@ -398,14 +412,17 @@ async fn a_role_that_may_not_be_read_is_answered_with_the_statement_to_add() {
         })
     );
     // A passed role is somebody else's: the statement names it.
-    let world = World::build().prepared("prepared").start().await;
+    let installation = Installation::build().prepared("prepared").start().await;
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
-    world.client().put("one", passed).await.expect(201);
-    let mut policy = world.least();
+    installation.client().put("one", passed).await.expect(201);
+    let mut policy = installation.least();
     let statements = policy["Statement"].as_array_mut().expect("a list");
     statements.retain(|statement| statement["Sid"] != "AttestPreparedRoles");
-    world.administrator.steer("identity-policy", policy).await;
-    let answer = world.client().access("one").await;
+    installation
+        .administrator
+        .steer("identity-policy", policy)
+        .await;
+    let answer = installation.client().access("one").await;
     let problem = answer.expect_problem(424, "missing_permission");
     let statement = &problem["statement"];
     assert_eq!(
@@ -413,24 +430,27 @@ async fn a_role_that_may_not_be_read_is_answered_with_the_statement_to_add() {
         json!(["arn:aws:iam::123456789012:role/prepared"])
     );
     // Added as it is, it does.
-    let mut policy = world.least();
+    let mut policy = installation.least();
     let statements = policy["Statement"].as_array_mut().expect("a list");
     statements.retain(|statement| statement["Sid"] != "AttestPreparedRoles");
     statements.push(statement.clone());
-    world.administrator.steer("identity-policy", policy).await;
-    let told = access(&world).await;
+    installation
+        .administrator
+        .steer("identity-policy", policy)
+        .await;
+    let told = access(&installation).await;
     assert_eq!(told["own_secrets"][0]["decision"], "indeterminate");
 }
 
 #[tokio::test]
 async fn while_iam_is_away_the_caller_may_ask_again() {
-    let (world, _) = with_one_role(json!({})).await;
+    let (installation, _) = with_one_role(json!({})).await;
     let down = json!({"error": "ServiceUnavailable"});
     let faults = json!([{"action": "*", "when": "before", "do": down, "times": 1_000}]);
-    world.set_faults(faults);
-    let answer = world.client().access("one").await;
+    installation.set_faults(faults);
+    let answer = installation.client().access("one").await;
     let problem = answer.expect_problem(503, "iam_unavailable");
     assert!(problem["retry_after"].is_u64());
-    world.set_faults(json!([]));
-    access(&world).await;
+    installation.set_faults(json!([]));
+    access(&installation).await;
 }

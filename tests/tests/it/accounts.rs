@@ -1,32 +1,32 @@
 //! The service under the credentials of another account than its live bindings'.
 
-use engine_roles_e2e::{Service, World, eventually};
+use engine_roles_e2e::{Installation, Service, eventually};
 use serde_json::json;
 
 const OTHER: &str = "999999999999";
 
-async fn enter(world: &World, account: &str) {
+async fn enter(installation: &Installation, account: &str) {
     let body = json!({ "account_id": account });
-    world.administrator.steer("account", body).await;
+    installation.administrator.steer("account", body).await;
 }
 
-async fn start_in(world: &mut World, account: &str) {
-    world.replicas[0].kill().await;
-    enter(world, account).await;
-    world.replicas[0] = Service::start(world.environment()).await;
+async fn start_in(installation: &mut Installation, account: &str) {
+    installation.replicas[0].kill().await;
+    enter(installation, account).await;
+    installation.replicas[0] = Service::start(installation.environment()).await;
 }
 
 #[tokio::test]
 async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
-    let mut world = World::build()
+    let mut installation = Installation::build()
         .env("ENGINE_ROLES_RECONCILE_INTERVAL", "300ms")
         .start()
         .await;
-    world.client().provision("one").await.expect(201);
-    world.client().provision("two").await.expect(201);
-    let since = world.mark();
-    start_in(&mut world, OTHER).await;
-    let client = world.client();
+    installation.client().provision("one").await.expect(201);
+    installation.client().provision("two").await.expect(201);
+    let since = installation.mark();
+    start_in(&mut installation, OTHER).await;
+    let client = installation.client();
     let body = eventually("it says so", async || {
         let answer = client.anonymous().fetch("/readyz").await;
         (answer.body["aws"] == "other_account").then(|| answer.expect(200).clone())
@@ -44,10 +44,12 @@ async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
         assert!(detail.contains(OTHER), "{detail}");
     }
     // Checks fall due, and are not made.
-    world.advance(std::time::Duration::from_hours(1)).await;
+    installation
+        .advance(std::time::Duration::from_hours(1))
+        .await;
     eventually("they were due", async || {
-        let bindings = world.database.bindings().await;
-        let now = world.database.now().await;
+        let bindings = installation.database.bindings().await;
+        let now = installation.database.now().await;
         bindings
             .iter()
             .all(|row| {
@@ -57,36 +59,36 @@ async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
             .then_some(())
     })
     .await;
-    assert_eq!(world.mutations(since).len(), 0);
-    let bindings = world.database.bindings().await;
+    assert_eq!(installation.mutations(since).len(), 0);
+    let bindings = installation.database.bindings().await;
     let ours: Vec<String> = bindings
         .iter()
         .filter_map(|row| row.role.as_ref()?["name"].as_str().map(str::to_owned))
         .collect();
     assert_eq!(ours.len(), 2);
-    let calls = world.iam_calls(since).into_iter();
+    let calls = installation.iam_calls(since).into_iter();
     let mut touched = calls.filter(|call| call.params.values().any(|value| ours.contains(value)));
     assert_eq!(touched.next().map(|call| call.action), None);
-    assert!(world.database.binding("new").await.is_none());
-    start_in(&mut world, "123456789012").await;
-    world.ready().await;
-    let client = world.client();
+    assert!(installation.database.binding("new").await.is_none());
+    start_in(&mut installation, "123456789012").await;
+    installation.ready().await;
+    let client = installation.client();
     client.provision("one").await.expect(200);
     client.provision("new").await.expect(201);
     client.patient().delete("two").await.expect(200);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_first_request_after_a_start_in_another_account_begins_nothing_either() {
-    let mut world = World::start().await;
-    world.client().provision("one").await.expect(201);
+    let mut installation = Installation::start().await;
+    installation.client().provision("one").await.expect(201);
     for _ in 0..3 {
-        start_in(&mut world, OTHER).await;
-        let answer = world.client().provision("new").await;
+        start_in(&mut installation, OTHER).await;
+        let answer = installation.client().provision("new").await;
         answer.expect_problem(503, "iam_unavailable");
-        assert!(world.database.binding("new").await.is_none());
+        assert!(installation.database.binding("new").await.is_none());
     }
-    enter(&world, "123456789012").await;
-    world.assert_sound().await;
+    enter(&installation, "123456789012").await;
+    installation.assert_sound().await;
 }

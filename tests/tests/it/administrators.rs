@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use engine_roles_e2e::World;
+use engine_roles_e2e::Installation;
 use engine_roles_e2e::binary::service_binary;
 use serde_json::{Value, json};
 
@@ -47,15 +47,15 @@ fn blocks() -> Vec<String> {
 }
 
 /// Runs all blocks in one shell, in a directory of its own. What each prints goes to a file.
-async fn type_all(world: &World, blocks: &[String], directory: &Path) -> Output {
+async fn type_all(installation: &Installation, blocks: &[String], directory: &Path) -> Output {
     let mut settings = String::new();
-    for (name, value) in world.environment() {
+    for (name, value) in installation.environment() {
         let _ = writeln!(settings, "export {name}='{value}'");
     }
     let write = |name: &str, text: &str| std::fs::write(directory.join(name), text);
     write("service.env", &settings).expect("it can be written");
     let mut script = READER.to_owned();
-    let address = world.replicas[0].address().to_string();
+    let address = installation.replicas[0].address().to_string();
     for (number, block) in (0..).zip(blocks) {
         let block = block.replace("localhost:3283", &address);
         let block = block.replace("lint FILE", "lint engine.json");
@@ -73,7 +73,7 @@ async fn type_all(world: &World, blocks: &[String], directory: &Path) -> Output 
         .current_dir(directory)
         .env_clear()
         .env("PATH", format!("{}:{path}", beside.display()))
-        .env("KEY", world.key());
+        .env("KEY", installation.key());
     let run = tokio::task::spawn_blocking(move || shell.output());
     run.await
         .expect("it does not panic")
@@ -90,14 +90,14 @@ fn printed(directory: &Path, blocks: &[String], text: &str) -> String {
 
 #[tokio::test]
 async fn each_command_on_the_administrators_page_does_what_it_says() {
-    let world = World::start().await;
-    world.client().provision("demo").await.expect(201);
-    let since = world.mark();
+    let installation = Installation::start().await;
+    installation.client().provision("demo").await.expect(201);
+    let since = installation.mark();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let directory = directory.join(format!("administrators-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("it can be made");
     let blocks = blocks();
-    let output = type_all(&world, &blocks, &directory).await;
+    let output = type_all(&installation, &blocks, &directory).await;
     let said = String::from_utf8_lossy(&output.stderr);
     let whole = format!("{}\n{said}", blocks.join("\n"));
     assert!(output.status.success(), "{whole}");
@@ -146,6 +146,6 @@ async fn each_command_on_the_administrators_page_does_what_it_says() {
     let engine = std::fs::read_to_string(directory.join("engine.json")).expect("it was written");
     assert!(engine.contains("compute-engine/*"), "{engine}");
     // Nothing of it changes anything.
-    assert_eq!(world.mutations(since).len(), 0);
+    assert_eq!(installation.mutations(since).len(), 0);
     std::fs::remove_dir_all(&directory).expect("it can be removed");
 }

@@ -1,6 +1,6 @@
 //! The audit log.
 
-use engine_roles_e2e::{Answer, World};
+use engine_roles_e2e::{Answer, Installation};
 use serde_json::{Value, json};
 
 fn items(answer: &Answer) -> Vec<Value> {
@@ -20,8 +20,8 @@ fn actions(answer: &Answer) -> Vec<String> {
 
 #[tokio::test]
 async fn the_log_tells_a_life_in_order() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     client.provision("one").await.expect(201);
     client
         .put("one", json!({"tags": {"team": "x"}}))
@@ -47,13 +47,13 @@ async fn the_log_tells_a_life_in_order() {
         assert_eq!(event["cluster"], "one");
         assert!(event["id"].is_string() && event["at"].is_string());
     }
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_log_is_read_in_pages_by_number() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     for number in 0..5 {
         client.provision(&format!("c{number}")).await.expect(201);
     }
@@ -72,13 +72,13 @@ async fn the_log_is_read_in_pages_by_number() {
     }
     assert_eq!(seen, (1..=10).collect::<Vec<i64>>());
     assert_eq!(items(&client.audit("after=10").await), [Value::Null; 0]);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_log_is_filtered_by_cluster_actor_action_and_time() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     client.provision("one").await.expect(201);
     client.provision("two").await.expect(201);
     client.delete("one").await.expect(200);
@@ -109,13 +109,13 @@ async fn the_log_is_filtered_by_cluster_actor_action_and_time() {
         .audit("cluster=*")
         .await
         .expect_problem(422, "invalid_cluster_name");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_log_is_streamed_line_by_line() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     for number in 0..4 {
         client.provision(&format!("c{number}")).await.expect(201);
     }
@@ -135,13 +135,13 @@ async fn the_log_is_streamed_line_by_line() {
     let first: Value = serde_json::from_str(streamed.lines().next().unwrap_or_default())
         .expect("each line is JSON");
     assert_eq!(first, items(&client.audit("").await)[0]);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn nobody_changes_what_was_logged() {
-    let world = World::start().await;
-    world.client().provision("one").await.expect(201);
+    let installation = Installation::start().await;
+    installation.client().provision("one").await.expect(201);
     // In a block that swallows the refusal: what counts is what is there afterwards.
     for statement in [
         "UPDATE audit_events SET actor = 'somebody else'",
@@ -154,10 +154,10 @@ async fn nobody_changes_what_was_logged() {
                  IF SQLERRM = 'it was done' THEN RAISE; END IF;
              END $$"
         );
-        world.database.execute(&refused).await;
+        installation.database.execute(&refused).await;
     }
-    let events = world.database.events().await;
+    let events = installation.database.events().await;
     assert_eq!(events.len(), 2);
     assert!(events.iter().all(|event| event.actor == "init"));
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::process::Output;
 
-use engine_roles_e2e::World;
+use engine_roles_e2e::Installation;
+use engine_roles_e2e::policy_documents::policy_document;
 use engine_roles_e2e::service::command;
-use engine_roles_e2e::world::policy_document;
 use serde_json::{Value, json};
 
 const WORKSPACES: &str = "ai-unlimited-workspaces";
@@ -13,8 +13,8 @@ const RESTRICTED: &str = "ai-unlimited-without-iam-role-permissions";
 /// The service's own role, which an account need not show.
 const OWN_ROLE: &str = "engine-roles-service";
 
-async fn capabilities(world: &World) -> Value {
-    let answer = world.client().fetch("/v1/capabilities").await;
+async fn capabilities(installation: &Installation) -> Value {
+    let answer = installation.client().fetch("/v1/capabilities").await;
     answer.expect(200).clone()
 }
 
@@ -41,15 +41,15 @@ fn statuses(found: &Value) -> Vec<String> {
 }
 
 /// The administrator shows the service's own role, with this inline policy.
-async fn own_role(world: &World, policy: &Value) {
-    world.administrator.make_role(OWN_ROLE).await;
-    let administrator = &world.administrator;
+async fn own_role(installation: &Installation, policy: &Value) {
+    installation.administrator.make_role(OWN_ROLE).await;
+    let administrator = &installation.administrator;
     administrator.write_policy(OWN_ROLE, "own", policy).await;
 }
 
 /// That nothing was changed at AWS by whoever looked, from the very start.
-fn assert_only_looked(world: &World) {
-    for call in world.calls(0) {
+fn assert_only_looked(installation: &Installation) {
+    for call in installation.calls(0) {
         let looks = ["Get", "List", "Simulate"];
         assert!(
             looks.iter().any(|verb| call.action.starts_with(verb)),
@@ -60,12 +60,12 @@ fn assert_only_looked(world: &World) {
 
 #[tokio::test]
 async fn with_the_least_that_it_needs_all_that_the_configuration_uses_works() {
-    let world = World::build()
+    let installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
         .start()
         .await;
-    let found = capabilities(&world).await;
+    let found = capabilities(&installation).await;
     assert_eq!(
         statuses(&found),
         [
@@ -89,13 +89,13 @@ async fn with_the_least_that_it_needs_all_that_the_configuration_uses_works() {
             assert_eq!(one[list], json!([]), "{one:#}");
         }
     }
-    assert_only_looked(&world);
+    assert_only_looked(&installation);
 }
 
 #[tokio::test]
 async fn what_the_configuration_has_no_use_for_is_unused() {
-    let world = World::build().rarely_checked().start().await;
-    let found = capabilities(&world).await;
+    let installation = Installation::build().rarely_checked().start().await;
+    let found = capabilities(&installation).await;
     assert_eq!(status(&found, "pass_through"), "unused");
     assert_eq!(status(&found, "attestation"), "unused");
     assert_eq!(status(&found, "create"), "works");
@@ -103,17 +103,17 @@ async fn what_the_configuration_has_no_use_for_is_unused() {
 
 #[tokio::test]
 async fn an_answer_is_given_again_without_another_look() {
-    let world = World::build().rarely_checked().start().await;
-    let first = capabilities(&world).await;
-    let since = world.mark();
-    let second = capabilities(&world).await;
+    let installation = Installation::build().rarely_checked().start().await;
+    let first = capabilities(&installation).await;
+    let since = installation.mark();
+    let second = capabilities(&installation).await;
     assert_eq!(first, second);
-    assert_eq!(world.calls(since).len(), 0);
+    assert_eq!(installation.calls(since).len(), 0);
 }
 
 #[tokio::test]
 async fn one_statement_less_is_one_feature_less_and_the_statement_is_told() {
-    let world = World::build().rarely_checked().start().await;
+    let installation = Installation::build().rarely_checked().start().await;
     for (sid, name, permissions) in [
         (
             "MakeBoundedEngineRoles",
@@ -137,13 +137,16 @@ async fn one_statement_less_is_one_feature_less_and_the_statement_is_told() {
             json!(["iam:ListRoles", "iam:ListInstanceProfiles"]),
         ),
     ] {
-        let mut policy = world.least();
+        let mut policy = installation.least();
         let statements = policy["Statement"].as_array_mut().expect("a list");
         let before = statements.len();
         statements.retain(|statement| statement["Sid"] != sid);
         assert_eq!(statements.len(), before - 1, "{sid}");
-        world.administrator.steer("identity-policy", policy).await;
-        let (found, _) = check_json(&world).await;
+        installation
+            .administrator
+            .steer("identity-policy", policy)
+            .await;
+        let (found, _) = check_json(&installation).await;
         let found = feature(&found, name);
         assert_eq!(found["status"], "missing", "{sid}: {found:#}");
         assert_eq!(found["missing_permissions"], permissions, "{sid}");
@@ -160,7 +163,7 @@ async fn one_statement_less_is_one_feature_less_and_the_statement_is_told() {
 
 #[tokio::test]
 async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
-    let mut world = World::build()
+    let mut installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
         .start()
@@ -171,12 +174,12 @@ async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
         "Resource": format!("arn:aws:iam::123456789012:role/{OWN_ROLE}"),
     });
     let mut policy = json!({"Version": "2012-10-17", "Statement": [simulates]});
-    world
+    installation
         .administrator
         .steer("identity-policy", policy.clone())
         .await;
-    world.restart(0).await;
-    let found = capabilities(&world).await;
+    installation.restart(0).await;
+    let found = capabilities(&installation).await;
     let words = statuses(&found);
     assert!(
         words.iter().all(|word| word.ends_with(" missing")),
@@ -187,44 +190,47 @@ async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
     let statements: Vec<Value> = statements.flatten().collect();
     let list = policy["Statement"].as_array_mut().expect("a list");
     list.extend(statements);
-    world.administrator.steer("identity-policy", policy).await;
-    world.restart(0).await;
-    let found = capabilities(&world).await;
+    installation
+        .administrator
+        .steer("identity-policy", policy)
+        .await;
+    installation.restart(0).await;
+    let found = capabilities(&installation).await;
     let words = statuses(&found);
     assert!(
         words.iter().all(|word| word.ends_with(" works")),
         "{found:#}"
     );
-    assert_only_looked(&world);
+    assert_only_looked(&installation);
     // And so it is.
-    let since = world.mark();
-    let client = world.client().patient();
+    let since = installation.mark();
+    let client = installation.client().patient();
     let body = json!({"secrets": ["a"], "tags": {"team": "x", "old": "1"}});
     client.put("made", body).await.expect(201);
     let change = json!({"secrets": "all", "session_manager": true, "tags": {"team": "y"}});
     client.put("made", change).await.expect(200);
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
     client.put("passed", passed).await.expect(201);
-    world.is_verified_in_time("made").await;
-    world.assert_sound().await;
+    installation.is_verified_in_time("made").await;
+    installation.assert_sound().await;
     client.delete("made").await.expect(200);
     client.delete("passed").await.expect(200);
-    assert!(world.holds_nothing_of_ours());
-    let refused = world.iam_calls(since).into_iter();
+    assert!(installation.holds_nothing_of_ours());
+    let refused = installation.iam_calls(since).into_iter();
     let refused: Vec<_> = refused.filter(|call| call.status == Some(403)).collect();
     assert!(refused.is_empty(), "{refused:#?}");
 }
 
 #[tokio::test]
 async fn without_the_simulator_the_own_roles_documents_are_evaluated() {
-    let mut world = World::build()
+    let mut installation = Installation::build()
         .rarely_checked()
         .identity(WORKSPACES)
         .start()
         .await;
-    own_role(&world, &policy_document(WORKSPACES)).await;
-    world.restart(0).await;
-    let found = capabilities(&world).await;
+    own_role(&installation, &policy_document(WORKSPACES)).await;
+    installation.restart(0).await;
+    let found = capabilities(&installation).await;
     assert_eq!(found["found_by"], json!(["evaluated"]), "{found:#}");
     assert_eq!(
         statuses(&found),
@@ -253,26 +259,26 @@ async fn without_the_simulator_the_own_roles_documents_are_evaluated() {
         }])
     );
     assert_eq!(found["recommendation"]["mode"], "create");
-    assert_only_looked(&world);
+    assert_only_looked(&installation);
 }
 
 #[tokio::test]
 async fn an_attached_policy_of_the_own_role_counts_where_it_may_be_read() {
-    let world = World::build()
+    let installation = Installation::build()
         .rarely_checked()
         .identity(WORKSPACES)
         .start()
         .await;
-    world.administrator.make_role(OWN_ROLE).await;
+    installation.administrator.make_role(OWN_ROLE).await;
     let policy = policy_document(WORKSPACES);
-    world.administrator.make_policy("own", &policy).await;
+    installation.administrator.make_policy("own", &policy).await;
     let arn = "arn:aws:iam::123456789012:policy/own";
     let attached = [("RoleName", OWN_ROLE), ("PolicyArn", arn)];
-    world
+    installation
         .administrator
         .call("AttachRolePolicy", &attached)
         .await;
-    let (found, _) = check_json(&world).await;
+    let (found, _) = check_json(&installation).await;
     assert_eq!(status(&found, "teardown"), "unknown", "{found:#}");
     let reasons = feature(&found, "teardown")["reasons"].to_string();
     assert!(reasons.contains(arn), "{reasons}");
@@ -283,8 +289,11 @@ async fn an_attached_policy_of_the_own_role_counts_where_it_may_be_read() {
     });
     let statements = readable["Statement"].as_array_mut().expect("a list");
     statements.push(reads);
-    world.administrator.steer("identity-policy", readable).await;
-    let (found, _) = check_json(&world).await;
+    installation
+        .administrator
+        .steer("identity-policy", readable)
+        .await;
+    let (found, _) = check_json(&installation).await;
     assert_eq!(status(&found, "create"), "works", "{found:#}");
     assert_eq!(status(&found, "teardown"), "works");
     assert_eq!(status(&found, "drop_tags"), "missing");
@@ -293,14 +302,14 @@ async fn an_attached_policy_of_the_own_role_counts_where_it_may_be_read() {
 
 #[tokio::test]
 async fn without_the_permission_to_create_both_ways_are_explained() {
-    let mut world = World::build()
+    let mut installation = Installation::build()
         .rarely_checked()
         .identity(RESTRICTED)
         .start()
         .await;
-    own_role(&world, &policy_document(RESTRICTED)).await;
-    world.restart(0).await;
-    let found = capabilities(&world).await;
+    own_role(&installation, &policy_document(RESTRICTED)).await;
+    installation.restart(0).await;
+    let found = capabilities(&installation).await;
     let create = feature(&found, "create");
     assert_eq!(create["status"], "missing");
     assert_eq!(create["missing_permissions"], json!(["iam:CreateRole"]));
@@ -327,15 +336,15 @@ async fn without_the_permission_to_create_both_ways_are_explained() {
 
 #[tokio::test]
 async fn without_the_permission_to_create_and_with_a_prepared_role_passing_it_is_recommended() {
-    let mut world = World::build()
+    let mut installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
         .identity(RESTRICTED)
         .start()
         .await;
-    own_role(&world, &policy_document(RESTRICTED)).await;
-    world.restart(0).await;
-    let found = capabilities(&world).await;
+    own_role(&installation, &policy_document(RESTRICTED)).await;
+    installation.restart(0).await;
+    let found = capabilities(&installation).await;
     assert_eq!(status(&found, "create"), "missing");
     assert_eq!(status(&found, "pass_through"), "works", "{found:#}");
     assert_eq!(found["recommendation"]["mode"], "pass_through");
@@ -343,12 +352,12 @@ async fn without_the_permission_to_create_and_with_a_prepared_role_passing_it_is
 
 #[tokio::test]
 async fn with_neither_simulator_nor_own_role_reads_are_tried() {
-    let world = World::build()
+    let installation = Installation::build()
         .rarely_checked()
         .identity(WORKSPACES)
         .start()
         .await;
-    let found = capabilities(&world).await;
+    let found = capabilities(&installation).await;
     assert_eq!(found["found_by"], json!(["probed"]));
     for extra in ["orphans", "bulk_sweep", "quota"] {
         assert_eq!(status(&found, extra), "missing", "{found:#}");
@@ -366,31 +375,34 @@ async fn with_neither_simulator_nor_own_role_reads_are_tried() {
         "{reasons}"
     );
     assert_eq!(found["recommendation"]["mode"], Value::Null);
-    assert_only_looked(&world);
+    assert_only_looked(&installation);
 }
 
 #[tokio::test]
 async fn what_aws_refuses_in_the_course_of_work_counts_at_once_until_it_is_allowed() {
-    let world = World::build()
+    let installation = Installation::build()
         .rarely_checked()
         .identity(WORKSPACES)
         .start()
         .await;
-    let client = world.client().patient();
-    assert_eq!(status(&capabilities(&world).await, "create"), "unknown");
-    world.become_identity(RESTRICTED).await;
+    let client = installation.client().patient();
+    assert_eq!(
+        status(&capabilities(&installation).await, "create"),
+        "unknown"
+    );
+    installation.become_identity(RESTRICTED).await;
     let answer = client.provision("one").await;
     answer.expect_problem(424, "missing_permission");
-    let since = world.mark();
-    let found = capabilities(&world).await;
-    assert_eq!(world.calls(since).len(), 0);
+    let since = installation.mark();
+    let found = capabilities(&installation).await;
+    assert_eq!(installation.calls(since).len(), 0);
     assert_eq!(found["found_by"], json!(["probed", "remembered"]));
     let create = feature(&found, "create");
     assert_eq!(create["status"], "missing");
     assert_eq!(create["missing_permissions"], json!(["iam:CreateRole"]));
-    world.become_identity(WORKSPACES).await;
+    installation.become_identity(WORKSPACES).await;
     client.provision("one").await.expect(201);
-    let found = capabilities(&world).await;
+    let found = capabilities(&installation).await;
     let missing = &feature(&found, "create")["missing_permissions"];
     assert_eq!(*missing, json!([]), "{found:#}");
     let unknown = feature(&found, "create")["unknown_permissions"].to_string();
@@ -398,18 +410,18 @@ async fn what_aws_refuses_in_the_course_of_work_counts_at_once_until_it_is_allow
 }
 
 /// Runs `engine-roles check` as a process, beside the service.
-async fn check(world: &World, arguments: &[&str]) -> Output {
+async fn check(installation: &Installation, arguments: &[&str]) -> Output {
     let mut all = vec!["check"];
     all.extend(arguments);
-    let mut command = command(&all, world.environment());
+    let mut command = command(&all, installation.environment());
     let run = tokio::task::spawn_blocking(move || command.output());
     let output = run.await.expect("it does not panic");
     output.expect("the binary can be run")
 }
 
 /// Its findings as JSON, and whether it ended well.
-async fn check_json(world: &World) -> (Value, bool) {
-    let output = check(world, &["--format", "json"]).await;
+async fn check_json(installation: &Installation) -> (Value, bool) {
+    let output = check(installation, &["--format", "json"]).await;
     let found = serde_json::from_slice(&output.stdout);
     let found = found.unwrap_or_else(|error| {
         let said = String::from_utf8_lossy(&output.stderr);
@@ -420,8 +432,8 @@ async fn check_json(world: &World) -> (Value, bool) {
 
 #[tokio::test]
 async fn check_says_the_same_to_readers_and_to_programs_and_ends_well() {
-    let world = World::build().rarely_checked().start().await;
-    let output = check(&world, &[]).await;
+    let installation = Installation::build().rarely_checked().start().await;
+    let output = check(&installation, &[]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("it is text");
     let session = "arn:aws:sts::123456789012:assumed-role/engine-roles-service/session";
@@ -433,24 +445,24 @@ async fn check_says_the_same_to_readers_and_to_programs_and_ends_well() {
     for line in ["create           works", "pass_through     unused"] {
         assert!(text.contains(line), "{text}");
     }
-    let (found, ended_well) = check_json(&world).await;
+    let (found, ended_well) = check_json(&installation).await;
     assert!(ended_well);
-    let told = capabilities(&world).await;
+    let told = capabilities(&installation).await;
     for field in ["identity", "found_by", "features", "recommendation"] {
         assert_eq!(found[field], told[field], "{field}");
     }
-    assert_only_looked(&world);
+    assert_only_looked(&installation);
 }
 
 #[tokio::test]
 async fn check_fails_where_neither_way_works_and_says_what_to_add() {
-    let world = World::build()
+    let installation = Installation::build()
         .rarely_checked()
         .identity(RESTRICTED)
         .start()
         .await;
-    own_role(&world, &policy_document(RESTRICTED)).await;
-    let output = check(&world, &[]).await;
+    own_role(&installation, &policy_document(RESTRICTED)).await;
+    let output = check(&installation, &[]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("it is text");
     assert!(text.contains("create           missing\n"), "{text}");
@@ -461,22 +473,22 @@ async fn check_fails_where_neither_way_works_and_says_what_to_add() {
         said.contains("neither creating roles nor passing a prepared one works"),
         "{said}"
     );
-    let (found, ended_well) = check_json(&world).await;
+    let (found, ended_well) = check_json(&installation).await;
     assert!(!ended_well);
     assert_eq!(status(&found, "create"), "missing");
-    assert_only_looked(&world);
+    assert_only_looked(&installation);
 }
 
 #[tokio::test]
 async fn check_ends_well_where_a_prepared_role_can_be_passed() {
-    let world = World::build()
+    let installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
         .identity(RESTRICTED)
         .start()
         .await;
-    own_role(&world, &policy_document(RESTRICTED)).await;
-    let (found, ended_well) = check_json(&world).await;
+    own_role(&installation, &policy_document(RESTRICTED)).await;
+    let (found, ended_well) = check_json(&installation).await;
     assert_eq!(status(&found, "create"), "missing");
     assert_eq!(status(&found, "pass_through"), "works");
     assert!(ended_well, "{found:#}");

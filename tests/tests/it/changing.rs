@@ -1,53 +1,53 @@
 //! A later PUT.
 
-use engine_roles_e2e::{World, stages_of};
+use engine_roles_e2e::{Installation, stages_of};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn the_same_put_again_changes_nothing_and_calls_nothing() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let body = json!({"secrets": ["b", "a"], "tags": {"team": "x"}});
     let first = client.put("one", body.clone()).await;
     first.expect(201);
-    let since = world.mark();
+    let since = installation.mark();
     for body in [body, json!({}), json!({"secrets": ["a", "b", "a"]})] {
         let again = client.put("one", body).await;
         assert_eq!(again.expect(200), &first.body);
     }
-    assert_eq!(world.iam_calls(since).len(), 0);
-    assert_eq!(world.database.events().await.len(), 2);
-    world.assert_sound().await;
+    assert_eq!(installation.iam_calls(since).len(), 0);
+    assert_eq!(installation.database.events().await.len(), 2);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn secrets_session_manager_and_tags_can_be_changed() {
-    let world = World::build().latency(100).start().await;
-    let client = world.client();
+    let installation = Installation::build().latency(100).start().await;
+    let client = installation.client();
     let first = json!({"secrets": ["a"], "tags": {"team": "x", "old": "1"}});
     let made = client.put("one", first).await.expect(201).clone();
-    let since = world.mark();
+    let since = installation.mark();
     let answer = client.put("one", json!({"secrets": ["b"]})).await;
     let changed = answer.expect(200);
     assert_eq!(answer.header("etag"), Some("\"2\""));
     assert_eq!(changed["applied_generation"], 2);
     assert_eq!(changed["role"], made["role"]);
     assert_eq!(changed["spec"]["tags"], json!({"team": "x", "old": "1"}));
-    let calls = world.mutations(since);
+    let calls = installation.mutations(since);
     assert_eq!(stages_of(&calls), [["PutRolePolicy"]]);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 
     client
         .put("one", json!({"session_manager": true}))
         .await
         .expect(200);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 
-    let since = world.mark();
+    let since = installation.mark();
     let tags = json!({"tags": {"team": "y", "new": "2"}});
     let answer = client.put("one", tags).await;
     assert_eq!(answer.expect(200)["generation"], 4);
-    let actions: Vec<String> = world
+    let actions: Vec<String> = installation
         .mutations(since)
         .into_iter()
         .map(|call| call.action)
@@ -60,29 +60,29 @@ async fn secrets_session_manager_and_tags_can_be_changed() {
     ] {
         assert!(actions.iter().any(|called| called == action), "{actions:?}");
     }
-    world.assert_sound().await;
+    installation.assert_sound().await;
 
     client
         .put("one", json!({"secrets": "all", "session_manager": false}))
         .await
         .expect(200);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn what_cannot_change_is_refused_by_its_name() {
     let boundary = "arn:aws:iam::123456789012:policy/engine-boundary";
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared,other")
         .env("ENGINE_ROLES_ALLOWED_BOUNDARIES", boundary)
         .start()
         .await;
-    world.administrator.prepare_role("prepared").await;
-    let client = world.client();
+    installation.administrator.prepare_role("prepared").await;
+    let client = installation.client();
     client.provision("made").await.expect(201);
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
     client.put("passed", passed).await.expect(201);
-    let since = world.mark();
+    let since = installation.mark();
     let cases = [
         ("made", "mode", json!("pass_through")),
         ("made", "region", json!("us-east-1")),
@@ -103,17 +103,17 @@ async fn what_cannot_change_is_refused_by_its_name() {
         let problem = answer.expect_problem(409, "immutable_field");
         assert_eq!(problem["errors"][0]["field"], field, "{problem}");
     }
-    assert_eq!(world.mutations(since).len(), 0);
+    assert_eq!(installation.mutations(since).len(), 0);
     for cluster in ["made", "passed"] {
         assert_eq!(client.get(cluster).await.body["generation"], 1);
     }
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn naming_what_is_so_already_is_no_change() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     client.provision("one").await.expect(201);
     let same = json!({
         "mode": "create",
@@ -124,17 +124,17 @@ async fn naming_what_is_so_already_is_no_change() {
         "tags": {},
     });
     assert_eq!(client.put("one", same).await.expect(200)["generation"], 1);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn if_match_lets_a_change_through_only_on_the_generation_that_it_names() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let tags = |team: &str| json!({"tags": {"team": team}});
     let answer = client.if_match("*").put("one", tags("x")).await;
     answer.expect_problem(412, "precondition_failed");
-    assert!(world.database.bindings().await.is_empty());
+    assert!(installation.database.bindings().await.is_empty());
     client.put("one", tags("x")).await.expect(201);
     for tag in ["\"2\"", "\"0\""] {
         let answer = client.if_match(tag).put("one", tags("y")).await;
@@ -152,14 +152,14 @@ async fn if_match_lets_a_change_through_only_on_the_generation_that_it_names() {
         .await
         .expect_problem(400, "invalid_request");
     client.if_match("\"2\"").delete("one").await.expect(200);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_plan_says_what_would_be_done_and_changes_nothing() {
-    let world = World::start().await;
-    let client = world.client();
-    let since = world.mark();
+    let installation = Installation::start().await;
+    let client = installation.client();
+    let since = installation.mark();
     let answer = client.plan("one", json!({"secrets": ["x"]})).await;
     let plan = answer.expect(200);
     assert_eq!(plan["intent"], "new");
@@ -171,9 +171,12 @@ async fn a_plan_says_what_would_be_done_and_changes_nothing() {
     assert!(policy.contains("compute-engine/one/x-??????"), "{policy}");
     let name = plan["name"].as_str().expect("it has a name");
     assert!(name.starts_with("ai-unlimited-one-"), "{name}");
-    assert_eq!(world.iam_calls(since).len(), 0);
+    assert_eq!(installation.iam_calls(since).len(), 0);
     for table in ["bindings", "clusters", "audit_events"] {
-        let rows: Vec<Value> = world.database.rows(&format!("SELECT * FROM {table}")).await;
+        let rows: Vec<Value> = installation
+            .database
+            .rows(&format!("SELECT * FROM {table}"))
+            .await;
         assert_eq!(rows.len(), 0, "{table}");
     }
 
@@ -181,7 +184,7 @@ async fn a_plan_says_what_would_be_done_and_changes_nothing() {
         .put("one", json!({"secrets": ["x"]}))
         .await
         .expect(201);
-    let since = world.mark();
+    let since = installation.mark();
     let answer = client.plan("one", json!({"secrets": ["y"]})).await;
     let plan = answer.expect(200);
     assert_eq!(plan["intent"], "change");
@@ -191,15 +194,15 @@ async fn a_plan_says_what_would_be_done_and_changes_nothing() {
     let answer = client.plan("one", json!({})).await;
     assert_eq!(answer.expect(200)["intent"], "unchanged");
     assert_eq!(answer.body["call_count"], 0);
-    assert_eq!(world.mutations(since).len(), 0);
-    assert_eq!(world.database.events().await.len(), 2);
-    world.assert_sound().await;
+    assert_eq!(installation.mutations(since).len(), 0);
+    assert_eq!(installation.database.events().await.len(), 2);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_plan_is_refused_as_the_put_would_be() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let answer = client.plan("one", json!({"region": "*"})).await;
     answer.expect_problem(422, "invalid_region");
     let answer = client.plan("one", json!({"iam_role": "anybody"})).await;
@@ -207,5 +210,5 @@ async fn a_plan_is_refused_as_the_put_would_be() {
     client.provision("one").await.expect(201);
     let answer = client.plan("one", json!({"role_prefix": "x-"})).await;
     answer.expect_problem(409, "immutable_field");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }

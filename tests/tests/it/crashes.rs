@@ -4,18 +4,18 @@
 //! `ENGINE_ROLES_ALL_KILL_POINTS=1 cargo test -p engine-roles-e2e -p engine-roles --test it --
 //! crashes`.
 
-use engine_roles_e2e::World;
-use engine_roles_e2e::dice::Dice;
+use engine_roles_e2e::Installation;
+use engine_roles_e2e::installation::PAST_A_LEASE;
 use engine_roles_e2e::kill_points::{
     PREPARED_ROLE, Story, all_or_some, kill_at, rehearse, with_second_kills,
 };
 use engine_roles_e2e::postgres_proxy::Side;
-use engine_roles_e2e::rest::PAST_A_LEASE;
+use engine_roles_e2e::random::Random;
 
 const SEED: u64 = 3;
 
-async fn world() -> World {
-    World::build()
+async fn installation() -> Installation {
+    Installation::build()
         .rarely_checked()
         .prepared(PREPARED_ROLE)
         .proxied()
@@ -25,14 +25,14 @@ async fn world() -> World {
 
 #[tokio::test]
 async fn killed_at_any_call_it_comes_to_what_was_asked() {
-    let mut world = world().await;
-    let mut dice = Dice::new(SEED);
+    let mut installation = installation().await;
+    let mut random = Random::new(SEED);
     for story in Story::ALL {
-        let points = rehearse(&world, story).await;
+        let points = rehearse(&installation, story).await;
         assert!(!points.is_empty(), "{story:?} makes calls");
-        let points = all_or_some(points, &mut dice, 2);
+        let points = all_or_some(points, &mut random, 2);
         for (number, point) in points.iter().enumerate() {
-            kill_at(&mut world, point, &format!("{story:?}-{number}")).await;
+            kill_at(&mut installation, point, &format!("{story:?}-{number}")).await;
         }
     }
 }
@@ -41,14 +41,14 @@ async fn killed_at_any_call_it_comes_to_what_was_asked() {
 async fn killed_again_while_it_recovers_it_still_comes_to_what_was_asked() {
     // A recovery reads up to three resources and repeats up to six writes.
     const CALLS: usize = 9;
-    let mut world = world().await;
-    let mut dice = Dice::new(SEED);
+    let mut installation = installation().await;
+    let mut random = Random::new(SEED);
     for story in Story::ALL {
-        let points = rehearse(&world, story).await;
+        let points = rehearse(&installation, story).await;
         let points = with_second_kills(&points, CALLS);
-        let points = all_or_some(points, &mut dice, 1);
+        let points = all_or_some(points, &mut random, 1);
         for (number, point) in points.iter().enumerate() {
-            kill_at(&mut world, point, &format!("{story:?}-{number}")).await;
+            kill_at(&mut installation, point, &format!("{story:?}-{number}")).await;
         }
     }
 }
@@ -62,7 +62,7 @@ enum Loss {
 
 #[tokio::test]
 async fn killed_or_cut_off_at_any_commit_the_callers_retry_gets_the_same() {
-    let mut world = world().await;
+    let mut installation = installation().await;
     let mut places = Vec::new();
     for story in Story::ALL {
         for side in [Side::Before, Side::After] {
@@ -74,35 +74,35 @@ async fn killed_or_cut_off_at_any_commit_the_callers_retry_gets_the_same() {
             }
         }
     }
-    let places = all_or_some(places, &mut Dice::new(SEED), 10);
+    let places = all_or_some(places, &mut Random::new(SEED), 10);
     for (number, (story, place)) in places.into_iter().enumerate() {
-        lose_commit(&mut world, story, &format!("c{number}"), place).await;
+        lose_commit(&mut installation, story, &format!("c{number}"), place).await;
     }
 }
 
 async fn lose_commit(
-    world: &mut World,
+    installation: &mut Installation,
     story: Story,
     cluster: &str,
     (commit, side, loss): (usize, Side, Loss),
 ) {
     let what = format!("{story:?}, commit {commit}, {side:?}, {loss:?}");
-    story.prepare(&world.client(), cluster).await;
-    world.comes_to_rest().await;
-    world.proxy().stop_at(commit, side);
-    let client = world.client().patient();
+    story.prepare(&installation.client(), cluster).await;
+    installation.comes_to_rest().await;
+    installation.proxy().stop_at(commit, side);
+    let client = installation.client().patient();
     let asked = {
         let (story, cluster) = (story, cluster.to_owned());
         tokio::spawn(async move { story.try_ask(&client, &cluster).await })
     };
-    world.proxy().holds().await;
+    installation.proxy().holds().await;
     match loss {
         Loss::Killed => {
-            world.replicas[0].kill().await;
-            world.proxy().cut();
-            world.restart(0).await;
+            installation.replicas[0].kill().await;
+            installation.proxy().cut();
+            installation.restart(0).await;
         }
-        Loss::ConnectionCut => world.proxy().cut(),
+        Loss::ConnectionCut => installation.proxy().cut(),
     }
     if commit == 0 {
         let told = asked.await.expect("it does not panic");
@@ -112,17 +112,19 @@ async fn lose_commit(
     } else {
         asked.abort();
     }
-    let intended = world.database.binding(cluster).await;
-    let again = story.ask(&world.client().in_no_hurry(), cluster).await;
+    let intended = installation.database.binding(cluster).await;
+    let again = story
+        .ask(&installation.client().in_no_hurry(), cluster)
+        .await;
     assert!(again.status <= 202, "{what}: {}", again.text);
     if let Some(before) = intended {
         let now = again.body["binding_id"].as_str();
         assert_eq!(now, Some(before.id.to_string().as_str()), "{what}");
     }
-    world.advance(PAST_A_LEASE).await;
-    world.assert_sound_at_rest(&what).await;
-    story.assert_done(world, cluster, &what).await;
-    let last = story.ask(&world.client().patient(), cluster).await;
+    installation.advance(PAST_A_LEASE).await;
+    installation.assert_sound_at_rest(&what).await;
+    story.assert_done(installation, cluster, &what).await;
+    let last = story.ask(&installation.client().patient(), cluster).await;
     assert_eq!(
         last.expect(200)["binding_id"],
         again.body["binding_id"],

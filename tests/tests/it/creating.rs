@@ -1,50 +1,57 @@
 //! A role of a cluster's own.
 
-use engine_roles_e2e::{World, stages_of};
+use engine_roles_e2e::{Installation, stages_of};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn creating_takes_four_calls_in_two_stages() {
-    let world = World::build().latency(200).start().await;
-    let since = world.mark();
-    world.client().provision("pipeline-7").await.expect(201);
+    let installation = Installation::build().latency(200).start().await;
+    let since = installation.mark();
+    installation
+        .client()
+        .provision("pipeline-7")
+        .await
+        .expect(201);
     assert_eq!(
-        stages_of(&world.iam_calls(since)),
+        stages_of(&installation.iam_calls(since)),
         [
             ["CreateInstanceProfile", "CreateRole"],
             ["AddRoleToInstanceProfile", "PutRolePolicy"],
         ]
     );
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_read_back_comes_after_the_consistency_window_and_changes_nothing() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let made = client.provision("pipeline-7").await;
     assert_eq!(made.expect(201)["verified_at"], Value::Null);
-    let since = world.mark();
-    let binding = world.is_verified_in_time("pipeline-7").await;
-    let read = world.iam_calls(since);
+    let since = installation.mark();
+    let binding = installation.is_verified_in_time("pipeline-7").await;
+    let read = installation.iam_calls(since);
     for action in ["GetInstanceProfile", "GetRole", "GetRolePolicy"] {
         assert!(read.iter().any(|call| call.action == action), "{action}");
     }
-    assert_eq!(world.mutations(since).len(), 0);
+    assert_eq!(installation.mutations(since).len(), 0);
     assert_eq!(binding["generation"], 1);
     assert_eq!(binding["drift"], json!([]));
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_created_role_is_answered_as_iam_holds_it() {
-    let world = World::start().await;
-    let answer = world.client().provision("chct3mqng4af2ckkv3jg").await;
+    let installation = Installation::start().await;
+    let answer = installation
+        .client()
+        .provision("chct3mqng4af2ckkv3jg")
+        .await;
     let binding = answer.expect(201);
     assert_eq!(answer.header("etag"), Some("\"1\""));
     let name = binding["role"]["name"].as_str().expect("it has a name");
-    let role = world.role(name).expect("IAM has it");
-    let profile = world.instance_profile(name).expect("IAM has it");
+    let role = installation.role(name).expect("IAM has it");
+    let profile = installation.instance_profile(name).expect("IAM has it");
     for field in ["name", "arn", "id", "path"] {
         assert_eq!(binding["role"][field], role[field], "{field}");
     }
@@ -69,23 +76,23 @@ async fn a_created_role_is_answered_as_iam_holds_it() {
     }
     assert!(binding["usable_after"].is_string());
     assert_eq!(
-        world.client().get("chct3mqng4af2ckkv3jg").await.body,
+        installation.client().get("chct3mqng4af2ckkv3jg").await.body,
         *binding
     );
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn trust_path_tags_and_policy_are_as_the_contract_says() {
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_NAMESPACE", "blue")
         .env("ENGINE_ROLES_RESOURCE_TAGS", "team=x,cost-center=7 8")
         .start()
         .await;
-    let answer = world.client().provision("Pipeline_7").await;
+    let answer = installation.client().provision("Pipeline_7").await;
     let binding = answer.expect(201);
     let name = binding["role"]["name"].as_str().expect("it has a name");
-    let role = world.role(name).expect("IAM has it");
+    let role = installation.role(name).expect("IAM has it");
     assert_eq!(role["path"], "/ai-unlimited/engine/blue/");
     let trust = &role["trust"]["Statement"][0];
     assert_eq!(trust["Principal"], json!({"Service": "ec2.amazonaws.com"}));
@@ -101,17 +108,17 @@ async fn trust_path_tags_and_policy_are_as_the_contract_says() {
         "cost-center": "7 8",
     });
     assert_eq!(role["tags"], tags);
-    let profile = world.instance_profile(name).expect("IAM has it");
+    let profile = installation.instance_profile(name).expect("IAM has it");
     assert_eq!(profile["tags"], tags);
     assert_eq!(profile["path"], "/ai-unlimited/engine/blue/");
     assert_eq!(profile["roles"], json!([name]));
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn named_secrets_are_granted_with_six_more_characters_and_all_with_a_star() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let below = "arn:aws:secretsmanager:us-west-2:123456789012:secret:compute-engine";
     let named = json!({"secrets": ["password", "tls/key.pem"]});
     let answer = client.put("one", named).await;
@@ -130,41 +137,41 @@ async fn named_secrets_are_granted_with_six_more_characters_and_all_with_a_star(
         let statement = &answer.expect(201)["policy"]["Statement"][0];
         assert_eq!(statement["Resource"], format!("{below}/{cluster}/*"));
     }
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_secret_name_that_looks_like_an_arns_tail_is_taken_as_a_name() {
-    let world = World::start().await;
+    let installation = Installation::start().await;
     let secrets = json!({"secrets": ["db-abc123"]});
-    let plan = world.client().plan("one", secrets.clone()).await;
+    let plan = installation.client().plan("one", secrets.clone()).await;
     let warnings = plan.expect(200)["warnings"].to_string();
     assert!(warnings.contains("db-abc123"), "{warnings}");
-    let answer = world.client().put("one", secrets).await;
+    let answer = installation.client().put("one", secrets).await;
     let resource = answer.expect(201)["policy"]["Statement"][0]["Resource"].to_string();
     assert!(resource.contains("/db-abc123-??????"), "{resource}");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn session_manager_costs_no_further_call() {
-    let world = World::start().await;
-    let since = world.mark();
+    let installation = Installation::start().await;
+    let since = installation.mark();
     let body = json!({"session_manager": true});
-    let answer = world.client().put("one", body).await;
+    let answer = installation.client().put("one", body).await;
     let policy = answer.expect(201)["policy"].to_string();
     assert!(policy.contains("ssmmessages:OpenDataChannel"), "{policy}");
-    assert_eq!(world.iam_calls(since).len(), 4);
-    world.assert_sound().await;
+    assert_eq!(installation.iam_calls(since).len(), 4);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn names_fit_into_64_characters_and_differ_however_clusters_are_called() {
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_ROLE_PREFIX", "a".repeat(30))
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     let long = "x".repeat(63);
     let (lower, upper) = ("pipeline", "PIPELINE");
     let almost = format!("{}y", &long[..62]);
@@ -182,18 +189,21 @@ async fn names_fit_into_64_characters_and_differ_however_clusters_are_called() {
         assert!(!names.contains(&name), "{name} twice");
         names.push(name);
     }
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn prefix_region_and_boundary_are_the_requests_where_it_names_them() {
     let boundary = "arn:aws:iam::123456789012:policy/engine-boundary";
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_ALLOWED_BOUNDARIES", boundary)
         .env("ENGINE_ROLES_ROLE_PREFIX", "")
         .start()
         .await;
-    world.administrator.prepare_policy("engine-boundary").await;
+    installation
+        .administrator
+        .prepare_policy("engine-boundary")
+        .await;
     let body = json!({
         "mode": "create",
         "role_prefix": "td-",
@@ -201,46 +211,49 @@ async fn prefix_region_and_boundary_are_the_requests_where_it_names_them() {
         "permissions_boundary": boundary,
         "tags": {"Owner": "data.team@example.com"},
     });
-    let answer = world.client().put("one", body).await;
+    let answer = installation.client().put("one", body).await;
     let binding = answer.expect(201);
     let name = binding["role"]["name"].as_str().expect("it has a name");
     assert!(name.starts_with("td-one-"), "{name}");
-    let role = world.role(name).expect("IAM has it");
+    let role = installation.role(name).expect("IAM has it");
     assert_eq!(role["boundary"], boundary);
     let resource = binding["policy"]["Statement"][0]["Resource"].to_string();
     assert!(resource.contains(":eu-central-1:"), "{resource}");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_default_boundary_is_set_on_every_created_role() {
     let boundary = "arn:aws:iam::123456789012:policy/engine-boundary";
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_PERMISSIONS_BOUNDARY", boundary)
         .start()
         .await;
-    world.administrator.prepare_policy("engine-boundary").await;
-    let answer = world.client().provision("one").await;
+    installation
+        .administrator
+        .prepare_policy("engine-boundary")
+        .await;
+    let answer = installation.client().provision("one").await;
     let name = answer.expect(201)["role"]["name"].clone();
-    let role = world.role(name.as_str().expect("it has a name"));
+    let role = installation.role(name.as_str().expect("it has a name"));
     assert_eq!(role.expect("IAM has it")["boundary"], boundary);
     let again = json!({"permissions_boundary": boundary});
-    world.client().put("two", again).await.expect(201);
-    world.assert_sound().await;
+    installation.client().put("two", again).await.expect(201);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn in_china_the_partition_and_the_trusted_principal_are_its_own() {
-    let world = World::build()
+    let installation = Installation::build()
         .env("AWS_REGION", "cn-north-1")
         .sandbox(|sandbox| sandbox.partition = "aws-cn".to_owned())
         .start()
         .await;
-    let answer = world.client().provision("one").await;
+    let answer = installation.client().provision("one").await;
     let binding = answer.expect(201);
     assert_eq!(binding["partition"], "aws-cn");
     let name = binding["role"]["name"].as_str().expect("it has a name");
-    let role = world.role(name).expect("IAM has it");
+    let role = installation.role(name).expect("IAM has it");
     assert_eq!(
         role["trust"]["Statement"][0]["Principal"],
         json!({"Service": "ec2.amazonaws.com.cn"})
@@ -252,5 +265,5 @@ async fn in_china_the_partition_and_the_trusted_principal_are_its_own() {
         resource.contains("arn:aws-cn:secretsmanager:cn-north-1:"),
         "{resource}"
     );
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }

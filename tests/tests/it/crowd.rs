@@ -1,6 +1,6 @@
 //! Many clusters at once.
 
-use engine_roles_e2e::{Answer, World};
+use engine_roles_e2e::{Answer, Installation};
 use futures::StreamExt;
 use futures::stream;
 use serde_json::json;
@@ -10,12 +10,12 @@ const CLUSTERS: usize = 200;
 #[tokio::test]
 async fn two_hundred_clusters_come_and_go_at_once() {
     // The budget of calls is another test's matter, and would be most of this one's time.
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_CALL_RATE", "10000")
         .env("ENGINE_ROLES_CALL_BURST", "10000")
         .start()
         .await;
-    let client = world.client().patient();
+    let client = installation.client().patient();
     let names: Vec<String> = (0..CLUSTERS)
         .map(|number| format!("cluster-{number}"))
         .collect();
@@ -29,11 +29,13 @@ async fn two_hundred_clusters_come_and_go_at_once() {
         answer.expect(201);
     }
     assert_eq!(
-        world.sandbox.state()["roles"].as_array().map(Vec::len),
+        installation.sandbox.state()["roles"]
+            .as_array()
+            .map(Vec::len),
         Some(CLUSTERS)
     );
-    assert_eq!(world.mutations(0).len(), CLUSTERS * 4);
-    world.assert_sound().await;
+    assert_eq!(installation.mutations(0).len(), CLUSTERS * 4);
+    installation.assert_sound().await;
 
     let gone: Vec<Answer> = stream::iter(&names)
         .map(|name| client.delete(name))
@@ -43,10 +45,10 @@ async fn two_hundred_clusters_come_and_go_at_once() {
     for answer in &gone {
         assert_eq!(answer.expect(200)["state"], "deleted");
     }
-    let state = world.sandbox.state();
+    let state = installation.sandbox.state();
     assert_eq!(state["roles"], json!([]));
     assert_eq!(state["instance_profiles"], json!([]));
-    let bindings = world.database.bindings().await;
+    let bindings = installation.database.bindings().await;
     assert_eq!(bindings.len(), CLUSTERS);
     assert!(
         bindings
@@ -66,5 +68,5 @@ async fn two_hundred_clusters_come_and_go_at_once() {
         .collect();
     let all = i64::try_from(CLUSTERS * 4).expect("it is small");
     assert_eq!(numbers, (1..=all).collect::<Vec<i64>>());
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }

@@ -1,7 +1,7 @@
 //! What the service's identity may not do under `policies/engine-role-service.json`, each beside
 //! what it may.
 
-use engine_roles_e2e::World;
+use engine_roles_e2e::Installation;
 use engine_roles_e2e::identity::BOUNDARY;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ const ADMINISTRATION: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 /// The account in which the acts are tried: a role and a profile of ours, a prepared role, and
 /// somebody's role and profile.
 struct Account {
-    world: World,
+    installation: Installation,
     /// The name of our role and its profile.
     ours: String,
     boundary: String,
@@ -98,20 +98,25 @@ fn put_into(what: &'static str, role: &str, profile: &str) -> Act {
 
 impl Account {
     async fn new() -> Self {
-        let world = World::build()
+        let installation = Installation::build()
             .rarely_checked()
             .prepared("prepared")
             .start()
             .await;
         let body = json!({"tags": {"team": "x"}});
-        let made = world.client().put("one", body).await.expect(201).clone();
+        let made = installation
+            .client()
+            .put("one", body)
+            .await
+            .expect(201)
+            .clone();
         let ours = made["role"]["name"].as_str().expect("it has a name");
         let account = Self {
             ours: ours.to_owned(),
             boundary: format!("arn:aws:iam::123456789012:policy/{BOUNDARY}"),
-            world,
+            installation,
         };
-        let administrator = &account.world.administrator;
+        let administrator = &account.installation.administrator;
         administrator.make_role("theirs").await;
         let everything = serde_json::from_str(EVERYTHING).expect("it is JSON");
         administrator.make_policy("wide", &everything).await;
@@ -130,14 +135,14 @@ impl Account {
 
     /// Does it with the service's own credentials; status and error code of the answer.
     async fn attempt(&self, act: &Act) -> (u16, Option<String>) {
-        let since = self.world.mark();
+        let since = self.installation.mark();
         let parameters = act.parameters.iter();
         let parameters: Vec<(&str, &str)> = parameters
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let posing = self.world.administrator.posing_as_the_service();
+        let posing = self.installation.administrator.posing_as_the_service();
         posing.try_call(act.action, &parameters).await;
-        let calls = self.world.calls(since);
+        let calls = self.installation.calls(since);
         let call = calls.iter().find(|call| call.action == act.action);
         let call = call.unwrap_or_else(|| panic!("{}: it was not called", act.name));
         let status = call.status.expect("it was answered");
@@ -146,7 +151,7 @@ impl Account {
 
     /// That each act is refused for want of a permission, and changes nothing.
     async fn forbids(&self, acts: &[Act]) {
-        let before = self.world.sandbox.state();
+        let before = self.installation.sandbox.state();
         for act in acts {
             let (status, error) = self.attempt(act).await;
             assert_eq!(
@@ -156,7 +161,7 @@ impl Account {
                 act.name
             );
         }
-        assert_eq!(self.world.sandbox.state(), before);
+        assert_eq!(self.installation.sandbox.state(), before);
     }
 
     /// That each act succeeds, one after the other.
@@ -258,7 +263,7 @@ async fn policies_are_written_to_bounded_roles_of_ours_and_to_no_other() {
     let written = write_policy("a policy on our role", &ours);
     account.allows(&[written]).await;
     // Without its boundary it would be worth what is written to it.
-    let administrator = &account.world.administrator;
+    let administrator = &account.installation.administrator;
     let role = [("RoleName", ours.as_str())];
     administrator
         .call("DeleteRolePermissionsBoundary", &role)

@@ -1,13 +1,13 @@
 //! How the service is, what it counts, and what it does not tell.
 
-use engine_roles_e2e::world::{SERVICE_SECRET_KEY, fault};
-use engine_roles_e2e::{World, eventually};
+use engine_roles_e2e::installation::{SERVICE_SECRET_KEY, fault};
+use engine_roles_e2e::{Installation, eventually};
 use serde_json::json;
 
 #[tokio::test]
 async fn a_service_with_all_it_needs_is_ready() {
-    let world = World::start().await;
-    let client = world.client().anonymous();
+    let installation = Installation::start().await;
+    let client = installation.client().anonymous();
     let ready = client.fetch("/readyz").await;
     assert_eq!(ready.expect(200)["status"], "ready");
     for path in ["/livez", "/healthcheck"] {
@@ -17,9 +17,9 @@ async fn a_service_with_all_it_needs_is_ready() {
 
 #[tokio::test]
 async fn without_its_database_a_service_lives_and_is_not_ready() {
-    let mut world = World::build().own_postgres().start().await;
-    let client = world.client().anonymous();
-    world.postgres().kill().await.expect("it is killed");
+    let mut installation = Installation::build().own_postgres().start().await;
+    let client = installation.client().anonymous();
+    installation.postgres().kill().await.expect("it is killed");
     let unready = eventually("it notices", async || {
         let answer = client.fetch("/readyz").await;
         (answer.status == 503).then_some(answer)
@@ -30,36 +30,48 @@ async fn without_its_database_a_service_lives_and_is_not_ready() {
     for path in ["/livez", "/healthcheck", "/metrics", "/openapi.json"] {
         assert_eq!(client.fetch(path).await.status, 200, "{path}");
     }
-    world.postgres().start_again().await.expect("it starts");
-    world.ready().await;
-    world.client().provision("one").await.expect(201);
-    world.assert_sound().await;
+    installation
+        .postgres()
+        .start_again()
+        .await
+        .expect("it starts");
+    installation.ready().await;
+    installation.client().provision("one").await.expect(201);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_service_that_starts_before_its_database_waits_for_it() {
-    let mut world = World::build().own_postgres().not_yet_ready().start().await;
-    world.postgres().kill().await.expect("it is killed");
-    world.replicas[0].kill().await;
-    let environment = world.environment().clone();
-    world.replicas[0] = engine_roles_e2e::Service::start(&environment).await;
-    let answer = world.client().fetch("/readyz").await;
+    let mut installation = Installation::build()
+        .own_postgres()
+        .not_yet_ready()
+        .start()
+        .await;
+    installation.postgres().kill().await.expect("it is killed");
+    installation.replicas[0].kill().await;
+    let environment = installation.environment().clone();
+    installation.replicas[0] = engine_roles_e2e::Service::start(&environment).await;
+    let answer = installation.client().fetch("/readyz").await;
     assert_eq!(answer.expect(503)["status"], "unready");
-    world.postgres().start_again().await.expect("it starts");
-    world.ready().await;
-    world.client().provision("one").await.expect(201);
-    world.assert_sound().await;
+    installation
+        .postgres()
+        .start_again()
+        .await
+        .expect("it starts");
+    installation.ready().await;
+    installation.client().provision("one").await.expect(201);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn without_aws_a_service_is_degraded_and_reads_go_on() {
-    let world = World::build()
+    let installation = Installation::build()
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
         .not_yet_ready()
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     let answer = eventually("the database is ready", async || {
         let answer = client.anonymous().fetch("/readyz").await;
         (answer.status == 200).then_some(answer)
@@ -70,7 +82,7 @@ async fn without_aws_a_service_is_degraded_and_reads_go_on() {
     client.list("").await.expect(200);
     let answer = client.provision("one").await;
     answer.expect_problem(503, "iam_unavailable");
-    assert!(world.database.bindings().await.is_empty());
+    assert!(installation.database.bindings().await.is_empty());
 }
 
 #[tokio::test]
@@ -78,25 +90,25 @@ async fn a_configured_account_is_not_asked_of_sts() {
     let refused = json!({"error": "AccessDenied"});
     let mut faults = fault("GetCallerIdentity", "before", refused);
     faults[0]["times"] = json!(1_000);
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_ACCOUNT_ID", "123456789012")
         .faults(faults)
         .start()
         .await;
     // Nobody says who this identity is; what can be tried is tried, and all else goes on.
-    let since = world.mark();
-    world.client().provision("one").await.expect(201);
-    let answer = world.client().fetch("/v1/capabilities").await;
+    let since = installation.mark();
+    installation.client().provision("one").await.expect(201);
+    let answer = installation.client().fetch("/v1/capabilities").await;
     assert_eq!(answer.expect(200)["identity"], json!(null));
-    let calls = world.calls(since);
+    let calls = installation.calls(since);
     assert!(calls.iter().all(|call| call.action != "GetCallerIdentity"));
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_metrics_count_calls_requests_and_bindings_and_name_no_cluster() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     client.provision("a-very-special-cluster").await.expect(201);
     let metrics = client.anonymous().fetch("/metrics").await;
     assert_eq!(metrics.status, 200);
@@ -113,12 +125,12 @@ async fn the_metrics_count_calls_requests_and_bindings_and_name_no_cluster() {
 
 #[tokio::test]
 async fn no_log_has_a_key_a_password_or_a_token() {
-    let mut world = World::build()
+    let mut installation = Installation::build()
         .env("ENGINE_ROLES_LOG", "trace")
         .own_postgres()
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     let body = json!({"secrets": ["a-secrets-name"], "tags": {"team": "x"}});
     client.put("one", body).await.expect(201);
     let other_key = "Z".repeat(64);
@@ -128,20 +140,28 @@ async fn no_log_has_a_key_a_password_or_a_token() {
         .put("one", json!({"tags": {"a": 1}}))
         .await
         .expect(400);
-    world.postgres().stop_immediate().await.expect("it stops");
+    installation
+        .postgres()
+        .stop_immediate()
+        .await
+        .expect("it stops");
     client.provision("two").await.expect(503);
-    world.postgres().start_again().await.expect("it starts");
-    world.ready().await;
+    installation
+        .postgres()
+        .start_again()
+        .await
+        .expect("it starts");
+    installation.ready().await;
     client.delete("one").await.expect(200);
-    world.replicas[0].stop().await;
-    let log = world.replicas[0].log().text();
+    installation.replicas[0].stop().await;
+    let log = installation.replicas[0].log().text();
     assert!(log.contains("\"status\":201"), "the log is there");
-    let url = reqwest::Url::parse(world.database.url()).expect("it is a URL");
+    let url = reqwest::Url::parse(installation.database.url()).expect("it is a URL");
     let password = url
         .password()
         .expect("the tests' own server has a password");
     let secrets = [
-        ("API key", world.key()),
+        ("API key", installation.key()),
         ("refused key", other_key.as_str()),
         ("database password", password),
         ("AWS secret key", SERVICE_SECRET_KEY),

@@ -1,14 +1,14 @@
 //! Bad input: each with its code, and nothing written.
 
 use engine_roles_e2e::client::role;
-use engine_roles_e2e::{Answer, Client, World};
+use engine_roles_e2e::{Answer, Client, Installation};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/allowed";
 
-async fn world() -> World {
-    World::build()
+async fn installation() -> Installation {
+    Installation::build()
         .env("ENGINE_ROLES_ALLOWED_BOUNDARIES", BOUNDARY)
         .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared")
         .start()
@@ -16,13 +16,16 @@ async fn world() -> World {
 }
 
 /// Nothing in the database, nothing asked of IAM.
-async fn assert_untouched(world: &World) {
+async fn assert_untouched(installation: &Installation) {
     for table in ["bindings", "clusters", "audit_events"] {
-        let rows: Vec<Value> = world.database.rows(&format!("SELECT * FROM {table}")).await;
+        let rows: Vec<Value> = installation
+            .database
+            .rows(&format!("SELECT * FROM {table}"))
+            .await;
         assert!(rows.is_empty(), "{table} has {rows:?}");
     }
-    assert_eq!(world.iam_calls(0).len(), 0);
-    world.assert_sound().await;
+    assert_eq!(installation.iam_calls(0).len(), 0);
+    installation.assert_sound().await;
 }
 
 fn at(cluster_in_path: &str) -> String {
@@ -39,8 +42,8 @@ async fn put_raw(client: &Client, kind: Option<&str>, body: impl Into<reqwest::B
 
 #[tokio::test]
 async fn cluster_names_that_could_be_more_than_a_name_are_refused() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     let long = "x".repeat(64);
     let names = [
         "*",
@@ -81,13 +84,13 @@ async fn cluster_names_that_could_be_more_than_a_name_are_refused() {
             assert_eq!(problem["errors"][0]["field"], "cluster");
         }
     }
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 #[tokio::test]
 async fn a_path_with_dots_or_further_slashes_is_nobodys() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     for path in ["/v1/clusters/a/b/role", "/v1/clusters//role"] {
         let request = client.request(Method::PUT, path).json(&json!({}));
         let answer = client.send(request).await;
@@ -97,23 +100,23 @@ async fn a_path_with_dots_or_further_slashes_is_nobodys() {
             answer.text
         );
     }
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 #[tokio::test]
 async fn the_longest_and_the_shortest_name_are_taken() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     client.provision(&"x".repeat(63)).await.expect(201);
     client.provision("0").await.expect(201);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 /// Each of these bodies is refused with its own code and field, by PUT as by plan, and nothing
 /// is written.
 async fn assert_refused(cases: Vec<(Value, &str)>) {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     for (body, code) in cases {
         let answer = client.put("one", body.clone()).await;
         assert_eq!(answer.code(), Some(code), "{body}: {}", answer.text);
@@ -126,7 +129,7 @@ async fn assert_refused(cases: Vec<(Value, &str)>) {
         let plan = client.plan("one", body).await;
         plan.expect_problem(422, code);
     }
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 fn cases(field: &str, values: Vec<Value>, code: &'static str) -> Vec<(Value, &'static str)> {
@@ -251,8 +254,8 @@ async fn a_role_that_is_not_on_the_list_is_refused() {
 
 #[tokio::test]
 async fn a_body_of_another_shape_is_not_a_request() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     let cases = [
         json!({"unknown": 1}),
         json!({"Mode": "create"}),
@@ -287,13 +290,13 @@ async fn a_body_of_another_shape_is_not_a_request() {
         );
         answer.expect_problem(400, "invalid_request");
     }
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 #[tokio::test]
 async fn what_does_not_go_together_is_refused() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     let cases = [
         json!({"mode": "create", "iam_role": "prepared"}),
         json!({"mode": "pass_through"}),
@@ -303,13 +306,13 @@ async fn what_does_not_go_together_is_refused() {
         let answer = client.put("one", body).await;
         answer.expect_problem(400, "invalid_request");
     }
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 #[tokio::test]
 async fn malformed_json_is_not_a_request() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     for body in [
         "{",
         "{}}",
@@ -335,33 +338,33 @@ async fn malformed_json_is_not_a_request() {
     let deep = "[".repeat(100_000);
     let answer = put_raw(&client, Some("application/json"), deep).await;
     answer.expect_problem(400, "invalid_request");
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 #[tokio::test]
 async fn a_field_that_is_there_twice_is_not_a_request() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     let twice = "{\"region\": \"us-west-2\", \"region\": \"us-east-1\"}";
     let answer = put_raw(&client, Some("application/json"), twice).await;
     answer.expect_problem(400, "invalid_request");
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 #[tokio::test]
 async fn a_body_of_two_megabytes_is_too_large() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     let body = format!("{{\"region\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
     let answer = put_raw(&client, Some("application/json"), body).await;
     answer.expect_problem(413, "body_too_large");
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 #[tokio::test]
 async fn a_body_that_is_not_json_is_of_the_wrong_type() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     for kind in [
         None,
         Some("text/plain"),
@@ -374,7 +377,7 @@ async fn a_body_that_is_not_json_is_of_the_wrong_type() {
         assert_eq!(answer.status, 415, "{kind:?}: {}", answer.text);
         answer.expect_problem(415, "unsupported_media_type");
     }
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
     for kind in ["application/json; charset=utf-8", "Application/JSON"] {
         put_raw(&client, Some(kind), "{}").await;
     }
@@ -382,13 +385,13 @@ async fn a_body_that_is_not_json_is_of_the_wrong_type() {
     // No body at all asks for a role by the defaults.
     let request = client.request(Method::PUT, &at("two"));
     client.send(request).await.expect(201);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_role_with_the_most_of_everything_is_made() {
-    let world = world().await;
-    world.administrator.prepare_policy("allowed").await;
+    let installation = installation().await;
+    installation.administrator.prepare_policy("allowed").await;
     let tags: Map<String, Value> = (0..46)
         .map(|n| (format!("{n:0>128}"), json!("v".repeat(256))))
         .collect();
@@ -399,33 +402,33 @@ async fn a_role_with_the_most_of_everything_is_made() {
         "secrets": ["x".repeat(433), "a/b_c+d=e.f@g-h"],
         "session_manager": true,
     });
-    let answer = world.client().put(&"x".repeat(63), body).await;
+    let answer = installation.client().put(&"x".repeat(63), body).await;
     answer.expect(201);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn more_secrets_than_a_policy_holds_are_too_many() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     let secrets: Vec<String> = (0..120)
         .map(|n| format!("secret-number-{n:0>40}"))
         .collect();
     let answer = client.put("one", json!({"secrets": secrets})).await;
     answer.expect_problem(422, "policy_too_large");
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
     // The same as a change of what is there leaves what is there.
     client.provision("one").await.expect(201);
     let answer = client.put("one", json!({"secrets": secrets})).await;
     answer.expect_problem(422, "policy_too_large");
     assert_eq!(client.get("one").await.body["generation"], 1);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn queries_of_lists_are_read_strictly() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     for query in [
         "limit=0",
         "limit=501",
@@ -440,16 +443,16 @@ async fn queries_of_lists_are_read_strictly() {
         answer.expect_problem(400, "invalid_request");
     }
     client.list("limit=500").await.expect(200);
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }
 
 #[tokio::test]
 async fn an_if_match_that_is_no_etag_is_not_a_request() {
-    let world = world().await;
-    let client = world.client();
+    let installation = installation().await;
+    let client = installation.client();
     for tag in ["1", "\"x\"", "\"1\", \"2\"", "W/\"1\""] {
         let answer = client.if_match(tag).put("one", json!({})).await;
         answer.expect_problem(400, "invalid_request");
     }
-    assert_untouched(&world).await;
+    assert_untouched(&installation).await;
 }

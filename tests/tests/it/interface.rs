@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use engine_roles_e2e::World;
+use engine_roles_e2e::Installation;
 use engine_roles_e2e::client::role;
-use engine_roles_e2e::world::fault;
+use engine_roles_e2e::installation::fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_caller_in_no_hurry_is_told_where_to_ask() {
-    let world = World::build().latency(100).start().await;
-    let client = world.client();
+    let installation = Installation::build().latency(100).start().await;
+    let client = installation.client();
     let answer = client.in_no_hurry().provision("one").await;
     let pending = answer.expect(202);
     assert_eq!(pending["state"], "provisioning");
@@ -31,13 +31,13 @@ async fn a_caller_in_no_hurry_is_told_where_to_ask() {
     assert_eq!(answer.header("location"), Some("/v1/clusters/one/role"));
     let gone = client.with("prefer", "wait=60").get("one").await;
     assert_eq!(gone.expect(200)["state"], "deleted");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_second_put_of_what_is_on_its_way_waits_for_the_same_outcome() {
-    let world = World::build().latency(150).start().await;
-    let client = world.client();
+    let installation = Installation::build().latency(150).start().await;
+    let client = installation.client();
     let first = client
         .in_no_hurry()
         .provision("one")
@@ -47,59 +47,63 @@ async fn a_second_put_of_what_is_on_its_way_waits_for_the_same_outcome() {
     let second = client.provision("one").await;
     assert_eq!(second.expect(200)["binding_id"], first["binding_id"]);
     assert_eq!(second.body["state"], "active");
-    assert_eq!(world.mutations(0).len(), 4);
-    world.assert_sound().await;
+    assert_eq!(installation.mutations(0).len(), 4);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn patience_at_its_end_is_202_and_the_work_goes_on() {
-    let world = World::start().await;
-    world.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
-    let client = world.client();
+    let installation = Installation::start().await;
+    installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
+    let client = installation.client();
     let answer = client.with("prefer", "wait=1").provision("one").await;
     assert_eq!(answer.expect(202)["state"], "provisioning");
-    world.sandbox.advance(std::time::Duration::from_secs(5));
-    world.reaches("one", "active").await;
-    world.assert_sound().await;
+    installation
+        .sandbox
+        .advance(std::time::Duration::from_secs(5));
+    installation.reaches("one", "active").await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_caller_who_hangs_up_does_not_stop_the_work() {
-    let world = World::start().await;
-    world.set_faults(fault("CreateRole", "before", json!({"hang_ms": 5_000})));
-    let client = world.client();
+    let installation = Installation::start().await;
+    installation.set_faults(fault("CreateRole", "before", json!({"hang_ms": 5_000})));
+    let client = installation.client();
     let request = client.request(Method::PUT, &role("one")).json(&json!({}));
     let waiting = tokio::spawn(request.send());
-    world.reached("CreateRole", 0).await;
+    installation.reached("CreateRole", 0).await;
     waiting.abort();
-    world.sandbox.advance(std::time::Duration::from_secs(5));
-    world.reaches("one", "active").await;
-    world.assert_sound().await;
+    installation
+        .sandbox
+        .advance(std::time::Duration::from_secs(5));
+    installation.reaches("one", "active").await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_get_of_what_never_was_is_404() {
-    let world = World::start().await;
-    let answer = world.client().get("never").await;
+    let installation = Installation::start().await;
+    let answer = installation.client().get("never").await;
     answer.expect_problem(404, "not_found");
-    let answer = world.client().fetch("/v1/nothing").await;
+    let answer = installation.client().fetch("/v1/nothing").await;
     answer.expect_problem(404, "not_found");
-    let request = world.client().request(Method::POST, &role("one"));
-    let answer = world.client().send(request).await;
+    let request = installation.client().request(Method::POST, &role("one"));
+    let answer = installation.client().send(request).await;
     assert_eq!(answer.status, 405, "{}", answer.text);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_list_is_newest_first_in_pages_and_by_filter() {
-    let world = World::build()
+    let installation = Installation::build()
         .env(
             "ENGINE_ROLES_PASS_THROUGH_ROLES",
             "arn:aws:iam::123456789012:role/p=p",
         )
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     let passed = json!({"iam_role": "p", "mode": "pass_through"});
     for number in 0..7 {
         let body = if number % 2 == 0 {
@@ -144,18 +148,18 @@ async fn the_list_is_newest_first_in_pages_and_by_filter() {
     let deleted = client.list("state=deleted").await;
     assert_eq!(names(&deleted.body), ["c1"]);
     assert_eq!(names(&client.list("state=blocked").await.body), [""; 0]);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn without_a_known_key_nothing_is_told_or_done() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     client.provision("one").await.expect(201);
-    let since = world.mark();
+    let since = installation.mark();
     let unknown = format!("Bearer {}", "k".repeat(64));
-    let almost = format!("Bearer {}x", &world.key()[..63]);
-    let wrong_scheme = format!("Basic {}", world.key());
+    let almost = format!("Bearer {}x", &installation.key()[..63]);
+    let wrong_scheme = format!("Basic {}", installation.key());
     let callers = [
         client.anonymous(),
         client.with("authorization", &unknown),
@@ -180,19 +184,19 @@ async fn without_a_known_key_nothing_is_told_or_done() {
         }
         caller.fetch("/livez").await.expect(200);
     }
-    assert_eq!(world.iam_calls(since).len(), 0);
-    assert_eq!(world.database.bindings().await.len(), 1);
-    world.assert_sound().await;
+    assert_eq!(installation.iam_calls(since).len(), 0);
+    assert_eq!(installation.database.bindings().await.len(), 1);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_callers_request_id_comes_back_and_stands_in_the_audit_log() {
-    let world = World::start().await;
-    let client = world.client().with("x-request-id", "deploy-42:one");
+    let installation = Installation::start().await;
+    let client = installation.client().with("x-request-id", "deploy-42:one");
     let answer = client.provision("one").await;
     answer.expect(201);
     assert_eq!(answer.header("x-request-id"), Some("deploy-42:one"));
-    for event in world.database.events().await {
+    for event in installation.database.events().await {
         assert_eq!(
             event.request_id.as_deref(),
             Some("deploy-42:one"),
@@ -204,17 +208,21 @@ async fn the_callers_request_id_comes_back_and_stands_in_the_audit_log() {
     assert_eq!(problem.body["request_id"], "deploy-42:one");
     let insane = "x".repeat(200);
     for id in [insane.as_str(), "a b", "<script>"] {
-        let answer = world.client().with("x-request-id", id).get("one").await;
+        let answer = installation
+            .client()
+            .with("x-request-id", id)
+            .get("one")
+            .await;
         let own = answer.header("x-request-id").unwrap_or_default();
         assert!(own.parse::<uuid::Uuid>().is_ok(), "{own}");
     }
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn every_answer_has_a_request_id_of_its_own() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let answers = [
         client.fetch("/livez").await,
         client.fetch("/nothing").await,
@@ -231,8 +239,8 @@ async fn every_answer_has_a_request_id_of_its_own() {
 
 #[tokio::test]
 async fn the_document_lists_exactly_the_routes_that_are_served() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let document = client.anonymous().fetch("/openapi.json").await;
     let document = document.expect(200);
     let version = document["openapi"].as_str().expect("it has a version");
@@ -298,8 +306,8 @@ async fn the_document_lists_exactly_the_routes_that_are_served() {
 
 #[tokio::test]
 async fn every_documented_operation_says_what_it_answers() {
-    let world = World::start().await;
-    let document = world.client().fetch("/openapi.json").await;
+    let installation = Installation::start().await;
+    let document = installation.client().fetch("/openapi.json").await;
     let paths = document.expect(200)["paths"].as_object().cloned();
     for (path, operations) in paths.expect("it has paths") {
         for (method, operation) in operations.as_object().expect("it has operations") {

@@ -1,12 +1,12 @@
 //! Secrets that are encrypted under the customer's own key.
 
-use engine_roles_e2e::World;
+use engine_roles_e2e::Installation;
 use serde_json::{Value, json};
 
 const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
 
-async fn with_key() -> World {
-    World::build()
+async fn with_key() -> Installation {
+    Installation::build()
         .rarely_checked()
         .env("ENGINE_ROLES_KMS_KEY_ARN", KEY)
         .start()
@@ -15,8 +15,8 @@ async fn with_key() -> World {
 
 #[tokio::test]
 async fn a_created_role_may_use_the_key_for_its_own_secrets_and_nothing_else() {
-    let world = with_key().await;
-    let client = world.client();
+    let installation = with_key().await;
+    let client = installation.client();
     let answer = client.put("one", json!({"secrets": ["a", "b"]})).await;
     let binding = answer.expect(201);
     assert_eq!(binding["spec"]["kms_key"], KEY);
@@ -39,43 +39,49 @@ async fn a_created_role_may_use_the_key_for_its_own_secrets_and_nothing_else() {
     let access = client.fetch("/v1/clusters/one/role/access").await;
     let access = access.expect(200);
     assert_eq!(access["anything_else"]["decision"], "denied");
-    world.assert_sound_at_rest("created with a key").await;
+    installation
+        .assert_sound_at_rest("created with a key")
+        .await;
     // A change keeps it, and costs one call.
-    let since = world.mark();
+    let since = installation.mark();
     client
         .put("one", json!({"secrets": "all"}))
         .await
         .expect(200);
-    assert_eq!(world.mutations(since).len(), 1);
-    world.assert_sound_at_rest("changed with a key").await;
+    assert_eq!(installation.mutations(since).len(), 1);
+    installation
+        .assert_sound_at_rest("changed with a key")
+        .await;
     client.delete("one").await.expect(200);
-    world.assert_sound_at_rest("gone").await;
+    installation.assert_sound_at_rest("gone").await;
 }
 
 #[tokio::test]
 async fn a_live_role_keeps_the_key_that_it_was_made_with() {
-    let mut world = with_key().await;
-    world.client().provision("one").await.expect(201);
-    world.comes_to_rest().await;
-    world.set_env("ENGINE_ROLES_KMS_KEY_ARN", "");
-    world.restart(0).await;
-    let client = world.client();
+    let mut installation = with_key().await;
+    installation.client().provision("one").await.expect(201);
+    installation.comes_to_rest().await;
+    installation.set_env("ENGINE_ROLES_KMS_KEY_ARN", "");
+    installation.restart(0).await;
+    let client = installation.client();
     let binding = client.put("one", json!({"session_manager": true})).await;
     assert_eq!(binding.expect(200)["spec"]["kms_key"], KEY);
     let binding = client.provision("two").await;
     assert_eq!(binding.expect(201)["spec"]["kms_key"], Value::Null);
-    world.assert_sound_at_rest("with and without a key").await;
+    installation
+        .assert_sound_at_rest("with and without a key")
+        .await;
 }
 
 #[tokio::test]
 async fn a_region_without_the_key_is_refused_by_its_field() {
-    let world = with_key().await;
-    let answer = world
+    let installation = with_key().await;
+    let answer = installation
         .client()
         .put("one", json!({"region": "eu-west-1"}))
         .await;
     let problem = answer.expect_problem(422, "invalid_region");
     assert_eq!(problem["errors"][0]["field"], "region");
-    assert_eq!(world.mutations(0).len(), 0);
-    world.assert_sound().await;
+    assert_eq!(installation.mutations(0).len(), 0);
+    installation.assert_sound().await;
 }

@@ -1,14 +1,14 @@
 //! Postgres goes in the middle of a request.
 
+use engine_roles_e2e::installation::PAST_A_LEASE;
+use engine_roles_e2e::installation::fault;
 use engine_roles_e2e::kill_points::{PREPARED_ROLE, Story};
-use engine_roles_e2e::rest::PAST_A_LEASE;
-use engine_roles_e2e::world::fault;
-use engine_roles_e2e::{World, eventually};
+use engine_roles_e2e::{Installation, eventually};
 use serde_json::json;
 
 #[tokio::test]
 async fn postgres_stopped_in_mid_request_costs_a_second_request_and_no_more() {
-    let mut world = World::build()
+    let mut installation = Installation::build()
         .rarely_checked()
         .prepared(PREPARED_ROLE)
         .own_postgres()
@@ -20,56 +20,68 @@ async fn postgres_stopped_in_mid_request_costs_a_second_request_and_no_more() {
     ] {
         let what = format!("{story:?} at {held}");
         let cluster = format!("{story:?}-{held}");
-        story.prepare(&world.client(), &cluster).await;
-        world.comes_to_rest().await;
-        let since = world.mark();
-        world.set_faults(fault(held, "after", json!({"hang_ms": 5_000})));
+        story.prepare(&installation.client(), &cluster).await;
+        installation.comes_to_rest().await;
+        let since = installation.mark();
+        installation.set_faults(fault(held, "after", json!({"hang_ms": 5_000})));
         // As long as the outage lasts, at most.
-        let client = world.client().with("prefer", "wait=2");
+        let client = installation.client().with("prefer", "wait=2");
         let asked = {
             let cluster = cluster.clone();
             tokio::spawn(async move { story.ask(&client, &cluster).await })
         };
-        world.reached(held, since).await;
-        world.postgres().stop_immediate().await.expect("it stops");
-        world.sandbox.advance(std::time::Duration::from_secs(5));
+        installation.reached(held, since).await;
+        installation
+            .postgres()
+            .stop_immediate()
+            .await
+            .expect("it stops");
+        installation
+            .sandbox
+            .advance(std::time::Duration::from_secs(5));
         let told = asked.await.expect("it does not panic");
         if told.status != 202 {
             told.expect_problem(503, "database_unavailable");
         }
-        world.postgres().start_again().await.expect("it starts");
-        let before = world.database.binding(&cluster).await;
+        installation
+            .postgres()
+            .start_again()
+            .await
+            .expect("it starts");
+        let before = installation.database.binding(&cluster).await;
         let before = before.expect("the intent was committed");
         eventually("the service has found its database again", async || {
-            let client = world.client().anonymous();
+            let client = installation.client().anonymous();
             let answer = client.fetch("/readyz").await;
             (answer.status == 200).then_some(())
         })
         .await;
-        let again = story.ask(&world.client().in_no_hurry(), &cluster).await;
+        let again = story
+            .ask(&installation.client().in_no_hurry(), &cluster)
+            .await;
         assert!(again.status <= 202, "{what}: {}", again.text);
         assert_eq!(again.body["binding_id"], json!(before.id), "{what}");
-        world.advance(PAST_A_LEASE).await;
-        world.assert_sound_at_rest(&what).await;
-        story.assert_done(&world, &cluster, &what).await;
-        let last = story.ask(&world.client(), &cluster).await;
+        installation.advance(PAST_A_LEASE).await;
+        installation.assert_sound_at_rest(&what).await;
+        story.assert_done(&installation, &cluster, &what).await;
+        let last = story.ask(&installation.client(), &cluster).await;
         assert_eq!(last.expect(200)["binding_id"], json!(before.id), "{what}");
     }
 }
 
 #[tokio::test]
 async fn with_all_connections_in_use_a_request_is_told_to_come_again() {
-    let world = World::build()
+    let installation = Installation::build()
         .rarely_checked()
         .env("ENGINE_ROLES_DATABASE_CONNECTIONS", "4")
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     client.provision("one").await.expect(201);
-    world.comes_to_rest().await;
+    installation.comes_to_rest().await;
     // Somebody's lock keeps every connection waiting that wants to write an intent down.
     let locked = tokio::spawn({
-        let url = world.database.url().to_owned();
+        let url = installation.database.url().to_owned();
         async move {
             let (locking, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
                 .await
@@ -107,5 +119,7 @@ async fn with_all_connections_in_use_a_request_is_told_to_come_again() {
         assert!([200, 201].contains(&again.status), "{}", again.text);
     }
     assert!(first.is_some());
-    world.assert_sound_at_rest("all connections in use").await;
+    installation
+        .assert_sound_at_rest("all connections in use")
+        .await;
 }

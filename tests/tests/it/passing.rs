@@ -1,49 +1,49 @@
 //! A role that the administrator prepared.
 
-use engine_roles_e2e::{World, stages_of};
+use engine_roles_e2e::{Installation, stages_of};
 use serde_json::{Value, json};
 
 const PREPARED: &str = "arn:aws:iam::123456789012:role/prepared";
 
 #[tokio::test]
 async fn passing_a_role_in_a_profile_of_its_own_takes_two_calls_in_two_stages() {
-    let world = World::build()
+    let installation = Installation::build()
         .prepared("prepared")
         .latency(200)
         .start()
         .await;
-    let since = world.mark();
+    let since = installation.mark();
     let body = json!({"mode": "pass_through", "iam_role": "prepared"});
-    let answer = world.client().put("one", body).await;
+    let answer = installation.client().put("one", body).await;
     let binding = answer.expect(201);
     assert_eq!(
-        stages_of(&world.iam_calls(since)),
+        stages_of(&installation.iam_calls(since)),
         [["CreateInstanceProfile"], ["AddRoleToInstanceProfile"]]
     );
     assert_eq!(binding["mode"], "pass_through");
     assert_eq!(binding["role"]["name"], "prepared");
     assert_eq!(binding["policy"], Value::Null);
     assert_eq!(binding["instance_profile"]["managed"], true);
-    world.assert_sound().await;
-    let before = world.role("prepared");
-    let answer = world.client().delete("one").await;
+    installation.assert_sound().await;
+    let before = installation.role("prepared");
+    let answer = installation.client().delete("one").await;
     let receipt = &answer.expect(200)["receipt"];
     assert!(receipt["grant_ended_at"].is_string());
     assert_eq!(receipt["access_ended_at"], Value::Null);
-    assert!(world.holds_nothing_of_ours());
-    assert_eq!(world.role("prepared"), before);
-    world.assert_sound().await;
+    assert!(installation.holds_nothing_of_ours());
+    assert_eq!(installation.role("prepared"), before);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn passing_a_role_with_its_own_profile_takes_no_call_at_all() {
     let list = format!("{PREPARED}=prepared-profile");
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_PASS_THROUGH_ROLES", list)
         .start()
         .await;
     let body = json!({"mode": "pass_through", "iam_role": PREPARED});
-    let client = world.client();
+    let client = installation.client();
     let answer = client.put("one", body.clone()).await;
     let binding = answer.expect(201);
     assert_eq!(binding["state"], "active");
@@ -54,14 +54,14 @@ async fn passing_a_role_with_its_own_profile_takes_no_call_at_all() {
     assert_eq!(binding["instance_profile"]["managed"], false);
     client.put("one", body).await.expect(200);
     client.delete("one").await.expect(200);
-    assert_eq!(world.iam_calls(0).len(), 0);
-    world.assert_sound().await;
+    assert_eq!(installation.iam_calls(0).len(), 0);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn passing_a_role_with_its_own_profile_goes_on_while_aws_is_away() {
     let list = format!("{PREPARED}=prepared-profile");
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_PASS_THROUGH_ROLES", list)
         .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
         // Nothing listens there.
@@ -69,7 +69,7 @@ async fn passing_a_role_with_its_own_profile_goes_on_while_aws_is_away() {
         .not_yet_ready()
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     engine_roles_e2e::eventually("the schema is there", async || {
         let answer = client.fetch("/readyz").await;
         (answer.body["database"] == "ok").then_some(())
@@ -80,33 +80,36 @@ async fn passing_a_role_with_its_own_profile_goes_on_while_aws_is_away() {
     assert_eq!(answer.expect(201)["account_id"], "123456789012");
     let answer = client.delete("one").await;
     assert_eq!(answer.expect(200)["state"], "deleted");
-    assert_eq!(world.calls(0).len(), 0);
-    world.assert_sound().await;
+    assert_eq!(installation.calls(0).len(), 0);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn where_a_default_role_is_configured_a_request_passes_it() {
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", "prepared")
         .prepared("prepared")
         .start()
         .await;
-    let answer = world.client().provision("one").await;
+    let answer = installation.client().provision("one").await;
     assert_eq!(answer.expect(201)["mode"], "pass_through");
     assert_eq!(answer.body["spec"]["iam_role"], "prepared");
-    let answer = world.client().put("two", json!({"mode": "create"})).await;
+    let answer = installation
+        .client()
+        .put("two", json!({"mode": "create"}))
+        .await;
     assert_eq!(answer.expect(201)["mode"], "create");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn two_clusters_share_a_passed_role_and_not_a_profile() {
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", PREPARED)
         .start()
         .await;
-    world.administrator.prepare_role("prepared").await;
-    let client = world.client();
+    installation.administrator.prepare_role("prepared").await;
+    let client = installation.client();
     let one = client.provision("one").await.expect(201).clone();
     let two = client.provision("two").await.expect(201).clone();
     assert_eq!(one["role"]["arn"], two["role"]["arn"]);
@@ -115,18 +118,18 @@ async fn two_clusters_share_a_passed_role_and_not_a_profile() {
         two["instance_profile"]["name"]
     );
     client.delete("one").await.expect(200);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_passed_role_is_never_written_to() {
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", "prepared")
         .prepared("prepared")
         .start()
         .await;
-    let before = world.role("prepared");
-    let client = world.client();
+    let before = installation.role("prepared");
+    let client = installation.client();
     client.provision("one").await.expect(201);
     let changed = json!({
         "secrets": ["x"],
@@ -134,20 +137,20 @@ async fn a_passed_role_is_never_written_to() {
         "tags": {"team": "x"},
     });
     client.put("one", changed).await.expect(200);
-    world.assert_sound().await;
+    installation.assert_sound().await;
     client.delete("one").await.expect(200);
-    assert_eq!(world.role("prepared"), before);
-    world.assert_sound().await;
+    assert_eq!(installation.role("prepared"), before);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_role_on_the_list_that_is_not_at_aws_does_not_serve() {
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", "absent")
         .start()
         .await;
-    let answer = world.client().patient().provision("one").await;
+    let answer = installation.client().patient().provision("one").await;
     answer.expect_problem(424, "pass_through_role_unfit");
-    assert!(world.holds_nothing_of_ours());
-    world.assert_sound().await;
+    assert!(installation.holds_nothing_of_ours());
+    installation.assert_sound().await;
 }

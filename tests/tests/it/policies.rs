@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use engine_roles_e2e::world::policy_document;
+use engine_roles_e2e::policy_documents::policy_document;
 use serde_json::Value;
 
 const WORKSPACES: [(&str, &[&str]); 7] = [

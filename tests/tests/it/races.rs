@@ -1,14 +1,14 @@
 //! Callers who want different things at once.
 
-use engine_roles_e2e::World;
-use engine_roles_e2e::world::fault;
+use engine_roles_e2e::Installation;
+use engine_roles_e2e::installation::fault;
 use futures::future::join_all;
 use serde_json::json;
 
 #[tokio::test]
 async fn of_two_puts_at_once_the_last_one_holds_and_the_other_is_told() {
-    let world = World::build().latency(20).start().await;
-    let client = world.client();
+    let installation = Installation::build().latency(20).start().await;
+    let client = installation.client();
     let one = client.patient();
     let body = |secret: &str| json!({"secrets": [secret]});
     for round in 0..5 {
@@ -25,33 +25,35 @@ async fn of_two_puts_at_once_the_last_one_holds_and_the_other_is_told() {
                 answer.text
             );
         }
-        let binding = world.reaches(&cluster, "active").await;
+        let binding = installation.reaches(&cluster, "active").await;
         assert!([json!(["left"]), json!(["right"])].contains(&binding["spec"]["secrets"]));
         assert!([1, 2].contains(&binding["generation"].as_i64().unwrap_or_default()));
-        world.assert_sound().await;
+        installation.assert_sound().await;
     }
 }
 
 #[tokio::test]
 async fn a_put_that_overtakes_another_in_the_middle_wins() {
-    let world = World::start().await;
-    let client = world.client();
-    world.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
+    let installation = Installation::start().await;
+    let client = installation.client();
+    installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
     let slow = client.patient();
     let slow = tokio::spawn(async move { slow.put("one", json!({"secrets": ["old"]})).await });
-    world.reached("PutRolePolicy", 0).await;
+    installation.reached("PutRolePolicy", 0).await;
     let answer = client
         .in_no_hurry()
         .put("one", json!({"secrets": ["new"]}))
         .await;
     assert_eq!(answer.expect(202)["generation"], 2);
-    world.sandbox.advance(std::time::Duration::from_secs(5));
+    installation
+        .sandbox
+        .advance(std::time::Duration::from_secs(5));
     let told = slow.await.expect("it does not panic");
     told.expect_problem(409, "superseded");
-    let binding = world.reaches("one", "active").await;
+    let binding = installation.reaches("one", "active").await;
     assert_eq!(binding["spec"]["secrets"], json!(["new"]));
     assert_eq!(binding["applied_generation"], 2);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
@@ -62,28 +64,30 @@ async fn a_delete_of_what_is_on_its_way_ends_in_nothing() {
         "PutRolePolicy",
         "AddRoleToInstanceProfile",
     ] {
-        let world = World::start().await;
-        let client = world.client();
-        world.set_faults(fault(held, "before", json!({"hang_ms": 5_000})));
+        let installation = Installation::start().await;
+        let client = installation.client();
+        installation.set_faults(fault(held, "before", json!({"hang_ms": 5_000})));
         let made = client.patient();
         let made = tokio::spawn(async move { made.provision("one").await });
-        world.reached(held, 0).await;
+        installation.reached(held, 0).await;
         let answer = client.in_no_hurry().delete("one").await;
         assert_eq!(answer.expect(202)["state"], "deleting", "{held}");
-        world.sandbox.advance(std::time::Duration::from_secs(5));
+        installation
+            .sandbox
+            .advance(std::time::Duration::from_secs(5));
         let told = made.await.expect("it does not panic");
         told.expect_problem(409, "superseded");
-        world.reaches_in_time("one", "deleted").await;
-        assert!(world.holds_nothing_of_ours(), "{held}");
-        world.assert_sound().await;
+        installation.reaches_in_time("one", "deleted").await;
+        assert!(installation.holds_nothing_of_ours(), "{held}");
+        installation.assert_sound().await;
     }
 }
 
 #[tokio::test]
 async fn fifty_callers_of_three_replicas_get_one_role() {
-    let world = World::build().replicas(3).latency(20).start().await;
+    let installation = Installation::build().replicas(3).latency(20).start().await;
     let callers = (0..50).map(|number| {
-        let client = world.client_of(number % 3).patient();
+        let client = installation.client_of(number % 3).patient();
         async move { client.provision("one").await }
     });
     let answers = join_all(callers).await;
@@ -95,15 +99,15 @@ async fn fifty_callers_of_three_replicas_get_one_role() {
         .map(|answer| answer.body["binding_id"].to_string());
     let ids: std::collections::BTreeSet<String> = ids.collect();
     assert_eq!(ids.len(), 1);
-    assert_eq!(world.mutations(0).len(), 4);
-    world.assert_sound().await;
+    assert_eq!(installation.mutations(0).len(), 4);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn puts_and_deletes_from_all_sides_end_in_one_of_the_two() {
-    let world = World::build().replicas(2).latency(5).start().await;
+    let installation = Installation::build().replicas(2).latency(5).start().await;
     let callers = (0..30).map(|number| {
-        let client = world.client_of(number % 2).patient();
+        let client = installation.client_of(number % 2).patient();
         async move {
             if number % 3 == 0 {
                 client.delete("one").await
@@ -120,11 +124,11 @@ async fn puts_and_deletes_from_all_sides_end_in_one_of_the_two() {
         assert!(refused || answer.status < 300, "{}", answer.text);
     }
     engine_roles_e2e::eventually("it comes to rest", async || {
-        let state = world.client().get("one").await.body["state"].clone();
+        let state = installation.client().get("one").await.body["state"].clone();
         (state == "active" || state == "deleted").then_some(())
     })
     .await;
-    let gone = world.client().get("one").await.body["state"] == "deleted";
-    assert_eq!(world.holds_nothing_of_ours(), gone);
-    world.assert_sound().await;
+    let gone = installation.client().get("one").await.body["state"] == "deleted";
+    assert_eq!(installation.holds_nothing_of_ours(), gone);
+    installation.assert_sound().await;
 }

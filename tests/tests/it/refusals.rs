@@ -1,102 +1,107 @@
 //! What IAM refuses, leaves open, or answers twice.
 
-use engine_roles_e2e::World;
-use engine_roles_e2e::world::fault;
+use engine_roles_e2e::Installation;
+use engine_roles_e2e::installation::fault;
 use serde_json::json;
 
 #[tokio::test]
 async fn a_full_account_is_told_and_nothing_is_left() {
     for (roles, profiles) in [(1, 1_000), (1_000, 1)] {
-        let world = World::build()
+        let installation = Installation::build()
             .sandbox(|sandbox| {
                 sandbox.quotas.roles = roles;
                 sandbox.quotas.instance_profiles = profiles;
             })
             .start()
             .await;
-        let client = world.client();
+        let client = installation.client();
         client.provision("one").await.expect(201);
         let answer = client.patient().provision("two").await;
         let problem = answer.expect_problem(503, "quota_exceeded");
         assert!(problem["retry_after"].is_number());
         assert!(answer.header("retry-after").is_some());
-        let state = world.sandbox.state();
+        let state = installation.sandbox.state();
         assert_eq!(state["roles"].as_array().map(Vec::len), Some(1));
         assert_eq!(state["instance_profiles"].as_array().map(Vec::len), Some(1));
-        world.assert_sound().await;
+        installation.assert_sound().await;
         // With room again, the same request succeeds as it is.
         client.delete("one").await.expect(200);
         client.provision("two").await.expect(201);
-        world.assert_sound().await;
+        installation.assert_sound().await;
     }
 }
 
 #[tokio::test]
 async fn an_account_known_to_be_full_is_told_before_anything_is_begun() {
-    let world = World::build()
+    let installation = Installation::build()
         .prepared("prepared")
         .sandbox(|sandbox| sandbox.quotas.roles = 1)
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     let answer = client.patient().provision("one").await;
     let problem = answer.expect_problem(503, "quota_exceeded");
     let detail = problem["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("1 of 1 roles"), "{detail}");
-    assert_eq!(world.mutations(0).len(), 0);
+    assert_eq!(installation.mutations(0).len(), 0);
     client.get("one").await.expect(404);
     // What takes no role goes on.
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
     client.put("two", passed).await.expect(201);
-    world.sandbox.set_faults(Vec::new());
-    world
+    installation.sandbox.set_faults(Vec::new());
+    installation
         .administrator
         .steer("behaviour", json!({"quota": "roles=10"}))
         .await;
     client.provision("one").await.expect(201);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_boundary_that_does_not_exist_is_told_and_nothing_is_left() {
     let boundary = "arn:aws:iam::123456789012:policy/absent";
-    let world = World::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_PERMISSIONS_BOUNDARY", boundary)
         .start()
         .await;
-    let answer = world.client().patient().provision("one").await;
+    let answer = installation.client().patient().provision("one").await;
     answer.expect_problem(422, "boundary_not_allowed");
-    assert!(world.holds_nothing_of_ours());
-    world.assert_sound().await;
-    world.administrator.prepare_policy("absent").await;
-    world.client().provision("one").await.expect(201);
-    world.assert_sound().await;
+    assert!(installation.holds_nothing_of_ours());
+    installation.assert_sound().await;
+    installation.administrator.prepare_policy("absent").await;
+    installation.client().provision("one").await.expect(201);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_create_that_was_done_and_not_answered_is_found_and_adopted() {
     for action in ["CreateRole", "CreateInstanceProfile"] {
-        let world = World::start().await;
-        world.set_faults(fault(action, "after", json!("reset")));
-        let answer = world.client().patient().provision("one").await;
+        let installation = Installation::start().await;
+        installation.set_faults(fault(action, "after", json!("reset")));
+        let answer = installation.client().patient().provision("one").await;
         assert_eq!(answer.expect(201)["state"], "active");
-        let creations = world.mutations(0);
+        let creations = installation.mutations(0);
         let creations = creations.iter().filter(|call| call.action == action);
         assert_eq!(creations.count(), 1, "it is not sent again blindly");
-        let state = world.sandbox.state();
+        let state = installation.sandbox.state();
         assert_eq!(state["roles"].as_array().map(Vec::len), Some(1));
         assert_eq!(state["instance_profiles"].as_array().map(Vec::len), Some(1));
-        world.assert_sound().await;
+        installation.assert_sound().await;
     }
 }
 
 #[tokio::test]
 async fn a_filling_call_that_was_done_and_not_answered_ends_in_the_same_role() {
     for action in ["PutRolePolicy", "AddRoleToInstanceProfile"] {
-        let world = World::start().await;
-        world.set_faults(fault(action, "after", json!("reset")));
-        world.client().patient().provision("one").await.expect(201);
-        world.assert_sound().await;
+        let installation = Installation::start().await;
+        installation.set_faults(fault(action, "after", json!("reset")));
+        installation
+            .client()
+            .patient()
+            .provision("one")
+            .await
+            .expect(201);
+        installation.assert_sound().await;
     }
 }
 
@@ -108,40 +113,40 @@ async fn a_removal_that_was_done_and_not_answered_ends_in_nothing() {
         "DeleteRole",
         "DeleteInstanceProfile",
     ] {
-        let world = World::start().await;
-        let client = world.client();
+        let installation = Installation::start().await;
+        let client = installation.client();
         client.provision("one").await.expect(201);
-        world.set_faults(fault(action, "after", json!("reset")));
+        installation.set_faults(fault(action, "after", json!("reset")));
         let answer = client.in_no_hurry().delete("one").await;
         assert_eq!(answer.expect(202)["state"], "deleting", "{action}");
         engine_roles_e2e::eventually("it is gone at IAM", async || {
-            world.holds_nothing_of_ours().then_some(())
+            installation.holds_nothing_of_ours().then_some(())
         })
         .await;
-        world.reaches_in_time("one", "deleted").await;
-        world.assert_sound().await;
+        installation.reaches_in_time("one", "deleted").await;
+        installation.assert_sound().await;
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_it_exists_where_nothing_is_does_not_loop() {
-    let world = World::start().await;
+    let installation = Installation::start().await;
     let error = json!({"error": "EntityAlreadyExists"});
-    world.set_faults(fault("CreateRole", "before", error));
-    let client = world.client();
+    installation.set_faults(fault("CreateRole", "before", error));
+    let client = installation.client();
     let answer = client.with("prefer", "wait=1").provision("one").await;
     assert!([201, 202].contains(&answer.status), "{}", answer.text);
-    let calls = world.mutations(0).len();
+    let calls = installation.mutations(0).len();
     assert!(calls <= 16, "{calls} calls");
-    world.reaches_in_time("one", "active").await;
-    let calls = world.mutations(0).len();
+    installation.reaches_in_time("one", "active").await;
+    let calls = installation.mutations(0).len();
     assert!(calls <= 24, "{calls} calls");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn throttling_is_202_at_most_and_ends_well() {
-    let world = World::build()
+    let installation = Installation::build()
         .faults(json!([{
             "action": "*",
             "when": "before",
@@ -151,18 +156,18 @@ async fn throttling_is_202_at_most_and_ends_well() {
         }]))
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     let answer = client.in_no_hurry().provision("one").await;
     answer.expect(202);
-    world.reaches_in_time("one", "active").await;
-    world.assert_sound().await;
+    installation.reaches_in_time("one", "active").await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn an_outage_of_iam_is_202_and_is_made_good() {
-    let world = World::start().await;
-    let client = world.client();
-    world.set_faults(json!([{
+    let installation = Installation::start().await;
+    let client = installation.client();
+    installation.set_faults(json!([{
         "action": "*", "when": "before", "do": {"error": "ServiceFailure"}, "times": 1_000_000,
     }]));
     let answer = client.with("prefer", "wait=1").provision("one").await;
@@ -175,23 +180,23 @@ async fn an_outage_of_iam_is_202_and_is_made_good() {
         .then_some(())
     })
     .await;
-    world.set_faults(json!([]));
-    let binding = world.reaches_in_time("one", "active").await;
+    installation.set_faults(json!([]));
+    let binding = installation.reaches_in_time("one", "active").await;
     assert_eq!(binding["last_error"], serde_json::Value::Null);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_refused_change_leaves_what_was_before() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let made = client
         .put("one", json!({"secrets": ["a"]}))
         .await
         .expect(201)
         .clone();
     let denied = json!({"error": "AccessDenied"});
-    world.set_faults(fault("PutRolePolicy", "before", denied));
+    installation.set_faults(fault("PutRolePolicy", "before", denied));
     let answer = client.patient().put("one", json!({"secrets": "all"})).await;
     answer.expect_problem(424, "missing_permission");
     let binding = client.get("one").await.body;
@@ -199,16 +204,16 @@ async fn a_refused_change_leaves_what_was_before() {
     assert_eq!(binding["spec"], made["spec"]);
     assert_eq!(binding["policy"], made["policy"]);
     assert_eq!(binding["role"], made["role"]);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn stale_reads_lose_nothing_and_make_nothing_twice() {
-    let world = World::build()
+    let installation = Installation::build()
         .sandbox(|sandbox| sandbox.stale_reads = std::time::Duration::from_secs(30))
         .start()
         .await;
-    let client = world.client();
+    let client = installation.client();
     client.provision("one").await.expect(201);
     client
         .put("one", json!({"session_manager": true}))
@@ -217,10 +222,12 @@ async fn stale_reads_lose_nothing_and_make_nothing_twice() {
     client.delete("one").await.expect(200);
     client.provision("one").await.expect(201);
     assert_eq!(
-        world.sandbox.state()["roles"].as_array().map(Vec::len),
+        installation.sandbox.state()["roles"]
+            .as_array()
+            .map(Vec::len),
         Some(1)
     );
-    world.assert_sound().await;
-    world.is_verified_in_time("one").await;
-    world.assert_sound().await;
+    installation.assert_sound().await;
+    installation.is_verified_in_time("one").await;
+    installation.assert_sound().await;
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use engine_roles_e2e::rest::PAST_A_LEASE;
-use engine_roles_e2e::world::fault;
-use engine_roles_e2e::{World, eventually};
+use engine_roles_e2e::installation::PAST_A_LEASE;
+use engine_roles_e2e::installation::fault;
+use engine_roles_e2e::{Installation, eventually};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -12,29 +12,33 @@ use serde_json::{Value, json};
 const WINDOW: Duration = Duration::from_secs(61);
 const LATE: u64 = 100_000;
 
-async fn two() -> World {
-    World::build().rarely_checked().replicas(2).start().await
+async fn two() -> Installation {
+    Installation::build()
+        .rarely_checked()
+        .replicas(2)
+        .start()
+        .await
 }
 
 /// The first replica is stopped with this call in its hand, which arrives late.
-async fn stop_first_at(world: &World, action: &str, since: u64) {
-    world.reached(action, since).await;
-    world.replicas[0].pause();
-    world.set_faults(json!([]));
-    world.advance(PAST_A_LEASE).await;
+async fn stop_first_at(installation: &Installation, action: &str, since: u64) {
+    installation.reached(action, since).await;
+    installation.replicas[0].pause();
+    installation.set_faults(json!([]));
+    installation.advance(PAST_A_LEASE).await;
 }
 
-async fn continue_first(world: &World) {
+async fn continue_first(installation: &Installation) {
     // The call that it had sent arrives, then it wakes and reads the answer.
-    world.advance(Duration::from_millis(LATE)).await;
-    world.replicas[0].resume();
-    notices(world).await;
+    installation.advance(Duration::from_millis(LATE)).await;
+    installation.replicas[0].resume();
+    notices(installation).await;
 }
 
 /// Waits until the first replica has found that its lease is lost.
-async fn notices(world: &World) {
+async fn notices(installation: &Installation) {
     eventually("it notices", async || {
-        let log = world.replicas[0].log().text();
+        let log = installation.replicas[0].log().text();
         log.contains("the lease was lost").then_some(())
     })
     .await;
@@ -46,14 +50,14 @@ fn hang(action: &str) -> Value {
 
 #[tokio::test]
 async fn fifty_callers_of_three_replicas_change_and_remove_one_role() {
-    let world = World::build()
+    let installation = Installation::build()
         .rarely_checked()
         .replicas(3)
         .latency(5)
         .start()
         .await;
     let callers = (0..50).map(|number| {
-        let client = world.client_of(number % 3).patient();
+        let client = installation.client_of(number % 3).patient();
         async move {
             match number % 5 {
                 0 => client.delete("one").await,
@@ -70,15 +74,15 @@ async fn fifty_callers_of_three_replicas_change_and_remove_one_role() {
         let refused = answer.code().is_some_and(|code| told.contains(&code));
         assert!(refused || answer.status < 300, "{}", answer.text);
     }
-    world.assert_sound_at_rest("fifty callers").await;
-    let live = world
+    installation.assert_sound_at_rest("fifty callers").await;
+    let live = installation
         .database
         .bindings()
         .await
         .into_iter()
         .filter(|row| row.live)
         .count();
-    let roles = world.sandbox.state()["roles"]
+    let roles = installation.sandbox.state()["roles"]
         .as_array()
         .map_or(0, Vec::len);
     assert!(live <= 1);
@@ -93,23 +97,31 @@ async fn stopped_with_a_create_in_its_hand_it_records_nothing() {
         "PutRolePolicy",
         "AddRoleToInstanceProfile",
     ] {
-        let world = two().await;
-        world.set_faults(hang(held));
-        world
+        let installation = two().await;
+        installation.set_faults(hang(held));
+        installation
             .client_of(0)
             .in_no_hurry()
             .provision("one")
             .await
             .expect(202);
-        stop_first_at(&world, held, 0).await;
-        let made = world.client_of(1).patient().provision("one").await;
+        stop_first_at(&installation, held, 0).await;
+        let made = installation.client_of(1).patient().provision("one").await;
         assert_eq!(made.expect(200)["state"], "active", "{held}");
-        let before = world.database.binding("one").await.expect("it is there");
-        continue_first(&world).await;
-        let after = world.database.binding("one").await.expect("it is there");
+        let before = installation
+            .database
+            .binding("one")
+            .await
+            .expect("it is there");
+        continue_first(&installation).await;
+        let after = installation
+            .database
+            .binding("one")
+            .await
+            .expect("it is there");
         assert_eq!(after.role, before.role, "{held}");
-        world.advance(WINDOW).await;
-        world.assert_sound_at_rest(held).await;
+        installation.advance(WINDOW).await;
+        installation.assert_sound_at_rest(held).await;
     }
 }
 
@@ -121,66 +133,69 @@ async fn stopped_with_a_create_in_its_hand_while_the_role_is_torn_down_nothing_s
         "PutRolePolicy",
         "AddRoleToInstanceProfile",
     ] {
-        let world = two().await;
-        world.set_faults(hang(held));
-        world
+        let installation = two().await;
+        installation.set_faults(hang(held));
+        installation
             .client_of(0)
             .in_no_hurry()
             .provision("one")
             .await
             .expect(202);
-        stop_first_at(&world, held, 0).await;
-        let made = world.client_of(1).patient().provision("one").await;
+        stop_first_at(&installation, held, 0).await;
+        let made = installation.client_of(1).patient().provision("one").await;
         assert_eq!(made.expect(200)["state"], "active", "{held}");
-        world.client_of(1).in_no_hurry().delete("one").await;
+        installation.client_of(1).in_no_hurry().delete("one").await;
         eventually("it is deleted", async || {
-            let binding = world.database.binding("one").await?;
+            let binding = installation.database.binding("one").await?;
             (binding.state == "deleted").then_some(())
         })
         .await;
-        continue_first(&world).await;
-        world.advance(WINDOW).await;
-        world.assert_sound_at_rest(held).await;
-        assert!(world.holds_nothing_of_ours(), "{held}");
+        continue_first(&installation).await;
+        installation.advance(WINDOW).await;
+        installation.assert_sound_at_rest(held).await;
+        assert!(installation.holds_nothing_of_ours(), "{held}");
     }
 }
 
 #[tokio::test]
 async fn stopped_with_a_wider_policy_in_its_hand_the_narrower_one_holds_within_a_window() {
-    let world = two().await;
-    let made = world
+    let installation = two().await;
+    let made = installation
         .client_of(0)
         .put("one", json!({"secrets": ["a"]}))
         .await;
     let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
     let name = name.expect("it has a name");
-    world.comes_to_rest().await;
-    let since = world.mark();
-    world.set_faults(hang("PutRolePolicy"));
-    let wide = world.client_of(0).in_no_hurry();
+    installation.comes_to_rest().await;
+    let since = installation.mark();
+    installation.set_faults(hang("PutRolePolicy"));
+    let wide = installation.client_of(0).in_no_hurry();
     wide.put("one", json!({"secrets": "all"})).await.expect(202);
-    stop_first_at(&world, "PutRolePolicy", since).await;
-    let narrow = world.client_of(1).patient();
+    stop_first_at(&installation, "PutRolePolicy", since).await;
+    let narrow = installation.client_of(1).patient();
     narrow
         .put("one", json!({"secrets": ["a"]}))
         .await
         .expect(200);
-    let policy = || world.role(&name).expect("it is there")["inline"]["engine-access"].clone();
+    let policy =
+        || installation.role(&name).expect("it is there")["inline"]["engine-access"].clone();
     let meant = policy();
     assert!(!meant.to_string().contains("/one/*"), "{meant}");
-    world.advance(Duration::from_millis(LATE)).await;
+    installation.advance(Duration::from_millis(LATE)).await;
     assert!(
         policy().to_string().contains("/one/*"),
         "the late write arrived"
     );
-    world.replicas[0].resume();
-    notices(&world).await;
-    world.advance(WINDOW).await;
+    installation.replicas[0].resume();
+    notices(&installation).await;
+    installation.advance(WINDOW).await;
     eventually("the narrower policy holds again", async || {
         (policy() == meant).then_some(())
     })
     .await;
-    world.assert_sound_at_rest("the narrower policy").await;
+    installation
+        .assert_sound_at_rest("the narrower policy")
+        .await;
     assert_eq!(policy(), meant);
 }
 
@@ -193,33 +208,37 @@ async fn stopped_with_a_delete_in_its_hand_the_next_life_is_untouched() {
         "DeleteRole",
         "DeleteInstanceProfile",
     ] {
-        let world = two().await;
-        world.client_of(0).provision("one").await.expect(201);
-        world.comes_to_rest().await;
-        let since = world.mark();
-        world.set_faults(hang(held));
-        world
+        let installation = two().await;
+        installation.client_of(0).provision("one").await.expect(201);
+        installation.comes_to_rest().await;
+        let since = installation.mark();
+        installation.set_faults(hang(held));
+        installation
             .client_of(0)
             .in_no_hurry()
             .delete("one")
             .await
             .expect(202);
-        stop_first_at(&world, held, since).await;
+        stop_first_at(&installation, held, since).await;
         eventually("the other replica tears it down", async || {
-            let binding = world.database.binding("one").await?;
+            let binding = installation.database.binding("one").await?;
             let rests = binding.lease_until.is_none();
             if rests && binding.state == "deleting" {
-                world.advance(Duration::from_secs(10)).await;
+                installation.advance(Duration::from_secs(10)).await;
             }
             (binding.state == "deleted").then_some(())
         })
         .await;
-        let again = world.client_of(1).patient().provision("one").await;
+        let again = installation.client_of(1).patient().provision("one").await;
         let again = again.expect(201).clone();
-        continue_first(&world).await;
-        world.advance(WINDOW).await;
-        world.assert_sound_at_rest(held).await;
-        let binding = world.database.binding("one").await.expect("it is there");
+        continue_first(&installation).await;
+        installation.advance(WINDOW).await;
+        installation.assert_sound_at_rest(held).await;
+        let binding = installation
+            .database
+            .binding("one")
+            .await
+            .expect("it is there");
         assert_eq!(
             (json!(binding.id), binding.state.as_str()),
             (again["binding_id"].clone(), "active")
@@ -231,28 +250,28 @@ async fn stopped_with_a_delete_in_its_hand_the_next_life_is_untouched() {
 async fn stopped_before_it_looks_at_what_is_there_it_makes_no_second_life() {
     // Its profile was not answered; while it stands still, the role is made, torn down and
     // forgotten. Then it goes on where it was, and believes that it may.
-    let world = two().await;
-    world.set_faults(json!([
+    let installation = two().await;
+    installation.set_faults(json!([
         {"action": "CreateInstanceProfile", "when": "after", "do": {"hang_ms": LATE}},
     ]));
-    world
+    installation
         .client_of(0)
         .in_no_hurry()
         .provision("one")
         .await
         .expect(202);
-    stop_first_at(&world, "CreateInstanceProfile", 0).await;
-    world
+    stop_first_at(&installation, "CreateInstanceProfile", 0).await;
+    installation
         .client_of(1)
         .patient()
         .provision("one")
         .await
         .expect(200);
-    world.client_of(1).in_no_hurry().delete("one").await;
-    world.comes_to_rest().await;
-    assert!(world.holds_nothing_of_ours());
-    continue_first(&world).await;
-    world.advance(WINDOW).await;
-    world.assert_sound_at_rest("no second life").await;
-    assert!(world.holds_nothing_of_ours());
+    installation.client_of(1).in_no_hurry().delete("one").await;
+    installation.comes_to_rest().await;
+    assert!(installation.holds_nothing_of_ours());
+    continue_first(&installation).await;
+    installation.advance(WINDOW).await;
+    installation.assert_sound_at_rest("no second life").await;
+    assert!(installation.holds_nothing_of_ours());
 }

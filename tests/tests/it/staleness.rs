@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use engine_roles_e2e::rest::PAST_A_LEASE;
-use engine_roles_e2e::world::fault;
-use engine_roles_e2e::{World, eventually};
+use engine_roles_e2e::installation::PAST_A_LEASE;
+use engine_roles_e2e::installation::fault;
+use engine_roles_e2e::{Installation, eventually};
 use serde_json::json;
 
-async fn stale_world(stale_writes: bool, seed: u64) -> World {
-    World::build()
+async fn stale_installation(stale_writes: bool, seed: u64) -> Installation {
+    Installation::build()
         .rarely_checked()
         .sandbox(|sandbox| {
             sandbox.stale_reads = Duration::from_mins(1);
@@ -22,32 +22,32 @@ async fn stale_world(stale_writes: bool, seed: u64) -> World {
 #[tokio::test]
 async fn nothing_is_forgotten_and_nothing_made_twice() {
     for seed in 0..2 {
-        let world = stale_world(false, seed).await;
-        let client = world.client().patient();
+        let installation = stale_installation(false, seed).await;
+        let client = installation.client().patient();
         client.provision("one").await.expect(201);
         let update = json!({"secrets": ["a"], "tags": {"team": "x"}});
         client.put("one", update).await.expect(200);
         client.put("one", json!({"tags": {}})).await.expect(200);
         let created = |action: &str| {
-            let calls = world.mutations(0);
+            let calls = installation.mutations(0);
             calls.iter().filter(|call| call.action == action).count()
         };
         assert_eq!(
             (created("CreateRole"), created("CreateInstanceProfile")),
             (1, 1)
         );
-        world.assert_sound_at_rest("updated").await;
+        installation.assert_sound_at_rest("updated").await;
         client.in_no_hurry().delete("one").await.expect(202);
-        world.assert_sound_at_rest("torn down").await;
-        assert!(world.holds_nothing_of_ours());
+        installation.assert_sound_at_rest("torn down").await;
+        assert!(installation.holds_nothing_of_ours());
     }
 }
 
 #[tokio::test]
 async fn torn_down_and_deployed_again_at_once_two_lives_never_mix() {
     for seed in 0..2 {
-        let world = stale_world(false, seed).await;
-        let client = world.client();
+        let installation = stale_installation(false, seed).await;
+        let client = installation.client();
         let mut names = std::collections::BTreeSet::new();
         for life in 0..3 {
             let made = client.patient().provision("one").await;
@@ -58,21 +58,21 @@ async fn torn_down_and_deployed_again_at_once_two_lives_never_mix() {
             );
             client.in_no_hurry().delete("one").await;
             eventually("it is gone", async || {
-                let binding = world.database.binding("one").await?;
+                let binding = installation.database.binding("one").await?;
                 if binding.state == "deleted" {
                     return Some(());
                 }
                 // Where an absence is not believed, only time can tell.
                 if binding.lease_until.is_none() {
-                    world.advance(Duration::from_secs(5)).await;
+                    installation.advance(Duration::from_secs(5)).await;
                 }
                 None
             })
             .await;
         }
         client.patient().provision("one").await.expect(201);
-        world.assert_sound_at_rest("the last life").await;
-        let roles = world.sandbox.state()["roles"].clone();
+        installation.assert_sound_at_rest("the last life").await;
+        let roles = installation.sandbox.state()["roles"].clone();
         assert_eq!(roles.as_array().map(Vec::len), Some(1));
     }
 }
@@ -80,42 +80,42 @@ async fn torn_down_and_deployed_again_at_once_two_lives_never_mix() {
 #[tokio::test]
 async fn writes_that_do_not_see_what_was_just_made_are_repeated() {
     for seed in 0..2 {
-        let world = stale_world(true, seed).await;
-        let client = world.client().in_no_hurry();
+        let installation = stale_installation(true, seed).await;
+        let client = installation.client().in_no_hurry();
         client.provision("one").await.expect(202);
-        world.assert_sound_at_rest("made").await;
+        installation.assert_sound_at_rest("made").await;
         client
             .put("one", json!({"secrets": ["a"]}))
             .await
             .expect(202);
-        world.assert_sound_at_rest("changed").await;
+        installation.assert_sound_at_rest("changed").await;
         client.delete("one").await.expect(202);
-        world.assert_sound_at_rest("torn down").await;
-        assert!(world.holds_nothing_of_ours());
+        installation.assert_sound_at_rest("torn down").await;
+        assert!(installation.holds_nothing_of_ours());
     }
 }
 
 #[tokio::test]
 async fn a_create_that_arrives_after_the_teardown_was_answered_goes_again() {
     for held in ["CreateRole", "CreateInstanceProfile"] {
-        let world = World::build()
+        let installation = Installation::build()
             .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
             // So that what is left is looked for often, by the moved clock.
             .env("ENGINE_ROLES_RECONCILE_INTERVAL", "2m")
             .start()
             .await;
-        let client = world.client();
+        let client = installation.client();
         // Long after the window that the service allows for.
-        world.set_faults(fault(held, "before", json!({"hang_ms": 1_800_000})));
+        installation.set_faults(fault(held, "before", json!({"hang_ms": 1_800_000})));
         client.in_no_hurry().provision("one").await.expect(202);
-        world.reached(held, 0).await;
+        installation.reached(held, 0).await;
         client.in_no_hurry().delete("one").await.expect(202);
-        let first = world.reaches_in_time("one", "deleted").await;
+        let first = installation.reaches_in_time("one", "deleted").await;
         let second = client.patient().provision("one").await;
         let second = second.expect(201).clone();
         assert_ne!(second["binding_id"], first["binding_id"]);
-        world.advance(Duration::from_mins(30)).await;
-        let state = || world.sandbox.state();
+        installation.advance(Duration::from_mins(30)).await;
+        let state = || installation.sandbox.state();
         let count = |kind: &str| state()[kind].as_array().map_or(0, Vec::len);
         eventually("the late one is there", async || {
             (count("roles") + count("instance_profiles") == 3).then_some(())
@@ -125,21 +125,25 @@ async fn a_create_that_arrives_after_the_teardown_was_answered_goes_again() {
             if count("roles") + count("instance_profiles") == 2 {
                 return Some(());
             }
-            if world
+            if installation
                 .database
                 .bindings()
                 .await
                 .iter()
                 .all(|row| row.lease_until.is_none())
             {
-                world.advance(PAST_A_LEASE).await;
+                installation.advance(PAST_A_LEASE).await;
             }
             None
         })
         .await;
-        let binding = world.database.binding("one").await.expect("it is there");
+        let binding = installation
+            .database
+            .binding("one")
+            .await
+            .expect("it is there");
         assert_eq!(binding.state, "active");
         assert_eq!(json!(binding.id), second["binding_id"]);
-        world.assert_sound().await;
+        installation.assert_sound().await;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine_roles_e2e::{World, eventually};
+use engine_roles_e2e::{Installation, eventually};
 use serde_json::{Value, json};
 
 const OTHER_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -114,10 +114,10 @@ struct Found {
 
 /// Makes a role for each deed, does it, and lets so much time go by that the checks of one kind
 /// fall due.
-async fn find(world: &World, ahead: Duration) -> Found {
-    world.administrator.prepare_role("theirs").await;
-    world.administrator.prepare_policy("extra").await;
-    let client = world.client();
+async fn find(installation: &Installation, ahead: Duration) -> Found {
+    installation.administrator.prepare_role("theirs").await;
+    installation.administrator.prepare_policy("extra").await;
+    let client = installation.client();
     let mut names = BTreeMap::new();
     for (cluster, _) in DEEDS {
         let body = json!({"tags": {"team": "ours"}});
@@ -126,7 +126,7 @@ async fn find(world: &World, ahead: Duration) -> Found {
         names.insert(cluster, name.expect("it has a name"));
     }
     for (cluster, _) in DEEDS {
-        world.is_verified_in_time(cluster).await;
+        installation.is_verified_in_time(cluster).await;
     }
     for (cluster, deeds) in DEEDS {
         for (action, parameters) in deeds {
@@ -143,24 +143,24 @@ async fn find(world: &World, ahead: Duration) -> Found {
                     )
                 })
                 .collect();
-            world.administrator.call(action, &parameters).await;
+            installation.administrator.call(action, &parameters).await;
         }
     }
-    let since = world.mark();
-    world.advance(ahead).await;
+    let since = installation.mark();
+    installation.advance(ahead).await;
     eventually("all but one have drifted", async || {
-        let bindings = world.database.bindings().await;
+        let bindings = installation.database.bindings().await;
         let drifted = bindings.iter().filter(|binding| binding.drift != json!([]));
         (drifted.count() == DEEDS.len() - 1).then_some(())
     })
     .await;
-    let bindings = world.database.bindings().await.into_iter();
+    let bindings = installation.database.bindings().await.into_iter();
     let kinds = bindings.map(|binding| {
         let drift = binding.drift.as_array().cloned().unwrap_or_default();
         let kinds = drift.iter().map(|drift| drift["kind"].clone()).collect();
         (binding.cluster, kinds)
     });
-    let calls = world.iam_calls(since);
+    let calls = installation.iam_calls(since);
     let count = |action: &str| calls.iter().filter(|call| call.action == action).count();
     Found {
         kinds: kinds.collect(),
@@ -169,8 +169,8 @@ async fn find(world: &World, ahead: Duration) -> Found {
     }
 }
 
-fn hourly() -> engine_roles_e2e::WorldBuilder {
-    World::build()
+fn hourly() -> engine_roles_e2e::InstallationBuilder {
+    Installation::build()
         .env("ENGINE_ROLES_RECONCILE_INTERVAL", "2h")
         .env("ENGINE_ROLES_DRIFT", "report")
         .env("ENGINE_ROLES_ORPHANS", "off")

@@ -1,31 +1,31 @@
 //! Towards nothing.
 
-use engine_roles_e2e::{World, stages_of};
+use engine_roles_e2e::{Installation, stages_of};
 use serde_json::{Value, json};
 
 #[tokio::test]
 async fn tearing_down_takes_six_calls_in_three_stages() {
-    let world = World::build().latency(200).start().await;
-    let client = world.client();
+    let installation = Installation::build().latency(200).start().await;
+    let client = installation.client();
     client.provision("one").await.expect(201);
-    let since = world.mark();
+    let since = installation.mark();
     client.delete("one").await.expect(200);
     assert_eq!(
-        stages_of(&world.iam_calls(since)),
+        stages_of(&installation.iam_calls(since)),
         [
             ["GetInstanceProfile", "GetRole"],
             ["DeleteRolePolicy", "RemoveRoleFromInstanceProfile"],
             ["DeleteInstanceProfile", "DeleteRole"],
         ]
     );
-    assert!(world.holds_nothing_of_ours());
-    world.assert_sound().await;
+    assert!(installation.holds_nothing_of_ours());
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_receipt_says_what_was_removed_and_when_access_ended() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let made = client.provision("one").await;
     let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
     let name = name.expect("it has a name");
@@ -42,41 +42,41 @@ async fn the_receipt_says_what_was_removed_and_when_access_ended() {
         assert!(removed.contains(&what), "{what} is not in {removed}");
     }
     assert_eq!(receipt["left"], json!([]));
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_second_delete_answers_the_same_receipt_and_calls_nothing() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     client.provision("one").await.expect(201);
     let first = client.delete("one").await;
     first.expect(200);
-    let since = world.mark();
+    let since = installation.mark();
     let second = client.delete("one").await;
     assert_eq!(second.expect(200), &first.body);
     assert_eq!(second.header("etag"), first.header("etag"));
-    assert_eq!(world.iam_calls(since).len(), 0);
+    assert_eq!(installation.iam_calls(since).len(), 0);
     let read = client.get("one").await;
     assert_eq!(read.expect(200), &first.body);
     assert_eq!(read.body["state"], "deleted");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn deleting_what_never_was_is_404_and_leaves_nothing() {
-    let world = World::start().await;
-    let answer = world.client().delete("never").await;
+    let installation = Installation::start().await;
+    let answer = installation.client().delete("never").await;
     answer.expect_problem(404, "not_found");
-    assert!(world.database.bindings().await.is_empty());
-    assert!(world.database.events().await.is_empty());
-    world.assert_sound().await;
+    assert!(installation.database.bindings().await.is_empty());
+    assert!(installation.database.events().await.is_empty());
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_cluster_deployed_again_gets_another_life() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let first = client.provision("one").await.expect(201).clone();
     let gone = client.delete("one").await.expect(200).clone();
     assert_eq!(gone["generation"], 2);
@@ -92,16 +92,17 @@ async fn a_cluster_deployed_again_gets_another_life() {
     client.delete("one").await.expect(200);
     let other = json!({"region": "eu-west-1", "role_prefix": "x-"});
     assert_eq!(client.put("one", other).await.expect(201)["generation"], 5);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_put_while_the_role_goes_is_told_so() {
-    let world = World::build().start().await;
-    let client = world.client();
+    let installation = Installation::build().start().await;
+    let client = installation.client();
     client.provision("one").await.expect(201);
-    let held = engine_roles_e2e::world::fault("DeleteRole", "before", json!({"hang_ms": 600_000}));
-    world.set_faults(held);
+    let held =
+        engine_roles_e2e::installation::fault("DeleteRole", "before", json!({"hang_ms": 600_000}));
+    installation.set_faults(held);
     client.in_no_hurry().delete("one").await.expect(202);
     let answer = client.provision("one").await;
     answer.expect_problem(409, "teardown_in_progress");
@@ -109,21 +110,26 @@ async fn a_put_while_the_role_goes_is_told_so() {
     assert_eq!(pending.expect(202)["state"], "deleting");
     assert_eq!(pending.header("location"), Some("/v1/clusters/one/role"));
     assert!(pending.header("retry-after").is_some());
-    world.reached("DeleteRole", 0).await;
-    world.sandbox.advance(std::time::Duration::from_mins(10));
-    world.reaches("one", "deleted").await;
-    world.assert_sound().await;
+    installation.reached("DeleteRole", 0).await;
+    installation
+        .sandbox
+        .advance(std::time::Duration::from_mins(10));
+    installation.reaches("one", "deleted").await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn what_others_attached_goes_where_it_may() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let made = client.provision("one").await.expect(201).clone();
     let name = made["role"]["name"].as_str().expect("it has a name");
-    let arn = world.administrator.prepare_policy("extra").await;
+    let arn = installation.administrator.prepare_policy("extra").await;
     let attach = [("RoleName", name), ("PolicyArn", &arn)];
-    world.administrator.call("AttachRolePolicy", &attach).await;
+    installation
+        .administrator
+        .call("AttachRolePolicy", &attach)
+        .await;
     let document =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
     let put = [
@@ -131,29 +137,29 @@ async fn what_others_attached_goes_where_it_may() {
         ("PolicyName", "cut-off"),
         ("PolicyDocument", document),
     ];
-    world.administrator.call("PutRolePolicy", &put).await;
+    installation.administrator.call("PutRolePolicy", &put).await;
     let answer = client.patient().delete("one").await;
     assert_eq!(answer.expect(200)["state"], "deleted");
-    assert!(world.holds_nothing_of_ours());
+    assert!(installation.holds_nothing_of_ours());
     let removed = answer.body["receipt"]["removed"].to_string();
     assert!(removed.contains("cut-off"), "{removed}");
     assert!(removed.contains(&arn), "{removed}");
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn our_role_in_somebody_elses_profile_blocks_the_teardown_until_it_is_out() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let made = client.provision("one").await.expect(201).clone();
     let name = made["role"]["name"].as_str().expect("it has a name");
     let profile = [("InstanceProfileName", "theirs")];
-    world
+    installation
         .administrator
         .call("CreateInstanceProfile", &profile)
         .await;
     let member = [("InstanceProfileName", "theirs"), ("RoleName", name)];
-    world
+    installation
         .administrator
         .call("AddRoleToInstanceProfile", &member)
         .await;
@@ -161,23 +167,25 @@ async fn our_role_in_somebody_elses_profile_blocks_the_teardown_until_it_is_out(
     let problem = answer.expect_problem(409, "teardown_blocked");
     let blockers = problem["blockers"].to_string();
     assert!(blockers.contains("theirs"), "{blockers}");
-    let theirs = world.instance_profile("theirs").expect("it is there");
+    let theirs = installation
+        .instance_profile("theirs")
+        .expect("it is there");
     assert_eq!(theirs["roles"], json!([name]));
     assert_eq!(client.get("one").await.body["state"], "blocked");
-    world
+    installation
         .administrator
         .call("RemoveRoleFromInstanceProfile", &member)
         .await;
     let answer = client.patient().delete("one").await;
     assert_eq!(answer.expect(200)["state"], "deleted");
-    assert!(world.holds_nothing_of_ours());
-    world.assert_sound().await;
+    assert!(installation.holds_nothing_of_ours());
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_role_that_somebody_removed_by_hand_is_torn_down_all_the_same() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let made = client.provision("one").await.expect(201).clone();
     let name = made["role"]["name"].as_str().expect("it has a name");
     let member = [("InstanceProfileName", name), ("RoleName", name)];
@@ -188,11 +196,11 @@ async fn a_role_that_somebody_removed_by_hand_is_torn_down_all_the_same() {
         ("DeleteRolePolicy", policy.as_slice()),
         ("DeleteRole", role.as_slice()),
     ] {
-        world.administrator.call(action, parameters).await;
+        installation.administrator.call(action, parameters).await;
     }
     client.in_no_hurry().delete("one").await;
     // An absence within the consistency window may be IAM's lateness; past it, it is believed.
-    world.reaches_in_time("one", "deleted").await;
-    assert!(world.holds_nothing_of_ours());
-    world.assert_sound().await;
+    installation.reaches_in_time("one", "deleted").await;
+    assert!(installation.holds_nothing_of_ours());
+    installation.assert_sound().await;
 }

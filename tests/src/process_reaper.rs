@@ -1,4 +1,4 @@
-//! Ends services whose test process was killed before it could end them itself.
+//! Kills the services of a test process that was killed before it could end them itself.
 
 use std::io::Write;
 use std::process::{ChildStdin, Command, Stdio};
@@ -19,12 +19,12 @@ for pid in $left; do kill -KILL "$pid" 2>/dev/null; done
 
 static PIPE: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
 
-/// From now on this process ends with ours.
+/// Kills this process when ours ends.
 pub(crate) fn register(pid: u32) {
     tell('+', pid);
 }
 
-/// This process has ended.
+/// Says that this process has ended.
 pub(crate) fn forget(pid: u32) {
     tell('-', pid);
 }

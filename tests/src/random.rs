@@ -1,11 +1,10 @@
-//! Choices that follow from a seed, so that what went wrong can be done again.
+//! Random choices that follow from a seed, so that a run that failed can be repeated.
 
-/// A source of choices. The same seed gives the same ones.
+/// A source of random choices. The same seed gives the same choices.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Random(u64);
 
-impl Dice {
-    /// The dice of a seed.
+impl Random {
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -19,30 +18,30 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below this one.
+    /// Chooses a number below this one.
     ///
     /// # Panics
-    /// When there is none.
+    /// When `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("numbers here are small");
         assert!(end > 0, "no number is below 0");
         usize::try_from(self.next() % end).expect("it is below one that was a usize")
     }
 
-    /// True so many times in a hundred.
+    /// Is true `often` times in a hundred.
     pub fn percent(&mut self, often: usize) -> bool {
         self.below(100) < often
     }
 
-    /// One of these.
+    /// Chooses one of these.
     ///
     /// # Panics
-    /// When there are none.
+    /// When `from` is empty.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 
-    /// So many of these, in an order of chance; all where there are not more.
+    /// Chooses `most` of these in a random order, or all where there are not more.
     pub fn sample<T>(&mut self, mut from: Vec<T>, most: usize) -> Vec<T> {
         let mut taken = Vec::new();
         while taken.len() < most && !from.is_empty() {

@@ -1,0 +1,251 @@
+//! What an installation is like, and its start.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_roles_iam_sandbox::{Fault, Sandbox, SandboxConfig};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::Installation;
+use super::aws::{faults_of, log_start};
+use super::postgres::PostgresServer;
+use crate::administrator::{Administrator, SERVICE_ACCESS_KEY};
+use crate::client::Acknowledgements;
+use crate::database::Database;
+use crate::identity;
+use crate::policy_documents::policy_document;
+use crate::postgres_proxy::PostgresProxy;
+
+/// How many installations there are at once: the shared server has room for so many replicas'
+/// pools.
+const MOST_AT_ONCE: usize = 4;
+
+/// The secret key of the service's AWS credentials; nothing looks at it, and no log may have it.
+pub const SERVICE_SECRET_KEY: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY42";
+
+/// What an installation is like, before it is.
+#[derive(Debug)]
+pub struct InstallationBuilder {
+    environment: BTreeMap<String, String>,
+    sandbox: SandboxConfig,
+    faults: Vec<Fault>,
+    replicas: usize,
+    own_server: bool,
+    proxied: bool,
+    waits_until_ready: bool,
+    prepared: Vec<String>,
+}
+
+impl InstallationBuilder {
+    pub(super) fn new() -> Self {
+        let environment = [
+            ("ENGINE_ROLES_LISTEN", "127.0.0.1:0"),
+            ("ENGINE_ROLES_LOG", "info,engine_roles_iam=debug"),
+            ("ENGINE_ROLES_LOG_FORMAT", "json"),
+            ("ENGINE_ROLES_POLL_INTERVAL", "50ms"),
+            ("AWS_ACCESS_KEY_ID", SERVICE_ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SERVICE_SECRET_KEY),
+            ("AWS_REGION", "us-west-2"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self {
+            environment: environment.into(),
+            sandbox: SandboxConfig::default(),
+            faults: Vec::new(),
+            replicas: 1,
+            own_server: false,
+            proxied: false,
+            waits_until_ready: true,
+            prepared: Vec::new(),
+        }
+    }
+
+    /// The administrator has prepared this role before the service starts, and put it on the
+    /// list.
+    #[must_use]
+    pub fn prepared(mut self, role: &str) -> Self {
+        self.prepared.push(role.to_owned());
+        let listed = self
+            .environment
+            .entry("ENGINE_ROLES_PASS_THROUGH_ROLES".to_owned())
+            .or_default();
+        if !listed
+            .split(',')
+            .any(|entry| entry.split('=').next() == Some(role))
+        {
+            let separator = if listed.is_empty() { "" } else { "," };
+            *listed = format!("{listed}{separator}{role}");
+        }
+        self
+    }
+
+    /// Sets a variable of the service's environment; an empty value takes it away.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        if value.is_empty() {
+            self.environment.remove(name);
+        } else {
+            self.environment.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// Changes what the sandbox is like.
+    #[must_use]
+    pub fn sandbox(mut self, change: impl FnOnce(&mut SandboxConfig)) -> Self {
+        change(&mut self.sandbox);
+        self
+    }
+
+    /// How long each call to AWS takes: with some, calls that run side by side are seen to.
+    #[must_use]
+    pub fn latency(self, milliseconds: u64) -> Self {
+        self.sandbox(|sandbox| sandbox.latency = Duration::from_millis(milliseconds))
+    }
+
+    /// Every call of the service is decided by this document, one of `policies/`, in place of
+    /// the least that it needs.
+    #[must_use]
+    pub fn identity(self, policy: &str) -> Self {
+        let policy = policy_document(policy);
+        self.sandbox(|sandbox| sandbox.identity_policy = Some(policy))
+    }
+
+    /// The service may do anything.
+    #[must_use]
+    pub fn almighty(self) -> Self {
+        let policy = json!({
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+        });
+        self.sandbox(|sandbox| sandbox.identity_policy = Some(policy))
+    }
+
+    /// Faults that are there from the start.
+    #[must_use]
+    pub fn faults(mut self, faults: Value) -> Self {
+        self.faults = faults_of(faults);
+        self
+    }
+
+    /// How many replicas there are, on one database and one sandbox.
+    #[must_use]
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// On a Postgres server of this installation's own, which may be stopped and killed.
+    #[must_use]
+    pub fn own_postgres(mut self) -> Self {
+        self.own_server = true;
+        self
+    }
+
+    /// The service reaches Postgres through a proxy: [`Installation::proxy`].
+    #[must_use]
+    pub fn proxied(mut self) -> Self {
+        self.proxied = true;
+        self
+    }
+
+    /// Nothing is checked for a day, so that what is at rest stays at rest however much time a
+    /// test lets go by: see [`Installation::comes_to_rest`].
+    #[must_use]
+    pub fn rarely_checked(self) -> Self {
+        self.env("ENGINE_ROLES_RECONCILE_INTERVAL", "24h")
+    }
+
+    /// Does not wait until the service is ready, only until it listens.
+    #[must_use]
+    pub fn not_yet_ready(mut self) -> Self {
+        self.waits_until_ready = false;
+        self
+    }
+
+    /// Starts it all.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn start(mut self) -> Installation {
+        static PLACES: std::sync::OnceLock<Arc<Semaphore>> = std::sync::OnceLock::new();
+        let places = PLACES.get_or_init(|| Arc::new(Semaphore::new(MOST_AT_ONCE)));
+        let place = Arc::clone(places)
+            .acquire_owned()
+            .await
+            .expect("nobody closes it");
+        let postgres = PostgresServer::new(self.own_server).await;
+        self.environment
+            .entry("ENGINE_ROLES_PERMISSIONS_BOUNDARY".to_owned())
+            .or_insert_with(|| identity::boundary_arn(&self.sandbox));
+        if self.sandbox.identity_policy.is_none() {
+            let least = identity::least(&self.sandbox, &self.environment);
+            self.sandbox.identity_policy = Some(least);
+        }
+        let boundary = identity::boundary(&self.sandbox);
+        let sandbox = Sandbox::start(self.sandbox)
+            .await
+            .expect("the sandbox starts");
+        let administrator = Administrator::new(sandbox.endpoint());
+        let log_started = log_start(&sandbox, &administrator).await;
+        administrator
+            .make_policy(identity::BOUNDARY, &boundary)
+            .await;
+        for role in &self.prepared {
+            administrator.prepare_role(role).await;
+        }
+        sandbox.set_faults(self.faults);
+        let key = format!(
+            "{}{}",
+            uuid::Uuid::new_v4().simple(),
+            uuid::Uuid::new_v4().simple()
+        );
+        let mut environment = self.environment;
+        environment
+            .entry("AWS_ENDPOINT_URL".to_owned())
+            .or_insert_with(|| sandbox.endpoint());
+        let mut proxy = None;
+        if self.proxied {
+            let (started, url) = PostgresProxy::start(postgres.url()).await;
+            environment.insert("DATABASE_URL".to_owned(), url);
+            proxy = Some(started);
+        }
+        environment
+            .entry("DATABASE_URL".to_owned())
+            .or_insert_with(|| postgres.url().to_owned());
+        environment.insert("ENGINE_ROLES_INIT_API_KEY".to_owned(), key.clone());
+        let mut installation = Installation {
+            administrator,
+            log_started,
+            looked: 0,
+            replicas: Vec::new(),
+            database: Database::new(postgres.url()),
+            sandbox,
+            postgres,
+            proxy,
+            environment,
+            key,
+            acknowledged: Acknowledgements::default(),
+            _place: place,
+        };
+        for _ in 0..self.replicas {
+            installation.add_replica().await;
+        }
+        if self.waits_until_ready {
+            installation.ready().await;
+            installation.looked = installation.mark();
+            let changed = installation.mutations(0);
+            assert!(
+                changed.is_empty(),
+                "the first look changes something: {changed:?}"
+            );
+        }
+        installation
+    }
+}

@@ -1,0 +1,13 @@
+//! The policy documents of the repository.
+
+use serde_json::Value;
+
+/// One of the documents of `policies/`.
+///
+/// # Panics
+/// When there is none of that name.
+pub fn policy_document(name: &str) -> Value {
+    let path = format!("{}/../policies/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
