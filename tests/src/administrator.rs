@@ -35,8 +35,6 @@ impl Administrator {
         }
     }
 
-    /// Makes a call to IAM.
-    ///
     /// # Panics
     /// When IAM refuses it.
     pub async fn call(&self, action: &str, parameters: &[(&str, &str)]) {
@@ -141,7 +139,6 @@ impl Administrator {
         format!("arn:aws:iam::123456789012:policy/{name}")
     }
 
-    /// Makes a managed policy.
     pub async fn make_policy(&self, name: &str, document: &Value) {
         let document = document.to_string();
         let parameters = [("PolicyName", name), ("PolicyDocument", &document)];

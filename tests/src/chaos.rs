@@ -37,7 +37,6 @@ pub struct Options {
     pub seed: u64,
     /// How long the storm lasts.
     pub length: Duration,
-    /// How many replicas there are.
     pub replicas: usize,
     /// Whether each deed is printed as it is done.
     pub aloud: bool,
@@ -79,7 +78,6 @@ impl Diary {
         }
     }
 
-    /// Notes a deed of a kind.
     pub(crate) fn note(&self, kind: &str, detail: &str) {
         let line = format!(
             "{:8.3} {kind} {detail}",

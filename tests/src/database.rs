@@ -37,7 +37,6 @@ pub struct BindingRow {
     pub attempts: i32,
 }
 
-/// A row of `audit_events`.
 #[derive(Clone, Debug, Deserialize)]
 #[allow(missing_docs, reason = "the migration names them")]
 pub struct EventRow {
@@ -55,7 +54,6 @@ pub struct EventRow {
     pub detail: Value,
 }
 
-/// A row of `clusters`.
 #[derive(Clone, Debug, Deserialize)]
 #[allow(missing_docs, reason = "the migration names them")]
 pub struct ClusterRow {
@@ -79,7 +77,6 @@ pub struct Database {
 }
 
 impl Database {
-    /// The database at this URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -87,7 +84,6 @@ impl Database {
         }
     }
 
-    /// Its URL.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -113,7 +109,6 @@ impl Database {
             .await
     }
 
-    /// All clusters.
     pub async fn clusters(&self) -> Vec<ClusterRow> {
         self.rows("SELECT * FROM clusters").await
     }
@@ -154,7 +149,6 @@ impl Database {
         shown - under.map_or(TimeDelta::zero(), |shift| shift.ahead)
     }
 
-    /// Runs statements.
     pub async fn execute(&self, statements: &str) {
         let client = self.connect().await;
         client

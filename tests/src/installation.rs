@@ -32,7 +32,6 @@ pub struct Installation {
     pub replicas: Vec<Service>,
     /// The database, from outside.
     pub database: Database,
-    /// The AWS account.
     pub sandbox: Sandbox,
     /// Somebody else in the account.
     pub administrator: Administrator,
@@ -53,7 +52,6 @@ impl Installation {
         Self::build().start().await
     }
 
-    /// An installation to be described.
     pub fn build() -> InstallationBuilder {
         InstallationBuilder::new()
     }
@@ -63,13 +61,11 @@ impl Installation {
         self.client_of(0)
     }
 
-    /// A caller of one replica.
     pub fn client_of(&self, replica: usize) -> Client {
         let address = self.replicas[replica].address();
         Client::new(address, &self.key, self.acknowledged.clone())
     }
 
-    /// The API key that callers hold.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -107,7 +103,6 @@ impl Installation {
             .expect("this installation reaches Postgres directly: see proxied")
     }
 
-    /// Starts one more replica.
     pub async fn add_replica(&mut self) {
         let service = Service::start(&self.environment).await;
         self.replicas.push(service);

@@ -29,7 +29,6 @@ pub enum Story {
 }
 
 impl Story {
-    /// All of them.
     pub const ALL: [Self; 5] = [
         Self::Create,
         Self::Update,
@@ -48,8 +47,6 @@ impl Story {
         client.patient().put(cluster, body).await.expect(201);
     }
 
-    /// What is asked for.
-    ///
     /// # Panics
     /// When there is no answer.
     pub async fn ask(self, client: &Client, cluster: &str) -> Answer {
@@ -75,7 +72,6 @@ impl Story {
         client.try_send(request).await
     }
 
-    /// The state that it ends in.
     pub fn ends(self) -> &'static str {
         match self {
             Self::Create | Self::Update | Self::PassThrough => "active",
@@ -126,7 +122,6 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Lost, Self::Late, Self::Unheard];
 
     fn fault(self, action: &str, skip: usize) -> Value {
@@ -145,11 +140,9 @@ impl Fate {
 /// A place to be killed at.
 #[derive(Clone, Debug)]
 pub struct KillPoint {
-    /// What was under way.
     pub story: Story,
     /// Its call, and how many of that name came before it.
     pub call: (String, usize),
-    /// What becomes of that call.
     pub fate: Fate,
     /// At which call of the recovery the service is killed again, if it is.
     pub again: Option<(usize, Fate)>,

@@ -36,7 +36,6 @@ impl Log {
         self.ended.load(Ordering::Acquire)
     }
 
-    /// All lines.
     pub fn lines(&self) -> Vec<String> {
         self.lines
             .lock()
@@ -44,7 +43,6 @@ impl Log {
             .clone()
     }
 
-    /// All lines as one text.
     pub fn text(&self) -> String {
         self.lines().join("\n")
     }

@@ -113,7 +113,6 @@ impl PostgresProxy {
         (proxy, through.into())
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -123,7 +122,6 @@ impl PostgresProxy {
         self.control.lock().stop = Some((after, side));
     }
 
-    /// Waits until a commit is held.
     pub async fn holds(&self) {
         eventually("a commit is held", async || {
             self.control.lock().held.is_some().then_some(())
@@ -131,7 +129,6 @@ impl PostgresProxy {
         .await;
     }
 
-    /// Whether a commit is held.
     pub fn is_holding(&self) -> bool {
         self.control.lock().held.is_some()
     }

@@ -70,17 +70,14 @@ impl Service {
         }
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it has logged.
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    /// Whether it still runs.
     pub fn runs(&mut self) -> bool {
         self.child.try_wait().expect("it is our child").is_none()
     }
@@ -107,7 +104,6 @@ impl Service {
         self.signal(Signal::STOP);
     }
 
-    /// Sends SIGCONT.
     pub fn resume(&self) {
         self.signal(Signal::CONT);
     }

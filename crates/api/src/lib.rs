@@ -4,6 +4,8 @@
 //! handler parses, makes one call into the provisioner, and maps the answer. One file per
 //! resource; one table of errors.
 
+#![warn(missing_docs)]
+
 mod access;
 mod audit;
 mod auth;

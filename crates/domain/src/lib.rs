@@ -4,6 +4,8 @@
 //! The boundary exists so that every decision can be read and tested without a network, a database
 //! or a clock: everything from outside comes in as an argument, and a value that exists is valid.
 
+#![warn(missing_docs)]
+
 pub mod account;
 /// The record that ties a cluster to its role, and what requests and outcomes mean for it.
 pub mod binding;

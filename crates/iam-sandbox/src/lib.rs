@@ -43,6 +43,8 @@
 //!   context it gives only `aws:PrincipalArn` and `aws:PrincipalAccount` by itself, it takes a
 //!   role's ARN only with its path, and it refuses actions with wildcards.
 
+#![warn(missing_docs)]
+
 mod account;
 mod admin;
 mod authorization;

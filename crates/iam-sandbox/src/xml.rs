@@ -17,7 +17,6 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Xml {
-    /// An element with text.
     pub(crate) fn text(&mut self, name: &str, text: impl AsRef<str>) -> &mut Self {
         // Messages repeat what the caller sent, and that may be what XML can't carry.
         let text = text.as_ref().replace(is_not_xml, "\u{fffd}");
@@ -78,7 +77,6 @@ impl Xml {
     }
 }
 
-/// The body of a successful answer.
 pub(crate) fn answer(
     action: &str,
     namespace: &str,
@@ -94,7 +92,6 @@ pub(crate) fn answer(
     )
 }
 
-/// The body of an error.
 pub(crate) fn error(error: &ApiError, namespace: &str, request_id: &str) -> String {
     let kind = if error.status() < 500 {
         "Sender"

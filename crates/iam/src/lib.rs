@@ -4,6 +4,8 @@
 //! goes in are steps of a plan; what comes out is what is at AWS, or one of a few kinds of
 //! failure on which the provisioner can decide.
 
+#![warn(missing_docs)]
+
 mod apply;
 mod caller;
 mod client;

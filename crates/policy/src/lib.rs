@@ -41,6 +41,8 @@
 //! - Names of elements and operators are taken in exactly the case in which the guide has them.
 //! - White space inside of strings counts towards a document's size.
 
+#![warn(missing_docs)]
+
 mod arn;
 mod beyond;
 mod canonical;

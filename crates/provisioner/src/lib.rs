@@ -4,6 +4,8 @@
 //! declared in the store, a worker holds its lease, looks at what is, plans, applies, and
 //! records. Requests, retries, crashes and drift all take it; HTTP and SQL stay outside.
 
+#![warn(missing_docs)]
+
 mod absent;
 mod access;
 mod attestation;

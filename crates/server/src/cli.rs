@@ -16,12 +16,10 @@ use crate::serve;
 #[derive(Debug, Parser)]
 #[command(name = "engine-roles", version)]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service

@@ -57,7 +57,6 @@ pub struct ServeArgs {
     /// Address to listen on
     #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283")]
     pub listen: SocketAddr,
-    /// The database.
     #[command(flatten)]
     pub database: DatabaseArgs,
     /// The first API key, 64 characters of A-Z a-z 0-9
@@ -66,7 +65,6 @@ pub struct ServeArgs {
     /// Serve without any key; on a loopback address only
     #[arg(long)]
     pub insecure_no_auth: bool,
-    /// Logs.
     #[command(flatten)]
     pub log: LogArgs,
     /// The AWS account [default: asked of STS]
@@ -162,27 +160,21 @@ pub enum ConfigError {
     /// A value breaks its rule.
     #[error("{flag}")]
     Invalid {
-        /// The flag.
         flag: &'static str,
-        /// The rule.
         #[source]
         source: Invalid,
     },
     /// A value has the wrong form.
     #[error("{flag}: {rule}")]
     Form {
-        /// The flag.
         flag: &'static str,
-        /// The form.
         rule: &'static str,
     },
-    /// The key has the wrong form.
     #[error("--init-api-key")]
     Key(#[source] InvalidKey),
     /// The database URL can't be read.
     #[error("--database-url")]
     Database(#[source] StoreError),
-    /// There is no key.
     #[error(
         "--init-api-key (ENGINE_ROLES_INIT_API_KEY) is missing; --insecure-no-auth serves without, on loopback only"
     )]
@@ -208,8 +200,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// Checks all flags.
-    ///
     /// # Errors
     /// The first flag that is wrong, by name.
     pub fn new(args: &ServeArgs) -> Result<Self, ConfigError> {

@@ -2,7 +2,6 @@
 
 use crate::print;
 
-/// Prints the OpenAPI document.
 pub(crate) fn run() -> anyhow::Result<()> {
     let document = serde_json::to_string_pretty(&engine_roles_api::document())?;
     Ok(print::line(document)?)

@@ -26,9 +26,7 @@ pub enum ServerError {
     /// The address can't be listened on.
     #[error("can't listen on {address}")]
     Listen {
-        /// The address.
         address: SocketAddr,
-        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -79,7 +77,6 @@ impl Server {
         })
     }
 
-    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

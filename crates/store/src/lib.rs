@@ -4,6 +4,8 @@
 //! to AWS: each function here is one transaction, and what it takes and gives are words of the
 //! domain. Rows stay private. All times are the database's own, by `service_now()`.
 
+#![warn(missing_docs)]
+
 mod audit;
 mod budget;
 mod claims;

@@ -24,7 +24,6 @@ pub(super) fn path(row: &BindingRow) -> String {
     format!("/ai-unlimited/engine/{}/", row.namespace)
 }
 
-/// All tags.
 pub(super) fn tags(row: &BindingRow) -> BTreeMap<String, String> {
     let own = [
         ("managed-by", "engine-roles".to_owned()),

@@ -88,12 +88,10 @@ impl Installation {
         .await
     }
 
-    /// The sandbox's role of this name.
     pub fn role(&self, name: &str) -> Option<Value> {
         find(&self.sandbox.state()["roles"], name)
     }
 
-    /// The sandbox's instance profile of this name.
     pub fn instance_profile(&self, name: &str) -> Option<Value> {
         find(&self.sandbox.state()["instance_profiles"], name)
     }
@@ -125,7 +123,6 @@ pub(super) async fn log_start(sandbox: &Sandbox, administrator: &Administrator) 
     started
 }
 
-/// Whether a call changes nothing.
 pub(crate) fn is_read(call: &Call) -> bool {
     let reads = ["Get", "List", "Simulate"];
     reads.iter().any(|verb| call.action.starts_with(verb))

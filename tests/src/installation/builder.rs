@@ -1,12 +1,12 @@
 //! What an installation is like, and its start.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine_roles_iam_sandbox::{Fault, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Installation;
 use super::aws::{faults_of, log_start};
@@ -117,7 +117,6 @@ impl InstallationBuilder {
         self.sandbox(|sandbox| sandbox.identity_policy = Some(policy))
     }
 
-    /// The service may do anything.
     #[must_use]
     pub fn almighty(self) -> Self {
         let policy = json!({
@@ -174,28 +173,12 @@ impl InstallationBuilder {
     /// # Panics
     /// When something does not start.
     pub async fn start(mut self) -> Installation {
-        static PLACES: std::sync::OnceLock<Arc<Semaphore>> = std::sync::OnceLock::new();
-        let places = PLACES.get_or_init(|| Arc::new(Semaphore::new(MOST_AT_ONCE)));
-        let place = Arc::clone(places)
-            .acquire_owned()
-            .await
-            .expect("nobody closes it");
+        let place = place().await;
         let postgres = PostgresServer::new(self.own_server).await;
-        self.environment
-            .entry("ENGINE_ROLES_PERMISSIONS_BOUNDARY".to_owned())
-            .or_insert_with(|| identity::boundary_arn(&self.sandbox));
-        if self.sandbox.identity_policy.is_none() {
-            let least = identity::least(&self.sandbox, &self.environment);
-            self.sandbox.identity_policy = Some(least);
-        }
-        let boundary = identity::boundary(&self.sandbox);
-        let sandbox = Sandbox::start(self.sandbox)
-            .await
-            .expect("the sandbox starts");
-        let administrator = Administrator::new(sandbox.endpoint());
+        let (sandbox, administrator) = self.start_account().await;
         let log_started = log_start(&sandbox, &administrator).await;
         administrator
-            .make_policy(identity::BOUNDARY, &boundary)
+            .make_policy(identity::BOUNDARY, &identity::boundary(&self.sandbox))
             .await;
         for role in &self.prepared {
             administrator.prepare_role(role).await;
@@ -248,4 +231,28 @@ impl InstallationBuilder {
         }
         installation
     }
+
+    /// Starts the AWS account, whose service may do the least that it needs where nothing else
+    /// is said.
+    async fn start_account(&mut self) -> (Sandbox, Administrator) {
+        self.environment
+            .entry("ENGINE_ROLES_PERMISSIONS_BOUNDARY".to_owned())
+            .or_insert_with(|| identity::boundary_arn(&self.sandbox));
+        if self.sandbox.identity_policy.is_none() {
+            let least = identity::least(&self.sandbox, &self.environment);
+            self.sandbox.identity_policy = Some(least);
+        }
+        let sandbox = Sandbox::start(self.sandbox.clone()).await;
+        let sandbox = sandbox.expect("the sandbox starts");
+        let administrator = Administrator::new(sandbox.endpoint());
+        (sandbox, administrator)
+    }
+}
+
+/// Waits until there is room for one more installation.
+async fn place() -> OwnedSemaphorePermit {
+    static PLACES: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    let places = PLACES.get_or_init(|| Arc::new(Semaphore::new(MOST_AT_ONCE)));
+    let place = Arc::clone(places).acquire_owned().await;
+    place.expect("nobody closes it")
 }

@@ -178,3 +178,27 @@ fn every_crate_has_the_workspaces_lints_licence_and_edition() {
         }
     }
 }
+
+#[test]
+fn a_library_that_other_crates_use_documents_what_it_shows_and_no_other_must() {
+    let metadata = metadata();
+    let users = metadata.packages.iter();
+    // `cargo dev` only starts the server.
+    let users = users.filter(|package| package.name.as_str() != "engine-roles-dev");
+    let used: BTreeSet<&str> = users
+        .flat_map(|package| &package.dependencies)
+        .map(|dependency| dependency.name.as_str())
+        .collect();
+    for package in &metadata.packages {
+        let libraries = package.targets.iter().filter(|target| target.is_lib());
+        for library in libraries {
+            let text = std::fs::read_to_string(&library.src_path).expect("it can be read");
+            assert_eq!(
+                text.contains("#![warn(missing_docs)]"),
+                used.contains(package.name.as_str()),
+                "{}",
+                package.name
+            );
+        }
+    }
+}

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const PATH: &str = "/ai-unlimited/engine/default/";
 
-/// A row of `orphans`.
 #[derive(Debug, Deserialize)]
 struct Orphan {
     kind: String,

@@ -21,8 +21,8 @@ impl ImportGraph {
         let modules = Modules::read(root, read);
         let mut edges = BTreeMap::<_, BTreeMap<_, BTreeSet<_>>>::new();
         for import in modules.imports() {
-            let from = &modules.files[import.from].module_path;
-            let to = &modules.files[import.defined_in].module_path;
+            let from = &modules.files[import.from].module;
+            let to = &modules.files[import.defined_in].module;
             if !from.starts_with(to) && !to.starts_with(from) {
                 let paths = edges.entry(import.from).or_default();
                 let paths = paths.entry(import.defined_in).or_default();

@@ -11,7 +11,7 @@ use syn::{Attribute, Expr, Item, ItemMod, ItemUse, Lit, Meta, UseTree};
 #[derive(Default)]
 pub(super) struct Modules {
     pub(super) files: Vec<File>,
-    modules: Vec<Module>,
+    all: Vec<Module>,
     /// The file of each `macro_rules!` by the macro's name.
     macros: HashMap<String, usize>,
 }
@@ -21,7 +21,7 @@ pub(super) struct File {
     /// Relative to the directory of the crate's root.
     pub(super) path: PathBuf,
     /// The path of the module that the file defines; empty for the crate's root.
-    pub(super) module_path: Vec<String>,
+    pub(super) module: Vec<String>,
 }
 
 #[derive(Default)]
@@ -77,7 +77,7 @@ impl Modules {
     /// Every import of one file's item by another file.
     pub(super) fn imports(&self) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
-        for (at, module) in self.modules.iter().enumerate() {
+        for (at, module) in self.all.iter().enumerate() {
             let mut add = |path: &[String], entities: Vec<Entity>| {
                 for entity in entities {
                     if let Entity::ItemOf(defined_in) = entity
@@ -99,8 +99,8 @@ impl Modules {
                 // The names that are used through it are mentions; this is for traits, whose
                 // names need not be mentioned.
                 let globbed = globbed.into_iter().map(|entity| match entity {
-                    Entity::Module(module) if self.modules[module].defines_items() => {
-                        Entity::ItemOf(self.modules[module].file)
+                    Entity::Module(module) if self.all[module].defines_items() => {
+                        Entity::ItemOf(self.all[module].file)
                     }
                     other => other,
                 });
@@ -119,7 +119,7 @@ impl Modules {
             at = match *segment {
                 "crate" => 0,
                 "self" => at,
-                "super" => match self.modules[at].parent {
+                "super" => match self.all[at].parent {
                     Some(parent) => parent,
                     None => return Vec::new(),
                 },
@@ -152,7 +152,7 @@ impl Modules {
     }
 
     fn lookup(&self, at: usize, name: &str, seen: &mut Vec<Place>) -> Vec<Entity> {
-        let module = &self.modules[at];
+        let module = &self.all[at];
         let place = (at, name.to_owned());
         let follows = !seen.contains(&place);
         seen.push(place);
@@ -207,7 +207,7 @@ impl Reader<'_> {
         let relative = path.strip_prefix(self.root).unwrap_or(path);
         self.modules.files.push(File {
             path: relative.to_owned(),
-            module_path,
+            module: module_path,
         });
         let parsed = syn::parse_file(text);
         let parsed = parsed.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -218,16 +218,16 @@ impl Reader<'_> {
     }
 
     fn open(&mut self, file: usize, parent: Option<usize>) -> usize {
-        self.modules.modules.push(Module {
+        self.modules.all.push(Module {
             file,
             parent,
             ..Module::default()
         });
-        self.modules.modules.len() - 1
+        self.modules.all.len() - 1
     }
 
     fn current(&mut self) -> &mut Module {
-        &mut self.modules.modules[self.module]
+        &mut self.modules.all[self.module]
     }
 
     fn declare(&mut self, name: String, binding: Binding) {
@@ -263,9 +263,9 @@ impl Reader<'_> {
             .find_map(|path| Some((path, (self.read)(path)?)));
         let (path, text) = found.unwrap_or_else(|| panic!("no file of {candidates:?} is there"));
         let file = self.current().file;
-        let mut module_path = self.modules.files[file].module_path.clone();
+        let mut module_path = self.modules.files[file].module.clone();
         module_path.push(name.clone());
-        let module = self.modules.modules.len();
+        let module = self.modules.all.len();
         self.declare(name, Binding::Module(module));
         let siblings = std::mem::replace(&mut self.children, children);
         self.file(path, &text, module_path, Some(self.module));
@@ -392,7 +392,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
             self.modules.macros.insert(name.to_string(), file);
             if item.attrs.iter().any(is_exported) && self.module != 0 {
                 let import = Binding::Import(vec![name.to_string()]);
-                let names = &mut self.modules.modules[0].names;
+                let names = &mut self.modules.all[0].names;
                 names.entry(name.to_string()).or_default().push(import);
             }
         }
