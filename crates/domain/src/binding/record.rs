@@ -12,6 +12,7 @@ use crate::binding::id::{BindingId, Generation};
 use crate::binding::state::State;
 use crate::cluster::name::ClusterName;
 use crate::cluster::spec::{Mode, ModeSpec, RoleSpec};
+use crate::resources::arn::IamResource;
 use crate::resources::names::{Namespace, ProfileName, RoleName, resource_name};
 
 /// A role as IAM answered it, or as the administrator named it.
@@ -136,9 +137,8 @@ impl Binding {
     pub fn role_resource(&self) -> String {
         match &self.spec.mode {
             ModeSpec::Create(_) => {
-                let Scope { account, partition } = &self.scope;
                 let path = self.namespace.path();
-                format!("arn:{partition}:iam::{account}:role{}*", path.as_str())
+                path.arn_pattern(IamResource::Role, &self.scope)
             }
             ModeSpec::PassThrough(pass) => pass.iam_role.arn_in(&self.scope).to_string(),
         }

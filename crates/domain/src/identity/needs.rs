@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::account::Scope;
 use crate::cluster::request::Defaults;
+use crate::resources::arn::IamResource;
 use crate::resources::names::Namespace;
 use crate::resources::tags::{MANAGED_BY, OWNERSHIP_TAGS};
 
@@ -141,14 +142,12 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(namespace: &'a Namespace, scope: &'a Scope) -> Self {
-        let Scope { account, partition } = scope;
         let path = namespace.path();
-        let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
         Self {
             namespace,
             scope,
-            role: ours("role"),
-            profile: ours("instance-profile"),
+            role: path.arn_pattern(IamResource::Role, scope),
+            profile: path.arn_pattern(IamResource::InstanceProfile, scope),
         }
     }
 

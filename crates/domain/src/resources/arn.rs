@@ -20,7 +20,7 @@ pub enum IamResource {
 }
 
 impl IamResource {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Role => "role",
             Self::InstanceProfile => "instance-profile",

@@ -3,6 +3,7 @@
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 
+use crate::account::Scope;
 use crate::binding::id::BindingId;
 use crate::cluster::name::ClusterName;
 use crate::invalid::text_type;
@@ -135,6 +136,13 @@ impl ResourcePath {
     /// The path, with a slash at both ends.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The pattern of the ARNs of all that is under the path.
+    pub fn arn_pattern(&self, resource: IamResource, scope: &Scope) -> String {
+        let Scope { account, partition } = scope;
+        let (resource, path) = (resource.as_str(), self.as_str());
+        format!("arn:{partition}:iam::{account}:{resource}{path}*")
     }
 }
 
