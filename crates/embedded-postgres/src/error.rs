@@ -21,6 +21,7 @@ impl fmt::Display for Tried {
 
 /// Why there is no Postgres, or why it did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum PostgresError {
     /// No place had binaries that can be used.
     #[error(
@@ -45,7 +46,6 @@ pub enum PostgresError {
     /// The account that Postgres runs as can't get at any directory that would do.
     #[error("{account} can't use any of these directories:{}", lines(.tried))]
     Unreachable {
-        /// The account's name.
         account: String,
         /// Every directory in the order in which it was tried.
         tried: Vec<Tried>,
@@ -53,25 +53,18 @@ pub enum PostgresError {
 
     /// The directory holds something that is not a data directory of this crate.
     #[error("{} is neither empty nor a Postgres directory made by this program", .path.display())]
-    NotOurs {
-        /// The directory.
-        path: PathBuf,
-    },
+    NotOurs { path: PathBuf },
 
     /// Data without the password that goes with it.
     #[error(
         "{} holds data, but its password file is missing; remove the directory to begin anew",
         .path.display()
     )]
-    NoPassword {
-        /// The directory.
-        path: PathBuf,
-    },
+    NoPassword { path: PathBuf },
 
     /// Another server uses the same data.
     #[error("another Postgres{} still runs on {}; stop it first", in_parentheses(*.pid), .path.display())]
     InUse {
-        /// The directory.
         path: PathBuf,
         /// The other server's process id, where it is known.
         pid: Option<u32>,
@@ -80,36 +73,22 @@ pub enum PostgresError {
     /// `initdb` failed.
     #[error("{} failed ({status}): {output}", .program.display())]
     InitDb {
-        /// The program.
         program: PathBuf,
-        /// How it ended.
         status: String,
-        /// What it wrote.
         output: String,
     },
 
     /// The server ended, or did not get ready, when it was started.
     #[error("{} did not start: {log}", .program.display())]
-    Start {
-        /// The program.
-        program: PathBuf,
-        /// The end of its log.
-        log: String,
-    },
+    Start { program: PathBuf, log: String },
 
     /// The server was told to stop and went on.
     #[error("Postgres on {} did not stop in time", .path.display())]
-    Stop {
-        /// The directory.
-        path: PathBuf,
-    },
+    Stop { path: PathBuf },
 
     /// The operation needs a server that this crate started.
     #[error("the server of DATABASE_URL was not started here, so it can't be {action} here")]
-    NotStartedHere {
-        /// What was to be done to it.
-        action: &'static str,
-    },
+    NotStartedHere { action: &'static str },
 
     /// A database URL that can't be understood.
     #[error("the database URL is no postgres:// URL that can be used: {reason}")]
@@ -120,17 +99,12 @@ pub enum PostgresError {
 
     /// A name that Postgres would cut off or refuse.
     #[error("{name:?} can't be the name of a database (1 to 63 bytes, no NUL)")]
-    DatabaseName {
-        /// The name.
-        name: String,
-    },
+    DatabaseName { name: String },
 
     /// The server refused or could not be asked.
     #[error("could not {action}")]
     Sql {
-        /// What was to be done.
         action: String,
-        /// The server's or the connection's error.
         #[source]
         source: tokio_postgres::Error,
     },
@@ -138,22 +112,16 @@ pub enum PostgresError {
     /// A program could not be run or failed.
     #[error("{program} failed ({status}): {output}")]
     Program {
-        /// The program.
         program: String,
-        /// How it ended.
         status: ExitStatus,
-        /// What it wrote.
         output: String,
     },
 
     /// What was downloaded is not what was pinned.
     #[error("{} has the SHA-256 {found}, but {pinned} is pinned", .path.display())]
     Digest {
-        /// The file.
         path: PathBuf,
-        /// Its digest.
         found: String,
-        /// The digest that was expected.
         pinned: &'static str,
     },
 
@@ -167,9 +135,7 @@ pub enum PostgresError {
     /// The downloaded archive can't be read.
     #[error("could not unpack {}", .path.display())]
     Unpack {
-        /// The archive.
         path: PathBuf,
-        /// The archive reader's error.
         #[source]
         source: zip::result::ZipError,
     },
@@ -177,11 +143,8 @@ pub enum PostgresError {
     /// The operating system refused.
     #[error("could not {action} {}", .path.display())]
     Io {
-        /// What was to be done.
         action: &'static str,
-        /// To which file or program.
         path: PathBuf,
-        /// The system's error.
         #[source]
         source: std::io::Error,
     },

@@ -22,13 +22,12 @@ use crate::simulated_aws::SimulatedAws;
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum SandboxError {
     /// Its address can't be had.
     #[error("could not listen on {address}")]
     Listen {
-        /// The address.
         address: SocketAddr,
-        /// Why.
         #[source]
         source: std::io::Error,
     },
@@ -85,7 +84,7 @@ impl Sandbox {
         })
     }
 
-    /// Where it listens.
+    /// The address that it listens on, with the port that was free where the configuration said 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

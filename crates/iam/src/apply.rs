@@ -15,11 +15,11 @@ use crate::{Depth, ErrorKind, Iam, IamError, Target};
 /// What an applied step made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// A role.
+    /// `CreateRole` made this role.
     Role(RoleRecord),
-    /// An instance profile.
+    /// `CreateInstanceProfile` made this instance profile.
     Profile(ProfileRecord),
-    /// Nothing new.
+    /// The step was taken; it makes nothing that has an id.
     Done,
     /// What was to be removed was not there, as far as IAM sees.
     AlreadyGone,

@@ -70,11 +70,11 @@ pub(crate) enum CallKind {
 #[derive(Debug, thiserror::Error)]
 #[error("{action} ({target}) failed: {}", .code.as_deref().unwrap_or(.kind.as_str()))]
 pub struct IamError {
-    /// What it means.
+    /// What the provisioner may conclude from it.
     pub kind: ErrorKind,
-    /// The call.
+    /// The action of IAM or STS that was called, such as `CreateRole`.
     pub action: &'static str,
-    /// What the call was about.
+    /// The resource that the call was about, in words for a message.
     pub target: Box<str>,
     /// AWS's code, where it answered.
     pub code: Option<Box<str>>,
@@ -82,7 +82,7 @@ pub struct IamError {
     pub message: Option<Box<str>>,
     /// The permission that was refused, such as `iam:CreateRole`.
     pub missing_permission: Option<String>,
-    /// The SDK's error.
+    /// The error as the SDK reports it, if it reports one.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }

@@ -13,14 +13,14 @@ use crate::observe::{decode, tags};
 use crate::pages::{Page, all_pages, next_marker};
 use crate::{Iam, IamError};
 
-/// Something under our path.
+/// A role or an instance profile under our path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Whether it is a role; else an instance profile.
     pub is_role: bool,
-    /// Its name.
+    /// The name, without the path.
     pub name: String,
-    /// Its ARN.
+    /// The ARN that IAM shows.
     pub arn: String,
 }
 

@@ -34,7 +34,7 @@ pub struct Beyond {
     pub action: String,
     /// The resources, as the statement writes them; `*` for a `NotResource`.
     pub resource: String,
-    /// How surely.
+    /// Whether conditions, a boundary or a Deny may narrow it.
     pub certainty: Certainty,
 }
 

@@ -35,7 +35,7 @@ impl Grant {
 pub struct Excess {
     /// The statement, as `Statement[0]` or `Statement[0] (its Sid)`.
     pub place: String,
-    /// The statement's index.
+    /// The place of the statement in its document, from 0.
     pub statement: usize,
     /// The actions, as the document writes them; `*` for a `NotAction`.
     pub action: String,

@@ -6,6 +6,7 @@ use crate::json;
 
 /// Why a template was not filled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum RenderError {
     /// A value would be read as more than itself: by IAM (`*`, `?`, `${`), by JSON (quotes,
     /// backslashes, control characters) or by this very step (`<`, `>`), or IAM would not take it
@@ -14,37 +15,21 @@ pub enum RenderError {
         "the value for <{placeholder}> has {character:?} in it, which would not stand for itself"
     )]
     LiveCharacter {
-        /// The placeholder's name.
         placeholder: String,
-        /// The first such character.
         character: char,
     },
     /// A value is empty, which would join what stands on its two sides.
     #[error("the value for <{placeholder}> is empty")]
-    EmptyValue {
-        /// The placeholder's name.
-        placeholder: String,
-    },
+    EmptyValue { placeholder: String },
     /// The template has a placeholder for which there is no value.
     #[error("<{placeholder}> has no value")]
-    Unfilled {
-        /// The placeholder's name.
-        placeholder: String,
-    },
+    Unfilled { placeholder: String },
     /// There is a value whose placeholder the template does not have.
     #[error("the template has no <{placeholder}>")]
-    UnknownPlaceholder {
-        /// The placeholder's name.
-        placeholder: String,
-    },
+    UnknownPlaceholder { placeholder: String },
     /// A `<` or `>` of the template is not part of a placeholder.
     #[error("the template has a stray {character:?} at byte {at}")]
-    Stray {
-        /// `<` or `>`.
-        character: char,
-        /// Where, in bytes.
-        at: usize,
-    },
+    Stray { character: char, at: usize },
 }
 
 /// Fills the placeholders of a template: `<A_NAME>`, of capital letters, digits and `_`.

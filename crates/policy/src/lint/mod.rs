@@ -39,7 +39,7 @@ pub enum Severity {
 pub struct Finding {
     /// The rule's stable name.
     pub rule: &'static str,
-    /// How bad it is.
+    /// How much it matters.
     pub severity: Severity,
     /// Where, as in [`PolicyError::place`].
     pub place: String,
