@@ -6,7 +6,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What of the house each crate may use. Tests may use anything of it (`dev-dependencies` stand
 /// the product on a real database and the sandbox), but for what a build links this is all.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("engine-roles-policy", &[]),
     ("engine-roles-domain", &["engine-roles-policy"]),
     (
@@ -34,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "engine-roles-store",
         ],
     ),
+    ("engine-roles-client", &["engine-roles-contract"]),
     (
         "engine-roles",
         &[
@@ -44,6 +45,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
             "engine-roles-provisioner",
             "engine-roles-contract",
             "engine-roles-api",
+            "engine-roles-client",
         ],
     ),
     ("engine-roles-iam-sandbox", &["engine-roles-policy"]),
