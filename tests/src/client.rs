@@ -1,8 +1,15 @@
-//! A caller of the service.
+//! A caller of the service that may also send what no client should.
+//!
+//! Address, key and connections are [`engine_roles_client::Client`]'s, which [`Client::typed`]
+//! shows. This layer keeps answers as they came, so that a test can look at what the types leave
+//! out, and sees to it that each answer is one of the contract's.
+
+mod contract;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use engine_roles_client::{ApiKey, Error, Received};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -65,6 +72,17 @@ impl Answer {
     }
 }
 
+impl From<Received> for Answer {
+    fn from(received: Received) -> Self {
+        Self {
+            status: received.status.as_u16(),
+            body: serde_json::from_slice(&received.body).unwrap_or_default(),
+            text: received.text().into_owned(),
+            headers: received.headers,
+        }
+    }
+}
+
 /// A request to change something that was answered with success: the service may not forget it.
 #[derive(Clone, Debug)]
 pub struct Acknowledged {
@@ -117,8 +135,7 @@ impl Acknowledgements {
 /// A caller with a key, at one replica.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    base: String,
+    service: engine_roles_client::Client,
     headers: HeaderMap,
     acknowledged: Acknowledgements,
 }
@@ -126,14 +143,20 @@ pub struct Client {
 impl Client {
     /// A caller that holds this key.
     pub fn new(address: SocketAddr, key: &str, acknowledged: Acknowledgements) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build();
-        let caller = Self {
-            http: http.expect("a client without TLS can be built"),
-            base: format!("http://{address}"),
+        let service = engine_roles_client::Client::builder(format!("http://{address}"))
+            .api_key(ApiKey::new(key).expect("tests make sane keys"))
+            .no_proxy()
+            .build();
+        Self {
+            service: service.expect("a client without TLS can be built"),
             headers: HeaderMap::new(),
             acknowledged,
-        };
-        caller.with("authorization", &format!("Bearer {key}"))
+        }
+    }
+
+    /// The client that users of the service have. It sends none of the headers set here.
+    pub fn typed(&self) -> &engine_roles_client::Client {
+        &self.service
     }
 
     /// The same caller, who also sends this header, in place of one that it sent before.
@@ -150,6 +173,7 @@ impl Client {
     pub fn anonymous(&self) -> Self {
         let mut caller = self.clone();
         caller.headers.remove("authorization");
+        caller.service = self.service.without_key();
         caller
     }
 
@@ -222,8 +246,9 @@ impl Client {
 
     /// A request with this caller's headers, to be completed and given to [`Client::send`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.base);
-        self.http.request(method, url).headers(self.headers.clone())
+        self.service
+            .request(method, path)
+            .headers(self.headers.clone())
     }
 
     /// Sends a request.
@@ -240,18 +265,14 @@ impl Client {
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn try_send(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
-        let request = request.build()?;
+    ///
+    /// # Panics
+    /// When the answer is not one of the contract's.
+    pub async fn try_send(&self, request: RequestBuilder) -> Result<Answer, Error> {
+        let request = request.build().expect("tests send sane requests");
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
-        let response = self.http.execute(request).await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await?;
-        let answer = Answer {
-            status,
-            headers,
-            body: serde_json::from_str(&text).unwrap_or_default(),
-            text,
-        };
+        let answer = Answer::from(self.service.send(request).await?);
+        contract::assert_kept(&path, &answer);
         self.acknowledged.note(&method, &path, &answer);
         Ok(answer)
     }

@@ -1,5 +1,6 @@
 //! Where a service can be killed: at every call to IAM, in everything that it does.
 
+use engine_roles_client::Error;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -58,7 +59,7 @@ impl Story {
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn try_ask(self, client: &Client, cluster: &str) -> Result<Answer, reqwest::Error> {
+    pub async fn try_ask(self, client: &Client, cluster: &str) -> Result<Answer, Error> {
         let body = match self {
             Self::Create => json!({"tags": {"team": "x"}}),
             Self::Update => json!({"secrets": ["one", "two"], "tags": {"team": "y"}}),

@@ -1,17 +1,18 @@
 //! Who may: bearer keys, kept and compared as SHA-256.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use engine_roles_contract::Code;
 use engine_roles_domain::binding::Actor;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::error::{Code, Problem};
-use crate::router::Api;
+use crate::problem::Problem;
 
 /// A key that is not 64 characters of `[A-Za-z0-9]`. The key is not repeated.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +74,7 @@ impl Authentication {
 
 /// Lets a request pass whose bearer key is known, and says whose it is.
 pub(crate) async fn require_key(
-    State(api): State<Api>,
+    State(authentication): State<Arc<Authentication>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -85,7 +86,7 @@ pub(crate) async fn require_key(
         let (scheme, key) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
     });
-    match api.authentication.actor(bearer) {
+    match authentication.actor(bearer) {
         Some(actor) => {
             request.extensions_mut().insert(actor);
             next.run(request).await

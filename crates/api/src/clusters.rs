@@ -2,82 +2,59 @@
 
 use axum::Json;
 use axum::extract::State;
-use engine_roles_domain::binding::{BindingId, State as BindingState};
-use engine_roles_domain::cluster::Mode;
+use engine_roles_contract::{BindingList, BindingQuery, Code, Problem as ProblemBody};
+use engine_roles_domain::binding::BindingId;
+use engine_roles_provisioner::Provisioner;
 use engine_roles_store::BindingFilter;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::binding::BindingBody;
-use crate::error::{Code, Problem, ProblemBody};
-use crate::request_body::StrictQuery;
-use crate::router::Api;
+use crate::binding;
+use crate::problem::Problem;
+use crate::request_query::StrictQuery;
+use crate::words::{mode_from_wire, read_word, state_from_wire};
 
 const DEFAULT_LIMIT: i64 = 100;
-
-/// Which bindings, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// `provisioning`, `active`, `deleting`, `deleted`, `failed` or `blocked`.
-    state: Option<String>,
-    /// `create` or `pass_through`.
-    mode: Option<String>,
-    /// 1 to 500, default 100.
-    limit: Option<i64>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// A page of bindings, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = BindingList)]
-pub(crate) struct ListBody {
-    items: Vec<BindingBody>,
-    /// Where the next page begins; null after the last.
-    next_cursor: Option<String>,
-}
 
 /// Each cluster's newest binding, newest first.
 #[utoipa::path(
     get, path = "/v1/clusters", tag = "role",
-    params(ListQuery),
+    params(BindingQuery),
     responses(
-        (status = 200, body = ListBody),
+        (status = 200, body = BindingList),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn list(
-    State(api): State<Api>,
-    StrictQuery(query): StrictQuery<ListQuery>,
-) -> Result<Json<ListBody>, Problem> {
+    State(provisioner): State<Provisioner>,
+    StrictQuery(query): StrictQuery<BindingQuery>,
+) -> Result<Json<BindingList>, Problem> {
     let invalid = |field, reason| Problem::field(Code::InvalidRequest, field, reason);
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=500).contains(&limit) {
         return Err(invalid("limit", "must be 1 to 500"));
     }
-    let state = query
-        .state
-        .map(|text| text.parse::<BindingState>())
-        .transpose();
-    let mode = query.mode.map(|text| text.parse::<Mode>()).transpose();
+    let state = query.state.map(|text| {
+        let state = read_word(&text).map(state_from_wire);
+        state.ok_or_else(|| invalid("state", "must be one of a binding's states"))
+    });
+    let mode = query.mode.map(|text| {
+        let mode = read_word(&text).map(mode_from_wire);
+        mode.ok_or_else(|| invalid("mode", "must be create or pass_through"))
+    });
     let cursor = query.cursor.map(|text| Uuid::parse_str(&text)).transpose();
     let filter = BindingFilter {
-        state: state.map_err(|_| invalid("state", "must be one of a binding's states"))?,
-        mode: mode.map_err(|_| invalid("mode", "must be create or pass_through"))?,
+        state: state.transpose()?,
+        mode: mode.transpose()?,
         cluster_prefix: None,
     };
     let after = cursor.map_err(|_| invalid("cursor", "must be a next_cursor of this list"))?;
-    let page = api
-        .provisioner
+    let page = provisioner
         .list(&filter, after.map(BindingId), limit)
         .await?;
     let page = page.ok_or_else(|| invalid("cursor", "must be a next_cursor of this list"))?;
-    Ok(Json(ListBody {
-        items: page.items.iter().map(BindingBody::from).collect(),
+    Ok(Json(BindingList {
+        items: page.items.iter().map(binding::to_wire).collect(),
         next_cursor: page.next.map(|id| id.to_string()),
     }))
 }

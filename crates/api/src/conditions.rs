@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
+use engine_roles_contract::Code;
 use engine_roles_domain::binding::{Binding, IfMatch};
 
-use crate::error::{Code, Problem};
+use crate::problem::Problem;
 
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);

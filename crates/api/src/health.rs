@@ -4,41 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use engine_roles_store::Readiness;
-use serde::Serialize;
+use engine_roles_contract::{
+    AwsStatus, DatabaseStatus, MissingExtra, Readiness, ReadinessStatus, ReconcilerStatus,
+};
+use engine_roles_provisioner::{Health, Provisioner};
+use engine_roles_store::Readiness as DatabaseReadiness;
 use tracing::warn;
-use utoipa::ToSchema;
-
-use crate::router::Api;
-
-/// How the service is, by its parts.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Readiness)]
-pub(crate) struct ReadyBody {
-    /// `ready`, `degraded` (it serves, but AWS is in trouble) or `unready`.
-    status: &'static str,
-    /// `ok`, `unreachable` or `migrations_pending`.
-    database: &'static str,
-    /// `ok` or `stalled`.
-    reconciler: &'static str,
-    /// `ok`, `unknown` while STS has not said who we are, or `other_account` where live bindings
-    /// of this namespace were made in another: they are left alone, and nothing new is begun.
-    aws: &'static str,
-    /// How many live bindings were made in another account.
-    bindings_elsewhere: i64,
-    /// What is off for want of a permission.
-    missing: Vec<MissingBody>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = MissingExtra)]
-struct MissingBody {
-    /// `orphans` (nothing is found that nobody knows) or `quota` (a full account shows only when
-    /// AWS says so).
-    extra: &'static str,
-    /// The IAM action.
-    permission: String,
-}
 
 /// The process runs.
 #[utoipa::path(get, path = "/livez", tag = "health", security(()), responses((status = 200, body = String)))]
@@ -55,48 +26,53 @@ pub(crate) async fn healthcheck() -> &'static str {
 /// The service can serve: database reachable, migrations current, reconciler alive.
 #[utoipa::path(
     get, path = "/readyz", tag = "health", security(()),
-    responses((status = 200, body = ReadyBody), (status = 503, body = ReadyBody)),
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
 )]
-pub(crate) async fn readyz(State(api): State<Api>) -> Response {
-    let health = api.provisioner.health().await;
-    let database = match &health.database {
-        Ok(Readiness::Ready) => "ok",
-        Ok(Readiness::MigrationsPending) => "migrations_pending",
-        Err(error) => {
-            warn!(error = error as &dyn std::error::Error, "not ready");
-            "unreachable"
-        }
-    };
-    let ready = database == "ok" && health.reconciler_alive;
-    let aws = match (&health.scope, health.elsewhere) {
-        (None, _) => "unknown",
-        (Some(_), 0) => "ok",
-        (Some(_), _) => "other_account",
-    };
-    let body = ReadyBody {
-        status: match (ready, aws == "ok") {
-            (true, true) => "ready",
-            (true, false) => "degraded",
-            (false, _) => "unready",
-        },
-        database,
-        reconciler: if health.reconciler_alive {
-            "ok"
-        } else {
-            "stalled"
-        },
-        aws,
-        bindings_elsewhere: health.elsewhere,
-        missing: health
-            .missing
-            .into_iter()
-            .map(|(extra, permission)| MissingBody { extra, permission })
-            .collect(),
-    };
-    let status = if ready {
-        StatusCode::OK
-    } else {
+pub(crate) async fn readyz(State(provisioner): State<Provisioner>) -> Response {
+    let body = to_wire(provisioner.health().await);
+    let status = if body.status.is(&ReadinessStatus::Unready) {
         StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
     };
     (status, Json(body)).into_response()
+}
+
+fn to_wire(health: Health) -> Readiness {
+    let database = match &health.database {
+        Ok(DatabaseReadiness::Ready) => DatabaseStatus::Ok,
+        Ok(DatabaseReadiness::MigrationsPending) => DatabaseStatus::MigrationsPending,
+        Err(error) => {
+            warn!(error = error as &dyn std::error::Error, "not ready");
+            DatabaseStatus::Unreachable
+        }
+    };
+    let reconciler = if health.reconciler_alive {
+        ReconcilerStatus::Ok
+    } else {
+        ReconcilerStatus::Stalled
+    };
+    let aws = match (&health.scope, health.elsewhere) {
+        (None, _) => AwsStatus::Unknown,
+        (Some(_), 0) => AwsStatus::Ok,
+        (Some(_), _) => AwsStatus::OtherAccount,
+    };
+    let status = match (database, reconciler, aws) {
+        (DatabaseStatus::Ok, ReconcilerStatus::Ok, AwsStatus::Ok) => ReadinessStatus::Ready,
+        (DatabaseStatus::Ok, ReconcilerStatus::Ok, _) => ReadinessStatus::Degraded,
+        _ => ReadinessStatus::Unready,
+    };
+    let missing = health.missing.into_iter();
+    let missing = missing.map(|(extra, permission)| MissingExtra {
+        extra: extra.to_owned(),
+        permission,
+    });
+    Readiness {
+        status: status.into(),
+        database: database.into(),
+        reconciler: reconciler.into(),
+        aws: aws.into(),
+        bindings_elsewhere: health.elsewhere,
+        missing: missing.collect(),
+    }
 }

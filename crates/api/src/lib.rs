@@ -2,7 +2,8 @@
 //!
 //! The wall exists so that status codes, headers and JSON shapes are decided in one place: a
 //! handler parses, makes one call into the provisioner, and maps the answer. One file per
-//! resource; one table of errors.
+//! resource; one table of errors. The shapes themselves are `engine-roles-contract`'s, and each
+//! resource's file maps the domain to them.
 
 #![warn(missing_docs)]
 
@@ -13,20 +14,24 @@ mod binding;
 mod capabilities;
 mod clusters;
 mod conditions;
-mod error;
 mod health;
 mod metrics;
 mod openapi;
 mod pass_through_roles;
 mod plan;
 mod policies;
+mod problem;
 mod request_body;
 mod request_context;
+mod request_path;
+mod request_query;
 mod role;
 mod role_request;
 mod router;
+mod state;
+mod words;
 
 pub use auth::{ApiKey, Authentication, InvalidKey};
 pub use metrics::MetricsHandle;
-pub use openapi::document;
-pub use router::{Api, serve};
+pub use router::{document, serve};
+pub use state::Api;

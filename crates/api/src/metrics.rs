@@ -7,9 +7,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine_roles_domain::binding::State as BindingState;
+use engine_roles_provisioner::Provisioner;
 use metrics_exporter_prometheus::PrometheusHandle;
-
-use crate::router::Api;
 
 /// Where the metrics are gathered.
 #[derive(Clone)]
@@ -17,9 +16,12 @@ pub struct MetricsHandle(pub PrometheusHandle);
 
 /// Counters and gauges in Prometheus' text format.
 #[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses((status = 200, body = String)))]
-pub(crate) async fn show(State(api): State<Api>) -> Response {
+pub(crate) async fn show(
+    State(provisioner): State<Provisioner>,
+    State(MetricsHandle(metrics)): State<MetricsHandle>,
+) -> Response {
     // A database that can't be asked leaves its own gauges as they were; the rest is shown.
-    if let Ok(counts) = api.provisioner.count_by_state().await {
+    if let Ok(counts) = provisioner.count_by_state().await {
         for state in BindingState::ALL {
             let count = counts.iter().find(|(counted, _)| *counted == state);
             #[allow(
@@ -32,7 +34,7 @@ pub(crate) async fn show(State(api): State<Api>) -> Response {
     }
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4")],
-        api.metrics.0.render(),
+        metrics.render(),
     )
         .into_response()
 }

@@ -1,11 +1,7 @@
-//! The OpenAPI document, generated from the routes themselves.
+//! What the OpenAPI document says beside its routes.
 
-use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
-use utoipa_axum::router::OpenApiRouter;
-
-use crate::router;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,16 +26,4 @@ impl Modify for Bearer {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
-}
-
-/// The document.
-pub fn document() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::with_openapi(Description::openapi())
-        .merge(router::keyed())
-        .merge(router::open())
-        .into_openapi()
-}
-
-pub(crate) fn served(document: utoipa::openapi::OpenApi) -> Json<utoipa::openapi::OpenApi> {
-    Json(document)
 }

@@ -1,42 +1,26 @@
 //! A cluster's role: `/v1/clusters/{cluster}/role`.
 
 use axum::Json;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, FromRequestParts, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::http::header::{ETAG, LOCATION, RETRY_AFTER};
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use engine_roles_contract as contract;
+use engine_roles_contract::{Code, Problem as ProblemBody, RoleRequest};
 use engine_roles_domain::binding::{Actor, Binding, Verdict};
-use engine_roles_domain::cluster::ClusterName;
-use engine_roles_provisioner::{Answer, Request};
+use engine_roles_provisioner::{Answer, Provisioner, Request};
 use engine_roles_store::Change;
 
-use crate::binding::BindingBody;
+use crate::binding;
 use crate::conditions::{Precondition, Prefer, etag};
-use crate::error::{Code, Problem, ProblemBody};
+use crate::problem::{self, Problem};
 use crate::request_body::JsonBody;
 use crate::request_context::RequestId;
-use crate::role_request::RoleRequestBody;
-use crate::router::Api;
+use crate::request_path::Cluster;
+use crate::role_request;
 
 /// After how many seconds to ask again for what is on its way.
 const ASK_AGAIN: u32 = 2;
-
-/// The cluster in a path.
-pub(crate) struct Cluster(pub(crate) ClusterName);
-
-impl<S: Send + Sync> FromRequestParts<S> for Cluster {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let name: Result<Path<String>, PathRejection> =
-            Path::from_request_parts(parts, state).await;
-        let text = name.map(|Path(text)| text).unwrap_or_default();
-        ClusterName::parse(&text)
-            .map(Self)
-            .map_err(|error| Problem::invalid("cluster", &error))
-    }
-}
 
 /// Provision a cluster's role, or change it to this spec.
 ///
@@ -49,25 +33,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Cluster {
         ("Prefer" = Option<String>, Header, description = "wait=SECONDS or respond-async"),
         ("If-Match" = Option<String>, Header, description = "the ETag that the binding must have"),
     ),
-    request_body = RoleRequestBody,
+    request_body = RoleRequest,
     responses(
-        (status = 200, body = BindingBody, description = "It is so"),
-        (status = 201, body = BindingBody, description = "It was made"),
-        (status = 202, body = BindingBody, description = "It is on its way"),
+        (status = 200, body = contract::Binding, description = "It is so"),
+        (status = 201, body = contract::Binding, description = "It was made"),
+        (status = 202, body = contract::Binding, description = "It is on its way"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn put(
-    State(api): State<Api>,
+    State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
     Extension(actor): Extension<Actor>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     prefer: Prefer,
     Precondition(if_match): Precondition,
-    JsonBody(body): JsonBody<RoleRequestBody>,
+    JsonBody(body): JsonBody<RoleRequest>,
 ) -> Result<Response, Problem> {
-    let wanted = body.parse()?;
+    let wanted = role_request::parse(body)?;
     let wait = prefer.wait_for_change();
     let request = Request {
         actor,
@@ -75,10 +59,7 @@ pub(crate) async fn put(
         if_match,
         wait,
     };
-    let answer = api
-        .provisioner
-        .provision(&cluster, &wanted, &request)
-        .await?;
+    let answer = provisioner.provision(&cluster, &wanted, &request).await?;
     let done = match answer.change {
         Change::Created => StatusCode::CREATED,
         Change::Changed | Change::Unchanged => StatusCode::OK,
@@ -97,21 +78,18 @@ pub(crate) async fn put(
         ("Prefer" = Option<String>, Header, description = "wait=SECONDS"),
     ),
     responses(
-        (status = 200, body = BindingBody),
+        (status = 200, body = contract::Binding),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "It never was"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn get(
-    State(api): State<Api>,
+    State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
     prefer: Prefer,
 ) -> Result<Response, Problem> {
-    let binding = api
-        .provisioner
-        .get(&cluster, prefer.wait_for_read())
-        .await?;
+    let binding = provisioner.get(&cluster, prefer.wait_for_read()).await?;
     let binding = binding.ok_or_else(|| {
         Problem::new(
             Code::NotFound,
@@ -132,15 +110,15 @@ pub(crate) async fn get(
         ("If-Match" = Option<String>, Header, description = "the ETag that the binding must have"),
     ),
     responses(
-        (status = 200, body = BindingBody, description = "It is gone"),
-        (status = 202, body = BindingBody, description = "It is on its way"),
+        (status = 200, body = contract::Binding, description = "It is gone"),
+        (status = 202, body = contract::Binding, description = "It is on its way"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "It never was"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn delete(
-    State(api): State<Api>,
+    State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
     Extension(actor): Extension<Actor>,
     Extension(RequestId(request_id)): Extension<RequestId>,
@@ -154,7 +132,7 @@ pub(crate) async fn delete(
         if_match,
         wait,
     };
-    let answer = api.provisioner.tear_down(&cluster, &request).await?;
+    let answer = provisioner.tear_down(&cluster, &request).await?;
     respond(&answer, StatusCode::OK)
 }
 
@@ -167,7 +145,7 @@ fn respond(answer: &Answer, done: StatusCode) -> Result<Response, Problem> {
             let headers = [(LOCATION, location), (RETRY_AFTER, ASK_AGAIN.to_string())];
             Ok((headers, shown(StatusCode::ACCEPTED, binding)).into_response())
         }
-        Verdict::Failed(failure) => Err(Problem::failed(failure, binding)),
+        Verdict::Failed(failure) => Err(problem::failed(failure, binding)),
         Verdict::Superseded => Err(Problem::new(
             Code::Superseded,
             "another request changed what this cluster's role shall be while this one waited",
@@ -179,7 +157,7 @@ fn shown(status: StatusCode, binding: &Binding) -> Response {
     (
         status,
         [(ETAG, etag(binding))],
-        Json(BindingBody::from(binding)),
+        Json(binding::to_wire(binding)),
     )
         .into_response()
 }

@@ -1,50 +1,35 @@
 //! All routes, and the layers around them.
 
-use std::sync::Arc;
-
-use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use engine_roles_provisioner::Provisioner;
+use axum::{Json, Router};
+use engine_roles_contract::Code;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::{self, Authentication};
-use crate::error::{Code, Problem};
-use crate::metrics::MetricsHandle;
+use crate::problem::{Problem, render_problems};
+use crate::state::Api;
 use crate::{
-    access, audit, capabilities, clusters, error, health, metrics, openapi, pass_through_roles,
+    access, audit, auth, capabilities, clusters, health, metrics, openapi, pass_through_roles,
     plan, policies, request_context, role,
 };
-
-/// What the handlers work with.
-#[derive(Clone)]
-pub struct Api {
-    /// The application.
-    pub provisioner: Provisioner,
-    /// Who may.
-    pub authentication: Arc<Authentication>,
-    /// Where the metrics are.
-    pub metrics: MetricsHandle,
-}
 
 /// The whole interface.
 fn router(api: Api) -> Router {
     let (routes, document) = documented(&api).split_for_parts();
-    let document = openapi::served(document);
     routes
         .route(
             "/openapi.json",
-            axum::routing::get(move || async move { document }),
+            axum::routing::get(move || async move { Json(document) }),
         )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(error::render_problems))
+        .layer(from_fn(render_problems))
         .layer(from_fn(metrics::count_requests))
         .layer(from_fn(request_context::identify))
         .with_state(api)
@@ -64,15 +49,26 @@ pub async fn serve(
         .await
 }
 
+/// Returns the OpenAPI document, generated from the routes themselves.
+pub fn document() -> utoipa::openapi::OpenApi {
+    OpenApiRouter::with_openapi(openapi::Description::openapi())
+        .merge(keyed())
+        .merge(open())
+        .into_openapi()
+}
+
 /// The documented routes: with keys, and without.
-pub(crate) fn documented(api: &Api) -> OpenApiRouter<Api> {
-    let with_key = keyed().layer(from_fn_with_state(api.clone(), auth::require_key));
+fn documented(api: &Api) -> OpenApiRouter<Api> {
+    let with_key = keyed().layer(from_fn_with_state(
+        api.authentication.clone(),
+        auth::require_key,
+    ));
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(with_key)
         .merge(open())
 }
 
-pub(crate) fn keyed() -> OpenApiRouter<Api> {
+fn keyed() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(role::put, role::get, role::delete))
         .routes(routes!(plan::post))
@@ -85,7 +81,7 @@ pub(crate) fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(audit::list))
 }
 
-pub(crate) fn open() -> OpenApiRouter<Api> {
+fn open() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))

@@ -9,7 +9,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// What of the house each crate may use. Tests may use anything of it (`dev-dependencies` stand
 /// the product on a real database and the sandbox), but for what a build links this is all.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("engine-roles-policy", &[]),
     ("engine-roles-domain", &["engine-roles-policy"]),
     (
@@ -26,15 +26,18 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "engine-roles-store",
         ],
     ),
+    ("engine-roles-contract", &[]),
     (
         "engine-roles-api",
         &[
+            "engine-roles-contract",
             "engine-roles-domain",
             "engine-roles-policy",
             "engine-roles-provisioner",
             "engine-roles-store",
         ],
     ),
+    ("engine-roles-client", &["engine-roles-contract"]),
     (
         "engine-roles",
         &[
@@ -43,7 +46,9 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "engine-roles-iam",
             "engine-roles-store",
             "engine-roles-provisioner",
+            "engine-roles-contract",
             "engine-roles-api",
+            "engine-roles-client",
         ],
     ),
     ("engine-roles-iam-sandbox", &["engine-roles-policy"]),
@@ -128,7 +133,12 @@ fn one_crate_alone_knows_aws_one_the_database_and_two_http() {
 fn the_pure_crates_do_no_input_and_output() {
     let metadata = metadata();
     for package in &metadata.packages {
-        let pure = ["engine-roles-policy", "engine-roles-domain"].contains(&package.name.as_str());
+        let pure = [
+            "engine-roles-policy",
+            "engine-roles-domain",
+            "engine-roles-contract",
+        ]
+        .contains(&package.name.as_str());
         for used in normal(package).into_iter().filter(|_| pure) {
             assert!(
                 !IMPURE.contains(&used),

@@ -33,3 +33,4 @@ mod replicas;
 mod staleness;
 mod sweeps;
 mod tearing_down;
+mod typed_client;

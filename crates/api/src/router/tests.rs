@@ -1,23 +1,23 @@
 //! The whole interface, with a database and an AWS that nobody has: what is refused before
 //! anything is asked of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engine_roles_domain::account::{Partition, Scope};
 use engine_roles_domain::cluster::Defaults;
-use engine_roles_domain::invalid::{Invalid, InvalidKind};
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
-use engine_roles_provisioner::{AttestationMode, DriftMode, OrphanMode, Settings};
+use engine_roles_provisioner::{AttestationMode, DriftMode, OrphanMode, Provisioner, Settings};
 use engine_roles_store::{BudgetLimits, Store, StoreConfig};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::ApiKey;
+use crate::{ApiKey, Authentication, MetricsHandle};
 
 const ROLE: &str = "/v1/clusters/one/role";
 
@@ -509,31 +509,3 @@ async fn the_document_is_served_and_has_each_route_with_its_problems() {
 }
 
 mod policies;
-
-#[test]
-fn each_kind_of_invalid_value_has_its_code() {
-    use InvalidKind as K;
-    let kinds = [
-        K::ClusterName,
-        K::SecretName,
-        K::Region,
-        K::RolePrefix,
-        K::Tag,
-        K::Namespace,
-        K::AccountId,
-        K::Role,
-        K::InstanceProfile,
-        K::Boundary,
-        K::KmsKey,
-    ];
-    let codes = kinds.map(|kind| {
-        let invalid = Invalid {
-            kind,
-            rule: "is not right".to_owned(),
-        };
-        let problem = format!("{:?}", Problem::invalid("field", &invalid));
-        let (_, code) = problem.split_once("code: ").expect("a code");
-        code.split(',').next().unwrap_or_default().to_owned()
-    });
-    insta::assert_snapshot!(codes.join(" "), @"InvalidClusterName InvalidSecretName InvalidRegion InvalidRolePrefix InvalidTag InvalidRequest InvalidRequest PassThroughRoleNotAllowed PassThroughRoleNotAllowed BoundaryNotAllowed InvalidRequest");
-}

@@ -1,0 +1,79 @@
+//! Error answers (RFC 9457): each code with its status and title, and one mapping per error of
+//! the crates below.
+
+mod access;
+mod catalogue;
+mod failure;
+mod invalid;
+mod provision;
+mod render;
+mod scope;
+mod status;
+mod store;
+mod teardown;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use engine_roles_contract as contract;
+use engine_roles_contract::{Code, FieldError};
+
+pub(crate) use failure::{code as failure_code, failed};
+pub(crate) use invalid::invalid;
+pub(crate) use render::render_problems;
+
+/// After how many seconds to send a request again that met an outage.
+const RETRY_AFTER_OUTAGE: u32 = 5;
+
+/// An error on its way to its answer; boxed, since most answers are none.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem(Box<contract::Problem>);
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let (status, title) = status::of(code);
+        let retry = status == StatusCode::SERVICE_UNAVAILABLE;
+        Self(Box::new(contract::Problem {
+            r#type: "about:blank".to_owned(),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            code: code.into(),
+            request_id: String::new(),
+            retry_after: retry.then_some(RETRY_AFTER_OUTAGE),
+            missing_permissions: Vec::new(),
+            statement: None,
+            alternative: None,
+            blockers: Vec::new(),
+            errors: Vec::new(),
+        }))
+    }
+
+    /// A field that breaks a rule.
+    pub(crate) fn field(code: Code, field: impl Into<String>, reason: impl Into<String>) -> Self {
+        let error = FieldError {
+            field: field.into(),
+            reason: reason.into(),
+        };
+        let mut problem = Self::new(code, format!("{}: {}", error.field, error.reason));
+        problem.0.errors.push(error);
+        problem
+    }
+
+    /// Something that should not have happened; the log says what.
+    pub(crate) fn internal() -> Self {
+        Self::new(Code::Internal, "the log has more, under the request id")
+    }
+
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The body is written by [`render_problems`], which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

@@ -1,0 +1,88 @@
+//! How an intent failed.
+
+use engine_roles_contract::Code;
+use engine_roles_domain::binding::{Binding, Failure, FailureCode};
+use engine_roles_domain::identity::PASSED_TO;
+use serde_json::{Value, json};
+
+use super::Problem;
+
+/// What a caller is told who may not create roles.
+const ALTERNATIVE: &str = "Where the account forbids creating roles, an administrator prepares a \
+                           role from ai-unlimited-engine.json and puts it on \
+                           ENGINE_ROLES_PASS_THROUGH_ROLES; then send mode pass_through.";
+
+/// Returns the code of a failure, in an answer and in a binding's `last_error`.
+pub(crate) fn code(code: FailureCode) -> Code {
+    match code {
+        FailureCode::MissingPermission => Code::MissingPermission,
+        FailureCode::QuotaExceeded => Code::QuotaExceeded,
+        FailureCode::NameTaken => Code::NameTaken,
+        FailureCode::BoundaryNotAllowed => Code::BoundaryNotAllowed,
+        FailureCode::PolicyTooLarge => Code::PolicyTooLarge,
+        FailureCode::PassThroughRoleUnfit => Code::PassThroughRoleUnfit,
+        FailureCode::TeardownBlocked => Code::TeardownBlocked,
+        FailureCode::IamUnavailable => Code::IamUnavailable,
+        FailureCode::Internal => Code::Internal,
+    }
+}
+
+/// Returns the problem of an intent that failed; a denial comes with the statement that would
+/// let the service's identity do it.
+pub(crate) fn failed(failure: &Failure, binding: &Binding) -> Problem {
+    let mut problem = Problem::new(code(failure.code), failure.detail.clone());
+    let body = &mut *problem.0;
+    body.missing_permissions
+        .clone_from(&failure.missing_permissions);
+    body.blockers.clone_from(&failure.blockers);
+    if failure.code == FailureCode::MissingPermission {
+        body.statement = Some(statement_to_add(&failure.missing_permissions, binding));
+        let create = failure
+            .missing_permissions
+            .iter()
+            .any(|action| action == "iam:CreateRole");
+        body.alternative = create.then(|| ALTERNATIVE.to_owned());
+    }
+    problem
+}
+
+fn statement_to_add(actions: &[String], binding: &Binding) -> Value {
+    let (partition, account) = (binding.scope.partition, &binding.scope.account);
+    let path = binding.namespace.path();
+    let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
+    if actions == ["iam:PassRole"] {
+        return json!({
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": [binding.role_resource()],
+            "Condition": {"StringEquals": {"iam:PassedToService": PASSED_TO}},
+        });
+    }
+    json!({
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": [ours("role"), ours("instance-profile")],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_has_the_same_word_in_the_domain_and_on_the_wire() {
+        for failure in [
+            FailureCode::MissingPermission,
+            FailureCode::QuotaExceeded,
+            FailureCode::NameTaken,
+            FailureCode::BoundaryNotAllowed,
+            FailureCode::PolicyTooLarge,
+            FailureCode::PassThroughRoleUnfit,
+            FailureCode::TeardownBlocked,
+            FailureCode::IamUnavailable,
+            FailureCode::Internal,
+        ] {
+            assert_eq!(json!(code(failure)), failure.as_str());
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The bodies and headers of error answers.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use engine_roles_contract::Code;
+
+use super::Problem;
+use crate::request_context::RequestId;
+
+/// Writes the bodies of error answers.
+pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let mut response = next.run(request).await;
+    let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
+        return response;
+    };
+    problem.0.request_id = id.map(|id| id.0).unwrap_or_default();
+    let retry_after = problem.0.retry_after;
+    let unauthenticated = problem.0.code.is(&Code::Unauthenticated);
+    let mut rendered = (problem.status(), Json(&problem.0)).into_response();
+    let headers = rendered.headers_mut();
+    headers.extend(response.headers().clone());
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if unauthenticated {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    rendered
+}

@@ -1,0 +1,117 @@
+//! The status and the title of each code.
+
+use axum::http::StatusCode;
+use engine_roles_contract::Code;
+
+pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match code {
+        Code::InvalidRequest => (S::BAD_REQUEST, "The request is not valid"),
+        Code::Unauthenticated => (S::UNAUTHORIZED, "A valid API key is needed"),
+        Code::NotFound => (S::NOT_FOUND, "Not found"),
+        Code::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "The method is not allowed here"),
+        Code::ImmutableField => (S::CONFLICT, "The field can't be changed"),
+        Code::TeardownInProgress => (S::CONFLICT, "The role is being removed"),
+        Code::TeardownBlocked => (S::CONFLICT, "Something stands in the way of the teardown"),
+        Code::Superseded => (S::CONFLICT, "Another request changed the intent"),
+        Code::NameTaken => (S::CONFLICT, "The name is somebody else's"),
+        Code::PreconditionFailed => (S::PRECONDITION_FAILED, "The binding has changed"),
+        Code::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),
+        Code::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
+        Code::InvalidClusterName => (S::UNPROCESSABLE_ENTITY, "The cluster name is not valid"),
+        Code::InvalidSecretName => (S::UNPROCESSABLE_ENTITY, "A secret name is not valid"),
+        Code::InvalidRegion => (S::UNPROCESSABLE_ENTITY, "The region is not valid"),
+        Code::InvalidRolePrefix => (S::UNPROCESSABLE_ENTITY, "The role prefix is not valid"),
+        Code::InvalidTag => (S::UNPROCESSABLE_ENTITY, "A tag is not valid"),
+        Code::PassThroughRoleNotAllowed => (S::UNPROCESSABLE_ENTITY, "The role may not be passed"),
+        Code::BoundaryNotAllowed => (
+            S::UNPROCESSABLE_ENTITY,
+            "The permissions boundary may not be used",
+        ),
+        Code::PolicyTooLarge => (S::UNPROCESSABLE_ENTITY, "The policy is too large"),
+        Code::MissingPermission => (
+            S::FAILED_DEPENDENCY,
+            "AWS refused this service a permission",
+        ),
+        Code::PassThroughRoleUnfit => (S::FAILED_DEPENDENCY, "The passed role does not serve"),
+        Code::QuotaExceeded => (S::SERVICE_UNAVAILABLE, "A quota of the AWS account is full"),
+        Code::DatabaseUnavailable => (S::SERVICE_UNAVAILABLE, "The database can't be reached"),
+        Code::IamUnavailable => (S::SERVICE_UNAVAILABLE, "AWS can't be reached"),
+        Code::Internal => (S::INTERNAL_SERVER_ERROR, "Something went wrong here"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_table_of_codes() {
+        let codes = [
+            Code::InvalidRequest,
+            Code::Unauthenticated,
+            Code::NotFound,
+            Code::MethodNotAllowed,
+            Code::ImmutableField,
+            Code::TeardownInProgress,
+            Code::TeardownBlocked,
+            Code::Superseded,
+            Code::NameTaken,
+            Code::PreconditionFailed,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+            Code::InvalidClusterName,
+            Code::InvalidSecretName,
+            Code::InvalidRegion,
+            Code::InvalidRolePrefix,
+            Code::InvalidTag,
+            Code::PassThroughRoleNotAllowed,
+            Code::BoundaryNotAllowed,
+            Code::PolicyTooLarge,
+            Code::MissingPermission,
+            Code::PassThroughRoleUnfit,
+            Code::QuotaExceeded,
+            Code::DatabaseUnavailable,
+            Code::IamUnavailable,
+            Code::Internal,
+        ];
+        let table: Vec<String> = codes
+            .iter()
+            .map(|code| {
+                let (status, _) = of(*code);
+                let word = json!(code);
+                format!("{} {}", status.as_u16(), word.as_str().unwrap_or_default())
+            })
+            .collect();
+        insta::assert_snapshot!(table.join("\n"), @"
+        400 invalid_request
+        401 unauthenticated
+        404 not_found
+        405 method_not_allowed
+        409 immutable_field
+        409 teardown_in_progress
+        409 teardown_blocked
+        409 superseded
+        409 name_taken
+        412 precondition_failed
+        413 body_too_large
+        415 unsupported_media_type
+        422 invalid_cluster_name
+        422 invalid_secret_name
+        422 invalid_region
+        422 invalid_role_prefix
+        422 invalid_tag
+        422 pass_through_role_not_allowed
+        422 boundary_not_allowed
+        422 policy_too_large
+        424 missing_permission
+        424 pass_through_role_unfit
+        503 quota_exceeded
+        503 database_unavailable
+        503 iam_unavailable
+        500 internal
+        ");
+    }
+}

@@ -1,0 +1,113 @@
+//! Answers, as they came and as they are read.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use engine_roles_contract::Problem;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, RETRY_AFTER};
+use serde::de::DeserializeOwned;
+
+use crate::conditions::EntityTag;
+use crate::error::Error;
+
+const PROBLEM: &str = "application/problem+json";
+/// How much of an unexpected answer an error keeps, in characters.
+const EXCERPT: usize = 500;
+
+/// A success, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// 200, 201 or 202.
+    pub status: StatusCode,
+    /// The body.
+    pub body: T,
+    /// The tag of the state that the body shows, to be sent as `If-Match`.
+    pub etag: Option<EntityTag>,
+    /// After how long to ask again for what is in progress.
+    pub retry_after: Option<Duration>,
+    /// The request's id, which the service's log and its audit log name.
+    pub request_id: Option<String>,
+}
+
+impl<T> Answer<T> {
+    /// Whether the service goes on working on the request.
+    pub fn is_pending(&self) -> bool {
+        self.status == StatusCode::ACCEPTED
+    }
+}
+
+/// An answer as it came.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Received {
+    /// Returns a header's text, if there is one.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the body as text.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    /// Reads the answer to a request that is answered with `T`.
+    ///
+    /// # Errors
+    /// When the answer is not a success, or its body is not a `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<Answer<T>, Error> {
+        if self.status.is_success() {
+            self.decode()
+        } else {
+            Err(self.failure())
+        }
+    }
+
+    /// Reads the body as a `T`, whatever the status.
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<Answer<T>, Error> {
+        let status = self.status;
+        let body = serde_json::from_slice(&self.body);
+        Ok(Answer {
+            status,
+            body: body.map_err(|source| Error::Undecodable { status, source })?,
+            etag: self.header(ETAG.as_str()).and_then(|tag| tag.parse().ok()),
+            retry_after: self
+                .header(RETRY_AFTER.as_str())
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
+            request_id: self.header("x-request-id").map(str::to_owned),
+        })
+    }
+
+    fn is_problem(&self) -> bool {
+        let content_type = self.header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        essence.eq_ignore_ascii_case(PROBLEM)
+    }
+
+    /// Reads an answer that is not a success.
+    pub(crate) fn failure(&self) -> Error {
+        let status = self.status;
+        let problem = self
+            .is_problem()
+            .then(|| serde_json::from_slice::<Problem>(&self.body));
+        match problem {
+            Some(Ok(problem)) => Error::Problem {
+                status,
+                problem: Box::new(problem),
+            },
+            Some(Err(_)) | None => Error::Unexpected {
+                status,
+                body: self.text().chars().take(EXCERPT).collect(),
+            },
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! A caller of the service.
+
+mod builder;
+mod role;
+
+use std::time::Duration;
+
+use engine_roles_contract::{
+    AuditPage, AuditQuery, BindingList, BindingQuery, Capabilities, PassThroughRoleList,
+    PolicyList, PolicyQuery, Readiness,
+};
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Method, Request, RequestBuilder, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::answer::{Answer, Received};
+use crate::error::Error;
+use crate::key::ApiKey;
+
+pub use builder::{BuildError, ClientBuilder};
+pub use role::ClusterRole;
+
+/// A caller of one service. Cheap to clone; all clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    address: Url,
+    key: Option<ApiKey>,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Begins a client of the service at this address, such as `http://127.0.0.1:3283`.
+    pub fn builder(address: impl Into<String>) -> ClientBuilder {
+        ClientBuilder::new(address.into())
+    }
+
+    fn new(http: reqwest::Client, address: Url, key: Option<ApiKey>, timeout: Duration) -> Self {
+        Self {
+            http,
+            address,
+            key,
+            timeout,
+        }
+    }
+
+    /// The same client without its key.
+    #[must_use]
+    pub fn without_key(&self) -> Self {
+        Self {
+            key: None,
+            ..self.clone()
+        }
+    }
+
+    /// Everything about one cluster's role.
+    pub fn role<'a>(&'a self, cluster: &'a str) -> ClusterRole<'a> {
+        ClusterRole::new(self, cluster)
+    }
+
+    /// One page of `GET /v1/clusters`: each cluster's newest binding.
+    ///
+    /// # Errors
+    /// When the request is not answered with a page.
+    pub async fn bindings(&self, query: &BindingQuery) -> Result<Answer<BindingList>, Error> {
+        self.get(&["v1", "clusters"], query).await
+    }
+
+    /// One page of `GET /v1/audit`: events in order.
+    ///
+    /// # Errors
+    /// When the request is not answered with a page.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Answer<AuditPage>, Error> {
+        self.get(&["v1", "audit"], query).await
+    }
+
+    /// `GET /v1/capabilities`: what the service's identity may do.
+    ///
+    /// # Errors
+    /// When the request is not answered with them.
+    pub async fn capabilities(&self) -> Result<Answer<Capabilities>, Error> {
+        self.get(&["v1", "capabilities"], &()).await
+    }
+
+    /// `GET /v1/pass-through-roles`: the administrator's roles with their attestation.
+    ///
+    /// # Errors
+    /// When the request is not answered with them.
+    pub async fn pass_through_roles(&self) -> Result<Answer<PassThroughRoleList>, Error> {
+        self.get(&["v1", "pass-through-roles"], &()).await
+    }
+
+    /// `GET /v1/policies`: which policy documents there are.
+    ///
+    /// # Errors
+    /// When the request is not answered with them.
+    pub async fn policies(&self) -> Result<Answer<PolicyList>, Error> {
+        self.get(&["v1", "policies"], &()).await
+    }
+
+    /// `GET /v1/policies/{name}`: a policy document, filled.
+    ///
+    /// # Errors
+    /// When the request is not answered with a document.
+    pub async fn policy(&self, name: &str, query: &PolicyQuery) -> Result<Answer<Value>, Error> {
+        self.get(&["v1", "policies", name], query).await
+    }
+
+    /// `GET /readyz`: how the service is, ready or not.
+    ///
+    /// # Errors
+    /// When the service does not say.
+    pub async fn readiness(&self) -> Result<Answer<Readiness>, Error> {
+        let url = self.url(&["readyz"])?;
+        let received = self.fetch(self.http.get(url), Duration::ZERO).await?;
+        let success = received.status.is_success();
+        let told = success || received.status == StatusCode::SERVICE_UNAVAILABLE;
+        match received.decode() {
+            Ok(answer) if told => Ok(answer),
+            Err(error) if success => Err(error),
+            Ok(_) | Err(_) => Err(received.failure()),
+        }
+    }
+
+    /// A request with this client's address and key, for what this crate has no method for. It
+    /// has no time limit but the connection's.
+    ///
+    /// The path is used as it is given, a query included.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let address = self.address.as_str().trim_end_matches('/');
+        self.with_key(self.http.request(method, format!("{address}{path}")))
+    }
+
+    /// Sends a request, and takes whatever is answered.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send(&self, request: Request) -> Result<Received, Error> {
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let lost = |source: reqwest::Error| Error::Transport {
+            method,
+            url,
+            source: source.without_url(),
+        };
+        let response = match self.http.execute(request).await {
+            Ok(response) => response,
+            Err(source) => return Err(lost(source)),
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.map_err(lost)?;
+        Ok(Received {
+            status,
+            headers,
+            body: body.into(),
+        })
+    }
+
+    async fn get<Q: Serialize, T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        query: &Q,
+    ) -> Result<Answer<T>, Error> {
+        let request = self.http.get(self.url(segments)?).query(query);
+        self.fetch(request, Duration::ZERO).await?.read()
+    }
+
+    /// Begins a request about a resource.
+    fn begin(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, Error> {
+        Ok(self.http.request(method, self.url(segments)?))
+    }
+
+    /// Sends a request with the key, during which the service may wait for so long.
+    async fn fetch(&self, request: RequestBuilder, wait: Duration) -> Result<Received, Error> {
+        let request = self.with_key(request).timeout(self.timeout + wait);
+        let request = request
+            .build()
+            .expect("an address that was parsed, and headers and a body of plain data");
+        self.send(request).await
+    }
+
+    fn with_key(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.key {
+            Some(key) => request.header(AUTHORIZATION, key.authorization()),
+            None => request,
+        }
+    }
+
+    fn url(&self, segments: &[&str]) -> Result<Url, Error> {
+        // A URL drops such segments, and so would mean something else.
+        if let Some(name) = segments.iter().find(|name| ["", ".", ".."].contains(name)) {
+            let name = (*name).to_owned();
+            return Err(Error::Name { name });
+        }
+        let mut url = self.address.clone();
+        let path = url.path_segments_mut();
+        path.expect("an http address has a path")
+            .pop_if_empty()
+            .extend(segments);
+        Ok(url)
+    }
+}

@@ -1,0 +1,98 @@
+//! How a client is put together.
+
+use std::time::Duration;
+
+use reqwest::{Url, redirect};
+
+use super::Client;
+use crate::key::ApiKey;
+
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a client can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The address is not `http://…` or `https://…`, or has a user, a query or a fragment.
+    #[error("the service's address must be a plain http:// or https:// URL")]
+    Address,
+    /// The HTTP library can't be set up.
+    #[error("the HTTP client can't be set up")]
+    Http(#[source] reqwest::Error),
+}
+
+/// What a client is put together from.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientBuilder {
+    address: String,
+    key: Option<ApiKey>,
+    timeout: Duration,
+    connect_timeout: Duration,
+    proxies: bool,
+}
+
+impl ClientBuilder {
+    pub(super) fn new(address: String) -> Self {
+        Self {
+            address,
+            key: None,
+            timeout: DEFAULT_TIMEOUT,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            proxies: true,
+        }
+    }
+
+    /// Sends this key with every request.
+    pub fn api_key(mut self, key: ApiKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// How long an answer may take beyond what the request lets the service wait. Default: 30
+    /// seconds.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long it may take to connect. Default: 10 seconds.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Connects directly, whatever proxies the environment names.
+    pub fn no_proxy(mut self) -> Self {
+        self.proxies = false;
+        self
+    }
+
+    /// Puts the client together; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address is not one, or the HTTP library can't be set up.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let address = parse_address(&self.address).ok_or(BuildError::Address)?;
+        let mut http = reqwest::Client::builder()
+            .connect_timeout(self.connect_timeout)
+            .user_agent(concat!("engine-roles-client/", env!("CARGO_PKG_VERSION")))
+            // The interface redirects nowhere, and a redirected PUT would become a GET.
+            .redirect(redirect::Policy::none());
+        if !self.proxies {
+            http = http.no_proxy();
+        }
+        let http = http.build().map_err(BuildError::Http)?;
+        Ok(Client::new(http, address, self.key, self.timeout))
+    }
+}
+
+fn parse_address(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = ["http", "https"].contains(&url.scheme())
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    plain.then_some(url)
+}

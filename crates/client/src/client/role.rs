@@ -1,0 +1,129 @@
+//! A cluster's role.
+
+use std::time::Duration;
+
+use engine_roles_contract::{Access, Binding, Plan, RoleRequest};
+use reqwest::header::{HeaderName, IF_MATCH};
+use reqwest::{Method, RequestBuilder};
+
+use super::Client;
+use crate::answer::Answer;
+use crate::conditions::{EntityTag, IfMatch, Prefer};
+use crate::error::Error;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// A cluster's role, and under which conditions it is asked for or changed.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClusterRole<'a> {
+    client: &'a Client,
+    cluster: &'a str,
+    prefer: Prefer,
+    if_match: Option<IfMatch>,
+}
+
+impl<'a> ClusterRole<'a> {
+    pub(super) fn new(client: &'a Client, cluster: &'a str) -> Self {
+        Self {
+            client,
+            cluster,
+            prefer: Prefer::default(),
+            if_match: None,
+        }
+    }
+
+    /// Waits so long for the outcome, at most two minutes (`Prefer: wait`). Default: 30 seconds
+    /// for a change; a read does not wait.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.prefer = Prefer::Wait(wait);
+        self
+    }
+
+    /// Does not wait for the outcome (`Prefer: respond-async`).
+    pub fn respond_async(mut self) -> Self {
+        self.prefer = Prefer::RespondAsync;
+        self
+    }
+
+    /// Changes the binding only if it has this tag.
+    pub fn if_match(mut self, tag: EntityTag) -> Self {
+        self.if_match = Some(IfMatch::Tag(tag));
+        self
+    }
+
+    /// Changes the binding only if there is one (`If-Match: *`).
+    pub fn if_exists(mut self) -> Self {
+        self.if_match = Some(IfMatch::Any);
+        self
+    }
+
+    /// Provisions the role, or changes it to this spec.
+    ///
+    /// # Errors
+    /// When the request is not answered with a binding. No answer at all does not mean that
+    /// nothing was recorded: the same request can be sent again.
+    pub async fn put(&self, request: &RoleRequest) -> Result<Answer<Binding>, Error> {
+        let sent = self.change(Method::PUT)?.json(request);
+        let wait = self.prefer.wait_for_change();
+        self.client.fetch(sent, wait).await?.read()
+    }
+
+    /// Tears the role down.
+    ///
+    /// # Errors
+    /// As [`ClusterRole::put`].
+    pub async fn delete(&self) -> Result<Answer<Binding>, Error> {
+        let wait = self.prefer.wait_for_change();
+        let sent = self.change(Method::DELETE)?;
+        self.client.fetch(sent, wait).await?.read()
+    }
+
+    /// Reads the binding.
+    ///
+    /// # Errors
+    /// When the request is not answered with a binding.
+    pub async fn get(&self) -> Result<Answer<Binding>, Error> {
+        let wait = self.prefer.wait_for_read();
+        let sent = self.preferred(self.begin(Method::GET, &[])?);
+        self.client.fetch(sent, wait).await?.read()
+    }
+
+    /// Says what [`ClusterRole::put`] would do, and changes nothing.
+    ///
+    /// # Errors
+    /// When the request is not answered with a plan.
+    pub async fn plan(&self, request: &RoleRequest) -> Result<Answer<Plan>, Error> {
+        let sent = self.begin(Method::POST, &["plan"])?.json(request);
+        self.client.fetch(sent, Duration::ZERO).await?.read()
+    }
+
+    /// Says what the role can reach, by the documents that IAM holds.
+    ///
+    /// # Errors
+    /// When the request is not answered with that.
+    pub async fn access(&self) -> Result<Answer<Access>, Error> {
+        let sent = self.begin(Method::GET, &["access"])?;
+        self.client.fetch(sent, Duration::ZERO).await?.read()
+    }
+
+    fn begin(&self, method: Method, below: &[&str]) -> Result<RequestBuilder, Error> {
+        let role = ["v1", "clusters", self.cluster, "role"];
+        self.client.begin(method, &[&role, below].concat())
+    }
+
+    fn change(&self, method: Method) -> Result<RequestBuilder, Error> {
+        let request = self.preferred(self.begin(method, &[])?);
+        Ok(match &self.if_match {
+            Some(condition) => request.header(IF_MATCH, condition.header()),
+            None => request,
+        })
+    }
+
+    fn preferred(&self, request: RequestBuilder) -> RequestBuilder {
+        match self.prefer.header() {
+            Some(preference) => request.header(PREFER, preference),
+            None => request,
+        }
+    }
+}

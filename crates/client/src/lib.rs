@@ -1,0 +1,36 @@
+//! A typed HTTP client of the interface.
+//!
+//! The boundary exists so that every caller of the service (the command line, tests, other
+//! programs) sends and reads the same types as the service does, `engine-roles-contract`'s, and
+//! none of them has to know paths, headers or the shapes of errors.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use engine_roles_client::{ApiKey, Client};
+//! use engine_roles_contract::RoleRequest;
+//!
+//! let key = ApiKey::new("the key")?;
+//! let client = Client::builder("http://127.0.0.1:3283").api_key(key).build()?;
+//! let role = client.role("one").wait(Duration::from_mins(1));
+//! let answer = role.put(&RoleRequest::default()).await?;
+//! println!("{} (pending: {})", answer.body.cluster, answer.is_pending());
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod client;
+mod conditions;
+mod error;
+mod key;
+
+pub use answer::{Answer, Received};
+pub use client::{BuildError, Client, ClientBuilder, ClusterRole};
+pub use conditions::{EntityTag, InvalidEntityTag};
+pub use error::Error;
+pub use key::{ApiKey, InvalidApiKey};
+
+#[cfg(test)]
+mod tests;
