@@ -7,7 +7,7 @@ use engine_roles_contract::{
     AuditQuery, BindingQuery, Code, Mode, Open, PolicyQuery, ReadinessStatus, RoleRequest, Secrets,
     State, Tags,
 };
-use engine_roles_e2e::World;
+use engine_roles_e2e::Installation;
 use serde_json::json;
 
 fn secrets(names: &[&str]) -> RoleRequest {
@@ -27,8 +27,8 @@ fn code(error: &Error) -> Code {
 
 #[tokio::test]
 async fn the_typed_client_takes_a_role_through_its_life() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let client = client.typed();
     let role = client.role("one");
 
@@ -84,13 +84,13 @@ async fn the_typed_client_takes_a_role_through_its_life() {
         ["provision_requested", "provisioned", "update_requested"]
     );
     assert_eq!(page.body.next_after, Some(page.body.items[2].seq));
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_typed_client_reads_what_the_service_says_of_itself() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let client = client.typed();
     let readiness = client.without_key().readiness().await.expect("an answer");
     assert!(readiness.body.status.is(&ReadinessStatus::Ready));
@@ -103,13 +103,13 @@ async fn the_typed_client_reads_what_the_service_says_of_itself() {
         let document = client.policy(&policy.name, &PolicyQuery::default()).await;
         assert_eq!(document.expect("a document").body["Version"], "2012-10-17");
     }
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
 async fn the_typed_client_tells_what_a_request_was_rejected_for() {
-    let world = World::start().await;
-    let client = world.client();
+    let installation = Installation::start().await;
+    let client = installation.client();
     let client = client.typed();
     let error = client.role("a*").get().await.expect_err("no name");
     assert_eq!(code(&error), Code::InvalidClusterName);
@@ -121,5 +121,5 @@ async fn the_typed_client_tells_what_a_request_was_rejected_for() {
     assert_eq!(code(&error.expect_err("no key")), Code::Unauthenticated);
     let error = client.role("one").put(&secrets(&["*"])).await;
     assert_eq!(code(&error.expect_err("no name")), Code::InvalidSecretName);
-    world.assert_sound().await;
+    installation.assert_sound().await;
 }
