@@ -112,7 +112,7 @@ impl Installation {
     /// until it is ready. Kills the old process if it still runs.
     pub async fn restart(&mut self, replica: usize) {
         self.restart_in_a_storm(replica).await;
-        self.looked_around(replica).await;
+        self.first_account_checks_done(replica).await;
     }
 
     /// As [`Installation::restart`], while AWS may be in such trouble that the first look takes
@@ -131,7 +131,7 @@ impl Installation {
     pub async fn ready(&self) {
         for replica in 0..self.replicas.len() {
             self.ready_at(replica).await;
-            self.looked_around(replica).await;
+            self.first_account_checks_done(replica).await;
         }
     }
 
@@ -146,10 +146,27 @@ impl Installation {
 
     /// Waits until the first look of a replica after its start is over, so that no call of it is
     /// counted later.
-    async fn looked_around(&self, replica: usize) {
-        eventually("the service has looked around", async || {
-            let found = self.replicas[replica].log().find("looked around");
-            found.map(drop)
+    async fn first_account_checks_done(&self, replica: usize) {
+        // Each list names the ways in which one check can end.
+        let checks: [&[&str]; 3] = [
+            &[
+                "capabilities detected",
+                "capabilities could not be detected",
+            ],
+            &["account quota read for the first time"],
+            &[
+                "pass-through roles attested",
+                "attestation of pass-through roles is off",
+                "attestation of pass-through roles waits for the call budget",
+                "attestation of pass-through roles could not be recorded",
+            ],
+        ];
+        eventually("the first account checks are done", async || {
+            let log = self.replicas[replica].log();
+            let is_done = checks
+                .iter()
+                .all(|ends| ends.iter().any(|end| log.find(end).is_some()));
+            is_done.then_some(())
         })
         .await;
     }

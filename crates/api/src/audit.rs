@@ -85,7 +85,6 @@ fn filter(query: AuditQuery) -> Result<AuditFilter, Problem> {
     });
     Ok(AuditFilter {
         cluster: cluster.map_err(|error| problem::invalid("cluster", &error))?,
-        cluster_prefix: None,
         actor: query.actor,
         action: action.transpose()?,
         since: query.since,
@@ -143,11 +142,11 @@ fn to_wire(entry: SequencedEvent) -> AuditEvent {
         cluster: entry.cluster.to_string(),
         binding_id: entry.binding_id.0,
         generation: entry.generation,
-        action: entry.event.action.as_str().to_owned(),
-        actor: entry.event.actor.0,
-        request_id: entry.event.request_id,
+        action: entry.action.as_str().to_owned(),
+        actor: entry.actor.0,
+        request_id: entry.request_id,
         from_state: entry.from_state.map(|state| state_to_wire(state).into()),
         to_state: state_to_wire(entry.to_state).into(),
-        detail: entry.event.detail,
+        detail: entry.detail,
     }
 }

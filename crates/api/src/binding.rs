@@ -11,7 +11,7 @@ pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
     contract::Binding {
         cluster: binding.cluster.to_string(),
         binding_id: binding.id.0,
-        state: state_to_wire(binding.state).into(),
+        state: state_to_wire(binding.state()).into(),
         mode: mode_to_wire(binding.mode()).into(),
         generation: binding.generation,
         applied_generation: binding.applied_generation,
@@ -24,10 +24,10 @@ pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
         usable_after: binding.usable_after,
         verified_at: binding.verified_at,
         drift: binding.drift.iter().cloned().map(drift).collect(),
-        last_error: binding.last_error.clone().map(last_error),
+        last_error: binding.last_error().cloned().map(last_error),
         created_at: binding.created_at,
         updated_at: binding.updated_at,
-        receipt: binding.receipt.clone().map(receipt),
+        receipt: binding.receipt().cloned().map(receipt),
     }
 }
 

@@ -33,7 +33,11 @@ fn to_wire(found: Found) -> Capabilities {
     let mode = found.recommendation.mode;
     Capabilities {
         identity: found.identity,
-        found_by: found.found_by.into_iter().map(Into::into).collect(),
+        found_by: found
+            .found_by
+            .into_iter()
+            .map(|how| how.as_str().to_owned())
+            .collect(),
         found_at: found.found_at,
         features: found.features.into_iter().map(capability).collect(),
         recommendation: Recommendation {

@@ -46,7 +46,6 @@ pub(crate) async fn list(
     let filter = BindingFilter {
         state: state.transpose()?,
         mode: mode.transpose()?,
-        cluster_prefix: None,
     };
     let after = cursor.map_err(|_| invalid("cursor", "must be a next_cursor of this list"))?;
     let page = provisioner

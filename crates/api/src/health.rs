@@ -52,7 +52,7 @@ fn to_wire(health: Health) -> Readiness {
     } else {
         ReconcilerStatus::Stalled
     };
-    let aws = match (&health.scope, health.elsewhere) {
+    let aws = match (&health.scope, health.other_accounts) {
         (None, _) => AwsStatus::Unknown,
         (Some(_), 0) => AwsStatus::Ok,
         (Some(_), _) => AwsStatus::OtherAccount,
@@ -64,7 +64,7 @@ fn to_wire(health: Health) -> Readiness {
     };
     let missing = health.missing.into_iter();
     let missing = missing.map(|(extra, permission)| MissingExtra {
-        extra: extra.to_owned(),
+        extra: extra.as_str().to_owned(),
         permission,
     });
     Readiness {
@@ -72,7 +72,7 @@ fn to_wire(health: Health) -> Readiness {
         database: database.into(),
         reconciler: reconciler.into(),
         aws: aws.into(),
-        bindings_elsewhere: health.elsewhere,
+        bindings_elsewhere: health.other_accounts,
         missing: missing.collect(),
     }
 }

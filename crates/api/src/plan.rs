@@ -48,7 +48,7 @@ fn to_wire(cluster: String, preview: Preview) -> Plan {
     };
     Plan {
         cluster,
-        intent: preview.intent.to_owned(),
+        intent: preview.intent.as_str().to_owned(),
         basis: basis.into(),
         spec: json!(preview.spec),
         name: preview.name,

@@ -1,16 +1,14 @@
 //! Error answers (RFC 9457): each code with its status and title, and one mapping per error of
 //! the crates below.
 
-mod access;
 mod catalogue;
 mod failure;
 mod invalid;
-mod provision;
+mod provisioner;
+mod rejection;
 mod render;
-mod scope;
 mod status;
 mod store;
-mod teardown;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};

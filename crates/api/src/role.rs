@@ -7,7 +7,7 @@ use axum::http::header::{ETAG, LOCATION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract as contract;
 use engine_roles_contract::{Code, Problem as ProblemBody, RoleRequest};
-use engine_roles_domain::binding::{Actor, Binding, Verdict};
+use engine_roles_domain::binding::{Actor, Binding, Cause, Verdict};
 use engine_roles_provisioner::{Answer, Provisioner, Request};
 use engine_roles_store::Change;
 
@@ -54,8 +54,10 @@ pub(crate) async fn put(
     let wanted = role_request::parse(body)?;
     let wait = prefer.wait_for_change();
     let request = Request {
-        actor,
-        request_id: Some(request_id),
+        cause: Cause {
+            actor,
+            request_id: Some(request_id),
+        },
         if_match,
         wait,
     };
@@ -127,8 +129,10 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     let wait = prefer.wait_for_change();
     let request = Request {
-        actor,
-        request_id: Some(request_id),
+        cause: Cause {
+            actor,
+            request_id: Some(request_id),
+        },
         if_match,
         wait,
     };

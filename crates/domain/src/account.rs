@@ -150,3 +150,41 @@ impl fmt::Display for Scope {
         write!(f, "{} ({})", self.account, self.partition)
     }
 }
+
+impl Scope {
+    /// Makes sure that this, the account of a binding, is the one in which the service works now.
+    ///
+    /// # Errors
+    /// When it is another.
+    pub fn must_be(&self, now: &Self) -> Result<(), OtherAccount> {
+        if self == now {
+            Ok(())
+        } else {
+            Err(OtherAccount::Cluster {
+                made: self.clone(),
+                now: now.clone(),
+            })
+        }
+    }
+}
+
+/// Live bindings belong to another account than the one in which this service works.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OtherAccount {
+    /// The cluster's own.
+    #[error("the cluster's role was made in account {made}, and this service now works in {now}")]
+    Cluster {
+        /// Where the role was made.
+        made: Scope,
+        /// Where this service works now.
+        now: Scope,
+    },
+    /// Some of the namespace.
+    #[error(
+        "live roles of this namespace were made in another account than {now}; nothing is begun until an operator decides"
+    )]
+    Namespace {
+        /// Where this service works now.
+        now: Scope,
+    },
+}

@@ -6,29 +6,12 @@ use aws_sdk_iam::error::BuildError;
 use aws_sdk_iam::types::Tag;
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
-use engine_roles_domain::resources::{ProfileName, RoleName, Step};
+use engine_roles_domain::resources::{Applied, CallKind, ProfileName, RoleName, Step};
 
-use crate::client::call;
-use crate::error::CallKind;
-use crate::{Depth, ErrorKind, Iam, IamError, Target};
+use crate::gate::{Gate, GatedIam};
+use crate::{Depth, ErrorKind, IamError, Target};
 
-/// What an applied step made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Applied {
-    /// `CreateRole` made this role.
-    Role(RoleRecord),
-    /// `CreateInstanceProfile` made this instance profile.
-    Profile(ProfileRecord),
-    /// The step was taken; it makes nothing that has an id.
-    Done,
-    /// What was to be removed was not there, as far as IAM sees.
-    AlreadyGone,
-    /// The removal was refused, and a read does not show what was to be removed: what is not there
-    /// has no path, so that a policy which goes by paths refuses it.
-    Unseen,
-}
-
-impl Iam {
+impl<G: Gate> GatedIam<'_, G> {
     /// Sends one step, once.
     ///
     /// # Errors
@@ -36,7 +19,7 @@ impl Iam {
     /// that removes, "not there" is [`Applied::AlreadyGone`] and no error; a refusal is looked
     /// into, by one read, for whether it may mean that: [`Applied::Unseen`].
     pub async fn apply(&self, step: &Step) -> Result<Applied, IamError> {
-        let sent = self.send(step).await.map_err(|mut error| {
+        let sent = self.send_step(step).await.map_err(|mut error| {
             if is_about_what_iam_does_not_know(step, &error) {
                 error.kind = ErrorKind::Absent;
             }
@@ -80,7 +63,7 @@ impl Iam {
         clippy::too_many_lines,
         reason = "one arm a call, each a few lines of the SDK's builder"
     )]
-    async fn send(&self, step: &Step) -> Result<Applied, IamError> {
+    async fn send_step(&self, step: &Step) -> Result<Applied, IamError> {
         let (action, target) = (step.action(), step.target());
         let write = CallKind::Write;
         match step {
@@ -92,6 +75,7 @@ impl Iam {
                 tags,
             } => {
                 let request = self
+                    .iam
                     .client
                     .create_role()
                     .role_name(role.as_str())
@@ -99,7 +83,7 @@ impl Iam {
                     .assume_role_policy_document(trust.to_json())
                     .set_permissions_boundary(boundary.as_ref().map(ToString::to_string))
                     .set_tags(Some(sdk_tags(action, &target, tags)?));
-                let answer = call(action, write, &target, request.send()).await?;
+                let answer = self.call(action, write, &target, request.send()).await?;
                 let made = answer.role.ok_or_else(|| lost(action, &target))?;
                 Ok(Applied::Role(RoleRecord {
                     name: RoleName::clone(role),
@@ -114,12 +98,13 @@ impl Iam {
                 tags,
             } => {
                 let request = self
+                    .iam
                     .client
                     .create_instance_profile()
                     .instance_profile_name(profile.as_str())
                     .path(path.as_str())
                     .set_tags(Some(sdk_tags(action, &target, tags)?));
-                let answer = call(action, write, &target, request.send()).await?;
+                let answer = self.call(action, write, &target, request.send()).await?;
                 let made = answer
                     .instance_profile
                     .ok_or_else(|| lost(action, &target))?;
@@ -132,74 +117,98 @@ impl Iam {
             }
             Step::PutRolePolicy { role, document } => {
                 let request = self
+                    .iam
                     .client
                     .put_role_policy()
                     .role_name(role.as_str())
                     .policy_name(INLINE_POLICY_NAME)
                     .policy_document(document.to_json());
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::AddRoleToInstanceProfile { profile, role } => {
-                let request = self.client.add_role_to_instance_profile();
+                let request = self.iam.client.add_role_to_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .role_name(role.as_str());
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::TagRole { role, tags } => {
                 let tags = sdk_tags(action, &target, tags)?;
                 let request = self
+                    .iam
                     .client
                     .tag_role()
                     .role_name(role.as_str())
                     .set_tags(Some(tags));
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::UntagRole { role, keys } => {
-                let request = self.client.untag_role().role_name(role.as_str());
+                let request = self.iam.client.untag_role().role_name(role.as_str());
                 let request = request.set_tag_keys(Some(keys.clone()));
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::TagInstanceProfile { profile, tags } => {
                 let tags = sdk_tags(action, &target, tags)?;
-                let request = self.client.tag_instance_profile();
+                let request = self.iam.client.tag_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .set_tags(Some(tags));
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::UntagInstanceProfile { profile, keys } => {
-                let request = self.client.untag_instance_profile();
+                let request = self.iam.client.untag_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .set_tag_keys(Some(keys.clone()));
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::DeleteRolePolicy { role, policy } => {
-                let request = self.client.delete_role_policy();
+                let request = self.iam.client.delete_role_policy();
                 let request = request.role_name(role.as_str()).policy_name(policy);
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::DetachRolePolicy { role, policy_arn } => {
-                let request = self.client.detach_role_policy();
+                let request = self.iam.client.detach_role_policy();
                 let request = request.role_name(role.as_str()).policy_arn(policy_arn);
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::RemoveRoleFromInstanceProfile { profile, role } => {
-                let request = self.client.remove_role_from_instance_profile();
+                let request = self.iam.client.remove_role_from_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .role_name(role.as_str());
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::DeleteRole { role } => {
-                let request = self.client.delete_role().role_name(role.as_str());
-                call(action, write, &target, request.send()).await.map(done)
+                let request = self.iam.client.delete_role().role_name(role.as_str());
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
             Step::DeleteInstanceProfile { profile } => {
-                let request = self.client.delete_instance_profile();
+                let request = self.iam.client.delete_instance_profile();
                 let request = request.instance_profile_name(profile.as_str());
-                call(action, write, &target, request.send()).await.map(done)
+                self.call(action, write, &target, request.send())
+                    .await
+                    .map(done)
             }
         }
     }

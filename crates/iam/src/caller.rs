@@ -1,11 +1,10 @@
 //! Who we are at AWS.
 
 use engine_roles_domain::account::{AccountId, Partition, Scope};
-use engine_roles_domain::resources::RoleName;
+use engine_roles_domain::resources::{CallKind, RoleName};
 
-use crate::client::call;
-use crate::error::CallKind;
-use crate::{Iam, IamError};
+use crate::IamError;
+use crate::gate::{Call, Gate, GatedIam, Service};
 
 /// Why it is not known who we are.
 #[derive(Debug, thiserror::Error)]
@@ -48,11 +47,11 @@ impl Caller {
     }
 }
 
-impl Iam {
+impl<G: Gate> GatedIam<'_, G> {
     /// Account and partition of our own identity, by STS; needs no permission.
     ///
     /// # Errors
-    /// As [`Iam::caller`].
+    /// As [`GatedIam::caller`].
     pub async fn caller_scope(&self) -> Result<Scope, CallerError> {
         self.caller().await.map(|caller| caller.scope)
     }
@@ -62,14 +61,13 @@ impl Iam {
     /// # Errors
     /// When STS does not answer, or answers what can't be read.
     pub async fn caller(&self) -> Result<Caller, CallerError> {
-        let request = self.sts.get_caller_identity();
-        let answer = call(
-            "GetCallerIdentity",
-            CallKind::Read,
-            "our own identity",
-            request.send(),
-        )
-        .await?;
+        let request = self.iam.sts.get_caller_identity();
+        let call = Call {
+            service: Service::Sts,
+            action: "GetCallerIdentity",
+            kind: CallKind::Read,
+        };
+        let answer = self.send(call, "our own identity", request.send()).await?;
         let account = answer
             .account()
             .and_then(|text| AccountId::parse(text).ok());

@@ -1,16 +1,11 @@
 //! The connection to AWS.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_iam::config::Credentials;
-use aws_sdk_iam::config::http::HttpResponse;
-use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use tracing::debug;
-
-use crate::error::{CallKind, IamError};
 
 /// The region that IAM's calls are signed for in the partition `aws`.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -97,36 +92,4 @@ impl Iam {
     pub fn call_timeout(&self) -> Duration {
         self.call_timeout
     }
-}
-
-/// Runs one call, counts it, and sorts its error.
-pub(crate) async fn call<T, E>(
-    action: &'static str,
-    kind: CallKind,
-    target: &str,
-    future: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-) -> Result<T, IamError>
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let started = Instant::now();
-    let result = future
-        .await
-        .map_err(|error| IamError::sort(action, kind, target, error));
-    let elapsed = started.elapsed();
-    let outcome = result
-        .as_ref()
-        .map_or_else(|error| error.kind.as_str(), |_| "ok");
-    metrics::counter!("engine_roles_iam_calls_total", "operation" => action, "outcome" => outcome)
-        .increment(1);
-    metrics::histogram!("engine_roles_iam_call_seconds", "operation" => action)
-        .record(elapsed.as_secs_f64());
-    debug!(
-        action,
-        outcome,
-        target,
-        elapsed_ms = elapsed.as_millis(),
-        "called IAM"
-    );
-    result
 }

@@ -6,6 +6,7 @@ use std::io;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ConnectorError, ProvideErrorMetadata, SdkError};
+use engine_roles_domain::resources::CallKind;
 
 /// What an error of IAM means for the one who called. Sorted by AWS's code alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,13 +58,6 @@ impl ErrorKind {
             Self::Busy | Self::Throttled | Self::Transient | Self::Unanswered
         )
     }
-}
-
-/// Whether an unanswered call may have changed something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CallKind {
-    Read,
-    Write,
 }
 
 /// A call to AWS that failed.
@@ -146,7 +140,7 @@ impl IamError {
         }
     }
 
-    /// A call that was not sent, since the account's call budget had no room for it in time.
+    /// A call that was not sent, because the account's call budget had no room for it in time.
     pub fn not_sent(action: &'static str, target: &str) -> Self {
         Self {
             kind: ErrorKind::Throttled,
@@ -157,6 +151,11 @@ impl IamError {
             missing_permission: None,
             source: None,
         }
+    }
+
+    /// Returns whether the call was not sent at all, because the call budget was used up.
+    pub fn is_not_sent(&self) -> bool {
+        self.kind == ErrorKind::Throttled && self.source.is_none()
     }
 
     /// One sentence for a person, with AWS's own words where there are any.

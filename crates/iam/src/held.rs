@@ -1,15 +1,14 @@
 //! Reading a role with all documents that decide what it may do.
 
 use engine_roles_domain::prepared::{HeldPolicy, HeldRole, PolicyName};
-use engine_roles_domain::resources::RoleName;
+use engine_roles_domain::resources::{CallKind, RoleName};
 use futures::future::join_all;
 
-use crate::client::call;
-use crate::error::CallKind;
+use crate::gate::{Gate, GatedIam};
 use crate::observe::decode;
-use crate::{ErrorKind, Iam, IamError};
+use crate::{ErrorKind, IamError};
 
-impl Iam {
+impl<G: Gate> GatedIam<'_, G> {
     /// The role with its trust policy, its inline and managed policies and its boundary; none
     /// where it is not there. Three calls side by side, and one or two for each policy. What our
     /// identity may not read is in the answer, with the permission.
@@ -60,22 +59,28 @@ impl Iam {
 
     async fn inline_policy(&self, role: &RoleName, policy: &str) -> Result<String, IamError> {
         let target = format!("policy {policy} of role {role}");
-        let request = self.client.get_role_policy();
+        let request = self.iam.client.get_role_policy();
         let request = request.role_name(role.as_str()).policy_name(policy);
-        let answer = call("GetRolePolicy", CallKind::Read, &target, request.send()).await?;
+        let answer = self
+            .call("GetRolePolicy", CallKind::Read, &target, request.send())
+            .await?;
         decode("GetRolePolicy", &target, &answer.policy_document)
     }
 
     /// The default version of a managed policy: two calls, one after the other.
     async fn managed_policy(&self, arn: &str) -> Result<String, IamError> {
-        let request = self.client.get_policy().policy_arn(arn);
-        let answer = call("GetPolicy", CallKind::Read, arn, request.send()).await?;
+        let request = self.iam.client.get_policy().policy_arn(arn);
+        let answer = self
+            .call("GetPolicy", CallKind::Read, arn, request.send())
+            .await?;
         let version = answer.policy.and_then(|policy| policy.default_version_id);
         let lacks = |what| IamError::unreadable("GetPolicy", arn, what);
         let version = version.ok_or_else(|| lacks("lacks the default version"))?;
-        let request = self.client.get_policy_version();
+        let request = self.iam.client.get_policy_version();
         let request = request.policy_arn(arn).version_id(version);
-        let answer = call("GetPolicyVersion", CallKind::Read, arn, request.send()).await?;
+        let answer = self
+            .call("GetPolicyVersion", CallKind::Read, arn, request.send())
+            .await?;
         let document = answer.policy_version.and_then(|version| version.document);
         let document = document.ok_or_else(|| lacks("lacks the document"))?;
         decode("GetPolicyVersion", arn, &document)

@@ -10,15 +10,16 @@ mod apply;
 mod caller;
 mod client;
 mod error;
+mod gate;
 mod held;
 mod listing;
 mod observe;
 mod pages;
 mod permissions;
 
-pub use apply::Applied;
 pub use caller::{Caller, CallerError};
 pub use client::{Endpoint, Iam, IamConfig};
 pub use error::{ErrorKind, IamError};
-pub use listing::{Listed, RolePage, Room};
+pub use gate::{Call, Gate, GatedIam, OpenGate, Service};
+pub use listing::{Listed, QuotaUsage, RolePage};
 pub use observe::{Depth, Target};

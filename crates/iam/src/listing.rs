@@ -4,29 +4,29 @@ use aws_sdk_iam::types::{EntityType, InstanceProfile, RoleDetail, SummaryKeyType
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
 use engine_roles_domain::resources::{
-    InlinePolicies, ObservedProfile, ObservedRole, ProfileName, ResourcePath, RoleName,
+    CallKind, InlinePolicies, ObservedProfile, ObservedRole, ProfileName, ResourceKind,
+    ResourcePath, RoleName,
 };
 
-use crate::client::call;
-use crate::error::CallKind;
+use crate::IamError;
+use crate::gate::{Gate, GatedIam};
 use crate::observe::{decode, tags};
 use crate::pages::{Page, all_pages, next_marker};
-use crate::{Iam, IamError};
 
-/// A role or an instance profile under our path.
+/// Something under our path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Whether it is a role; else an instance profile.
-    pub is_role: bool,
-    /// The name, without the path.
+    /// What it is.
+    pub kind: ResourceKind,
+    /// Its name.
     pub name: String,
-    /// The ARN that IAM shows.
+    /// Its ARN.
     pub arn: String,
 }
 
 /// How much of the account's quotas is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct QuotaUsage {
     /// Roles that are there.
     pub roles: i32,
     /// Roles that may be.
@@ -37,9 +37,9 @@ pub struct Room {
     pub profiles_quota: i32,
 }
 
-impl Room {
+impl QuotaUsage {
     /// Whether there is none for what is to be made: another role, another instance profile.
-    pub fn is_full_for(&self, role: bool, profile: bool) -> bool {
+    pub fn is_used_up_for(&self, role: bool, profile: bool) -> bool {
         role && self.roles >= self.roles_quota || profile && self.profiles >= self.profiles_quota
     }
 }
@@ -55,20 +55,22 @@ pub struct RolePage {
     pub next: Option<String>,
 }
 
-impl Iam {
+impl<G: Gate> GatedIam<'_, G> {
     /// All roles and instance profiles under a path.
     ///
     /// # Errors
     /// The first call that failed; where it was refused, `missing_permission` says which.
     pub async fn list_owned(&self, path: &ResourcePath) -> Result<Vec<Listed>, IamError> {
         let target = path.as_str();
-        let request = self.client.list_roles().path_prefix(target);
+        let request = self.iam.client.list_roles().path_prefix(target);
         let mut found = all_pages(|marker| {
             let request = request.clone().set_marker(marker);
             async move {
-                let page = call("ListRoles", CallKind::Read, target, request.send()).await?;
+                let page = self
+                    .call("ListRoles", CallKind::Read, target, request.send())
+                    .await?;
                 let roles = page.roles.into_iter().map(|role| Listed {
-                    is_role: true,
+                    kind: ResourceKind::Role,
                     name: role.role_name,
                     arn: role.arn,
                 });
@@ -77,13 +79,15 @@ impl Iam {
         })
         .await?;
         let action = "ListInstanceProfiles";
-        let request = self.client.list_instance_profiles().path_prefix(target);
+        let request = self.iam.client.list_instance_profiles().path_prefix(target);
         let profiles = all_pages(|marker| {
             let request = request.clone().set_marker(marker);
             async move {
-                let page = call(action, CallKind::Read, target, request.send()).await?;
+                let page = self
+                    .call(action, CallKind::Read, target, request.send())
+                    .await?;
                 let profiles = page.instance_profiles.into_iter().map(|profile| Listed {
-                    is_role: false,
+                    kind: ResourceKind::InstanceProfile,
                     name: profile.instance_profile_name,
                     arn: profile.arn,
                 });
@@ -98,16 +102,18 @@ impl Iam {
     ///
     /// # Errors
     /// When the call fails, or its answer lacks a number.
-    pub async fn room(&self) -> Result<Room, IamError> {
+    pub async fn quota_usage(&self) -> Result<QuotaUsage, IamError> {
         let action = "GetAccountSummary";
-        let request = self.client.get_account_summary();
-        let answer = call(action, CallKind::Read, "the account", request.send()).await?;
+        let request = self.iam.client.get_account_summary();
+        let answer = self
+            .call(action, CallKind::Read, "the account", request.send())
+            .await?;
         let summary = answer.summary_map.unwrap_or_default();
         let number = |key: SummaryKeyType| {
             let lacks = || IamError::unreadable(action, "the account", "lacks a number");
             summary.get(&key).copied().ok_or_else(lacks)
         };
-        Ok(Room {
+        Ok(QuotaUsage {
             roles: number(SummaryKeyType::from("Roles"))?,
             roles_quota: number(SummaryKeyType::from("RolesQuota"))?,
             profiles: number(SummaryKeyType::from("InstanceProfiles"))?,
@@ -122,12 +128,15 @@ impl Iam {
     pub async fn role_page(&self, after: Option<&str>) -> Result<RolePage, IamError> {
         let action = "GetAccountAuthorizationDetails";
         let request = self
+            .iam
             .client
             .get_account_authorization_details()
             .filter(EntityType::Role)
             .max_items(1000)
             .set_marker(after.map(str::to_owned));
-        let page = call(action, CallKind::Read, "the account", request.send()).await?;
+        let page = self
+            .call(action, CallKind::Read, "the account", request.send())
+            .await?;
         let mut profiles = Vec::new();
         let mut roles = Vec::new();
         for detail in page.role_detail_list.unwrap_or_default() {

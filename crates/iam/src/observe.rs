@@ -6,14 +6,13 @@ use aws_sdk_iam::types::Tag;
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
 use engine_roles_domain::resources::{
-    InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName, RoleName,
+    CallKind, InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName, RoleName,
 };
 use percent_encoding::percent_decode_str;
 
-use crate::client::call;
-use crate::error::CallKind;
+use crate::gate::{Gate, GatedIam};
 use crate::pages::{Page, all_pages};
-use crate::{ErrorKind, Iam, IamError};
+use crate::{ErrorKind, IamError};
 
 /// Which resources are read, by name.
 #[derive(Clone, Debug)]
@@ -35,7 +34,7 @@ pub enum Depth {
     Dependants,
 }
 
-impl Iam {
+impl<G: Gate> GatedIam<'_, G> {
     /// Reads what is at AWS under the given names. What is not there is `None`; what could not
     /// be read is an error.
     ///
@@ -98,10 +97,12 @@ impl Iam {
     }
 
     pub(crate) async fn role(&self, name: &RoleName) -> Result<Option<ObservedRole>, IamError> {
-        let request = self.client.get_role().role_name(name.as_str());
+        let request = self.iam.client.get_role().role_name(name.as_str());
         let target = format!("role {name}");
-        let answer =
-            absent_as_none(call("GetRole", CallKind::Read, &target, request.send()).await)?;
+        let answer = absent_as_none(
+            self.call("GetRole", CallKind::Read, &target, request.send())
+                .await,
+        )?;
         let Some(role) = answer.and_then(|answer| answer.role) else {
             return Ok(None);
         };
@@ -128,11 +129,13 @@ impl Iam {
 
     async fn own_policy(&self, role: &RoleName) -> Result<Option<String>, IamError> {
         let target = format!("policy {INLINE_POLICY_NAME} of role {role}");
-        let request = self.client.get_role_policy();
+        let request = self.iam.client.get_role_policy();
         let request = request
             .role_name(role.as_str())
             .policy_name(INLINE_POLICY_NAME);
-        let answer = call("GetRolePolicy", CallKind::Read, &target, request.send()).await;
+        let answer = self
+            .call("GetRolePolicy", CallKind::Read, &target, request.send())
+            .await;
         let answer = absent_as_none(answer)?;
         let document = answer.map(|answer| answer.policy_document);
         document
@@ -146,16 +149,18 @@ impl Iam {
     ) -> Result<Option<ObservedProfile>, IamError> {
         let target = format!("instance profile {name}");
         let request = self
+            .iam
             .client
             .get_instance_profile()
             .instance_profile_name(name.as_str());
-        let answer = call(
-            "GetInstanceProfile",
-            CallKind::Read,
-            &target,
-            request.send(),
-        )
-        .await;
+        let answer = self
+            .call(
+                "GetInstanceProfile",
+                CallKind::Read,
+                &target,
+                request.send(),
+            )
+            .await;
         let answer = absent_as_none(answer)?;
         let Some(profile) = answer.and_then(|answer| answer.instance_profile) else {
             return Ok(None);
@@ -194,11 +199,17 @@ impl Iam {
     pub(crate) async fn inline_names(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
         let action = "ListRolePolicies";
         let target = &format!("role {role}");
-        let request = self.client.list_role_policies().role_name(role.as_str());
+        let request = self
+            .iam
+            .client
+            .list_role_policies()
+            .role_name(role.as_str());
         all_pages(|marker| {
             let request = request.clone().set_marker(marker);
             async move {
-                let page = call(action, CallKind::Read, target, request.send()).await?;
+                let page = self
+                    .call(action, CallKind::Read, target, request.send())
+                    .await?;
                 Ok(Page::new(page.policy_names, page.is_truncated, page.marker))
             }
         })
@@ -208,12 +219,14 @@ impl Iam {
     pub(crate) async fn attached_arns(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
         let action = "ListAttachedRolePolicies";
         let target = &format!("role {role}");
-        let request = self.client.list_attached_role_policies();
+        let request = self.iam.client.list_attached_role_policies();
         let request = request.role_name(role.as_str());
         all_pages(|marker| {
             let request = request.clone().set_marker(marker);
             async move {
-                let page = call(action, CallKind::Read, target, request.send()).await?;
+                let page = self
+                    .call(action, CallKind::Read, target, request.send())
+                    .await?;
                 let attached = page.attached_policies.into_iter().flatten();
                 let arns = attached.filter_map(|policy| policy.policy_arn);
                 Ok(Page::new(arns, page.is_truncated, page.marker))
@@ -225,12 +238,14 @@ impl Iam {
     async fn profiles_around(&self, role: &RoleName) -> Result<Vec<ProfileName>, IamError> {
         let action = "ListInstanceProfilesForRole";
         let target = &format!("role {role}");
-        let request = self.client.list_instance_profiles_for_role();
+        let request = self.iam.client.list_instance_profiles_for_role();
         let request = request.role_name(role.as_str());
         let names = all_pages(|marker| {
             let request = request.clone().set_marker(marker);
             async move {
-                let page = call(action, CallKind::Read, target, request.send()).await?;
+                let page = self
+                    .call(action, CallKind::Read, target, request.send())
+                    .await?;
                 let profiles = page.instance_profiles.into_iter();
                 let names = profiles.map(|profile| profile.instance_profile_name);
                 Ok(Page::new(names, page.is_truncated, page.marker))

@@ -7,14 +7,13 @@ use aws_sdk_iam::types::{
 };
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
 use engine_roles_domain::identity::{Need, Standing};
-use engine_roles_domain::resources::RoleName;
+use engine_roles_domain::resources::{CallKind, RoleName};
 
-use crate::client::call;
-use crate::error::CallKind;
+use crate::gate::{Gate, GatedIam};
 use crate::pages::{Page, all_pages};
-use crate::{ErrorKind, Iam, IamError};
+use crate::{ErrorKind, IamError};
 
-impl Iam {
+impl<G: Gate> GatedIam<'_, G> {
     /// Asks IAM's simulator what a principal may do, one call for all needs of the same resource
     /// and condition keys. The answers are in the order of the needs.
     ///
@@ -71,6 +70,7 @@ impl Iam {
                 .build()
         });
         let request = self
+            .iam
             .client
             .simulate_principal_policy()
             .policy_source_arn(principal)
@@ -80,7 +80,9 @@ impl Iam {
         all_pages(|marker| {
             let request = request.clone().set_marker(marker);
             async move {
-                let page = call(action, CallKind::Read, principal, request.send()).await?;
+                let page = self
+                    .call(action, CallKind::Read, principal, request.send())
+                    .await?;
                 let results = page.evaluation_results.into_iter().flatten();
                 let standings = results.map(|result| {
                     let standing = standing(&result);
@@ -100,65 +102,71 @@ impl Iam {
         let read = CallKind::Read;
         let outcome = match action {
             "iam:GetRole" => {
-                let request = self.client.get_role().role_name(name);
-                call("GetRole", read, &target, request.send())
+                let request = self.iam.client.get_role().role_name(name);
+                self.call("GetRole", read, &target, request.send())
                     .await
                     .map(drop)
             }
             "iam:GetRolePolicy" => {
-                let request = self.client.get_role_policy().role_name(name);
+                let request = self.iam.client.get_role_policy().role_name(name);
                 let request = request.policy_name(INLINE_POLICY_NAME);
-                call("GetRolePolicy", read, &target, request.send())
+                self.call("GetRolePolicy", read, &target, request.send())
                     .await
                     .map(drop)
             }
             "iam:ListRolePolicies" => {
-                let request = self.client.list_role_policies().role_name(name);
-                call("ListRolePolicies", read, &target, request.send())
+                let request = self.iam.client.list_role_policies().role_name(name);
+                self.call("ListRolePolicies", read, &target, request.send())
                     .await
                     .map(drop)
             }
             "iam:ListAttachedRolePolicies" => {
-                let request = self.client.list_attached_role_policies().role_name(name);
-                call("ListAttachedRolePolicies", read, &target, request.send())
+                let request = self
+                    .iam
+                    .client
+                    .list_attached_role_policies()
+                    .role_name(name);
+                self.call("ListAttachedRolePolicies", read, &target, request.send())
                     .await
                     .map(drop)
             }
             "iam:ListInstanceProfilesForRole" => {
                 let request = self
+                    .iam
                     .client
                     .list_instance_profiles_for_role()
                     .role_name(name);
-                call("ListInstanceProfilesForRole", read, &target, request.send())
+                self.call("ListInstanceProfilesForRole", read, &target, request.send())
                     .await
                     .map(drop)
             }
             "iam:GetInstanceProfile" => {
                 let request = self
+                    .iam
                     .client
                     .get_instance_profile()
                     .instance_profile_name(name);
-                call("GetInstanceProfile", read, &target, request.send())
+                self.call("GetInstanceProfile", read, &target, request.send())
                     .await
                     .map(drop)
             }
             "iam:ListRoles" => {
-                let request = self.client.list_roles().max_items(1);
-                call("ListRoles", read, "the account", request.send())
+                let request = self.iam.client.list_roles().max_items(1);
+                self.call("ListRoles", read, "the account", request.send())
                     .await
                     .map(drop)
             }
             "iam:ListInstanceProfiles" => {
-                let request = self.client.list_instance_profiles().max_items(1);
-                call("ListInstanceProfiles", read, "the account", request.send())
+                let request = self.iam.client.list_instance_profiles().max_items(1);
+                self.call("ListInstanceProfiles", read, "the account", request.send())
                     .await
                     .map(drop)
             }
-            "iam:GetAccountSummary" => self.room().await.map(drop),
+            "iam:GetAccountSummary" => self.quota_usage().await.map(drop),
             "iam:GetAccountAuthorizationDetails" => {
-                let request = self.client.get_account_authorization_details();
+                let request = self.iam.client.get_account_authorization_details();
                 let request = request.filter(EntityType::Role).max_items(1);
-                call(
+                self.call(
                     "GetAccountAuthorizationDetails",
                     read,
                     "the account",

@@ -1,54 +1,28 @@
-//! Why a request changes nothing, or is told nothing.
+//! Why the provisioner did not do what it was asked.
 
-use engine_roles_domain::account::Scope;
-use engine_roles_domain::binding::{PutRefusal, State};
-use engine_roles_domain::resources::RoleName;
-use engine_roles_iam::{CallerError, IamError, Room};
-use engine_roles_store::StoreError;
+use engine_roles_domain::binding::Rejection;
+use engine_roles_domain::binding::State;
+use engine_roles_domain::binding::lifecycle::WrongState;
+use engine_roles_domain::resources::{NotAdoptable, RoleName};
+use engine_roles_iam::{CallerError, IamError, QuotaUsage};
+use engine_roles_store::{IntentError, StoreError};
 
-/// Why a request to provision or to plan changes nothing.
+/// Why the provisioner did not do what it was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub enum ProvisionError {
+pub enum ProvisionerError {
     /// The request may not be carried out.
     #[error(transparent)]
-    Refused(#[from] PutRefusal),
-    /// It is not known in which account we are.
+    Rejected(#[from] Rejection),
+    /// STS does not tell in which account this service works.
     #[error("it is not known in which AWS account this service works")]
-    Scope(#[source] CallerError),
-    /// Live bindings of this namespace were made in another account.
-    #[error(
-        "live roles of this namespace were made in another account than {now}; nothing is begun until an operator decides"
-    )]
-    OtherAccount {
-        /// Where this service works now.
-        now: Scope,
-    },
-    /// The account has no room.
+    AccountUnknown(#[from] CallerError),
+    /// A quota of the account is used up.
     #[error("the account holds {} of {} roles and {} of {} instance profiles", .0.roles, .0.roles_quota, .0.profiles, .0.profiles_quota)]
-    Full(Room),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why it can't be told what is asked about this account.
-#[derive(Debug, thiserror::Error)]
-pub enum ScopeError {
-    /// It is not known in which account we are.
-    #[error("it is not known in which AWS account this service works")]
-    Scope(#[from] CallerError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Why it can't be told what a cluster's role reaches.
-#[derive(Debug, thiserror::Error)]
-pub enum AccessError {
+    QuotaExceeded(QuotaUsage),
     /// The cluster has no role now.
     #[error("the cluster has no role: its state is {0}")]
     NoRole(State),
-    /// IAM does not show the role.
+    /// IAM does not show the cluster's role.
     #[error("IAM does not show the role {0}")]
     NotShown(RoleName),
     /// The role that IAM shows is another than the cluster's.
@@ -56,26 +30,48 @@ pub enum AccessError {
         "the role {0} that IAM shows is not the one that the cluster was given: somebody made it anew"
     )]
     Recreated(RoleName),
-    /// The cluster's role was made in another account.
-    #[error("the cluster's role was made in account {made}, and this service now works in {now}")]
-    OtherAccount {
-        /// Where the role was made.
-        made: Scope,
-        /// Where this service works now.
-        now: Scope,
-    },
     /// The account's call budget is used up.
     #[error("the account's call budget is used up for now")]
-    Busy,
-    /// IAM failed, or refused.
-    #[error("the role could not be read")]
-    Iam {
-        /// What a statement that lets it be read has for a resource.
+    BudgetUsedUp,
+    /// AWS could not be read, or denied it.
+    #[error("AWS could not be read")]
+    Unreadable {
+        /// The resource that a statement would name to allow the read.
         resource: String,
-        /// Why.
-        source: IamError,
+        /// How AWS answered.
+        source: Box<IamError>,
     },
+    /// No role can have this name.
+    #[error("{0} is no role's name")]
+    NotARoleName(String),
+    /// AWS has no role and no instance profile of this name.
+    #[error("AWS holds no role and no instance profile called {0}")]
+    NothingFound(RoleName),
+    /// An orphan can't be adopted.
+    #[error("{name} can't be taken over")]
+    NotAdoptable {
+        /// Its name.
+        name: RoleName,
+        /// Why not.
+        #[source]
+        source: NotAdoptable,
+    },
+    /// A binding accounts for the resource, or its cluster has another live role.
+    #[error("{0} is known, or its cluster has another live role")]
+    NoOrphan(RoleName),
+    /// An error of this program.
+    #[error(transparent)]
+    WrongState(#[from] WrongState),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<IntentError<Self>> for ProvisionerError {
+    fn from(error: IntentError<Self>) -> Self {
+        match error {
+            IntentError::Rejected(error) => error,
+            IntentError::Store(error) => error.into(),
+        }
+    }
 }

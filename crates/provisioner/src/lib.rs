@@ -1,47 +1,36 @@
 //! The application: provision, pass through, tear down, and keep it so.
 //!
-//! The wall exists so that there is one path on which anything at AWS changes: an intent is
-//! declared in the store, a worker holds its lease, looks at what is, plans, applies, and
-//! records. Requests, retries, crashes and drift all take it; HTTP and SQL stay outside.
+//! The boundary exists so that there is one path on which anything at AWS changes: an intent is
+//! recorded in the store, and a worker takes its lease, observes, plans, applies, and records the
+//! outcome. Requests, retries, crashes and drift all take it; HTTP and SQL stay outside.
+//!
+//! - `requests`: what callers ask for;
+//! - `convergence`: the worker, and what it does in each state;
+//! - `tasks`: what the service does by itself;
+//! - `aws`: the gateway, through which every call to AWS passes.
 
 #![warn(missing_docs)]
 
-mod absent;
-mod access;
-mod attestation;
+mod aws;
 mod backoff;
-mod budget;
-mod bulk;
-mod capabilities;
-mod check;
-mod documents;
+mod convergence;
 mod error;
-mod orphans;
-mod permissions;
-mod present;
-mod preview;
-mod provision;
-mod read;
-mod reconciler;
-mod scope;
+mod requests;
 mod service;
 mod settings;
-mod steps;
-mod teardown;
-mod upkeep;
+mod tasks;
 mod waiting;
-mod worker;
 
-pub use access::AccessReport;
-pub use attestation::AttestedRole;
-pub use capabilities::Capabilities;
-pub use engine_roles_iam::{CallerError, IamError};
+pub use aws::capabilities::{Capabilities, FoundBy};
+pub use aws::optional::OptionalFeature;
+pub use aws::recent::{AwsHealth, FailedCall};
+pub use engine_roles_iam::{CallerError, IamError, QuotaUsage};
 pub use engine_roles_store::BudgetLimits;
-pub use error::{AccessError, ProvisionError, ScopeError};
-pub use orphans::OrphanError;
-pub use preview::{Basis, Preview, PreviewStep};
-pub use provision::{Answer, Request};
-pub use read::Health;
+pub use error::ProvisionerError;
+pub use requests::access::AccessReport;
+pub use requests::attestation::AttestedRole;
+pub use requests::follow::{Answer, Request};
+pub use requests::plan::{Basis, PlannedIntent, Preview, PreviewStep};
+pub use requests::read::Health;
 pub use service::Provisioner;
 pub use settings::{AttestationMode, DriftMode, OrphanMode, Settings};
-pub use teardown::TeardownError;

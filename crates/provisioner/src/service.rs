@@ -1,105 +1,445 @@
-//! The provisioner and what it is made of.
+//! The provisioner: what callers can ask of it, and how it is put together.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::cluster::RoleReference;
-use engine_roles_iam::Iam;
-use engine_roles_store::Store;
+use engine_roles_domain::binding::{Actor, Binding, BindingId, SequencedEvent, State};
+use engine_roles_domain::cluster::{ClusterName, RoleRequest};
+use engine_roles_domain::grant::Placeholders;
+use engine_roles_iam::{CallerError, Iam};
+use engine_roles_store::{AuditFilter, BindingFilter, Orphan, Page, Store, StoreError};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use crate::Settings;
-use crate::budget::Budget;
-use crate::capabilities::Found;
-use crate::permissions::Permissions;
-use crate::read::Liveness;
-
-use crate::scope::ScopeSource;
-use crate::upkeep::Upkeep;
+use crate::aws::capabilities::Capabilities;
+use crate::aws::{AccountQuota, CapabilityDetector, Gateway, OptionalFeatures, OtherAccounts};
+use crate::convergence::Converger;
+use crate::error::ProvisionerError;
+use crate::requests::access::{AccessReport, ReadAccess};
+use crate::requests::attestation::{AttestedRole, Attestor};
+use crate::requests::documents::placeholders;
+use crate::requests::follow::{Answer, Follower, Request};
+use crate::requests::orphans::{Resolution, ResolveOrphans};
+use crate::requests::plan::{PlanRequest, Preview};
+use crate::requests::provision::Provision;
+use crate::requests::read::{Health, ReadRecords};
+use crate::requests::teardown::TearDown;
+use crate::settings::Settings;
+use crate::tasks::{
+    AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount, FirstRun, Liveness,
+    ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift,
+    SweepOrphans, SweepTurns,
+};
 use crate::waiting::Waiting;
+
+/// How often events that nobody has read yet are numbered.
+const SEQUENCE_INTERVAL: Duration = Duration::from_secs(1);
+/// How many polls of the database for work there are to one run of an account task.
+const POLLS_A_RUN: u32 = 10;
 
 /// The application. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Provisioner {
-    pub(crate) inner: Arc<Inner>,
+    parts: Arc<Parts>,
 }
 
-pub(crate) struct Inner {
-    pub(crate) store: Store,
-    pub(crate) iam: Iam,
-    pub(crate) settings: Settings,
-    pub(crate) scope: ScopeSource,
-    pub(crate) permissions: Permissions,
-    pub(crate) found: Found,
-    /// When each prepared role was last read for a request.
-    pub(crate) looked: tokio::sync::Mutex<HashMap<RoleReference, tokio::time::Instant>>,
-    pub(crate) waiting: Waiting,
-    pub(crate) budget: Budget,
-    pub(crate) upkeep: Upkeep,
-    pub(crate) liveness: Liveness,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) stop: CancellationToken,
+/// What the provisioner is put together from; each part holds only what it needs.
+struct Parts {
+    store: Store,
+    gateway: Arc<Gateway>,
+    settings: Settings,
+    optional: Arc<OptionalFeatures>,
+    other_accounts: Arc<OtherAccounts>,
+    quota: Arc<AccountQuota>,
+    detector: Arc<CapabilityDetector>,
+    attestor: Arc<Attestor>,
+    converger: Arc<Converger>,
+    liveness: Arc<Liveness>,
+    provision: Provision,
+    teardown: TearDown,
+    plan: PlanRequest,
+    access: ReadAccess,
+    records: ReadRecords,
+    orphans: ResolveOrphans,
+    tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 impl Provisioner {
     /// Puts the application together. Nothing runs yet.
     pub fn new(store: Store, iam: Iam, settings: Settings) -> Self {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let defaults = Arc::new(settings.defaults.clone());
+        let gateway = Gateway::new(
+            iam,
+            store.clone(),
+            settings.call_limits,
+            settings.scope.clone(),
+        );
+        let gateway = Arc::new(gateway);
+        let optional = Arc::new(OptionalFeatures::default());
+        let quota = Arc::new(AccountQuota::new(
+            Arc::clone(&gateway),
+            Arc::clone(&optional),
+        ));
+        let other_accounts = Arc::new(OtherAccounts::new(store.clone()));
+        let waiting = Arc::new(Waiting::new(stop.clone()));
+        let attestor = Arc::new(Attestor {
+            store: store.clone(),
+            gateway: Arc::clone(&gateway),
+            defaults: Arc::clone(&defaults),
+            mode: settings.attestation,
+            freshness: settings.reconcile_interval * 2,
+            last_read: tokio::sync::Mutex::default(),
+        });
+        let converger = Arc::new(Converger {
+            store: store.clone(),
+            gateway: Arc::clone(&gateway),
+            quota: Arc::clone(&quota),
+            waiting: Arc::clone(&waiting),
+            drift: settings.drift,
+            check_interval: settings.reconcile_interval,
+            stop: stop.clone(),
+        });
+        let follower = Arc::new(Follower::new(Arc::clone(&converger), tasks.clone()));
+        let parts = Parts {
+            provision: Provision {
+                store: store.clone(),
+                gateway: Arc::clone(&gateway),
+                quota: Arc::clone(&quota),
+                other_accounts: Arc::clone(&other_accounts),
+                attestor: Arc::clone(&attestor),
+                follower: Arc::clone(&follower),
+                defaults: Arc::clone(&defaults),
+            },
+            teardown: TearDown {
+                store: store.clone(),
+                gateway: Arc::clone(&gateway),
+                follower,
+            },
+            plan: PlanRequest {
+                store: store.clone(),
+                gateway: Arc::clone(&gateway),
+                attestor: Arc::clone(&attestor),
+                defaults: Arc::clone(&defaults),
+            },
+            access: ReadAccess {
+                store: store.clone(),
+                gateway: Arc::clone(&gateway),
+            },
+            records: ReadRecords {
+                store: store.clone(),
+                waiting,
+            },
+            orphans: ResolveOrphans {
+                store: store.clone(),
+                gateway: Arc::clone(&gateway),
+                converger: Arc::clone(&converger),
+                defaults: Arc::clone(&defaults),
+            },
+            detector: Arc::new(CapabilityDetector::new(
+                store.clone(),
+                Arc::clone(&gateway),
+                defaults,
+            )),
+            store,
+            gateway,
+            settings,
+            optional,
+            other_accounts,
+            quota,
+            attestor,
+            converger,
+            liveness: Arc::default(),
+            tasks,
+            stop,
+        };
         Self {
-            inner: Arc::new(Inner {
-                scope: ScopeSource::new(settings.scope.clone()),
-                budget: Budget::new(settings.call_limits),
-                store,
-                iam,
-                settings,
-                permissions: Permissions::default(),
-                found: Found::default(),
-                looked: tokio::sync::Mutex::default(),
-                waiting: Waiting::default(),
-                upkeep: Upkeep::default(),
-                liveness: Liveness::default(),
-                tasks: TaskTracker::new(),
-                stop: CancellationToken::new(),
-            }),
+            parts: Arc::new(parts),
         }
     }
 
     /// Starts the background tasks; they end with [`Provisioner::shut_down`].
     pub fn start(&self) {
-        self.inner
-            .tasks
-            .spawn(crate::reconciler::run(Arc::clone(&self.inner)));
-        self.inner
-            .tasks
-            .spawn(crate::reconciler::sequence(Arc::clone(&self.inner)));
-        self.inner
-            .tasks
-            .spawn(crate::reconciler::find_scope(Arc::clone(&self.inner)));
-        self.inner
-            .tasks
-            .spawn(crate::upkeep::look_around(Arc::clone(&self.inner)));
-        self.inner
-            .tasks
-            .spawn(crate::upkeep::run(Arc::clone(&self.inner)));
+        for task in self.parts.tasks() {
+            self.parts.tasks.spawn(task.run(self.parts.stop.clone()));
+        }
     }
 
-    /// Starts no more work, lets what runs come to its next rest, and waits for that at most
-    /// `limit`. What is not at rest by then is found by its lease and finished by another
-    /// replica or at the next start.
+    /// Starts no more work, lets what runs come to an end, and waits for that at most `limit`.
+    /// What is still in progress then is found by its lease and completed by another replica or
+    /// at the next start.
     pub async fn shut_down(&self, limit: Duration) {
-        self.inner.stop.cancel();
-        self.inner.tasks.close();
-        if tokio::time::timeout(limit, self.inner.tasks.wait())
-            .await
-            .is_err()
-        {
-            let running = self.inner.tasks.len();
-            warn!(
-                running,
-                "work was still under way at the end of the shutdown"
-            );
+        let Parts { tasks, stop, .. } = &*self.parts;
+        stop.cancel();
+        tasks.close();
+        if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
+            let running = tasks.len();
+            warn!(running, "work still in progress at the end of the shutdown");
         }
+    }
+
+    /// Provisions a cluster's role, or changes it to this spec, and waits as the request says.
+    /// The work goes on whether or not the caller stays.
+    ///
+    /// # Errors
+    /// When nothing was changed: the request is rejected, the database failed, or it is not known
+    /// in which account the service works.
+    pub async fn provision(
+        &self,
+        cluster: &ClusterName,
+        wanted: &RoleRequest,
+        request: &Request,
+    ) -> Result<Answer, ProvisionerError> {
+        self.parts
+            .provision
+            .provision(cluster, wanted, request)
+            .await
+    }
+
+    /// Tears a cluster's role down, and waits as the request says. Asked again, it answers the
+    /// same.
+    ///
+    /// # Errors
+    /// When nothing was changed: the cluster never had a role, or the database failed.
+    pub async fn tear_down(
+        &self,
+        cluster: &ClusterName,
+        request: &Request,
+    ) -> Result<Answer, ProvisionerError> {
+        self.parts.teardown.tear_down(cluster, request).await
+    }
+
+    /// Returns what [`Provisioner::provision`] would do. Changes nothing.
+    ///
+    /// # Errors
+    /// As [`Provisioner::provision`].
+    pub async fn plan(
+        &self,
+        cluster: &ClusterName,
+        wanted: &RoleRequest,
+    ) -> Result<Preview, ProvisionerError> {
+        self.parts.plan.plan(cluster, wanted).await
+    }
+
+    /// Reads the documents of a cluster's role and evaluates them; none where it never had one.
+    ///
+    /// # Errors
+    /// When the cluster has no role now, or AWS or the database failed.
+    pub async fn access(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Option<AccessReport>, ProvisionerError> {
+        self.parts.access.access(cluster).await
+    }
+
+    /// Returns a cluster's newest binding, after waiting at most `wait` while it is in progress.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn get(
+        &self,
+        cluster: &ClusterName,
+        wait: Duration,
+    ) -> Result<Option<Binding>, StoreError> {
+        self.parts.records.get(cluster, wait).await
+    }
+
+    /// Returns each cluster's newest binding, newest first; none where `after` is no binding.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(
+        &self,
+        filter: &BindingFilter,
+        after: Option<BindingId>,
+        limit: i64,
+    ) -> Result<Option<Page<Binding>>, StoreError> {
+        self.parts.records.list(filter, after, limit).await
+    }
+
+    /// Counts the bindings in each state.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_by_state(&self) -> Result<Vec<(State, i64)>, StoreError> {
+        self.parts.records.count_by_state().await
+    }
+
+    /// Returns events of the audit log in order, those written a moment ago included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit(
+        &self,
+        filter: &AuditFilter,
+        limit: i64,
+    ) -> Result<Vec<SequencedEvent>, StoreError> {
+        self.parts.records.audit(filter, limit).await
+    }
+
+    /// Returns the health of the service.
+    pub async fn health(&self) -> Health {
+        let parts = &self.parts;
+        Health {
+            database: parts.store.readiness().await,
+            reconciler_alive: parts.liveness.is_alive(),
+            scope: parts.gateway.known_account().cloned(),
+            missing: parts.optional.missing(),
+            other_accounts: parts.other_accounts.last_count(),
+            aws: parts.gateway.health(),
+        }
+    }
+
+    /// Returns what this service's identity may do, found out without changing anything. What was
+    /// detected is used for five minutes; what AWS allowed or denied in the course of work counts
+    /// at once.
+    ///
+    /// # Errors
+    /// When STS does not tell who we are.
+    pub async fn capabilities(&self) -> Result<Capabilities, CallerError> {
+        self.parts.detector.capabilities().await
+    }
+
+    /// Returns the administrator's roles, each with the verdict by what IAM last showed.
+    ///
+    /// # Errors
+    /// When the database fails, or it is not known in which account the service works.
+    pub async fn pass_through_roles(&self) -> Result<Vec<AttestedRole>, ProvisionerError> {
+        self.parts.attestor.listed().await
+    }
+
+    /// Returns this service's own settings as values for the documents of `policies/`. AWS is not
+    /// asked.
+    pub fn placeholders(&self) -> Placeholders {
+        let Parts {
+            store,
+            gateway,
+            settings,
+            detector,
+            ..
+        } = &*self.parts;
+        placeholders(gateway, detector, &settings.defaults, store.namespace())
+    }
+
+    /// Returns the orphans that the last sweep found.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
+        self.parts.orphans.list().await
+    }
+
+    /// Adopts an orphan: records it as its cluster's live role, with the spec that its policy and
+    /// tags show, and brings it to that spec.
+    ///
+    /// # Errors
+    /// When it is not provably ours, a binding accounts for it, or something failed.
+    pub async fn adopt_orphan(
+        &self,
+        name: &str,
+        actor: Actor,
+    ) -> Result<Binding, ProvisionerError> {
+        let orphans = &self.parts.orphans;
+        orphans.resolve(name, actor, Resolution::Adopt).await
+    }
+
+    /// Removes an orphan: records a tombstone for it, and removes what is provably its own.
+    ///
+    /// # Errors
+    /// As [`Provisioner::adopt_orphan`].
+    pub async fn remove_orphan(
+        &self,
+        name: &str,
+        actor: Actor,
+    ) -> Result<Binding, ProvisionerError> {
+        let orphans = &self.parts.orphans;
+        orphans.resolve(name, actor, Resolution::Remove).await
+    }
+}
+
+impl Parts {
+    /// Lists all background tasks, each with its interval and its wake-up.
+    fn tasks(&self) -> Vec<Registration> {
+        let settings = &self.settings;
+        let store = || self.store.clone();
+        let gateway = || Arc::clone(&self.gateway);
+        let account_interval = settings
+            .reconcile_interval
+            .min(settings.poll_interval * POLLS_A_RUN);
+        let work_left = Arc::new(Notify::new());
+        let turns = Arc::new(SweepTurns {
+            store: store(),
+            other_accounts: Arc::clone(&self.other_accounts),
+        });
+        let reconcile = Reconcile {
+            store: store(),
+            converger: Arc::clone(&self.converger),
+            liveness: Arc::clone(&self.liveness),
+            slots: Arc::new(Semaphore::new(settings.reconcile_slots)),
+            tasks: self.tasks.clone(),
+        };
+        let notifications = ReceiveNotifications {
+            store: store(),
+            work_left: Arc::clone(&work_left),
+            stop: self.stop.clone(),
+        };
+        let find_account = FindAccount {
+            gateway: gateway(),
+            attempts: 0.into(),
+        };
+        let capabilities = DetectCapabilities {
+            gateway: gateway(),
+            detector: Arc::clone(&self.detector),
+        };
+        let count_other_accounts = CountOtherAccounts {
+            gateway: gateway(),
+            other_accounts: Arc::clone(&self.other_accounts),
+        };
+        let quota = ReadQuota {
+            gateway: gateway(),
+            quota: Arc::clone(&self.quota),
+            other_accounts: Arc::clone(&self.other_accounts),
+            first_run: FirstRun::default(),
+        };
+        let attestation = AttestPreparedRoles {
+            gateway: gateway(),
+            attestor: Arc::clone(&self.attestor),
+            turns: Arc::clone(&turns),
+            interval: settings.reconcile_interval,
+            first_run: FirstRun::default(),
+            stop: self.stop.clone(),
+        };
+        let drift = SweepDrift {
+            store: store(),
+            gateway: gateway(),
+            optional: Arc::clone(&self.optional),
+            turns: Arc::clone(&turns),
+            mode: settings.drift,
+            check_interval: settings.reconcile_interval,
+            stop: self.stop.clone(),
+        };
+        let orphans = SweepOrphans {
+            store: store(),
+            gateway: gateway(),
+            optional: Arc::clone(&self.optional),
+            turns,
+            mode: settings.orphans,
+            interval: settings.reconcile_interval,
+        };
+        vec![
+            Registration::every(settings.poll_interval, reconcile).woken_by(work_left),
+            Registration::every(settings.poll_interval, notifications),
+            Registration::every(SEQUENCE_INTERVAL, SequenceAudit { store: store() }),
+            Registration::every(account_interval, find_account),
+            Registration::every(account_interval, capabilities),
+            Registration::every(account_interval, count_other_accounts),
+            Registration::every(AccountQuota::READ_INTERVAL, quota),
+            Registration::every(account_interval, attestation),
+            Registration::every(account_interval, drift),
+            Registration::every(account_interval, orphans),
+        ]
     }
 }

@@ -7,77 +7,65 @@ use engine_roles_domain::account::Scope;
 use engine_roles_domain::cluster::Defaults;
 use engine_roles_store::BudgetLimits;
 
+/// Gives a setting with a few words its parser.
+macro_rules! words {
+    ($name:ident: $($word:literal => $value:ident),+; $rule:literal) => {
+        impl FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$value),)+
+                    _ => Err($rule.to_owned()),
+                }
+            }
+        }
+    };
+}
+
 /// What is done about drift.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DriftMode {
-    /// What is ours is put right, the rest is reported.
+    /// What is ours is repaired, the rest is reported.
     #[default]
     Repair,
-    /// All is reported.
+    /// All drift is reported.
     Report,
-    /// Nothing is looked for after the first verification.
+    /// Bindings are not checked after the first read-back.
     Off,
 }
 
-impl FromStr for DriftMode {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "repair" => Ok(Self::Repair),
-            "report" => Ok(Self::Report),
-            "off" => Ok(Self::Off),
-            _ => Err("must be repair, report or off".to_owned()),
-        }
-    }
-}
+words!(DriftMode: "repair" => Repair, "report" => Report, "off" => Off;
+    "must be repair, report or off");
 
-/// What is done about what lives that are over have left at AWS.
+/// What is done about resources that finished incarnations have left at AWS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrphanMode {
-    /// It is removed, if it is proved theirs.
+    /// They are removed, if they are provably theirs.
     #[default]
     Remove,
-    /// It is reported.
+    /// They are reported.
     Report,
     /// Nothing is listed.
     Off,
 }
 
-impl FromStr for OrphanMode {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "remove" => Ok(Self::Remove),
-            "report" => Ok(Self::Report),
-            "off" => Ok(Self::Off),
-            _ => Err("must be remove, report or off".to_owned()),
-        }
-    }
-}
+words!(OrphanMode: "remove" => Remove, "report" => Report, "off" => Off;
+    "must be remove, report or off");
 
-/// What is done about a prepared role that does not serve.
+/// What is done about a pass-through role that is unfit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AttestationMode {
     /// It is not passed to a new engine.
     #[default]
     Enforce,
-    /// It is passed, and the log says so.
+    /// It is passed, and the log reports it.
     Warn,
-    /// Nobody looks.
+    /// Roles are not attested.
     Off,
 }
 
-impl FromStr for AttestationMode {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "enforce" => Ok(Self::Enforce),
-            "warn" => Ok(Self::Warn),
-            "off" => Ok(Self::Off),
-            _ => Err("must be enforce, warn or off".to_owned()),
-        }
-    }
-}
+words!(AttestationMode: "enforce" => Enforce, "warn" => Warn, "off" => Off;
+    "must be enforce, warn or off");
 
 /// The provisioner's settings.
 #[derive(Clone, Debug)]
@@ -98,6 +86,6 @@ pub struct Settings {
     pub reconcile_interval: Duration,
     /// How often the database is asked for due work.
     pub poll_interval: Duration,
-    /// How many bindings one replica works on at once on its own account.
-    pub reconcile_batch: i64,
+    /// How many bindings the reconciler of one replica converges at once.
+    pub reconcile_slots: usize,
 }

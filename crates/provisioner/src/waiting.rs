@@ -8,22 +8,29 @@ use engine_roles_domain::binding::BindingId;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
-use crate::service::Inner;
-
-/// The longest time after which a waiting caller looks into the database by itself: another
+/// The longest time after which a waiting caller reads the database again by itself: another
 /// replica may have done the work.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const READ_AGAIN: Duration = Duration::from_millis(500);
 
 /// Wakes the callers of this process that wait for a binding.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Waiting {
     by_binding: Mutex<HashMap<BindingId, Weak<Notify>>>,
+    stop: CancellationToken,
 }
 
 impl Waiting {
-    /// What a caller waits on. To be had before the database is read, so that no change falls
-    /// between.
+    pub(crate) fn new(stop: CancellationToken) -> Self {
+        Self {
+            by_binding: Mutex::default(),
+            stop,
+        }
+    }
+
+    /// Returns what a caller waits on. To be had before the database is read, so that no change
+    /// falls between.
     pub(crate) fn on(&self, id: BindingId) -> Arc<Notify> {
         let mut waiting = self.lock();
         if let Some(notify) = waiting.get(&id).and_then(Weak::upgrade) {
@@ -35,32 +42,30 @@ impl Waiting {
         notify
     }
 
-    /// Wakes all who wait for this binding.
+    /// Wakes all callers that wait for this binding.
     pub(crate) fn wake(&self, id: BindingId) {
         if let Some(notify) = self.lock().remove(&id).and_then(|notify| notify.upgrade()) {
             notify.notify_waiters();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<BindingId, Weak<Notify>>> {
-        self.by_binding
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    /// Waits to be woken, or for a look of one's own; false when patience is at its end, or the
-    /// service is to stop.
+    /// Waits to be woken, or until the database is to be read again. Returns false when the time
+    /// is over, or the service is to stop.
     pub(crate) async fn wait(&self, notified: Notified<'_>, until: Instant) -> bool {
         let now = Instant::now();
         if now >= until || self.stop.is_cancelled() {
             return false;
         }
         tokio::select! {
-            _ = timeout_at(until.min(now + LOOK_AGAIN), notified) => {}
+            _ = timeout_at(until.min(now + READ_AGAIN), notified) => {}
             () = self.stop.cancelled() => {}
         }
         true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BindingId, Weak<Notify>>> {
+        self.by_binding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use engine_roles_domain::account::Region;
-use engine_roles_domain::binding::{Actor, Verdict};
+use engine_roles_domain::binding::{Actor, Cause, Verdict};
 use engine_roles_domain::cluster::{ClusterName, Defaults, RoleRequest};
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
@@ -25,14 +25,14 @@ fn roles() -> usize {
         .unwrap_or(1_100)
 }
 
-struct World {
+struct Fleet {
     database: TestDatabase,
     sandbox: Sandbox,
     provisioner: Provisioner,
     sql: Client,
 }
 
-impl World {
+impl Fleet {
     async fn new() -> Self {
         let database = test_database().await;
         let quotas = Quotas {
@@ -81,8 +81,10 @@ impl World {
     async fn provision(&self, count: usize) {
         let wanted = RoleRequest::default();
         let request = Request {
-            actor: Actor("test".to_owned()),
-            request_id: None,
+            cause: Cause {
+                actor: Actor("test".to_owned()),
+                request_id: None,
+            },
             if_match: None,
             wait: Duration::from_mins(2),
         };
@@ -151,17 +153,17 @@ fn settings() -> Settings {
         // Long in the service's time, so that no binding is checked by itself; the test moves it.
         reconcile_interval: Duration::from_hours(4),
         poll_interval: Duration::from_millis(100),
-        reconcile_batch: 0,
+        reconcile_slots: 0,
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throttled() {
-    let world = World::new().await;
+    let fleet = Fleet::new().await;
     let count = roles();
-    world.provision(count).await;
-    let mark = world.sandbox.calls(0).last().map_or(0, |call| call.n);
-    world.sandbox.set_faults(vec![Fault {
+    fleet.provision(count).await;
+    let mark = fleet.sandbox.calls(0).last().map_or(0, |call| call.n);
+    fleet.sandbox.set_faults(vec![Fault {
         action: "GetAccountAuthorizationDetails".to_owned(),
         when: When::Before,
         effect: Effect::Error("Throttling".to_owned()),
@@ -170,11 +172,11 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
         params: std::collections::BTreeMap::new(),
         chance: 1.0,
     }]);
-    world.provisioner.start();
-    world.move_time(120).await;
+    fleet.provisioner.start();
+    fleet.move_time(120).await;
     // The first sweep is due an interval after the first who asks for one.
     for _ in 0..600 {
-        let asked: i64 = world
+        let asked: i64 = fleet
             .sql
             .query_one("SELECT count(*) FROM sweeps WHERE kind = 'drift'", &[])
             .await
@@ -185,28 +187,28 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    world.move_time(3 * 3600).await;
+    fleet.move_time(3 * 3600).await;
     // The tags of profiles, which the listing does not show, are read a few at a time: those
     // are left for a worker, of which there is none here.
-    world.wait_until_verified(count - count / 20).await;
-    world.provisioner.shut_down(Duration::from_secs(10)).await;
+    fleet.wait_until_verified(count - count / 20).await;
+    fleet.provisioner.shut_down(Duration::from_secs(10)).await;
 
     let left = "SELECT count(*) FROM bindings
                 WHERE verified_at IS NULL AND due_at <= service_now()";
-    let left: i64 = world
+    let left: i64 = fleet
         .sql
         .query_one(left, &[])
         .await
         .expect("a count")
         .get(0);
-    let sound = world.verified().await;
+    let sound = fleet.verified().await;
     assert_eq!(
         usize::try_from(sound + left),
         Ok(count),
         "none is passed over"
     );
 
-    let calls = world.reads_since(mark);
+    let calls = fleet.reads_since(mark);
     let pages: Vec<_> = calls
         .iter()
         .filter(|call| call.action == "GetAccountAuthorizationDetails")
@@ -232,5 +234,5 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
     };
     let one_by_one = calls.iter().filter(of_ours).count();
     assert_eq!(one_by_one, 0, "no role had to be read by itself");
-    drop(world.database);
+    drop(fleet.database);
 }

@@ -61,13 +61,17 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn found_by(found: &Capabilities) -> Vec<&'static str> {
+    found.found_by.iter().map(|how| how.as_str()).collect()
+}
+
 fn text(found: &Capabilities) -> String {
     let mut lines = vec![
         format!(
             "identity: {}",
             found.identity.as_deref().unwrap_or("not known")
         ),
-        format!("found by: {}", found.found_by.join(", ")),
+        format!("found by: {}", found_by(found).join(", ")),
         String::new(),
     ];
     for report in &found.features {
@@ -105,7 +109,7 @@ fn as_json(found: &Capabilities) -> serde_json::Value {
     });
     json!({
         "identity": found.identity,
-        "found_by": found.found_by,
+        "found_by": found_by(found),
         "found_at": found.found_at,
         "features": features.collect::<Vec<_>>(),
         "recommendation": found.recommendation,

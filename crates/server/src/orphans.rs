@@ -66,13 +66,18 @@ pub(crate) fn run(args: &OrphansArgs) -> anyhow::Result<()> {
 fn tell(binding: &Binding) -> std::io::Result<()> {
     print::line(format_args!(
         "cluster {}: {}",
-        binding.cluster, binding.state
+        binding.cluster,
+        binding.state()
     ))?;
-    if let Some(failure) = &binding.last_error {
+    if let Some(failure) = binding.last_error() {
         let code = failure.code.as_str();
         print::line(format_args!("{code}: {}", failure.detail))?;
     }
-    for removed in binding.receipt.iter().flat_map(|receipt| &receipt.removed) {
+    for removed in binding
+        .receipt()
+        .iter()
+        .flat_map(|receipt| &receipt.removed)
+    {
         print::line(format_args!("removed {removed}"))?;
     }
     Ok(())

@@ -17,8 +17,8 @@ use tracing::{error, info, warn};
 
 use crate::config::{Config, ServeArgs};
 
-/// How many bindings one replica works on at once on its own account.
-const RECONCILE_BATCH: i64 = 32;
+/// How many bindings the reconciler of one replica converges at once.
+const RECONCILE_SLOTS: usize = 32;
 
 /// Why the service can't start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -186,7 +186,7 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
         call_limits: config.call_limits,
         reconcile_interval: config.reconcile_interval,
         poll_interval: config.poll_interval,
-        reconcile_batch: RECONCILE_BATCH,
+        reconcile_slots: RECONCILE_SLOTS,
     };
     Ok((store.clone(), Provisioner::new(store, iam, settings)))
 }

@@ -1,12 +1,15 @@
 //! The append-only audit log and the sequencer that numbers it.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::binding::{Actor, BindingId, Event, EventAction, SequencedEvent, State};
+use engine_roles_domain::binding::{
+    Actor, BindingId, Cause, EventAction, EventDetail, SequencedEvent, State,
+};
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_domain::invalid::UnknownWord;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::row::{corrupt, to_json};
 use crate::{Store, StoreError};
 
 /// The class of the advisory locks under which events are numbered; any constant of our own.
@@ -17,8 +20,6 @@ const SEQUENCER_LOCK: i32 = 0x656e_6772;
 pub struct AuditFilter {
     /// Of this cluster only.
     pub cluster: Option<ClusterName>,
-    /// Of clusters whose name begins so.
-    pub cluster_prefix: Option<String>,
     /// By this actor only.
     pub actor: Option<String>,
     /// Of this action only.
@@ -31,12 +32,13 @@ pub struct AuditFilter {
     pub after: i64,
 }
 
-/// Appends an event about a binding as it stands in this transaction.
+/// Appends an event about a binding as it is in this transaction.
 pub(crate) async fn append(
     connection: &mut PgConnection,
-    binding: Uuid,
+    binding: BindingId,
     from_state: Option<State>,
-    event: &Event,
+    cause: &Cause,
+    event: &EventDetail,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation, action,
@@ -45,12 +47,12 @@ pub(crate) async fn append(
                 b.state, $7
          FROM bindings b WHERE b.id = $2",
         Uuid::now_v7(),
-        binding,
-        event.action.as_str(),
-        event.actor.0,
-        event.request_id,
+        binding.0,
+        event.action().as_str(),
+        cause.actor.0,
+        cause.request_id,
         from_state.map(State::as_str),
-        event.detail,
+        to_json(event),
     )
     .execute(connection)
     .await?;
@@ -108,17 +110,15 @@ impl Store {
                FROM audit_events
                WHERE namespace = $1 AND seq > $2
                  AND ($3::text IS NULL OR cluster = $3)
-                 AND ($4::text IS NULL OR starts_with(cluster, $4))
-                 AND ($5::text IS NULL OR actor = $5)
-                 AND ($6::text IS NULL OR action = $6)
-                 AND ($7::timestamptz IS NULL OR at >= $7)
-                 AND ($8::timestamptz IS NULL OR at < $8)
+                 AND ($4::text IS NULL OR actor = $4)
+                 AND ($5::text IS NULL OR action = $5)
+                 AND ($6::timestamptz IS NULL OR at >= $6)
+                 AND ($7::timestamptz IS NULL OR at < $7)
                ORDER BY seq
-               LIMIT $9"#,
+               LIMIT $8"#,
             self.namespace.as_str(),
             filter.after,
             filter.cluster.as_ref().map(ClusterName::as_str),
-            filter.cluster_prefix.as_deref(),
             filter.actor.as_deref(),
             filter.action.map(EventAction::as_str),
             filter.since,
@@ -130,36 +130,26 @@ impl Store {
         rows.into_iter()
             .map(|row| {
                 let id = row.id;
-                let unreadable = |column| move |source| StoreError::Corrupt { id, column, source };
+                let from_state = row.from_state.map(|state| state.parse()).transpose();
+                let action = EventAction::parse(&row.action).ok_or(UnknownWord);
                 Ok(SequencedEvent {
                     seq: row.seq,
                     id,
                     at: row.at,
                     cluster: ClusterName::parse(&row.cluster)
-                        .map_err(Into::into)
-                        .map_err(unreadable("cluster"))?,
+                        .map_err(|error| corrupt(id, "cluster", error))?,
                     binding_id: BindingId(row.binding_id),
                     generation: row.generation,
-                    from_state: row
-                        .from_state
-                        .map(|state| state.parse())
-                        .transpose()
-                        .map_err(|error: UnknownWord| error.into())
-                        .map_err(unreadable("from_state"))?,
+                    from_state: from_state
+                        .map_err(|error: UnknownWord| corrupt(id, "from_state", error))?,
                     to_state: row
                         .to_state
                         .parse()
-                        .map_err(|error: UnknownWord| error.into())
-                        .map_err(unreadable("to_state"))?,
-                    event: Event {
-                        action: EventAction::parse(&row.action)
-                            .ok_or(UnknownWord)
-                            .map_err(Into::into)
-                            .map_err(unreadable("action"))?,
-                        actor: Actor(row.actor),
-                        request_id: row.request_id,
-                        detail: row.detail,
-                    },
+                        .map_err(|error: UnknownWord| corrupt(id, "to_state", error))?,
+                    action: action.map_err(|error| corrupt(id, "action", error))?,
+                    actor: Actor(row.actor),
+                    request_id: row.request_id,
+                    detail: row.detail,
                 })
             })
             .collect()

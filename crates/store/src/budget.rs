@@ -3,27 +3,9 @@
 use std::time::Duration;
 
 use engine_roles_domain::account::AccountId;
+use engine_roles_domain::resources::CallKind;
 
 use crate::{Store, StoreError};
-
-/// Which of an account's two budgets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CallKind {
-    /// Get and List calls.
-    Read,
-    /// All others.
-    Write,
-}
-
-impl CallKind {
-    /// The word in the database and in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-        }
-    }
-}
 
 /// How fast an account may be called at the best of times.
 #[derive(Clone, Copy, Debug)]

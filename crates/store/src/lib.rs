@@ -8,16 +8,17 @@
 
 mod audit;
 mod budget;
-mod claims;
+mod clusters;
 mod error;
 mod intents;
+mod leases;
+mod notify;
+mod outcomes;
 mod prepared;
 mod ready;
-mod records;
 mod row;
-mod upkeep;
+mod sweeps;
 mod views;
-mod wake;
 
 use std::time::Duration;
 
@@ -27,16 +28,17 @@ use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use audit::AuditFilter;
-pub use budget::{BudgetLimits, CallKind};
-pub use claims::Claim;
+pub use budget::BudgetLimits;
+pub use clusters::Latest;
 pub use error::StoreError;
-pub use intents::{Change, Declaration, Declared};
-pub use prepared::PreparedRole;
+pub use intents::{Change, Intent, IntentError, RecordedIntent};
+pub use leases::Lease;
+pub use notify::WorkListener;
+pub use outcomes::{Next, Recorded};
+pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
-pub use records::{Next, Recorded};
-pub use upkeep::Orphan;
+pub use sweeps::{FoundOrphan, Orphan, Sweep};
 pub use views::{BindingFilter, Page};
-pub use wake::WorkListener;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
@@ -49,7 +51,7 @@ pub struct StoreConfig {
     pub max_connections: u32,
     /// How long a caller waits for a connection.
     pub acquire_timeout: Duration,
-    /// How long a claim is held without being renewed.
+    /// How long a lease lasts without being renewed.
     pub lease: Duration,
     /// How long IAM's reads may lag behind, and a write that was given up may still arrive.
     pub consistency_window: Duration,
@@ -60,7 +62,7 @@ pub struct StoreConfig {
 pub struct Store {
     pool: PgPool,
     namespace: Namespace,
-    lease: Duration,
+    lease_length: Duration,
     window: Duration,
 }
 
@@ -80,7 +82,7 @@ impl Store {
         Ok(Self {
             pool,
             namespace,
-            lease: config.lease,
+            lease_length: config.lease,
             window: config.consistency_window,
         })
     }
@@ -90,9 +92,9 @@ impl Store {
         &self.namespace
     }
 
-    /// How long a claim is held without being renewed.
-    pub fn lease(&self) -> Duration {
-        self.lease
+    /// Returns how long a lease lasts without being renewed.
+    pub fn lease_length(&self) -> Duration {
+        self.lease_length
     }
 
     /// How long IAM's reads may lag behind.

@@ -11,12 +11,22 @@ use serde_json::Value;
 use crate::row::to_json;
 use crate::{Store, StoreError};
 
-/// What is recorded of a prepared role.
+/// What IAM last showed of a pass-through role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It was never read.
+    Never,
+    /// IAM answered that it does not exist.
+    Absent,
+    /// The role with its documents.
+    Held(Box<HeldRole>),
+}
+
+/// What is recorded of a pass-through role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedRole {
-    /// The role with its documents; none where IAM said that it is not there. Nothing where it
-    /// was never read.
-    pub reading: Option<Option<HeldRole>>,
+    /// What IAM last showed.
+    pub reading: Reading,
     /// When that was read.
     pub read_at: Option<DateTime<Utc>>,
     /// Whether that is recent enough to go by.
@@ -52,10 +62,7 @@ impl Store {
         .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(PreparedRole {
-            // What an older version wrote and this one can't read counts as never read.
-            reading: row
-                .held
-                .and_then(|held| serde_json::from_value::<Option<HeldRole>>(held).ok()),
+            reading: row.held.map_or(Reading::Never, reading),
             read_at: row.read_at,
             fresh: row.fresh,
             unread: row.unread,
@@ -133,5 +140,14 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         Ok(row.map(|row| row.resource_name))
+    }
+}
+
+// What an older release wrote and this one can't read counts as never read.
+fn reading(held: Value) -> Reading {
+    match serde_json::from_value(held) {
+        Ok(Some(held)) => Reading::Held(held),
+        Ok(None) => Reading::Absent,
+        Err(_) => Reading::Never,
     }
 }

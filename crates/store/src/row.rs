@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::account::Scope;
-use engine_roles_domain::binding::{Binding, BindingId};
+use engine_roles_domain::binding::lifecycle::Lifecycle;
+use engine_roles_domain::binding::{Binding, BindingId, Consistency};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -54,9 +56,94 @@ macro_rules! select_binding {
 }
 pub(crate) use select_binding;
 
+/// Writes every column that a [`Binding`] has to the row that the rest of the statement chooses,
+/// which has its own arguments from `$21` on. A write that may still take effect is never forgotten.
+macro_rules! update_binding {
+    ($binding:expr, $updated_at:expr, $rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query!(
+            "UPDATE bindings SET
+                 state = $2, live = $3, generation = $4, spec = $5, applied_generation = $6,
+                 applied_spec = $7, unapplied_tags = $8, role = $9, profile = $10, policy = $11,
+                 drift = $12, last_error = $13, receipt = $14, usable_after = $15,
+                 verified_at = $16, attempts = $17, reads_settle_at = $18,
+                 writes_settle_at = GREATEST(writes_settle_at, $19),
+                 updated_at = COALESCE($20, service_now())" + $rest,
+            $binding.id.0,
+            $binding.state().as_str(),
+            $binding.is_live(),
+            $binding.generation,
+            $crate::row::to_json(&$binding.spec),
+            $binding.applied_generation,
+            $crate::row::optional_json($binding.applied_spec.as_ref()),
+            &$binding.unapplied_tags.iter().cloned().collect::<Vec<_>>(),
+            $crate::row::optional_json($binding.role.as_ref()),
+            $crate::row::optional_json($binding.profile.as_ref()),
+            $binding.policy.clone(),
+            $crate::row::to_json(&$binding.drift),
+            $crate::row::optional_json($binding.last_error()),
+            $crate::row::optional_json($binding.receipt()),
+            $binding.usable_after,
+            $binding.verified_at,
+            $binding.attempts,
+            $binding.consistency.reads_consistent_at,
+            $binding.consistency.writes_resolved_at,
+            $updated_at
+            $(, $argument)*
+        )
+    };
+}
+pub(crate) use update_binding;
+
+/// Writes a new binding.
+pub(crate) async fn insert_binding(
+    connection: &mut PgConnection,
+    binding: &Binding,
+) -> Result<(), StoreError> {
+    let resource_name = binding.resource_name();
+    sqlx::query!(
+        "INSERT INTO bindings (id, namespace, cluster, account_id, aws_partition, state, live,
+                               mode, generation, spec, resource_name, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        binding.id.0,
+        binding.namespace.as_str(),
+        binding.cluster.as_str(),
+        binding.scope.account.as_str(),
+        binding.scope.partition.as_str(),
+        binding.state().as_str(),
+        binding.is_live(),
+        binding.mode().as_str(),
+        binding.generation,
+        to_json(&binding.spec),
+        resource_name.as_str(),
+        binding.created_at,
+        binding.updated_at,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Reads one binding of any installation.
+pub(crate) async fn binding_by_id<'c>(
+    executor: impl sqlx::PgExecutor<'c>,
+    id: Uuid,
+) -> Result<Option<Binding>, StoreError> {
+    let row = select_binding!("WHERE b.id = $1", id)
+        .fetch_optional(executor)
+        .await?;
+    row.map(BindingRow::into_binding).transpose()
+}
+
 impl BindingRow {
     pub(crate) fn into_binding(self) -> Result<Binding, StoreError> {
         let id = self.id;
+        let lifecycle = Lifecycle::from_stored(
+            json(id, "state", Value::String(self.state))?,
+            self.live,
+            self.generation,
+            optional(id, "last_error", self.last_error)?,
+            optional(id, "receipt", self.receipt)?,
+        );
         Ok(Binding {
             id: BindingId(id),
             cluster: json(id, "cluster", Value::String(self.cluster))?,
@@ -65,8 +152,7 @@ impl BindingRow {
                 account: json(id, "account_id", Value::String(self.account_id))?,
                 partition: json(id, "aws_partition", Value::String(self.aws_partition))?,
             },
-            state: json(id, "state", Value::String(self.state))?,
-            live: self.live,
+            lifecycle: lifecycle.map_err(|source| corrupt(id, "state", source))?,
             generation: self.generation,
             applied_generation: self.applied_generation,
             spec: json(id, "spec", self.spec)?,
@@ -78,14 +164,26 @@ impl BindingRow {
             usable_after: self.usable_after,
             verified_at: self.verified_at,
             drift: json(id, "drift", self.drift)?,
-            last_error: optional(id, "last_error", self.last_error)?,
             attempts: self.attempts,
-            reads_settle_at: self.reads_settle_at,
-            writes_settle_at: self.writes_settle_at,
+            consistency: Consistency {
+                reads_consistent_at: self.reads_settle_at,
+                writes_resolved_at: self.writes_settle_at,
+            },
             created_at: self.created_at,
             updated_at: self.updated_at,
-            receipt: optional(id, "receipt", self.receipt)?,
         })
+    }
+}
+
+pub(crate) fn corrupt(
+    id: Uuid,
+    column: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::Corrupt {
+        id,
+        column,
+        source: source.into(),
     }
 }
 
@@ -94,11 +192,7 @@ fn json<T: DeserializeOwned>(
     column: &'static str,
     value: Value,
 ) -> Result<T, StoreError> {
-    serde_json::from_value(value).map_err(|source| StoreError::Corrupt {
-        id,
-        column,
-        source: Box::new(source),
-    })
+    serde_json::from_value(value).map_err(|source| corrupt(id, column, source))
 }
 
 fn optional<T: DeserializeOwned>(

@@ -4,7 +4,7 @@ use engine_roles_domain::binding::{Binding, BindingId, State};
 use engine_roles_domain::cluster::{ClusterName, Mode};
 use uuid::Uuid;
 
-use crate::row::{BindingRow, select_binding};
+use crate::row::{BindingRow, binding_by_id, select_binding};
 use crate::{Store, StoreError};
 
 /// Which bindings a list shows.
@@ -14,8 +14,6 @@ pub struct BindingFilter {
     pub state: Option<State>,
     /// Of this mode only.
     pub mode: Option<Mode>,
-    /// Of clusters whose name begins so.
-    pub cluster_prefix: Option<String>,
 }
 
 /// One page of a list.
@@ -28,6 +26,15 @@ pub struct Page<T> {
 }
 
 impl Store {
+    /// Returns one binding of this installation by its id.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn binding(&self, id: BindingId) -> Result<Option<Binding>, StoreError> {
+        let found = binding_by_id(&self.pool, id.0).await?;
+        Ok(found.filter(|binding| binding.namespace == self.namespace))
+    }
+
     /// The cluster's newest binding, live or not.
     ///
     /// # Errors
@@ -67,15 +74,13 @@ impl Store {
              WHERE c.namespace = $1 AND b.generation = c.generation
                AND ($2::text IS NULL OR b.state = $2)
                AND ($3::text IS NULL OR b.mode = $3)
-               AND ($4::text IS NULL OR starts_with(b.cluster, $4))
-               AND ($5::uuid IS NULL OR (b.created_at, b.id) <
-                    (SELECT p.created_at, p.id FROM bindings p WHERE p.id = $5))
+               AND ($4::uuid IS NULL OR (b.created_at, b.id) <
+                    (SELECT p.created_at, p.id FROM bindings p WHERE p.id = $4))
              ORDER BY b.created_at DESC, b.id DESC
-             LIMIT $6",
+             LIMIT $5",
             self.namespace.as_str(),
             filter.state.map(State::as_str),
             filter.mode.map(Mode::as_str),
-            filter.cluster_prefix.as_deref(),
             after.map(|id| id.0),
             limit + 1,
         )
@@ -93,7 +98,7 @@ impl Store {
         Ok(Some(Page { items, next }))
     }
 
-    /// How many bindings stand in each state, tombstones of earlier lives included.
+    /// How many bindings stand in each state, tombstones of earlier incarnations included.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -79,7 +79,7 @@ fn settings() -> Settings {
         },
         reconcile_interval: Duration::from_mins(10),
         poll_interval: Duration::from_secs(1),
-        reconcile_batch: 1,
+        reconcile_slots: 1,
     }
 }
 

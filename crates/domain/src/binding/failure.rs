@@ -68,3 +68,10 @@ pub struct Failure {
     /// When it is tried again; none where it is not.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
+
+impl Failure {
+    /// Returns whether the intent is given up: it is not tried again.
+    pub fn is_final(&self) -> bool {
+        self.next_attempt_at.is_none()
+    }
+}

@@ -1,19 +1,30 @@
+pub(crate) mod answers;
+pub(crate) mod consistency;
 pub(crate) mod decision;
+pub(crate) mod deletion;
 pub(crate) mod drift;
 pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod id;
+pub mod lifecycle;
+pub(crate) mod precondition;
+pub(crate) mod receipt;
 pub(crate) mod record;
+pub(crate) mod rejection;
 pub(crate) mod state;
 pub(crate) mod verdict;
 
-pub use decision::{
-    Deletion, DeletionRefusal, IfMatch, Intent, PutRefusal, decide_delete, decide_put,
-};
+pub use answers::{resources_found, resources_left, step_applied, step_removed, write_unresolved};
+pub use consistency::{Belief, Consistency, Evidence};
+pub use decision::{Intent, decide_put};
+pub use deletion::{Deletion, decide_delete};
 pub use drift::{Drift, DriftKind};
-pub use event::{Actor, Event, EventAction, SequencedEvent};
+pub use event::{Actor, Cause, EventAction, EventDetail, SequencedEvent};
 pub use failure::{Failure, FailureCode};
 pub use id::{BindingId, Generation};
-pub use record::{Binding, ProfileRecord, Receipt, RoleRecord};
+pub use precondition::IfMatch;
+pub use receipt::Receipt;
+pub use record::{Binding, ProfileRecord, RoleRecord};
+pub use rejection::Rejection;
 pub use state::State;
 pub use verdict::{Verdict, verdict};

@@ -6,9 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::account::Scope;
+use crate::binding::consistency::Consistency;
 use crate::binding::drift::Drift;
-use crate::binding::failure::Failure;
+use crate::binding::failure::{Failure, FailureCode};
 use crate::binding::id::{BindingId, Generation};
+use crate::binding::lifecycle::stage::Lifecycle;
+use crate::binding::receipt::Receipt;
 use crate::binding::state::State;
 use crate::cluster::name::ClusterName;
 use crate::cluster::spec::{Mode, ModeSpec, RoleSpec};
@@ -41,23 +44,10 @@ pub struct ProfileRecord {
     pub managed: bool,
 }
 
-/// What a teardown did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// When the engine's own grant ended: its inline policy was gone.
-    pub grant_ended_at: Option<DateTime<Utc>>,
-    /// When all access ended: the role was gone. None in pass-through, where the role stays.
-    pub access_ended_at: Option<DateTime<Utc>>,
-    /// What was removed, by kind and name.
-    pub removed: Vec<String>,
-    /// What was found and left, with the reason.
-    pub left: Vec<String>,
-}
-
 /// The record that a cluster has a role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
-    /// This life.
+    /// Identifies the incarnation.
     pub id: BindingId,
     /// Whose role it is.
     pub cluster: ClusterName,
@@ -65,10 +55,8 @@ pub struct Binding {
     pub namespace: Namespace,
     /// The account and partition in which it was made.
     pub scope: Scope,
-    /// Where it stands.
-    pub state: State,
-    /// Whether anything of it may still be at AWS, so that the cluster can't have another.
-    pub live: bool,
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
     /// The intent.
     pub generation: Generation,
     /// The last intent that IAM took in full.
@@ -92,20 +80,14 @@ pub struct Binding {
     pub verified_at: Option<DateTime<Utc>>,
     /// What differs.
     pub drift: Vec<Drift>,
-    /// What went wrong last.
-    pub last_error: Option<Failure>,
     /// How often the current intent was tried.
     pub attempts: i32,
-    /// Until then reads of IAM may not yet show our own writes.
-    pub reads_settle_at: Option<DateTime<Utc>>,
-    /// Until then a write of ours that nobody saw answered may still take effect.
-    pub writes_settle_at: Option<DateTime<Utc>>,
+    /// From when on IAM's answers about the binding can be believed.
+    pub consistency: Consistency,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
-    /// What the teardown did.
-    pub receipt: Option<Receipt>,
 }
 
 impl Binding {
@@ -144,15 +126,44 @@ impl Binding {
         }
     }
 
-    /// Whether this service wants the role to be there.
-    pub fn wants_presence(&self) -> bool {
-        matches!(self.state, State::Provisioning | State::Active)
+    /// Returns the word for the binding's state on the wire and in the database.
+    pub fn state(&self) -> State {
+        self.lifecycle.state()
     }
 
-    /// Whether IAM's answers about this binding are past the consistency window: what is then
-    /// not seen is not there, and nothing of ours is still on its way.
-    pub fn settled(&self, now: DateTime<Utc>) -> bool {
-        self.reads_settle_at.is_none_or(|at| at <= now)
-            && self.writes_settle_at.is_none_or(|at| at <= now)
+    /// Returns whether anything of the binding may still exist at AWS, so that the cluster can't
+    /// have another binding.
+    pub fn is_live(&self) -> bool {
+        self.lifecycle.is_live()
+    }
+
+    /// Returns what went wrong last.
+    pub fn last_error(&self) -> Option<&Failure> {
+        self.lifecycle.last_error()
+    }
+
+    /// Returns what a removal did so far.
+    pub fn receipt(&self) -> Option<&Receipt> {
+        self.lifecycle.receipt()
+    }
+
+    /// Returns whether the current intent has not been carried out yet, so that somebody has to
+    /// converge the binding.
+    pub fn is_intent_pending(&self) -> bool {
+        self.is_live() && self.applied_generation != Some(self.generation)
+    }
+
+    /// Describes a failure of the current intent, one that is not tried again.
+    pub fn failure(&self, code: FailureCode, detail: String, now: DateTime<Utc>) -> Failure {
+        Failure {
+            code,
+            detail,
+            missing_permissions: Vec::new(),
+            blockers: Vec::new(),
+            generation: self.generation,
+            at: now,
+            attempts: self.attempts,
+            next_attempt_at: None,
+        }
     }
 }

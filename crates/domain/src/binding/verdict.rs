@@ -2,8 +2,8 @@
 
 use crate::binding::failure::Failure;
 use crate::binding::id::Generation;
+use crate::binding::lifecycle::stage::Lifecycle;
 use crate::binding::record::Binding;
-use crate::binding::state::State;
 
 /// How an intent ended, as far as it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Verdict {
     Pending,
     /// It is so.
     Done,
-    /// It was refused, and withdrawn.
+    /// It was rejected, and withdrawn.
     Failed(Failure),
     /// Another request changed the intent.
     Superseded,
@@ -20,29 +20,31 @@ pub enum Verdict {
 
 /// How the intent of `generation` ended, read from the binding that it was written to.
 pub fn verdict(binding: &Binding, generation: Generation) -> Verdict {
-    let failure = binding
-        .last_error
-        .as_ref()
-        .filter(|failure| failure.generation == generation && failure.next_attempt_at.is_none());
+    let rejection = binding
+        .last_error()
+        .filter(|failure| failure.generation == generation && failure.is_final());
     if binding.generation > generation {
-        // A refused change withdraws itself by a newer intent: the spec that was before.
-        return match failure {
-            Some(_) if binding.state == State::Provisioning => Verdict::Pending,
-            Some(failure) => Verdict::Failed(failure.clone()),
-            None => Verdict::Superseded,
+        // A rejected change withdraws itself by a newer intent: the spec before it.
+        return match (rejection, &binding.lifecycle) {
+            (None, _) => Verdict::Superseded,
+            (Some(_), Lifecycle::WithdrawingChange { .. }) => Verdict::Pending,
+            (Some(rejection), _) => Verdict::Failed(rejection.clone()),
         };
     }
-    match binding.state {
-        State::Active if binding.applied_generation == Some(binding.generation) => match failure {
-            Some(failure) => Verdict::Failed(failure.clone()),
-            None => Verdict::Done,
-        },
-        State::Active | State::Provisioning | State::Deleting => Verdict::Pending,
-        State::Deleted => Verdict::Done,
-        State::Failed if binding.live => Verdict::Pending,
-        State::Failed | State::Blocked => match (failure, &binding.last_error) {
-            (Some(failure), _) | (None, Some(failure)) => Verdict::Failed(failure.clone()),
-            (None, None) => Verdict::Pending,
-        },
+    match &binding.lifecycle {
+        Lifecycle::Active { .. } if binding.applied_generation == Some(binding.generation) => {
+            match rejection {
+                Some(rejection) => Verdict::Failed(rejection.clone()),
+                None => Verdict::Done,
+            }
+        }
+        Lifecycle::Active { .. }
+        | Lifecycle::Provisioning { .. }
+        | Lifecycle::WithdrawingChange { .. }
+        | Lifecycle::WithdrawingProvision { .. }
+        | Lifecycle::Deleting { .. } => Verdict::Pending,
+        Lifecycle::Deleted { .. } => Verdict::Done,
+        Lifecycle::Failed { rejection, .. } => Verdict::Failed(rejection.clone()),
+        Lifecycle::Blocked { last_error, .. } => Verdict::Failed(last_error.clone()),
     }
 }

@@ -129,7 +129,7 @@ impl Attestation {
 
     /// The same, of a reading that is old and could not be had again: nothing is certain by it.
     #[must_use]
-    pub fn grown_old(mut self, reason: &str) -> Self {
+    pub fn stale(mut self, reason: &str) -> Self {
         let detail = format!("it was last read a while ago, and not since: {reason}");
         let code = FindingCode::RoleUnread;
         self.findings.insert(0, Finding { code, detail });

@@ -58,7 +58,7 @@ impl Desired {
     /// # Errors
     /// When the inline policy would be larger than IAM takes, or reach beyond the cluster.
     pub fn of(binding: &Binding) -> Result<Self, RolePolicyError> {
-        if !binding.wants_presence() {
+        if !binding.lifecycle.wants_presence() {
             return Ok(Self::Absent);
         }
         let spec = &binding.spec;

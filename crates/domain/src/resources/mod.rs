@@ -15,10 +15,11 @@ pub use arn::{IamArn, IamResource};
 pub use desired::{Desired, DesiredProfile, DesiredRole};
 pub use drift::drift;
 pub use names::{
-    MAX_ROLE_NAME, Namespace, ProfileName, ResourcePath, RoleName, RolePrefix, resource_name,
+    MAX_ROLE_NAME, Namespace, ProfileName, ResourceKind, ResourcePath, RoleName, RolePrefix,
+    resource_name,
 };
 pub use observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
 pub use ownership::{Foreign, Ownership};
 pub use plan::{Obstacle, Plan, Stage, plan, plan_repair};
-pub use step::Step;
+pub use step::{Applied, CallKind, Step};
 pub use tags::{OWNERSHIP_TAGS, Tags};

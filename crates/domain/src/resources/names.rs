@@ -1,5 +1,8 @@
 //! The names of what is made at AWS.
 
+use std::fmt;
+use std::str::FromStr;
+
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 
@@ -7,8 +10,43 @@ use crate::account::Scope;
 use crate::binding::id::BindingId;
 use crate::cluster::name::ClusterName;
 use crate::invalid::text_type;
-use crate::invalid::{Invalid, InvalidKind};
+use crate::invalid::{Invalid, InvalidKind, UnknownWord};
 use crate::resources::arn::{IamArn, IamResource};
+
+/// What kind of AWS resource something is, among those that this service makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceKind {
+    /// An IAM role.
+    Role,
+    /// An instance profile.
+    InstanceProfile,
+}
+
+impl ResourceKind {
+    /// The word in the database and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::InstanceProfile => "instance_profile",
+        }
+    }
+}
+
+impl fmt::Display for ResourceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ResourceKind {
+    type Err = UnknownWord;
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        [Self::Role, Self::InstanceProfile]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(UnknownWord)
+    }
+}
 
 /// IAM's limit on a role's name, in characters.
 /// Source: IAM user guide, "IAM and AWS STS quotas".

@@ -5,8 +5,44 @@ use std::fmt;
 
 use engine_roles_policy::Document;
 
+use crate::binding::record::{ProfileRecord, RoleRecord};
 use crate::grant::boundary::BoundaryArn;
 use crate::resources::names::{ProfileName, ResourcePath, RoleName};
+
+/// Whether a call changes something: an unanswered write may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallKind {
+    /// Get, List and Simulate calls.
+    Read,
+    /// All others.
+    Write,
+}
+
+impl CallKind {
+    /// The word in the database and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// How AWS answered a step that it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It made a role.
+    Role(RoleRecord),
+    /// It made an instance profile.
+    Profile(ProfileRecord),
+    /// It made nothing new.
+    Done,
+    /// What was to be removed was not there, as far as IAM sees.
+    AlreadyGone,
+    /// The removal was denied, and a read does not show what was to be removed: what is not there
+    /// has no path, so that a policy which goes by paths denies it.
+    Unseen,
+}
 
 /// One call to IAM.
 #[derive(Clone, Debug)]
@@ -149,6 +185,14 @@ impl Step {
                 format!("role {role} in instance profile {profile}")
             }
         }
+    }
+
+    /// Returns whether the call removes a role or an instance profile itself.
+    pub fn deletes_resource(&self) -> bool {
+        matches!(
+            self,
+            Self::DeleteRole { .. } | Self::DeleteInstanceProfile { .. }
+        )
     }
 
     /// Whether the call makes a resource that would stay behind if nobody remembered it.

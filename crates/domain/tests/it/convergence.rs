@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine_roles_domain::binding::{Binding, State};
+use engine_roles_domain::binding::Binding;
+use engine_roles_domain::binding::lifecycle::Lifecycle;
 use engine_roles_domain::cluster::{CreateSpec, ModeSpec, RoleSpec};
 use engine_roles_domain::grant::trust_policy;
 use engine_roles_domain::resources::{
@@ -248,7 +249,7 @@ proptest! {
     ) {
         let parts = Parts { recorded: true, ..parts };
         binding.applied_spec = Some(binding.spec.clone());
-        binding.state = State::Active;
+        binding.lifecycle = Lifecycle::Active { last_error: None };
         let mut account = start(&mut binding, &parts);
         let (roles, profiles) = (account.roles.len(), account.profiles.len());
         let desired = Desired::of(&binding).expect("it can be written");

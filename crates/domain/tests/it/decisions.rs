@@ -1,16 +1,16 @@
 //! What a PUT means.
 
-use engine_roles_domain::account::Scope;
-use engine_roles_domain::binding::{
-    Binding, Drift, DriftKind, IfMatch, Intent, PutRefusal, State, decide_put,
-};
+use engine_roles_domain::account::{OtherAccount, Scope};
+use engine_roles_domain::binding::lifecycle::Lifecycle;
+use engine_roles_domain::binding::{Binding, DriftKind, IfMatch, Intent, Rejection, decide_put};
 use engine_roles_domain::cluster::{
     Defaults, Mode, ModeSpec, RoleReference, RoleRequest, RoleSpec, Secrets,
 };
 use engine_roles_domain::prepared::PassThroughRole;
 
 use crate::fixtures::{
-    active, binding_of, cluster, defaults, deleting, named, passing, scope, spec, tags,
+    Stage, active, binding_of, cluster, defaults, delay_of, drift_of, in_stage, named, passing,
+    rejection_of, scope, spec, tags,
 };
 
 const ARN: &str = "arn:aws:iam::123456789012:role/a/engine";
@@ -20,7 +20,7 @@ fn decide(
     latest: Option<&Binding>,
     request: &RoleRequest,
     defaults: &Defaults,
-) -> Result<Intent, PutRefusal> {
+) -> Result<Intent, Rejection> {
     decide_put(&cluster(), latest, request, defaults, &scope(), None)
 }
 
@@ -56,18 +56,24 @@ fn lists(role: &str, profile: Option<&str>) -> Defaults {
     }
 }
 
-fn new_spec(intent: Result<Intent, PutRefusal>) -> RoleSpec {
+fn new_spec(intent: Result<Intent, Rejection>) -> RoleSpec {
     match intent {
         Ok(Intent::New(spec)) => spec,
         other => panic!("{other:?} is no new binding"),
     }
 }
 
-fn field(refused: Result<Intent, PutRefusal>) -> &'static str {
+fn unchanged(live: &Binding) -> Intent {
+    Intent::Unchanged(Box::new(live.clone()))
+}
+
+fn change(live: &Binding, spec: RoleSpec) -> Intent {
+    Intent::Change(Box::new(live.clone()), spec)
+}
+
+fn field(refused: Result<Intent, Rejection>) -> &'static str {
     match refused {
-        Err(PutRefusal::ImmutableField { field } | PutRefusal::NotApplicable { field, .. }) => {
-            field
-        }
+        Err(Rejection::ImmutableField { field } | Rejection::NotApplicable { field, .. }) => field,
         other => panic!("{other:?} names no field"),
     }
 }
@@ -107,11 +113,10 @@ fn what_a_request_names_comes_before_the_defaults() {
 
 #[test]
 fn a_tombstone_and_a_failure_with_nothing_made_take_any_spec() {
-    for state in [State::Deleted, State::Failed] {
+    for stage in [Stage::Deleted, Stage::Failed] {
         let gone = Binding {
-            state,
-            live: false,
-            ..binding_of(passing("engine", None))
+            spec: passing("engine", None),
+            ..in_stage(stage)
         };
         assert_eq!(
             new_spec(decide(Some(&gone), &nothing_asked(), &defaults())),
@@ -152,7 +157,7 @@ fn the_same_again_is_unchanged() {
         },
     ] {
         let intent = decide(Some(&live), &request, &defaults()).expect("an intent");
-        assert_eq!(intent, Intent::Unchanged);
+        assert_eq!(intent, unchanged(&live));
     }
     // The defaults are for new bindings: later ones change nothing of a live one.
     let changed = Defaults {
@@ -161,21 +166,76 @@ fn the_same_again_is_unchanged() {
         ..defaults()
     };
     let intent = decide(Some(&live), &nothing_asked(), &changed).expect("an intent");
-    assert_eq!(intent, Intent::Unchanged);
+    assert_eq!(intent, unchanged(&live));
 }
 
 #[test]
 fn the_same_again_is_tried_again_where_the_role_is_gone() {
-    let gone = Binding {
-        drift: vec![Drift {
-            kind: DriftKind::RoleDeleted,
-            detail: String::new(),
-            missing_permission: None,
-        }],
+    for (kind, is_tried_again) in [
+        (DriftKind::RoleDeleted, true),
+        (DriftKind::ProfileDeleted, true),
+        (DriftKind::RoleRecreated, true),
+        (DriftKind::ProfileRecreated, true),
+        (DriftKind::PolicyChanged, false),
+        (DriftKind::RoleOutOfProfile, false),
+    ] {
+        let live = Binding {
+            drift: vec![drift_of(kind)],
+            ..active()
+        };
+        let intent = decide(Some(&live), &nothing_asked(), &defaults()).expect("an intent");
+        let meant = if is_tried_again {
+            change(&live, spec())
+        } else {
+            unchanged(&live)
+        };
+        assert_eq!(intent, meant, "{kind:?}");
+    }
+}
+
+#[test]
+fn the_same_again_is_tried_again_where_it_was_rejected_and_not_where_it_is_being_tried() {
+    let in_lifecycle = |lifecycle| Binding {
+        lifecycle,
+        generation: 2,
         ..active()
     };
-    let intent = decide(Some(&gone), &nothing_asked(), &defaults()).expect("an intent");
-    assert_eq!(intent, Intent::Change(spec()));
+    for (lifecycle, is_tried_again) in [
+        (
+            Lifecycle::Active {
+                last_error: Some(rejection_of(2)),
+            },
+            true,
+        ),
+        // That was another intent.
+        (
+            Lifecycle::Active {
+                last_error: Some(rejection_of(1)),
+            },
+            false,
+        ),
+        (
+            Lifecycle::Provisioning {
+                last_error: Some(delay_of(2)),
+            },
+            false,
+        ),
+        (
+            Lifecycle::WithdrawingChange {
+                rejection: rejection_of(1),
+            },
+            false,
+        ),
+    ] {
+        let live = in_lifecycle(lifecycle);
+        let intent = decide(Some(&live), &nothing_asked(), &defaults()).expect("an intent");
+        let meant = if is_tried_again {
+            change(&live, spec())
+        } else {
+            unchanged(&live)
+        };
+        assert_eq!(intent, meant, "{:?}", live.lifecycle);
+    }
 }
 
 #[test]
@@ -214,7 +274,7 @@ fn secrets_session_manager_and_tags_change() {
         ),
     ] {
         let intent = decide(Some(&live), &request, &defaults()).expect("an intent");
-        assert_eq!(intent, Intent::Change(meant));
+        assert_eq!(intent, change(&live, meant));
     }
 }
 
@@ -258,13 +318,13 @@ fn what_can_not_change_is_named() {
 #[test]
 fn a_live_pass_through_keeps_its_role() {
     let live = Binding {
-        state: State::Active,
+        lifecycle: Lifecycle::Active { last_error: None },
         ..binding_of(passing(ARN, None))
     };
     let settings = lists(ARN, None);
     for role in [ARN, "engine"] {
         let intent = decide(Some(&live), &passes(role), &settings).expect("an intent");
-        assert_eq!(intent, Intent::Unchanged);
+        assert_eq!(intent, unchanged(&live));
     }
     for role in ["other", "arn:aws:iam::123456789012:role/engine"] {
         assert_eq!(
@@ -302,7 +362,7 @@ fn if_match_holds_or_nothing_happens() {
         (None, IfMatch::Generation(1), None),
         (None, IfMatch::Any, None),
     ] {
-        let Err(PutRefusal::PreconditionFailed { current: found }) = with(latest, if_match) else {
+        let Err(Rejection::PreconditionFailed { current: found }) = with(latest, if_match) else {
             panic!("{if_match:?} does not hold");
         };
         assert_eq!(found, current);
@@ -311,15 +371,11 @@ fn if_match_holds_or_nothing_happens() {
 
 #[test]
 fn while_a_role_is_removed_there_is_no_other() {
-    for state in [State::Deleting, State::Blocked, State::Failed] {
-        let live = Binding {
-            state,
-            ..deleting(active())
-        };
-        let refused = decide(Some(&live), &nothing_asked(), &defaults());
+    for stage in [Stage::Deleting, Stage::Blocked, Stage::WithdrawingProvision] {
+        let refused = decide(Some(&in_stage(stage)), &nothing_asked(), &defaults());
         assert!(
-            matches!(refused, Err(PutRefusal::TeardownInProgress)),
-            "{state}"
+            matches!(refused, Err(Rejection::TeardownInProgress)),
+            "{stage:?}"
         );
     }
 }
@@ -331,7 +387,10 @@ fn a_live_binding_of_another_account_is_left_alone() {
         ..active()
     };
     let refused = decide(Some(&live), &nothing_asked(), &defaults());
-    assert!(matches!(refused, Err(PutRefusal::OtherAccount { .. })));
+    let Err(Rejection::OtherAccount(OtherAccount::Cluster { made, now })) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((made, now), (other_account(), scope()));
 }
 
 #[test]
@@ -347,7 +406,7 @@ fn a_region_is_needed_and_is_of_our_partition() {
             ..nothing_asked()
         };
         let refused = decide(None, &request, &defaults());
-        let Err(PutRefusal::RegionOfOtherPartition { partition, .. }) = refused else {
+        let Err(Rejection::RegionOfOtherPartition { partition, .. }) = refused else {
             panic!("{region}: {refused:?}");
         };
         assert_eq!(partition, "aws");
@@ -380,7 +439,7 @@ fn only_roles_on_the_list_are_passed_as_the_administrator_wrote_them() {
     ] {
         let refused = decide(None, &passes(asked), &lists(listed, None));
         assert!(
-            matches!(refused, Err(PutRefusal::RoleNotAllowed(_))),
+            matches!(refused, Err(Rejection::RoleNotAllowed(_))),
             "{asked}: {refused:?}"
         );
     }
@@ -445,7 +504,7 @@ fn a_boundary_is_one_that_the_administrator_allows() {
         ..nothing_asked()
     };
     let refused = decide(None, &request, &defaults());
-    assert!(matches!(refused, Err(PutRefusal::BoundaryNotAllowed(_))));
+    assert!(matches!(refused, Err(Rejection::BoundaryNotAllowed(_))));
     for settings in [
         Defaults {
             permissions_boundary: request.permissions_boundary.clone(),
@@ -470,7 +529,7 @@ fn a_policy_that_iam_would_not_take_is_refused_before_anything_is_written() {
     };
     for latest in [None, Some(active())] {
         let refused = decide(latest.as_ref(), &request, &defaults());
-        assert!(matches!(refused, Err(PutRefusal::Policy(_))), "{refused:?}");
+        assert!(matches!(refused, Err(Rejection::Policy(_))), "{refused:?}");
     }
     // A passed role's policy is the administrator's.
     let passed = RoleRequest {

@@ -1,190 +1,87 @@
-//! What a DELETE means, and how intents end.
+//! What a DELETE means.
 
-use engine_roles_domain::account::Scope;
-use engine_roles_domain::binding::{
-    Binding, Deletion, DeletionRefusal, Failure, FailureCode, Generation, IfMatch, State, Verdict,
-    decide_delete, verdict,
-};
+use engine_roles_domain::account::{OtherAccount, Scope};
+use engine_roles_domain::binding::{Deletion, IfMatch, Rejection, decide_delete};
 
-use crate::fixtures::{active, at, binding, scope};
-
-fn in_state(state: State, live: bool) -> Binding {
-    Binding {
-        state,
-        live,
-        ..active()
-    }
-}
+use crate::fixtures::{Stage, active, in_stage, scope};
 
 #[test]
 fn a_delete_means_by_state() {
-    for (state, live, meant) in [
-        (State::Provisioning, true, Deletion::Begin),
-        (State::Active, true, Deletion::Begin),
-        (State::Failed, true, Deletion::Begin),
-        (State::Deleting, true, Deletion::Continue),
-        (State::Blocked, true, Deletion::Continue),
-        (State::Failed, false, Deletion::Close),
-        (State::Deleted, false, Deletion::Done),
-    ] {
-        let latest = in_state(state, live);
+    for stage in Stage::all() {
+        let latest = in_stage(stage);
+        let same = Box::new(latest.clone());
+        let meant = match stage {
+            Stage::Provisioning
+            | Stage::WithdrawingChange
+            | Stage::Active
+            | Stage::WithdrawingProvision => Deletion::Begin(same),
+            Stage::Deleting => Deletion::Continue(same),
+            Stage::Blocked => Deletion::Resume(same),
+            Stage::Failed => Deletion::Close(same),
+            Stage::Deleted => Deletion::Done(same),
+        };
         for known in [None, Some(scope())] {
             let meaning = decide_delete(Some(&latest), known.as_ref(), None);
-            assert_eq!(meaning.expect("a meaning"), meant, "{state}");
+            assert_eq!(meaning.expect("a meaning"), meant, "{stage:?}");
         }
     }
 }
 
 #[test]
-fn a_delete_needs_a_binding_of_this_account_and_generation() {
+fn a_delete_needs_a_binding_of_this_generation() {
     let refused = decide_delete(None, None, None);
-    assert!(matches!(refused, Err(DeletionRefusal::NotFound)));
+    assert!(matches!(refused, Err(Rejection::NotFound)));
     let refused = decide_delete(None, None, Some(IfMatch::Any));
-    assert!(matches!(refused, Err(DeletionRefusal::NotFound)));
+    assert!(matches!(refused, Err(Rejection::NotFound)));
 
     let live = active();
     assert!(decide_delete(Some(&live), None, Some(IfMatch::Generation(1))).is_ok());
     assert!(decide_delete(Some(&live), None, Some(IfMatch::Any)).is_ok());
     let refused = decide_delete(Some(&live), None, Some(IfMatch::Generation(7)));
+    let refused = refused.expect_err("the generation is another");
     assert!(matches!(
         refused,
-        Err(DeletionRefusal::PreconditionFailed { current: 1 })
+        Rejection::PreconditionFailed { current: Some(1) }
     ));
+    let told = "the binding's generation is 1, not the one that If-Match names";
+    assert_eq!(refused.to_string(), told);
+}
 
+#[test]
+fn a_delete_needs_the_account_in_which_the_role_was_made_as_long_as_it_may_exist() {
     let elsewhere = Scope {
         account: "210987654321".parse().expect("an account"),
         ..scope()
     };
-    let refused = decide_delete(Some(&live), Some(&elsewhere), None);
-    assert!(matches!(refused, Err(DeletionRefusal::OtherAccount { .. })));
-    let gone = in_state(State::Deleted, false);
-    let again = decide_delete(Some(&gone), Some(&elsewhere), None);
-    assert_eq!(again.expect("it is gone anywhere"), Deletion::Done);
-}
-
-fn failure(generation: Generation, again: bool) -> Failure {
-    Failure {
-        code: FailureCode::MissingPermission,
-        detail: "no".to_owned(),
-        missing_permissions: Vec::new(),
-        blockers: Vec::new(),
-        generation,
-        at: at(0),
-        attempts: 1,
-        next_attempt_at: again.then(|| at(60)),
-    }
-}
-
-#[test]
-fn verdicts() {
-    struct Row {
-        state: State,
-        live: bool,
-        applied: Option<Generation>,
-        failed: Option<Failure>,
-        verdict: &'static str,
-    }
-    let row = |state, live, applied, failed, verdict| Row {
-        state,
-        live,
-        applied,
-        failed,
-        verdict,
-    };
-    let table = [
-        row(State::Provisioning, true, None, None, "pending"),
-        row(
-            State::Provisioning,
-            true,
-            Some(1),
-            Some(failure(2, true)),
-            "pending",
-        ),
-        row(State::Active, true, Some(2), None, "done"),
-        row(
-            State::Active,
-            true,
-            Some(2),
-            Some(failure(1, false)),
-            "done",
-        ),
-        row(
-            State::Active,
-            true,
-            Some(2),
-            Some(failure(2, false)),
-            "failed",
-        ),
-        row(State::Active, true, Some(1), None, "pending"),
-        row(State::Deleting, true, Some(1), None, "pending"),
-        row(State::Deleted, false, Some(1), None, "done"),
-        // What was half-made still goes: the refusal is told when it is gone.
-        row(
-            State::Failed,
-            true,
-            None,
-            Some(failure(2, false)),
-            "pending",
-        ),
-        row(
-            State::Failed,
-            false,
-            None,
-            Some(failure(2, false)),
-            "failed",
-        ),
-        row(State::Failed, false, None, None, "pending"),
-        row(State::Blocked, true, None, Some(failure(2, true)), "failed"),
-        row(State::Blocked, true, None, None, "pending"),
-    ];
-    for row in table {
-        let binding = Binding {
-            state: row.state,
-            live: row.live,
-            generation: 2,
-            applied_generation: row.applied,
-            last_error: row.failed.clone(),
-            ..binding()
-        };
-        let found = match verdict(&binding, 2) {
-            Verdict::Pending => "pending",
-            Verdict::Done => "done",
-            Verdict::Failed(told) => {
-                assert_eq!(Some(told), row.failed);
-                "failed"
+    for stage in Stage::all() {
+        let latest = in_stage(stage);
+        let decided = decide_delete(Some(&latest), Some(&elsewhere), None);
+        match stage {
+            Stage::Failed | Stage::Deleted => {
+                assert_eq!(
+                    decided.expect("it is gone anywhere"),
+                    decide_delete(Some(&latest), None, None).expect("a meaning"),
+                );
             }
-            Verdict::Superseded => "superseded",
-        };
-        assert_eq!(found, row.verdict, "{} {:?}", row.state, row.failed);
+            Stage::Provisioning
+            | Stage::WithdrawingChange
+            | Stage::Active
+            | Stage::Deleting
+            | Stage::Blocked
+            | Stage::WithdrawingProvision => {
+                let Err(Rejection::OtherAccount(OtherAccount::Cluster { made, now })) = decided
+                else {
+                    panic!("{stage:?}: {decided:?}");
+                };
+                assert_eq!((made, now), (scope(), elsewhere.clone()));
+            }
+        }
     }
-}
-
-#[test]
-fn an_intent_that_a_newer_one_took_the_place_of() {
-    let newer = |state, last_error| Binding {
-        state,
-        generation: 3,
-        applied_generation: Some(3),
-        last_error,
-        ..active()
-    };
-    for state in [
-        State::Active,
-        State::Provisioning,
-        State::Deleting,
-        State::Deleted,
-    ] {
-        let superseded = verdict(&newer(state, None), 2);
-        assert_eq!(superseded, Verdict::Superseded, "{state}");
-    }
-    // A refused change withdraws itself by a newer intent, and is told once that is done.
-    let refused = failure(2, false);
-    let withdrawing = newer(State::Provisioning, Some(refused.clone()));
-    assert_eq!(verdict(&withdrawing, 2), Verdict::Pending);
-    let withdrawn = newer(State::Active, Some(refused.clone()));
-    assert_eq!(verdict(&withdrawn, 2), Verdict::Failed(refused));
-    // To the newer intent it is no failure.
-    assert_eq!(verdict(&withdrawn, 3), Verdict::Done);
-    let others = newer(State::Active, Some(failure(1, false)));
-    assert_eq!(verdict(&others, 2), Verdict::Superseded);
+    // Which condition fails first: the caller's own.
+    let refused = decide_delete(
+        Some(&active()),
+        Some(&elsewhere),
+        Some(IfMatch::Generation(7)),
+    );
+    assert!(matches!(refused, Err(Rejection::PreconditionFailed { .. })));
 }

@@ -1,10 +1,14 @@
 //! Bindings and what may be at AWS for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::account::{Partition, Scope};
-use engine_roles_domain::binding::{Binding, BindingId, ProfileRecord, RoleRecord, State};
+use engine_roles_domain::binding::lifecycle::{self, Lifecycle, NewBinding};
+use engine_roles_domain::binding::{
+    Binding, BindingId, Consistency, Drift, DriftKind, Failure, FailureCode, Generation,
+    ProfileRecord, Receipt, RoleRecord,
+};
 use engine_roles_domain::cluster::{
     ClusterName, CreateSpec, Defaults, ModeSpec, PassThroughSpec, RoleReference, RoleSpec,
     SecretName, Secrets,
@@ -73,31 +77,17 @@ pub(crate) fn binding() -> Binding {
 }
 
 pub(crate) fn binding_of(spec: RoleSpec) -> Binding {
-    Binding {
+    lifecycle::provision_requested(new_binding(spec), at(0)).binding
+}
+
+pub(crate) fn new_binding(spec: RoleSpec) -> NewBinding {
+    NewBinding {
         id: BindingId(Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001)),
         cluster: cluster(),
         namespace: Namespace::parse("test").expect("a namespace"),
         scope: scope(),
-        state: State::Provisioning,
-        live: true,
-        generation: 1,
-        applied_generation: None,
         spec,
-        applied_spec: None,
-        unapplied_tags: std::collections::BTreeSet::new(),
-        role: None,
-        profile: None,
-        policy: None,
-        usable_after: None,
-        verified_at: None,
-        drift: Vec::new(),
-        last_error: None,
-        attempts: 0,
-        reads_settle_at: None,
-        writes_settle_at: None,
-        created_at: at(0),
-        updated_at: at(0),
-        receipt: None,
+        generation: 1,
     }
 }
 
@@ -105,7 +95,7 @@ pub(crate) fn binding_of(spec: RoleSpec) -> Binding {
 pub(crate) fn active() -> Binding {
     let asked = binding();
     Binding {
-        state: State::Active,
+        lifecycle: Lifecycle::Active { last_error: None },
         applied_generation: Some(1),
         applied_spec: Some(asked.spec.clone()),
         role: Some(role_record(&asked)),
@@ -115,10 +105,177 @@ pub(crate) fn active() -> Binding {
 }
 
 pub(crate) fn deleting(binding: Binding) -> Binding {
+    let begun = lifecycle::teardown_begun(binding, at(0));
+    begun.expect("it is not being removed yet").binding
+}
+
+/// Lists variants of an enum, and does not compile when one is missing.
+macro_rules! every {
+    ($type:ident { $($variant:ident),* $(,)? }) => {{
+        const fn exhaustive(value: $type) {
+            match value {
+                $($type::$variant)|* => {}
+            }
+        }
+        let _ = exhaustive;
+        [$($type::$variant),*]
+    }};
+}
+pub(crate) use every;
+
+/// The states of a binding, without what belongs to each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    Provisioning,
+    WithdrawingChange,
+    Active,
+    Deleting,
+    Blocked,
+    WithdrawingProvision,
+    Failed,
+    Deleted,
+}
+
+impl Stage {
+    pub(crate) fn all() -> [Self; 8] {
+        every!(Stage {
+            Provisioning,
+            WithdrawingChange,
+            Active,
+            Deleting,
+            Blocked,
+            WithdrawingProvision,
+            Failed,
+            Deleted,
+        })
+    }
+
+    pub(crate) fn of(binding: &Binding) -> Self {
+        Self::of_lifecycle(&binding.lifecycle)
+    }
+
+    pub(crate) fn of_lifecycle(lifecycle: &Lifecycle) -> Self {
+        match lifecycle {
+            Lifecycle::Provisioning { .. } => Self::Provisioning,
+            Lifecycle::WithdrawingChange { .. } => Self::WithdrawingChange,
+            Lifecycle::Active { .. } => Self::Active,
+            Lifecycle::Deleting { .. } => Self::Deleting,
+            Lifecycle::Blocked { .. } => Self::Blocked,
+            Lifecycle::WithdrawingProvision { .. } => Self::WithdrawingProvision,
+            Lifecycle::Failed { .. } => Self::Failed,
+            Lifecycle::Deleted { .. } => Self::Deleted,
+        }
+    }
+}
+
+/// The generation of the bindings of [`in_stage`].
+pub(crate) const GENERATION: Generation = 3;
+
+/// A binding in a state, with a value in every field that may have one there.
+pub(crate) fn in_stage(stage: Stage) -> Binding {
+    let before = active();
+    let is_finished = matches!(stage, Stage::Failed | Stage::Deleted);
+    let applied_generation = match stage {
+        Stage::Active => Some(GENERATION),
+        Stage::WithdrawingProvision | Stage::Failed => None,
+        Stage::Provisioning
+        | Stage::WithdrawingChange
+        | Stage::Deleting
+        | Stage::Blocked
+        | Stage::Deleted => Some(1),
+    };
     Binding {
-        state: State::Deleting,
-        generation: binding.generation + 1,
-        ..binding
+        lifecycle: lifecycle_in(stage),
+        generation: GENERATION,
+        applied_generation,
+        applied_spec: applied_generation.and(before.applied_spec),
+        unapplied_tags: BTreeSet::from(["formerly".to_owned()]),
+        role: before.role.filter(|_| !is_finished),
+        profile: before.profile.filter(|_| !is_finished),
+        policy: applied_generation.map(|_| serde_json::json!({"Statement": []})),
+        usable_after: applied_generation.map(|_| at(15)),
+        verified_at: applied_generation.map(|_| at(30)),
+        drift: vec![drift_of(DriftKind::TagsChanged)],
+        attempts: 4,
+        consistency: Consistency {
+            reads_consistent_at: Some(at(40)),
+            writes_resolved_at: Some(at(50)),
+        },
+        updated_at: at(60),
+        ..before
+    }
+}
+
+fn lifecycle_in(stage: Stage) -> Lifecycle {
+    let receipt = || Receipt {
+        grant_ended_at: Some(at(20)),
+        access_ended_at: None,
+        removed: vec!["policy engine-access of role x".to_owned()],
+        left: vec!["instance profile x: it is not ours".to_owned()],
+    };
+    match stage {
+        Stage::Provisioning => Lifecycle::Provisioning {
+            last_error: Some(delay_of(GENERATION)),
+        },
+        Stage::WithdrawingChange => Lifecycle::WithdrawingChange {
+            rejection: rejection_of(GENERATION - 1),
+        },
+        Stage::Active => Lifecycle::Active {
+            last_error: Some(rejection_of(GENERATION - 1)),
+        },
+        Stage::Deleting => Lifecycle::Deleting {
+            last_error: Some(delay_of(GENERATION)),
+            receipt: receipt(),
+        },
+        Stage::Blocked => Lifecycle::Blocked {
+            last_error: delay_of(GENERATION),
+            receipt: receipt(),
+        },
+        Stage::WithdrawingProvision => Lifecycle::WithdrawingProvision {
+            rejection: rejection_of(GENERATION),
+            receipt: Some(receipt()),
+        },
+        Stage::Failed => Lifecycle::Failed {
+            rejection: rejection_of(GENERATION),
+            receipt: Some(receipt()),
+        },
+        Stage::Deleted => Lifecycle::Deleted {
+            last_error: Some(delay_of(GENERATION)),
+            receipt: Some(receipt()),
+        },
+    }
+}
+
+/// A failure that ends the intent of a generation.
+pub(crate) fn rejection_of(generation: Generation) -> Failure {
+    Failure {
+        code: FailureCode::MissingPermission,
+        detail: "AWS denied CreateRole".to_owned(),
+        missing_permissions: vec!["iam:CreateRole".to_owned()],
+        blockers: Vec::new(),
+        generation,
+        at: at(0),
+        attempts: 1,
+        next_attempt_at: None,
+    }
+}
+
+/// A failure after which the intent of a generation is tried again.
+pub(crate) fn delay_of(generation: Generation) -> Failure {
+    Failure {
+        code: FailureCode::IamUnavailable,
+        detail: "IAM did not answer".to_owned(),
+        missing_permissions: Vec::new(),
+        next_attempt_at: Some(at(60)),
+        ..rejection_of(generation)
+    }
+}
+
+pub(crate) fn drift_of(kind: DriftKind) -> Drift {
+    Drift {
+        kind,
+        detail: "it differs".to_owned(),
+        missing_permission: None,
     }
 }
 
@@ -158,7 +315,7 @@ pub(crate) fn all_tags(binding: &Binding) -> BTreeMap<String, String> {
 /// The role as it should be, read in full.
 pub(crate) fn whole_role(binding: &Binding) -> ObservedRole {
     let wanted = Binding {
-        state: State::Active,
+        lifecycle: Lifecycle::Active { last_error: None },
         ..binding.clone()
     };
     let role = desired(&wanted).0.expect("a role is made");

@@ -1,6 +1,6 @@
 //! The customer's key under which secrets are encrypted: who gets it, and for what.
 
-use engine_roles_domain::binding::{Binding, Intent, PutRefusal, decide_put};
+use engine_roles_domain::binding::{Binding, Intent, Rejection, decide_put};
 use engine_roles_domain::cluster::{
     ClusterName, Defaults, Mode, RoleReference, RoleRequest, RoleSpec,
 };
@@ -117,7 +117,7 @@ fn without_a_key_no_key_can_be_used() {
     assert!(!document.to_json().contains("kms:"));
 }
 
-fn created_with(key_arn: &str, region: &str) -> Result<Intent, PutRefusal> {
+fn created_with(key_arn: &str, region: &str) -> Result<Intent, Rejection> {
     let defaults = Defaults {
         kms_key: Some(key(key_arn)),
         ..defaults()
@@ -142,7 +142,7 @@ fn a_new_role_takes_the_administrators_key_as_it_stands_in_the_region_of_the_sec
         MANY.replace("us-west-2", "eu-west-1")
     );
     let refused = created_with(ONE, "eu-west-1").expect_err("the key is not there");
-    assert!(matches!(refused, PutRefusal::KeyOfOtherRegion { .. }));
+    assert!(matches!(refused, Rejection::KeyOfOtherRegion { .. }));
     assert_snapshot!(refused, @"the secrets' KMS key is in us-west-2, and is no multi-Region key: eu-west-1 has none");
 }
 
@@ -190,12 +190,13 @@ fn a_live_role_keeps_the_key_that_it_was_made_with() {
             decide_put(&cluster(), Some(&live), &wanted, &defaults, &scope(), None)
                 .expect("an intent")
         };
-        assert_eq!(decide(RoleRequest::default()), Intent::Unchanged);
+        let unchanged = Intent::Unchanged(Box::new(live.clone()));
+        assert_eq!(decide(RoleRequest::default()), unchanged);
         let changed = decide(RoleRequest {
             session_manager: Some(true),
             ..RoleRequest::default()
         });
-        let Intent::Change(changed) = changed else {
+        let Intent::Change(_, changed) = changed else {
             panic!("{changed:?} is no change");
         };
         assert_eq!(changed.kms_key, made_with.map(key));

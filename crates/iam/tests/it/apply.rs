@@ -2,8 +2,8 @@
 
 use engine_roles_domain::binding::RoleRecord;
 use engine_roles_domain::grant::BoundaryArn;
-use engine_roles_domain::resources::Step;
-use engine_roles_iam::{Applied, ErrorKind};
+use engine_roles_domain::resources::{Applied, Step};
+use engine_roles_iam::{ErrorKind, OpenGate};
 use engine_roles_iam_sandbox::{Effect, SandboxConfig, When};
 use engine_roles_policy::{Document, Kind};
 use serde_json::json;
@@ -16,7 +16,12 @@ use crate::test_account::{
 #[tokio::test]
 async fn creates_answer_with_what_they_made() {
     let account = test_account().await;
-    let made = account.iam.apply(&create_role()).await.expect("a role");
+    let made = account
+        .iam
+        .through(OpenGate)
+        .apply(&create_role())
+        .await
+        .expect("a role");
     let Applied::Role(RoleRecord {
         name,
         arn,
@@ -37,6 +42,7 @@ async fn creates_answer_with_what_they_made() {
 
     let made = account
         .iam
+        .through(OpenGate)
         .apply(&create_profile())
         .await
         .expect("a profile");
@@ -126,13 +132,23 @@ async fn a_role_goes_into_its_profile_and_all_goes_again() {
 
     let removals = removals(managed);
     for step in &removals {
-        let applied = account.iam.apply(step).await.expect("it goes");
+        let applied = account
+            .iam
+            .through(OpenGate)
+            .apply(step)
+            .await
+            .expect("it goes");
         assert_eq!(applied, Applied::Done, "{step}");
     }
     assert_eq!(account.sandbox.state()["roles"], json!([]));
     assert_eq!(account.sandbox.state()["instance_profiles"], json!([]));
     for step in &removals {
-        let applied = account.iam.apply(step).await.expect("it is gone");
+        let applied = account
+            .iam
+            .through(OpenGate)
+            .apply(step)
+            .await
+            .expect("it is gone");
         assert_eq!(applied, Applied::AlreadyGone, "{step}");
     }
 }
@@ -180,7 +196,12 @@ async fn each_step_is_one_call_of_its_name() {
     ]);
     steps.extend(removals("arn:aws:iam::aws:policy/ReadOnlyAccess"));
     for step in &steps {
-        account.iam.apply(step).await.expect("the step is taken");
+        account
+            .iam
+            .through(OpenGate)
+            .apply(step)
+            .await
+            .expect("the step is taken");
     }
     let meant: Vec<&str> = steps.iter().map(Step::action).collect();
     let called = account.sandbox.calls(0);
@@ -194,6 +215,7 @@ async fn what_is_not_there_is_an_error_for_a_step_that_fills() {
     for step in [put_policy(), add_role()] {
         let error = account
             .iam
+            .through(OpenGate)
             .apply(&step)
             .await
             .expect_err("nothing is there");
@@ -226,7 +248,12 @@ async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() 
     })
     .await;
     for step in [put_policy(), add_role()] {
-        let error = account.iam.apply(&step).await.expect_err("it is refused");
+        let error = account
+            .iam
+            .through(OpenGate)
+            .apply(&step)
+            .await
+            .expect_err("it is refused");
         assert_eq!(error.kind, ErrorKind::Absent, "{step}: {error:?}");
     }
     let (role, profile) = (role(), profile());
@@ -234,7 +261,12 @@ async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() 
         Step::DeleteRole { role },
         Step::DeleteInstanceProfile { profile },
     ] {
-        let gone = account.iam.apply(&step).await.expect("nothing to remove");
+        let gone = account
+            .iam
+            .through(OpenGate)
+            .apply(&step)
+            .await
+            .expect("nothing to remove");
         assert_eq!(gone, Applied::AlreadyGone, "{step}");
     }
 }
@@ -249,16 +281,27 @@ async fn a_refusal_in_other_words_stays_one_unless_a_read_shows_nothing() {
     account
         .sandbox
         .set_faults(vec![denied("PutRolePolicy"), denied("DeleteRole")]);
-    let error = account.iam.apply(&put_policy()).await.expect_err("refused");
+    let error = account
+        .iam
+        .through(OpenGate)
+        .apply(&put_policy())
+        .await
+        .expect_err("refused");
     assert_eq!(error.kind, ErrorKind::Denied);
     let gone = Step::DeleteRole { role: role() };
     let unseen = account
         .iam
+        .through(OpenGate)
         .apply(&gone)
         .await
         .expect("a read shows nothing");
     assert_eq!(unseen, Applied::Unseen);
     account.apply(&[create_role()]).await;
-    let error = account.iam.apply(&gone).await.expect_err("it is there");
+    let error = account
+        .iam
+        .through(OpenGate)
+        .apply(&gone)
+        .await
+        .expect_err("it is there");
     assert_eq!(error.kind, ErrorKind::Denied);
 }

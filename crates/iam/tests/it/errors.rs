@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine_roles_domain::resources::Step;
-use engine_roles_iam::{Depth, ErrorKind, Iam, IamError, Target};
+use engine_roles_iam::{Depth, ErrorKind, Iam, IamError, OpenGate, Target};
 use engine_roles_iam_sandbox::{Effect, Quotas, SandboxConfig, When};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +15,10 @@ use crate::test_account::{
 };
 
 async fn write(iam: &Iam) -> IamError {
-    iam.apply(&create_role()).await.expect_err("it fails")
+    iam.through(OpenGate)
+        .apply(&create_role())
+        .await
+        .expect_err("it fails")
 }
 
 async fn read(iam: &Iam) -> IamError {
@@ -23,7 +26,10 @@ async fn read(iam: &Iam) -> IamError {
         role: Some(role()),
         profile: None,
     };
-    let seen = iam.observe(&target, Depth::Existence).await;
+    let seen = iam
+        .through(OpenGate)
+        .observe(&target, Depth::Existence)
+        .await;
     seen.expect_err("it fails")
 }
 
@@ -224,7 +230,12 @@ async fn a_refusal_names_the_permission_that_is_missing() {
     ] {
         let account = account_without(missing).await;
         account.apply(&everything()[..before]).await;
-        let error = account.iam.apply(&step).await.expect_err("it is refused");
+        let error = account
+            .iam
+            .through(OpenGate)
+            .apply(&step)
+            .await
+            .expect_err("it is refused");
         assert_eq!(error.kind, ErrorKind::Denied, "{missing}: {error:?}");
         assert_eq!(error.missing_permission.as_deref(), Some(missing));
     }
@@ -249,14 +260,29 @@ async fn a_second_create_finds_the_first() {
     let account = test_account().await;
     account.apply(&everything()).await;
     for step in &everything()[..2] {
-        let error = account.iam.apply(step).await.expect_err("it is there");
+        let error = account
+            .iam
+            .through(OpenGate)
+            .apply(step)
+            .await
+            .expect_err("it is there");
         assert_eq!(error.kind, ErrorKind::AlreadyExists, "{step}");
     }
     // IAM answers so when the profile holds a role, even this one.
-    let error = account.iam.apply(&add_role()).await.expect_err("it is in");
+    let error = account
+        .iam
+        .through(OpenGate)
+        .apply(&add_role())
+        .await
+        .expect_err("it is in");
     assert_eq!(error.kind, ErrorKind::Quota);
     let step = Step::DeleteRole { role: role() };
-    let error = account.iam.apply(&step).await.expect_err("it has a policy");
+    let error = account
+        .iam
+        .through(OpenGate)
+        .apply(&step)
+        .await
+        .expect_err("it has a policy");
     assert_eq!(error.kind, ErrorKind::Conflict);
 }
 
@@ -264,7 +290,12 @@ async fn a_second_create_finds_the_first() {
 async fn an_error_tells_what_failed_and_repeats_aws_once() {
     let account = account_without("iam:PutRolePolicy").await;
     account.apply(&[create_role()]).await;
-    let error = account.iam.apply(&put_policy()).await.expect_err("refused");
+    let error = account
+        .iam
+        .through(OpenGate)
+        .apply(&put_policy())
+        .await
+        .expect_err("refused");
     let text = error.describe();
     assert!(
         text.starts_with("PutRolePolicy (role td-one-aaaa) failed: AccessDenied: User: arn:"),
@@ -281,13 +312,23 @@ async fn an_identity_that_sts_does_not_tell_is_an_error() {
     account
         .sandbox
         .set_faults(vec![fault("GetCallerIdentity", When::Before, broken)]);
-    account.iam.caller_scope().await.expect_err("STS is down");
+    account
+        .iam
+        .through(OpenGate)
+        .caller_scope()
+        .await
+        .expect_err("STS is down");
     account.sandbox.set_faults(Vec::new());
     let other = test_account_of(SandboxConfig {
         partition: "aws-iso".to_owned(),
         ..SandboxConfig::default()
     })
     .await;
-    let error = other.iam.caller_scope().await.expect_err("not known");
+    let error = other
+        .iam
+        .through(OpenGate)
+        .caller_scope()
+        .await
+        .expect_err("not known");
     assert!(error.to_string().contains("partition"), "{error}");
 }

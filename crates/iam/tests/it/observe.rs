@@ -1,7 +1,7 @@
 //! What is read, and how deep.
 
 use engine_roles_domain::resources::{InlinePolicies, Observed, Step};
-use engine_roles_iam::{Depth, ErrorKind, Target};
+use engine_roles_iam::{Depth, ErrorKind, OpenGate, Target};
 use engine_roles_iam_sandbox::{Effect, When};
 use engine_roles_policy::{Document, Kind};
 
@@ -22,6 +22,7 @@ fn both() -> Target {
 async fn see(account: &TestAccount, depth: Depth) -> Observed {
     account
         .iam
+        .through(OpenGate)
         .observe(&both(), depth)
         .await
         .expect("an answer")
@@ -157,7 +158,11 @@ async fn only_what_is_asked_for_is_read() {
         role: None,
         profile: Some(profile()),
     };
-    let seen = account.iam.observe(&target, Depth::Dependants).await;
+    let seen = account
+        .iam
+        .through(OpenGate)
+        .observe(&target, Depth::Dependants)
+        .await;
     let seen = seen.expect("an answer");
     assert!(seen.role.is_none() && seen.profile.is_some());
     assert_eq!(account.calls("GetRole"), 0);
@@ -179,7 +184,11 @@ async fn a_read_that_fails_is_an_error_and_never_nothing() {
         account
             .sandbox
             .set_faults(vec![fault(action, When::Before, denied)]);
-        let seen = account.iam.observe(&both(), Depth::Dependants).await;
+        let seen = account
+            .iam
+            .through(OpenGate)
+            .observe(&both(), Depth::Dependants)
+            .await;
         let error = seen.expect_err(action);
         assert_eq!((error.kind, error.action), (ErrorKind::Denied, action));
         assert_eq!(error.missing_permission, Some(format!("iam:{action}")));
@@ -206,7 +215,12 @@ async fn a_role_that_the_lists_do_not_show_yet_is_there_all_the_same() {
 #[tokio::test]
 async fn our_own_account_is_known_by_sts() {
     let account = test_account().await;
-    let scope = account.iam.caller_scope().await.expect("an answer");
+    let scope = account
+        .iam
+        .through(OpenGate)
+        .caller_scope()
+        .await
+        .expect("an answer");
     assert_eq!(scope.to_string(), "123456789012 (aws)");
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine_roles_domain::account::Partition;
 use engine_roles_domain::grant::trust_policy;
 use engine_roles_domain::resources::{Namespace, ProfileName, RoleName, Step};
-use engine_roles_iam::{Endpoint, Iam, IamConfig};
+use engine_roles_iam::{Endpoint, Iam, IamConfig, OpenGate};
 use engine_roles_iam_sandbox::{Effect, Fault, Sandbox, SandboxConfig, When};
 use engine_roles_policy::{Document, Kind, Statement};
 use serde_json::Value;
@@ -60,7 +60,11 @@ pub(crate) async fn client(url: &str, call_timeout: Duration) -> Iam {
 impl TestAccount {
     pub(crate) async fn apply(&self, steps: &[Step]) {
         for step in steps {
-            self.iam.apply(step).await.expect("the step is taken");
+            self.iam
+                .through(OpenGate)
+                .apply(step)
+                .await
+                .expect("the step is taken");
         }
     }
 

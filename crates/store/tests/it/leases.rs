@@ -1,11 +1,15 @@
-//! Leases: who works on a binding, and until when.
+//! Leases: who may converge a binding, and until when.
 
 use chrono::{DateTime, Duration, Utc};
-use engine_roles_domain::binding::{EventAction, ProfileRecord, State};
+use engine_roles_domain::binding::lifecycle::Lifecycle;
+use engine_roles_domain::binding::{ProfileRecord, State, step_applied, write_unresolved};
+use engine_roles_domain::cluster::RoleSpec;
+use engine_roles_domain::resources::Applied;
 use engine_roles_store::{Next, Recorded};
 
 use crate::test_store::{
-    DONE, LEASE, WINDOW, activate, changed, event, provision, spec, test_store,
+    DONE, LEASE, WINDOW, activate, activated, changed, provision, record, reject, release, spec,
+    test_store,
 };
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -14,22 +18,14 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 #[tokio::test]
-async fn a_claim_excludes_every_other() {
-    let world = test_store().await;
-    world.clock(0).await;
-    let held = world.provision("one").await.claim.expect("a claim");
+async fn a_lease_excludes_every_other() {
+    let test = test_store().await;
+    test.clock(0).await;
+    let held = test.provision("one").await.lease.expect("a lease");
+    assert!(test.due().await.is_empty());
     assert!(
-        world
-            .store
-            .claim_due(9)
-            .await
-            .expect("an answer")
-            .is_empty()
-    );
-    assert!(
-        world
-            .other("test")
-            .claim_due(9)
+        test.other("test")
+            .lease_due(9)
             .await
             .expect("an answer")
             .is_empty()
@@ -39,20 +35,20 @@ async fn a_claim_excludes_every_other() {
 }
 
 #[tokio::test]
-async fn two_replicas_never_claim_the_same() {
-    let world = test_store().await;
-    world.clock(0).await;
+async fn two_replicas_never_lease_the_same_binding() {
+    let test = test_store().await;
+    test.clock(0).await;
     for number in 0..10 {
-        world.provision(&format!("c{number}")).await;
+        test.provision(&format!("c{number}")).await;
     }
-    world.clock(31).await;
-    let (one, two) = (world.other("test"), world.other("test"));
-    let (one, two) = tokio::join!(one.claim_due(10), two.claim_due(10));
+    test.clock(31).await;
+    let (one, two) = (test.other("test"), test.other("test"));
+    let (one, two) = tokio::join!(one.lease_due(10), two.lease_due(10));
     let (one, two) = (one.expect("an answer"), two.expect("an answer"));
     let mut ids: Vec<_> = one
         .iter()
         .chain(&two)
-        .map(|claim| claim.binding.id)
+        .map(|lease| lease.binding.id)
         .collect();
     ids.sort();
     ids.dedup();
@@ -60,114 +56,89 @@ async fn two_replicas_never_claim_the_same() {
 }
 
 #[tokio::test]
-async fn an_expired_lease_is_taken_over_and_its_holder_is_refused() {
-    let world = test_store().await;
-    world.clock(0).await;
-    let mut slow = world.provision("one").await.claim.expect("a claim");
-    world.clock(29).await;
-    assert!(
-        world
-            .store
-            .claim_due(9)
-            .await
-            .expect("an answer")
-            .is_empty()
-    );
-    world.clock(30).await;
-    let mut taken = world.store.claim_due(9).await.expect("an answer");
+async fn an_expired_lease_is_taken_over_and_its_holder_can_record_nothing() {
+    let test = test_store().await;
+    test.clock(0).await;
+    let mut slow = test.provision("one").await.lease.expect("a lease");
+    test.clock(29).await;
+    assert!(test.due().await.is_empty());
+    test.clock(30).await;
+    let mut taken = test.store.lease_due(9).await.expect("an answer");
     let mut taken = taken.pop().expect("the expired one");
     assert_eq!(taken.binding.id, slow.binding.id);
-    // What its holder sent last was sent within its lease, and may arrive a window later.
-    let settles = at(30) + Duration::from_std(WINDOW).expect("a minute");
-    assert_eq!(taken.binding.writes_settle_at, Some(settles));
+    // The holder sent its last call within its lease, and it may take effect a window later.
+    let resolved = at(30) + Duration::from_std(WINDOW).expect("a minute");
+    let consistency = taken.binding.consistency;
+    assert_eq!(consistency.writes_resolved_at, Some(resolved));
 
-    assert!(!world.store.renew(&mut slow).await.expect("an answer"));
-    assert_eq!(activate(&world.store, &mut slow).await, Recorded::Lost);
-    let known = slow.binding.clone();
-    let refused = event(EventAction::Refused);
-    let withdrawn = world.store.withdraw(&mut slow, &known, &refused).await;
-    assert_eq!(withdrawn.expect("an answer"), Recorded::Lost);
-    let current = world.current(&taken.binding).await;
+    assert!(!test.store.renew(&mut slow).await.expect("an answer"));
+    assert_eq!(activate(&test.store, &mut slow).await, Recorded::Lost);
+    assert_eq!(reject(&test.store, &mut slow).await, Recorded::Lost);
+    let current = test.current(&taken.binding).await;
     assert_eq!(
-        (current.state, current.generation),
+        (current.state(), current.generation),
         (State::Provisioning, 1)
     );
-    assert_eq!(activate(&world.store, &mut taken).await, Recorded::Written);
+    assert_eq!(activate(&test.store, &mut taken).await, Recorded::Written);
 }
 
 #[tokio::test]
 async fn a_lease_that_ran_out_is_over_even_if_nobody_took_it() {
-    let world = test_store().await;
-    world.clock(0).await;
-    let mut claim = world.provision("one").await.claim.expect("a claim");
-    world.clock(30).await;
-    assert!(!world.store.renew(&mut claim).await.expect("an answer"));
-    assert_eq!(activate(&world.store, &mut claim).await, Recorded::Lost);
+    let test = test_store().await;
+    test.clock(0).await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    test.clock(30).await;
+    assert!(!test.store.renew(&mut lease).await.expect("an answer"));
+    assert_eq!(activate(&test.store, &mut lease).await, Recorded::Lost);
 }
 
 #[tokio::test]
 async fn a_renewed_lease_holds_longer() {
-    let world = test_store().await;
-    world.clock(0).await;
-    let mut claim = world.provision("one").await.claim.expect("a claim");
-    world.clock(20).await;
-    assert!(world.store.renew(&mut claim).await.expect("an answer"));
-    assert!(claim.now() >= at(20));
-    world.clock(49).await;
-    assert!(
-        world
-            .store
-            .claim_due(9)
-            .await
-            .expect("an answer")
-            .is_empty()
-    );
-    assert_eq!(activate(&world.store, &mut claim).await, Recorded::Written);
+    let test = test_store().await;
+    test.clock(0).await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    test.clock(20).await;
+    assert!(test.store.renew(&mut lease).await.expect("an answer"));
+    assert!(lease.now() >= at(20));
+    test.clock(49).await;
+    assert!(test.due().await.is_empty());
+    assert_eq!(activate(&test.store, &mut lease).await, Recorded::Written);
 }
 
 #[tokio::test]
 async fn asking_again_takes_an_expired_lease_over() {
-    let world = test_store().await;
-    world.clock(0).await;
-    let mut slow = world.provision("one").await.claim.expect("a claim");
-    world.clock(40).await;
-    let again = world.provision("one").await.claim.expect("a claim");
-    assert!(again.binding.writes_settle_at.is_some());
-    assert_eq!(activate(&world.store, &mut slow).await, Recorded::Lost);
+    let test = test_store().await;
+    test.clock(0).await;
+    let mut slow = test.provision("one").await.lease.expect("a lease");
+    test.clock(40).await;
+    let again = test.provision("one").await.lease.expect("a lease");
+    assert!(again.binding.consistency.writes_resolved_at.is_some());
+    assert_eq!(activate(&test.store, &mut slow).await, Recorded::Lost);
 }
 
 #[tokio::test]
-async fn what_rests_is_looked_at_when_it_is_due() {
-    let world = test_store().await;
-    world.clock(0).await;
+async fn a_released_binding_is_leased_again_when_it_is_due() {
+    let test = test_store().await;
+    test.clock(0).await;
     for (cluster, due_at) in [
         ("later", Some(at(100))),
         ("sooner", Some(at(50))),
         ("never", None),
     ] {
-        let mut claim = world.provision(cluster).await.claim.expect("a claim");
-        let known = claim.binding.clone();
-        let rest = Next::Release { due_at };
-        let recorded = world.store.record(&mut claim, &known, None, rest).await;
-        assert_eq!(recorded.expect("an answer"), Recorded::Written);
+        let mut lease = test.provision(cluster).await.lease.expect("a lease");
+        let released = release(&test.store, &mut lease, Next::Release { due_at }).await;
+        assert_eq!(released, Recorded::Written);
     }
     let mut due = Vec::new();
     for seconds in [49, 50, 120] {
-        world.clock(seconds).await;
-        let claims = world.store.claim_due(9).await.expect("an answer");
+        test.clock(seconds).await;
+        let leases = test.store.lease_due(9).await.expect("an answer");
         let mut names: Vec<String> = Vec::new();
-        for mut claim in claims {
-            assert_eq!(
-                claim.binding.writes_settle_at, None,
-                "nobody was interrupted"
-            );
-            names.push(claim.binding.cluster.to_string());
-            let known = claim.binding.clone();
-            world
-                .store
-                .record(&mut claim, &known, None, DONE)
-                .await
-                .expect("an answer");
+        for mut lease in leases {
+            let resolved = lease.binding.consistency.writes_resolved_at;
+            assert_eq!(resolved, None, "nobody was interrupted");
+            names.push(lease.binding.cluster.to_string());
+            release(&test.store, &mut lease, DONE).await;
         }
         due.push(names);
     }
@@ -176,16 +147,16 @@ async fn what_rests_is_looked_at_when_it_is_due() {
 
 #[tokio::test]
 async fn a_batch_has_a_limit_and_the_longest_due_come_first() {
-    let world = test_store().await;
+    let test = test_store().await;
     for (seconds, cluster) in [(0, "a"), (5, "b"), (10, "c")] {
-        world.clock(seconds).await;
-        world.provision(cluster).await;
+        test.clock(seconds).await;
+        test.provision(cluster).await;
     }
-    world.clock(60).await;
-    let claims = world.store.claim_due(2).await.expect("an answer");
-    let mut names: Vec<_> = claims
+    test.clock(60).await;
+    let leases = test.store.lease_due(2).await.expect("an answer");
+    let mut names: Vec<_> = leases
         .iter()
-        .map(|claim| claim.binding.cluster.as_str())
+        .map(|lease| lease.binding.cluster.as_str())
         .collect();
     names.sort_unstable();
     assert_eq!(names, ["a", "b"]);
@@ -193,19 +164,19 @@ async fn a_batch_has_a_limit_and_the_longest_due_come_first() {
 
 #[tokio::test]
 async fn a_record_that_can_not_be_read_keeps_no_other_waiting() {
-    let world = test_store().await;
-    world.clock(0).await;
-    world.provision("bad").await;
-    world.provision("good").await;
-    let newer = "UPDATE bindings SET spec = '{\"mode\": \"of_tomorrow\"}' WHERE cluster = 'bad'";
-    world.sql(newer).await.expect("updated");
-    world.clock(31).await;
-    let claims = world.store.claim_due(9).await.expect("an answer");
-    let names: Vec<_> = claims
-        .iter()
-        .map(|claim| claim.binding.cluster.as_str())
-        .collect();
-    assert_eq!(names, ["good"]);
+    let test = test_store().await;
+    test.clock(0).await;
+    for (cluster, columns) in [
+        ("newer", r#"spec = '{"mode": "of_tomorrow"}'"#),
+        ("contradictory", "state = 'blocked', last_error = NULL"),
+        ("good", "due_at = due_at + interval '1 second'"),
+    ] {
+        test.provision(cluster).await;
+        let sql = format!("UPDATE bindings SET {columns} WHERE cluster = '{cluster}'");
+        test.sql(&sql).await.expect("updated");
+    }
+    test.clock(31).await;
+    assert_eq!(test.due().await, ["good"]);
 }
 
 fn profile() -> ProfileRecord {
@@ -219,27 +190,19 @@ fn profile() -> ProfileRecord {
 
 #[tokio::test]
 async fn what_was_learned_outlives_the_intent_it_was_learned_under() {
-    let world = test_store().await;
-    world.clock(0).await;
-    let mut claim = world.provision("one").await.claim.expect("a claim");
-    provision(&world.store, "one", changed()).await;
-    let mut known = claim.binding.clone();
-    known.profile = Some(profile());
-    known.state = State::Active;
-    known.applied_generation = Some(1);
-    known.applied_spec = Some(spec());
-    known.reads_settle_at = Some(at(60));
-    known.writes_settle_at = Some(at(90));
-    let done = event(EventAction::Provisioned);
-    let recorded = world
-        .store
-        .record(&mut claim, &known, Some(&done), DONE)
-        .await;
-    assert_eq!(recorded.expect("an answer"), Recorded::Superseded);
-    let current = world.current(&known).await;
-    assert_eq!(current, claim.binding);
+    let test = test_store().await;
+    test.clock(0).await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    provision(&test.store, "one", changed()).await;
+    let made = Applied::Profile(profile());
+    let learned = step_applied(lease.binding.clone(), &made, at(60));
+    let learned = activated(&lease, write_unresolved(learned, at(90)));
+    let recorded = record(&test.store, &mut lease, &learned, DONE).await;
+    assert_eq!(recorded, Recorded::Superseded);
+    let current = test.current(&lease.binding).await;
+    assert_eq!(current, lease.binding);
     assert_eq!(
-        (current.state, current.generation),
+        (current.state(), current.generation),
         (State::Provisioning, 2)
     );
     assert_eq!(current.spec, changed());
@@ -248,67 +211,63 @@ async fn what_was_learned_outlives_the_intent_it_was_learned_under() {
         (current.applied_generation, current.applied_spec),
         (Some(1), Some(spec()))
     );
-    assert_eq!(current.reads_settle_at, Some(at(60)));
-    assert_eq!(current.writes_settle_at, Some(at(90)));
+    assert_eq!(current.consistency.reads_consistent_at, Some(at(60)));
+    assert_eq!(current.consistency.writes_resolved_at, Some(at(90)));
 }
 
 #[tokio::test]
-async fn a_withdrawal_is_a_new_intent_under_the_same_claim() {
-    let world = test_store().await;
-    world.clock(0).await;
-    let mut claim = world.provision("one").await.claim.expect("a claim");
-    activate(&world.store, &mut claim).await;
-    let mut claim = provision(&world.store, "one", changed())
-        .await
-        .claim
-        .expect("a claim");
-    let mut known = claim.binding.clone();
-    known.spec = spec();
-    let refused = event(EventAction::Refused);
-    let withdrawn = world.store.withdraw(&mut claim, &known, &refused).await;
-    assert_eq!(withdrawn.expect("an answer"), Recorded::Written);
-    assert_eq!(
-        (claim.binding.generation, &claim.binding.spec),
-        (3, &spec())
-    );
-    let cluster = "one".parse().expect("a cluster");
-    let latest = world
-        .store
-        .latest(&cluster)
-        .await
-        .expect("an answer")
-        .expect("it");
-    assert_eq!((latest.generation, latest.spec), (3, spec()));
-    assert_eq!(activate(&world.store, &mut claim).await, Recorded::Written);
+async fn a_withdrawal_is_a_new_intent_under_the_same_lease() {
+    let test = test_store().await;
+    test.clock(0).await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    activate(&test.store, &mut lease).await;
+    let change = provision(&test.store, "one", changed()).await;
+    let mut lease = change.lease.expect("a lease");
+    assert_eq!(reject(&test.store, &mut lease).await, Recorded::Written);
+    // The newest binding is the one with the generation of the cluster.
+    let latest = test.latest("one").await.expect("the newest");
+    assert_eq!((latest.generation, &latest.spec), (3, &spec()));
+    assert!(matches!(
+        latest.lifecycle,
+        Lifecycle::WithdrawingChange { .. }
+    ));
+    assert_eq!(latest, lease.binding);
+    assert_eq!(activate(&test.store, &mut lease).await, Recorded::Written);
+    let next = provision(&test.store, "one", changed()).await;
+    assert_eq!(next.binding.generation, 4);
 }
 
 #[tokio::test]
 async fn a_withdrawal_that_came_too_late_changes_no_generation() {
-    let world = test_store().await;
-    world.clock(0).await;
-    let mut claim = world.provision("one").await.claim.expect("a claim");
-    provision(&world.store, "one", changed()).await;
-    let known = claim.binding.clone();
-    let refused = event(EventAction::Refused);
-    let withdrawn = world.store.withdraw(&mut claim, &known, &refused).await;
-    assert_eq!(withdrawn.expect("an answer"), Recorded::Superseded);
-    let cluster = "one".parse().expect("a cluster");
-    let latest = world
-        .store
-        .latest(&cluster)
-        .await
-        .expect("an answer")
-        .expect("it");
-    assert_eq!((latest.generation, latest.spec), (2, changed()));
+    let test = test_store().await;
+    test.clock(0).await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    activate(&test.store, &mut lease).await;
+    let change = provision(&test.store, "one", changed()).await;
+    let mut lease = change.lease.expect("a lease");
+    let other = RoleSpec {
+        region: "eu-west-1".parse().expect("a region"),
+        ..changed()
+    };
+    provision(&test.store, "one", other.clone()).await;
+    assert_eq!(reject(&test.store, &mut lease).await, Recorded::Superseded);
+    let latest = test.latest("one").await.expect("the newest");
+    assert_eq!((latest.generation, &latest.spec), (3, &other));
+    assert_eq!(latest, lease.binding);
+    // The lease has the new intent, which can be withdrawn in its turn.
+    assert_eq!(reject(&test.store, &mut lease).await, Recorded::Written);
+    let latest = test.latest("one").await.expect("the newest");
+    assert_eq!((latest.generation, &latest.spec), (4, &spec()));
 }
 
 #[tokio::test]
-async fn an_intent_of_a_binding_that_rests_is_claimed_with_it() {
-    let world = test_store().await;
-    let mut claim = world.provision("one").await.claim.expect("a claim");
-    activate(&world.store, &mut claim).await;
-    let change = provision(&world.store, "one", changed()).await;
-    assert!(change.claim.is_some());
-    // The holder of the old claim has no lease any more.
-    assert_eq!(activate(&world.store, &mut claim).await, Recorded::Lost);
+async fn an_intent_of_a_released_binding_is_leased_with_it() {
+    let test = test_store().await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    activate(&test.store, &mut lease).await;
+    let change = provision(&test.store, "one", changed()).await;
+    assert!(change.lease.is_some());
+    // The holder of the old lease has none any more.
+    let released = release(&test.store, &mut lease, DONE).await;
+    assert_eq!(released, Recorded::Lost);
 }

@@ -5,4 +5,5 @@ mod intents;
 mod leases;
 mod readiness;
 mod reading;
+mod rows;
 mod test_store;

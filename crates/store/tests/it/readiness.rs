@@ -6,7 +6,7 @@ use engine_roles_domain::resources::Namespace;
 use engine_roles_embedded_postgres::test_database;
 use engine_roles_store::{Readiness, Store, StoreConfig, StoreError};
 
-use crate::test_store::{config, store_of, test_store};
+use crate::test_store::{cluster, config, store_of, test_store};
 
 #[tokio::test]
 async fn a_database_is_ready_once_it_is_migrated() {
@@ -32,11 +32,11 @@ async fn replicas_may_migrate_at_once() {
 
 #[tokio::test]
 async fn a_migration_that_is_missing_is_seen() {
-    let world = test_store().await;
+    let test = test_store().await;
     let undo = "DELETE FROM _sqlx_migrations
                 WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
-    world.sql(undo).await.expect("deleted");
-    let found = world.store.readiness().await.expect("an answer");
+    test.sql(undo).await.expect("deleted");
+    let found = test.store.readiness().await.expect("an answer");
     assert_eq!(found, Readiness::MigrationsPending);
 }
 
@@ -52,7 +52,7 @@ fn down() -> Store {
 #[tokio::test]
 async fn a_database_that_is_down_is_unavailable_and_may_come_back() {
     let store = down();
-    let cluster = "one".parse().expect("a cluster");
+    let cluster = cluster("one");
     for error in [
         store.readiness().await.map(drop).expect_err("it is down"),
         store.migrate().await.expect_err("it is down"),
@@ -61,7 +61,7 @@ async fn a_database_that_is_down_is_unavailable_and_may_come_back() {
             .await
             .map(drop)
             .expect_err("it is down"),
-        store.claim_due(1).await.map(drop).expect_err("it is down"),
+        store.lease_due(1).await.map(drop).expect_err("it is down"),
         store
             .sequence_audit()
             .await
@@ -75,15 +75,15 @@ async fn a_database_that_is_down_is_unavailable_and_may_come_back() {
 
 #[tokio::test]
 async fn a_connection_that_was_cut_is_replaced() {
-    let world = test_store().await;
-    world.provision("one").await;
+    let test = test_store().await;
+    test.provision("one").await;
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    world.sql(cut).await.expect("cut");
-    let cluster = "one".parse().expect("a cluster");
+    test.sql(cut).await.expect("cut");
+    let cluster = cluster("one");
     let mut answers = Vec::new();
     for _ in 0..6 {
-        answers.push(world.store.latest(&cluster).await);
+        answers.push(test.store.latest(&cluster).await);
     }
     for answer in &answers {
         if let Err(error) = answer {
@@ -102,24 +102,4 @@ async fn a_url_that_can_not_be_read_is_not_repeated() {
     };
     assert!(matches!(error, StoreError::Url(_)));
     assert!(!error.to_string().contains("sesame"));
-}
-
-#[tokio::test]
-async fn a_row_of_another_version_is_named() {
-    let world = test_store().await;
-    let made = world.provision("one").await.binding;
-    world
-        .sql("UPDATE bindings SET spec = '{}'")
-        .await
-        .expect("updated");
-    let error = world
-        .store
-        .binding(made.id)
-        .await
-        .expect_err("it can't be read");
-    assert!(!error.is_transient());
-    assert_eq!(
-        error.to_string(),
-        format!("the record {} has a spec that can't be read", made.id)
-    );
 }

@@ -1,17 +1,24 @@
-//! A database, a store on it, and intents to write down.
+//! A database, a store on it, and what requests and workers record there.
 
 use std::time::Duration;
 
 use engine_roles_domain::account::{Partition, Scope};
+use engine_roles_domain::binding::lifecycle::{self, Activation, NewBinding, Transition};
 use engine_roles_domain::binding::{
-    Actor, Binding, Deletion, Event, EventAction, Intent, State, decide_delete,
+    Actor, Binding, BindingId, Cause, Deletion, Failure, FailureCode, Generation, Rejection,
+    SequencedEvent, decide_delete,
 };
-use engine_roles_domain::cluster::{ModeSpec, PassThroughSpec, RoleReference, RoleSpec, Secrets};
+use engine_roles_domain::cluster::{
+    ClusterName, ModeSpec, PassThroughSpec, RoleReference, RoleSpec, Secrets,
+};
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
-use engine_roles_store::{Claim, Declaration, Declared, Next, Recorded, Store, StoreConfig};
-use serde_json::json;
+use engine_roles_store::{
+    AuditFilter, Intent, IntentError, Latest, Lease, Next, Recorded, RecordedIntent, Store,
+    StoreConfig,
+};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use uuid::Uuid;
 
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 pub(crate) const WINDOW: Duration = Duration::from_mins(1);
@@ -67,13 +74,25 @@ impl TestStore {
         self.sql(&sql).await.expect("the clock is set");
     }
 
-    pub(crate) async fn provision(&self, cluster: &str) -> Declared {
+    pub(crate) async fn provision(&self, cluster: &str) -> RecordedIntent {
         provision(&self.store, cluster, spec()).await
     }
 
     pub(crate) async fn current(&self, binding: &Binding) -> Binding {
         let found = self.store.binding(binding.id).await.expect("an answer");
         found.expect("the binding")
+    }
+
+    pub(crate) async fn latest(&self, name: &str) -> Option<Binding> {
+        let found = self.store.latest(&cluster(name)).await;
+        found.expect("an answer")
+    }
+
+    /// The clusters of the bindings that become leased by whoever asks now.
+    pub(crate) async fn due(&self) -> Vec<String> {
+        let leases = self.store.lease_due(9).await.expect("an answer");
+        let clusters = leases.iter().map(|lease| lease.binding.cluster.to_string());
+        clusters.collect()
     }
 }
 
@@ -106,78 +125,138 @@ pub(crate) fn changed() -> RoleSpec {
     }
 }
 
-pub(crate) fn declaration(cluster: &str) -> Declaration {
-    Declaration {
-        cluster: cluster.parse().expect("a cluster"),
+pub(crate) fn cluster(name: &str) -> ClusterName {
+    name.parse().expect("a cluster")
+}
+
+/// Who asks for an intent in these tests.
+pub(crate) fn caller() -> Cause {
+    Cause {
         actor: Actor("somebody".to_owned()),
         request_id: Some("r-1".to_owned()),
     }
 }
 
-/// Asks for this spec as the domain would decide it.
-pub(crate) async fn provision(store: &Store, cluster: &str, spec: RoleSpec) -> Declared {
-    let decide = |latest: Option<&Binding>| {
-        let live = latest.filter(|binding| binding.live);
-        Ok::<_, ()>(match live {
-            None => Intent::New(spec),
-            Some(live) if live.spec == spec => Intent::Unchanged,
-            Some(_) => Intent::Change(spec),
+pub(crate) fn new_binding(
+    store: &Store,
+    name: &str,
+    spec: RoleSpec,
+    generation: Generation,
+) -> NewBinding {
+    NewBinding {
+        id: BindingId(Uuid::now_v7()),
+        cluster: cluster(name),
+        namespace: store.namespace().clone(),
+        scope: scope(),
+        spec,
+        generation,
+    }
+}
+
+/// Asks for this spec.
+pub(crate) async fn provision(store: &Store, name: &str, spec: RoleSpec) -> RecordedIntent {
+    let decide = |latest: Latest| {
+        let live = latest.binding.filter(Binding::is_live);
+        Ok::<_, Rejection>(match live {
+            None => {
+                let new = new_binding(store, name, spec, latest.generation + 1);
+                Intent::New(Box::new(lifecycle::provision_requested(new, latest.now)))
+            }
+            Some(live) if live.spec == spec => Intent::Unchanged(Box::new(live)),
+            Some(live) => {
+                let change = lifecycle::change_requested(live, spec, latest.now);
+                Intent::Changed(Box::new(change.expect("a binding that may be changed")))
+            }
         })
     };
-    let declared = store
-        .declare_role(&declaration(cluster), &scope(), decide)
-        .await;
-    declared.expect("an answer").expect("no refusal")
+    let recorded = store.record_intent(&cluster(name), &caller(), decide).await;
+    recorded.expect("a recorded intent")
 }
 
-pub(crate) async fn tear_down(store: &Store, cluster: &str) -> Declared {
-    let decide = |latest: Option<&Binding>| {
-        let latest = latest.ok_or(())?;
-        decide_delete(Some(latest), None, None).map_err(drop)
+/// Asks for the removal of the cluster's role.
+pub(crate) async fn request_teardown(
+    store: &Store,
+    name: &str,
+) -> Result<RecordedIntent, IntentError<Rejection>> {
+    let decide = |latest: Latest| {
+        let changed = match decide_delete(latest.binding.as_ref(), None, None)? {
+            Deletion::Begin(live) => lifecycle::teardown_begun(*live, latest.now),
+            Deletion::Resume(blocked) => lifecycle::teardown_resumed(*blocked, latest.now),
+            Deletion::Close(failed) => lifecycle::closed(*failed, latest.now),
+            Deletion::Continue(same) | Deletion::Done(same) => return Ok(Intent::Unchanged(same)),
+        };
+        Ok(Intent::Changed(Box::new(
+            changed.expect("what was decided"),
+        )))
     };
-    let declared = store.declare_teardown(&declaration(cluster), decide).await;
-    declared.expect("an answer").expect("no refusal")
+    store.record_intent(&cluster(name), &caller(), decide).await
 }
 
-pub(crate) async fn refuse_teardown(store: &Store, cluster: &str) {
-    let decide = |latest: Option<&Binding>| match latest {
-        None => Err(()),
-        Some(_) => Ok(Deletion::Begin),
-    };
-    let declared = store.declare_teardown(&declaration(cluster), decide).await;
-    declared
-        .expect("an answer")
-        .expect_err("there never was a binding");
-}
-
-pub(crate) fn event(action: EventAction) -> Event {
-    Event {
-        action,
-        actor: Actor::reconciler(),
-        request_id: None,
-        detail: json!({}),
-    }
+pub(crate) async fn tear_down(store: &Store, name: &str) -> RecordedIntent {
+    let recorded = request_teardown(store, name).await;
+    recorded.expect("a recorded intent")
 }
 
 pub(crate) const DONE: Next = Next::Release { due_at: None };
 
-/// Records that IAM took everything.
-pub(crate) async fn activate(store: &Store, claim: &mut Claim) -> Recorded {
-    let mut known = claim.binding.clone();
-    known.state = State::Active;
-    known.applied_generation = Some(known.generation);
-    known.applied_spec = Some(known.spec.clone());
-    let event = event(EventAction::Provisioned);
-    let recorded = store.record(claim, &known, Some(&event), DONE).await;
+/// Records what a worker's transition returned.
+pub(crate) async fn record(
+    store: &Store,
+    lease: &mut Lease,
+    transition: &Transition,
+    next: Next,
+) -> Recorded {
+    let recorded = store
+        .record(lease, transition, &Cause::reconciler(), next)
+        .await;
     recorded.expect("an answer")
 }
 
-/// Records that everything of ours is gone.
-pub(crate) async fn bury(store: &Store, claim: &mut Claim) -> Recorded {
-    let mut known = claim.binding.clone();
-    known.state = State::Deleted;
-    known.live = false;
-    let event = event(EventAction::TornDown);
-    let recorded = store.record(claim, &known, Some(&event), DONE).await;
-    recorded.expect("an answer")
+/// Ends the lease, with the binding as it is.
+pub(crate) async fn release(store: &Store, lease: &mut Lease, next: Next) -> Recorded {
+    let same = Transition::silent(lease.binding.clone());
+    record(store, lease, &same, next).await
+}
+
+/// Says that AWS took the spec of this binding.
+pub(crate) fn activated(lease: &Lease, binding: Binding) -> Transition {
+    let activation = Activation {
+        policy: None,
+        usable_after: None,
+        calls: 0,
+    };
+    lifecycle::activated(binding, activation, lease.now()).expect("a binding in progress")
+}
+
+/// Records that AWS took everything.
+pub(crate) async fn activate(store: &Store, lease: &mut Lease) -> Recorded {
+    let transition = activated(lease, lease.binding.clone());
+    record(store, lease, &transition, DONE).await
+}
+
+/// Records that everything that belonged to the binding is gone.
+pub(crate) async fn remove(store: &Store, lease: &mut Lease) -> Recorded {
+    let transition = lifecycle::resources_gone(lease.binding.clone(), true, lease.now());
+    record(store, lease, &transition.expect("a removal"), DONE).await
+}
+
+/// Describes a final failure of the binding's intent.
+pub(crate) fn failure(lease: &Lease) -> Failure {
+    let detail = "no".to_owned();
+    lease
+        .binding
+        .failure(FailureCode::Internal, detail, lease.now())
+}
+
+/// Records that the intent is rejected. The worker goes on under its lease.
+pub(crate) async fn reject(store: &Store, lease: &mut Lease) -> Recorded {
+    let transition = lifecycle::rejected(lease.binding.clone(), failure(lease), lease.now());
+    let transition = transition.expect("a binding in progress");
+    record(store, lease, &transition, Next::Keep).await
+}
+
+/// Returns the audit log.
+pub(crate) async fn log(store: &Store, filter: &AuditFilter) -> Vec<SequencedEvent> {
+    store.sequence_audit().await.expect("numbered");
+    store.audit(filter, 1000).await.expect("the log")
 }

@@ -1,0 +1,94 @@
+//! What AWS's answers tell about a binding, kept in its record. None of these changes its state.
+
+use chrono::{DateTime, Utc};
+
+use crate::binding::record::Binding;
+use crate::cluster::spec::Mode;
+use crate::resources::observed::Observed;
+use crate::resources::step::{Applied, Step};
+
+/// AWS answered a step with success. `consistent_at` is when reads will show it for certain.
+#[must_use]
+pub fn step_applied(binding: Binding, applied: &Applied, consistent_at: DateTime<Utc>) -> Binding {
+    let mut binding = Binding {
+        consistency: binding.consistency.after_answered_write(consistent_at),
+        ..binding
+    };
+    match applied {
+        Applied::Role(record) => binding.role = Some(record.clone()),
+        Applied::Profile(record) => binding.profile = Some(record.clone()),
+        Applied::Done | Applied::AlreadyGone | Applied::Unseen => {}
+    }
+    binding
+}
+
+/// A step was sent and not answered, or something exists of which no read tells whose it is. It
+/// may take effect until `resolved_at`.
+#[must_use]
+pub fn write_unresolved(binding: Binding, resolved_at: DateTime<Utc>) -> Binding {
+    Binding {
+        consistency: binding.consistency.after_unanswered_write(resolved_at),
+        ..binding
+    }
+}
+
+/// A read showed resources that are proved ours: keeps their unique ids.
+#[must_use]
+pub fn resources_found(binding: Binding, observed: &Observed) -> Binding {
+    let role = observed.role.as_ref().map(|role| role.record.clone());
+    let profile = observed.profile.as_ref();
+    let profile = profile.map(|profile| profile.record.clone());
+    Binding {
+        role: role.or(binding.role),
+        profile: profile.or(binding.profile),
+        ..binding
+    }
+}
+
+/// What a removing step was about is gone. `removed` says that this very step removed it; only
+/// then does the receipt list it.
+#[must_use]
+pub fn step_removed(binding: Binding, step: &Step, removed: bool, now: DateTime<Utc>) -> Binding {
+    let mut binding = binding;
+    let is_pass_through = binding.mode() == Mode::PassThrough;
+    let Some(receipt) = binding.lifecycle.receipt_mut() else {
+        return binding;
+    };
+    match step {
+        Step::DeleteRolePolicy { .. } => {
+            receipt.grant_ended_at.get_or_insert(now);
+        }
+        Step::RemoveRoleFromInstanceProfile { .. } if is_pass_through => {
+            receipt.grant_ended_at.get_or_insert(now);
+        }
+        Step::DeleteRole { .. } => {
+            receipt.grant_ended_at.get_or_insert(now);
+            receipt.access_ended_at.get_or_insert(now);
+        }
+        _ => {}
+    }
+    let target = step.target();
+    if removed && !receipt.removed.contains(&target) {
+        receipt.removed.push(target);
+    }
+    match step {
+        Step::DeleteRole { .. } => binding.role = None,
+        Step::DeleteInstanceProfile { .. } => binding.profile = None,
+        _ => {}
+    }
+    binding
+}
+
+/// A removal found things that are not ours, each with the reason, and leaves them.
+#[must_use]
+pub fn resources_left(binding: Binding, left: &[String]) -> Binding {
+    let mut binding = binding;
+    if let Some(receipt) = binding.lifecycle.receipt_mut() {
+        for left in left {
+            if !receipt.left.contains(left) {
+                receipt.left.push(left.clone());
+            }
+        }
+    }
+    binding
+}

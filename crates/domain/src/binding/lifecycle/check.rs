@@ -1,0 +1,90 @@
+//! Transitions that the check of an active binding causes.
+
+use chrono::{DateTime, Utc};
+
+use crate::binding::drift::Drift;
+use crate::binding::event::EventDetail;
+use crate::binding::lifecycle::stage::Lifecycle;
+use crate::binding::lifecycle::{Transition, WrongState};
+use crate::binding::record::Binding;
+
+/// A step of a repair that AWS denied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeniedStep {
+    /// The IAM call.
+    pub action: &'static str,
+    /// The permission that is missing.
+    pub permission: String,
+}
+
+/// AWS was read and has what it should have.
+///
+/// # Errors
+/// When the binding is not active.
+pub fn verified(binding: Binding, now: DateTime<Utc>) -> Result<Transition, WrongState> {
+    let binding = active("verified", binding)?;
+    let event = (!binding.drift.is_empty()).then_some(EventDetail::DriftRepairedByOthers);
+    let binding = Binding {
+        drift: Vec::new(),
+        verified_at: Some(now),
+        updated_at: now,
+        ..binding
+    };
+    Ok(Transition { binding, event })
+}
+
+/// AWS was read and differs from the applied spec.
+///
+/// # Errors
+/// When the binding is not active.
+pub fn drift_found(
+    binding: Binding,
+    found: Vec<Drift>,
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    let binding = active("drift_found", binding)?;
+    let event = EventDetail::DriftFound {
+        drift: found.clone(),
+    };
+    let binding = Binding {
+        drift: found,
+        updated_at: now,
+        ..binding
+    };
+    Ok(Transition::with(binding, event))
+}
+
+/// A repair was tried. The drift stays recorded until a read shows it gone; where AWS denied a
+/// step, the drift names the missing permission.
+///
+/// # Errors
+/// When the binding is not active.
+pub fn drift_repaired(
+    binding: Binding,
+    steps: Vec<String>,
+    denied: &[DeniedStep],
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    let mut binding = active("drift_repaired", binding)?;
+    for drift in &mut binding.drift {
+        let step = denied
+            .iter()
+            .find(|step| drift.kind.is_repaired_by(step.action));
+        if let Some(step) = step {
+            drift.missing_permission = Some(step.permission.clone());
+        }
+    }
+    let event = (!steps.is_empty()).then_some(EventDetail::DriftRepaired { steps });
+    let binding = Binding {
+        updated_at: now,
+        ..binding
+    };
+    Ok(Transition { binding, event })
+}
+
+fn active(event: &'static str, binding: Binding) -> Result<Binding, WrongState> {
+    match binding.lifecycle {
+        Lifecycle::Active { .. } => Ok(binding),
+        _ => Err(WrongState::new(event, &binding)),
+    }
+}

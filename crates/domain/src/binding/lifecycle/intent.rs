@@ -1,0 +1,202 @@
+//! Transitions that a request causes: the cluster gets a new intent.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use crate::account::Scope;
+use crate::binding::consistency::Consistency;
+use crate::binding::event::EventDetail;
+use crate::binding::id::{BindingId, Generation};
+use crate::binding::lifecycle::stage::Lifecycle;
+use crate::binding::lifecycle::{Transition, WrongState};
+use crate::binding::receipt::Receipt;
+use crate::binding::record::Binding;
+use crate::cluster::name::ClusterName;
+use crate::cluster::spec::RoleSpec;
+use crate::resources::names::Namespace;
+
+/// What a binding is made of.
+#[derive(Clone, Debug)]
+pub struct NewBinding {
+    /// The id of the incarnation, made by the caller.
+    pub id: BindingId,
+    /// The cluster whose role it is.
+    pub cluster: ClusterName,
+    /// The installation.
+    pub namespace: Namespace,
+    /// Account and partition in which its resources are made.
+    pub scope: Scope,
+    /// What should exist.
+    pub spec: RoleSpec,
+    /// The number of the cluster's intent.
+    pub generation: Generation,
+}
+
+impl NewBinding {
+    fn in_state(self, lifecycle: Lifecycle, now: DateTime<Utc>) -> Binding {
+        Binding {
+            id: self.id,
+            cluster: self.cluster,
+            namespace: self.namespace,
+            scope: self.scope,
+            lifecycle,
+            generation: self.generation,
+            applied_generation: None,
+            spec: self.spec,
+            applied_spec: None,
+            unapplied_tags: BTreeSet::new(),
+            role: None,
+            profile: None,
+            policy: None,
+            usable_after: None,
+            verified_at: None,
+            drift: Vec::new(),
+            attempts: 0,
+            consistency: Consistency::default(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+/// A caller asked for a role for a cluster that has none.
+pub fn provision_requested(new: NewBinding, now: DateTime<Utc>) -> Transition {
+    let event = EventDetail::ProvisionRequested {
+        adopted: false,
+        spec: new.spec.clone(),
+    };
+    let provisioning = Lifecycle::Provisioning { last_error: None };
+    Transition::with(new.in_state(provisioning, now), event)
+}
+
+/// An operator took an orphan over as its cluster's live role.
+pub fn adopted(orphan: NewBinding, now: DateTime<Utc>) -> Transition {
+    let event = EventDetail::ProvisionRequested {
+        adopted: true,
+        spec: orphan.spec.clone(),
+    };
+    let provisioning = Lifecycle::Provisioning { last_error: None };
+    Transition::with(orphan.in_state(provisioning, now), event)
+}
+
+/// An operator wants an orphan removed: it gets a tombstone, from which it is removed like
+/// anything else that a finished incarnation has left.
+pub fn adopted_as_deleted(orphan: NewBinding, now: DateTime<Utc>) -> Transition {
+    let event = EventDetail::TeardownRequested {
+        again: false,
+        adopted: Some(orphan.spec.clone()),
+    };
+    let deleted = Lifecycle::Deleted {
+        last_error: None,
+        receipt: None,
+    };
+    Transition::with(orphan.in_state(deleted, now), event)
+}
+
+/// A caller asked for another spec, or for the same one again after a rejection or a loss.
+///
+/// # Errors
+/// When the binding is being removed or is gone.
+pub fn change_requested(
+    binding: Binding,
+    spec: RoleSpec,
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    if !binding.lifecycle.wants_presence() {
+        return Err(WrongState::new("change_requested", &binding));
+    }
+    let event = EventDetail::UpdateRequested { spec: spec.clone() };
+    // The intent before this one may have set its tags, whether or not AWS took all of it.
+    let mut unapplied_tags = binding.unapplied_tags.clone();
+    unapplied_tags.extend(binding.spec.tags.iter().map(|(key, _)| key.to_owned()));
+    let binding = Binding {
+        lifecycle: Lifecycle::Provisioning { last_error: None },
+        spec,
+        unapplied_tags,
+        ..next_intent(binding, now)
+    };
+    Ok(Transition::with(binding, event))
+}
+
+/// A caller asked for the role to be removed.
+///
+/// # Errors
+/// When it is being removed already, or is gone.
+pub fn teardown_begun(binding: Binding, now: DateTime<Utc>) -> Result<Transition, WrongState> {
+    match binding.lifecycle {
+        Lifecycle::Provisioning { .. }
+        | Lifecycle::WithdrawingChange { .. }
+        | Lifecycle::Active { .. }
+        | Lifecycle::WithdrawingProvision { .. } => {}
+        Lifecycle::Deleting { .. }
+        | Lifecycle::Blocked { .. }
+        | Lifecycle::Failed { .. }
+        | Lifecycle::Deleted { .. } => return Err(WrongState::new("teardown_begun", &binding)),
+    }
+    let event = EventDetail::TeardownRequested {
+        again: false,
+        adopted: None,
+    };
+    let binding = Binding {
+        lifecycle: Lifecycle::Deleting {
+            last_error: None,
+            receipt: Receipt::default(),
+        },
+        drift: Vec::new(),
+        ..next_intent(binding, now)
+    };
+    Ok(Transition::with(binding, event))
+}
+
+/// A caller asked again for a teardown that is blocked. It is a new intent, so that a worker which
+/// is at it hears of it and its answer can be waited for. The receipt goes on.
+///
+/// # Errors
+/// When the teardown is not blocked.
+pub fn teardown_resumed(binding: Binding, now: DateTime<Utc>) -> Result<Transition, WrongState> {
+    let Lifecycle::Blocked { receipt, .. } = &binding.lifecycle else {
+        return Err(WrongState::new("teardown_resumed", &binding));
+    };
+    let event = EventDetail::TeardownRequested {
+        again: true,
+        adopted: None,
+    };
+    let binding = Binding {
+        lifecycle: Lifecycle::Deleting {
+            last_error: None,
+            receipt: receipt.clone(),
+        },
+        ..next_intent(binding, now)
+    };
+    Ok(Transition::with(binding, event))
+}
+
+/// A caller asked for the removal of a role of which nothing was made: the record alone is closed.
+///
+/// # Errors
+/// When the binding is not one that failed.
+pub fn closed(binding: Binding, now: DateTime<Utc>) -> Result<Transition, WrongState> {
+    let Lifecycle::Failed { rejection, .. } = &binding.lifecycle else {
+        return Err(WrongState::new("closed", &binding));
+    };
+    let binding = Binding {
+        lifecycle: Lifecycle::Deleted {
+            last_error: Some(rejection.clone()),
+            receipt: Some(Receipt::default()),
+        },
+        generation: binding.generation + 1,
+        updated_at: now,
+        ..binding
+    };
+    Ok(Transition::with(binding, EventDetail::NothingToTearDown))
+}
+
+pub(crate) fn next_intent(binding: Binding, now: DateTime<Utc>) -> Binding {
+    Binding {
+        generation: binding.generation + 1,
+        attempts: 0,
+        updated_at: now,
+        ..binding
+    }
+}

@@ -1,0 +1,89 @@
+//! The life of a binding: its states, and every transition from one to another.
+//!
+//! A transition is a pure function named after what happened. It takes the binding, what happened
+//! and the time, and returns the binding as it is from then on, with the audit event that goes
+//! with the change. The store writes what a transition returns and decides nothing; the
+//! provisioner calls transitions and assigns no field of a binding.
+//!
+//! ```text
+//!                    change_requested
+//!                  ┌────────────────────┐
+//!                  ▼                    │
+//! (new) ──▶ Provisioning ─activated─▶ Active ◀──────────activated──────────┐
+//!             │      │                  ▲                                  │
+//!             │      └─rejected (again)─┘                                  │
+//!             ├─rejected, with a spec that was applied before─▶ WithdrawingChange
+//!             └─rejected, with none──▶ WithdrawingProvision ─resources_gone─▶ Failed
+//!                                                                           │
+//! any of these but Failed ─teardown_begun─▶ Deleting ─resources_gone─▶ Deleted ◀─closed
+//!                                            ▲    │                       ▲
+//!                             teardown_resumed    blocked                 │
+//!                                            │    ▼                       │
+//!                                           Blocked ─────resources_gone───┘
+//! ```
+//!
+//! `Failed` and `Deleted` are not live: nothing of the binding exists at AWS, so the cluster may
+//! get another binding. A late resource that turns up all the same is removed from there, which
+//! leaves the state as it is.
+
+pub(crate) mod check;
+pub(crate) mod intent;
+pub(crate) mod outcome;
+pub(crate) mod stage;
+
+pub use check::{DeniedStep, drift_found, drift_repaired, verified};
+pub use intent::{
+    NewBinding, adopted, adopted_as_deleted, change_requested, closed, provision_requested,
+    teardown_begun, teardown_resumed,
+};
+pub use outcome::{Activation, activated, blocked, delayed, rejected, resources_gone, superseded};
+pub use stage::{Contradiction, Lifecycle};
+
+use crate::binding::event::EventDetail;
+use crate::binding::record::Binding;
+use crate::binding::state::State;
+
+/// A binding after something happened to it, and the audit event that goes with the change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// The binding as it is from now on.
+    pub binding: Binding,
+    /// The event; none where the change is of no interest to a reader of the audit log.
+    pub event: Option<EventDetail>,
+}
+
+impl Transition {
+    pub(crate) fn with(binding: Binding, event: EventDetail) -> Self {
+        Self {
+            binding,
+            event: Some(event),
+        }
+    }
+
+    /// Returns a change that no audit event goes with.
+    pub fn silent(binding: Binding) -> Self {
+        Self {
+            binding,
+            event: None,
+        }
+    }
+}
+
+/// Something that can't happen to a binding in this state: an error of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{event} can't happen to a binding that is {state}")]
+pub struct WrongState {
+    /// What was to happen, by the name of the transition.
+    pub event: &'static str,
+    /// The state that rules it out, in its word on the wire.
+    pub state: State,
+}
+
+impl WrongState {
+    pub(crate) fn new(event: &'static str, binding: &Binding) -> Self {
+        Self {
+            event,
+            state: binding.state(),
+        }
+    }
+}

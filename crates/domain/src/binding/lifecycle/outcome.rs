@@ -1,0 +1,306 @@
+//! Transitions that the outcome of converging causes.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::binding::consistency::Consistency;
+use crate::binding::event::EventDetail;
+use crate::binding::failure::{Failure, FailureCode};
+use crate::binding::lifecycle::intent::next_intent;
+use crate::binding::lifecycle::stage::Lifecycle;
+use crate::binding::lifecycle::{Transition, WrongState};
+use crate::binding::record::{Binding, ProfileRecord, RoleRecord};
+use crate::cluster::spec::{ModeSpec, PassThroughSpec};
+
+/// What is known once AWS took the whole spec.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// The inline policy as it was written; none in pass-through.
+    pub policy: Option<Value>,
+    /// When EC2 is expected to know the instance profile; none where nothing about that changed.
+    pub usable_after: Option<DateTime<Utc>>,
+    /// How many calls it took.
+    pub calls: usize,
+}
+
+/// AWS took everything that the spec says.
+///
+/// # Errors
+/// When the binding was not being brought to a spec.
+pub fn activated(
+    binding: Binding,
+    activation: Activation,
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    let last_error = match &binding.lifecycle {
+        Lifecycle::Provisioning { .. } => None,
+        Lifecycle::WithdrawingChange { rejection } => Some(rejection.clone()),
+        _ => return Err(WrongState::new("activated", &binding)),
+    };
+    let calls = activation.calls;
+    let event = match (binding.applied_generation, &last_error) {
+        (None, _) => EventDetail::Provisioned { calls },
+        (Some(_), Some(_)) => EventDetail::ChangeWithdrawn { calls },
+        (Some(_), None) => EventDetail::Updated { calls },
+    };
+    let binding = match &binding.spec.mode {
+        ModeSpec::Create(_) => binding,
+        ModeSpec::PassThrough(pass) => {
+            let pass = pass.clone();
+            with_prepared_role(binding, &pass)
+        }
+    };
+    let binding = Binding {
+        lifecycle: Lifecycle::Active { last_error },
+        attempts: 0,
+        applied_generation: Some(binding.generation),
+        applied_spec: Some(binding.spec.clone()),
+        unapplied_tags: std::collections::BTreeSet::new(),
+        policy: activation.policy.or(binding.policy),
+        usable_after: activation.usable_after.or(binding.usable_after),
+        updated_at: now,
+        ..binding
+    };
+    Ok(Transition::with(binding, event))
+}
+
+fn with_prepared_role(binding: Binding, pass: &PassThroughSpec) -> Binding {
+    let arn = pass.iam_role.arn();
+    let role = RoleRecord {
+        name: pass.iam_role.name().clone(),
+        path: arn.as_ref().map(|arn| arn.path.clone()),
+        arn: arn.map(|arn| arn.to_string()),
+        id: None,
+    };
+    let profile = pass.instance_profile.clone().map(|name| ProfileRecord {
+        name,
+        arn: None,
+        id: None,
+        managed: false,
+    });
+    Binding {
+        role: Some(role),
+        profile: profile.or(binding.profile),
+        ..binding
+    }
+}
+
+/// The intent can't be carried out, and another attempt would end the same way. Where a spec was
+/// applied before, that spec is a new intent; else what was half-made is removed. Where even the
+/// spec before can't be written again, the binding stays as AWS has it, and checks report the
+/// difference.
+///
+/// # Errors
+/// When the binding was not being brought to a spec.
+pub fn rejected(
+    binding: Binding,
+    failure: Failure,
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    let event = EventDetail::Rejected {
+        code: failure.code,
+        reason: failure.detail.clone(),
+        missing_permissions: failure.missing_permissions.clone(),
+    };
+    // The rejection that the caller waits for is the first one, not that of its withdrawal.
+    let rejection = match &binding.lifecycle {
+        Lifecycle::Provisioning { .. } => failure,
+        Lifecycle::WithdrawingChange { rejection } => rejection.clone(),
+        _ => return Err(WrongState::new("rejected", &binding)),
+    };
+    let binding = match binding.applied_spec.clone() {
+        None => Binding {
+            lifecycle: Lifecycle::WithdrawingProvision {
+                rejection,
+                receipt: None,
+            },
+            attempts: 0,
+            updated_at: now,
+            ..binding
+        },
+        Some(applied) if applied != binding.spec => {
+            let mut unapplied_tags = binding.unapplied_tags.clone();
+            unapplied_tags.extend(binding.spec.tags.iter().map(|(key, _)| key.to_owned()));
+            Binding {
+                lifecycle: Lifecycle::WithdrawingChange { rejection },
+                spec: applied,
+                unapplied_tags,
+                ..next_intent(binding, now)
+            }
+        }
+        Some(_) => Binding {
+            lifecycle: Lifecycle::Active {
+                last_error: Some(rejection),
+            },
+            applied_generation: Some(binding.generation),
+            updated_at: now,
+            ..binding
+        },
+    };
+    Ok(Transition::with(binding, event))
+}
+
+/// An attempt failed and is repeated later. A withdrawal keeps the rejection that its caller waits
+/// for, and a record that was closed after one keeps it too.
+///
+/// # Errors
+/// When nothing of the binding is in progress.
+pub fn delayed(
+    binding: Binding,
+    reason: String,
+    next_attempt_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    let mut binding = Binding {
+        attempts: binding.attempts.saturating_add(1),
+        updated_at: now,
+        ..binding
+    };
+    let failure = Failure {
+        next_attempt_at: Some(next_attempt_at),
+        ..binding.failure(FailureCode::IamUnavailable, reason.clone(), now)
+    };
+    match &mut binding.lifecycle {
+        Lifecycle::WithdrawingChange { .. }
+        | Lifecycle::WithdrawingProvision { .. }
+        | Lifecycle::Failed { .. } => {}
+        Lifecycle::Deleted {
+            last_error: Some(rejection),
+            ..
+        } if rejection.is_final() => {}
+        Lifecycle::Provisioning { last_error }
+        | Lifecycle::Deleting { last_error, .. }
+        | Lifecycle::Deleted { last_error, .. } => *last_error = Some(failure),
+        Lifecycle::Blocked { last_error, .. } => *last_error = failure,
+        Lifecycle::Active { .. } => return Err(WrongState::new("delayed", &binding)),
+    }
+    Ok(Transition::with(binding, EventDetail::Delayed { reason }))
+}
+
+/// A removal met something that it may not remove. It is tried again slowly.
+///
+/// A blocked withdrawal keeps the rejection that its caller waits for, and a tombstone its
+/// receipt. What failed names the obstacle in its receipt; the event is written once.
+///
+/// # Errors
+/// When nothing is being removed.
+pub fn blocked(
+    binding: Binding,
+    failure: Failure,
+    next_attempt_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    let event = EventDetail::Blocked {
+        code: failure.code,
+        reason: failure.detail.clone(),
+        missing_permissions: failure.missing_permissions.clone(),
+        blockers: failure.blockers.clone(),
+    };
+    let is_first_attempt = binding.attempts == 0;
+    let attempts = binding.attempts.saturating_add(1);
+    let mut binding = Binding {
+        updated_at: now,
+        ..binding
+    };
+    let is_news = match &mut binding.lifecycle {
+        Lifecycle::Deleting { receipt, .. } => {
+            binding.lifecycle = Lifecycle::Blocked {
+                last_error: Failure {
+                    next_attempt_at: Some(next_attempt_at),
+                    ..failure
+                },
+                receipt: receipt.clone(),
+            };
+            true
+        }
+        Lifecycle::Blocked { last_error, .. } => {
+            *last_error = Failure {
+                next_attempt_at: Some(next_attempt_at),
+                ..failure
+            };
+            false
+        }
+        Lifecycle::WithdrawingProvision { receipt, .. } | Lifecycle::Failed { receipt, .. } => {
+            receipt.get_or_insert_default().left = vec![failure.detail];
+            binding.attempts = attempts;
+            is_first_attempt
+        }
+        Lifecycle::Deleted { .. } => {
+            binding.attempts = attempts;
+            is_first_attempt
+        }
+        Lifecycle::Provisioning { .. }
+        | Lifecycle::WithdrawingChange { .. }
+        | Lifecycle::Active { .. } => return Err(WrongState::new("blocked", &binding)),
+    };
+    Ok(Transition {
+        binding,
+        event: is_news.then_some(event),
+    })
+}
+
+/// Everything that belonged to the binding is gone. `found_something` says whether this attempt
+/// found anything to remove: a finished incarnation of which nothing turned up needs no event.
+///
+/// # Errors
+/// When nothing was being removed.
+pub fn resources_gone(
+    binding: Binding,
+    found_something: bool,
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    let receipt = binding.lifecycle.receipt().cloned().unwrap_or_default();
+    let removed = receipt.removed.clone();
+    let (lifecycle, event) = match binding.lifecycle {
+        Lifecycle::Deleting { .. } | Lifecycle::Blocked { .. } => (
+            Lifecycle::Deleted {
+                last_error: None,
+                receipt: Some(receipt.clone()),
+            },
+            Some(EventDetail::TornDown { receipt }),
+        ),
+        Lifecycle::WithdrawingProvision { rejection, .. } => (
+            Lifecycle::Failed {
+                rejection,
+                receipt: None,
+            },
+            Some(EventDetail::ProvisionWithdrawn { removed }),
+        ),
+        finished @ (Lifecycle::Failed { .. } | Lifecycle::Deleted { .. }) => (
+            finished,
+            found_something.then_some(EventDetail::LateResourceRemoved { removed }),
+        ),
+        Lifecycle::Provisioning { .. }
+        | Lifecycle::WithdrawingChange { .. }
+        | Lifecycle::Active { .. } => return Err(WrongState::new("resources_gone", &binding)),
+    };
+    let binding = Binding {
+        lifecycle,
+        role: None,
+        profile: None,
+        updated_at: now,
+        ..binding
+    };
+    Ok(Transition { binding, event })
+}
+
+/// Another request changed the intent while a worker was at it. Returns the `current` record with
+/// what the worker learned about AWS under the intent before.
+pub fn superseded(current: Binding, learned: &Binding) -> Binding {
+    Binding {
+        role: learned.role.clone(),
+        profile: learned.profile.clone(),
+        consistency: Consistency {
+            reads_consistent_at: learned.consistency.reads_consistent_at,
+            writes_resolved_at: current
+                .consistency
+                .writes_resolved_at
+                .max(learned.consistency.writes_resolved_at),
+        },
+        applied_generation: learned.applied_generation,
+        applied_spec: learned.applied_spec.clone(),
+        policy: learned.policy.clone(),
+        usable_after: learned.usable_after,
+        ..current
+    }
+}

@@ -1,0 +1,252 @@
+//! What the audit log stores of an event.
+
+use engine_roles_domain::binding::{DriftKind, EventAction, EventDetail, FailureCode, Receipt};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::fixtures::{at, drift_of, passing, spec};
+
+fn receipt() -> Receipt {
+    Receipt {
+        grant_ended_at: Some(at(1)),
+        access_ended_at: None,
+        removed: vec!["role r".to_owned()],
+        left: vec!["instance profile p: it is not ours".to_owned()],
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Every variant, those with an optional part once with it and once without, and the JSON that
+/// earlier releases stored for it.
+fn every_detail() -> Vec<(EventDetail, Value)> {
+    [requests(), outcomes(), checks()].concat()
+}
+
+fn requests() -> Vec<(EventDetail, Value)> {
+    let (spec, orphan) = (spec(), passing("engine", None));
+    vec![
+        (
+            EventDetail::ProvisionRequested {
+                adopted: false,
+                spec: spec.clone(),
+            },
+            json!({ "spec": spec }),
+        ),
+        (
+            EventDetail::ProvisionRequested {
+                adopted: true,
+                spec: spec.clone(),
+            },
+            json!({ "adopted": true, "spec": spec }),
+        ),
+        (
+            EventDetail::UpdateRequested { spec: spec.clone() },
+            json!({ "spec": spec }),
+        ),
+        (
+            EventDetail::TeardownRequested {
+                again: false,
+                adopted: None,
+            },
+            json!({}),
+        ),
+        (
+            EventDetail::TeardownRequested {
+                again: true,
+                adopted: None,
+            },
+            json!({ "again": true }),
+        ),
+        (
+            EventDetail::TeardownRequested {
+                again: false,
+                adopted: Some(orphan.clone()),
+            },
+            json!({ "adopted": true, "spec": orphan }),
+        ),
+    ]
+}
+
+fn outcomes() -> Vec<(EventDetail, Value)> {
+    vec![
+        (EventDetail::Provisioned { calls: 4 }, json!({ "calls": 4 })),
+        (EventDetail::Updated { calls: 1 }, json!({ "calls": 1 })),
+        (
+            EventDetail::Rejected {
+                code: FailureCode::MissingPermission,
+                reason: "AWS denied CreateRole".to_owned(),
+                missing_permissions: words(&["iam:CreateRole"]),
+            },
+            json!({
+                "code": FailureCode::MissingPermission,
+                "reason": "AWS denied CreateRole",
+                "missing_permissions": ["iam:CreateRole"],
+            }),
+        ),
+        (
+            EventDetail::ChangeWithdrawn { calls: 2 },
+            json!({ "calls": 2 }),
+        ),
+        (
+            EventDetail::ProvisionWithdrawn {
+                removed: words(&["role r"]),
+            },
+            json!({ "removed": ["role r"] }),
+        ),
+        (
+            EventDetail::TornDown { receipt: receipt() },
+            json!({ "receipt": receipt() }),
+        ),
+        (
+            EventDetail::NothingToTearDown,
+            json!({ "nothing_was_made": true }),
+        ),
+        (
+            EventDetail::Blocked {
+                code: FailureCode::TeardownBlocked,
+                reason: "role r is in instance profile p".to_owned(),
+                missing_permissions: Vec::new(),
+                blockers: words(&["instance profile p"]),
+            },
+            json!({
+                "code": FailureCode::TeardownBlocked,
+                "reason": "role r is in instance profile p",
+                "missing_permissions": [],
+                "blockers": ["instance profile p"],
+            }),
+        ),
+        (
+            EventDetail::Delayed {
+                reason: "IAM did not answer".to_owned(),
+            },
+            json!({ "reason": "IAM did not answer" }),
+        ),
+    ]
+}
+
+fn checks() -> Vec<(EventDetail, Value)> {
+    vec![
+        (
+            EventDetail::DriftFound {
+                drift: vec![drift_of(DriftKind::PolicyChanged)],
+            },
+            json!({ "drift": [drift_of(DriftKind::PolicyChanged)] }),
+        ),
+        (
+            EventDetail::DriftRepaired {
+                steps: words(&["PutRolePolicy (role r)"]),
+            },
+            json!({ "steps": ["PutRolePolicy (role r)"] }),
+        ),
+        (
+            EventDetail::DriftRepairedByOthers,
+            json!({ "by": "others" }),
+        ),
+        (
+            EventDetail::LateResourceRemoved {
+                removed: words(&["role r"]),
+            },
+            json!({ "removed": ["role r"] }),
+        ),
+    ]
+}
+
+/// The variant's name. A new one is listed here and in [`every_detail`].
+fn name(detail: &EventDetail) -> &'static str {
+    match detail {
+        EventDetail::ProvisionRequested { .. } => "ProvisionRequested",
+        EventDetail::UpdateRequested { .. } => "UpdateRequested",
+        EventDetail::TeardownRequested { .. } => "TeardownRequested",
+        EventDetail::Provisioned { .. } => "Provisioned",
+        EventDetail::Updated { .. } => "Updated",
+        EventDetail::Rejected { .. } => "Rejected",
+        EventDetail::ChangeWithdrawn { .. } => "ChangeWithdrawn",
+        EventDetail::ProvisionWithdrawn { .. } => "ProvisionWithdrawn",
+        EventDetail::TornDown { .. } => "TornDown",
+        EventDetail::NothingToTearDown => "NothingToTearDown",
+        EventDetail::Blocked { .. } => "Blocked",
+        EventDetail::Delayed { .. } => "Delayed",
+        EventDetail::DriftFound { .. } => "DriftFound",
+        EventDetail::DriftRepaired { .. } => "DriftRepaired",
+        EventDetail::DriftRepairedByOthers => "DriftRepairedByOthers",
+        EventDetail::LateResourceRemoved { .. } => "LateResourceRemoved",
+    }
+}
+
+#[test]
+fn a_detail_is_stored_as_earlier_releases_stored_it() {
+    for (detail, stored) in every_detail() {
+        let json = serde_json::to_value(&detail).expect("plain data");
+        assert_eq!(json, stored, "{}", name(&detail));
+    }
+}
+
+#[test]
+fn every_detail_has_its_action_and_its_shape() {
+    let rows = every_detail().into_iter().map(|(detail, _)| {
+        let json = serde_json::to_value(&detail).expect("plain data");
+        let action = detail.action().as_str();
+        format!("{:<22}{action:<22}{json}", name(&detail))
+    });
+    let rows: Vec<String> = rows.collect();
+    assert_snapshot!(rows.join("\n"), @r#"
+    ProvisionRequested    provision_requested   {"spec":{"mode":"create","region":"us-west-2","role_prefix":"td-","secrets":"all","session_manager":false,"tags":{"team":"x"}}}
+    ProvisionRequested    provision_requested   {"adopted":true,"spec":{"mode":"create","region":"us-west-2","role_prefix":"td-","secrets":"all","session_manager":false,"tags":{"team":"x"}}}
+    UpdateRequested       update_requested      {"spec":{"mode":"create","region":"us-west-2","role_prefix":"td-","secrets":"all","session_manager":false,"tags":{"team":"x"}}}
+    TeardownRequested     teardown_requested    {}
+    TeardownRequested     teardown_requested    {"again":true}
+    TeardownRequested     teardown_requested    {"adopted":true,"spec":{"iam_role":"engine","mode":"pass_through","region":"us-west-2","role_prefix":"td-","secrets":"all","session_manager":false,"tags":{"team":"x"}}}
+    Provisioned           provisioned           {"calls":4}
+    Updated               updated               {"calls":1}
+    Rejected              refused               {"code":"missing_permission","missing_permissions":["iam:CreateRole"],"reason":"AWS denied CreateRole"}
+    ChangeWithdrawn       withdrawn             {"calls":2}
+    ProvisionWithdrawn    withdrawn             {"removed":["role r"]}
+    TornDown              torn_down             {"receipt":{"access_ended_at":null,"grant_ended_at":"2027-01-15T08:00:01Z","left":["instance profile p: it is not ours"],"removed":["role r"]}}
+    NothingToTearDown     torn_down             {"nothing_was_made":true}
+    Blocked               blocked               {"blockers":["instance profile p"],"code":"teardown_blocked","missing_permissions":[],"reason":"role r is in instance profile p"}
+    Delayed               delayed               {"reason":"IAM did not answer"}
+    DriftFound            drift_found           {"drift":[{"detail":"it differs","kind":"policy_changed","missing_permission":null}]}
+    DriftRepaired         drift_repaired        {"steps":["PutRolePolicy (role r)"]}
+    DriftRepairedByOthers drift_repaired        {"by":"others"}
+    LateResourceRemoved   ghost_removed         {"removed":["role r"]}
+    "#);
+}
+
+#[test]
+fn every_action_has_a_detail() {
+    for action in EventAction::ALL {
+        let details = every_detail();
+        let found = details.iter().any(|(detail, _)| detail.action() == action);
+        assert!(found, "{action:?}");
+    }
+}
+
+#[test]
+fn actions_keep_the_words_under_which_they_are_stored() {
+    let rows = EventAction::ALL.map(|action| {
+        let word = action.as_str();
+        assert_eq!(json!(action), word);
+        assert_eq!(EventAction::parse(word), Some(action));
+        let read: EventAction = serde_json::from_value(json!(word)).expect("it is a word");
+        assert_eq!(read, action);
+        format!("{action:?}: {word}")
+    });
+    assert_snapshot!(rows.join("\n"), @"
+    ProvisionRequested: provision_requested
+    UpdateRequested: update_requested
+    TeardownRequested: teardown_requested
+    Provisioned: provisioned
+    Updated: updated
+    TornDown: torn_down
+    Rejected: refused
+    Withdrawn: withdrawn
+    Blocked: blocked
+    Delayed: delayed
+    DriftFound: drift_found
+    DriftRepaired: drift_repaired
+    LateResourceRemoved: ghost_removed
+    ");
+}

@@ -1,0 +1,89 @@
+//! What may happen in a history.
+
+use proptest::prelude::*;
+
+/// What a caller asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wish {
+    Nothing,
+    SessionManager(bool),
+    Tags(bool),
+    PassThrough,
+}
+
+/// What a worker hears from AWS. It is in the worker's copy until the next outcome is recorded.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answer {
+    RoleMade,
+    ProfileMade,
+    Found,
+    Unanswered,
+    /// One of the steps of a removal, and whether that very step removed something.
+    Removed(usize, bool),
+    Left,
+}
+
+/// What a worker records.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
+    Nothing,
+    Activated,
+    Rejected,
+    Delayed,
+    Blocked,
+    ResourcesGone(bool),
+    Verified,
+    DriftFound,
+    DriftRepaired(bool),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Op {
+    Put(Wish),
+    Delete,
+    Adopt,
+    AdoptDeleted,
+    Answer(prop::sample::Index, Answer),
+    /// The worker goes on with its lease, or gives it back.
+    Record(prop::sample::Index, Outcome, bool),
+}
+
+pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let wish = prop_oneof![
+        3 => Just(Wish::Nothing),
+        3 => any::<bool>().prop_map(Wish::SessionManager),
+        2 => any::<bool>().prop_map(Wish::Tags),
+        1 => Just(Wish::PassThrough),
+    ];
+    let answer = prop_oneof![
+        1 => Just(Answer::RoleMade),
+        1 => Just(Answer::ProfileMade),
+        1 => Just(Answer::Found),
+        1 => Just(Answer::Unanswered),
+        6 => (0..5_usize, any::<bool>()).prop_map(|(step, removed)| Answer::Removed(step, removed)),
+        1 => Just(Answer::Left),
+    ];
+    let outcome = prop_oneof![
+        1 => Just(Outcome::Nothing),
+        4 => Just(Outcome::Activated),
+        4 => Just(Outcome::Rejected),
+        1 => Just(Outcome::Delayed),
+        2 => Just(Outcome::Blocked),
+        3 => any::<bool>().prop_map(Outcome::ResourcesGone),
+        1 => Just(Outcome::Verified),
+        1 => Just(Outcome::DriftFound),
+        1 => any::<bool>().prop_map(Outcome::DriftRepaired),
+    ];
+    // The newest binding is worked on as a rule, and others when late resources turn up.
+    let index = any::<prop::sample::Index>;
+    let op = prop_oneof![
+        5 => wish.prop_map(Op::Put),
+        2 => Just(Op::Delete),
+        1 => Just(Op::Adopt),
+        1 => Just(Op::AdoptDeleted),
+        8 => (index(), answer).prop_map(|(index, answer)| Op::Answer(index, answer)),
+        16 => (index(), outcome, any::<bool>())
+            .prop_map(|(index, outcome, goes_on)| Op::Record(index, outcome, goes_on)),
+    ];
+    prop::collection::vec(op, 1..80)
+}

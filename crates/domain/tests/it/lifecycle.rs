@@ -1,0 +1,179 @@
+//! Every state of a binding against everything that can happen to it.
+
+use engine_roles_domain::binding::lifecycle::{
+    Activation, DeniedStep, Transition, WrongState, activated, blocked, change_requested, closed,
+    delayed, drift_found, drift_repaired, rejected, resources_gone, teardown_begun,
+    teardown_resumed, verified,
+};
+use engine_roles_domain::binding::{Binding, DriftKind, Failure, Receipt};
+use engine_roles_domain::cluster::RoleSpec;
+use serde_json::json;
+
+use crate::fixtures::{GENERATION, at, drift_of, every, rejection_of, spec};
+
+mod answers;
+mod checks;
+mod outcomes;
+mod removals;
+mod requests;
+mod stored;
+mod table;
+
+/// When the things of these tests happen: after all that the fixtures record.
+const NOW: i64 = 1_000;
+const LATER: i64 = 2_000;
+
+/// What can happen to a binding, by the transition that it causes. Where an argument tells one
+/// result from another, there is one for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Happening {
+    ChangeRequested,
+    TeardownBegun,
+    TeardownResumed,
+    Closed,
+    Activated,
+    Rejected,
+    Delayed,
+    Blocked,
+    ResourcesGone,
+    NothingFound,
+    Verified,
+    DriftFound,
+    DriftRepaired,
+    RepairDenied,
+}
+
+impl Happening {
+    fn all() -> [Self; 14] {
+        every!(Happening {
+            ChangeRequested,
+            TeardownBegun,
+            TeardownResumed,
+            Closed,
+            Activated,
+            Rejected,
+            Delayed,
+            Blocked,
+            ResourcesGone,
+            NothingFound,
+            Verified,
+            DriftFound,
+            DriftRepaired,
+            RepairDenied,
+        })
+    }
+
+    /// The name of the transition.
+    fn transition(self) -> &'static str {
+        match self {
+            Self::ChangeRequested => "change_requested",
+            Self::TeardownBegun => "teardown_begun",
+            Self::TeardownResumed => "teardown_resumed",
+            Self::Closed => "closed",
+            Self::Activated => "activated",
+            Self::Rejected => "rejected",
+            Self::Delayed => "delayed",
+            Self::Blocked => "blocked",
+            Self::ResourcesGone | Self::NothingFound => "resources_gone",
+            Self::Verified => "verified",
+            Self::DriftFound => "drift_found",
+            Self::DriftRepaired | Self::RepairDenied => "drift_repaired",
+        }
+    }
+
+    /// The name of the transition, with what tells this call from another.
+    fn call(self) -> String {
+        let detail = match self {
+            Self::NothingFound => " (nothing found)",
+            Self::RepairDenied => " (all denied)",
+            _ => "",
+        };
+        format!("{}{detail}", self.transition())
+    }
+
+    fn happens_to(self, binding: Binding) -> Result<Transition, WrongState> {
+        let now = at(NOW);
+        match self {
+            Self::ChangeRequested => change_requested(binding, changed_spec(), now),
+            Self::TeardownBegun => teardown_begun(binding, now),
+            Self::TeardownResumed => teardown_resumed(binding, now),
+            Self::Closed => closed(binding, now),
+            Self::Activated => activated(binding, activation(), now),
+            Self::Rejected => {
+                let failure = rejection_of(binding.generation);
+                rejected(binding, failure, now)
+            }
+            Self::Delayed => delayed(binding, "IAM is throttling".to_owned(), at(LATER), now),
+            Self::Blocked => {
+                let failure = obstacle(&binding);
+                blocked(binding, failure, at(LATER), now)
+            }
+            Self::ResourcesGone => resources_gone(binding, true, now),
+            Self::NothingFound => resources_gone(binding, false, now),
+            Self::Verified => verified(binding, now),
+            Self::DriftFound => drift_found(binding, vec![drift_of(DriftKind::PolicyMissing)], now),
+            Self::DriftRepaired => {
+                drift_repaired(binding, vec!["TagRole (role x)".to_owned()], &[], now)
+            }
+            Self::RepairDenied => drift_repaired(binding, Vec::new(), &[denied("TagRole")], now),
+        }
+    }
+}
+
+fn changed_spec() -> RoleSpec {
+    RoleSpec {
+        session_manager: true,
+        ..spec()
+    }
+}
+
+fn activation() -> Activation {
+    Activation {
+        policy: Some(json!({"Statement": ["new"]})),
+        usable_after: Some(at(LATER)),
+        calls: 3,
+    }
+}
+
+/// What a removal may not remove.
+fn obstacle(binding: &Binding) -> Failure {
+    Failure {
+        blockers: vec!["instance profile theirs".to_owned()],
+        detail: "the role is in instance profile theirs".to_owned(),
+        ..rejection_of(binding.generation)
+    }
+}
+
+fn denied(action: &'static str) -> DeniedStep {
+    DeniedStep {
+        action,
+        permission: format!("iam:{action}"),
+    }
+}
+
+fn happens(happening: Happening, binding: &Binding) -> Transition {
+    happening
+        .happens_to(binding.clone())
+        .expect("it can happen")
+}
+
+/// What is left of a binding's attempts and times when it gets a new intent.
+fn with_next_intent(before: &Binding) -> Binding {
+    Binding {
+        generation: GENERATION + 1,
+        attempts: 0,
+        updated_at: at(NOW),
+        ..before.clone()
+    }
+}
+
+fn touched(before: &Binding) -> Binding {
+    Binding {
+        updated_at: at(NOW),
+        ..before.clone()
+    }
+}
+
+fn receipt_of(binding: &Binding) -> Receipt {
+    binding.receipt().cloned().expect("a receipt")
+}

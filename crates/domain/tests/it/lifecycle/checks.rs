@@ -1,0 +1,103 @@
+//! What the check of an active binding changes, and that it keeps the rest.
+
+use engine_roles_domain::binding::lifecycle::{drift_found, drift_repaired, verified};
+use engine_roles_domain::binding::{Binding, DriftKind, EventDetail};
+
+use super::{NOW, denied, touched};
+use crate::fixtures::{Stage, at, drift_of, in_stage};
+
+#[test]
+fn a_check_that_finds_no_drift_records_the_time_and_tells_of_drift_that_is_gone() {
+    let before = in_stage(Stage::Active);
+    for (drift, event) in [
+        (Vec::new(), None),
+        (
+            before.drift.clone(),
+            Some(EventDetail::DriftRepairedByOthers),
+        ),
+    ] {
+        let before = Binding {
+            drift,
+            ..before.clone()
+        };
+        let after = verified(before.clone(), at(NOW)).expect("it is verified");
+        let expected = Binding {
+            drift: Vec::new(),
+            verified_at: Some(at(NOW)),
+            ..touched(&before)
+        };
+        assert_eq!(after.binding, expected);
+        assert_eq!(after.event, event);
+    }
+}
+
+#[test]
+fn drift_that_is_found_takes_the_place_of_the_drift_before() {
+    let before = in_stage(Stage::Active);
+    let drift = vec![
+        drift_of(DriftKind::PolicyMissing),
+        drift_of(DriftKind::TrustChanged),
+    ];
+    let after = drift_found(before.clone(), drift.clone(), at(NOW)).expect("drift");
+    let expected = Binding {
+        drift: drift.clone(),
+        ..touched(&before)
+    };
+    assert_eq!(after.binding, expected);
+    assert_eq!(after.event, Some(EventDetail::DriftFound { drift }));
+}
+
+#[test]
+fn a_repair_leaves_the_drift_until_a_read_shows_it_gone_and_names_what_was_denied() {
+    let before = Binding {
+        drift: vec![
+            drift_of(DriftKind::PolicyMissing),
+            drift_of(DriftKind::TagsChanged),
+            drift_of(DriftKind::RoleOutOfProfile),
+            drift_of(DriftKind::TrustChanged),
+        ],
+        ..in_stage(Stage::Active)
+    };
+    let steps = vec!["PutRolePolicy (role x)".to_owned()];
+    let refused = [denied("TagInstanceProfile"), denied("TagRole")];
+    let after = drift_repaired(before.clone(), steps.clone(), &refused, at(NOW));
+    let after = after.expect("a repair");
+    let mut expected = touched(&before);
+    expected.drift[1].missing_permission = Some("iam:TagInstanceProfile".to_owned());
+    assert_eq!(after.binding, expected);
+    assert_eq!(after.event, Some(EventDetail::DriftRepaired { steps }));
+
+    let after = drift_repaired(before.clone(), Vec::new(), &[], at(NOW)).expect("a repair");
+    assert_eq!((after.binding, after.event), (touched(&before), None));
+}
+
+#[test]
+fn a_call_repairs_the_kinds_of_drift_that_are_ours() {
+    for (kind, actions) in [
+        (DriftKind::PolicyChanged, &["PutRolePolicy"][..]),
+        (DriftKind::PolicyMissing, &["PutRolePolicy"]),
+        (DriftKind::TagsChanged, &["TagRole", "TagInstanceProfile"]),
+        (DriftKind::RoleOutOfProfile, &["AddRoleToInstanceProfile"]),
+        (DriftKind::OtherRoleInProfile, &[]),
+        (DriftKind::ForeignInlinePolicy, &[]),
+        (DriftKind::ForeignManagedPolicy, &[]),
+        (DriftKind::TrustChanged, &[]),
+        (DriftKind::BoundaryChanged, &[]),
+        (DriftKind::RoleDeleted, &[]),
+        (DriftKind::ProfileDeleted, &[]),
+        (DriftKind::RoleRecreated, &[]),
+        (DriftKind::ProfileRecreated, &[]),
+    ] {
+        for action in [
+            "PutRolePolicy",
+            "TagRole",
+            "TagInstanceProfile",
+            "AddRoleToInstanceProfile",
+            "CreateRole",
+            "UpdateAssumeRolePolicy",
+        ] {
+            let repairs = kind.is_repaired_by(action);
+            assert_eq!(repairs, actions.contains(&action), "{kind:?} by {action}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What the outcome of an attempt changes of a binding, and that it keeps the rest.
+
+use std::collections::BTreeSet;
+
+use engine_roles_domain::binding::lifecycle::{
+    Activation, Lifecycle, activated, closed, delayed, rejected, superseded, teardown_begun,
+};
+use engine_roles_domain::binding::{
+    Binding, Consistency, EventDetail, Failure, FailureCode, ProfileRecord, RoleRecord,
+};
+use engine_roles_domain::cluster::RoleSpec;
+
+use super::{
+    Happening, LATER, NOW, activation, changed_spec, happens, receipt_of, touched, with_next_intent,
+};
+use crate::fixtures::{
+    GENERATION, Stage, active, at, binding_of, in_stage, passing, profile_record, rejection_of,
+    role_record, spec, tags,
+};
+
+/// A binding that AWS has taken, but for what the lifecycle says of it.
+fn taken(before: &Binding, last_error: Option<Failure>) -> Binding {
+    Binding {
+        lifecycle: Lifecycle::Active { last_error },
+        applied_generation: Some(before.generation),
+        applied_spec: Some(before.spec.clone()),
+        unapplied_tags: BTreeSet::new(),
+        policy: activation().policy,
+        usable_after: Some(at(LATER)),
+        attempts: 0,
+        ..touched(before)
+    }
+}
+
+#[test]
+fn what_aws_took_is_applied_and_a_withdrawn_change_keeps_its_rejection() {
+    let provisioning = in_stage(Stage::Provisioning);
+    let first = Binding {
+        applied_generation: None,
+        applied_spec: None,
+        ..provisioning.clone()
+    };
+    let withdrawing = in_stage(Stage::WithdrawingChange);
+    let rejection = Some(rejection_of(GENERATION - 1));
+    for (before, last_error, event) in [
+        (first, None, EventDetail::Provisioned { calls: 3 }),
+        (provisioning, None, EventDetail::Updated { calls: 3 }),
+        (
+            withdrawing,
+            rejection,
+            EventDetail::ChangeWithdrawn { calls: 3 },
+        ),
+    ] {
+        let after = happens(Happening::Activated, &before);
+        assert_eq!(after.binding, taken(&before, last_error));
+        assert_eq!(after.event, Some(event));
+    }
+}
+
+#[test]
+fn an_activation_that_says_nothing_new_keeps_policy_and_time() {
+    let before = in_stage(Stage::Provisioning);
+    let nothing_new = Activation {
+        policy: None,
+        usable_after: None,
+        calls: 0,
+    };
+    let after = activated(before.clone(), nothing_new, at(NOW)).expect("it is active");
+    let expected = Binding {
+        policy: before.policy.clone(),
+        usable_after: before.usable_after,
+        ..taken(&before, None)
+    };
+    assert_eq!(after.binding, expected);
+}
+
+#[test]
+fn an_active_pass_through_records_the_prepared_role_and_profile() {
+    let arn = "arn:aws:iam::123456789012:role/a/engine";
+    let named = binding_of(passing(arn, Some("theirs")));
+    let after = happens(Happening::Activated, &named).binding;
+    let role = RoleRecord {
+        name: "engine".parse().expect("a role"),
+        arn: Some(arn.to_owned()),
+        id: None,
+        path: Some("/a/".to_owned()),
+    };
+    let profile = ProfileRecord {
+        name: "theirs".parse().expect("a profile"),
+        arn: None,
+        id: None,
+        managed: false,
+    };
+    assert_eq!((after.role, after.profile), (Some(role), Some(profile)));
+
+    // Our own profile around the administrator's role stays as AWS answered it.
+    let around = binding_of(passing("engine", None));
+    let around = Binding {
+        profile: Some(profile_record(&around)),
+        ..around
+    };
+    let after = happens(Happening::Activated, &around).binding;
+    assert_eq!(after.profile, around.profile);
+    let role = after.role.expect("the role");
+    assert_eq!(
+        (role.name.as_str(), role.arn, role.path),
+        ("engine", None, None)
+    );
+}
+
+fn rejected_event() -> EventDetail {
+    let failure = rejection_of(GENERATION);
+    EventDetail::Rejected {
+        code: failure.code,
+        reason: failure.detail,
+        missing_permissions: failure.missing_permissions,
+    }
+}
+
+#[test]
+fn a_rejected_first_intent_is_withdrawn_under_its_own_generation() {
+    let before = Binding {
+        applied_generation: None,
+        applied_spec: None,
+        ..in_stage(Stage::Provisioning)
+    };
+    let after = happens(Happening::Rejected, &before);
+    let expected = Binding {
+        lifecycle: Lifecycle::WithdrawingProvision {
+            rejection: rejection_of(GENERATION),
+            receipt: None,
+        },
+        attempts: 0,
+        ..touched(&before)
+    };
+    assert_eq!(after.binding, expected);
+    assert_eq!(after.event, Some(rejected_event()));
+}
+
+#[test]
+fn a_rejected_change_brings_back_the_spec_before_it_as_a_new_intent() {
+    let applied = RoleSpec {
+        tags: tags(&[("owner", "y")]),
+        ..spec()
+    };
+    let before = Binding {
+        applied_spec: Some(applied.clone()),
+        ..in_stage(Stage::Provisioning)
+    };
+    let after = happens(Happening::Rejected, &before);
+    let expected = Binding {
+        lifecycle: Lifecycle::WithdrawingChange {
+            rejection: rejection_of(GENERATION),
+        },
+        spec: applied,
+        unapplied_tags: BTreeSet::from(["formerly".to_owned(), "team".to_owned()]),
+        ..with_next_intent(&before)
+    };
+    assert_eq!(after.binding, expected);
+    assert_eq!(after.event, Some(rejected_event()));
+}
+
+#[test]
+fn where_the_spec_before_is_rejected_too_the_binding_stays_active_with_the_first_rejection() {
+    for (stage, told) in [
+        (Stage::Provisioning, rejection_of(GENERATION)),
+        (Stage::WithdrawingChange, rejection_of(GENERATION - 1)),
+    ] {
+        let before = in_stage(stage);
+        let after = happens(Happening::Rejected, &before);
+        let expected = Binding {
+            lifecycle: Lifecycle::Active {
+                last_error: Some(told),
+            },
+            applied_generation: Some(GENERATION),
+            ..touched(&before)
+        };
+        assert_eq!(after.binding, expected, "{stage:?}");
+        assert_eq!(after.event, Some(rejected_event()));
+    }
+}
+
+#[test]
+fn a_delay_is_the_last_error_unless_somebody_waits_for_a_rejection() {
+    for stage in Stage::all() {
+        let before = in_stage(stage);
+        let delay = Failure {
+            code: FailureCode::IamUnavailable,
+            detail: "IAM is throttling".to_owned(),
+            missing_permissions: Vec::new(),
+            blockers: Vec::new(),
+            generation: GENERATION,
+            at: at(NOW),
+            attempts: 5,
+            next_attempt_at: Some(at(LATER)),
+        };
+        let receipt = before.receipt().cloned();
+        let lifecycle = match stage {
+            Stage::Active => continue,
+            Stage::Provisioning => Lifecycle::Provisioning {
+                last_error: Some(delay),
+            },
+            Stage::Deleting => Lifecycle::Deleting {
+                last_error: Some(delay),
+                receipt: receipt_of(&before),
+            },
+            Stage::Blocked => Lifecycle::Blocked {
+                last_error: delay,
+                receipt: receipt_of(&before),
+            },
+            Stage::Deleted => Lifecycle::Deleted {
+                last_error: Some(delay),
+                receipt,
+            },
+            Stage::WithdrawingChange | Stage::WithdrawingProvision | Stage::Failed => {
+                before.lifecycle.clone()
+            }
+        };
+        let expected = Binding {
+            lifecycle,
+            attempts: 5,
+            ..touched(&before)
+        };
+        let after = happens(Happening::Delayed, &before);
+        assert_eq!(after.binding, expected, "{stage:?}");
+        let reason = "IAM is throttling".to_owned();
+        assert_eq!(after.event, Some(EventDetail::Delayed { reason }));
+    }
+}
+
+#[test]
+fn a_delay_leaves_the_rejection_of_a_closed_record() {
+    let closed = closed(in_stage(Stage::Failed), at(NOW)).expect("it is closed");
+    let after = delayed(closed.binding.clone(), String::new(), at(LATER), at(NOW));
+    let after = after.expect("it is delayed").binding;
+    assert_eq!(after.lifecycle, closed.binding.lifecycle);
+    assert_eq!(after.attempts, closed.binding.attempts + 1);
+}
+
+#[test]
+fn a_rejection_that_somebody_waits_for_outlives_delays_and_blocks() {
+    let first = rejection_of(GENERATION);
+    let before = Binding {
+        applied_generation: None,
+        applied_spec: None,
+        ..in_stage(Stage::Provisioning)
+    };
+    let mut binding = rejected(before, first.clone(), at(NOW))
+        .expect("a rejection")
+        .binding;
+    for happening in [
+        Happening::Delayed,
+        Happening::Blocked,
+        Happening::Delayed,
+        Happening::ResourcesGone,
+        Happening::Delayed,
+        Happening::Blocked,
+        Happening::Closed,
+        Happening::Delayed,
+        Happening::Blocked,
+    ] {
+        binding = happens(happening, &binding).binding;
+        assert_eq!(binding.last_error(), Some(&first), "{happening:?}");
+    }
+}
+
+#[test]
+fn a_superseded_worker_adds_what_it_learned_and_changes_nothing_of_the_intent() {
+    let claimed = active();
+    let current = teardown_begun(in_stage(Stage::Active), at(NOW)).expect("a teardown");
+    let current = current.binding;
+    let learned = Binding {
+        role: Some(role_record(&claimed)),
+        profile: None,
+        consistency: Consistency {
+            reads_consistent_at: Some(at(70)),
+            writes_resolved_at: Some(at(45)),
+        },
+        applied_generation: Some(2),
+        applied_spec: Some(changed_spec()),
+        policy: Some(serde_json::json!({"Statement": ["learned"]})),
+        usable_after: Some(at(80)),
+        ..claimed
+    };
+    let after = superseded(current.clone(), &learned);
+    let expected = Binding {
+        role: learned.role.clone(),
+        profile: None,
+        consistency: Consistency {
+            reads_consistent_at: Some(at(70)),
+            // A write that may take effect for longer is not forgotten.
+            writes_resolved_at: Some(at(50)),
+        },
+        applied_generation: learned.applied_generation,
+        applied_spec: learned.applied_spec.clone(),
+        policy: learned.policy.clone(),
+        usable_after: learned.usable_after,
+        ..current
+    };
+    assert_eq!(after, expected);
+}

@@ -1,0 +1,142 @@
+//! How a removal ends, and how it is blocked.
+
+use engine_roles_domain::binding::lifecycle::{Lifecycle, adopted_as_deleted, resources_gone};
+use engine_roles_domain::binding::{Binding, EventDetail, Failure, Receipt};
+
+use super::{Happening, LATER, NOW, happens, obstacle, receipt_of, touched};
+use crate::fixtures::{GENERATION, Stage, at, in_stage, new_binding, rejection_of, spec};
+
+fn blocked_event(before: &Binding) -> EventDetail {
+    let failure = obstacle(before);
+    EventDetail::Blocked {
+        code: failure.code,
+        reason: failure.detail,
+        missing_permissions: failure.missing_permissions,
+        blockers: failure.blockers,
+    }
+}
+
+#[test]
+fn a_blocked_teardown_says_what_it_met_and_when_it_is_tried_again() {
+    for (stage, is_news) in [(Stage::Deleting, true), (Stage::Blocked, false)] {
+        let before = in_stage(stage);
+        let after = happens(Happening::Blocked, &before);
+        let expected = Binding {
+            lifecycle: Lifecycle::Blocked {
+                last_error: Failure {
+                    next_attempt_at: Some(at(LATER)),
+                    ..obstacle(&before)
+                },
+                receipt: receipt_of(&before),
+            },
+            ..touched(&before)
+        };
+        assert_eq!(after.binding, expected, "{stage:?}");
+        assert_eq!(after.event, is_news.then(|| blocked_event(&before)));
+    }
+}
+
+#[test]
+fn a_blocked_removal_of_what_failed_or_is_over_counts_attempts_and_tells_the_first() {
+    for stage in [Stage::WithdrawingProvision, Stage::Failed, Stage::Deleted] {
+        for (attempts, is_news) in [(0, true), (1, false)] {
+            let before = Binding {
+                attempts,
+                ..in_stage(stage)
+            };
+            let named = Some(Receipt {
+                left: vec![obstacle(&before).detail],
+                ..receipt_of(&before)
+            });
+            let rejection = rejection_of(GENERATION);
+            let lifecycle = match stage {
+                Stage::WithdrawingProvision => Lifecycle::WithdrawingProvision {
+                    rejection,
+                    receipt: named,
+                },
+                Stage::Failed => Lifecycle::Failed {
+                    rejection,
+                    receipt: named,
+                },
+                _ => before.lifecycle.clone(),
+            };
+            let after = happens(Happening::Blocked, &before);
+            let expected = Binding {
+                lifecycle,
+                attempts: attempts + 1,
+                ..touched(&before)
+            };
+            assert_eq!(after.binding, expected, "{stage:?}");
+            assert_eq!(after.event, is_news.then(|| blocked_event(&before)));
+        }
+    }
+}
+
+fn without_resources(before: &Binding, lifecycle: Lifecycle) -> Binding {
+    Binding {
+        lifecycle,
+        role: None,
+        profile: None,
+        ..touched(before)
+    }
+}
+
+#[test]
+fn a_finished_teardown_is_a_tombstone_with_its_receipt() {
+    for stage in [Stage::Deleting, Stage::Blocked] {
+        let before = in_stage(stage);
+        let receipt = receipt_of(&before);
+        let tombstone = Lifecycle::Deleted {
+            last_error: None,
+            receipt: Some(receipt.clone()),
+        };
+        for happening in [Happening::ResourcesGone, Happening::NothingFound] {
+            let after = happens(happening, &before);
+            let expected = without_resources(&before, tombstone.clone());
+            assert_eq!(after.binding, expected, "{stage:?}");
+            let receipt = receipt.clone();
+            assert_eq!(after.event, Some(EventDetail::TornDown { receipt }));
+        }
+    }
+}
+
+#[test]
+fn a_finished_withdrawal_is_a_failure_and_tells_what_was_removed() {
+    let before = in_stage(Stage::WithdrawingProvision);
+    let failed = Lifecycle::Failed {
+        rejection: rejection_of(GENERATION),
+        receipt: None,
+    };
+    let removed = receipt_of(&before).removed;
+    let after = happens(Happening::ResourcesGone, &before);
+    assert_eq!(after.binding, without_resources(&before, failed));
+    let event = EventDetail::ProvisionWithdrawn { removed };
+    assert_eq!(after.event, Some(event));
+}
+
+#[test]
+fn a_late_resource_leaves_a_finished_incarnation_in_its_state() {
+    for stage in [Stage::Failed, Stage::Deleted] {
+        let before = in_stage(stage);
+        for (found_something, happening) in [
+            (true, Happening::ResourcesGone),
+            (false, Happening::NothingFound),
+        ] {
+            let after = happens(happening, &before);
+            let expected = without_resources(&before, before.lifecycle.clone());
+            assert_eq!(after.binding, expected, "{stage:?}");
+            let removed = receipt_of(&before).removed;
+            let event = found_something.then_some(EventDetail::LateResourceRemoved { removed });
+            assert_eq!(after.event, event);
+        }
+    }
+    // Nobody removed anything of this one before.
+    let tombstone = adopted_as_deleted(new_binding(spec()), at(NOW)).binding;
+    let after = resources_gone(tombstone.clone(), true, at(NOW)).expect("nothing is left");
+    assert_eq!(after.binding, tombstone);
+    let removed = Vec::new();
+    assert_eq!(
+        after.event,
+        Some(EventDetail::LateResourceRemoved { removed })
+    );
+}

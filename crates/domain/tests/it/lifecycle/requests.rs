@@ -1,0 +1,143 @@
+//! What a request changes of a binding, and that it keeps the rest.
+
+use std::collections::BTreeSet;
+
+use engine_roles_domain::binding::lifecycle::{
+    Lifecycle, adopted, adopted_as_deleted, change_requested, closed, provision_requested,
+    teardown_begun, teardown_resumed,
+};
+use engine_roles_domain::binding::{Binding, Consistency, EventDetail, Receipt};
+use engine_roles_domain::cluster::RoleSpec;
+
+use super::{NOW, changed_spec, receipt_of, touched, with_next_intent};
+use crate::fixtures::{GENERATION, Stage, at, in_stage, new_binding, rejection_of, spec, tags};
+
+#[test]
+fn a_new_binding_is_provisioning_with_nothing_known() {
+    let new = provision_requested(new_binding(spec()), at(NOW));
+    let made = new.binding;
+    assert_eq!(made.lifecycle, Lifecycle::Provisioning { last_error: None });
+    assert_eq!((made.generation, made.attempts), (1, 0));
+    assert_eq!((made.created_at, made.updated_at), (at(NOW), at(NOW)));
+    assert_eq!((&made.role, &made.profile), (&None, &None));
+    assert_eq!((made.applied_generation, made.applied_spec), (None, None));
+    assert_eq!(made.consistency, Consistency::default());
+    assert_eq!((made.policy, made.usable_after), (None, None));
+    assert!(made.verified_at.is_none() && made.drift.is_empty());
+    assert!(made.unapplied_tags.is_empty());
+    let event = EventDetail::ProvisionRequested {
+        adopted: false,
+        spec: spec(),
+    };
+    assert_eq!(new.event, Some(event));
+}
+
+#[test]
+fn an_adopted_orphan_is_a_new_binding_or_a_tombstone() {
+    let new = provision_requested(new_binding(spec()), at(NOW)).binding;
+    let lives = adopted(new_binding(spec()), at(NOW));
+    assert_eq!(lives.binding, new);
+    let event = EventDetail::ProvisionRequested {
+        adopted: true,
+        spec: spec(),
+    };
+    assert_eq!(lives.event, Some(event));
+
+    let ended = adopted_as_deleted(new_binding(spec()), at(NOW));
+    let tombstone = Binding {
+        lifecycle: Lifecycle::Deleted {
+            last_error: None,
+            receipt: None,
+        },
+        ..new
+    };
+    assert_eq!(ended.binding, tombstone);
+    let event = EventDetail::TeardownRequested {
+        again: false,
+        adopted: Some(spec()),
+    };
+    assert_eq!(ended.event, Some(event));
+}
+
+#[test]
+fn a_change_is_a_new_intent_that_remembers_the_tags_of_the_one_before() {
+    for stage in [Stage::Provisioning, Stage::WithdrawingChange, Stage::Active] {
+        let before = in_stage(stage);
+        let wanted = RoleSpec {
+            tags: tags(&[("owner", "y")]),
+            ..changed_spec()
+        };
+        let after = change_requested(before.clone(), wanted.clone(), at(NOW)).expect("a change");
+        let expected = Binding {
+            lifecycle: Lifecycle::Provisioning { last_error: None },
+            spec: wanted.clone(),
+            unapplied_tags: BTreeSet::from(["formerly".to_owned(), "team".to_owned()]),
+            ..with_next_intent(&before)
+        };
+        assert_eq!(after.binding, expected, "{stage:?}");
+        let event = EventDetail::UpdateRequested { spec: wanted };
+        assert_eq!(after.event, Some(event));
+    }
+}
+
+#[test]
+fn a_teardown_begins_with_an_empty_receipt_and_without_drift() {
+    for stage in [
+        Stage::Provisioning,
+        Stage::WithdrawingChange,
+        Stage::Active,
+        Stage::WithdrawingProvision,
+    ] {
+        let before = in_stage(stage);
+        let after = teardown_begun(before.clone(), at(NOW)).expect("a teardown");
+        let expected = Binding {
+            lifecycle: Lifecycle::Deleting {
+                last_error: None,
+                receipt: Receipt::default(),
+            },
+            drift: Vec::new(),
+            ..with_next_intent(&before)
+        };
+        assert_eq!(after.binding, expected, "{stage:?}");
+        let event = EventDetail::TeardownRequested {
+            again: false,
+            adopted: None,
+        };
+        assert_eq!(after.event, Some(event));
+    }
+}
+
+#[test]
+fn a_teardown_that_is_asked_for_again_goes_on_with_its_receipt() {
+    let before = in_stage(Stage::Blocked);
+    let after = teardown_resumed(before.clone(), at(NOW)).expect("it goes on");
+    let expected = Binding {
+        lifecycle: Lifecycle::Deleting {
+            last_error: None,
+            receipt: receipt_of(&before),
+        },
+        ..with_next_intent(&before)
+    };
+    assert_eq!(after.binding, expected);
+    let event = EventDetail::TeardownRequested {
+        again: true,
+        adopted: None,
+    };
+    assert_eq!(after.event, Some(event));
+}
+
+#[test]
+fn a_closed_record_keeps_its_rejection_and_its_attempts() {
+    let before = in_stage(Stage::Failed);
+    let after = closed(before.clone(), at(NOW)).expect("it is closed");
+    let expected = Binding {
+        lifecycle: Lifecycle::Deleted {
+            last_error: Some(rejection_of(GENERATION)),
+            receipt: Some(Receipt::default()),
+        },
+        generation: GENERATION + 1,
+        ..touched(&before)
+    };
+    assert_eq!(after.binding, expected);
+    assert_eq!(after.event, Some(EventDetail::NothingToTearDown));
+}

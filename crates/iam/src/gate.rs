@@ -1,0 +1,135 @@
+//! The gate through which every call to AWS passes.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_iam::config::http::HttpResponse;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use engine_roles_domain::resources::CallKind;
+use tracing::debug;
+
+use crate::{Iam, IamError};
+
+/// The AWS service that a call goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// IAM, whose rate limits all callers of an account share.
+    Iam,
+    /// STS.
+    Sts,
+}
+
+/// A call that is about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// The service.
+    pub service: Service,
+    /// The operation, such as `CreateRole`.
+    pub action: &'static str,
+    /// Whether it changes something.
+    pub kind: CallKind,
+}
+
+/// Decides when a call may be sent, and is told how AWS answered. The client has no other way to
+/// send a call, so whoever owns it can't forget the call budget.
+pub trait Gate: Send + Sync {
+    /// Waits until the call may be sent. Returns false when it may not be sent in time.
+    fn admit(&self, call: Call) -> impl Future<Output = bool> + Send;
+
+    /// Is told how AWS answered an admitted call; none means success.
+    fn answered(&self, call: Call, error: Option<&IamError>) -> impl Future<Output = ()> + Send;
+}
+
+/// A gate that admits every call at once: for tests of the client itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OpenGate;
+
+impl Gate for OpenGate {
+    async fn admit(&self, _call: Call) -> bool {
+        true
+    }
+
+    async fn answered(&self, _call: Call, _error: Option<&IamError>) {}
+}
+
+/// IAM and STS behind a gate.
+#[derive(Clone, Debug)]
+pub struct GatedIam<'a, G> {
+    pub(crate) iam: &'a Iam,
+    pub(crate) gate: G,
+}
+
+impl Iam {
+    /// Returns this client behind a gate, which every call passes.
+    pub fn through<G: Gate>(&self, gate: G) -> GatedIam<'_, G> {
+        GatedIam { iam: self, gate }
+    }
+}
+
+impl<G: Gate> GatedIam<'_, G> {
+    /// Sends one call to IAM once the gate admits it.
+    pub(crate) fn call<T, E>(
+        &self,
+        action: &'static str,
+        kind: CallKind,
+        target: &str,
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> impl Future<Output = Result<T, IamError>> + Send
+    where
+        T: Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let call = Call {
+            service: Service::Iam,
+            action,
+            kind,
+        };
+        self.send(call, target, answer)
+    }
+
+    /// Sends one call once the gate admits it, measures it, and classifies its error.
+    pub(crate) fn send<T, E>(
+        &self,
+        call: Call,
+        target: &str,
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> impl Future<Output = Result<T, IamError>> + Send
+    where
+        T: Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        // The SDK's future takes more than 10 kB, which each caller's future would take too.
+        let answer = Box::pin(answer);
+        async move {
+            let Call { action, kind, .. } = call;
+            if !self.gate.admit(call).await {
+                return Err(IamError::not_sent(action, target));
+            }
+            let started = Instant::now();
+            let result = answer
+                .await
+                .map_err(|error| IamError::sort(action, kind, target, error));
+            let elapsed = started.elapsed();
+            note(call, target, elapsed, &result);
+            self.gate.answered(call, result.as_ref().err()).await;
+            result
+        }
+    }
+}
+
+fn note<T>(call: Call, target: &str, elapsed: Duration, result: &Result<T, IamError>) {
+    let action = call.action;
+    let outcome = result
+        .as_ref()
+        .map_or_else(|error| error.kind.as_str(), |_| "ok");
+    metrics::counter!("engine_roles_iam_calls_total", "operation" => action, "outcome" => outcome)
+        .increment(1);
+    metrics::histogram!("engine_roles_iam_call_seconds", "operation" => action)
+        .record(elapsed.as_secs_f64());
+    debug!(
+        action,
+        outcome,
+        target,
+        elapsed_ms = elapsed.as_millis(),
+        "called IAM"
+    );
+}

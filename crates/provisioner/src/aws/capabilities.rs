@@ -1,0 +1,329 @@
+//! What this service's identity may do, and what is missing for which feature.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::cluster::{Defaults, RoleReference};
+use engine_roles_domain::identity::{
+    Feature, FeatureReport, Need, Recommendation, Standing, Status, needs, recommend, report,
+    standing_by_documents,
+};
+use engine_roles_domain::prepared::HeldRole;
+use engine_roles_domain::resources::RoleName;
+use engine_roles_iam::{Caller, CallerError, ErrorKind, IamError};
+use engine_roles_store::Store;
+use tokio::sync::Mutex;
+use tracing::info;
+
+use crate::aws::gateway::{Gateway, Terms};
+
+/// For how long a detection is used again.
+const FRESH: Duration = Duration::from_mins(5);
+/// How long a caller waits for the account's call budget.
+const WAIT: Duration = Duration::from_secs(10);
+/// A role that nobody has, to read: an answer that it does not exist shows that reading is allowed.
+const NOBODYS_ROLE: &str = "engine-roles-probe-0000000000000000";
+
+/// How it was found what an identity may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// IAM's simulator said so.
+    Simulated,
+    /// The identity's own policies were evaluated.
+    Evaluated,
+    /// Reads that change nothing were tried.
+    Probed,
+    /// AWS allowed or denied it in the course of earlier work.
+    Remembered,
+}
+
+impl FoundBy {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::Evaluated => "evaluated",
+            Self::Probed => "probed",
+            Self::Remembered => "remembered",
+        }
+    }
+}
+
+/// What this service's identity may do.
+#[derive(Clone, Debug)]
+pub struct Capabilities {
+    /// The ARN of the identity; none where the account is configured and STS does not answer.
+    pub identity: Option<String>,
+    /// How it was found.
+    pub found_by: Vec<FoundBy>,
+    /// When.
+    pub found_at: DateTime<Utc>,
+    /// By feature.
+    pub features: Vec<FeatureReport>,
+    /// What the administrator had best do.
+    pub recommendation: Recommendation,
+}
+
+/// Finds out what this service's identity may do, without changing anything.
+pub(crate) struct CapabilityDetector {
+    store: Store,
+    gateway: Arc<Gateway>,
+    defaults: Arc<Defaults>,
+    last: Mutex<Option<(Instant, Arc<Detection>)>>,
+}
+
+/// What was detected, without what work has shown since.
+#[derive(Debug)]
+struct Detection {
+    scope: Scope,
+    /// Who we are; none where STS did not answer.
+    identity: Option<String>,
+    /// The ARN of the role or user whose policies count.
+    principal: Option<String>,
+    /// When the detection began.
+    since: Instant,
+    found_by: Vec<FoundBy>,
+    found_at: DateTime<Utc>,
+    standings: BTreeMap<Need, Standing>,
+}
+
+impl CapabilityDetector {
+    pub(crate) fn new(store: Store, gateway: Arc<Gateway>, defaults: Arc<Defaults>) -> Self {
+        Self {
+            store,
+            gateway,
+            defaults,
+            last: Mutex::default(),
+        }
+    }
+
+    /// Returns what our identity may do. A detection is used for five minutes; what AWS allowed or
+    /// denied in the course of work counts at once.
+    pub(crate) async fn capabilities(&self) -> Result<Capabilities, CallerError> {
+        let detection = self.detection().await?;
+        Ok(self.assemble(&detection))
+    }
+
+    /// Reports in the log what is missing of what the service needs.
+    pub(crate) async fn report(&self) -> Result<(), CallerError> {
+        let found = self.capabilities().await?;
+        let missing = found.features.iter();
+        for report in missing.filter(|report| report.status == Status::Missing) {
+            let feature = report.feature.as_str();
+            let missing = report.missing.join(", ");
+            info!(feature, missing, "identity lacks permissions for a feature");
+        }
+        info!(
+            identity = found.identity.as_deref().unwrap_or("unknown"),
+            advice = found.recommendation.advice,
+            "capabilities detected"
+        );
+        Ok(())
+    }
+
+    /// Returns our own role, where it was found out lately that we are one.
+    pub(crate) fn own_role(&self) -> Option<RoleReference> {
+        let last = self.last.try_lock().ok()?;
+        let (_, detection) = last.as_ref()?;
+        RoleReference::parse(detection.principal.as_deref()?).ok()
+    }
+
+    async fn detection(&self) -> Result<Arc<Detection>, CallerError> {
+        // Whoever asks meanwhile waits for what is found.
+        let mut last = self.last.lock().await;
+        if let Some((at, detection)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(detection));
+        }
+        let detection = Arc::new(Box::pin(self.detect()).await?);
+        *last = Some((Instant::now(), Arc::clone(&detection)));
+        Ok(detection)
+    }
+
+    async fn detect(&self) -> Result<Detection, CallerError> {
+        let since = Instant::now();
+        let known = self.gateway.known_account();
+        let (caller, unknown) = match (self.gateway.caller().await, known) {
+            (Ok(caller), _) => (Some(caller), String::new()),
+            (Err(error), Some(_)) => (None, error.to_string()),
+            (Err(error), None) => return Err(error),
+        };
+        let scope = caller.as_ref().map(|caller| &caller.scope).or(known);
+        let scope = scope.cloned().ok_or(CallerError::Unreadable)?;
+        let terms = Terms::interactive(&scope.account, WAIT);
+        let needs = self.needs(&scope).into_iter();
+        let needs: Vec<Need> = needs.flat_map(|(_, needs)| needs).collect();
+        let mut found_by = Vec::new();
+        let mut principal = None;
+        let known = match &caller {
+            Some(caller) => {
+                let own = self.own_policies(caller, terms).await;
+                let shown = own.as_ref().ok().and_then(Option::as_ref);
+                let arn = shown.and_then(|own| own.role.arn.clone());
+                let arn = arn.unwrap_or_else(|| caller.principal_arn());
+                principal = Some(arn.clone());
+                Box::pin(self.by_policies(caller, &arn, own, &needs, terms)).await
+            }
+            None => Err(unknown),
+        };
+        let mut standings: BTreeMap<Need, Standing> = match known {
+            Ok((how, found)) => {
+                found_by.push(how);
+                needs.into_iter().zip(found).collect()
+            }
+            Err(reason) => {
+                let unknown = |need| (need, Standing::Unknown(reason.clone()));
+                needs.into_iter().map(unknown).collect()
+            }
+        };
+        if self.probe(terms, &mut standings).await {
+            found_by.push(FoundBy::Probed);
+        }
+        Ok(Detection {
+            identity: caller.map(|caller| caller.arn),
+            principal,
+            since,
+            found_by,
+            found_at: Utc::now(),
+            standings,
+            scope,
+        })
+    }
+
+    async fn own_policies(
+        &self,
+        caller: &Caller,
+        terms: Terms<'_>,
+    ) -> Result<Option<HeldRole>, String> {
+        let name = caller.role_name();
+        let name = name.ok_or_else(|| "the identity is not a role".to_owned())?;
+        let held = self.gateway.held_role(&name, terms).await;
+        held.map_err(|error| why(&error))
+    }
+
+    fn needs(&self, scope: &Scope) -> Vec<(Feature, Vec<Need>)> {
+        let namespace = self.store.namespace();
+        let of = |feature| needs(feature, namespace, scope, &self.defaults);
+        Feature::ALL.map(|feature| (feature, of(feature))).into()
+    }
+
+    /// Asks IAM's simulator, or else evaluates the policies of our own role. Returns why neither
+    /// tells anything.
+    async fn by_policies(
+        &self,
+        caller: &Caller,
+        principal: &str,
+        own: Result<Option<HeldRole>, String>,
+        needs: &[Need],
+        terms: Terms<'_>,
+    ) -> Result<(FoundBy, Vec<Standing>), String> {
+        let refused = match self.gateway.simulate(principal, needs, terms).await {
+            Ok(standings) => return Ok((FoundBy::Simulated, standings)),
+            Err(error) => why(&error),
+        };
+        match own {
+            Ok(Some(own)) => {
+                let standings = needs
+                    .iter()
+                    .map(|need| standing_by_documents(&own, &caller.scope, need));
+                Ok((FoundBy::Evaluated, standings.collect()))
+            }
+            Ok(None) => Err(format!(
+                "{refused}; IAM does not show the identity's own role"
+            )),
+            Err(unread) => Err(format!("{refused}; its own role: {unread}")),
+        }
+    }
+
+    /// Tries the reads of which nothing is known yet. Returns whether there were any.
+    async fn probe(&self, terms: Terms<'_>, standings: &mut BTreeMap<Need, Standing>) -> bool {
+        let made = self.store.some_created_role(terms.account).await;
+        let made = made.ok().flatten();
+        let unknown: Vec<Need> = standings
+            .iter()
+            .filter(|(_, standing)| matches!(standing, Standing::Unknown(_)))
+            .map(|(need, _)| need.clone())
+            .collect();
+        let mut probed = false;
+        for need in unknown {
+            let ours = need.resource.len() > 1 && need.resource.ends_with('*');
+            let named = need.resource.rsplit('/').next().filter(|_| !ours);
+            let name = named.or(made.as_deref()).unwrap_or(NOBODYS_ROLE);
+            let Ok(name) = RoleName::parse(name).or_else(|_| RoleName::parse(NOBODYS_ROLE)) else {
+                continue;
+            };
+            let Some(standing) = self.gateway.try_read(need.action, &name, terms).await else {
+                continue;
+            };
+            probed = true;
+            let standing = match standing {
+                // What is not there has no path, so a policy that goes by paths refuses it too.
+                Standing::Refused if ours && name.as_str() == NOBODYS_ROLE => Standing::Unknown(
+                    "it is refused for a role that is not there, which tells nothing of those \
+                     under a path; allow iam:SimulatePrincipalPolicy on the service's own role"
+                        .to_owned(),
+                ),
+                standing => standing,
+            };
+            let unreachable = matches!(&standing, Standing::Unknown(_)) && !ours;
+            standings.insert(need, standing);
+            if unreachable {
+                // IAM is away; the others would only take as long.
+                break;
+            }
+        }
+        probed
+    }
+
+    fn assemble(&self, detection: &Detection) -> Capabilities {
+        let remembered = Cell::new(false);
+        let standing = |need: &Need| {
+            let looked = detection.standings.get(need).cloned();
+            let looked =
+                looked.unwrap_or_else(|| Standing::Unknown("it was not looked at".to_owned()));
+            let is_unknown = matches!(looked, Standing::Unknown(_));
+            // What work has shown since counts more than what was looked up, and what it showed
+            // before counts where nothing could be.
+            match self.gateway.lessons().about(need) {
+                Some(lesson) if lesson.at >= detection.since || is_unknown => {
+                    remembered.set(true);
+                    if lesson.allowed {
+                        Standing::Allowed
+                    } else {
+                        Standing::Refused
+                    }
+                }
+                _ => looked,
+            }
+        };
+        let needs = self.needs(&detection.scope).into_iter();
+        let features: Vec<FeatureReport> = needs
+            .map(|(feature, needs)| report(feature, &needs, standing))
+            .collect();
+        let remembered = remembered.get().then_some(FoundBy::Remembered);
+        Capabilities {
+            identity: detection.identity.clone(),
+            found_by: detection
+                .found_by
+                .iter()
+                .copied()
+                .chain(remembered)
+                .collect(),
+            found_at: detection.found_at,
+            recommendation: recommend(&features),
+            features,
+        }
+    }
+}
+
+fn why(error: &IamError) -> String {
+    match (error.kind, &error.missing_permission) {
+        (ErrorKind::Denied, Some(permission)) => format!("{permission} is refused"),
+        _ => error.describe(),
+    }
+}

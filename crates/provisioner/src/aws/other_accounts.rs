@@ -1,0 +1,66 @@
+//! Whether live bindings belong to another account than the one in which this service works.
+
+use std::sync::{Mutex, PoisonError};
+
+use engine_roles_domain::account::{OtherAccount, Scope};
+use engine_roles_domain::binding::Rejection;
+use engine_roles_store::{Store, StoreError};
+
+use crate::error::ProvisionerError;
+
+/// Counts the live bindings of other accounts. This process makes none, so a count once taken
+/// holds until another replica or an operator changes something.
+pub(crate) struct OtherAccounts {
+    store: Store,
+    /// None where nobody has counted yet.
+    counted: Mutex<Option<i64>>,
+}
+
+impl OtherAccounts {
+    pub(crate) fn new(store: Store) -> Self {
+        Self {
+            store,
+            counted: Mutex::default(),
+        }
+    }
+
+    /// Returns the last count; 0 where nobody has counted yet.
+    pub(crate) fn last_count(&self) -> i64 {
+        self.counted().unwrap_or(0)
+    }
+
+    /// Returns whether somebody has counted, and there were none.
+    pub(crate) fn is_known_to_be_none(&self) -> bool {
+        self.counted() == Some(0)
+    }
+
+    /// Counts again.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn count(&self, here: &Scope) -> Result<i64, StoreError> {
+        let count = self.store.count_of_other_accounts(here).await?;
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(count);
+        Ok(count)
+    }
+
+    /// Makes sure that no live binding belongs to another account, by the last count.
+    ///
+    /// # Errors
+    /// When one does, or the database does not answer.
+    pub(crate) async fn must_have_none(&self, here: &Scope) -> Result<(), ProvisionerError> {
+        let count = match self.counted() {
+            Some(count) => count,
+            None => self.store.count_of_other_accounts(here).await?,
+        };
+        if count == 0 {
+            return Ok(());
+        }
+        let now = here.clone();
+        Err(Rejection::from(OtherAccount::Namespace { now }).into())
+    }
+
+    fn counted(&self) -> Option<i64> {
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,84 @@
+//! How much of the account's quotas is used.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine_roles_domain::account::AccountId;
+use engine_roles_domain::cluster::{ModeSpec, RoleSpec};
+use engine_roles_iam::QuotaUsage;
+use tokio::time::Instant;
+
+use crate::aws::gateway::{Gateway, Terms};
+use crate::aws::optional::{OptionalFeature, OptionalFeatures};
+
+/// For how long a reading is believed.
+const FRESH: Duration = Duration::from_mins(5);
+/// How long a caller waits until the quotas may be read.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// Keeps how much of the account's quotas is used, so that a full account is known before a
+/// provision begins. Where the permission is missing, nothing is known and nobody is rejected.
+pub(crate) struct AccountQuota {
+    gateway: Arc<Gateway>,
+    optional: Arc<OptionalFeatures>,
+    last: Mutex<Option<(Instant, QuotaUsage)>>,
+}
+
+impl AccountQuota {
+    /// How often the quotas are read, so that a reading is never stale.
+    pub(crate) const READ_INTERVAL: Duration = Duration::from_secs(150);
+
+    pub(crate) fn new(gateway: Arc<Gateway>, optional: Arc<OptionalFeatures>) -> Self {
+        Self {
+            gateway,
+            optional,
+            last: Mutex::default(),
+        }
+    }
+
+    /// Returns whether any of the quotas was used up when they were last read.
+    pub(crate) fn is_used_up(&self) -> bool {
+        let usage = self.fresh();
+        usage.is_some_and(|usage| usage.is_used_up_for(true, true))
+    }
+
+    /// Returns the usage where the account is known to have no room for what a spec needs. It is
+    /// read again before anybody is rejected for it.
+    pub(crate) async fn without_room_for(
+        &self,
+        spec: &RoleSpec,
+        account: &AccountId,
+    ) -> Option<QuotaUsage> {
+        let (role, profile) = match &spec.mode {
+            ModeSpec::Create(_) => (true, true),
+            ModeSpec::PassThrough(pass) => (false, pass.instance_profile.is_none()),
+        };
+        self.fresh()
+            .filter(|usage| usage.is_used_up_for(role, profile))?;
+        let usage = self.read_now(account).await?;
+        usage.is_used_up_for(role, profile).then_some(usage)
+    }
+
+    /// Reads the quotas for somebody who waits for it.
+    pub(crate) async fn read_now(&self, account: &AccountId) -> Option<QuotaUsage> {
+        self.read(Terms::interactive(account, WAIT)).await
+    }
+
+    /// Reads the quotas; none where that fails.
+    pub(crate) async fn read(&self, terms: Terms<'_>) -> Option<QuotaUsage> {
+        let usage = self.gateway.quota_usage(terms).await;
+        self.optional
+            .note(OptionalFeature::Quota, usage.as_ref().map(drop));
+        let usage = usage.ok()?;
+        metrics::gauge!("engine_roles_account_roles", "of" => "used").set(usage.roles);
+        metrics::gauge!("engine_roles_account_roles", "of" => "quota").set(usage.roles_quota);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), usage));
+        Some(usage)
+    }
+
+    fn fresh(&self) -> Option<QuotaUsage> {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = last.filter(|(at, _)| at.elapsed() < FRESH);
+        fresh.map(|(_, usage)| usage)
+    }
+}

@@ -1,0 +1,102 @@
+//! Converging one binding: the only path on which anything at AWS changes.
+//!
+//! A worker holds the lease on a binding and works in turns. Each turn observes AWS as far as that
+//! is needed, plans the difference to the intent, applies the plan, and records the outcome, which
+//! a transition of `domain::binding::lifecycle` turns into the new record. Requests, retries,
+//! crashes, drift and late resources all take this path.
+
+mod check;
+mod knowledge;
+mod provisioning;
+mod removal;
+mod stage;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_roles_domain::binding::Cause;
+use engine_roles_domain::binding::lifecycle::Lifecycle;
+use engine_roles_store::{Lease, Store};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+pub(crate) use knowledge::Knowledge;
+
+use crate::aws::{AccountQuota, Gateway};
+use crate::settings::DriftMode;
+use crate::waiting::Waiting;
+use worker::{Interrupted, Turn, Worker};
+
+/// The most turns under one intent before a worker backs off.
+const MOST_TURNS: u32 = 8;
+
+/// What converging a binding takes.
+pub(crate) struct Converger {
+    pub(crate) store: Store,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) quota: Arc<AccountQuota>,
+    pub(crate) waiting: Arc<Waiting>,
+    /// What is done about drift.
+    pub(crate) drift: DriftMode,
+    /// How often an active binding is checked, spread out.
+    pub(crate) check_interval: Duration,
+    /// Cancelled when the service stops.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Converger {
+    /// Converges a leased binding until there is nothing to do for now, then wakes the callers
+    /// that wait for it.
+    pub(crate) async fn converge(&self, lease: Lease, cause: Cause, knowledge: Knowledge) {
+        let id = lease.binding.id;
+        let mut worker = Worker::new(self, lease, cause, knowledge);
+        loop {
+            match turn(&mut worker).await {
+                Ok(Turn::Again) => {}
+                Ok(Turn::Done) => break,
+                Err(interrupted) => {
+                    // What this worker still sent may have arrived after its lease.
+                    if let Err(error) = self.store.mark_writes_unresolved(id).await {
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "writes after a lost lease could not be recorded"
+                        );
+                    }
+                    let binding = worker.binding();
+                    warn!(
+                        cluster = %binding.cluster,
+                        generation = binding.generation,
+                        error = &interrupted as &dyn std::error::Error,
+                        "work interrupted; it is taken up again when the lease has ended",
+                    );
+                    break;
+                }
+            }
+        }
+        self.waiting.wake(id);
+    }
+}
+
+async fn turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
+    worker.renew_lease().await?;
+    if let Some(turn) = worker.leave_to_other_account().await? {
+        return Ok(turn);
+    }
+    if worker.begin_turn() > MOST_TURNS {
+        return worker
+            .delay("IAM does not show yet what was written".to_owned(), false)
+            .await;
+    }
+    match &worker.binding().lifecycle {
+        Lifecycle::Provisioning { .. } | Lifecycle::WithdrawingChange { .. } => {
+            provisioning::provision(worker).await
+        }
+        Lifecycle::Active { .. } => check::check(worker).await,
+        Lifecycle::Deleting { .. }
+        | Lifecycle::Blocked { .. }
+        | Lifecycle::WithdrawingProvision { .. }
+        | Lifecycle::Failed { .. }
+        | Lifecycle::Deleted { .. } => removal::remove(worker).await,
+    }
+}

@@ -1,0 +1,262 @@
+//! Towards presence: creating, adopting, changing, and rejecting what can't be done.
+
+use std::time::Duration;
+
+use engine_roles_domain::binding::lifecycle::{self, Activation};
+use engine_roles_domain::binding::{Belief, Failure, FailureCode, resources_found};
+use engine_roles_domain::cluster::Mode;
+use engine_roles_domain::grant::{RolePolicyError, as_written};
+use engine_roles_domain::resources::{Desired, Observed, Stage, Step, plan};
+use engine_roles_iam::{Depth, ErrorKind, IamError, Target};
+use tracing::info;
+
+use crate::aws::Terms;
+use crate::backoff::spread;
+use crate::convergence::knowledge::Knowledge;
+use crate::convergence::stage::Answer;
+use crate::convergence::worker::{Interrupted, Observation, Turn, Worker};
+
+/// How long EC2 may take to know a new instance profile. Seconds as a rule; until then
+/// `RunInstances` names the profile as invalid, and is to be sent again.
+/// Source: IAM user guide, "Changes that I make are not always immediately visible".
+const EC2_PROPAGATION: Duration = Duration::from_secs(15);
+
+/// How long a worker waits until it may read a pass-through role that AWS did not find.
+const PASSED_ROLE_WAIT: Duration = Duration::from_secs(5);
+
+/// What the answers of a stage mean together.
+enum StageOutcome {
+    /// AWS took every step.
+    Done,
+    /// An answer contradicted what was believed: observe and plan again.
+    Surprise,
+    /// An attempt like this one would always end this way.
+    Rejected(Box<Failure>),
+    /// AWS can't do it now.
+    Later { reason: String, is_busy: bool },
+}
+
+/// Brings AWS to the spec.
+pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
+    let desired = match Desired::of(worker.binding()) {
+        Ok(desired) => desired,
+        Err(error) => {
+            let failure = unwritable(worker, &error);
+            return reject(worker, failure).await;
+        }
+    };
+    let observed = match believed(worker).await? {
+        Observation::Seen(observed) => observed,
+        // What does not show yet has no path, so a denial may only be early.
+        Observation::Failed(error) if error.kind == ErrorKind::Denied && trusts_reads(worker) => {
+            let failure = worker.denied(&error);
+            return reject(worker, failure).await;
+        }
+        Observation::Failed(error) => return worker.delay(error.describe(), false).await,
+    };
+    let mut plan = match plan(worker.binding(), &desired, &observed) {
+        Ok(plan) => plan,
+        Err(obstacle) => {
+            // What exists was seen: it is not ours.
+            worker.set_knowledge(worker.knowledge().after_planning(false));
+            let failure = worker.failure(FailureCode::NameTaken, obstacle.to_string());
+            return reject(worker, failure).await;
+        }
+    };
+    worker.learn(|binding| resources_found(binding, &observed));
+    let creates = plan.stages.iter().flatten().any(Step::creates);
+    worker.set_knowledge(worker.knowledge().after_planning(creates));
+    if worker.converger().gateway.lessons().is_create_role_denied() {
+        plan = plan.role_first();
+    }
+    for stage in &plan.stages {
+        let answers = worker.apply(stage).await?;
+        match judge(worker, stage, &answers).await {
+            StageOutcome::Done => {}
+            StageOutcome::Surprise => {
+                let Some(knowledge) = worker.knowledge().after_surprise() else {
+                    let reason = "IAM does not show yet what exists".to_owned();
+                    return worker.delay(reason, false).await;
+                };
+                worker.set_knowledge(knowledge);
+                return Ok(Turn::Again);
+            }
+            StageOutcome::Rejected(failure) => return reject(worker, *failure).await,
+            StageOutcome::Later { reason, is_busy } => return worker.delay(reason, is_busy).await,
+        }
+    }
+    let changes_profile = plan.stages.iter().flatten().any(|step| {
+        matches!(
+            step,
+            Step::CreateInstanceProfile { .. } | Step::AddRoleToInstanceProfile { .. }
+        )
+    });
+    activate(worker, &desired, changes_profile, plan.calls()).await
+}
+
+fn trusts_reads(worker: &Worker<'_>) -> bool {
+    let consistency = worker.binding().consistency;
+    consistency.trusts_reads(worker.now()).is_believed()
+}
+
+/// Returns what exists at AWS, as far as it can be believed. Where nothing was ever sent, or our
+/// own answered calls are newer than what reads show, nothing is read.
+async fn believed(worker: &mut Worker<'_>) -> Result<Observation, Interrupted> {
+    if worker.knowledge() == Knowledge::NothingSent {
+        return Ok(Observation::seen(Observed::nothing()));
+    }
+    let binding = worker.binding();
+    let target = worker.target();
+    let is_all_recorded = (target.role.is_none() || binding.role.is_some())
+        && (target.profile.is_none() || binding.profile.is_some());
+    let now = worker.now();
+    let is_answered = binding.consistency.writes_resolved(now) == Belief::Believed;
+    let trusts_reads = trusts_reads(worker);
+    if !trusts_reads && !worker.knowledge().must_observe() && is_answered && is_all_recorded {
+        return Ok(Observation::seen(Observed::recorded(binding)));
+    }
+    Ok(match worker.observe(Depth::Contents).await? {
+        Observation::Seen(seen) if !trusts_reads => {
+            Observation::seen(seen.or_recorded(worker.binding()))
+        }
+        observation => observation,
+    })
+}
+
+async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageOutcome {
+    let (mut is_surprise, mut later) = (false, None);
+    for (step, answer) in stage.iter().zip(answers) {
+        let Err(error) = answer else { continue };
+        match (error.kind, step) {
+            (ErrorKind::Denied, _) => {
+                return StageOutcome::Rejected(Box::new(worker.denied(error)));
+            }
+            // A 5xx is an answer, but does not say that nothing was done; and IAM is in trouble.
+            (ErrorKind::Unanswered, _) if error.code.is_some() => {
+                later = Some((error.describe(), false));
+            }
+            // IAM also answers Quota when the profile already holds a role.
+            (ErrorKind::Quota, Step::AddRoleToInstanceProfile { .. })
+            | (ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Unanswered, _) => {
+                is_surprise = true;
+            }
+            (ErrorKind::Quota, Step::PutRolePolicy { .. }) => {
+                return rejected(worker, FailureCode::PolicyTooLarge, error);
+            }
+            (ErrorKind::Quota, _) => {
+                // So that the next request is rejected before anything is begun.
+                let account = &worker.binding().scope.account;
+                worker.converger().quota.read_now(account).await;
+                return rejected(worker, FailureCode::QuotaExceeded, error);
+            }
+            (ErrorKind::Absent, Step::CreateRole { .. }) => {
+                return rejected(worker, FailureCode::BoundaryNotAllowed, error);
+            }
+            (ErrorKind::Absent, Step::AddRoleToInstanceProfile { role, .. })
+                if worker.binding().mode() == Mode::PassThrough =>
+            {
+                let target = Target {
+                    role: Some(role.clone()),
+                    profile: None,
+                };
+                if is_absent(worker, &target).await {
+                    return rejected(worker, FailureCode::PassThroughRoleUnfit, error);
+                }
+                later = Some((error.describe(), false));
+            }
+            (ErrorKind::Absent, _) => {
+                is_surprise = true;
+                later = Some((error.describe(), false));
+            }
+            (ErrorKind::Malformed, _) => return rejected(worker, FailureCode::Internal, error),
+            (ErrorKind::Busy, _) => later = Some((error.describe(), true)),
+            (ErrorKind::Throttled | ErrorKind::Transient, _) => {
+                later = Some((error.describe(), false));
+            }
+        }
+    }
+    match later {
+        Some((reason, is_busy)) => StageOutcome::Later { reason, is_busy },
+        None if is_surprise => StageOutcome::Surprise,
+        None => StageOutcome::Done,
+    }
+}
+
+/// Returns whether a read shows that a pass-through role does not exist.
+async fn is_absent(worker: &Worker<'_>, target: &Target) -> bool {
+    let account = &worker.binding().scope.account;
+    let terms = Terms::interactive(account, PASSED_ROLE_WAIT);
+    let gateway = &worker.converger().gateway;
+    let found = gateway.observe(target, Depth::Existence, terms).await;
+    found.is_ok_and(|found| found.role.is_none())
+}
+
+fn rejected(worker: &Worker<'_>, code: FailureCode, error: &IamError) -> StageOutcome {
+    StageOutcome::Rejected(Box::new(worker.failure(code, error.describe())))
+}
+
+async fn activate(
+    worker: &mut Worker<'_>,
+    desired: &Desired,
+    changes_profile: bool,
+    calls: usize,
+) -> Result<Turn, Interrupted> {
+    let policy = match desired {
+        Desired::Present {
+            role: Some(role), ..
+        } => Some(as_written(&role.policy)),
+        Desired::Present { role: None, .. } | Desired::Absent => None,
+    };
+    let usable_after = if changes_profile {
+        Some(worker.later(EC2_PROPAGATION))
+    } else {
+        let is_first = worker.binding().applied_generation.is_none();
+        is_first.then(|| worker.now())
+    };
+    let activation = Activation {
+        policy,
+        usable_after,
+        calls,
+    };
+    let transition = lifecycle::activated(worker.binding().clone(), activation, worker.now())?;
+    let binding = &transition.binding;
+    info!(cluster = %binding.cluster, generation = binding.generation, calls, "role active");
+    // The read-back: the first check, past the consistency window.
+    let target = worker.target();
+    let has_resources = target.role.is_some() || target.profile.is_some();
+    let window = worker.converger().store.consistency_window();
+    let read_back = has_resources.then(|| worker.later(window + spread(window / 4)));
+    let resolved = binding.consistency.writes_resolved_at;
+    let due_at = read_back.max(resolved.filter(|_| has_resources));
+    worker.release(transition, due_at).await
+}
+
+/// Gives the intent up: what was half-made is removed, or the spec before it comes back.
+async fn reject(worker: &mut Worker<'_>, failure: Failure) -> Result<Turn, Interrupted> {
+    info!(
+        cluster = %worker.binding().cluster,
+        code = failure.code.as_str(),
+        detail = failure.detail,
+        "intent rejected"
+    );
+    let now = worker.now();
+    let transition = lifecycle::rejected(worker.binding().clone(), failure, now)?;
+    if transition.binding.is_intent_pending() {
+        return worker.keep(transition).await;
+    }
+    // Even the spec before can't be written again. The next check reports in what AWS differs, and
+    // tries again.
+    let due_at = worker.later(worker.converger().check_interval);
+    worker.release(transition, Some(due_at)).await
+}
+
+fn unwritable(worker: &Worker<'_>, error: &RolePolicyError) -> Failure {
+    let code = match error {
+        RolePolicyError::TooLarge { .. } => FailureCode::PolicyTooLarge,
+        RolePolicyError::Unproved(_)
+        | RolePolicyError::KeyNotConfined { .. }
+        | RolePolicyError::Template(_)
+        | RolePolicyError::Invalid(_) => FailureCode::Internal,
+    };
+    worker.failure(code, error.to_string())
+}

@@ -1,0 +1,256 @@
+//! Towards absence: teardown, the withdrawal of a rejected intent, and late resources.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::binding::lifecycle::{self, Lifecycle};
+use engine_roles_domain::binding::{
+    Belief, Consistency, Evidence, Failure, FailureCode, resources_left, step_removed,
+};
+use engine_roles_domain::resources::{Applied, Desired, Observed, Plan, Stage, Step, plan};
+use engine_roles_iam::{Depth, ErrorKind};
+use tracing::info;
+
+use crate::convergence::stage::Answer;
+use crate::convergence::worker::{Interrupted, Observation, Turn, Worker};
+
+/// How long a blocked removal waits before it is tried again.
+const SLOW_RETRY: Duration = Duration::from_mins(15);
+
+/// What the answers of a removal mean together.
+struct Removal {
+    /// When the attempt began. Belief is judged as of then, the same for all its answers.
+    began_at: DateTime<Utc>,
+    /// Something depends on what is to be removed: list it and plan again.
+    has_conflict: bool,
+    /// A delete found nothing, which can't be believed yet.
+    found_nothing: bool,
+    denied: Option<Failure>,
+    /// Why the attempt is repeated later, and whether AWS said to wait minutes.
+    later: Option<(String, bool)>,
+}
+
+/// Removes everything that belongs to the binding.
+pub(crate) async fn remove(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
+    let began_at = worker.now();
+    let observed = match observe_for_removal(worker).await? {
+        Observation::Seen(observed) => observed,
+        Observation::Failed(error)
+            if error.kind == ErrorKind::Denied
+                && trusts_reads(worker.binding().consistency, began_at) =>
+        {
+            let failure = worker.denied(&error);
+            return block(worker, failure).await;
+        }
+        Observation::Failed(error) => return worker.delay(error.describe(), false).await,
+    };
+    let plan = match plan(worker.binding(), &Desired::Absent, &observed) {
+        Ok(plan) => plan,
+        Err(obstacle) => {
+            let failure = worker.failure(FailureCode::TeardownBlocked, obstacle.to_string());
+            return block(worker, failure).await;
+        }
+    };
+    let mut removal = Removal {
+        began_at,
+        has_conflict: false,
+        found_nothing: false,
+        denied: None,
+        later: None,
+    };
+    for stage in &plan.stages {
+        let answers = worker.apply(stage).await?;
+        note_answers(worker, stage, &answers, &mut removal);
+        if removal.denied.is_some() || removal.later.is_some() {
+            break;
+        }
+    }
+    conclude(worker, &plan, &observed, removal).await
+}
+
+fn trusts_reads(consistency: Consistency, at: DateTime<Utc>) -> bool {
+    consistency.trusts_reads(at).is_believed()
+}
+
+/// Returns what there is to remove, as far as it can be believed.
+async fn observe_for_removal(worker: &mut Worker<'_>) -> Result<Observation, Interrupted> {
+    let (binding, now) = (worker.binding(), worker.now());
+    let consistency = binding.consistency;
+    let trusts_reads = trusts_reads(consistency, now);
+    // All creates of a rejected intent were answered just now: what they made is recorded, and
+    // IAM's reads may not show it yet.
+    let is_recorded = !trusts_reads
+        && consistency.writes_resolved(now) == Belief::Believed
+        && matches!(
+            binding.lifecycle,
+            Lifecycle::WithdrawingProvision { .. } | Lifecycle::Failed { .. }
+        );
+    if is_recorded && worker.depth() == Depth::Existence {
+        return Ok(Observation::seen(Observed::recorded(binding)));
+    }
+    let depth = match binding.lifecycle {
+        Lifecycle::Deleted { .. } => Depth::Dependants,
+        _ => worker.depth(),
+    };
+    Ok(match worker.observe(depth).await? {
+        Observation::Seen(seen) if !trusts_reads => {
+            Observation::seen(seen.or_recorded(worker.binding()))
+        }
+        observation => observation,
+    })
+}
+
+fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], removal: &mut Removal) {
+    let now = worker.now();
+    let before = worker.recorded_binding().consistency;
+    let trusts_reads = trusts_reads(before, removal.began_at);
+    for (step, answer) in stage.iter().zip(answers) {
+        let is_gone = match answer {
+            Ok(Applied::AlreadyGone) if step.deletes_resource() => {
+                removal.found_nothing |= !trusts_reads;
+                trusts_reads
+            }
+            // Denied, and a read that may be late does not show it.
+            Ok(Applied::Unseen) => {
+                removal.found_nothing |= !trusts_reads;
+                trusts_reads
+            }
+            Ok(_) => true,
+            // Our own delete was answered, and a late read showed it again.
+            Err(error)
+                if error.kind == ErrorKind::Denied
+                    && !trusts_reads
+                    && was_removed(worker, step) =>
+            {
+                true
+            }
+            Err(error) => {
+                match error.kind {
+                    ErrorKind::Denied => removal.denied = Some(worker.denied(error)),
+                    ErrorKind::Conflict => removal.has_conflict = true,
+                    ErrorKind::Busy => removal.later = Some((error.describe(), true)),
+                    ErrorKind::Unanswered
+                    | ErrorKind::AlreadyExists
+                    | ErrorKind::Absent
+                    | ErrorKind::Throttled
+                    | ErrorKind::Transient
+                    | ErrorKind::Quota
+                    | ErrorKind::Malformed => removal.later = Some((error.describe(), false)),
+                }
+                false
+            }
+        };
+        if is_gone {
+            let is_removed = matches!(answer, Ok(Applied::Done));
+            worker.learn(|binding| step_removed(binding, step, is_removed, now));
+        }
+    }
+}
+
+async fn conclude(
+    worker: &mut Worker<'_>,
+    plan: &Plan,
+    observed: &Observed,
+    removal: Removal,
+) -> Result<Turn, Interrupted> {
+    worker.learn(|binding| resources_left(binding, &plan.left));
+    if let Some(failure) = removal.denied {
+        return block(worker, failure).await;
+    }
+    if let Some((reason, is_busy)) = removal.later {
+        return worker.delay(reason, is_busy).await;
+    }
+    if !plan.blockers.is_empty() {
+        let reason = plan.blockers.join("; ");
+        let failure = Failure {
+            blockers: plan.blockers.clone(),
+            ..worker.failure(FailureCode::TeardownBlocked, reason)
+        };
+        return block(worker, failure).await;
+    }
+    if removal.has_conflict {
+        // What depends on the role is listed only now: as a rule nothing does.
+        worker.list_dependants();
+        return Ok(Turn::Again);
+    }
+    let now = worker.now();
+    let before = worker.recorded_binding().consistency;
+    let evidence = evidence(worker, plan, observed, removal.found_nothing);
+    let is_absent = evidence.into_iter().all(|evidence| {
+        before
+            .believes_absence(evidence, removal.began_at)
+            .is_believed()
+    });
+    if !is_absent {
+        let due_at = match worker.binding().consistency.trusts_reads(now) {
+            Belief::Believed => now,
+            Belief::NotBefore(time) => time,
+        };
+        info!(cluster = %worker.binding().cluster, %due_at, "absence not confirmed yet");
+        return worker.release_unchanged(Some(due_at)).await;
+    }
+    let binding = worker.binding().clone();
+    let transition = lifecycle::resources_gone(binding, !plan.is_empty(), now)?;
+    if let Lifecycle::Deleted { .. } = &transition.binding.lifecycle
+        && worker.binding().is_live()
+    {
+        let binding = &transition.binding;
+        info!(cluster = %binding.cluster, generation = binding.generation, "role gone");
+    }
+    // A write of ours that was never answered may still take effect; then the tombstone is due.
+    let resolved = transition.binding.consistency.writes_resolved_at;
+    let due_at = resolved.filter(|at| *at > now);
+    worker.release(transition, due_at).await
+}
+
+/// Returns what is known about each resource that the binding may have had.
+fn evidence(
+    worker: &Worker<'_>,
+    plan: &Plan,
+    observed: &Observed,
+    found_nothing: bool,
+) -> Vec<Evidence> {
+    let target = worker.target();
+    let binding = worker.binding();
+    let receipt = binding.receipt();
+    let is_role_deleted = receipt.is_some_and(|receipt| receipt.access_ended_at.is_some());
+    let profile = binding.resource_name().into();
+    let is_profile_deleted = was_removed(worker, &Step::DeleteInstanceProfile { profile });
+    let of_resource = |is_deleted: bool, is_recorded: bool, is_observed: bool| {
+        if found_nothing {
+            Evidence::DeleteFoundNothing
+        } else if is_deleted {
+            Evidence::Deleted
+        } else if !is_recorded {
+            Evidence::NeverObserved
+        } else if !is_observed {
+            Evidence::NotFound
+        } else if !plan.left.is_empty() {
+            Evidence::LeftBehind
+        } else {
+            Evidence::Present
+        }
+    };
+    let role = target.role.map(|_| {
+        let is_observed = observed.role.is_some();
+        of_resource(is_role_deleted, binding.role.is_some(), is_observed)
+    });
+    let profile = target.profile.map(|_| {
+        let is_observed = observed.profile.is_some();
+        of_resource(is_profile_deleted, binding.profile.is_some(), is_observed)
+    });
+    role.into_iter().chain(profile).collect()
+}
+
+fn was_removed(worker: &Worker<'_>, step: &Step) -> bool {
+    let receipt = worker.binding().receipt();
+    receipt.is_some_and(|receipt| receipt.removed.contains(&step.target()))
+}
+
+/// Stops where something may not be removed, reports it, and tries again slowly.
+async fn block(worker: &mut Worker<'_>, failure: Failure) -> Result<Turn, Interrupted> {
+    let due_at = worker.later(SLOW_RETRY);
+    let binding = worker.binding().clone();
+    let transition = lifecycle::blocked(binding, failure, due_at, worker.now())?;
+    worker.release(transition, Some(due_at)).await
+}

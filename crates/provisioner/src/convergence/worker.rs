@@ -1,0 +1,358 @@
+//! A worker: the holder of a lease, and what it can do with it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use engine_roles_domain::binding::lifecycle::{self, Transition, WrongState};
+use engine_roles_domain::binding::{
+    Binding, Cause, Failure, FailureCode, step_applied, write_unresolved,
+};
+use engine_roles_domain::cluster::{Mode, ModeSpec};
+use engine_roles_domain::resources::{Observed, Stage};
+use engine_roles_iam::{Depth, ErrorKind, IamError, Target};
+use engine_roles_store::{Lease, Next, Recorded, StoreError};
+use metrics::counter;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::aws::{Terms, Urgency};
+use crate::backoff::full_jitter;
+use crate::convergence::Converger;
+use crate::convergence::knowledge::Knowledge;
+use crate::convergence::stage::{Answer, apply_stage};
+
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_mins(2);
+/// IAM's `ConcurrentModification` says to wait minutes.
+const BUSY_RETRY: Duration = Duration::from_mins(2);
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There is more to do under this lease.
+    Again,
+    /// The lease was given back.
+    Done,
+}
+
+/// Why a worker stops in the middle. Its lease ends by time, and whoever takes over observes what
+/// it did.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Interrupted {
+    #[error("the lease was lost to another worker")]
+    LeaseLost,
+    #[error("the outcome could not be recorded")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    WrongState(#[from] WrongState),
+}
+
+/// What a read of AWS came to.
+pub(crate) enum Observation {
+    Seen(Box<Observed>),
+    Failed(IamError),
+}
+
+impl Observation {
+    pub(crate) fn seen(observed: Observed) -> Self {
+        Self::Seen(Box::new(observed))
+    }
+}
+
+/// The holder of a lease on a binding.
+pub(crate) struct Worker<'a> {
+    converger: &'a Converger,
+    lease: Lease,
+    cause: Cause,
+    /// The binding with what was learned since the last record.
+    binding: Binding,
+    knowledge: Knowledge,
+    /// How much is read for a removal.
+    depth: Depth,
+    turns: u32,
+}
+
+impl<'a> Worker<'a> {
+    pub(crate) fn new(
+        converger: &'a Converger,
+        lease: Lease,
+        cause: Cause,
+        knowledge: Knowledge,
+    ) -> Self {
+        Self {
+            binding: lease.binding.clone(),
+            converger,
+            lease,
+            cause,
+            knowledge,
+            depth: Depth::Existence,
+            turns: 0,
+        }
+    }
+
+    /// Returns the binding with what was learned since the last record.
+    pub(crate) fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// Returns the binding as it was last recorded: before this turn sent anything.
+    pub(crate) fn recorded_binding(&self) -> &Binding {
+        &self.lease.binding
+    }
+
+    pub(crate) fn converger(&self) -> &'a Converger {
+        self.converger
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.lease.now()
+    }
+
+    pub(crate) fn later(&self, after: Duration) -> DateTime<Utc> {
+        self.now() + TimeDelta::from_std(after).unwrap_or(TimeDelta::MAX)
+    }
+
+    pub(crate) fn knowledge(&self) -> Knowledge {
+        self.knowledge
+    }
+
+    pub(crate) fn set_knowledge(&mut self, knowledge: Knowledge) {
+        self.knowledge = knowledge;
+    }
+
+    pub(crate) fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// Has further removals read all that depends on the role.
+    pub(crate) fn list_dependants(&mut self) {
+        self.depth = Depth::Dependants;
+    }
+
+    /// Keeps something that was learned about AWS, to be written with the next record.
+    pub(crate) fn learn(&mut self, learn: impl FnOnce(Binding) -> Binding) {
+        self.binding = learn(self.binding.clone());
+    }
+
+    /// Counts the turns under one intent.
+    pub(crate) fn begin_turn(&mut self) -> u32 {
+        self.turns += 1;
+        self.turns
+    }
+
+    /// Makes sure that the lease outlasts what comes next.
+    pub(crate) async fn renew_lease(&mut self) -> Result<(), Interrupted> {
+        let store = &self.converger.store;
+        if self.lease.remaining() >= store.lease_length() / 2 {
+            return Ok(());
+        }
+        if store.renew(&mut self.lease).await? {
+            Ok(())
+        } else {
+            Err(Interrupted::LeaseLost)
+        }
+    }
+
+    /// Gives the lease back where the binding belongs to another account than the one in which
+    /// this service works.
+    pub(crate) async fn leave_to_other_account(&mut self) -> Result<Option<Turn>, Interrupted> {
+        let Some(here) = self.converger.gateway.known_account() else {
+            return Ok(None);
+        };
+        let Err(error) = self.binding.scope.must_be(here) else {
+            return Ok(None);
+        };
+        warn!(
+            cluster = %self.binding.cluster,
+            error = &error as &dyn std::error::Error,
+            "binding of another account left as it is",
+        );
+        let due_at = self.later(self.converger.check_interval);
+        self.release(Transition::silent(self.binding.clone()), Some(due_at))
+            .await
+            .map(Some)
+    }
+
+    /// Sends a stage and keeps what its answers tell.
+    pub(crate) async fn apply(&mut self, stage: &Stage) -> Result<Vec<Answer>, Interrupted> {
+        self.renew_lease().await?;
+        self.knowledge = self.knowledge.after_sending();
+        let urgency = if self.binding.lifecycle.wants_presence() {
+            Urgency::Interactive
+        } else {
+            Urgency::Teardown
+        };
+        let account = self.binding.scope.account.clone();
+        let terms = Terms {
+            account: &account,
+            urgency,
+            until: self.latest_call(),
+        };
+        let Converger { gateway, stop, .. } = self.converger;
+        let answers = apply_stage(gateway, stage, terms, stop).await;
+        let window_ends_at = self.window_ends_at();
+        for (step, answer) in stage.iter().zip(&answers) {
+            match answer {
+                Ok(applied) => self.learn(|binding| step_applied(binding, applied, window_ends_at)),
+                Err(error) if error.kind == ErrorKind::Unanswered => {
+                    self.learn(|binding| write_unresolved(binding, window_ends_at));
+                }
+                Err(error) if error.kind == ErrorKind::AlreadyExists && step.creates() => {
+                    self.knowledge = self.knowledge.after_already_exists();
+                }
+                Err(_) => {}
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Reads what is ours at AWS, by name.
+    pub(crate) async fn observe(&mut self, depth: Depth) -> Result<Observation, Interrupted> {
+        self.renew_lease().await?;
+        let target = self.target();
+        if target.role.is_none() && target.profile.is_none() {
+            return Ok(Observation::seen(Observed::nothing()));
+        }
+        let terms = Terms {
+            account: &self.binding.scope.account,
+            urgency: match &self.binding.lifecycle {
+                lifecycle::Lifecycle::Active { .. } => Urgency::Sweep,
+                stage if stage.wants_presence() => Urgency::Interactive,
+                _ => Urgency::Teardown,
+            },
+            until: self.latest_call(),
+        };
+        let gateway = &self.converger.gateway;
+        Ok(match gateway.observe(&target, depth, terms).await {
+            Ok(observed) => Observation::seen(observed),
+            Err(error) => Observation::Failed(error),
+        })
+    }
+
+    /// Returns the last moment at which a call may begin and still end within the lease.
+    fn latest_call(&self) -> Instant {
+        let deadline = Instant::now() + self.lease.remaining();
+        deadline
+            .checked_sub(self.converger.gateway.call_timeout())
+            .unwrap_or(deadline)
+    }
+
+    fn window_ends_at(&self) -> DateTime<Utc> {
+        self.later(self.converger.store.consistency_window())
+    }
+
+    /// Returns what may exist at AWS for this binding.
+    pub(crate) fn target(&self) -> Target {
+        let name = self.binding.resource_name();
+        let has_own_profile = match &self.binding.spec.mode {
+            ModeSpec::Create(_) => true,
+            ModeSpec::PassThrough(pass) => pass.instance_profile.is_none(),
+        };
+        Target {
+            profile: has_own_profile.then(|| name.clone().into()),
+            role: (self.binding.mode() == Mode::Create).then_some(name),
+        }
+    }
+
+    /// Records a transition and goes on under the same lease.
+    pub(crate) async fn keep(&mut self, transition: Transition) -> Result<Turn, Interrupted> {
+        self.record(transition, Next::Keep).await
+    }
+
+    /// Records a transition and gives the lease back. The binding is due again at `due_at`.
+    pub(crate) async fn release(
+        &mut self,
+        transition: Transition,
+        due_at: Option<DateTime<Utc>>,
+    ) -> Result<Turn, Interrupted> {
+        self.record(transition, Next::Release { due_at }).await
+    }
+
+    /// Records that nothing changed but what was learned, and gives the lease back.
+    pub(crate) async fn release_unchanged(
+        &mut self,
+        due_at: Option<DateTime<Utc>>,
+    ) -> Result<Turn, Interrupted> {
+        self.release(Transition::silent(self.binding.clone()), due_at)
+            .await
+    }
+
+    async fn record(&mut self, transition: Transition, next: Next) -> Result<Turn, Interrupted> {
+        let transition = if self.knowledge.is_unconfirmed() {
+            // What exists and was not seen counts as a write of ours that may still show.
+            let window_ends_at = self.window_ends_at();
+            Transition {
+                binding: write_unresolved(transition.binding, window_ends_at),
+                ..transition
+            }
+        } else {
+            transition
+        };
+        self.knowledge = Knowledge::Recorded;
+        let store = &self.converger.store;
+        let recorded = store
+            .record(&mut self.lease, &transition, &self.cause, next)
+            .await?;
+        self.binding = self.lease.binding.clone();
+        match recorded {
+            Recorded::Written => {
+                if let Some(event) = &transition.event {
+                    counter!("engine_roles_events_total", "action" => event.action().as_str())
+                        .increment(1);
+                }
+                info!(
+                    cluster = %self.binding.cluster,
+                    generation = self.binding.generation,
+                    state = %self.binding.state(),
+                    "outcome recorded",
+                );
+                Ok(if next == Next::Keep {
+                    Turn::Again
+                } else {
+                    Turn::Done
+                })
+            }
+            Recorded::Superseded => {
+                self.turns = 0;
+                Ok(Turn::Again)
+            }
+            Recorded::Lost => Err(Interrupted::LeaseLost),
+        }
+    }
+
+    /// Gives the lease back and repeats the attempt later; callers are told 202 meanwhile.
+    pub(crate) async fn delay(
+        &mut self,
+        reason: String,
+        is_busy: bool,
+    ) -> Result<Turn, Interrupted> {
+        let is_stopping = self.converger.stop.is_cancelled();
+        let attempt = self.binding.attempts.saturating_add(1);
+        let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+        let wait = full_jitter(FIRST_RETRY, LAST_RETRY, attempt);
+        let wait = match (is_stopping, is_busy) {
+            // A replica that shuts down hands its work over at once.
+            (true, _) => Duration::ZERO,
+            (false, true) => wait + BUSY_RETRY,
+            (false, false) => wait,
+        };
+        warn!(cluster = %self.binding.cluster, attempt, reason, "attempt failed; it is repeated");
+        let (now, due_at) = (self.now(), self.later(wait));
+        let transition = lifecycle::delayed(self.binding.clone(), reason, due_at, now)?;
+        if is_stopping {
+            return self.record(transition, Next::HandOver).await;
+        }
+        self.release(transition, Some(due_at)).await
+    }
+
+    pub(crate) fn failure(&self, code: FailureCode, detail: String) -> Failure {
+        self.binding.failure(code, detail, self.now())
+    }
+
+    pub(crate) fn denied(&self, error: &IamError) -> Failure {
+        Failure {
+            missing_permissions: error.missing_permission.iter().cloned().collect(),
+            ..self.failure(FailureCode::MissingPermission, error.describe())
+        }
+    }
+}

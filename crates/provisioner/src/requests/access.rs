@@ -1,0 +1,83 @@
+//! What a cluster's role can reach, from the documents that IAM holds now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::binding::Rejection;
+use engine_roles_domain::cluster::{ClusterName, Mode};
+use engine_roles_domain::grant::{Reach, reach};
+use engine_roles_domain::prepared::HeldRole;
+use engine_roles_store::Store;
+
+use crate::aws::{Gateway, Terms};
+use crate::error::ProvisionerError;
+
+/// How long a caller waits for the account's call budget.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// What a cluster's role can reach.
+#[derive(Clone, Debug)]
+pub struct AccessReport {
+    /// Where the role comes from.
+    pub mode: Mode,
+    /// The role with its documents.
+    pub role: HeldRole,
+    /// What it can reach.
+    pub reach: Reach,
+    /// When IAM was read.
+    pub evaluated_at: DateTime<Utc>,
+}
+
+/// Reads the documents of a cluster's role and evaluates them.
+pub(crate) struct ReadAccess {
+    pub(crate) store: Store,
+    pub(crate) gateway: Arc<Gateway>,
+}
+
+impl ReadAccess {
+    pub(crate) async fn access(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Option<AccessReport>, ProvisionerError> {
+        let Some(binding) = self.store.latest(cluster).await? else {
+            return Ok(None);
+        };
+        if !binding.is_live() {
+            return Err(ProvisionerError::NoRole(binding.state()));
+        }
+        if let Some(here) = self.gateway.known_account() {
+            binding.scope.must_be(here).map_err(Rejection::from)?;
+        }
+        let name = binding.role_name();
+        let terms = Terms::interactive(&binding.scope.account, WAIT);
+        let role = match self.gateway.held_role(&name, terms).await {
+            Ok(role) => role.ok_or_else(|| ProvisionerError::NotShown(name.clone()))?,
+            Err(error) if error.is_not_sent() => return Err(ProvisionerError::BudgetUsedUp),
+            Err(source) => {
+                let resource = binding.role_resource();
+                return Err(ProvisionerError::Unreadable {
+                    resource,
+                    source: Box::new(source),
+                });
+            }
+        };
+        let recorded = binding.role.as_ref();
+        let differs = |recorded: Option<&String>, shown: Option<&String>| {
+            recorded.is_some() && recorded != shown
+        };
+        let (id, arn) = (
+            recorded.and_then(|recorded| recorded.id.as_ref()),
+            recorded.and_then(|recorded| recorded.arn.as_ref()),
+        );
+        if differs(id, role.role.id.as_ref()) || differs(arn, role.role.arn.as_ref()) {
+            return Err(ProvisionerError::Recreated(name));
+        }
+        Ok(Some(AccessReport {
+            mode: binding.mode(),
+            reach: reach(&role, &binding.spec, &binding.scope, cluster),
+            evaluated_at: self.store.now().await?,
+            role,
+        }))
+    }
+}

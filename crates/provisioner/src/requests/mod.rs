@@ -1,0 +1,12 @@
+//! What callers ask for: one file a request. A request decides, records its intent, and leaves the
+//! work to `convergence`; it never calls a step of a plan itself.
+
+pub(crate) mod access;
+pub(crate) mod attestation;
+pub(crate) mod documents;
+pub(crate) mod follow;
+pub(crate) mod orphans;
+pub(crate) mod plan;
+pub(crate) mod provision;
+pub(crate) mod read;
+pub(crate) mod teardown;

@@ -1,0 +1,190 @@
+//! Orphans, resolved by an operator: adopted or removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_roles_domain::account::{Region, Scope};
+use engine_roles_domain::binding::lifecycle::{self, NewBinding, Transition};
+use engine_roles_domain::binding::{Actor, Binding, Cause};
+use engine_roles_domain::cluster::{
+    CreateSpec, Defaults, ModeSpec, PassThroughSpec, RoleReference, RoleSpec, Secrets,
+};
+use engine_roles_domain::resources::{
+    Claimed, NotAdoptable, Observed, ProfileName, RoleName, Tags, claimed_by, resource_name,
+    spec_of,
+};
+use engine_roles_iam::{Depth, Target};
+use engine_roles_store::{Latest, Orphan, Store, StoreError};
+
+use crate::aws::{Gateway, Terms};
+use crate::convergence::{Converger, Knowledge};
+use crate::error::ProvisionerError;
+
+/// How long an operator waits for the account's call budget.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// What an operator wants done with an orphan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resolution {
+    /// It becomes its cluster's live role, with the spec that its policy and tags show.
+    Adopt,
+    /// It is removed, like anything else that a finished incarnation has left.
+    Remove,
+}
+
+/// Resolves orphans.
+pub(crate) struct ResolveOrphans {
+    pub(crate) store: Store,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) converger: Arc<Converger>,
+    pub(crate) defaults: Arc<Defaults>,
+}
+
+impl ResolveOrphans {
+    pub(crate) async fn list(&self) -> Result<Vec<Orphan>, StoreError> {
+        self.store.orphans().await
+    }
+
+    pub(crate) async fn resolve(
+        &self,
+        name: &str,
+        actor: Actor,
+        resolution: Resolution,
+    ) -> Result<Binding, ProvisionerError> {
+        let name =
+            RoleName::parse(name).map_err(|_| ProvisionerError::NotARoleName(name.to_owned()))?;
+        let scope = self.gateway.account().await?.clone();
+        let seen = self.observe(&name, &scope).await?;
+        let not_adoptable = |source| ProvisionerError::NotAdoptable {
+            name: name.clone(),
+            source,
+        };
+        let claimed = self.claimed(&name, &seen)?;
+        let spec = match (resolution, &seen.role) {
+            (Resolution::Adopt, Some(role)) => spec_of(&claimed, role).map_err(not_adoptable)?,
+            (Resolution::Adopt, None) => {
+                let reason = "it has no role; provision the cluster anew and remove this";
+                return Err(not_adoptable(NotAdoptable::Unreadable(reason)));
+            }
+            (Resolution::Remove, role) => self.spec_to_remove(&claimed, role.is_some(), &seen),
+        };
+        let cause = Cause {
+            actor,
+            request_id: None,
+        };
+        let decide = |latest: Latest| self.record_of(&claimed, scope, spec, resolution, &latest);
+        let lease = self
+            .store
+            .record_orphan(&claimed.cluster, claimed.binding, &cause, decide)
+            .await?;
+        let lease = lease.ok_or_else(|| ProvisionerError::NoOrphan(name.clone()))?;
+        let id = lease.binding.id;
+        Box::pin(self.converger.converge(lease, cause, Knowledge::Recorded)).await;
+        self.store.forget_orphan(name.as_str()).await?;
+        let binding = self.store.binding(id).await?;
+        binding.ok_or(ProvisionerError::NothingFound(name))
+    }
+
+    async fn observe(&self, name: &RoleName, scope: &Scope) -> Result<Observed, ProvisionerError> {
+        let target = Target {
+            role: Some(name.clone()),
+            profile: Some(name.clone().into()),
+        };
+        let terms = Terms::interactive(&scope.account, WAIT);
+        let seen = self.gateway.observe(&target, Depth::Contents, terms).await;
+        seen.map_err(|source| {
+            if source.is_not_sent() {
+                return ProvisionerError::BudgetUsedUp;
+            }
+            ProvisionerError::Unreadable {
+                resource: name.to_string(),
+                source: Box::new(source),
+            }
+        })
+    }
+
+    /// Reads from path, tags and name which incarnation the orphan belonged to.
+    fn claimed(&self, name: &RoleName, seen: &Observed) -> Result<Claimed, ProvisionerError> {
+        let (path, tags) = match (&seen.role, &seen.profile) {
+            (Some(role), _) => (
+                role.record.path.clone().unwrap_or_default(),
+                role.tags.clone(),
+            ),
+            (None, Some(profile)) => (profile.path.clone(), profile.tags.clone()),
+            (None, None) => return Err(ProvisionerError::NothingFound(name.clone())),
+        };
+        let namespace = self.store.namespace();
+        let tags = tags.unwrap_or_default();
+        let claimed = claimed_by(namespace, name.as_str(), &path, &tags);
+        claimed.map_err(|source| ProvisionerError::NotAdoptable {
+            name: name.clone(),
+            source,
+        })
+    }
+
+    /// Returns the record that the orphan gets; none where its cluster has another live role.
+    fn record_of(
+        &self,
+        claimed: &Claimed,
+        scope: Scope,
+        spec: RoleSpec,
+        resolution: Resolution,
+        latest: &Latest,
+    ) -> Option<Transition> {
+        let is_adopted = resolution == Resolution::Adopt;
+        let is_taken = latest.binding.as_ref().is_some_and(Binding::is_live);
+        if is_adopted && is_taken {
+            return None;
+        }
+        let orphan = NewBinding {
+            id: claimed.binding,
+            cluster: claimed.cluster.clone(),
+            namespace: self.store.namespace().clone(),
+            scope,
+            spec,
+            // A tombstone takes no number of its own, so that it never hides the cluster's newest
+            // binding.
+            generation: if is_adopted { latest.generation + 1 } else { 0 },
+        };
+        Some(if is_adopted {
+            lifecycle::adopted(orphan, latest.now)
+        } else {
+            lifecycle::adopted_as_deleted(orphan, latest.now)
+        })
+    }
+
+    // The spec of a tombstone only tells what is to be looked for: a role and a profile, or a
+    // profile around somebody else's role.
+    fn spec_to_remove(&self, claimed: &Claimed, has_role: bool, seen: &Observed) -> RoleSpec {
+        let passed = seen
+            .profile
+            .as_ref()
+            .and_then(|profile| profile.roles.as_ref()?.first().cloned());
+        let own = ProfileName::from(resource_name(
+            &claimed.prefix,
+            &claimed.cluster,
+            self.store.namespace(),
+            claimed.binding,
+        ));
+        let foreign = passed.filter(|role| !has_role && role.as_str() != own.as_str());
+        let mode = match foreign {
+            Some(role) => ModeSpec::PassThrough(PassThroughSpec {
+                iam_role: RoleReference::Name(role),
+                instance_profile: None,
+            }),
+            None => ModeSpec::Create(CreateSpec {
+                permissions_boundary: None,
+            }),
+        };
+        let fallback = Region::parse("us-east-1").expect("a region's name");
+        RoleSpec {
+            mode,
+            secrets: Secrets::All,
+            session_manager: false,
+            region: self.defaults.region.clone().unwrap_or(fallback),
+            kms_key: None,
+            role_prefix: claimed.prefix.clone(),
+            tags: Tags::default(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Attests the pass-through roles again and again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_roles_domain::account::Scope;
+use engine_roles_store::{StoreError, Sweep};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::aws::{Gateway, Terms};
+use crate::requests::attestation::Attestor;
+use crate::tasks::task::{ACCOUNT_POLL, FirstRun, NextRun, Task};
+use crate::tasks::turns::SweepTurns;
+
+/// How long the task waits for the account's call budget before it leaves a role for the next time.
+const WAIT: Duration = Duration::from_mins(1);
+
+/// Reads the administrator's roles at IAM: every replica at its start, then one replica for all,
+/// once an interval.
+pub(crate) struct AttestPreparedRoles {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) attestor: Arc<Attestor>,
+    pub(crate) turns: Arc<SweepTurns>,
+    /// How often the roles are attested.
+    pub(crate) interval: Duration,
+    pub(crate) first_run: FirstRun,
+    pub(crate) stop: CancellationToken,
+}
+
+impl AttestPreparedRoles {
+    async fn attest_when_due(&self, scope: &Scope) -> Result<(), StoreError> {
+        let is_due = self.first_run.take()
+            || self
+                .turns
+                .take(Sweep::Attestation, self.interval, scope)
+                .await?;
+        if !is_due {
+            return Ok(());
+        }
+        let listed = self.attestor.defaults.listed_roles();
+        for entry in &listed {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            let terms = Terms::sweep(&scope.account, WAIT);
+            if !self.attestor.attest_again(entry, scope, terms).await? {
+                info!("attestation of pass-through roles waits for the call budget");
+                return Ok(());
+            }
+        }
+        info!(roles = listed.len(), "pass-through roles attested");
+        Ok(())
+    }
+}
+
+impl Task for AttestPreparedRoles {
+    fn run(&self) -> BoxFuture<'_, NextRun> {
+        async {
+            if !self.attestor.is_on() {
+                info!("attestation of pass-through roles is off");
+                return NextRun::Never;
+            }
+            let Some(scope) = self.gateway.known_account() else {
+                return NextRun::After(ACCOUNT_POLL);
+            };
+            if let Err(error) = Box::pin(self.attest_when_due(scope)).await {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "attestation of pass-through roles could not be recorded"
+                );
+            }
+            NextRun::AfterInterval
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,136 @@
+//! Looks for orphans: AWS resources with our path that no live binding accounts for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_roles_domain::account::Scope;
+use engine_roles_domain::binding::{Binding, BindingId};
+use engine_roles_iam::Listed;
+use engine_roles_store::{FoundOrphan, Store, StoreError, Sweep};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use metrics::gauge;
+use tracing::{info, warn};
+
+use crate::aws::optional::OptionalFeature;
+use crate::aws::{Gateway, OptionalFeatures, Terms};
+use crate::settings::OrphanMode;
+use crate::tasks::task::{NextRun, Task};
+use crate::tasks::turns::SweepTurns;
+
+/// How many leftovers of finished incarnations one sweep has removed.
+const MOST_REMOVED: usize = 50;
+/// How many names are looked up in one statement.
+const NAMES_A_STATEMENT: usize = 500;
+/// How long the sweep waits for the account's call budget before it leaves it for the next time.
+const WAIT: Duration = Duration::from_mins(1);
+
+/// Lists AWS and compares what it finds with the records. What a finished incarnation has left is
+/// removed: its tombstone is made due. What no record knows is only reported.
+pub(crate) struct SweepOrphans {
+    pub(crate) store: Store,
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) optional: Arc<OptionalFeatures>,
+    pub(crate) turns: Arc<SweepTurns>,
+    pub(crate) mode: OrphanMode,
+    /// How often AWS is swept.
+    pub(crate) interval: Duration,
+}
+
+impl SweepOrphans {
+    async fn sweep_when_due(&self, scope: &Scope) -> Result<(), StoreError> {
+        if self
+            .turns
+            .take(Sweep::Orphans, self.interval, scope)
+            .await?
+        {
+            Box::pin(self.sweep(scope)).await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep(&self, scope: &Scope) -> Result<(), StoreError> {
+        // AWS is listed before the rows are read: intent is recorded before anything is created,
+        // so what this later read lacks can't belong to a provision in flight.
+        let path = self.store.namespace().path();
+        let terms = Terms::sweep(&scope.account, WAIT);
+        let listed = self.gateway.list_owned(&path, terms).await;
+        self.optional
+            .note(OptionalFeature::Orphans, listed.as_ref().map(drop));
+        let Ok(listed) = listed else { return Ok(()) };
+        let mut unknown = Vec::new();
+        let mut finished = Vec::new();
+        for chunk in listed.chunks(NAMES_A_STATEMENT) {
+            let names: Vec<String> = chunk.iter().map(|found| found.name.clone()).collect();
+            let bindings = self.store.by_resource_name(&names).await?;
+            let by_name: HashMap<String, &Binding> = bindings
+                .iter()
+                .map(|binding| (binding.resource_name().to_string(), binding))
+                .collect();
+            for found in chunk {
+                match by_name.get(&found.name) {
+                    None => unknown.push(found),
+                    Some(binding) if !binding.is_live() => finished.push(binding.id),
+                    Some(_) => {}
+                }
+            }
+        }
+        self.remove_leftovers(finished).await?;
+        self.report(&unknown).await
+    }
+
+    async fn remove_leftovers(&self, mut finished: Vec<BindingId>) -> Result<(), StoreError> {
+        finished.sort_unstable();
+        finished.dedup();
+        let count = finished.len();
+        gauge!("engine_roles_orphans", "known" => "ended")
+            .set(u32::try_from(count).unwrap_or(u32::MAX));
+        finished.truncate(MOST_REMOVED);
+        if finished.is_empty() || self.mode != OrphanMode::Remove {
+            return Ok(());
+        }
+        info!(count, "finished incarnations have left resources");
+        self.store.make_due(&finished).await
+    }
+
+    async fn report(&self, unknown: &[&Listed]) -> Result<(), StoreError> {
+        gauge!("engine_roles_orphans", "known" => "no")
+            .set(u32::try_from(unknown.len()).unwrap_or(u32::MAX));
+        let found: Vec<FoundOrphan> = unknown
+            .iter()
+            .map(|found| FoundOrphan {
+                kind: found.kind,
+                name: found.name.clone(),
+                arn: found.arn.clone(),
+            })
+            .collect();
+        for name in self.store.report_orphans(&found).await? {
+            warn!(
+                name,
+                "orphan found; no binding accounts for it, so it is left as it is"
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Task for SweepOrphans {
+    fn run(&self) -> BoxFuture<'_, NextRun> {
+        async {
+            if self.mode == OrphanMode::Off {
+                return NextRun::Never;
+            }
+            if let Some(scope) = self.gateway.known_account()
+                && let Err(error) = self.sweep_when_due(scope).await
+            {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "orphan sweep could not use the database"
+                );
+            }
+            NextRun::AfterInterval
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,86 @@
+//! The reconciler: takes leases on due bindings and has them converged.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine_roles_domain::binding::Cause;
+use engine_roles_store::Store;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use crate::convergence::{Converger, Knowledge};
+use crate::tasks::task::{NextRun, Task};
+
+/// How long the reconciler may be silent before it counts as dead.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// When the reconciler last ran.
+#[derive(Debug, Default)]
+pub(crate) struct Liveness {
+    last_run: Mutex<Option<Instant>>,
+}
+
+impl Liveness {
+    fn note_run(&self) {
+        let mut last = self.last_run.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(Instant::now());
+    }
+
+    /// Returns whether the reconciler ran lately.
+    pub(crate) fn is_alive(&self) -> bool {
+        let last = self.last_run.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|at| at.elapsed() < SILENCE)
+    }
+}
+
+/// Completes interrupted work, makes retries, checks what is active.
+pub(crate) struct Reconcile {
+    pub(crate) store: Store,
+    pub(crate) converger: Arc<Converger>,
+    pub(crate) liveness: Arc<Liveness>,
+    /// How many bindings this replica converges at once on its own account.
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Task for Reconcile {
+    fn run(&self) -> BoxFuture<'_, NextRun> {
+        async {
+            self.liveness.note_run();
+            let free = self.slots.available_permits();
+            if free == 0 {
+                return NextRun::AfterInterval;
+            }
+            let most = i64::try_from(free).unwrap_or(i64::MAX);
+            let leases = match self.store.lease_due(most).await {
+                Ok(leases) => leases,
+                Err(error) => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "due work could not be leased"
+                    );
+                    return NextRun::AfterInterval;
+                }
+            };
+            let is_more_due = leases.len() == free;
+            for lease in leases {
+                let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
+                let converger = Arc::clone(&self.converger);
+                self.tasks.spawn(async move {
+                    let cause = Cause::reconciler();
+                    Box::pin(converger.converge(lease, cause, Knowledge::Recorded)).await;
+                    drop(slot);
+                });
+            }
+            if is_more_due {
+                NextRun::Now
+            } else {
+                NextRun::AfterInterval
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,29 @@
+//! Numbers the events of the audit log.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tracing::warn;
+
+use engine_roles_store::Store;
+
+use crate::tasks::task::{NextRun, Task};
+
+/// Numbers events that nobody has read yet; a reader numbers them by itself.
+pub(crate) struct SequenceAudit {
+    pub(crate) store: Store,
+}
+
+impl Task for SequenceAudit {
+    fn run(&self) -> BoxFuture<'_, NextRun> {
+        async {
+            if let Err(error) = self.store.sequence_audit().await {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "audit log could not be sequenced"
+                );
+            }
+            NextRun::AfterInterval
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,160 @@
+//! Outcomes: what was done, recorded if lease and generation still match.
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::binding::lifecycle::{Transition, superseded};
+use engine_roles_domain::binding::{Binding, BindingId, Cause};
+
+use crate::audit::append;
+use crate::clusters::set_generation;
+use crate::notify::notify_replicas;
+use crate::row::{BindingRow, select_binding, update_binding};
+use crate::{Lease, Store, StoreError};
+
+/// What becomes of the lease after a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The worker goes on under it.
+    Keep,
+    /// The worker is done; the binding is due again at this time, if at all.
+    Release {
+        /// When.
+        due_at: Option<DateTime<Utc>>,
+    },
+    /// The worker stops with work left: the other replicas are told.
+    HandOver,
+}
+
+/// What the database made of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is written.
+    Written,
+    /// The intent changed meanwhile. What was learned about AWS is kept, and the lease holds and
+    /// has the new intent.
+    Superseded,
+    /// The lease was lost: nothing was written, and nothing more may be done.
+    Lost,
+}
+
+impl Store {
+    /// Records what a transition returned, with its event, in one transaction.
+    ///
+    /// Written only if lease and generation still match. On [`Next::Release`] the lease ends.
+    ///
+    /// # Errors
+    /// When the database fails; the lease then runs out by itself, and whoever takes over observes
+    /// what was done.
+    pub async fn record(
+        &self,
+        lease: &mut Lease,
+        transition: &Transition,
+        cause: &Cause,
+        next: Next,
+    ) -> Result<Recorded, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let binding = &transition.binding;
+        let (keep, due_at) = match next {
+            Next::Keep => (true, None),
+            Next::Release { due_at } => (false, due_at),
+            Next::HandOver => (false, Some(lease.now())),
+        };
+        if binding.generation != lease.binding.generation {
+            // Intents lock the cluster before the binding; so does this.
+            set_generation(&mut tx, binding).await?;
+        }
+        let now: Option<DateTime<Utc>> = None;
+        let written = update_binding!(
+            binding,
+            now,
+            ",
+                 lease_token = CASE WHEN $24 THEN lease_token END,
+                 lease_until = CASE WHEN $24 THEN lease_until END,
+                 -- While a write may still take effect, the binding is due when it can no more.
+                 due_at = CASE WHEN $24 THEN due_at
+                     WHEN GREATEST(writes_settle_at, $19) > service_now()
+                         THEN LEAST($23, GREATEST(writes_settle_at, $19))
+                     ELSE $23 END
+             WHERE id = $1 AND lease_token = $21 AND generation = $22
+               AND lease_until > service_now()
+             RETURNING updated_at",
+            lease.token,
+            lease.binding.generation,
+            due_at,
+            keep,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(written) = written else {
+            drop(tx);
+            return self.keep_what_was_learned(lease, binding).await;
+        };
+        if let Some(event) = &transition.event {
+            append(
+                &mut tx,
+                binding.id,
+                Some(lease.binding.state()),
+                cause,
+                event,
+            )
+            .await?;
+        }
+        if next == Next::HandOver {
+            notify_replicas(&mut tx, self.namespace.as_str()).await?;
+        }
+        tx.commit().await?;
+        lease.binding = Binding {
+            updated_at: written.updated_at,
+            ..binding.clone()
+        };
+        Ok(Recorded::Written)
+    }
+
+    /// Records that a call may have reached AWS after its lease was lost: the binding's writes
+    /// count as unresolved for one consistency window from now on, and it is due when that has
+    /// passed. Needs no lease, and takes none away.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn mark_writes_unresolved(&self, id: BindingId) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE bindings b
+             SET writes_settle_at = GREATEST(b.writes_settle_at, late.at),
+                 due_at = LEAST(b.due_at, late.at)
+             FROM (SELECT service_now() + make_interval(secs => $2) AS at) late
+             WHERE b.id = $1",
+            id.0,
+            self.window.as_secs_f64(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Keeps what was learned about AWS under an intent that has changed meanwhile.
+    async fn keep_what_was_learned(
+        &self,
+        lease: &mut Lease,
+        learned: &Binding,
+    ) -> Result<Recorded, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let current = select_binding!(
+            "WHERE b.id = $1 AND b.lease_token = $2 AND b.lease_until > service_now()
+             FOR UPDATE OF b",
+            learned.id.0,
+            lease.token,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(current) = current else {
+            return Ok(Recorded::Lost);
+        };
+        let binding = superseded(BindingRow::into_binding(current)?, learned);
+        let updated_at = Some(binding.updated_at);
+        update_binding!(binding, updated_at, "\n             WHERE id = $1")
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        lease.binding = binding;
+        Ok(Recorded::Superseded)
+    }
+}

@@ -1,0 +1,265 @@
+//! Rows: what is written is what is read, and what can't be read is named.
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::binding::lifecycle::{Lifecycle, Transition};
+use engine_roles_domain::binding::{
+    Binding, Consistency, Drift, DriftKind, Failure, FailureCode, ProfileRecord, Receipt,
+    RoleRecord,
+};
+use engine_roles_store::{Next, Recorded, StoreError};
+use serde_json::json;
+
+use crate::test_store::{TestStore, changed, record, spec, test_store};
+
+fn time() -> DateTime<Utc> {
+    "2027-01-01T00:00:00Z".parse().expect("a time")
+}
+
+/// The rejection of the first intent.
+fn rejection() -> Failure {
+    Failure {
+        code: FailureCode::MissingPermission,
+        detail: "denied".to_owned(),
+        missing_permissions: vec!["iam:CreateRole".to_owned()],
+        blockers: Vec::new(),
+        generation: 1,
+        at: time(),
+        attempts: 2,
+        next_attempt_at: None,
+    }
+}
+
+/// A failure that is tried again.
+fn delay() -> Failure {
+    Failure {
+        code: FailureCode::TeardownBlocked,
+        blockers: vec!["somebody's profile".to_owned()],
+        next_attempt_at: Some(time()),
+        ..rejection()
+    }
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        grant_ended_at: Some(time()),
+        access_ended_at: None,
+        removed: vec!["role one".to_owned()],
+        left: vec!["profile two".to_owned()],
+    }
+}
+
+/// Every state, with and without what it may have.
+fn lifecycles() -> Vec<Lifecycle> {
+    let errors = [None, Some(delay())];
+    let receipts = [None, Some(receipt())];
+    let mut all = vec![
+        Lifecycle::WithdrawingChange {
+            rejection: rejection(),
+        },
+        Lifecycle::Blocked {
+            last_error: delay(),
+            receipt: receipt(),
+        },
+        Lifecycle::Deleted {
+            last_error: Some(rejection()),
+            receipt: Some(Receipt::default()),
+        },
+        Lifecycle::Active {
+            last_error: Some(rejection()),
+        },
+    ];
+    for last_error in errors {
+        all.push(Lifecycle::Provisioning {
+            last_error: last_error.clone(),
+        });
+        all.push(Lifecycle::Active {
+            last_error: last_error.clone(),
+        });
+        all.push(Lifecycle::Deleting {
+            last_error,
+            receipt: receipt(),
+        });
+    }
+    for receipt in receipts {
+        all.push(Lifecycle::WithdrawingProvision {
+            rejection: rejection(),
+            receipt: receipt.clone(),
+        });
+        all.push(Lifecycle::Failed {
+            rejection: rejection(),
+            receipt: receipt.clone(),
+        });
+        all.push(Lifecycle::Deleted {
+            last_error: None,
+            receipt,
+        });
+    }
+    all
+}
+
+/// The binding with something in every column that changes.
+fn full(binding: Binding, lifecycle: Lifecycle) -> Binding {
+    Binding {
+        lifecycle,
+        generation: 2,
+        applied_generation: Some(1),
+        spec: changed(),
+        applied_spec: Some(spec()),
+        unapplied_tags: ["team".to_owned()].into(),
+        role: Some(RoleRecord {
+            name: "made".parse().expect("a role"),
+            arn: Some("arn:aws:iam::123456789012:role/made".to_owned()),
+            id: Some("AROAMADE".to_owned()),
+            path: Some("/".to_owned()),
+        }),
+        profile: Some(ProfileRecord {
+            name: "made".parse().expect("a profile"),
+            arn: None,
+            id: Some("AIPAMADE".to_owned()),
+            managed: true,
+        }),
+        policy: Some(json!({ "Version": "2012-10-17" })),
+        usable_after: Some(time()),
+        verified_at: Some(time()),
+        drift: vec![Drift {
+            kind: DriftKind::TagsChanged,
+            detail: "a tag is gone".to_owned(),
+            missing_permission: Some("iam:TagRole".to_owned()),
+        }],
+        attempts: 3,
+        consistency: Consistency {
+            reads_consistent_at: Some(time()),
+            writes_resolved_at: Some(time()),
+        },
+        ..binding
+    }
+}
+
+#[tokio::test]
+async fn a_binding_in_any_state_is_read_as_it_was_written() {
+    let test = test_store().await;
+    for (number, lifecycle) in lifecycles().into_iter().enumerate() {
+        let made = test.provision(&format!("c{number}")).await;
+        let mut lease = made.lease.expect("a lease");
+        let written = Transition::silent(full(made.binding, lifecycle));
+        let recorded = record(&test.store, &mut lease, &written, Next::Keep).await;
+        assert_eq!(recorded, Recorded::Written);
+        let read = test.current(&lease.binding).await;
+        // The database's own time of the write, which the writer knows from then on.
+        assert!(read.updated_at > written.binding.updated_at);
+        assert_eq!(read, lease.binding);
+        let expected = Binding {
+            updated_at: read.updated_at,
+            ..written.binding
+        };
+        assert_eq!(read, expected);
+    }
+}
+
+/// Reads a binding whose columns some release wrote like this.
+async fn stored(test: &TestStore, binding: &Binding, columns: &str) -> Result<Binding, StoreError> {
+    let sql = format!(
+        "UPDATE bindings SET generation = 2, state = 'provisioning', live = true,
+                             last_error = NULL, receipt = NULL;
+         UPDATE bindings SET {columns}"
+    );
+    test.sql(&sql).await.expect("updated");
+    let read = test.store.binding(binding.id).await;
+    read.map(|found| found.expect("the binding"))
+}
+
+#[tokio::test]
+async fn the_words_of_an_older_release_are_read() {
+    let final_failure = r#"last_error = '{"code": "missing_permission", "detail": "denied",
+        "missing_permissions": ["iam:CreateRole"], "generation": 1, "attempts": 2,
+        "at": "2027-01-01T00:00:00Z", "next_attempt_at": null}'"#;
+    let retried = r#"last_error = '{"code": "teardown_blocked", "detail": "denied",
+        "missing_permissions": ["iam:CreateRole"], "blockers": ["somebody''s profile"],
+        "generation": 1, "attempts": 2, "at": "2027-01-01T00:00:00Z",
+        "next_attempt_at": "2027-01-01T00:00:00Z"}'"#;
+    let removed = r#"receipt = '{"grant_ended_at": "2027-01-01T00:00:00Z",
+        "access_ended_at": null, "removed": ["role one"], "left": ["profile two"]}'"#;
+    let test = test_store().await;
+    let binding = test.provision("one").await.binding;
+    for (columns, lifecycle) in [
+        (
+            "state = 'provisioning'".to_owned(),
+            Lifecycle::Provisioning { last_error: None },
+        ),
+        (
+            format!("state = 'provisioning', {final_failure}"),
+            Lifecycle::WithdrawingChange {
+                rejection: rejection(),
+            },
+        ),
+        (
+            format!("state = 'active', {final_failure}"),
+            Lifecycle::Active {
+                last_error: Some(rejection()),
+            },
+        ),
+        (
+            format!("state = 'deleting', {removed}"),
+            Lifecycle::Deleting {
+                last_error: None,
+                receipt: receipt(),
+            },
+        ),
+        (
+            format!("state = 'blocked', {retried}, {removed}"),
+            Lifecycle::Blocked {
+                last_error: delay(),
+                receipt: receipt(),
+            },
+        ),
+        (
+            format!("state = 'failed', {final_failure}"),
+            Lifecycle::WithdrawingProvision {
+                rejection: rejection(),
+                receipt: None,
+            },
+        ),
+        (
+            format!("state = 'failed', live = false, {final_failure}"),
+            Lifecycle::Failed {
+                rejection: rejection(),
+                receipt: None,
+            },
+        ),
+        (
+            format!("state = 'deleted', live = false, {removed}"),
+            Lifecycle::Deleted {
+                last_error: None,
+                receipt: Some(receipt()),
+            },
+        ),
+    ] {
+        let read = stored(&test, &binding, &columns).await;
+        assert_eq!(read.expect(&columns).lifecycle, lifecycle);
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_can_not_be_read_is_named() {
+    let test = test_store().await;
+    let binding = test.provision("one").await.binding;
+    for (columns, column) in [
+        ("state = 'blocked'", "state"),
+        ("state = 'failed'", "state"),
+        ("state = 'failed', live = false", "state"),
+        ("state = 'deleted'", "state"),
+        ("last_error = '{}'", "last_error"),
+        ("spec = '{}'", "spec"),
+    ] {
+        let error = stored(&test, &binding, columns).await.expect_err(columns);
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+        assert!(!error.is_transient());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the record {} has a {column} that can't be read",
+                binding.id
+            )
+        );
+    }
+}
