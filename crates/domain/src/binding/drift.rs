@@ -64,14 +64,4 @@ impl DriftKind {
             Self::ProfileRecreated => "profile_recreated",
         }
     }
-
-    /// Returns whether this IAM call puts right a drift of this kind.
-    pub fn is_repaired_by(self, action: &str) -> bool {
-        match self {
-            Self::PolicyChanged | Self::PolicyMissing => action == "PutRolePolicy",
-            Self::TagsChanged => action == "TagRole" || action == "TagInstanceProfile",
-            Self::RoleOutOfProfile => action == "AddRoleToInstanceProfile",
-            _ => false,
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use engine_roles_policy::Document;
 
+use crate::binding::drift::DriftKind;
 use crate::binding::record::{ProfileRecord, RoleRecord};
 use crate::grant::boundary::BoundaryArn;
 use crate::resources::names::{ProfileName, ResourcePath, RoleName};
@@ -184,6 +185,20 @@ impl Step {
             | Self::RemoveRoleFromInstanceProfile { profile, role } => {
                 format!("role {role} in instance profile {profile}")
             }
+        }
+    }
+
+    /// Returns whether the call repairs drift of this kind.
+    pub fn repairs(&self, drift: DriftKind) -> bool {
+        match self {
+            Self::PutRolePolicy { .. } => {
+                matches!(drift, DriftKind::PolicyChanged | DriftKind::PolicyMissing)
+            }
+            Self::TagRole { .. } | Self::TagInstanceProfile { .. } => {
+                drift == DriftKind::TagsChanged
+            }
+            Self::AddRoleToInstanceProfile { .. } => drift == DriftKind::RoleOutOfProfile,
+            _ => false,
         }
     }
 
