@@ -1,4 +1,4 @@
-//! What a PUT means for a cluster, given what is recorded of it.
+//! What a request for a role asks for, given the cluster's newest binding.
 
 use crate::account::{Region, Scope};
 use crate::binding::drift::DriftKind;
@@ -12,18 +12,18 @@ use crate::cluster::spec::{CreateSpec, Mode, ModeSpec, PassThroughSpec, RoleSpec
 use crate::grant::kms_key::KmsKeyArn;
 use crate::grant::role_policy::role_policy;
 
-/// What a PUT means.
+/// What a request for a role asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
     /// A new binding with this spec.
     New(RoleSpec),
     /// The live binding gets this spec.
     Change(Box<Binding>, RoleSpec),
-    /// The live binding has this spec already, or is on its way to it.
+    /// Nothing new: the live binding has this spec, or AWS is being brought to it.
     Unchanged(Box<Binding>),
 }
 
-/// Decides what a PUT means.
+/// Decides what a request for a role asks for.
 ///
 /// # Errors
 /// When the request may not be carried out; nothing is then to be written.
@@ -53,7 +53,7 @@ pub fn decide_put(
     Ok(Intent::Change(Box::new(live.clone()), spec))
 }
 
-// What was rejected, or is gone at AWS, is not as it should be, though the spec is the same.
+// The spec is the same, but AWS does not have it: the intent was rejected, or a resource is gone.
 fn wants_another_try(live: &Binding) -> bool {
     let rejected = live
         .last_error()
@@ -141,7 +141,7 @@ fn resolve_new(
     })
 }
 
-// KMS keys are of one region, and Secrets Manager uses the key that stands in its own.
+// A KMS key belongs to one region, and Secrets Manager uses the key of its own region.
 fn key_of(key: Option<&KmsKeyArn>, region: &Region) -> Result<Option<KmsKeyArn>, Rejection> {
     let here = key.map(|key| {
         key.in_region(region)
