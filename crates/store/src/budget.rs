@@ -7,12 +7,12 @@ use engine_roles_domain::resources::CallKind;
 
 use crate::{Store, StoreError};
 
-/// How fast an account may be called at the best of times.
+/// How fast an account may be called while AWS does not throttle.
 #[derive(Clone, Copy, Debug)]
 pub struct BudgetLimits {
-    /// Calls a second.
+    /// Calls a second, at the most.
     pub rate: f64,
-    /// Calls at once after a rest.
+    /// The most calls at once, after a time without calls.
     pub burst: f64,
 }
 
@@ -22,7 +22,8 @@ const SLOWEST: f64 = 0.5;
 const GROWTH: f64 = 1.0 / 200.0;
 
 impl Store {
-    /// Takes up to `most` tokens, leaving `floor` untouched. Returns how many were had.
+    /// Takes up to `most` tokens for one call each, but leaves `floor` of them in the bucket. Returns
+    /// how many were taken.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -72,11 +73,12 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?;
-        // The very first call only writes the row down.
+        // The statement that inserts the row does not see it, and grants the first call.
         Ok(row.map_or(1.0, |row| row.grant))
     }
 
-    /// AWS throttled a call: the rate halves, at most once a second, and what was saved is gone.
+    /// Records that AWS throttled a call: the rate halves, at most once a second, and tokens that
+    /// were not used are void.
     ///
     /// # Errors
     /// When the database does not answer.
