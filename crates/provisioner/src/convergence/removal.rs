@@ -12,7 +12,7 @@ use engine_roles_iam::{Depth, ErrorKind};
 use tracing::info;
 
 use crate::convergence::stage::Answer;
-use crate::convergence::worker::{Interrupted, Observation, Turn, Worker};
+use crate::convergence::worker::{Interrupted, Observation, Retry, Turn, Worker};
 
 /// How long a blocked removal waits before it is tried again.
 const SLOW_RETRY: Duration = Duration::from_mins(15);
@@ -26,8 +26,8 @@ struct Removal {
     /// A delete found nothing, which can't be believed yet.
     found_nothing: bool,
     denied: Option<Failure>,
-    /// Why the attempt is repeated later, and whether AWS said to wait minutes.
-    later: Option<(String, bool)>,
+    /// Why and when the attempt is repeated; none where no answer calls for it.
+    later: Option<(String, Retry)>,
 }
 
 /// Removes everything that belongs to the binding.
@@ -42,7 +42,7 @@ pub(crate) async fn remove(worker: &mut Worker<'_>) -> Result<Turn, Interrupted>
             let failure = worker.denied(&error);
             return block(worker, failure).await;
         }
-        Observation::Failed(error) => return worker.delay(error.describe(), false).await,
+        Observation::Failed(error) => return worker.delay(error.describe(), Retry::Soon).await,
     };
     let plan = match plan(worker.binding(), &Desired::Absent, &observed) {
         Ok(plan) => plan,
@@ -128,14 +128,14 @@ fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], remo
                 match error.kind {
                     ErrorKind::Denied => removal.denied = Some(worker.denied(error)),
                     ErrorKind::Conflict => removal.has_conflict = true,
-                    ErrorKind::Busy => removal.later = Some((error.describe(), true)),
+                    ErrorKind::Busy => removal.later = Some((error.describe(), Retry::InMinutes)),
                     ErrorKind::Unanswered
                     | ErrorKind::AlreadyExists
                     | ErrorKind::Absent
                     | ErrorKind::Throttled
                     | ErrorKind::Transient
                     | ErrorKind::Quota
-                    | ErrorKind::Malformed => removal.later = Some((error.describe(), false)),
+                    | ErrorKind::Malformed => removal.later = Some((error.describe(), Retry::Soon)),
                 }
                 false
             }
@@ -157,8 +157,8 @@ async fn conclude(
     if let Some(failure) = removal.denied {
         return block(worker, failure).await;
     }
-    if let Some((reason, is_busy)) = removal.later {
-        return worker.delay(reason, is_busy).await;
+    if let Some((reason, retry)) = removal.later {
+        return worker.delay(reason, retry).await;
     }
     if !plan.blockers.is_empty() {
         let reason = plan.blockers.join("; ");
