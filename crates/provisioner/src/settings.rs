@@ -1,4 +1,4 @@
-//! The provisioner's settings.
+//! What the administrator can set about the provisioner.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -67,7 +67,7 @@ pub enum AttestationMode {
 words!(AttestationMode: "enforce" => Enforce, "warn" => Warn, "off" => Off;
     "must be enforce, warn or off");
 
-/// The provisioner's settings.
+/// What the administrator can set about the provisioner.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What requests leave open, and what they may ask for.

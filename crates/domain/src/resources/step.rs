@@ -8,7 +8,7 @@ use engine_roles_policy::Document;
 use crate::binding::drift::DriftKind;
 use crate::binding::record::{ProfileRecord, RoleRecord};
 use crate::grant::boundary::BoundaryArn;
-use crate::resources::names::{ProfileName, ResourcePath, RoleName};
+use crate::resources::names::{ProfileName, ResourceKind, ResourcePath, RoleName};
 
 /// Whether a call changes something: an unanswered write may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -162,6 +162,25 @@ impl Step {
             }
             Self::AddRoleToInstanceProfile { .. } => drift == DriftKind::RoleOutOfProfile,
             _ => false,
+        }
+    }
+
+    /// Returns which kind of resource the call creates, changes or removes.
+    pub fn resource(&self) -> ResourceKind {
+        match self {
+            Self::CreateRole { .. }
+            | Self::PutRolePolicy { .. }
+            | Self::TagRole { .. }
+            | Self::UntagRole { .. }
+            | Self::DeleteRolePolicy { .. }
+            | Self::DetachRolePolicy { .. }
+            | Self::DeleteRole { .. } => ResourceKind::Role,
+            Self::CreateInstanceProfile { .. }
+            | Self::AddRoleToInstanceProfile { .. }
+            | Self::TagInstanceProfile { .. }
+            | Self::UntagInstanceProfile { .. }
+            | Self::RemoveRoleFromInstanceProfile { .. }
+            | Self::DeleteInstanceProfile { .. } => ResourceKind::InstanceProfile,
         }
     }
 

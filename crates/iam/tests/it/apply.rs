@@ -16,7 +16,12 @@ use crate::test_account::{
 #[tokio::test]
 async fn creates_answer_with_what_they_made() {
     let account = test_account().await;
-    let made = account.fails(&create_role()).await.expect("a role");
+    let made = account
+        .iam
+        .through(OpenGate)
+        .apply(&create_role())
+        .await
+        .expect("a role");
     let Applied::Role(RoleRecord {
         name,
         arn,
@@ -208,7 +213,7 @@ async fn each_step_is_one_call_of_its_name() {
 async fn what_is_not_there_is_an_error_for_a_step_that_fills() {
     let account = test_account().await;
     for step in [put_policy(), add_role()] {
-        let error = account.iam.through(OpenGate).apply(&step).await;
+        let error = account.fails(&step).await;
         assert_eq!(error.kind, engine_roles_iam::ErrorKind::Absent, "{step}");
     }
 }
@@ -246,7 +251,12 @@ async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() 
         Step::DeleteRole { role },
         Step::DeleteInstanceProfile { profile },
     ] {
-        let gone = account.fails(&step).await.expect("nothing to remove");
+        let gone = account
+            .iam
+            .through(OpenGate)
+            .apply(&step)
+            .await
+            .expect("nothing to remove");
         assert_eq!(gone, Applied::AlreadyGone, "{step}");
     }
 }
@@ -261,12 +271,17 @@ async fn a_refusal_in_other_words_stays_one_unless_a_read_shows_nothing() {
     account
         .sandbox
         .set_faults(vec![denied("PutRolePolicy"), denied("DeleteRole")]);
-    let error = account.iam.through(OpenGate).apply(&put_policy()).await;
+    let error = account.fails(&put_policy()).await;
     assert_eq!(error.kind, ErrorKind::Denied);
     let gone = Step::DeleteRole { role: role() };
-    let unseen = account.fails(&gone).await.expect("a read shows nothing");
+    let unseen = account
+        .iam
+        .through(OpenGate)
+        .apply(&gone)
+        .await
+        .expect("a read shows nothing");
     assert_eq!(unseen, Applied::Unseen);
     account.apply(&[create_role()]).await;
-    let error = account.iam.through(OpenGate).apply(&gone).await;
+    let error = account.fails(&gone).await;
     assert_eq!(error.kind, ErrorKind::Denied);
 }

@@ -1,5 +1,4 @@
-//! Attesting the roles that the administrator prepared: at the start, at a PUT that passes one, and
-//! again and again.
+//! Attestation of pass-through roles: at the start, for a request that passes one, and once an interval.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,11 +26,11 @@ const READ_WAIT: Duration = Duration::from_secs(5);
 /// A pass-through role and its attestation.
 #[derive(Clone, Debug)]
 pub struct AttestedRole {
-    /// The administrator's entry.
+    /// The role as the administrator listed it.
     pub entry: PassThroughRole,
     /// Whether it is passed where a request names none.
     pub is_default: bool,
-    /// The verdict.
+    /// The verdict by what IAM last showed.
     pub attestation: Attestation,
     /// When IAM was read; none where it never was.
     pub read_at: Option<DateTime<Utc>>,
@@ -39,15 +38,14 @@ pub struct AttestedRole {
     pub unread: Option<String>,
 }
 
-/// What a request knows of the role that it passes.
+/// What is known, for one request, of the role that it passes.
 #[derive(Clone, Debug)]
 pub(crate) enum Attested {
-    /// Nobody has asked yet.
+    /// The role was not attested for this request.
     NotAsked,
-    /// There is no verdict: no role is passed, attestation is off, or the role is on the
-    /// administrator's list no more.
+    /// There is no verdict: no role is passed, attestation is off, or the role is
+    /// no longer on the administrator's list.
     NoVerdict,
-    /// The verdict.
     Verdict(Attestation),
 }
 

@@ -47,10 +47,9 @@ pub(crate) struct SweepDrift {
     pub(crate) stop: CancellationToken,
 }
 
-/// What a sweep found.
 #[derive(Debug, Default)]
 struct Findings {
-    /// Bindings that AWS has as it should.
+    /// Bindings without drift.
     sound: Vec<(BindingId, Generation)>,
     /// Bindings to be checked one by one.
     suspect: Vec<BindingId>,
