@@ -34,6 +34,27 @@ impl Store {
         most: f64,
         floor: f64,
     ) -> Result<f64, StoreError> {
+        // The very first statement only writes the row down, and does not see it.
+        if let Some(granted) = self
+            .try_take_calls(account, kind, limits, most, floor)
+            .await?
+        {
+            return Ok(granted);
+        }
+        let granted = self
+            .try_take_calls(account, kind, limits, most, floor)
+            .await?;
+        Ok(granted.unwrap_or_default())
+    }
+
+    async fn try_take_calls(
+        &self,
+        account: &AccountId,
+        kind: CallKind,
+        limits: BudgetLimits,
+        most: f64,
+        floor: f64,
+    ) -> Result<Option<f64>, StoreError> {
         let row = sqlx::query!(
             r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
                first AS (
@@ -72,8 +93,7 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?;
-        // The very first call only writes the row down.
-        Ok(row.map_or(1.0, |row| row.grant))
+        Ok(row.map(|row| row.grant))
     }
 
     /// AWS throttled a call: the rate halves, at most once a second, and what was saved is gone.
