@@ -35,6 +35,27 @@ impl Store {
         most: f64,
         floor: f64,
     ) -> Result<f64, StoreError> {
+        // The very first statement only writes the row down, and does not see it.
+        if let Some(granted) = self
+            .try_take_calls(account, kind, limits, most, floor)
+            .await?
+        {
+            return Ok(granted);
+        }
+        let granted = self
+            .try_take_calls(account, kind, limits, most, floor)
+            .await?;
+        Ok(granted.unwrap_or_default())
+    }
+
+    async fn try_take_calls(
+        &self,
+        account: &AccountId,
+        kind: CallKind,
+        limits: BudgetLimits,
+        most: f64,
+        floor: f64,
+    ) -> Result<Option<f64>, StoreError> {
         let row = sqlx::query!(
             r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
                first AS (
@@ -73,8 +94,7 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?;
-        // The statement that inserts the row does not see it, and grants the first call.
-        Ok(row.map_or(1.0, |row| row.grant))
+        Ok(row.map(|row| row.grant))
     }
 
     /// Records that AWS throttled a call: the rate halves, at most once a second, and tokens that

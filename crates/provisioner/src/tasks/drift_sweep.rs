@@ -179,14 +179,13 @@ enum Judgement {
     NotNow,
 }
 
-fn judge(binding: &Binding, mut seen: Observed, now: DateTime<Utc>) -> Judgement {
+fn judge(binding: &Binding, seen: Observed, now: DateTime<Utc>) -> Judgement {
     let is_active = matches!(binding.lifecycle, Lifecycle::Active { .. });
     if !is_active || !binding.consistency.trusts_reads(now).is_believed() {
         return Judgement::NotNow;
     }
-    if binding.mode() == Mode::PassThrough {
-        seen.role = None;
-    }
+    let role = seen.role.filter(|_| binding.mode() != Mode::PassThrough);
+    let seen = Observed { role, ..seen };
     match Desired::of(binding) {
         Ok(desired) if binding.drift.is_empty() && drift(binding, &desired, &seen).is_empty() => {
             Judgement::Sound
