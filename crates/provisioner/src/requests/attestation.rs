@@ -14,7 +14,7 @@ use engine_roles_domain::cluster::{
 use engine_roles_domain::prepared::{Attestation, Fitness, PassThroughRole, Purpose, attest};
 use engine_roles_store::{PreparedRole, Reading, Store, StoreError};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use crate::aws::{Gateway, Terms};
@@ -192,12 +192,17 @@ impl Attestor {
         entry: &PassThroughRole,
     ) -> Result<bool, StoreError> {
         let asked_at = Instant::now();
-        let mut last_read = self.last_read.lock().await;
+        // Both limits count from the request on: of many that ask while there is no call budget,
+        // each would else wait for all before it.
+        let give_up_at = asked_at + READ_WAIT * 2;
+        let Ok(mut last_read) = timeout_at(give_up_at, self.last_read.lock()).await else {
+            return Ok(false);
+        };
         let last = last_read.get(&entry.role).copied();
         if last.is_none_or(|at| at < asked_at) {
-            let terms = Terms::interactive(&scope.account, READ_WAIT);
-            let read = self.read(scope, entry, terms);
-            if let Ok(read) = tokio::time::timeout(READ_WAIT * 2, read).await
+            let wait = READ_WAIT.saturating_sub(asked_at.elapsed());
+            let read = self.read(scope, entry, Terms::interactive(&scope.account, wait));
+            if let Ok(read) = timeout_at(give_up_at, read).await
                 && read?
             {
                 last_read.insert(entry.role.clone(), Instant::now());
