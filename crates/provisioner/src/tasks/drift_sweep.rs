@@ -172,14 +172,13 @@ impl SweepDrift {
 
 /// Returns whether AWS has an active binding as it should; none for what is in progress, or too
 /// recent to be judged.
-fn judge(binding: &Binding, mut seen: Observed, now: DateTime<Utc>) -> Option<bool> {
+fn judge(binding: &Binding, seen: Observed, now: DateTime<Utc>) -> Option<bool> {
     let is_active = matches!(binding.lifecycle, Lifecycle::Active { .. });
     if !is_active || !binding.consistency.trusts_reads(now).is_believed() {
         return None;
     }
-    if binding.mode() == Mode::PassThrough {
-        seen.role = None;
-    }
+    let role = seen.role.filter(|_| binding.mode() != Mode::PassThrough);
+    let seen = Observed { role, ..seen };
     let desired = Desired::of(binding).ok()?;
     Some(binding.drift.is_empty() && drift(binding, &desired, &seen).is_empty())
 }
