@@ -37,7 +37,7 @@ impl Scarce {
             .map(|number| format!("cluster-{number}"))
             .collect();
         let client = installation.client().waiting_longest();
-        for made in join_all(clusters.iter().map(|name| client.provision(name))).await {
+        for created in join_all(clusters.iter().map(|name| client.provision(name))).await {
             created.expect(201);
         }
         let mut scarce = Self {
