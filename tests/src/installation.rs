@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::administrator::Administrator;
 use crate::client::{Acknowledgements, Client};
-use crate::database::Database;
+use crate::database::{BindingRow, Database};
 use crate::polling::eventually;
 use crate::postgres_proxy::PostgresProxy;
 use crate::service::Service;
@@ -125,6 +125,15 @@ impl Installation {
     /// Changes a variable for processes that are started from now on.
     pub fn set_env(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Returns the record of a cluster's newest binding.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn recorded(&self, cluster: &str) -> BindingRow {
+        let row = self.database.binding(cluster).await;
+        row.unwrap_or_else(|| panic!("{cluster} has no binding"))
     }
 
     /// Waits until all replicas are ready and know their account.

@@ -2,6 +2,27 @@
 
 use serde_json::Value;
 
+/// The IAM actions that the manager role has; the service needs no other.
+pub const MANAGER_IAM_ACTIONS: [&str; 17] = [
+    "AddRoleToInstanceProfile",
+    "CreateInstanceProfile",
+    "CreateRole",
+    "DeleteInstanceProfile",
+    "DeleteRole",
+    "DeleteRolePolicy",
+    "GetInstanceProfile",
+    "GetRole",
+    "GetRolePolicy",
+    "ListAttachedRolePolicies",
+    "ListInstanceProfilesForRole",
+    "ListRolePolicies",
+    "PassRole",
+    "PutRolePolicy",
+    "RemoveRoleFromInstanceProfile",
+    "TagInstanceProfile",
+    "TagRole",
+];
+
 /// One of the documents of `policies/`.
 ///
 /// # Panics

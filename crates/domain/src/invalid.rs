@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Which kind of value was refused; the HTTP interface has a code for each.
+/// The kind of value that broke a rule; the HTTP interface has a code for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidKind {
     /// A cluster's name.
@@ -47,11 +47,11 @@ impl fmt::Display for InvalidKind {
     }
 }
 
-/// Why a value was refused. The value itself is not repeated: it may be hostile or long.
+/// The rule that a value breaks. The value itself is not repeated: it may be hostile or long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} {rule}")]
 pub struct Invalid {
-    /// What was refused.
+    /// The kind of value.
     pub kind: InvalidKind,
     /// The rule that it breaks, to be read after the kind.
     pub rule: String,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_iam::error::BuildError;
+use aws_sdk_iam::config::http::HttpResponse;
+use aws_sdk_iam::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::Tag;
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
@@ -15,9 +16,10 @@ impl<G: Gate> GatedIam<'_, G> {
     /// Sends one step, once.
     ///
     /// # Errors
-    /// Sorted by kind; [`ErrorKind::Unanswered`] means that it may have been done. For a step
-    /// that removes, "not there" is [`Applied::AlreadyGone`] and no error; a refusal is looked
-    /// into, by one read, for whether it may mean that: [`Applied::Unseen`].
+    /// Classified by kind; [`ErrorKind::Unanswered`] means that AWS may have taken the step. For a
+    /// step that removes, `NoSuchEntity` is [`Applied::AlreadyGone`] and no error. A denial of such a
+    /// step is followed by one read, which tells whether there is anything to remove at all:
+    /// [`Applied::Unseen`].
     pub async fn apply(&self, step: &Step) -> Result<Applied, IamError> {
         let sent = self.send_step(step).await.map_err(|mut error| {
             if is_about_what_iam_does_not_know(step, &error) {
@@ -39,7 +41,7 @@ impl<G: Gate> GatedIam<'_, G> {
         }
     }
 
-    /// Whether what a step takes away, or takes something away from, is not there.
+    /// Returns whether a read does not show the resource that a step removes, or changes.
     async fn is_gone(&self, step: &Step) -> Result<bool, IamError> {
         let target = match step {
             Step::DeleteRole { role }
@@ -57,6 +59,21 @@ impl<G: Gate> GatedIam<'_, G> {
         };
         let seen = self.observe(&target, Depth::Existence).await?;
         Ok(seen.role.is_none() && seen.profile.is_none())
+    }
+
+    /// Sends a step that creates no resource, and whose answer holds nothing.
+    async fn change<T, E>(
+        &self,
+        step: &Step,
+        answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+    ) -> Result<Applied, IamError>
+    where
+        T: Send,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.call(step.action(), CallKind::Write, &step.target(), answer)
+            .await
+            .map(|_| Applied::Done)
     }
 
     #[allow(
@@ -123,18 +140,14 @@ impl<G: Gate> GatedIam<'_, G> {
                     .role_name(role.as_str())
                     .policy_name(INLINE_POLICY_NAME)
                     .policy_document(document.to_json());
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::AddRoleToInstanceProfile { profile, role } => {
                 let request = self.iam.client.add_role_to_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .role_name(role.as_str());
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::TagRole { role, tags } => {
                 let tags = sdk_tags(action, &target, tags)?;
@@ -144,16 +157,12 @@ impl<G: Gate> GatedIam<'_, G> {
                     .tag_role()
                     .role_name(role.as_str())
                     .set_tags(Some(tags));
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::UntagRole { role, keys } => {
                 let request = self.iam.client.untag_role().role_name(role.as_str());
                 let request = request.set_tag_keys(Some(keys.clone()));
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::TagInstanceProfile { profile, tags } => {
                 let tags = sdk_tags(action, &target, tags)?;
@@ -161,63 +170,50 @@ impl<G: Gate> GatedIam<'_, G> {
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .set_tags(Some(tags));
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::UntagInstanceProfile { profile, keys } => {
                 let request = self.iam.client.untag_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .set_tag_keys(Some(keys.clone()));
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::DeleteRolePolicy { role, policy } => {
                 let request = self.iam.client.delete_role_policy();
                 let request = request.role_name(role.as_str()).policy_name(policy);
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::DetachRolePolicy { role, policy_arn } => {
                 let request = self.iam.client.detach_role_policy();
                 let request = request.role_name(role.as_str()).policy_arn(policy_arn);
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::RemoveRoleFromInstanceProfile { profile, role } => {
                 let request = self.iam.client.remove_role_from_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .role_name(role.as_str());
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::DeleteRole { role } => {
                 let request = self.iam.client.delete_role().role_name(role.as_str());
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
             Step::DeleteInstanceProfile { profile } => {
                 let request = self.iam.client.delete_instance_profile();
                 let request = request.instance_profile_name(profile.as_str());
-                self.call(action, write, &target, request.send())
-                    .await
-                    .map(done)
+                self.change(step, request.send()).await
             }
         }
     }
 }
 
-// A request names a role or profile without its path, so where IAM does not know it, or not yet,
-// a policy that goes by paths refuses it, and the refusal names it without one. All of ours have a
-// path. The kind of an error is else told by its code alone; this one has none of its own, and
-// wording that is not known leaves it a refusal.
+// Returns whether IAM denied a call because the resource does not exist, or not yet. A call names a
+// role or profile without its path. Where IAM does not know the resource, a policy that goes by paths
+// does not match, and the message of the denial names the resource without a path; all of ours have
+// one. The code is AccessDenied as for any other denial, so the message is all there is to go by;
+// wording that is not known leaves the error a denial. docs/architecture.md, "Errors", says so too.
 fn is_about_what_iam_does_not_know(step: &Step, error: &IamError) -> bool {
     let message = error.message.as_deref().unwrap_or_default();
     let pathless = |kind: &str, words: &str, name: &str| {
@@ -253,10 +249,6 @@ fn is_about_what_iam_does_not_know(step: &Step, error: &IamError) -> bool {
         } => profile(around) || around.as_str() == name.as_str() && role(name),
     };
     error.kind == ErrorKind::Denied && unknown
-}
-
-fn done<T>(_answer: T) -> Applied {
-    Applied::Done
 }
 
 // The create was answered, but without the resource: to be observed, as if it were unanswered.

@@ -1,4 +1,4 @@
-//! AWS's errors, sorted by code.
+//! AWS's errors, classified by code.
 
 use std::error::Error;
 use std::io;
@@ -8,12 +8,13 @@ use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use engine_roles_domain::resources::CallKind;
 
-/// What an error of IAM means for the one who called. Sorted by AWS's code alone.
+/// What an error of IAM means for the caller. AWS's code decides; the one exception is in
+/// `apply.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The resource is there: ours by an unanswered create, or somebody else's.
+    /// The resource exists: ours by an unanswered create, or somebody else's.
     AlreadyExists,
-    /// The resource, or one that it names, is not there, as far as IAM sees yet.
+    /// The resource, or one that the call names beside it, does not exist, or not yet for IAM.
     Absent,
     /// Something still depends on the resource.
     Conflict,
@@ -23,11 +24,11 @@ pub enum ErrorKind {
     Quota,
     /// Too many calls in this account.
     Throttled,
-    /// Our identity may not.
+    /// Our identity lacks a permission.
     Denied,
-    /// IAM refuses the request as such.
+    /// IAM does not accept the request, whoever sends it.
     Malformed,
-    /// IAM answered that it can't now, or was never reached; nothing was done.
+    /// IAM answered that it can't do it now, or was never reached; nothing was done.
     Transient,
     /// A write was sent and no answer came, or one that leaves open whether it was done, as a 5xx
     /// does: it may have been, or may yet be.
@@ -35,7 +36,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The word in metrics.
+    /// Returns the word in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AlreadyExists => "already_exists",
@@ -51,7 +52,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the same call may succeed later without anybody's help.
+    /// Returns whether the same call may succeed later without anybody's help.
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
@@ -74,7 +75,7 @@ pub struct IamError {
     pub code: Option<Box<str>>,
     /// AWS's own words, where it answered.
     pub message: Option<Box<str>>,
-    /// The permission that was refused, such as `iam:CreateRole`.
+    /// The permission that was denied, such as `iam:CreateRole`.
     pub missing_permission: Option<String>,
     /// The error as the SDK reports it, if it reports one.
     #[source]
@@ -115,7 +116,7 @@ impl IamError {
             _ => ErrorKind::Unanswered,
         };
         let missing_permission = (kind == ErrorKind::Denied)
-            .then(|| refused_permission(action, message.as_deref().unwrap_or_default()));
+            .then(|| denied_permission(action, message.as_deref().unwrap_or_default()));
         Self {
             kind,
             action,
@@ -219,10 +220,10 @@ fn kind_of(code: &str) -> ErrorKind {
     }
 }
 
-// The kind is known by the code. Which of the permissions that one call needs was the one
-// refused, AWS says in the message alone; it is looked for among those that the call can need,
-// and where it is not found the call's own is named.
-fn refused_permission(action: &'static str, message: &str) -> String {
+// The code says that a permission is missing; AWS says which one in the message alone. The message
+// is searched for the permissions that the call can need beside its own; where it names none of them,
+// the call's own is the missing one. docs/architecture.md, "Errors", says so too.
+fn denied_permission(action: &'static str, message: &str) -> String {
     let beside: &[&str] = match action {
         "CreateRole" => &["iam:TagRole", "iam:PutRolePermissionsBoundary"],
         "CreateInstanceProfile" => &["iam:TagInstanceProfile"],
@@ -305,8 +306,8 @@ mod tests {
             ),
             ("AddRoleToInstanceProfile", "iam:PassRole", "iam:PassRole"),
         ] {
-            assert_eq!(refused_permission(action, &says(named)), missing);
+            assert_eq!(denied_permission(action, &says(named)), missing);
         }
-        assert_eq!(refused_permission("CreateRole", ""), "iam:CreateRole");
+        assert_eq!(denied_permission("CreateRole", ""), "iam:CreateRole");
     }
 }

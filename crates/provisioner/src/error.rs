@@ -38,7 +38,7 @@ pub enum ProvisionerError {
     Unreadable {
         /// The resource that a statement would name to allow the read.
         resource: String,
-        /// How AWS answered.
+        /// AWS's answer.
         source: Box<IamError>,
     },
     /// No role can have this name.
@@ -50,19 +50,19 @@ pub enum ProvisionerError {
     /// An orphan can't be adopted.
     #[error("{name} can't be taken over")]
     NotAdoptable {
-        /// Its name.
+        /// The name that the operator gave.
         name: RoleName,
-        /// Why not.
+        /// What path, name, tags or policy show.
         #[source]
         source: NotAdoptable,
     },
     /// A binding accounts for the resource, or its cluster has another live role.
     #[error("{0} is known, or its cluster has another live role")]
     NoOrphan(RoleName),
-    /// An error of this program.
+    /// A transition that can't happen in the binding's state: an error of this program.
     #[error(transparent)]
     WrongState(#[from] WrongState),
-    /// The database failed.
+    /// The database did not answer, or holds a record that can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

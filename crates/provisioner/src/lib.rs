@@ -1,4 +1,4 @@
-//! The application: provision, pass through, tear down, and keep it so.
+//! The application: it provisions and tears down the roles of clusters, and keeps them as intended.
 //!
 //! The boundary exists so that there is one path on which anything at AWS changes: an intent is
 //! recorded in the store, and a worker takes its lease, observes, plans, applies, and records the
@@ -7,10 +7,12 @@
 //! - `requests`: what callers ask for;
 //! - `convergence`: the worker, and what it does in each state;
 //! - `tasks`: what the service does by itself;
-//! - `aws`: the gateway, through which every call to AWS passes.
+//! - `aws`: the gateway, through which every call to AWS passes;
+//! - `service` and `assembly`: what callers see, and how it is put together.
 
 #![warn(missing_docs)]
 
+mod assembly;
 mod aws;
 mod backoff;
 mod convergence;

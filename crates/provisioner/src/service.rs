@@ -1,4 +1,4 @@
-//! The provisioner: what callers can ask of it, and how it is put together.
+//! The provisioner: what callers can ask of it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,36 +8,19 @@ use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
 use engine_roles_iam::{CallerError, Iam};
 use engine_roles_store::{AuditFilter, BindingFilter, Orphan, Page, Store, StoreError};
-use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::assembly::Parts;
 use crate::aws::capabilities::Capabilities;
-use crate::aws::{AccountQuota, CapabilityDetector, Gateway, OptionalFeatures, OtherAccounts};
-use crate::convergence::Converger;
 use crate::error::ProvisionerError;
-use crate::requests::access::{AccessReport, ReadAccess};
-use crate::requests::attestation::{AttestedRole, Attestor};
+use crate::requests::access::AccessReport;
+use crate::requests::attestation::AttestedRole;
 use crate::requests::documents::placeholders;
-use crate::requests::follow::{Answer, Follower, Request};
-use crate::requests::orphans::{Resolution, ResolveOrphans};
-use crate::requests::plan::{PlanRequest, Preview};
-use crate::requests::provision::Provision;
-use crate::requests::read::{Health, ReadRecords};
-use crate::requests::teardown::TearDown;
+use crate::requests::follow::{Answer, Request};
+use crate::requests::orphans::Resolution;
+use crate::requests::plan::Preview;
+use crate::requests::read::Health;
 use crate::settings::Settings;
-use crate::tasks::{
-    AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount, FirstRun, Liveness,
-    ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift,
-    SweepOrphans, SweepTurns,
-};
-use crate::waiting::Waiting;
-
-/// How often events that nobody has read yet are numbered.
-const SEQUENCE_INTERVAL: Duration = Duration::from_secs(1);
-/// How many polls of the database for work there are to one run of an account task.
-const POLLS_A_RUN: u32 = 10;
 
 /// The application. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -45,119 +28,11 @@ pub struct Provisioner {
     parts: Arc<Parts>,
 }
 
-/// What the provisioner is put together from; each part holds only what it needs.
-struct Parts {
-    store: Store,
-    gateway: Arc<Gateway>,
-    settings: Settings,
-    optional: Arc<OptionalFeatures>,
-    other_accounts: Arc<OtherAccounts>,
-    quota: Arc<AccountQuota>,
-    detector: Arc<CapabilityDetector>,
-    attestor: Arc<Attestor>,
-    converger: Arc<Converger>,
-    liveness: Arc<Liveness>,
-    provision: Provision,
-    teardown: TearDown,
-    plan: PlanRequest,
-    access: ReadAccess,
-    records: ReadRecords,
-    orphans: ResolveOrphans,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
 impl Provisioner {
     /// Puts the application together. Nothing runs yet.
     pub fn new(store: Store, iam: Iam, settings: Settings) -> Self {
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let defaults = Arc::new(settings.defaults.clone());
-        let gateway = Gateway::new(
-            iam,
-            store.clone(),
-            settings.call_limits,
-            settings.scope.clone(),
-        );
-        let gateway = Arc::new(gateway);
-        let optional = Arc::new(OptionalFeatures::default());
-        let quota = Arc::new(AccountQuota::new(
-            Arc::clone(&gateway),
-            Arc::clone(&optional),
-        ));
-        let other_accounts = Arc::new(OtherAccounts::new(store.clone()));
-        let waiting = Arc::new(Waiting::new(stop.clone()));
-        let attestor = Arc::new(Attestor {
-            store: store.clone(),
-            gateway: Arc::clone(&gateway),
-            defaults: Arc::clone(&defaults),
-            mode: settings.attestation,
-            freshness: settings.reconcile_interval * 2,
-            last_read: tokio::sync::Mutex::default(),
-        });
-        let converger = Arc::new(Converger {
-            store: store.clone(),
-            gateway: Arc::clone(&gateway),
-            quota: Arc::clone(&quota),
-            waiting: Arc::clone(&waiting),
-            drift: settings.drift,
-            check_interval: settings.reconcile_interval,
-            stop: stop.clone(),
-        });
-        let follower = Arc::new(Follower::new(Arc::clone(&converger), tasks.clone()));
-        let parts = Parts {
-            provision: Provision {
-                store: store.clone(),
-                gateway: Arc::clone(&gateway),
-                quota: Arc::clone(&quota),
-                other_accounts: Arc::clone(&other_accounts),
-                attestor: Arc::clone(&attestor),
-                follower: Arc::clone(&follower),
-                defaults: Arc::clone(&defaults),
-            },
-            teardown: TearDown {
-                store: store.clone(),
-                gateway: Arc::clone(&gateway),
-                follower,
-            },
-            plan: PlanRequest {
-                store: store.clone(),
-                gateway: Arc::clone(&gateway),
-                attestor: Arc::clone(&attestor),
-                defaults: Arc::clone(&defaults),
-            },
-            access: ReadAccess {
-                store: store.clone(),
-                gateway: Arc::clone(&gateway),
-            },
-            records: ReadRecords {
-                store: store.clone(),
-                waiting,
-            },
-            orphans: ResolveOrphans {
-                store: store.clone(),
-                gateway: Arc::clone(&gateway),
-                converger: Arc::clone(&converger),
-                defaults: Arc::clone(&defaults),
-            },
-            detector: Arc::new(CapabilityDetector::new(
-                store.clone(),
-                Arc::clone(&gateway),
-                defaults,
-            )),
-            store,
-            gateway,
-            settings,
-            optional,
-            other_accounts,
-            quota,
-            attestor,
-            converger,
-            liveness: Arc::default(),
-            tasks,
-            stop,
-        };
         Self {
-            parts: Arc::new(parts),
+            parts: Arc::new(Parts::assemble(store, iam, settings)),
         }
     }
 
@@ -357,89 +232,5 @@ impl Provisioner {
     ) -> Result<Binding, ProvisionerError> {
         let orphans = &self.parts.orphans;
         orphans.resolve(name, actor, Resolution::Remove).await
-    }
-}
-
-impl Parts {
-    /// Lists all background tasks, each with its interval and its wake-up.
-    fn tasks(&self) -> Vec<Registration> {
-        let settings = &self.settings;
-        let store = || self.store.clone();
-        let gateway = || Arc::clone(&self.gateway);
-        let account_interval = settings
-            .reconcile_interval
-            .min(settings.poll_interval * POLLS_A_RUN);
-        let work_left = Arc::new(Notify::new());
-        let turns = Arc::new(SweepTurns {
-            store: store(),
-            other_accounts: Arc::clone(&self.other_accounts),
-        });
-        let reconcile = Reconcile {
-            store: store(),
-            converger: Arc::clone(&self.converger),
-            liveness: Arc::clone(&self.liveness),
-            slots: Arc::new(Semaphore::new(settings.reconcile_slots)),
-            tasks: self.tasks.clone(),
-        };
-        let notifications = ReceiveNotifications {
-            store: store(),
-            work_left: Arc::clone(&work_left),
-            stop: self.stop.clone(),
-        };
-        let find_account = FindAccount {
-            gateway: gateway(),
-            attempts: 0.into(),
-        };
-        let capabilities = DetectCapabilities {
-            gateway: gateway(),
-            detector: Arc::clone(&self.detector),
-        };
-        let count_other_accounts = CountOtherAccounts {
-            gateway: gateway(),
-            other_accounts: Arc::clone(&self.other_accounts),
-        };
-        let quota = ReadQuota {
-            gateway: gateway(),
-            quota: Arc::clone(&self.quota),
-            other_accounts: Arc::clone(&self.other_accounts),
-            first_run: FirstRun::default(),
-        };
-        let attestation = AttestPreparedRoles {
-            gateway: gateway(),
-            attestor: Arc::clone(&self.attestor),
-            turns: Arc::clone(&turns),
-            interval: settings.reconcile_interval,
-            first_run: FirstRun::default(),
-            stop: self.stop.clone(),
-        };
-        let drift = SweepDrift {
-            store: store(),
-            gateway: gateway(),
-            optional: Arc::clone(&self.optional),
-            turns: Arc::clone(&turns),
-            mode: settings.drift,
-            check_interval: settings.reconcile_interval,
-            stop: self.stop.clone(),
-        };
-        let orphans = SweepOrphans {
-            store: store(),
-            gateway: gateway(),
-            optional: Arc::clone(&self.optional),
-            turns,
-            mode: settings.orphans,
-            interval: settings.reconcile_interval,
-        };
-        vec![
-            Registration::every(settings.poll_interval, reconcile).woken_by(work_left),
-            Registration::every(settings.poll_interval, notifications),
-            Registration::every(SEQUENCE_INTERVAL, SequenceAudit { store: store() }),
-            Registration::every(account_interval, find_account),
-            Registration::every(account_interval, capabilities),
-            Registration::every(account_interval, count_other_accounts),
-            Registration::every(AccountQuota::READ_INTERVAL, quota),
-            Registration::every(account_interval, attestation),
-            Registration::every(account_interval, drift),
-            Registration::every(account_interval, orphans),
-        ]
     }
 }

@@ -1,4 +1,4 @@
-//! The provisioner's settings.
+//! What the administrator can set about the provisioner.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use engine_roles_domain::account::Scope;
 use engine_roles_domain::cluster::Defaults;
 use engine_roles_store::BudgetLimits;
 
-/// Gives a setting with a few words its parser.
+/// Gives a setting that takes one of a few words its parser.
 macro_rules! words {
     ($name:ident: $($word:literal => $value:ident),+; $rule:literal) => {
         impl FromStr for $name {
@@ -25,7 +25,7 @@ macro_rules! words {
 /// What is done about drift.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DriftMode {
-    /// What is ours is repaired, the rest is reported.
+    /// Drift of what is ours is repaired; all other drift is reported.
     #[default]
     Repair,
     /// All drift is reported.
@@ -40,12 +40,12 @@ words!(DriftMode: "repair" => Repair, "report" => Report, "off" => Off;
 /// What is done about resources that finished incarnations have left at AWS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrphanMode {
-    /// They are removed, if they are provably theirs.
+    /// The resources are removed, where path, name and tags prove whose they were.
     #[default]
     Remove,
-    /// They are reported.
+    /// The resources are reported.
     Report,
-    /// Nothing is listed.
+    /// AWS is not listed.
     Off,
 }
 
@@ -67,7 +67,7 @@ pub enum AttestationMode {
 words!(AttestationMode: "enforce" => Enforce, "warn" => Warn, "off" => Off;
     "must be enforce, warn or off");
 
-/// The provisioner's settings.
+/// What the administrator can set about the provisioner.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What requests leave open, and what they may ask for.
@@ -76,9 +76,9 @@ pub struct Settings {
     pub scope: Option<Scope>,
     /// What is done about drift.
     pub drift: DriftMode,
-    /// What is done about what ended lives have left.
+    /// What is done about resources that finished incarnations have left at AWS.
     pub orphans: OrphanMode,
-    /// What is done about a prepared role that does not serve.
+    /// What is done about a pass-through role that is unfit.
     pub attestation: AttestationMode,
     /// How fast the account may be called, reads and writes each.
     pub call_limits: BudgetLimits,

@@ -105,7 +105,7 @@ pub struct ServeArgs {
     /// How often an active role is checked, spread out
     #[arg(long, env = "ENGINE_ROLES_RECONCILE_INTERVAL", default_value = "15m", value_parser = humantime::parse_duration)]
     pub reconcile_interval: Duration,
-    /// How long a replica's claim on a binding holds without being renewed
+    /// How long a replica's lease on a binding lasts without being renewed
     #[arg(long, env = "ENGINE_ROLES_LEASE", default_value = "60s", value_parser = humantime::parse_duration)]
     pub lease: Duration,
     /// How long one call to AWS may take; at most a quarter of the lease
@@ -117,18 +117,18 @@ pub struct ServeArgs {
     /// What is done about drift: `repair`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_DRIFT", default_value = "repair")]
     pub drift: DriftMode,
-    /// What is done about what lives that are over have left: `remove`, `report` or `off`
+    /// What is done about resources that finished incarnations have left: `remove`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_ORPHANS", default_value = "remove")]
     pub orphans: OrphanMode,
-    /// What is done about a prepared role that does not serve: `enforce` (it is not passed to a
-    /// new engine), `warn` or `off`
+    /// What is done about a pass-through role that is unfit: `enforce` (it is not passed to a new
+    /// engine), `warn` or `off`
     #[arg(long, env = "ENGINE_ROLES_ATTESTATION", default_value = "enforce")]
     pub attestation: AttestationMode,
     /// How many calls a second the AWS account may get from all replicas, reads and writes each;
     /// halved where AWS throttles
     #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
     pub call_rate: f64,
-    /// How many calls it may get at once after a rest
+    /// How many calls it may get at once after a time without calls
     #[arg(long, env = "ENGINE_ROLES_CALL_BURST", default_value_t = 200)]
     pub call_burst: u32,
     /// The most connections to the database at once

@@ -1,4 +1,4 @@
-//! The append-only audit log and the sequencer that numbers it.
+//! The append-only audit log, and the sequencer that numbers its events.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::{
@@ -15,20 +15,20 @@ use crate::{Store, StoreError};
 /// The class of the advisory locks under which events are numbered; any constant of our own.
 const SEQUENCER_LOCK: i32 = 0x656e_6772;
 
-/// Which events a reader asks for.
+/// The events that a reader asks for. What is none does not narrow them.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
-    /// Of this cluster only.
+    /// Only events of this cluster's bindings.
     pub cluster: Option<ClusterName>,
-    /// By this actor only.
+    /// Only events that this API key or task caused, by its name.
     pub actor: Option<String>,
-    /// Of this action only.
+    /// Only events of this kind.
     pub action: Option<EventAction>,
-    /// Not before.
+    /// Only events written at this time or later.
     pub since: Option<DateTime<Utc>>,
-    /// Before.
+    /// Only events written before this time.
     pub until: Option<DateTime<Utc>>,
-    /// With greater numbers only.
+    /// Only events with a greater number; 0 for all.
     pub after: i64,
 }
 
@@ -60,8 +60,8 @@ pub(crate) async fn append(
 }
 
 impl Store {
-    /// Numbers the events that have none, in the order in which they were written. Returns how
-    /// many. One sequencer works at a time; others wait for it.
+    /// Numbers the events that have no number, in the order in which they were written. Returns how
+    /// many there were. One sequencer works at a time; others wait for it.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -95,7 +95,7 @@ impl Store {
         Ok(numbered)
     }
 
-    /// Numbered events in order, at most `limit`.
+    /// Returns numbered events in order, at most `limit`.
     ///
     /// # Errors
     /// When the database does not answer.

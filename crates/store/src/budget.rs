@@ -7,12 +7,12 @@ use engine_roles_domain::resources::CallKind;
 
 use crate::{Store, StoreError};
 
-/// How fast an account may be called at the best of times.
+/// How fast an account may be called while AWS does not throttle.
 #[derive(Clone, Copy, Debug)]
 pub struct BudgetLimits {
-    /// Calls a second.
+    /// Calls a second, at the most.
     pub rate: f64,
-    /// Calls at once after a rest.
+    /// The most calls at once, after a time without calls.
     pub burst: f64,
 }
 
@@ -22,7 +22,8 @@ const SLOWEST: f64 = 0.5;
 const GROWTH: f64 = 1.0 / 200.0;
 
 impl Store {
-    /// Takes up to `most` tokens, leaving `floor` untouched. Returns how many were had.
+    /// Takes up to `most` tokens for one call each, but leaves `floor` of them in the bucket. Returns
+    /// how many were taken.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -34,6 +35,27 @@ impl Store {
         most: f64,
         floor: f64,
     ) -> Result<f64, StoreError> {
+        // The very first statement only writes the row down, and does not see it.
+        if let Some(granted) = self
+            .try_take_calls(account, kind, limits, most, floor)
+            .await?
+        {
+            return Ok(granted);
+        }
+        let granted = self
+            .try_take_calls(account, kind, limits, most, floor)
+            .await?;
+        Ok(granted.unwrap_or_default())
+    }
+
+    async fn try_take_calls(
+        &self,
+        account: &AccountId,
+        kind: CallKind,
+        limits: BudgetLimits,
+        most: f64,
+        floor: f64,
+    ) -> Result<Option<f64>, StoreError> {
         let row = sqlx::query!(
             r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
                first AS (
@@ -72,11 +94,11 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?;
-        // The very first call only writes the row down.
-        Ok(row.map_or(1.0, |row| row.grant))
+        Ok(row.map(|row| row.grant))
     }
 
-    /// AWS throttled a call: the rate halves, at most once a second, and what was saved is gone.
+    /// Records that AWS throttled a call: the rate halves, at most once a second, and tokens that
+    /// were not used are void.
     ///
     /// # Errors
     /// When the database does not answer.

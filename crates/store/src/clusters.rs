@@ -1,4 +1,4 @@
-//! A cluster's row: its lock orders all changes of intent.
+//! The row of a cluster. Its lock puts all changes of the cluster's intent in order.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::{Binding, Generation};
@@ -16,7 +16,7 @@ pub struct Latest {
     pub binding: Option<Binding>,
     /// The number of the cluster's last intent; 0 where there was none.
     pub generation: Generation,
-    /// The database's time.
+    /// The database's time, read under the lock; never before the binding's last change.
     pub now: DateTime<Utc>,
 }
 

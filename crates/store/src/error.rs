@@ -1,7 +1,6 @@
 //! What can go wrong with the database.
 
-/// What can go wrong with the database. All of it may be tried again but `Url`, `Migration` and
-/// `Corrupt`.
+/// What can go wrong with the database; [`StoreError::is_transient`] says what may be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database URL can't be read. It may hold a password, so it is not repeated.
@@ -10,27 +9,27 @@ pub enum StoreError {
     /// The database can't be reached, or no connection came free in time.
     #[error("the database can't be reached")]
     Unavailable(#[source] sqlx::Error),
-    /// A statement failed.
+    /// The database answered a statement with an error.
     #[error("a statement failed in the database")]
     Query(#[source] sqlx::Error),
     /// The schema could not be brought up to date.
     #[error("the database schema could not be migrated")]
     Migration(#[source] sqlx::migrate::MigrateError),
-    /// A row holds what this version can't read.
+    /// A record holds something that this release can't read.
     #[error("the record {id} has a {column} that can't be read")]
     Corrupt {
-        /// The row.
+        /// The id of the binding or the event.
         id: uuid::Uuid,
-        /// The column.
+        /// The column that can't be read.
         column: &'static str,
-        /// What is wrong with it.
+        /// The rule that its value breaks.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl StoreError {
-    /// Whether the same call may succeed later without anybody's help.
+    /// Returns whether the same call may succeed later without anybody's help.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Query(_))
     }

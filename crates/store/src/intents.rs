@@ -1,4 +1,4 @@
-//! Intents: what a caller asks for, recorded before anything is done.
+//! Intents: what a caller asks for, recorded before AWS is called.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::lifecycle::Transition;
@@ -11,10 +11,10 @@ use crate::clusters::{Latest, lock, set_generation};
 use crate::row::{binding_by_id, insert_binding, update_binding};
 use crate::{Lease, Store, StoreError};
 
-/// What is to be written for a request.
+/// What a request has the store write.
 #[derive(Clone, Debug)]
 pub enum Intent {
-    /// A new binding.
+    /// A new binding, the newest of its cluster from now on.
     New(Box<Transition>),
     /// A new intent of the newest binding.
     Changed(Box<Transition>),
@@ -29,11 +29,11 @@ pub enum Change {
     Created,
     /// The binding has a new intent.
     Changed,
-    /// Nothing had to change.
+    /// The binding had the intent already.
     Unchanged,
 }
 
-/// A recorded intent.
+/// An intent that is committed.
 #[derive(Debug)]
 pub struct RecordedIntent {
     /// The binding with the intent.

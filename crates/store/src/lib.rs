@@ -1,8 +1,12 @@
 //! The only user of sqlx: bindings, leases, audit events, migrations.
 //!
-//! The wall exists so that nothing else can hold a transaction open, least of all across a call
-//! to AWS: each function here is one transaction, and what it takes and gives are words of the
-//! domain. Rows stay private. All times are the database's own, by `service_now()`.
+//! The boundary exists so that nothing else can hold a transaction open, least of all across a call
+//! to AWS: each function here is one transaction, and takes and returns types of the domain. Rows
+//! stay private. SQL writes what `domain::binding::lifecycle` returned and decides no state. All
+//! times are the database's own, by `service_now()`.
+//!
+//! [`Store`] has one file for each thing that it keeps: each holds the statements about it, and no
+//! state.
 
 #![warn(missing_docs)]
 
@@ -13,6 +17,7 @@ mod error;
 mod intents;
 mod leases;
 mod notify;
+mod orphans;
 mod outcomes;
 mod prepared;
 mod ready;
@@ -22,6 +27,7 @@ mod views;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use engine_roles_domain::resources::Namespace;
 use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
@@ -34,10 +40,11 @@ pub use error::StoreError;
 pub use intents::{Change, Intent, IntentError, RecordedIntent};
 pub use leases::Lease;
 pub use notify::WorkListener;
+pub use orphans::{FoundOrphan, Orphan};
 pub use outcomes::{Next, Recorded};
 pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
-pub use sweeps::{FoundOrphan, Orphan, Sweep};
+pub use sweeps::Sweep;
 pub use views::{BindingFilter, Page};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -53,7 +60,7 @@ pub struct StoreConfig {
     pub acquire_timeout: Duration,
     /// How long a lease lasts without being renewed.
     pub lease: Duration,
-    /// How long IAM's reads may lag behind, and a write that was given up may still arrive.
+    /// How long IAM's reads may lag behind its writes, and an unanswered write may still take effect.
     pub consistency_window: Duration,
 }
 
@@ -87,7 +94,7 @@ impl Store {
         })
     }
 
-    /// The installation whose records these are.
+    /// Returns the installation whose records these are.
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
@@ -97,9 +104,20 @@ impl Store {
         self.lease_length
     }
 
-    /// How long IAM's reads may lag behind.
+    /// Returns how long IAM's reads may lag behind its writes.
     pub fn consistency_window(&self) -> Duration {
         self.window
+    }
+
+    /// Returns the database's time.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
+        let row = sqlx::query!(r#"SELECT service_now() AS "now!""#)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(row.now)
     }
 
     /// Brings the schema up to date. Safe to run from several replicas at once: sqlx takes an

@@ -1,4 +1,4 @@
-//! Outcomes: what was done, recorded if lease and generation still match.
+//! Outcomes: what a worker did, recorded if lease and generation still match.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::lifecycle::{Transition, superseded};
@@ -15,22 +15,22 @@ use crate::{Lease, Store, StoreError};
 pub enum Next {
     /// The worker goes on under it.
     Keep,
-    /// The worker is done; the binding is due again at this time, if at all.
+    /// The worker is done and gives the lease back.
     Release {
-        /// When.
+        /// When the binding is due again; none where only a request makes it due.
         due_at: Option<DateTime<Utc>>,
     },
-    /// The worker stops with work left: the other replicas are told.
+    /// The worker stops with work left: the binding is due at once, and other replicas are told.
     HandOver,
 }
 
-/// What the database made of a record.
+/// Whether a record was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is written.
+    /// It was written, with its event.
     Written,
-    /// The intent changed meanwhile. What was learned about AWS is kept, and the lease holds and
-    /// has the new intent.
+    /// Another request changed the intent first. What was learned about AWS is kept; the lease holds
+    /// on, and has the binding with the new intent.
     Superseded,
     /// The lease was lost: nothing was written, and nothing more may be done.
     Lost,

@@ -1,4 +1,4 @@
-//! Roles that the administrator prepared, as IAM last showed them.
+//! Pass-through roles, as IAM last showed them.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{Store, StoreError};
 /// What IAM last showed of a pass-through role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// It was never read.
+    /// IAM was never read.
     Never,
     /// IAM answered that it does not exist.
     Absent,
@@ -25,20 +25,21 @@ pub enum Reading {
 /// What is recorded of a pass-through role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedRole {
-    /// What IAM last showed.
+    /// What the last read that IAM answered showed.
     pub reading: Reading,
-    /// When that was read.
+    /// When IAM answered that read; none where it never did.
     pub read_at: Option<DateTime<Utc>>,
-    /// Whether that is recent enough to go by.
+    /// Whether that is as recent as the caller asked for.
     pub fresh: bool,
-    /// Why it could not be read when that was last tried.
+    /// Why the last attempt to read it failed; none where it did not.
     pub unread: Option<String>,
-    /// When that was last tried.
+    /// When it was last tried to read it.
     pub tried_at: DateTime<Utc>,
 }
 
 impl Store {
-    /// What is recorded of a prepared role; `fresh` says whether it was read within `age`.
+    /// Returns what is recorded of a pass-through role; `fresh` says whether it was read within
+    /// `age`. None where it was never tried to read it.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -70,7 +71,7 @@ impl Store {
         }))
     }
 
-    /// Records what IAM showed of a prepared role; none where it is not there.
+    /// Records what IAM showed of a pass-through role: `held` is none where it does not exist.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -97,7 +98,7 @@ impl Store {
         Ok(())
     }
 
-    /// Records that a prepared role could not be read. What was read before stays.
+    /// Records that a pass-through role could not be read. What was read before stays.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -122,7 +123,7 @@ impl Store {
         Ok(())
     }
 
-    /// The name of a live role that this service made, if there is one.
+    /// Returns the name of the oldest active role that this service created in an account.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,18 +1,18 @@
-//! Whether the database can serve.
+//! Whether the database can serve this release.
 
 use crate::{MIGRATIONS, Store, StoreError};
 
-/// What the database lacks, if anything.
+/// Whether the database can serve this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// It serves.
+    /// All migrations of this release were run.
     Ready,
     /// It answers, but not all migrations were run.
     MigrationsPending,
 }
 
 impl Store {
-    /// Asks the database whether it serves this version.
+    /// Asks the database whether it can serve this release.
     ///
     /// # Errors
     /// When it does not answer.

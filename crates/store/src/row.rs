@@ -94,7 +94,6 @@ macro_rules! update_binding {
 }
 pub(crate) use update_binding;
 
-/// Writes a new binding.
 pub(crate) async fn insert_binding(
     connection: &mut PgConnection,
     binding: &Binding,
@@ -203,7 +202,7 @@ fn optional<T: DeserializeOwned>(
     value.map(|value| json(id, column, value)).transpose()
 }
 
-/// A word of the domain as a JSON column. All of them are plain data with text keys, which
+/// Writes a value of the domain as a JSON column. They are all plain data with text keys, which
 /// can't fail to serialise.
 pub(crate) fn to_json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).expect("plain data with text keys serialises")

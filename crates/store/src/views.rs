@@ -1,5 +1,6 @@
-//! Reading bindings.
+//! Bindings, read without a lease.
 
+use engine_roles_domain::account::Scope;
 use engine_roles_domain::binding::{Binding, BindingId, State};
 use engine_roles_domain::cluster::{ClusterName, Mode};
 use uuid::Uuid;
@@ -10,16 +11,16 @@ use crate::{Store, StoreError};
 /// Which bindings a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct BindingFilter {
-    /// In this state only.
+    /// Only bindings in this state; none for all.
     pub state: Option<State>,
-    /// Of this mode only.
+    /// Only bindings of this mode; none for all.
     pub mode: Option<Mode>,
 }
 
 /// One page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// The items.
+    /// What the page holds, in the order of the list.
     pub items: Vec<T>,
     /// Where the next page begins; none after the last.
     pub next: Option<Uuid>,
@@ -35,7 +36,7 @@ impl Store {
         Ok(found.filter(|binding| binding.namespace == self.namespace))
     }
 
-    /// The cluster's newest binding, live or not.
+    /// Returns the cluster's newest binding, live or not; none where it never had one.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -51,7 +52,7 @@ impl Store {
         row.map(BindingRow::into_binding).transpose()
     }
 
-    /// Each cluster's newest binding, newest first.
+    /// Returns each cluster's newest binding, newest first.
     ///
     /// `after` is the id of the last binding of the page before; none where there is no such
     /// binding.
@@ -98,7 +99,22 @@ impl Store {
         Ok(Some(Page { items, next }))
     }
 
-    /// How many bindings stand in each state, tombstones of earlier incarnations included.
+    /// Returns the bindings whose resources have, or would have, these names.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn by_resource_name(&self, names: &[String]) -> Result<Vec<Binding>, StoreError> {
+        let rows = select_binding!(
+            "WHERE b.namespace = $1 AND b.resource_name = ANY($2)",
+            self.namespace.as_str(),
+            names,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(BindingRow::into_binding).collect()
+    }
+
+    /// Counts the bindings in each state, tombstones of earlier incarnations included.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -114,5 +130,22 @@ impl Store {
             .into_iter()
             .filter_map(|row| Some((row.state.parse().ok()?, row.count)));
         Ok(counted.collect())
+    }
+
+    /// Counts the live bindings that belong to another account or partition than this.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn count_of_other_accounts(&self, here: &Scope) -> Result<i64, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT count(*) AS "count!" FROM bindings
+               WHERE namespace = $1 AND live AND (account_id, aws_partition) <> ($2, $3)"#,
+            self.namespace.as_str(),
+            here.account.as_str(),
+            here.partition.as_str(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(row.count)
     }
 }

@@ -122,8 +122,9 @@ async fn while_the_verdict_is_fresh_passing_the_role_costs_the_two_calls_of_pass
     assert_eq!(calls, ["CreateInstanceProfile", "AddRoleToInstanceProfile"]);
 }
 
-#[tokio::test]
-async fn an_old_verdict_is_not_gone_by() {
+/// An installation that passed a role to cluster `one`, and rejects it for `two`, since its policy
+/// is gone.
+async fn whose_prepared_role_went_bad() -> Installation {
     let installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
@@ -137,6 +138,12 @@ async fn an_old_verdict_is_not_gone_by() {
         .await;
     installation.advance(Duration::from_hours(72)).await;
     is_refused(&installation, "two", "GetSecretValue").await;
+    installation
+}
+
+#[tokio::test]
+async fn an_old_verdict_is_not_gone_by() {
+    whose_prepared_role_went_bad().await;
 }
 
 #[tokio::test]
@@ -479,19 +486,7 @@ async fn roles_are_attested_again_and_again() {
 
 #[tokio::test]
 async fn what_is_live_is_repeated_changed_and_torn_down_though_its_role_went_bad() {
-    let installation = Installation::build()
-        .rarely_checked()
-        .prepared("prepared")
-        .start()
-        .await;
-    pass(&installation, "one").await.expect(201);
-    let policy = [("RoleName", "prepared"), ("PolicyName", "read-secrets")];
-    installation
-        .administrator
-        .call("DeleteRolePolicy", &policy)
-        .await;
-    installation.advance(Duration::from_hours(72)).await;
-    is_refused(&installation, "two", "GetSecretValue").await;
+    let installation = whose_prepared_role_went_bad().await;
     pass(&installation, "one").await.expect(200);
     let client = installation.client().patient();
     client.provision("one").await.expect(200);

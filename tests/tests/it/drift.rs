@@ -216,11 +216,7 @@ async fn what_was_deleted_is_told_and_the_next_put_makes_a_new_one() {
     let drift = drifts(&installation, &["role_deleted", "role_out_of_profile"]).await;
     assert!(drift.to_string().contains(&name), "{drift}");
     assert_eq!(installation.mutations(since).len(), 0);
-    let old = installation
-        .database
-        .binding("one")
-        .await
-        .expect("it is there");
+    let old = installation.recorded("one").await;
     installation.client().in_no_hurry().provision("one").await;
     drifts(&installation, &[]).await;
     let new = installation.reaches_in_time("one", "active").await;
@@ -318,11 +314,7 @@ async fn drift_is_only_told_where_the_configuration_says_so() {
             drifts(&installation, &["policy_changed"]).await;
             assert_eq!(installation.mutations(since).len(), 0);
         } else {
-            let binding = installation
-                .database
-                .binding("one")
-                .await
-                .expect("it is there");
+            let binding = installation.recorded("one").await;
             assert_eq!(binding.due_at, None);
         }
     }

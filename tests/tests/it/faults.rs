@@ -175,11 +175,7 @@ async fn what_goes_on_failing_is_tried_seldom_and_told_as_on_its_way() {
             installation.advance(Duration::from_mins(2)).await;
         }
         let calls = installation.iam_calls(since);
-        let binding = installation
-            .database
-            .binding(&cluster)
-            .await
-            .expect("it is there");
+        let binding = installation.recorded(&cluster).await;
         let tries = usize::try_from(binding.attempts).expect("it counts up") + 1;
         for action in ["CreateRole", "CreateInstanceProfile", "PutRolePolicy"] {
             let sent = calls.iter().filter(|call| call.action == action).count();

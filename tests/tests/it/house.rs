@@ -5,8 +5,10 @@ mod dependencies;
 mod documents;
 mod modules;
 mod recipes;
+mod walls;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -152,28 +154,45 @@ fn the_pure_crates_do_no_input_and_output() {
     }
 }
 
-#[test]
-fn the_product_links_neither_the_sandbox_nor_the_embedded_database() {
-    let metadata = metadata();
+/// The packages of the house that the product links.
+fn linked(metadata: &Metadata) -> BTreeMap<&str, &Package> {
     let packages: BTreeMap<&str, &Package> = metadata
         .packages
         .iter()
         .map(|package| (package.name.as_str(), package))
         .collect();
-    let (mut linked, mut next) = (BTreeSet::new(), vec!["engine-roles"]);
+    let (mut linked, mut next) = (BTreeMap::new(), vec!["engine-roles"]);
     while let Some(name) = next.pop() {
-        let Some(package) = packages.get(name).filter(|_| linked.insert(name)) else {
-            continue;
-        };
-        next.extend(normal(package));
+        if let Some(package) = packages.get(name)
+            && linked.insert(name, *package).is_none()
+        {
+            next.extend(normal(package));
+        }
     }
-    assert!(linked.contains("engine-roles-iam"), "{linked:?}");
+    linked
+}
+
+/// The directories of the packages of the house that the product links.
+fn linked_packages() -> Vec<PathBuf> {
+    let metadata = metadata();
+    let manifests = linked(&metadata).into_values();
+    let manifests = manifests.map(|package| package.manifest_path.clone().into_std_path_buf());
+    manifests
+        .filter_map(|path| Some(path.parent()?.to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_product_links_neither_the_sandbox_nor_the_embedded_database() {
+    let metadata = metadata();
+    let linked = linked(&metadata);
+    assert!(linked.contains_key("engine-roles-iam"), "{linked:?}");
     for name in [
         "engine-roles-iam-sandbox",
         "engine-roles-embedded-postgres",
         "engine-roles-dev",
     ] {
-        assert!(!linked.contains(name), "the product links {name}");
+        assert!(!linked.contains_key(name), "the product links {name}");
     }
 }
 

@@ -23,11 +23,7 @@ async fn sigterm_lets_what_runs_come_to_its_end() {
     assert_eq!(status.code(), Some(0));
     let answer = waiting.await.expect("it does not panic");
     assert!([201, 202].contains(&answer.status), "{}", answer.text);
-    let binding = installation
-        .database
-        .binding("one")
-        .await
-        .expect("it is there");
+    let binding = installation.recorded("one").await;
     assert_eq!(binding.state, "active");
     assert_eq!(binding.lease_until, None);
     installation.restart(0).await;
@@ -78,11 +74,7 @@ async fn sigterm_lets_work_end_that_nobody_waits_for() {
         installation.sandbox.advance(Duration::from_secs(5));
         assert_eq!(installation.replicas[0].ended().await.code(), Some(0));
         assert!(installation.replicas[0].log().find("stopped").is_some());
-        let binding = installation
-            .database
-            .binding("one")
-            .await
-            .expect("it is there");
+        let binding = installation.recorded("one").await;
         assert_eq!(binding.state, "active");
         assert_eq!(binding.lease_until, None);
         installation.assert_sound().await;

@@ -6,6 +6,7 @@ mod accounts;
 mod administrators;
 mod attestation;
 mod audit;
+mod budget;
 mod capabilities;
 mod changing;
 mod chaos;

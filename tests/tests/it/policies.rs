@@ -2,32 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use engine_roles_e2e::policy_documents::policy_document;
+use engine_roles_e2e::policy_documents::{MANAGER_IAM_ACTIONS, policy_document};
 use serde_json::Value;
 
 const WORKSPACES: [(&str, &[&str]); 7] = [
-    (
-        "iam",
-        &[
-            "AddRoleToInstanceProfile",
-            "CreateInstanceProfile",
-            "CreateRole",
-            "DeleteInstanceProfile",
-            "DeleteRole",
-            "DeleteRolePolicy",
-            "GetInstanceProfile",
-            "GetRole",
-            "GetRolePolicy",
-            "ListAttachedRolePolicies",
-            "ListInstanceProfilesForRole",
-            "ListRolePolicies",
-            "PassRole",
-            "PutRolePolicy",
-            "RemoveRoleFromInstanceProfile",
-            "TagInstanceProfile",
-            "TagRole",
-        ],
-    ),
+    ("iam", &MANAGER_IAM_ACTIONS),
     (
         "ec2",
         &[

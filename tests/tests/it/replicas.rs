@@ -89,36 +89,38 @@ async fn fifty_callers_of_three_replicas_change_and_remove_one_role() {
     assert_eq!(roles, live);
 }
 
+/// The calls that make a role, of which each replica may be stopped in the middle.
+const CREATES: [&str; 4] = [
+    "CreateRole",
+    "CreateInstanceProfile",
+    "PutRolePolicy",
+    "AddRoleToInstanceProfile",
+];
+
+/// Two replicas, of which the first was stopped in the middle of a call and the second has made the
+/// role since.
+async fn stopped_first_while_the_second_provisions(held: &str) -> Installation {
+    let installation = two().await;
+    installation.set_faults(hang(held));
+    installation
+        .client_of(0)
+        .in_no_hurry()
+        .provision("one")
+        .await
+        .expect(202);
+    stop_first_at(&installation, held, 0).await;
+    let made = installation.client_of(1).patient().provision("one").await;
+    assert_eq!(made.expect(200)["state"], "active", "{held}");
+    installation
+}
+
 #[tokio::test]
 async fn stopped_with_a_create_in_its_hand_it_records_nothing() {
-    for held in [
-        "CreateRole",
-        "CreateInstanceProfile",
-        "PutRolePolicy",
-        "AddRoleToInstanceProfile",
-    ] {
-        let installation = two().await;
-        installation.set_faults(hang(held));
-        installation
-            .client_of(0)
-            .in_no_hurry()
-            .provision("one")
-            .await
-            .expect(202);
-        stop_first_at(&installation, held, 0).await;
-        let made = installation.client_of(1).patient().provision("one").await;
-        assert_eq!(made.expect(200)["state"], "active", "{held}");
-        let before = installation
-            .database
-            .binding("one")
-            .await
-            .expect("it is there");
+    for held in CREATES {
+        let installation = stopped_first_while_the_second_provisions(held).await;
+        let before = installation.recorded("one").await;
         continue_first(&installation).await;
-        let after = installation
-            .database
-            .binding("one")
-            .await
-            .expect("it is there");
+        let after = installation.recorded("one").await;
         assert_eq!(after.role, before.role, "{held}");
         installation.advance(WINDOW).await;
         installation.assert_sound_at_rest(held).await;
@@ -127,23 +129,8 @@ async fn stopped_with_a_create_in_its_hand_it_records_nothing() {
 
 #[tokio::test]
 async fn stopped_with_a_create_in_its_hand_while_the_role_is_torn_down_nothing_stays() {
-    for held in [
-        "CreateRole",
-        "CreateInstanceProfile",
-        "PutRolePolicy",
-        "AddRoleToInstanceProfile",
-    ] {
-        let installation = two().await;
-        installation.set_faults(hang(held));
-        installation
-            .client_of(0)
-            .in_no_hurry()
-            .provision("one")
-            .await
-            .expect(202);
-        stop_first_at(&installation, held, 0).await;
-        let made = installation.client_of(1).patient().provision("one").await;
-        assert_eq!(made.expect(200)["state"], "active", "{held}");
+    for held in CREATES {
+        let installation = stopped_first_while_the_second_provisions(held).await;
         installation.client_of(1).in_no_hurry().delete("one").await;
         eventually("it is deleted", async || {
             let binding = installation.database.binding("one").await?;
@@ -234,11 +221,7 @@ async fn stopped_with_a_delete_in_its_hand_the_next_life_is_untouched() {
         continue_first(&installation).await;
         installation.advance(WINDOW).await;
         installation.assert_sound_at_rest(held).await;
-        let binding = installation
-            .database
-            .binding("one")
-            .await
-            .expect("it is there");
+        let binding = installation.recorded("one").await;
         assert_eq!(
             (json!(binding.id), binding.state.as_str()),
             (again["binding_id"].clone(), "active")

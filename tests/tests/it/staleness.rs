@@ -137,11 +137,7 @@ async fn a_create_that_arrives_after_the_teardown_was_answered_goes_again() {
             None
         })
         .await;
-        let binding = installation
-            .database
-            .binding("one")
-            .await
-            .expect("it is there");
+        let binding = installation.recorded("one").await;
         assert_eq!(binding.state, "active");
         assert_eq!(json!(binding.id), second["binding_id"]);
         installation.assert_sound().await;

@@ -3,6 +3,7 @@
 use engine_roles_contract::Code;
 use engine_roles_domain::binding::{Binding, Failure, FailureCode};
 use engine_roles_domain::identity::PASSED_TO;
+use engine_roles_domain::resources::IamResource;
 use serde_json::{Value, json};
 
 use super::Problem;
@@ -47,9 +48,8 @@ pub(crate) fn failed(failure: &Failure, binding: &Binding) -> Problem {
 }
 
 fn statement_to_add(actions: &[String], binding: &Binding) -> Value {
-    let (partition, account) = (binding.scope.partition, &binding.scope.account);
     let path = binding.namespace.path();
-    let ours = |kind: &str| format!("arn:{partition}:iam::{account}:{kind}{}*", path.as_str());
+    let ours = |resource| path.arn_pattern(resource, &binding.scope);
     if actions == ["iam:PassRole"] {
         return json!({
             "Effect": "Allow",
@@ -61,7 +61,7 @@ fn statement_to_add(actions: &[String], binding: &Binding) -> Value {
     json!({
         "Effect": "Allow",
         "Action": actions,
-        "Resource": [ours("role"), ours("instance-profile")],
+        "Resource": [ours(IamResource::Role), ours(IamResource::InstanceProfile)],
     })
 }
 

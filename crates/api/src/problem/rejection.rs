@@ -16,11 +16,11 @@ impl From<Rejection> for Problem {
             Rejection::TeardownInProgress => Self::new(Code::TeardownInProgress, detail),
             Rejection::ImmutableField { field } => Self::field(
                 Code::ImmutableField,
-                field,
+                field.as_str(),
                 "can't change once something has been made; tear the role down first",
             ),
             Rejection::NotApplicable { field, rule } => {
-                Self::field(Code::InvalidRequest, field, rule)
+                Self::field(Code::InvalidRequest, field.as_str(), rule)
             }
             Rejection::RegionOfOtherPartition { .. } | Rejection::KeyOfOtherRegion { .. } => {
                 Self::field(Code::InvalidRegion, "region", detail)

@@ -18,9 +18,9 @@ pub struct Consistency {
 /// Whether something can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Belief {
-    /// It can.
+    /// It can be believed now.
     Believed,
-    /// It can't before this time.
+    /// It can't be believed before this time.
     NotBefore(DateTime<Utc>),
 }
 

@@ -1,4 +1,4 @@
-//! What a PUT means for a cluster, given what is recorded of it.
+//! What a request for a role asks for, given the cluster's newest binding.
 
 use crate::account::{Region, Scope};
 use crate::binding::drift::DriftKind;
@@ -6,24 +6,24 @@ use crate::binding::precondition::{IfMatch, check_precondition};
 use crate::binding::record::Binding;
 use crate::binding::rejection::Rejection;
 use crate::cluster::name::ClusterName;
-use crate::cluster::request::{Defaults, RoleRequest};
+use crate::cluster::request::{Defaults, RequestField, RoleRequest};
 use crate::cluster::secret::Secrets;
 use crate::cluster::spec::{CreateSpec, Mode, ModeSpec, PassThroughSpec, RoleSpec};
 use crate::grant::kms_key::KmsKeyArn;
 use crate::grant::role_policy::role_policy;
 
-/// What a PUT means.
+/// What a request for a role asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
     /// A new binding with this spec.
     New(RoleSpec),
     /// The live binding gets this spec.
     Change(Box<Binding>, RoleSpec),
-    /// The live binding has this spec already, or is on its way to it.
+    /// Nothing new: the live binding has this spec, or AWS is being brought to it.
     Unchanged(Box<Binding>),
 }
 
-/// Decides what a PUT means.
+/// Decides what a request for a role asks for.
 ///
 /// # Errors
 /// When the request may not be carried out; nothing is then to be written.
@@ -53,7 +53,7 @@ pub fn decide_put(
     Ok(Intent::Change(Box::new(live.clone()), spec))
 }
 
-// What was rejected, or is gone at AWS, is not as it should be, though the spec is the same.
+// The spec is the same, but AWS does not have it: the intent was rejected, or a resource is gone.
 fn wants_another_try(live: &Binding) -> bool {
     let rejected = live
         .last_error()
@@ -92,7 +92,7 @@ fn resolve_new(
             if request.iam_role.is_some() {
                 let rule = "goes with mode pass_through only";
                 return Err(Rejection::NotApplicable {
-                    field: "iam_role",
+                    field: RequestField::IamRole,
                     rule,
                 });
             }
@@ -113,13 +113,13 @@ fn resolve_new(
         .or(defaults.region.as_ref())
         .cloned();
     let region = region.ok_or(Rejection::NotApplicable {
-        field: "region",
+        field: RequestField::Region,
         rule: "is missing, and no default region is configured",
     })?;
     if region.partition() != Some(scope.partition) {
         return Err(Rejection::RegionOfOtherPartition {
-            region: region.to_string(),
-            partition: scope.partition.as_str(),
+            region,
+            partition: scope.partition,
         });
     }
     let kms_key = match &mode {
@@ -141,7 +141,7 @@ fn resolve_new(
     })
 }
 
-// KMS keys are of one region, and Secrets Manager uses the key that stands in its own.
+// A KMS key belongs to one region, and Secrets Manager uses the key of its own region.
 fn key_of(key: Option<&KmsKeyArn>, region: &Region) -> Result<Option<KmsKeyArn>, Rejection> {
     let here = key.map(|key| {
         key.in_region(region)
@@ -160,13 +160,13 @@ fn resolve_pass_through(
 ) -> Result<PassThroughSpec, Rejection> {
     if request.permissions_boundary.is_some() {
         return Err(Rejection::NotApplicable {
-            field: "permissions_boundary",
+            field: RequestField::PermissionsBoundary,
             rule: "goes with mode create only: a passed role is never written to",
         });
     }
     let wanted = request.iam_role.as_ref().or(defaults.iam_role.as_ref());
     let wanted = wanted.ok_or(Rejection::NotApplicable {
-        field: "iam_role",
+        field: RequestField::IamRole,
         rule: "is missing, and no default IAM role is configured",
     })?;
     // What is used is the administrator's own entry, never the caller's text.
@@ -193,30 +193,30 @@ fn resolve_change(live: &Binding, request: &RoleRequest) -> Result<RoleSpec, Rej
     let spec = &live.spec;
     let immutable = |field| Err(Rejection::ImmutableField { field });
     if request.mode.is_some_and(|mode| mode != live.mode()) {
-        return immutable("mode");
+        return immutable(RequestField::Mode);
     }
     if request
         .region
         .as_ref()
         .is_some_and(|region| *region != spec.region)
     {
-        return immutable("region");
+        return immutable(RequestField::Region);
     }
     if request
         .role_prefix
         .as_ref()
         .is_some_and(|prefix| *prefix != spec.role_prefix)
     {
-        return immutable("role_prefix");
+        return immutable(RequestField::RolePrefix);
     }
     match &spec.mode {
         ModeSpec::Create(create) => {
             if request.iam_role.is_some() {
-                return immutable("iam_role");
+                return immutable(RequestField::IamRole);
             }
             let wanted = request.permissions_boundary.as_ref();
             if wanted.is_some() && wanted != create.permissions_boundary.as_ref() {
-                return immutable("permissions_boundary");
+                return immutable(RequestField::PermissionsBoundary);
             }
         }
         ModeSpec::PassThrough(pass) => {
@@ -225,10 +225,10 @@ fn resolve_change(live: &Binding, request: &RoleRequest) -> Result<RoleSpec, Rej
                 .as_ref()
                 .is_some_and(|role| !role.same_role(&pass.iam_role))
             {
-                return immutable("iam_role");
+                return immutable(RequestField::IamRole);
             }
             if request.permissions_boundary.is_some() {
-                return immutable("permissions_boundary");
+                return immutable(RequestField::PermissionsBoundary);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a DELETE means for a cluster, given what is recorded of it.
+//! What a request for a teardown asks for, given the cluster's newest binding.
 
 use crate::account::Scope;
 use crate::binding::lifecycle::stage::Lifecycle;
@@ -6,22 +6,22 @@ use crate::binding::precondition::{IfMatch, check_precondition};
 use crate::binding::record::Binding;
 use crate::binding::rejection::Rejection;
 
-/// What a DELETE means.
+/// What a request for a teardown asks for. Each case has the binding as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deletion {
-    /// The live binding is to be removed.
+    /// A teardown of the live binding.
     Begin(Box<Binding>),
-    /// Its teardown is blocked: it is tried again now.
+    /// Another attempt, now, at a teardown that is blocked.
     Resume(Box<Binding>),
-    /// It is being removed already.
+    /// Nothing new: the teardown is in progress.
     Continue(Box<Binding>),
-    /// Nothing was made: the record alone is closed.
+    /// A record that is closed without a call, because nothing of it exists at AWS.
     Close(Box<Binding>),
-    /// It is gone.
+    /// Nothing new: the binding is torn down.
     Done(Box<Binding>),
 }
 
-/// Decides what a DELETE means. `scope` is the account in which this service works, where that is
+/// Decides what a request for a teardown asks for. `scope` is the account in which this service works, where that is
 /// known.
 ///
 /// # Errors

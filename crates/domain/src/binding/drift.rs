@@ -1,15 +1,16 @@
-//! Drift as a binding records it.
+//! Drift, as a binding records it.
 
 use serde::{Deserialize, Serialize};
 
-/// One way in which IAM holds something else than what is meant.
+/// One way in which AWS differs from the applied spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// Which way.
+    /// The thing that differs.
     pub kind: DriftKind,
-    /// What was seen.
+    /// What the read showed, for a person.
     pub detail: String,
-    /// The permission without which it can't be put right, where that is why it stands.
+    /// The permission that AWS denied when the drift was to be repaired; none where no repair was
+    /// denied.
     pub missing_permission: Option<String>,
 }
 
@@ -27,9 +28,9 @@ pub enum DriftKind {
     RoleOutOfProfile,
     /// Another role is in our instance profile.
     OtherRoleInProfile,
-    /// An inline policy that is not ours.
+    /// The role has an inline policy that is not ours.
     ForeignInlinePolicy,
-    /// A managed policy is attached.
+    /// The role has a managed policy, and we attach none.
     ForeignManagedPolicy,
     /// The trust policy says something else.
     TrustChanged,
@@ -39,14 +40,14 @@ pub enum DriftKind {
     RoleDeleted,
     /// The instance profile is gone.
     ProfileDeleted,
-    /// Somebody else made a role of this name.
+    /// The role was deleted, and somebody else made one of its name.
     RoleRecreated,
-    /// Somebody else made an instance profile of this name.
+    /// The instance profile was deleted, and somebody else made one of its name.
     ProfileRecreated,
 }
 
 impl DriftKind {
-    /// The word that stands in JSON, in the audit log and in metrics.
+    /// Returns the word in JSON, in the audit log and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PolicyChanged => "policy_changed",
@@ -62,16 +63,6 @@ impl DriftKind {
             Self::ProfileDeleted => "profile_deleted",
             Self::RoleRecreated => "role_recreated",
             Self::ProfileRecreated => "profile_recreated",
-        }
-    }
-
-    /// Returns whether this IAM call puts right a drift of this kind.
-    pub fn is_repaired_by(self, action: &str) -> bool {
-        match self {
-            Self::PolicyChanged | Self::PolicyMissing => action == "PutRolePolicy",
-            Self::TagsChanged => action == "TagRole" || action == "TagInstanceProfile",
-            Self::RoleOutOfProfile => action == "AddRoleToInstanceProfile",
-            _ => false,
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::cluster::spec::RoleSpec;
 pub struct Actor(pub String);
 
 impl Actor {
-    /// The task that finishes what was left and checks what is.
+    /// Returns the reconciler, which acts without a request.
     pub fn reconciler() -> Self {
         Self("reconciler".to_owned())
     }
@@ -33,7 +33,8 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What changed.
+/// The kind of a change, as the audit log lists it. The words of two kinds are older than their
+/// names here; stored events keep them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventAction {
@@ -43,9 +44,9 @@ pub enum EventAction {
     UpdateRequested,
     /// A teardown was asked for.
     TeardownRequested,
-    /// IAM took everything.
+    /// AWS took everything of a first intent.
     Provisioned,
-    /// IAM took the change.
+    /// AWS took everything of a changed intent.
     Updated,
     /// Everything of ours is gone.
     TornDown,
@@ -58,9 +59,9 @@ pub enum EventAction {
     Blocked,
     /// An attempt failed and will be made again.
     Delayed,
-    /// A read of IAM showed something else.
+    /// A read of AWS showed a difference to the applied spec.
     DriftFound,
-    /// What differed was put right.
+    /// Drift is gone, by our repair or by somebody else.
     DriftRepaired,
     /// A resource turned up after the teardown and was removed.
     #[serde(rename = "ghost_removed")]
@@ -68,7 +69,7 @@ pub enum EventAction {
 }
 
 impl EventAction {
-    /// All actions.
+    /// Every kind.
     pub const ALL: [Self; 13] = [
         Self::ProvisionRequested,
         Self::UpdateRequested,
@@ -85,7 +86,7 @@ impl EventAction {
         Self::LateResourceRemoved,
     ];
 
-    /// The word that stands in JSON and in the database.
+    /// Returns the word in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ProvisionRequested => "provision_requested",
@@ -104,7 +105,7 @@ impl EventAction {
         }
     }
 
-    /// Reads the word.
+    /// Reads the word in JSON and in the database; none where it is no such word.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == text)
     }
@@ -113,9 +114,9 @@ impl EventAction {
 /// Who or what causes a change, for the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// Who causes it.
+    /// The API key or the task.
     pub actor: Actor,
-    /// The HTTP request that causes it, where one does.
+    /// The id of the HTTP request; none where no request causes the change.
     pub request_id: Option<String>,
 }
 
@@ -140,12 +141,12 @@ pub enum EventDetail {
         /// An operator took an orphan over.
         #[serde(skip_serializing_if = "is_false")]
         adopted: bool,
-        /// What should exist.
+        /// The spec of the new intent, resolved.
         spec: RoleSpec,
     },
     /// A change of a live role was asked for.
     UpdateRequested {
-        /// What should exist.
+        /// The spec of the new intent, resolved.
         spec: RoleSpec,
     },
     /// A teardown was asked for.
@@ -157,19 +158,19 @@ pub enum EventDetail {
         #[serde(flatten, serialize_with = "adopted_spec")]
         adopted: Option<RoleSpec>,
     },
-    /// AWS took everything.
+    /// AWS took everything of a first intent.
     Provisioned {
-        /// How many calls it took.
+        /// How many calls the last attempt made.
         calls: usize,
     },
-    /// AWS took a change.
+    /// AWS took everything of a changed intent.
     Updated {
-        /// How many calls it took.
+        /// How many calls the last attempt made.
         calls: usize,
     },
     /// The intent was rejected for good.
     Rejected {
-        /// The stable code.
+        /// The stable code, for a program.
         code: FailureCode,
         /// What happened, for a person.
         reason: String,
@@ -178,7 +179,7 @@ pub enum EventDetail {
     },
     /// A rejected change was withdrawn: the spec before it is back.
     ChangeWithdrawn {
-        /// How many calls it took.
+        /// How many calls the last attempt made.
         calls: usize,
     },
     /// A rejected first intent was withdrawn: what it had half-made is gone.
@@ -188,7 +189,7 @@ pub enum EventDetail {
     },
     /// Everything of ours is gone.
     TornDown {
-        /// What the teardown did.
+        /// What was removed and left, and when access ended.
         receipt: Receipt,
     },
     /// The record of a binding that had made nothing was closed.
@@ -196,7 +197,7 @@ pub enum EventDetail {
     NothingToTearDown,
     /// A removal met something that it may not remove.
     Blocked {
-        /// The stable code.
+        /// The stable code, for a program.
         code: FailureCode,
         /// What happened, for a person.
         reason: String,
@@ -207,17 +208,17 @@ pub enum EventDetail {
     },
     /// An attempt failed and will be repeated.
     Delayed {
-        /// Why.
+        /// Why the attempt failed, for a person.
         reason: String,
     },
     /// A read of AWS showed something else than the applied spec.
     DriftFound {
-        /// What differs.
+        /// Every difference that the read showed.
         drift: Vec<Drift>,
     },
-    /// This service repaired drift.
+    /// AWS took at least one step of a repair.
     DriftRepaired {
-        /// The calls that it made.
+        /// The steps that AWS took, in words.
         steps: Vec<String>,
     },
     /// A read showed that drift is gone.
@@ -289,25 +290,25 @@ fn by_others<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
 pub struct SequencedEvent {
     /// Its place in the log, from 1, without gaps.
     pub seq: i64,
-    /// Its own id.
+    /// The id that the event got when it was written; its number comes later.
     pub id: Uuid,
-    /// When it was written.
+    /// The database's time when it was written.
     pub at: DateTime<Utc>,
-    /// The cluster.
+    /// The cluster whose binding changed.
     pub cluster: ClusterName,
     /// The incarnation of the cluster's role.
     pub binding_id: BindingId,
-    /// The intent.
+    /// The number of the intent under which the binding changed.
     pub generation: Generation,
     /// The state before; none for a new binding.
     pub from_state: Option<State>,
-    /// The state after.
+    /// The state after; the same as before where only something else changed.
     pub to_state: State,
-    /// What changed.
+    /// The kind of the change.
     pub action: EventAction,
-    /// Who caused it.
+    /// The API key or the task that caused the change.
     pub actor: Actor,
-    /// The HTTP request that caused it, where one did.
+    /// The id of the HTTP request that caused the change; none where none did.
     pub request_id: Option<String>,
     /// The event's detail as it was stored, also by older releases.
     pub detail: Value,

@@ -1,4 +1,4 @@
-//! The last failure of a binding.
+//! What went wrong last with a binding.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,28 +9,28 @@ use crate::binding::id::Generation;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
-    /// AWS refused our own identity.
+    /// AWS denied our own identity a permission.
     MissingPermission,
-    /// The account is full.
+    /// A quota of the account is used up.
     QuotaExceeded,
-    /// Somebody else holds the name.
+    /// A resource of the same name exists that is not provably ours.
     NameTaken,
     /// The permissions boundary does not exist or may not be used.
     BoundaryNotAllowed,
     /// The inline policy is larger than IAM takes.
     PolicyTooLarge,
-    /// The administrator's role is not there or does not serve.
+    /// The pass-through role does not exist, or attestation found it unfit.
     PassThroughRoleUnfit,
     /// The teardown met something that it may not remove.
     TeardownBlocked,
-    /// IAM is throttling, down, or did not answer; the work goes on.
+    /// AWS throttles, is down, or did not answer; the attempt is repeated.
     IamUnavailable,
-    /// IAM refused what should have been right.
+    /// IAM called something malformed that this program wrote.
     Internal,
 }
 
 impl FailureCode {
-    /// The word that stands in JSON and in metrics.
+    /// Returns the word in JSON and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::MissingPermission => "missing_permission",
@@ -49,23 +49,23 @@ impl FailureCode {
 /// The last thing that went wrong with a binding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The stable code.
+    /// The stable code, for a program.
     pub code: FailureCode,
     /// What happened, for a person.
     pub detail: String,
-    /// The IAM actions that were refused.
+    /// The IAM actions that AWS denied, such as `iam:CreateRole`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_permissions: Vec<String>,
-    /// What stands in the way of a teardown, by name.
+    /// The resources that keep a teardown from going on, each in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<String>,
-    /// The intent that failed.
+    /// The number of the intent that failed; older than the binding's while the intent is withdrawn.
     pub generation: Generation,
-    /// When.
+    /// When it failed, by the database's time.
     pub at: DateTime<Utc>,
-    /// How often this intent was tried.
+    /// How many attempts at the intent have failed.
     pub attempts: i32,
-    /// When it is tried again; none where it is not.
+    /// When the next attempt is due; none where the intent is given up.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 

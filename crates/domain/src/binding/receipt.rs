@@ -1,17 +1,19 @@
-//! What a removal did.
+//! What a teardown removed and left, and when access ended.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// What a teardown did.
+/// What a teardown removed and left, and when access ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// When the engine's own grant ended: its inline policy was gone.
+    /// When our grant ended: AWS had removed the inline policy, or the role from its profile. None
+    /// until then.
     pub grant_ended_at: Option<DateTime<Utc>>,
-    /// When all access ended: the role was gone. None in pass-through, where the role stays.
+    /// When all access ended: AWS had removed the role. None until then, and in pass-through, where
+    /// the role stays.
     pub access_ended_at: Option<DateTime<Utc>>,
-    /// What was removed, by kind and name.
+    /// The resources that were removed, by kind and name.
     pub removed: Vec<String>,
-    /// What was found and left, with the reason.
+    /// The resources that were found and left, each with the reason.
     pub left: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The record that a cluster has a role.
+//! The record that ties a cluster to its role.
 
 use std::collections::BTreeSet;
 
@@ -21,82 +21,85 @@ use crate::resources::names::{Namespace, ProfileName, RoleName, resource_name};
 /// A role as IAM answered it, or as the administrator named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleRecord {
-    /// Its name.
+    /// The name under which IAM has it; unique in the account.
     pub name: RoleName,
-    /// Its ARN, where it is known.
+    /// The ARN; none for a role that the administrator named without one.
     pub arn: Option<String>,
-    /// Its unique id (`AROA…`), where IAM was asked.
+    /// The unique id (`AROA…`), which a role made anew does not keep; none where IAM never named it.
     pub id: Option<String>,
-    /// Its path, where it is known.
+    /// The path, with a slash at both ends; none for a role that the administrator named without
+    /// an ARN.
     pub path: Option<String>,
 }
 
 /// An instance profile as IAM answered it, or as the administrator named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileRecord {
-    /// Its name.
+    /// The name under which IAM has it; unique in the account.
     pub name: ProfileName,
-    /// Its ARN, where it is known.
+    /// The ARN; none for the administrator's profile.
     pub arn: Option<String>,
-    /// Its unique id (`AIPA…`), where IAM was asked.
+    /// The unique id (`AIPA…`), which a profile made anew does not keep; none for the
+    /// administrator's profile.
     pub id: Option<String>,
-    /// Whether this service made it and removes it.
+    /// Whether this service created it and removes it.
     pub managed: bool,
 }
 
-/// The record that a cluster has a role.
+/// The record that ties a cluster to its role, for one incarnation of the role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
-    /// Identifies the incarnation.
+    /// The id of the incarnation. Names and tags at AWS are made from it.
     pub id: BindingId,
-    /// Whose role it is.
+    /// The cluster whose engine gets the role.
     pub cluster: ClusterName,
-    /// The installation that made it.
+    /// The installation that recorded it; it touches no other's.
     pub namespace: Namespace,
-    /// The account and partition in which it was made.
+    /// The account and partition in which its resources are.
     pub scope: Scope,
-    /// Where it is in its life.
+    /// The state, with what belongs to it.
     pub lifecycle: Lifecycle,
-    /// The intent.
+    /// The number of the current intent.
     pub generation: Generation,
-    /// The last intent that IAM took in full.
+    /// The number of the last intent that AWS took in full; none before the first.
     pub applied_generation: Option<Generation>,
-    /// What should be.
+    /// What should exist, by the current intent.
     pub spec: RoleSpec,
-    /// The last spec that IAM took in full.
+    /// The last spec that AWS took in full; none before the first.
     pub applied_spec: Option<RoleSpec>,
-    /// Keys of tags that an intent which IAM never took in full may have set all the same; they
-    /// are taken off again unless they are meant.
+    /// Keys of tags that an intent may have set though AWS never took it in full. They are removed
+    /// unless the spec has them.
     pub unapplied_tags: BTreeSet<String>,
-    /// The role, once it is made or named.
+    /// The role, once AWS or the administrator named it.
     pub role: Option<RoleRecord>,
-    /// The instance profile, once it is made or named.
+    /// The instance profile, once AWS or the administrator named it.
     pub profile: Option<ProfileRecord>,
-    /// The inline policy as applied.
+    /// The inline policy as it was last written; none in pass-through.
     pub policy: Option<serde_json::Value>,
-    /// EC2 is expected to know the profile by then.
+    /// When EC2 is expected to know the instance profile.
     pub usable_after: Option<DateTime<Utc>>,
-    /// IAM was last read and held what is meant.
+    /// When a read last showed that AWS has what it should have.
     pub verified_at: Option<DateTime<Utc>>,
-    /// What differs.
+    /// How AWS differs from the applied spec, by the last check.
     pub drift: Vec<Drift>,
-    /// How often the current intent was tried.
+    /// How many attempts at the current intent have failed.
     pub attempts: i32,
     /// From when on IAM's answers about the binding can be believed.
     pub consistency: Consistency,
-    /// When it was made.
+    /// The database's time when the binding was recorded.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// The database's time at the last change.
     pub updated_at: DateTime<Utc>,
 }
 
 impl Binding {
-    /// Where the role comes from.
+    /// Returns whether the role is created here or prepared by the administrator.
     pub fn mode(&self) -> Mode {
         self.spec.mode.mode()
     }
 
-    /// The name of what this service makes for the binding.
+    /// Returns the name of the role and the instance profile that this service creates for the
+    /// binding.
     pub fn resource_name(&self) -> RoleName {
         resource_name(
             &self.spec.role_prefix,
@@ -106,7 +109,7 @@ impl Binding {
         )
     }
 
-    /// The name of the role that the engine gets: made for the binding, or the administrator's.
+    /// Returns the name of the role that the engine gets: its own, or the administrator's.
     pub fn role_name(&self) -> RoleName {
         match &self.spec.mode {
             ModeSpec::Create(_) => self.resource_name(),
@@ -114,8 +117,8 @@ impl Binding {
         }
     }
 
-    /// What a statement that is to allow something with the role has for a resource: the
-    /// administrator's role, or all that this installation makes.
+    /// Returns the ARN for a statement that is to allow something with the role: that of the
+    /// administrator's role, or a pattern for all roles of this installation.
     pub fn role_resource(&self) -> String {
         match &self.spec.mode {
             ModeSpec::Create(_) => {

@@ -7,26 +7,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::invalid::UnknownWord;
 
-/// Where a binding stands.
+/// The six words for the state of a binding on the wire and in the database. What a binding can do
+/// is decided by [`crate::binding::lifecycle::Lifecycle`], which has eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// On its way to what its spec says.
+    /// AWS is being brought to the spec.
     Provisioning,
-    /// IAM took everything.
+    /// AWS took everything that the spec says.
     Active,
-    /// On its way to nothing.
+    /// Everything that belongs to the binding is being removed.
     Deleting,
-    /// A tombstone.
+    /// A tombstone: nothing is left at AWS.
     Deleted,
-    /// Needs a changed request or a person.
+    /// The intent was rejected: it takes a changed request or a person.
     Failed,
-    /// The teardown met something that it may not remove.
+    /// The teardown met something that it may not remove; it is tried again slowly.
     Blocked,
 }
 
 impl State {
-    /// All states.
+    /// Every word, in the order of a binding's life.
     pub const ALL: [Self; 6] = [
         Self::Provisioning,
         Self::Active,
@@ -36,7 +37,7 @@ impl State {
         Self::Blocked,
     ];
 
-    /// The word that stands in JSON and in the database.
+    /// Returns the word in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Provisioning => "provisioning",

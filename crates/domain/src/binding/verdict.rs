@@ -1,4 +1,4 @@
-//! How an intent ended. Pure: read from the binding that it was written to.
+//! How an intent ended, read from the binding to which it was written.
 
 use crate::binding::failure::Failure;
 use crate::binding::id::Generation;
@@ -8,17 +8,17 @@ use crate::binding::record::Binding;
 /// How an intent ended, as far as it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is on its way.
+    /// The intent is still being carried out.
     Pending,
-    /// It is so.
+    /// AWS has what the intent asked for.
     Done,
-    /// It was rejected, and withdrawn.
+    /// The intent was rejected and withdrawn, or its teardown is blocked.
     Failed(Failure),
-    /// Another request changed the intent.
+    /// Another request changed the intent before it was carried out.
     Superseded,
 }
 
-/// How the intent of `generation` ended, read from the binding that it was written to.
+/// Returns how the intent of `generation` ended.
 pub fn verdict(binding: &Binding, generation: Generation) -> Verdict {
     let rejection = binding
         .last_error()

@@ -4,6 +4,6 @@ pub(crate) mod secret;
 pub(crate) mod spec;
 
 pub use name::ClusterName;
-pub use request::{Defaults, RoleRequest};
+pub use request::{Defaults, RequestField, RoleRequest};
 pub use secret::{SecretName, Secrets};
 pub use spec::{CreateSpec, Mode, ModeSpec, PassThroughSpec, RoleReference, RoleSpec};

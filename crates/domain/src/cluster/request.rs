@@ -1,5 +1,7 @@
 //! What a caller asks for, and the administrator's settings that fill in the rest.
 
+use std::fmt;
+
 use serde::Deserialize;
 
 use crate::account::Region;
@@ -31,6 +33,40 @@ pub struct RoleRequest {
     pub permissions_boundary: Option<BoundaryArn>,
     /// The user's tags.
     pub tags: Option<Tags>,
+}
+
+/// The fields of a request that a decision may object to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestField {
+    /// `mode`, which a live binding keeps.
+    Mode,
+    /// `iam_role`, which goes with mode `pass_through`.
+    IamRole,
+    /// `region`, which needs a default where a request leaves it open.
+    Region,
+    /// `role_prefix`, which a live binding keeps.
+    RolePrefix,
+    /// `permissions_boundary`, which goes with mode `create`.
+    PermissionsBoundary,
+}
+
+impl RequestField {
+    /// Returns the field's name in a request.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mode => "mode",
+            Self::IamRole => "iam_role",
+            Self::Region => "region",
+            Self::RolePrefix => "role_prefix",
+            Self::PermissionsBoundary => "permissions_boundary",
+        }
+    }
+}
+
+impl fmt::Display for RequestField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl RoleRequest {

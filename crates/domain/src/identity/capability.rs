@@ -15,9 +15,9 @@ use crate::prepared::held::HeldRole;
 /// What is known of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Our identity may.
+    /// Our identity may take the action.
     Allowed,
-    /// AWS refuses it.
+    /// AWS denies our identity the action.
     Refused,
     /// It is not known, for this reason.
     Unknown(String),
@@ -29,28 +29,28 @@ pub enum Standing {
 pub enum Status {
     /// All that it needs is allowed.
     Works,
-    /// Something is refused.
+    /// An action that it needs is denied.
     Missing,
-    /// Nothing is known to be refused, and not all is known to be allowed.
+    /// No action is known to be denied, and not all are known to be allowed.
     Unknown,
-    /// The configuration has no use for it.
+    /// The configuration does not use the feature.
     Unused,
 }
 
 /// What is known of a feature.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureReport {
-    /// The feature.
+    /// The feature that the report is about.
     pub feature: Feature,
-    /// Whether it works.
+    /// Whether the feature works.
     pub status: Status,
-    /// The actions that are refused.
+    /// The actions that are denied.
     pub missing: Vec<&'static str>,
-    /// The actions of which it is not known.
+    /// The actions of which nothing is known.
     pub unknown: Vec<&'static str>,
     /// The statements that would add what is missing.
     pub statements: Vec<Value>,
-    /// Why it is not known.
+    /// Why nothing is known of them.
     pub reasons: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! A role of ours that no record knows, read back into a spec: after the database was restored to
-//! an older state.
+//! Reading the spec of an orphan back from AWS: after the database was restored to an older state,
+//! roles exist that no binding accounts for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::resources::names::{Namespace, RolePrefix, resource_name};
 use crate::resources::observed::{InlinePolicies, ObservedRole};
 use crate::resources::tags::{OWNERSHIP_TAGS, Tags};
 
-/// Why a resource can't be taken over.
+/// Why an orphan can't be adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAdoptable {
     /// It is not this installation's.
@@ -32,13 +32,13 @@ pub enum NotAdoptable {
     Invalid(#[from] Invalid),
 }
 
-/// Whose a resource says that it is, proved by its name: the name holds the hash of namespace and
+/// Which incarnation a resource belongs to by its tags, proved by its name: the name holds the hash of namespace and
 /// binding id, so tags that were copied to another resource don't pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
-    /// The cluster.
+    /// The cluster that the tags name.
     pub cluster: ClusterName,
-    /// The life.
+    /// The incarnation of the cluster's role.
     pub binding: BindingId,
     /// What stands before the cluster in the name.
     pub prefix: RolePrefix,

@@ -13,9 +13,9 @@ use crate::resources::tags::{MANAGED_BY, OWNERSHIP_TAGS, Tags};
 pub struct Ownership {
     /// The installation.
     pub namespace: Namespace,
-    /// The cluster.
+    /// The cluster that the tags name.
     pub cluster: ClusterName,
-    /// The life.
+    /// The incarnation of the cluster's role.
     pub binding: BindingId,
 }
 

@@ -5,21 +5,22 @@ use std::fmt;
 
 use engine_roles_policy::Document;
 
+use crate::binding::drift::DriftKind;
 use crate::binding::record::{ProfileRecord, RoleRecord};
 use crate::grant::boundary::BoundaryArn;
-use crate::resources::names::{ProfileName, ResourcePath, RoleName};
+use crate::resources::names::{ProfileName, ResourceKind, ResourcePath, RoleName};
 
 /// Whether a call changes something: an unanswered write may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallKind {
     /// Get, List and Simulate calls.
     Read,
-    /// All others.
+    /// Every other call.
     Write,
 }
 
 impl CallKind {
-    /// The word in the database and in metrics.
+    /// Returns the word in the database and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -31,11 +32,11 @@ impl CallKind {
 /// How AWS answered a step that it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// It made a role.
+    /// A role was created.
     Role(RoleRecord),
-    /// It made an instance profile.
+    /// An instance profile was created.
     Profile(ProfileRecord),
-    /// It made nothing new.
+    /// AWS took the call, and it created no resource.
     Done,
     /// What was to be removed was not there, as far as IAM sees.
     AlreadyGone,
@@ -44,108 +45,71 @@ pub enum Applied {
     Unseen,
 }
 
-/// One call to IAM.
+/// One write to IAM, with what it takes.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "IAM's own names of calls and parameters")]
 pub enum Step {
-    /// Makes the role.
     CreateRole {
-        /// Its name.
         role: RoleName,
-        /// Its path.
         path: ResourcePath,
-        /// Who may assume it.
+        /// The trust policy: who may assume the role.
         trust: Document,
-        /// The most it may ever have.
+        /// The permissions boundary; none where the installation sets none.
         boundary: Option<BoundaryArn>,
-        /// Its tags.
         tags: BTreeMap<String, String>,
     },
-    /// Makes the instance profile.
     CreateInstanceProfile {
-        /// Its name.
         profile: ProfileName,
-        /// Its path.
         path: ResourcePath,
-        /// Its tags.
         tags: BTreeMap<String, String>,
     },
-    /// Writes the inline policy.
+    /// Replaces the inline policy as a whole; IAM keeps one document per policy name.
     PutRolePolicy {
-        /// The role.
         role: RoleName,
-        /// The document.
         document: Document,
     },
-    /// Puts the role into the profile.
     AddRoleToInstanceProfile {
-        /// The profile.
         profile: ProfileName,
-        /// The role.
         role: RoleName,
     },
-    /// Sets tags on the role.
     TagRole {
-        /// The role.
         role: RoleName,
-        /// The tags.
         tags: BTreeMap<String, String>,
     },
-    /// Takes tags off the role.
     UntagRole {
-        /// The role.
         role: RoleName,
-        /// Their keys.
         keys: Vec<String>,
     },
-    /// Sets tags on the profile.
     TagInstanceProfile {
-        /// The profile.
         profile: ProfileName,
-        /// The tags.
         tags: BTreeMap<String, String>,
     },
-    /// Takes tags off the profile.
     UntagInstanceProfile {
-        /// The profile.
         profile: ProfileName,
-        /// Their keys.
         keys: Vec<String>,
     },
-    /// Removes an inline policy.
     DeleteRolePolicy {
-        /// The role.
         role: RoleName,
-        /// The policy.
         policy: String,
     },
-    /// Takes a managed policy off the role.
     DetachRolePolicy {
-        /// The role.
         role: RoleName,
-        /// The policy's ARN.
         policy_arn: String,
     },
-    /// Takes the role out of the profile.
     RemoveRoleFromInstanceProfile {
-        /// The profile.
         profile: ProfileName,
-        /// The role.
         role: RoleName,
     },
-    /// Removes the role.
     DeleteRole {
-        /// The role.
         role: RoleName,
     },
-    /// Removes the instance profile.
     DeleteInstanceProfile {
-        /// The profile.
         profile: ProfileName,
     },
 }
 
 impl Step {
-    /// The name of the IAM call.
+    /// Returns the name of the IAM call.
     pub fn action(&self) -> &'static str {
         match self {
             Self::CreateRole { .. } => "CreateRole",
@@ -164,7 +128,7 @@ impl Step {
         }
     }
 
-    /// What the call is about: a role or an instance profile, by name.
+    /// Returns what the call is about, in words for a message and for the receipt.
     pub fn target(&self) -> String {
         match self {
             Self::CreateRole { role, .. }
@@ -187,6 +151,39 @@ impl Step {
         }
     }
 
+    /// Returns whether the call repairs drift of this kind.
+    pub fn repairs(&self, drift: DriftKind) -> bool {
+        match self {
+            Self::PutRolePolicy { .. } => {
+                matches!(drift, DriftKind::PolicyChanged | DriftKind::PolicyMissing)
+            }
+            Self::TagRole { .. } | Self::TagInstanceProfile { .. } => {
+                drift == DriftKind::TagsChanged
+            }
+            Self::AddRoleToInstanceProfile { .. } => drift == DriftKind::RoleOutOfProfile,
+            _ => false,
+        }
+    }
+
+    /// Returns which kind of resource the call creates, changes or removes.
+    pub fn resource(&self) -> ResourceKind {
+        match self {
+            Self::CreateRole { .. }
+            | Self::PutRolePolicy { .. }
+            | Self::TagRole { .. }
+            | Self::UntagRole { .. }
+            | Self::DeleteRolePolicy { .. }
+            | Self::DetachRolePolicy { .. }
+            | Self::DeleteRole { .. } => ResourceKind::Role,
+            Self::CreateInstanceProfile { .. }
+            | Self::AddRoleToInstanceProfile { .. }
+            | Self::TagInstanceProfile { .. }
+            | Self::UntagInstanceProfile { .. }
+            | Self::RemoveRoleFromInstanceProfile { .. }
+            | Self::DeleteInstanceProfile { .. } => ResourceKind::InstanceProfile,
+        }
+    }
+
     /// Returns whether the call removes a role or an instance profile itself.
     pub fn deletes_resource(&self) -> bool {
         matches!(
@@ -195,7 +192,7 @@ impl Step {
         )
     }
 
-    /// Whether the call makes a resource that would stay behind if nobody remembered it.
+    /// Returns whether the call creates a resource that would stay behind if nobody remembered it.
     pub fn creates(&self) -> bool {
         matches!(
             self,
@@ -203,7 +200,7 @@ impl Step {
         )
     }
 
-    /// Whether the call takes something away, so that an answer of "not there" is success.
+    /// Returns whether the call takes something away, so that an answer of "not there" is success.
     pub fn removes(&self) -> bool {
         matches!(
             self,

@@ -1,6 +1,6 @@
 //! What a PUT means.
 
-use engine_roles_domain::account::{OtherAccount, Scope};
+use engine_roles_domain::account::{OtherAccount, Partition, Scope};
 use engine_roles_domain::binding::lifecycle::Lifecycle;
 use engine_roles_domain::binding::{Binding, DriftKind, IfMatch, Intent, Rejection, decide_put};
 use engine_roles_domain::cluster::{
@@ -71,9 +71,11 @@ fn change(live: &Binding, spec: RoleSpec) -> Intent {
     Intent::Change(Box::new(live.clone()), spec)
 }
 
-fn field(refused: Result<Intent, Rejection>) -> &'static str {
-    match refused {
-        Err(Rejection::ImmutableField { field } | Rejection::NotApplicable { field, .. }) => field,
+fn field(rejected: Result<Intent, Rejection>) -> &'static str {
+    match rejected {
+        Err(Rejection::ImmutableField { field } | Rejection::NotApplicable { field, .. }) => {
+            field.as_str()
+        }
         other => panic!("{other:?} names no field"),
     }
 }
@@ -409,7 +411,7 @@ fn a_region_is_needed_and_is_of_our_partition() {
         let Err(Rejection::RegionOfOtherPartition { partition, .. }) = refused else {
             panic!("{region}: {refused:?}");
         };
-        assert_eq!(partition, "aws");
+        assert_eq!(partition, Partition::Aws);
     }
 }
 

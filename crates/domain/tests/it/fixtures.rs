@@ -15,7 +15,7 @@ use engine_roles_domain::cluster::{
 };
 use engine_roles_domain::resources::{
     Desired, DesiredProfile, DesiredRole, InlinePolicies, Namespace, ObservedProfile, ObservedRole,
-    Ownership, RolePrefix, Tags,
+    Ownership, RolePrefix, Step, Tags,
 };
 use uuid::Uuid;
 
@@ -353,5 +353,19 @@ pub(crate) fn defaults() -> Defaults {
         tags: tags(&[("team", "x")]),
         pass_through_roles: Vec::new(),
         allowed_boundaries: Vec::new(),
+    }
+}
+
+pub(crate) fn tag_role() -> Step {
+    Step::TagRole {
+        role: binding().resource_name(),
+        tags: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn tag_profile() -> Step {
+    Step::TagInstanceProfile {
+        profile: binding().resource_name().into(),
+        tags: BTreeMap::new(),
     }
 }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::fixtures::{
     Stage, at, cluster, defaults, drift_of, new_binding, profile_record, rejection_of, role_record,
-    scope, spec, tags, whole_profile, whole_role,
+    scope, spec, tag_role, tags, whole_profile, whole_role,
 };
 
 mod invariants;
@@ -284,7 +284,7 @@ impl Cluster {
             }
             Outcome::DriftRepaired(denied) => {
                 let denied = denied.then(|| DeniedStep {
-                    action: "TagRole",
+                    step: tag_role(),
                     permission: "iam:TagRole".to_owned(),
                 });
                 let steps = vec!["PutRolePolicy (role x)".to_owned()];

@@ -7,9 +7,10 @@ use engine_roles_domain::binding::lifecycle::{
 };
 use engine_roles_domain::binding::{Binding, DriftKind, Failure, Receipt};
 use engine_roles_domain::cluster::RoleSpec;
+use engine_roles_domain::resources::Step;
 use serde_json::json;
 
-use crate::fixtures::{GENERATION, at, drift_of, every, rejection_of, spec};
+use crate::fixtures::{GENERATION, at, drift_of, every, rejection_of, spec, tag_role};
 
 mod answers;
 mod checks;
@@ -115,7 +116,7 @@ impl Happening {
             Self::DriftRepaired => {
                 drift_repaired(binding, vec!["TagRole (role x)".to_owned()], &[], now)
             }
-            Self::RepairDenied => drift_repaired(binding, Vec::new(), &[denied("TagRole")], now),
+            Self::RepairDenied => drift_repaired(binding, Vec::new(), &[denied(tag_role())], now),
         }
     }
 }
@@ -144,10 +145,10 @@ fn obstacle(binding: &Binding) -> Failure {
     }
 }
 
-fn denied(action: &'static str) -> DeniedStep {
+fn denied(step: Step) -> DeniedStep {
     DeniedStep {
-        action,
-        permission: format!("iam:{action}"),
+        permission: format!("iam:{}", step.action()),
+        step,
     }
 }
 

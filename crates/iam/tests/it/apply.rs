@@ -213,12 +213,7 @@ async fn each_step_is_one_call_of_its_name() {
 async fn what_is_not_there_is_an_error_for_a_step_that_fills() {
     let account = test_account().await;
     for step in [put_policy(), add_role()] {
-        let error = account
-            .iam
-            .through(OpenGate)
-            .apply(&step)
-            .await
-            .expect_err("nothing is there");
+        let error = account.fails(&step).await;
         assert_eq!(error.kind, engine_roles_iam::ErrorKind::Absent, "{step}");
     }
 }
@@ -248,12 +243,7 @@ async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() 
     })
     .await;
     for step in [put_policy(), add_role()] {
-        let error = account
-            .iam
-            .through(OpenGate)
-            .apply(&step)
-            .await
-            .expect_err("it is refused");
+        let error = account.fails(&step).await;
         assert_eq!(error.kind, ErrorKind::Absent, "{step}: {error:?}");
     }
     let (role, profile) = (role(), profile());
@@ -281,12 +271,7 @@ async fn a_refusal_in_other_words_stays_one_unless_a_read_shows_nothing() {
     account
         .sandbox
         .set_faults(vec![denied("PutRolePolicy"), denied("DeleteRole")]);
-    let error = account
-        .iam
-        .through(OpenGate)
-        .apply(&put_policy())
-        .await
-        .expect_err("refused");
+    let error = account.fails(&put_policy()).await;
     assert_eq!(error.kind, ErrorKind::Denied);
     let gone = Step::DeleteRole { role: role() };
     let unseen = account
@@ -297,11 +282,6 @@ async fn a_refusal_in_other_words_stays_one_unless_a_read_shows_nothing() {
         .expect("a read shows nothing");
     assert_eq!(unseen, Applied::Unseen);
     account.apply(&[create_role()]).await;
-    let error = account
-        .iam
-        .through(OpenGate)
-        .apply(&gone)
-        .await
-        .expect_err("it is there");
+    let error = account.fails(&gone).await;
     assert_eq!(error.kind, ErrorKind::Denied);
 }

@@ -230,12 +230,7 @@ async fn a_refusal_names_the_permission_that_is_missing() {
     ] {
         let account = account_without(missing).await;
         account.apply(&everything()[..before]).await;
-        let error = account
-            .iam
-            .through(OpenGate)
-            .apply(&step)
-            .await
-            .expect_err("it is refused");
+        let error = account.fails(&step).await;
         assert_eq!(error.kind, ErrorKind::Denied, "{missing}: {error:?}");
         assert_eq!(error.missing_permission.as_deref(), Some(missing));
     }
@@ -260,29 +255,14 @@ async fn a_second_create_finds_the_first() {
     let account = test_account().await;
     account.apply(&everything()).await;
     for step in &everything()[..2] {
-        let error = account
-            .iam
-            .through(OpenGate)
-            .apply(step)
-            .await
-            .expect_err("it is there");
+        let error = account.fails(step).await;
         assert_eq!(error.kind, ErrorKind::AlreadyExists, "{step}");
     }
     // IAM answers so when the profile holds a role, even this one.
-    let error = account
-        .iam
-        .through(OpenGate)
-        .apply(&add_role())
-        .await
-        .expect_err("it is in");
+    let error = account.fails(&add_role()).await;
     assert_eq!(error.kind, ErrorKind::Quota);
     let step = Step::DeleteRole { role: role() };
-    let error = account
-        .iam
-        .through(OpenGate)
-        .apply(&step)
-        .await
-        .expect_err("it has a policy");
+    let error = account.fails(&step).await;
     assert_eq!(error.kind, ErrorKind::Conflict);
 }
 
@@ -290,12 +270,7 @@ async fn a_second_create_finds_the_first() {
 async fn an_error_tells_what_failed_and_repeats_aws_once() {
     let account = account_without("iam:PutRolePolicy").await;
     account.apply(&[create_role()]).await;
-    let error = account
-        .iam
-        .through(OpenGate)
-        .apply(&put_policy())
-        .await
-        .expect_err("refused");
+    let error = account.fails(&put_policy()).await;
     let text = error.describe();
     assert!(
         text.starts_with("PutRolePolicy (role td-one-aaaa) failed: AccessDenied: User: arn:"),

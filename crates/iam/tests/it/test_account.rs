@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine_roles_domain::account::Partition;
 use engine_roles_domain::grant::trust_policy;
 use engine_roles_domain::resources::{Namespace, ProfileName, RoleName, Step};
-use engine_roles_iam::{Endpoint, Iam, IamConfig, OpenGate};
+use engine_roles_iam::{Endpoint, Iam, IamConfig, IamError, OpenGate};
 use engine_roles_iam_sandbox::{Effect, Fault, Sandbox, SandboxConfig, When};
 use engine_roles_policy::{Document, Kind, Statement};
 use serde_json::Value;
@@ -66,6 +66,12 @@ impl TestAccount {
                 .await
                 .expect("the step is taken");
         }
+    }
+
+    /// Sends a step that AWS does not take, and returns its error.
+    pub(crate) async fn fails(&self, step: &Step) -> IamError {
+        let applied = self.iam.through(OpenGate).apply(step).await;
+        applied.expect_err("the step fails")
     }
 
     /// How often an action was called.

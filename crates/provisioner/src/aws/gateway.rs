@@ -1,5 +1,8 @@
 //! The gateway: the only owner of the client to AWS.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use engine_roles_store::{BudgetLimits, Store};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use crate::aws::budget::{Budget, Urgency};
+use crate::aws::budget::{Budget, Grant, Purpose, Urgency};
 use crate::aws::lessons::Lessons;
 use crate::aws::recent::{AwsHealth, RecentAnswers};
 
@@ -180,9 +183,7 @@ impl Gateway {
         name: &RoleName,
         terms: Terms<'_>,
     ) -> Option<Standing> {
-        self.through(terms, CallKind::Read, 0)
-            .try_read(action, name)
-            .await
+        self.through(terms, None).try_read(action, name).await
     }
 
     /// Asks STS who we are; needs no permission, and counts against no budget of IAM's.
@@ -236,32 +237,33 @@ impl Gateway {
         kind: CallKind,
         calls: u8,
     ) -> Option<GatedIam<'a, Admission<'a>>> {
-        let is_admitted = self.acquire(terms, kind, calls).await;
-        is_admitted.then(|| self.through(terms, kind, calls))
+        let grant = self.acquire(terms, kind, calls).await?;
+        let calls = AtomicU8::new(calls);
+        let reserved = Some(Reserved { kind, calls, grant });
+        Some(self.through(terms, reserved))
     }
 
     fn through<'a>(
         &'a self,
         terms: Terms<'a>,
-        kind: CallKind,
-        reserved: u8,
+        reserved: Option<Reserved>,
     ) -> GatedIam<'a, Admission<'a>> {
         self.iam.through(Admission {
             gateway: self,
             terms,
-            kind,
-            reserved: AtomicU8::new(reserved),
+            reserved,
         })
     }
 
-    async fn acquire(&self, terms: Terms<'_>, kind: CallKind, calls: u8) -> bool {
+    async fn acquire(&self, terms: Terms<'_>, kind: CallKind, calls: u8) -> Option<Grant> {
         let Terms {
             account,
             urgency,
             until,
         } = terms;
+        let purpose = Purpose { kind, urgency };
         self.budget
-            .acquire(&self.store, account, kind, calls, urgency, until)
+            .acquire(&self.store, account, purpose, calls, until)
             .await
     }
 }
@@ -270,9 +272,24 @@ impl Gateway {
 struct Admission<'a> {
     gateway: &'a Gateway,
     terms: Terms<'a>,
-    /// What kind of calls is reserved.
+    /// None where each call is admitted by itself.
+    reserved: Option<Reserved>,
+}
+
+/// Calls that were admitted together, and are not made yet.
+struct Reserved {
     kind: CallKind,
-    reserved: AtomicU8,
+    calls: AtomicU8,
+    grant: Grant,
+}
+
+impl Reserved {
+    /// Returns whether a call is one of those that are reserved.
+    fn take(&self, kind: CallKind) -> bool {
+        let one_less = |left: u8| left.checked_sub(1);
+        let relaxed = Ordering::Relaxed;
+        kind == self.kind && self.calls.fetch_update(relaxed, relaxed, one_less).is_ok()
+    }
 }
 
 impl Gate for Admission<'_> {
@@ -280,14 +297,12 @@ impl Gate for Admission<'_> {
         if call.service == Service::Sts {
             return true;
         }
-        let is_reserved = call.kind == self.kind
-            && self
-                .reserved
-                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                    left.checked_sub(1)
-                })
-                .is_ok();
-        is_reserved || self.gateway.acquire(self.terms, call.kind, 1).await
+        let reserved = self.reserved.as_ref();
+        if reserved.is_some_and(|reserved| reserved.take(call.kind)) {
+            return true;
+        }
+        let grant = self.gateway.acquire(self.terms, call.kind, 1).await;
+        grant.is_some()
     }
 
     async fn answered(&self, call: Call, error: Option<&IamError>) {
@@ -306,9 +321,14 @@ impl Gate for Admission<'_> {
 
 impl Drop for Admission<'_> {
     fn drop(&mut self) {
-        let left = *self.reserved.get_mut();
+        let Some(reserved) = &mut self.reserved else {
+            return;
+        };
+        let (kind, urgency) = (reserved.kind, self.terms.urgency);
+        let left = *reserved.calls.get_mut();
         if left > 0 {
-            self.gateway.budget.give_back(self.kind, left);
+            let purpose = Purpose { kind, urgency };
+            self.gateway.budget.give_back(purpose, left, reserved.grant);
         }
     }
 }

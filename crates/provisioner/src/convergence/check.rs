@@ -99,7 +99,7 @@ async fn repair(
                         "drift could not be repaired",
                     );
                     denied.extend(error.missing_permission.map(|permission| DeniedStep {
-                        action: step.action(),
+                        step: step.clone(),
                         permission,
                     }));
                 }

@@ -24,7 +24,7 @@ pub(crate) enum Knowledge {
 }
 
 impl Knowledge {
-    /// Something was sent.
+    /// Something was sent for the binding.
     pub(crate) fn after_sending(self) -> Self {
         match self {
             Self::NothingSent => Self::Recorded,

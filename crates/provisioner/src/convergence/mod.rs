@@ -26,7 +26,7 @@ pub(crate) use knowledge::Knowledge;
 use crate::aws::{AccountQuota, Gateway};
 use crate::settings::DriftMode;
 use crate::waiting::Waiting;
-use worker::{Interrupted, Turn, Worker};
+use worker::{Interrupted, Retry, Turn, Worker};
 
 /// The most turns under one intent before a worker backs off.
 const MOST_TURNS: u32 = 8;
@@ -85,7 +85,10 @@ async fn turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     }
     if worker.begin_turn() > MOST_TURNS {
         return worker
-            .delay("IAM does not show yet what was written".to_owned(), false)
+            .delay(
+                "IAM does not show yet what was written".to_owned(),
+                Retry::Soon,
+            )
             .await;
     }
     match &worker.binding().lifecycle {

@@ -14,7 +14,7 @@ use crate::aws::Terms;
 use crate::backoff::spread;
 use crate::convergence::knowledge::Knowledge;
 use crate::convergence::stage::Answer;
-use crate::convergence::worker::{Interrupted, Observation, Turn, Worker};
+use crate::convergence::worker::{Interrupted, Observation, Retry, Turn, Worker};
 
 /// How long EC2 may take to know a new instance profile. Seconds as a rule; until then
 /// `RunInstances` names the profile as invalid, and is to be sent again.
@@ -33,7 +33,7 @@ enum StageOutcome {
     /// An attempt like this one would always end this way.
     Rejected(Box<Failure>),
     /// AWS can't do it now.
-    Later { reason: String, is_busy: bool },
+    Later { reason: String, retry: Retry },
 }
 
 /// Brings AWS to the spec.
@@ -52,7 +52,7 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
             let failure = worker.denied(&error);
             return reject(worker, failure).await;
         }
-        Observation::Failed(error) => return worker.delay(error.describe(), false).await,
+        Observation::Failed(error) => return worker.delay(error.describe(), Retry::Soon).await,
     };
     let mut plan = match plan(worker.binding(), &desired, &observed) {
         Ok(plan) => plan,
@@ -76,13 +76,13 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
             StageOutcome::Surprise => {
                 let Some(knowledge) = worker.knowledge().after_surprise() else {
                     let reason = "IAM does not show yet what exists".to_owned();
-                    return worker.delay(reason, false).await;
+                    return worker.delay(reason, Retry::Soon).await;
                 };
                 worker.set_knowledge(knowledge);
                 return Ok(Turn::Again);
             }
             StageOutcome::Rejected(failure) => return reject(worker, *failure).await,
-            StageOutcome::Later { reason, is_busy } => return worker.delay(reason, is_busy).await,
+            StageOutcome::Later { reason, retry } => return worker.delay(reason, retry).await,
         }
     }
     let changes_profile = plan.stages.iter().flatten().any(|step| {
@@ -133,7 +133,7 @@ async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageO
             }
             // A 5xx is an answer, but does not say that nothing was done; and IAM is in trouble.
             (ErrorKind::Unanswered, _) if error.code.is_some() => {
-                later = Some((error.describe(), false));
+                later = Some((error.describe(), Retry::Soon));
             }
             // IAM also answers Quota when the profile already holds a role.
             (ErrorKind::Quota, Step::AddRoleToInstanceProfile { .. })
@@ -162,21 +162,21 @@ async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageO
                 if is_absent(worker, &target).await {
                     return rejected(worker, FailureCode::PassThroughRoleUnfit, error);
                 }
-                later = Some((error.describe(), false));
+                later = Some((error.describe(), Retry::Soon));
             }
             (ErrorKind::Absent, _) => {
                 is_surprise = true;
-                later = Some((error.describe(), false));
+                later = Some((error.describe(), Retry::Soon));
             }
             (ErrorKind::Malformed, _) => return rejected(worker, FailureCode::Internal, error),
-            (ErrorKind::Busy, _) => later = Some((error.describe(), true)),
+            (ErrorKind::Busy, _) => later = Some((error.describe(), Retry::InMinutes)),
             (ErrorKind::Throttled | ErrorKind::Transient, _) => {
-                later = Some((error.describe(), false));
+                later = Some((error.describe(), Retry::Soon));
             }
         }
     }
     match later {
-        Some((reason, is_busy)) => StageOutcome::Later { reason, is_busy },
+        Some((reason, retry)) => StageOutcome::Later { reason, retry },
         None if is_surprise => StageOutcome::Surprise,
         None => StageOutcome::Done,
     }

@@ -7,12 +7,14 @@ use engine_roles_domain::binding::lifecycle::{self, Lifecycle};
 use engine_roles_domain::binding::{
     Belief, Consistency, Evidence, Failure, FailureCode, resources_left, step_removed,
 };
-use engine_roles_domain::resources::{Applied, Desired, Observed, Plan, Stage, Step, plan};
+use engine_roles_domain::resources::{
+    Applied, Desired, Observed, Plan, ResourceKind, Stage, Step, plan,
+};
 use engine_roles_iam::{Depth, ErrorKind};
 use tracing::info;
 
 use crate::convergence::stage::Answer;
-use crate::convergence::worker::{Interrupted, Observation, Turn, Worker};
+use crate::convergence::worker::{Interrupted, Observation, Retry, Turn, Worker};
 
 /// How long a blocked removal waits before it is tried again.
 const SLOW_RETRY: Duration = Duration::from_mins(15);
@@ -23,11 +25,12 @@ struct Removal {
     began_at: DateTime<Utc>,
     /// Something depends on what is to be removed: list it and plan again.
     has_conflict: bool,
-    /// A delete found nothing, which can't be believed yet.
-    found_nothing: bool,
+    /// The resources of which AWS says that there is nothing to remove, though reads can't be
+    /// trusted yet.
+    found_nothing: Vec<ResourceKind>,
     denied: Option<Failure>,
-    /// Why the attempt is repeated later, and whether AWS said to wait minutes.
-    later: Option<(String, bool)>,
+    /// Why and when the attempt is repeated; none where no answer calls for it.
+    later: Option<(String, Retry)>,
 }
 
 /// Removes everything that belongs to the binding.
@@ -42,7 +45,7 @@ pub(crate) async fn remove(worker: &mut Worker<'_>) -> Result<Turn, Interrupted>
             let failure = worker.denied(&error);
             return block(worker, failure).await;
         }
-        Observation::Failed(error) => return worker.delay(error.describe(), false).await,
+        Observation::Failed(error) => return worker.delay(error.describe(), Retry::Soon).await,
     };
     let plan = match plan(worker.binding(), &Desired::Absent, &observed) {
         Ok(plan) => plan,
@@ -54,7 +57,7 @@ pub(crate) async fn remove(worker: &mut Worker<'_>) -> Result<Turn, Interrupted>
     let mut removal = Removal {
         began_at,
         has_conflict: false,
-        found_nothing: false,
+        found_nothing: Vec::new(),
         denied: None,
         later: None,
     };
@@ -106,15 +109,9 @@ fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], remo
     let trusts_reads = trusts_reads(before, removal.began_at);
     for (step, answer) in stage.iter().zip(answers) {
         let is_gone = match answer {
-            Ok(Applied::AlreadyGone) if step.deletes_resource() => {
-                removal.found_nothing |= !trusts_reads;
-                trusts_reads
-            }
+            Ok(Applied::AlreadyGone) if step.deletes_resource() => trusts_reads,
             // Denied, and a read that may be late does not show it.
-            Ok(Applied::Unseen) => {
-                removal.found_nothing |= !trusts_reads;
-                trusts_reads
-            }
+            Ok(Applied::Unseen) => trusts_reads,
             Ok(_) => true,
             // Our own delete was answered, and a late read showed it again.
             Err(error)
@@ -128,18 +125,21 @@ fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], remo
                 match error.kind {
                     ErrorKind::Denied => removal.denied = Some(worker.denied(error)),
                     ErrorKind::Conflict => removal.has_conflict = true,
-                    ErrorKind::Busy => removal.later = Some((error.describe(), true)),
+                    ErrorKind::Busy => removal.later = Some((error.describe(), Retry::InMinutes)),
                     ErrorKind::Unanswered
                     | ErrorKind::AlreadyExists
                     | ErrorKind::Absent
                     | ErrorKind::Throttled
                     | ErrorKind::Transient
                     | ErrorKind::Quota
-                    | ErrorKind::Malformed => removal.later = Some((error.describe(), false)),
+                    | ErrorKind::Malformed => removal.later = Some((error.describe(), Retry::Soon)),
                 }
                 false
             }
         };
+        if answer.is_ok() && !is_gone {
+            removal.found_nothing.push(step.resource());
+        }
         if is_gone {
             let is_removed = matches!(answer, Ok(Applied::Done));
             worker.learn(|binding| step_removed(binding, step, is_removed, now));
@@ -157,8 +157,8 @@ async fn conclude(
     if let Some(failure) = removal.denied {
         return block(worker, failure).await;
     }
-    if let Some((reason, is_busy)) = removal.later {
-        return worker.delay(reason, is_busy).await;
+    if let Some((reason, retry)) = removal.later {
+        return worker.delay(reason, retry).await;
     }
     if !plan.blockers.is_empty() {
         let reason = plan.blockers.join("; ");
@@ -175,7 +175,7 @@ async fn conclude(
     }
     let now = worker.now();
     let before = worker.recorded_binding().consistency;
-    let evidence = evidence(worker, plan, observed, removal.found_nothing);
+    let evidence = evidence(worker, plan, observed, &removal.found_nothing);
     let is_absent = evidence.into_iter().all(|evidence| {
         before
             .believes_absence(evidence, removal.began_at)
@@ -208,7 +208,7 @@ fn evidence(
     worker: &Worker<'_>,
     plan: &Plan,
     observed: &Observed,
-    found_nothing: bool,
+    found_nothing: &[ResourceKind],
 ) -> Vec<Evidence> {
     let target = worker.target();
     let binding = worker.binding();
@@ -216,8 +216,8 @@ fn evidence(
     let is_role_deleted = receipt.is_some_and(|receipt| receipt.access_ended_at.is_some());
     let profile = binding.resource_name().into();
     let is_profile_deleted = was_removed(worker, &Step::DeleteInstanceProfile { profile });
-    let of_resource = |is_deleted: bool, is_recorded: bool, is_observed: bool| {
-        if found_nothing {
+    let of_resource = |kind, is_deleted: bool, is_recorded: bool, is_observed: bool| {
+        if found_nothing.contains(&kind) {
             Evidence::DeleteFoundNothing
         } else if is_deleted {
             Evidence::Deleted
@@ -233,11 +233,19 @@ fn evidence(
     };
     let role = target.role.map(|_| {
         let is_observed = observed.role.is_some();
-        of_resource(is_role_deleted, binding.role.is_some(), is_observed)
+        let is_recorded = binding.role.is_some();
+        of_resource(
+            ResourceKind::Role,
+            is_role_deleted,
+            is_recorded,
+            is_observed,
+        )
     });
     let profile = target.profile.map(|_| {
         let is_observed = observed.profile.is_some();
-        of_resource(is_profile_deleted, binding.profile.is_some(), is_observed)
+        let is_recorded = binding.profile.is_some();
+        let kind = ResourceKind::InstanceProfile;
+        of_resource(kind, is_profile_deleted, is_recorded, is_observed)
     });
     role.into_iter().chain(profile).collect()
 }

@@ -26,6 +26,15 @@ const LAST_RETRY: Duration = Duration::from_mins(2);
 /// IAM's `ConcurrentModification` says to wait minutes.
 const BUSY_RETRY: Duration = Duration::from_mins(2);
 
+/// When an attempt that failed is worth repeating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// After a pause that grows with the attempts.
+    Soon,
+    /// Some minutes later: IAM answered that somebody else is changing the resource.
+    InMinutes,
+}
+
 /// What a turn came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
@@ -324,17 +333,17 @@ impl<'a> Worker<'a> {
     pub(crate) async fn delay(
         &mut self,
         reason: String,
-        is_busy: bool,
+        retry: Retry,
     ) -> Result<Turn, Interrupted> {
         let is_stopping = self.converger.stop.is_cancelled();
         let attempt = self.binding.attempts.saturating_add(1);
         let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
         let wait = full_jitter(FIRST_RETRY, LAST_RETRY, attempt);
-        let wait = match (is_stopping, is_busy) {
+        let wait = match retry {
             // A replica that shuts down hands its work over at once.
-            (true, _) => Duration::ZERO,
-            (false, true) => wait + BUSY_RETRY,
-            (false, false) => wait,
+            _ if is_stopping => Duration::ZERO,
+            Retry::Soon => wait,
+            Retry::InMinutes => wait + BUSY_RETRY,
         };
         warn!(cluster = %self.binding.cluster, attempt, reason, "attempt failed; it is repeated");
         let (now, due_at) = (self.now(), self.later(wait));

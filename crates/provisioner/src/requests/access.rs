@@ -23,9 +23,9 @@ pub struct AccessReport {
     pub mode: Mode,
     /// The role with its documents.
     pub role: HeldRole,
-    /// What it can reach.
+    /// The secrets and everything else that its documents let it reach.
     pub reach: Reach,
-    /// When IAM was read.
+    /// The database's time after the documents were read.
     pub evaluated_at: DateTime<Utc>,
 }
 

@@ -1,5 +1,4 @@
-//! Attesting the roles that the administrator prepared: at the start, at a PUT that passes one, and
-//! again and again.
+//! Attestation of pass-through roles: at the start, for a request that passes one, and once an interval.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use engine_roles_domain::cluster::{
 use engine_roles_domain::prepared::{Attestation, Fitness, PassThroughRole, Purpose, attest};
 use engine_roles_store::{PreparedRole, Reading, Store, StoreError};
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use crate::aws::{Gateway, Terms};
@@ -27,11 +26,11 @@ const READ_WAIT: Duration = Duration::from_secs(5);
 /// A pass-through role and its attestation.
 #[derive(Clone, Debug)]
 pub struct AttestedRole {
-    /// The administrator's entry.
+    /// The role as the administrator listed it.
     pub entry: PassThroughRole,
     /// Whether it is passed where a request names none.
     pub is_default: bool,
-    /// The verdict.
+    /// The verdict by what IAM last showed.
     pub attestation: Attestation,
     /// When IAM was read; none where it never was.
     pub read_at: Option<DateTime<Utc>>,
@@ -39,15 +38,14 @@ pub struct AttestedRole {
     pub unread: Option<String>,
 }
 
-/// What a request knows of the role that it passes.
+/// What is known, for one request, of the role that it passes.
 #[derive(Clone, Debug)]
 pub(crate) enum Attested {
-    /// Nobody has asked yet.
+    /// The role was not attested for this request.
     NotAsked,
-    /// There is no verdict: no role is passed, attestation is off, or the role is on the
-    /// administrator's list no more.
+    /// There is no verdict: no role is passed, attestation is off, or the role is
+    /// no longer on the administrator's list.
     NoVerdict,
-    /// The verdict.
     Verdict(Attestation),
 }
 
@@ -192,12 +190,17 @@ impl Attestor {
         entry: &PassThroughRole,
     ) -> Result<bool, StoreError> {
         let asked_at = Instant::now();
-        let mut last_read = self.last_read.lock().await;
+        // Both limits count from the request on: of many that ask while there is no call budget,
+        // each would else wait for all before it.
+        let give_up_at = asked_at + READ_WAIT * 2;
+        let Ok(mut last_read) = timeout_at(give_up_at, self.last_read.lock()).await else {
+            return Ok(false);
+        };
         let last = last_read.get(&entry.role).copied();
         if last.is_none_or(|at| at < asked_at) {
-            let terms = Terms::interactive(&scope.account, READ_WAIT);
-            let read = self.read(scope, entry, terms);
-            if let Ok(read) = tokio::time::timeout(READ_WAIT * 2, read).await
+            let wait = READ_WAIT.saturating_sub(asked_at.elapsed());
+            let read = self.read(scope, entry, Terms::interactive(&scope.account, wait));
+            if let Ok(read) = timeout_at(give_up_at, read).await
                 && read?
             {
                 last_read.insert(entry.role.clone(), Instant::now());

@@ -32,7 +32,6 @@ pub(crate) enum Resolution {
     Remove,
 }
 
-/// Resolves orphans.
 pub(crate) struct ResolveOrphans {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,
@@ -153,8 +152,8 @@ impl ResolveOrphans {
         })
     }
 
-    // The spec of a tombstone only tells what is to be looked for: a role and a profile, or a
-    // profile around somebody else's role.
+    // The spec of the tombstone decides only what the removal observes: a role and a profile, or a
+    // profile that holds somebody else's role.
     fn spec_to_remove(&self, claimed: &Claimed, has_role: bool, seen: &Observed) -> RoleSpec {
         let passed = seen
             .profile

@@ -10,9 +10,7 @@ use engine_roles_domain::binding::{Binding, BindingId, Intent, Rejection, decide
 use engine_roles_domain::cluster::{ClusterName, Defaults, Mode, RoleRequest, RoleSpec};
 use engine_roles_domain::grant::{as_written, secret_warnings, trust_policy};
 use engine_roles_domain::prepared::Fitness;
-use engine_roles_domain::resources::{
-    Desired, MAX_ROLE_NAME, Namespace, Observed, Plan, Step, plan,
-};
+use engine_roles_domain::resources::{Desired, Namespace, Observed, Plan, Step, plan};
 use engine_roles_iam::{Depth, Target};
 use engine_roles_store::Store;
 use serde_json::Value;
@@ -29,16 +27,16 @@ const WAIT: Duration = Duration::from_secs(5);
 /// What a request would record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlannedIntent {
-    /// A new binding.
+    /// A binding for a cluster that has none.
     New,
     /// A change of the live binding.
     Change,
-    /// Nothing.
+    /// Nothing: the live binding has the spec already.
     Unchanged,
 }
 
 impl PlannedIntent {
-    /// The word on the wire.
+    /// Returns the word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -51,7 +49,7 @@ impl PlannedIntent {
 /// What a plan was made against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// Nothing is there, for certain: the binding would be new.
+    /// Nothing was read: the binding would be new, so nothing of it can exist.
     Nothing,
     /// What AWS answered just now.
     Observed,
@@ -64,34 +62,41 @@ pub enum Basis {
 pub struct PreviewStep {
     /// The stage, from 1; the steps of one stage run side by side.
     pub stage: usize,
-    /// The IAM call.
+    /// The name of the IAM call, such as `CreateRole`.
     pub action: &'static str,
-    /// What it is about.
+    /// The role or instance profile that it is about, in words.
     pub target: String,
-    /// The document that it would write.
+    /// The document that it would write; none where it writes none.
     pub document: Option<Value>,
 }
 
 /// What a request would do.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// What would be recorded.
+    /// What the request would record.
     pub intent: PlannedIntent,
-    /// The spec, resolved.
+    /// The spec that would be recorded, with the defaults filled in.
     pub spec: RoleSpec,
     /// The name of what would be made. For a new binding its last sixteen characters are not
     /// known yet and stand as question marks.
     pub name: String,
     /// What the plan was made against.
     pub basis: Basis,
-    /// The calls.
+    /// The calls in their order; none where AWS has what is meant, or something is in the way.
     pub steps: Vec<PreviewStep>,
     /// The inline policy, in mode create.
     pub policy: Option<Value>,
     /// The trust policy, in mode create.
     pub trust: Option<Value>,
-    /// What the caller should look at.
+    /// What the caller should know before sending the request, in sentences.
     pub warnings: Vec<String>,
+}
+
+/// The binding as a request would leave it.
+struct Planned {
+    intent: PlannedIntent,
+    binding: Binding,
+    attested: Attested,
 }
 
 /// Plans without changing anything.
@@ -108,31 +113,11 @@ impl PlanRequest {
         cluster: &ClusterName,
         wanted: &RoleRequest,
     ) -> Result<Preview, ProvisionerError> {
-        let scope = self.gateway.account_for(wanted, &self.defaults).await?;
-        let latest = self.store.latest(cluster).await?;
-        let intent = decide_put(
-            cluster,
-            latest.as_ref(),
-            wanted,
-            &self.defaults,
-            &scope,
-            None,
-        )?;
-        let mut attested = Attested::NotAsked;
-        let (intent, binding) = match intent {
-            Intent::New(spec) => {
-                attested = self.attestor.attest_for(cluster, &spec, &scope).await?;
-                let namespace = self.store.namespace().clone();
-                let binding = not_recorded(cluster.clone(), namespace, scope, spec);
-                (PlannedIntent::New, binding)
-            }
-            Intent::Change(live, spec) => {
-                let now = live.updated_at;
-                let changed = lifecycle::change_requested(*live, spec, now)?;
-                (PlannedIntent::Change, changed.binding)
-            }
-            Intent::Unchanged(live) => (PlannedIntent::Unchanged, *live),
-        };
+        let Planned {
+            intent,
+            binding,
+            attested,
+        } = self.intent(cluster, wanted).await?;
         let (observed, basis) = match intent {
             PlannedIntent::New => (Observed::nothing(), Basis::Nothing),
             PlannedIntent::Change | PlannedIntent::Unchanged => {
@@ -148,12 +133,7 @@ impl PlanRequest {
                 Plan::default()
             }
         };
-        let is_new = intent == PlannedIntent::New;
-        let steps = plan.stages.iter().zip(1..).flat_map(|(stage, number)| {
-            let steps = stage.iter();
-            steps.map(move |step| (number, step))
-        });
-        let steps = steps.map(|(stage, step)| preview_step(&binding, stage, step, is_new));
+        let name = shown_name(&binding, intent);
         let policy = match &desired {
             Desired::Present {
                 role: Some(role), ..
@@ -164,13 +144,45 @@ impl PlanRequest {
         let is_created = binding.mode() == Mode::Create;
         Ok(Preview {
             intent,
-            name: shown_name(&binding, is_new),
             basis,
-            steps: steps.collect(),
+            steps: preview_steps(&binding, &plan, &name),
+            name,
             policy,
             trust: is_created.then(|| as_written(&trust)),
             warnings,
             spec: binding.spec,
+        })
+    }
+
+    /// Decides what the request would record, as a provision decides it.
+    async fn intent(
+        &self,
+        cluster: &ClusterName,
+        wanted: &RoleRequest,
+    ) -> Result<Planned, ProvisionerError> {
+        let scope = self.gateway.account_for(wanted, &self.defaults).await?;
+        let latest = self.store.latest(cluster).await?;
+        let latest = latest.as_ref();
+        let decided = decide_put(cluster, latest, wanted, &self.defaults, &scope, None)?;
+        let mut attested = Attested::NotAsked;
+        let (intent, binding) = match decided {
+            Intent::New(spec) => {
+                attested = self.attestor.attest_for(cluster, &spec, &scope).await?;
+                let namespace = self.store.namespace().clone();
+                let binding = not_recorded(cluster.clone(), namespace, scope, spec);
+                (PlannedIntent::New, binding)
+            }
+            Intent::Change(live, spec) => {
+                let now = live.updated_at;
+                let changed = lifecycle::change_requested(*live, spec, now)?;
+                (PlannedIntent::Change, changed.binding)
+            }
+            Intent::Unchanged(live) => (PlannedIntent::Unchanged, *live),
+        };
+        Ok(Planned {
+            intent,
+            binding,
+            attested,
         })
     }
 
@@ -234,28 +246,31 @@ fn not_recorded(
     lifecycle::provision_requested(new, DateTime::UNIX_EPOCH).binding
 }
 
-fn shown_name(binding: &Binding, tail_unknown: bool) -> String {
+/// Returns the name of what would be made. The id of a new binding is not known yet, so the part of
+/// the name that is made from it stands as question marks.
+fn shown_name(binding: &Binding, intent: PlannedIntent) -> String {
+    const HASH: usize = 16;
     let name = binding.resource_name().to_string();
-    if !tail_unknown {
-        return name;
+    match intent {
+        PlannedIntent::New => format!("{}{}", &name[..name.len() - HASH], "?".repeat(HASH)),
+        PlannedIntent::Change | PlannedIntent::Unchanged => name,
     }
-    debug_assert!(name.len() <= MAX_ROLE_NAME);
-    format!("{}{}", &name[..name.len() - 16], "?".repeat(16))
 }
 
-fn preview_step(binding: &Binding, stage: usize, step: &Step, tail_unknown: bool) -> PreviewStep {
-    let real = binding.resource_name().to_string();
-    let document = match step {
-        Step::CreateRole { trust, .. } => Some(as_written(trust)),
-        Step::PutRolePolicy { document, .. } => Some(as_written(document)),
-        _ => None,
-    };
-    PreviewStep {
-        stage,
-        action: step.action(),
-        target: step
-            .target()
-            .replace(&real, &shown_name(binding, tail_unknown)),
-        document,
-    }
+fn preview_steps(binding: &Binding, plan: &Plan, shown_name: &str) -> Vec<PreviewStep> {
+    let name = binding.resource_name().to_string();
+    let stages = plan.stages.iter().zip(1..);
+    let steps = stages.flat_map(|(stage, number)| stage.iter().map(move |step| (number, step)));
+    steps
+        .map(|(stage, step)| PreviewStep {
+            stage,
+            action: step.action(),
+            target: step.target().replace(&name, shown_name),
+            document: match step {
+                Step::CreateRole { trust, .. } => Some(as_written(trust)),
+                Step::PutRolePolicy { document, .. } => Some(as_written(document)),
+                _ => None,
+            },
+        })
+        .collect()
 }

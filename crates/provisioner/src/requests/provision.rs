@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use engine_roles_domain::account::Scope;
 use engine_roles_domain::binding::lifecycle::{self, NewBinding};
-use engine_roles_domain::binding::{Binding, BindingId, Intent, decide_put};
-use engine_roles_domain::cluster::{ClusterName, Defaults, RoleRequest, RoleSpec};
+use engine_roles_domain::binding::{Binding, BindingId, Intent, Rejection, decide_put};
+use engine_roles_domain::cluster::{ClusterName, Defaults, RoleRequest};
 use engine_roles_store::{Intent as Write, IntentError, Latest, Store};
 use uuid::Uuid;
 
@@ -28,7 +28,8 @@ pub(crate) struct Provision {
 /// Why an intent was not recorded yet.
 enum NotYet {
     Rejected(ProvisionerError),
-    /// It passes a role that nobody has attested: it became such an intent meanwhile.
+    /// It passes a role that is not attested yet: another request changed the cluster since the
+    /// decision that needed no attestation.
     Unattested,
 }
 
@@ -45,15 +46,13 @@ impl Provision {
             let if_match = request.if_match;
             decide_put(cluster, latest, wanted, &self.defaults, &scope, if_match)
         };
-        let mut attested = Attested::NotAsked;
-        let mut must_look_ahead = wanted.may_pass(&self.defaults) || self.quota.is_used_up();
+        let may_need_a_check = wanted.may_pass(&self.defaults) || self.quota.is_used_up();
+        let mut attested = if may_need_a_check {
+            self.check_first(cluster, &scope, decide).await?
+        } else {
+            Attested::NotAsked
+        };
         let recorded = loop {
-            if std::mem::take(&mut must_look_ahead) {
-                let latest = self.store.latest(cluster).await?;
-                if let Intent::New(spec) = decide(latest.as_ref())? {
-                    attested = self.look_ahead(cluster, &spec, &scope).await?;
-                }
-            }
             let write = |latest: Latest| match decide(latest.binding.as_ref()) {
                 Ok(intent) => self.write(cluster, &scope, &latest, intent, &attested),
                 Err(rejection) => Err(NotYet::Rejected(rejection.into())),
@@ -66,24 +65,30 @@ impl Provision {
                 Ok(recorded) => break recorded,
                 Err(IntentError::Store(error)) => return Err(error.into()),
                 Err(IntentError::Rejected(NotYet::Rejected(error))) => return Err(error),
-                Err(IntentError::Rejected(NotYet::Unattested)) => must_look_ahead = true,
+                Err(IntentError::Rejected(NotYet::Unattested)) => {
+                    attested = self.check_first(cluster, &scope, decide).await?;
+                }
             }
         };
         Ok(self.follower.follow(recorded, request).await?)
     }
 
-    /// Makes sure, before anything is recorded, that a new binding has room in the account and
-    /// that the role it passes is attested.
-    async fn look_ahead(
+    /// Makes sure, before the cluster is locked and anything is recorded, that a new binding has
+    /// room in the account and that the role it passes is attested: both may take calls to AWS.
+    async fn check_first(
         &self,
         cluster: &ClusterName,
-        spec: &RoleSpec,
         scope: &Scope,
+        decide: impl Fn(Option<&Binding>) -> Result<Intent, Rejection>,
     ) -> Result<Attested, ProvisionerError> {
-        if let Some(usage) = self.quota.without_room_for(spec, &scope.account).await {
+        let latest = self.store.latest(cluster).await?;
+        let Intent::New(spec) = decide(latest.as_ref())? else {
+            return Ok(Attested::NotAsked);
+        };
+        if let Some(usage) = self.quota.without_room_for(&spec, &scope.account).await {
             return Err(ProvisionerError::QuotaExceeded(usage));
         }
-        Ok(self.attestor.attest_for(cluster, spec, scope).await?)
+        Ok(self.attestor.attest_for(cluster, &spec, scope).await?)
     }
 
     /// Turns a decision into what is to be written.

@@ -15,7 +15,7 @@ use crate::waiting::Waiting;
 /// The health of the service.
 #[derive(Debug)]
 pub struct Health {
-    /// What the database answers.
+    /// Whether the database can serve, or why it does not answer.
     pub database: Result<Readiness, StoreError>,
     /// Whether the reconciler ran lately.
     pub reconciler_alive: bool,
@@ -30,7 +30,6 @@ pub struct Health {
     pub aws: AwsHealth,
 }
 
-/// Reads records.
 pub(crate) struct ReadRecords {
     pub(crate) store: Store,
     pub(crate) waiting: Arc<Waiting>,

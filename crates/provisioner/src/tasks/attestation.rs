@@ -1,4 +1,4 @@
-//! Attests the pass-through roles again and again.
+//! Attests the pass-through roles once an interval.
 
 use std::sync::Arc;
 use std::time::Duration;

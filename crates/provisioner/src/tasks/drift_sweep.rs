@@ -30,8 +30,8 @@ const TRIES: u32 = 8;
 /// How long a page waits for the account's call budget.
 const WAIT: Duration = Duration::from_mins(1);
 
-/// Within about this time each profile whose tags no listing shows is read by itself once. A turn
-/// that no sweep falls into is made good by the next round.
+/// The listing does not show the tags of every profile. Within about this time each such profile is
+/// read by itself once; a turn that no sweep falls into comes again in the next round.
 const ALL_TAGS_READ: Duration = Duration::from_hours(7 * 24);
 
 /// Compares all active bindings with one listing of the account. Where AWS denies the listing, the
@@ -47,10 +47,9 @@ pub(crate) struct SweepDrift {
     pub(crate) stop: CancellationToken,
 }
 
-/// What a sweep found.
 #[derive(Debug, Default)]
 struct Findings {
-    /// Bindings that AWS has as it should.
+    /// Bindings without drift.
     sound: Vec<(BindingId, Generation)>,
     /// Bindings to be checked one by one.
     suspect: Vec<BindingId>,
@@ -158,34 +157,47 @@ impl SweepDrift {
                 .as_ref()
                 .is_none_or(|profile| profile.tags.is_some());
             match judge(&binding, seen, now) {
-                Some(true) if !tags_shown && has_its_turn(binding.id, now, pause) => {
+                Judgement::Sound if !tags_shown && has_its_turn(binding.id, now, pause) => {
                     findings.suspect.push(binding.id);
                 }
-                Some(true) => findings.sound.push((binding.id, binding.generation)),
-                Some(false) => findings.suspect.push(binding.id),
-                None => {}
+                Judgement::Sound => findings.sound.push((binding.id, binding.generation)),
+                Judgement::Suspect => findings.suspect.push(binding.id),
+                Judgement::NotNow => {}
             }
         }
         Ok(())
     }
 }
 
-/// Returns whether AWS has an active binding as it should; none for what is in progress, or too
-/// recent to be judged.
-fn judge(binding: &Binding, mut seen: Observed, now: DateTime<Utc>) -> Option<bool> {
-    let is_active = matches!(binding.lifecycle, Lifecycle::Active { .. });
-    if !is_active || !binding.consistency.trusts_reads(now).is_believed() {
-        return None;
-    }
-    if binding.mode() == Mode::PassThrough {
-        seen.role = None;
-    }
-    let desired = Desired::of(binding).ok()?;
-    Some(binding.drift.is_empty() && drift(binding, &desired, &seen).is_empty())
+/// What a listing shows of a binding.
+enum Judgement {
+    /// AWS has what it should have.
+    Sound,
+    /// AWS differs, or drift is recorded.
+    Suspect,
+    /// The binding is not active, or was changed too recently for reads to be trusted.
+    NotNow,
 }
 
-/// Whether a binding is one of those that are read by themselves now, though the listing shows
-/// nothing wrong. Sweeps come a pause apart; the ids share them out evenly.
+fn judge(binding: &Binding, seen: Observed, now: DateTime<Utc>) -> Judgement {
+    let is_active = matches!(binding.lifecycle, Lifecycle::Active { .. });
+    if !is_active || !binding.consistency.trusts_reads(now).is_believed() {
+        return Judgement::NotNow;
+    }
+    let role = seen.role.filter(|_| binding.mode() != Mode::PassThrough);
+    let seen = Observed { role, ..seen };
+    match Desired::of(binding) {
+        Ok(desired) if binding.drift.is_empty() && drift(binding, &desired, &seen).is_empty() => {
+            Judgement::Sound
+        }
+        Ok(_) => Judgement::Suspect,
+        // Its own check reports why.
+        Err(_) => Judgement::NotNow,
+    }
+}
+
+/// Returns whether a binding is to be read by itself in this sweep, though the listing shows nothing
+/// wrong. Sweeps are a pause apart; the ids spread the bindings evenly over them.
 fn has_its_turn(id: BindingId, now: DateTime<Utc>, pause: Duration) -> bool {
     let pause = pause.as_secs().max(1);
     let turns = ALL_TAGS_READ.as_secs().div_ceil(pause);

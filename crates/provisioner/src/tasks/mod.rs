@@ -10,7 +10,8 @@
 //! - logs its own failures and returns, so that the next run comes; it never ends the service.
 //!
 //! [`Task::run`] is called again after the task's interval, or when the task is woken. All tasks
-//! are listed in `service.rs`.
+//! are listed in `assembly.rs`, with
+//! interval and wake-up.
 
 pub(crate) mod account;
 pub(crate) mod attestation;

@@ -19,15 +19,15 @@ use crate::settings::OrphanMode;
 use crate::tasks::task::{NextRun, Task};
 use crate::tasks::turns::SweepTurns;
 
-/// How many leftovers of finished incarnations one sweep has removed.
+/// The most finished incarnations whose leftovers one sweep has removed.
 const MOST_REMOVED: usize = 50;
 /// How many names are looked up in one statement.
 const NAMES_A_STATEMENT: usize = 500;
 /// How long the sweep waits for the account's call budget before it leaves it for the next time.
 const WAIT: Duration = Duration::from_mins(1);
 
-/// Lists AWS and compares what it finds with the records. What a finished incarnation has left is
-/// removed: its tombstone is made due. What no record knows is only reported.
+/// Lists AWS and compares the listing with the records. A resource of a finished incarnation is
+/// removed by making the tombstone due. A resource without a record is only reported.
 pub(crate) struct SweepOrphans {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How often a task that needs the account looks whether it is known.
+/// How often a task that needs the account checks whether it is known.
 pub(crate) const ACCOUNT_POLL: Duration = Duration::from_millis(50);
 
 /// When a task runs again.
@@ -25,9 +25,9 @@ pub(crate) enum NextRun {
     Never,
 }
 
-/// A background task.
+/// Work that the service does by itself, again and again.
 pub(crate) trait Task: Send + Sync + 'static {
-    /// Does what there is to do now.
+    /// Does what there is to do now, and says when it is to be called again.
     fn run(&self) -> BoxFuture<'_, NextRun>;
 }
 

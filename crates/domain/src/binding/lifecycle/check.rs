@@ -7,13 +7,14 @@ use crate::binding::event::EventDetail;
 use crate::binding::lifecycle::stage::Lifecycle;
 use crate::binding::lifecycle::{Transition, WrongState};
 use crate::binding::record::Binding;
+use crate::resources::step::Step;
 
 /// A step of a repair that AWS denied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct DeniedStep {
-    /// The IAM call.
-    pub action: &'static str,
-    /// The permission that is missing.
+    /// The step as it was sent.
+    pub step: Step,
+    /// The missing permission, such as `iam:PutRolePolicy`.
     pub permission: String,
 }
 
@@ -67,11 +68,9 @@ pub fn drift_repaired(
 ) -> Result<Transition, WrongState> {
     let mut binding = active("drift_repaired", binding)?;
     for drift in &mut binding.drift {
-        let step = denied
-            .iter()
-            .find(|step| drift.kind.is_repaired_by(step.action));
-        if let Some(step) = step {
-            drift.missing_permission = Some(step.permission.clone());
+        let denied = denied.iter().find(|denied| denied.step.repairs(drift.kind));
+        if let Some(denied) = denied {
+            drift.missing_permission = Some(denied.permission.clone());
         }
     }
     let event = (!steps.is_empty()).then_some(EventDetail::DriftRepaired { steps });

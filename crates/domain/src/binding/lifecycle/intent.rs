@@ -16,18 +16,18 @@ use crate::cluster::name::ClusterName;
 use crate::cluster::spec::RoleSpec;
 use crate::resources::names::Namespace;
 
-/// What a binding is made of.
+/// What the caller has to give for a new binding.
 #[derive(Clone, Debug)]
 pub struct NewBinding {
     /// The id of the incarnation, made by the caller.
     pub id: BindingId,
     /// The cluster whose role it is.
     pub cluster: ClusterName,
-    /// The installation.
+    /// The installation that records it.
     pub namespace: Namespace,
     /// Account and partition in which its resources are made.
     pub scope: Scope,
-    /// What should exist.
+    /// What should exist, resolved.
     pub spec: RoleSpec,
     /// The number of the cluster's intent.
     pub generation: Generation,

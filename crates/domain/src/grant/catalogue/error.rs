@@ -8,13 +8,13 @@ use crate::grant::error::RolePolicyError;
 
 /// Why a document can't be filled.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say what the fields hold")]
 pub enum CatalogueError {
     /// A value is not given.
     #[error("{field} is missing: {document} needs it for <{placeholder}>")]
     Missing {
         /// The value, by the field that gives it.
         field: &'static str,
-        /// The document.
         document: &'static str,
         /// Where the value would stand.
         placeholder: String,
@@ -22,50 +22,33 @@ pub enum CatalogueError {
     /// A cluster is given for a document without a place for it, which would seem narrower than
     /// it is.
     #[error("{document} is not about one cluster")]
-    NotOfOneCluster {
-        /// The document.
-        document: &'static str,
-    },
+    NotOfOneCluster { document: &'static str },
     /// The region belongs to another partition, or to none that this service knows.
     #[error("the region {region} is of no partition that is meant")]
-    RegionOfOtherPartition {
-        /// The region.
-        region: Region,
-    },
+    RegionOfOtherPartition { region: Region },
     /// The secrets' key is in another region, and has no replicas.
     #[error(
         "the secrets' KMS key is in {key_region}, and is no multi-Region key: {region} has none"
     )]
-    KeyOfOtherRegion {
-        /// The region that is asked for.
-        region: Region,
-        /// The key's.
-        key_region: Region,
-    },
+    KeyOfOtherRegion { region: Region, key_region: Region },
     /// A value can't stand in a document, or the document has a flaw.
     #[error("{document} could not be filled")]
     Fill {
-        /// The document.
         document: &'static str,
-        /// What is wrong.
         #[source]
         source: RenderError,
     },
     /// What came out is no policy.
     #[error("{document}, filled, is no valid policy")]
     Invalid {
-        /// The document.
         document: &'static str,
-        /// What is wrong.
         #[source]
         source: PolicyError,
     },
     /// What came out reaches beyond what an engine may have.
     #[error("{document}, filled, could not be proved to stay within its engines' secrets")]
     Unproved {
-        /// The document.
         document: &'static str,
-        /// Where.
         #[source]
         source: RolePolicyError,
     },

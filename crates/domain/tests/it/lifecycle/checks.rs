@@ -2,9 +2,11 @@
 
 use engine_roles_domain::binding::lifecycle::{drift_found, drift_repaired, verified};
 use engine_roles_domain::binding::{Binding, DriftKind, EventDetail};
+use engine_roles_domain::resources::Step;
+use engine_roles_policy::{Document, Kind};
 
 use super::{NOW, denied, touched};
-use crate::fixtures::{Stage, at, drift_of, in_stage};
+use crate::fixtures::{Stage, at, binding, drift_of, in_stage, tag_profile, tag_role};
 
 #[test]
 fn a_check_that_finds_no_drift_records_the_time_and_tells_of_drift_that_is_gone() {
@@ -59,7 +61,7 @@ fn a_repair_leaves_the_drift_until_a_read_shows_it_gone_and_names_what_was_denie
         ..in_stage(Stage::Active)
     };
     let steps = vec!["PutRolePolicy (role x)".to_owned()];
-    let refused = [denied("TagInstanceProfile"), denied("TagRole")];
+    let refused = [denied(tag_profile()), denied(tag_role())];
     let after = drift_repaired(before.clone(), steps.clone(), &refused, at(NOW));
     let after = after.expect("a repair");
     let mut expected = touched(&before);
@@ -73,6 +75,26 @@ fn a_repair_leaves_the_drift_until_a_read_shows_it_gone_and_names_what_was_denie
 
 #[test]
 fn a_call_repairs_the_kinds_of_drift_that_are_ours() {
+    let role = binding().resource_name();
+    let allow = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}"#;
+    let steps = [
+        Step::PutRolePolicy {
+            role: role.clone(),
+            document: Document::parse(Kind::Identity, allow).expect("a document"),
+        },
+        tag_role(),
+        tag_profile(),
+        Step::AddRoleToInstanceProfile {
+            profile: role.clone().into(),
+            role: role.clone(),
+        },
+        Step::UntagRole {
+            role: role.clone(),
+            keys: vec!["team".to_owned()],
+        },
+        Step::DeleteRole { role },
+    ];
     for (kind, actions) in [
         (DriftKind::PolicyChanged, &["PutRolePolicy"][..]),
         (DriftKind::PolicyMissing, &["PutRolePolicy"]),
@@ -88,15 +110,9 @@ fn a_call_repairs_the_kinds_of_drift_that_are_ours() {
         (DriftKind::RoleRecreated, &[]),
         (DriftKind::ProfileRecreated, &[]),
     ] {
-        for action in [
-            "PutRolePolicy",
-            "TagRole",
-            "TagInstanceProfile",
-            "AddRoleToInstanceProfile",
-            "CreateRole",
-            "UpdateAssumeRolePolicy",
-        ] {
-            let repairs = kind.is_repaired_by(action);
+        for step in &steps {
+            let action = step.action();
+            let repairs = step.repairs(kind);
             assert_eq!(repairs, actions.contains(&action), "{kind:?} by {action}");
         }
     }

@@ -1,0 +1,189 @@
+//! What the gateway admits, and what it makes of the answers, with a real database and the sandbox
+//! at the wire.
+
+use engine_roles_domain::resources::{Namespace, RoleName};
+use engine_roles_embedded_postgres::{TestDatabase, test_database};
+use engine_roles_iam::{Endpoint, IamConfig};
+use engine_roles_iam_sandbox::{Effect, Fault, Sandbox, SandboxConfig, When};
+use engine_roles_store::StoreConfig;
+use tokio_postgres::{Client, NoTls};
+
+use super::*;
+
+const WAIT: Duration = Duration::from_secs(30);
+const LIMITS: BudgetLimits = BudgetLimits {
+    rate: 16.0,
+    burst: 10.0,
+};
+
+struct Account {
+    _database: TestDatabase,
+    sandbox: Sandbox,
+    sql: Client,
+    gateway: Gateway,
+    id: AccountId,
+}
+
+impl Account {
+    /// The database's time stands still, so that the bucket is not filled.
+    async fn new() -> Self {
+        let database = test_database().await;
+        let sandbox = Sandbox::start(SandboxConfig::default());
+        let sandbox = sandbox.await.expect("a sandbox");
+        let config = StoreConfig {
+            url: database.url().to_owned(),
+            max_connections: 4,
+            acquire_timeout: Duration::from_mins(1),
+            lease: Duration::from_mins(1),
+            consistency_window: Duration::from_mins(1),
+        };
+        let namespace = Namespace::parse("gateway").expect("a namespace");
+        let store = Store::new(&config, namespace).expect("a store");
+        store.migrate().await.expect("migrations");
+        let endpoint = Endpoint {
+            url: sandbox.endpoint(),
+            access_key_id: "AKIASANDBOX000000000".to_owned(),
+            secret_access_key: "sandbox".to_owned(),
+        };
+        let iam = IamConfig {
+            region: None,
+            call_timeout: Duration::from_secs(20),
+        };
+        let iam = Iam::connect_to(&endpoint, &iam).await;
+        let (sql, connection) = tokio_postgres::connect(database.url(), NoTls)
+            .await
+            .expect("a connection");
+        tokio::spawn(connection);
+        let stop = "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql
+                    VOLATILE AS $$ SELECT '2026-01-01T00:00:00Z'::timestamptz $$";
+        sql.batch_execute(stop).await.expect("time stands still");
+        Self {
+            _database: database,
+            sandbox,
+            sql,
+            gateway: Gateway::new(iam, store, LIMITS, None),
+            id: AccountId::parse("123456789012").expect("an account"),
+        }
+    }
+
+    fn terms(&self, wait: Duration) -> Terms<'_> {
+        Terms::interactive(&self.id, wait)
+    }
+
+    /// How many reads there are tokens for: those in hand and those in the bucket.
+    async fn reads_left(&self) -> f64 {
+        let purpose = Purpose {
+            kind: CallKind::Read,
+            urgency: Urgency::Interactive,
+        };
+        let tokens = "SELECT tokens FROM call_budgets WHERE kind = 'read'";
+        let row = self.sql.query_opt(tokens, &[]).await.expect("an answer");
+        let in_bucket = row.map_or(LIMITS.burst, |row| row.get(0));
+        in_bucket + self.gateway.budget.in_hand(purpose)
+    }
+
+    async fn assert_reads_left(&self, expected: f64) {
+        let left = self.reads_left().await;
+        assert!((left - expected).abs() < f64::EPSILON, "{left} reads left");
+    }
+
+    fn calls(&self) -> Vec<String> {
+        let calls = self.sandbox.calls(0).into_iter();
+        calls.map(|call| call.action).collect()
+    }
+
+    async fn throttled(&self) -> i64 {
+        let throttled = "SELECT count(*) FROM call_budgets WHERE throttled_at IS NOT NULL";
+        let row = self.sql.query_one(throttled, &[]).await;
+        row.expect("a count").get(0)
+    }
+}
+
+fn role() -> RoleName {
+    RoleName::parse("prepared").expect("a name")
+}
+
+#[tokio::test]
+async fn reserved_calls_that_are_not_made_are_given_back() {
+    let account = Account::new().await;
+    let held = account
+        .gateway
+        .held_role(&role(), account.terms(WAIT))
+        .await;
+    assert!(held.expect("IAM answers").is_none());
+    assert_eq!(account.calls().len(), 3, "four were reserved");
+    account.assert_reads_left(7.0).await;
+}
+
+#[tokio::test]
+async fn a_caller_that_hangs_up_gives_back_what_it_has_not_sent() {
+    let account = Account::new().await;
+    let admitted = account
+        .gateway
+        .admit(account.terms(WAIT), CallKind::Read, 6)
+        .await;
+    drop(admitted.expect("tokens are there"));
+    account.assert_reads_left(10.0).await;
+}
+
+#[tokio::test]
+async fn a_read_without_room_is_not_sent_in_part_and_slows_nobody_down() {
+    let account = Account::new().await;
+    let admitted = account
+        .gateway
+        .admit(account.terms(WAIT), CallKind::Read, 7)
+        .await;
+    let target = Target {
+        role: Some(role()),
+        profile: Some(role().into()),
+    };
+    let terms = account.terms(Duration::from_secs(2));
+    let read = account
+        .gateway
+        .observe(&target, Depth::Dependants, terms)
+        .await;
+    assert!(read.is_err_and(|error| error.is_not_sent()));
+    assert_eq!(account.calls(), Vec::<String>::new());
+    assert_eq!(account.gateway.health().calls, 0);
+    assert_eq!(account.throttled().await, 0);
+    // What there was for it is there for others.
+    account.assert_reads_left(3.0).await;
+    drop(admitted);
+}
+
+#[tokio::test]
+async fn one_throttled_call_voids_what_is_in_hand_and_slows_all_replicas_down() {
+    let account = Account::new().await;
+    account.sandbox.set_faults(vec![Fault {
+        action: "GetAccountSummary".to_owned(),
+        when: When::Before,
+        effect: Effect::Error("Throttling".to_owned()),
+        times: 1,
+        skip: 0,
+        params: std::collections::BTreeMap::new(),
+        chance: 1.0,
+    }]);
+    let usage = account.gateway.quota_usage(account.terms(WAIT)).await;
+    assert!(usage.is_err_and(|error| error.kind == ErrorKind::Throttled && !error.is_not_sent()));
+    assert_eq!(account.throttled().await, 1);
+    account.assert_reads_left(0.0).await;
+}
+
+#[tokio::test]
+async fn sts_is_no_part_of_the_budget() {
+    let account = Account::new().await;
+    for _ in 0..20 {
+        account.gateway.caller().await.expect("STS answers");
+    }
+    assert_eq!(account.gateway.health().calls, 20);
+    account.assert_reads_left(10.0).await;
+}
+
+#[tokio::test]
+async fn no_call_to_iam_is_sent_before_the_account_is_known() {
+    let account = Account::new().await;
+    let gate = StsOnly(&account.gateway);
+    let usage = account.gateway.iam.through(gate).quota_usage().await;
+    assert!(usage.is_err_and(|error| error.is_not_sent()));
+    assert_eq!(account.calls(), Vec::<String>::new());
+}

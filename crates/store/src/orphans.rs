@@ -1,0 +1,110 @@
+//! Orphans: AWS resources with our path that no binding accounts for, as sweeps found them.
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::resources::ResourceKind;
+
+use crate::{Store, StoreError};
+
+/// An AWS resource with our path that no binding accounts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundOrphan {
+    /// Role or instance profile.
+    pub kind: ResourceKind,
+    /// The name at AWS, without the path.
+    pub name: String,
+    /// The ARN, as AWS listed it.
+    pub arn: String,
+}
+
+/// An orphan as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orphan {
+    /// Role or instance profile.
+    pub kind: ResourceKind,
+    /// The name at AWS, without the path.
+    pub name: String,
+    /// The ARN, as AWS listed it.
+    pub arn: String,
+    /// When a sweep first found it.
+    pub found_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Records the orphans that a whole listing found, and forgets those that it did not find
+    /// again. Returns the names of new ones.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn report_orphans(&self, found: &[FoundOrphan]) -> Result<Vec<String>, StoreError> {
+        let kinds = found.iter().map(|orphan| orphan.kind.as_str().to_owned());
+        let kinds: Vec<String> = kinds.collect();
+        let names: Vec<String> = found.iter().map(|orphan| orphan.name.clone()).collect();
+        let arns: Vec<String> = found.iter().map(|orphan| orphan.arn.clone()).collect();
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "DELETE FROM orphans o
+             WHERE o.namespace = $1 AND NOT EXISTS (
+                 SELECT 1 FROM unnest($2::text[], $3::text[]) AS seen (kind, name)
+                 WHERE seen.kind = o.kind AND seen.name = o.name)",
+            self.namespace.as_str(),
+            &kinds,
+            &names,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let fresh = sqlx::query!(
+            "INSERT INTO orphans (namespace, kind, name, arn, found_at)
+             SELECT $1, seen.kind, seen.name, seen.arn, service_now()
+             FROM unnest($2::text[], $3::text[], $4::text[]) AS seen (kind, name, arn)
+             ON CONFLICT (namespace, kind, name) DO NOTHING
+             RETURNING name",
+            self.namespace.as_str(),
+            &kinds,
+            &names,
+            &arns,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(fresh.into_iter().map(|row| row.name).collect())
+    }
+
+    /// Returns the orphans that the last sweep found.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
+        let rows = sqlx::query!(
+            "SELECT kind, name, arn, found_at FROM orphans WHERE namespace = $1
+             ORDER BY name, kind",
+            self.namespace.as_str(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let orphans = rows.into_iter().filter_map(|row| {
+            Some(Orphan {
+                // The table's own check admits no other word.
+                kind: row.kind.parse().ok()?,
+                name: row.name,
+                arn: row.arn,
+                found_at: row.found_at,
+            })
+        });
+        Ok(orphans.collect())
+    }
+
+    /// Forgets an orphan that was removed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn forget_orphan(&self, name: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            "DELETE FROM orphans WHERE namespace = $1 AND name = $2",
+            self.namespace.as_str(),
+            name,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! No call to IAM bypasses the call budget, at the lowest rate, and whoever gets no call is told so.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use engine_roles_e2e::{Answer, Client, Installation, InstallationBuilder, eventually};
+use engine_roles_iam_sandbox::Call;
+use futures::future::{join, join_all, select};
+use serde_json::{Value, json};
+
+/// The smallest settings there are.
+const RATE: u64 = 1;
+const BURST: u64 = 10;
+/// How long account tasks are watched.
+const WATCHED: Duration = Duration::from_secs(12);
+
+/// An installation with live clusters, restarted with a small budget.
+struct Scarce {
+    installation: Installation,
+    clusters: Vec<String>,
+    /// The last call before the restart.
+    since: u64,
+    /// When that was, by the sandbox's own clock.
+    started_ms: u64,
+}
+
+impl Scarce {
+    async fn start(builder: InstallationBuilder, clusters: usize) -> Self {
+        let installation = builder
+            .env("ENGINE_ROLES_CALL_RATE", "10000")
+            .env("ENGINE_ROLES_CALL_BURST", "10000")
+            .env("ENGINE_ROLES_CONSISTENCY_WINDOW", "1s")
+            .start()
+            .await;
+        let clusters: Vec<String> = (0..clusters)
+            .map(|number| format!("cluster-{number}"))
+            .collect();
+        let client = installation.client().patient();
+        for made in join_all(clusters.iter().map(|name| client.provision(name))).await {
+            made.expect(201);
+        }
+        let mut scarce = Self {
+            installation,
+            clusters,
+            since: 0,
+            started_ms: 0,
+        };
+        scarce.restart().await;
+        scarce
+    }
+
+    async fn restart(&mut self) {
+        let installation = &mut self.installation;
+        installation.set_env("ENGINE_ROLES_CALL_RATE", &RATE.to_string());
+        installation.set_env("ENGINE_ROLES_CALL_BURST", &BURST.to_string());
+        installation.replicas[0].kill().await;
+        installation.administrator.ask_who_calls().await;
+        let last = installation.sandbox.calls(0).pop();
+        let last = last.expect("somebody just asked");
+        (self.since, self.started_ms) = (last.n, last.started_ms);
+        installation.restart_in_a_storm(0).await;
+    }
+
+    fn client(&self) -> Client {
+        self.installation.client()
+    }
+
+    fn calls(&self, is_of_kind: impl Fn(&Call) -> bool) -> Vec<Call> {
+        let mut calls = self.installation.iam_calls(self.since);
+        calls.retain(is_of_kind);
+        calls.sort_by_key(|call| call.started_ms);
+        calls
+    }
+
+    fn reads(&self) -> Vec<Call> {
+        self.calls(is_read)
+    }
+
+    /// That no more calls of a kind reached IAM by any moment than there were tokens by then.
+    ///
+    /// The bucket held at most `BURST` when the process started, and got `RATE` a second since.
+    /// A replica takes up to 16 tokens at once and keeps what it does not need yet, so between
+    /// two later moments the calls may be more by what was in hand at the first. Counted from the
+    /// start on, when the hand was empty, they may not: each call has one token, and a call
+    /// arrives after its token was taken. A call's time is known to the millisecond.
+    fn assert_within_budget(&self) {
+        for (kind, calls) in [
+            ("read", self.reads()),
+            ("write", self.calls(|call| !is_read(call))),
+        ] {
+            for (call, count) in calls.iter().zip(1..) {
+                let elapsed_ms = call.started_ms + 1 - self.started_ms;
+                let tokens_ms = BURST * 1000 + RATE * elapsed_ms;
+                assert!(
+                    count * 1000 <= tokens_ms,
+                    "{count} {kind} calls within {elapsed_ms} ms, the last {}",
+                    call.action
+                );
+            }
+        }
+    }
+
+    /// Plans for all clusters, so that there is always somebody who waits for a read.
+    async fn plan_all(&self, times: usize) -> Vec<Answer> {
+        self.plan(&self.clusters, times).await
+    }
+
+    async fn plan(&self, clusters: &[String], times: usize) -> Vec<Answer> {
+        let client = self.client();
+        let plans = (0..times).flat_map(|_| clusters);
+        join_all(plans.map(|cluster| client.plan(cluster, json!({})))).await
+    }
+
+    /// Does something while the reads are used up, and sees to it that the budget was kept.
+    async fn do_while_reads_are_scarce<T>(&self, deed: impl Future<Output = T>) -> T {
+        let (_, done) = join(self.plan_all(5), deed).await;
+        self.assert_within_budget();
+        // Else a call too many would not be seen.
+        assert!(self.reads().len() >= usize::try_from(BURST).expect("it is small"));
+        done
+    }
+}
+
+fn is_read(call: &Call) -> bool {
+    let reads = ["Get", "List", "Simulate"];
+    reads.iter().any(|verb| call.action.starts_with(verb))
+}
+
+fn count_of(plans: &[Answer], basis: &str) -> usize {
+    let of_basis = |plan: &&Answer| plan.expect(200)["basis"] == basis;
+    plans.iter().filter(of_basis).count()
+}
+
+#[tokio::test]
+async fn two_hundred_plans_at_once_read_what_the_budget_allows_and_recall_the_rest() {
+    let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
+    let plans = scarce.plan_all(10).await;
+    scarce.assert_within_budget();
+    let (observed, recorded) = (count_of(&plans, "observed"), count_of(&plans, "recorded"));
+    assert_eq!(observed + recorded, 200);
+    assert!(recorded > 100, "{recorded}");
+    // A plan that was not observed made no call: the reads of one are made together or not at all.
+    let actions = ["GetRole", "GetRolePolicy", "GetInstanceProfile"];
+    let name = |call: &Call| {
+        let names = [
+            &call.params.get("RoleName"),
+            &call.params.get("InstanceProfileName"),
+        ];
+        names
+            .iter()
+            .any(|name| name.is_some_and(|name| name.contains("cluster-")))
+    };
+    let calls = scarce.calls(|call| actions.contains(&call.action.as_str()) && name(call));
+    assert_eq!(calls.len(), observed * 3);
+    // Those who come when the crowd has gone are served.
+    eventually("a plan is observed again", async || {
+        let plan = scarce.client().plan("cluster-0", json!({})).await;
+        (count_of(&[plan], "observed") == 1).then_some(())
+    })
+    .await;
+    scarce.assert_within_budget();
+}
+
+#[tokio::test]
+async fn attestations_for_requests_and_by_the_task_keep_to_the_budget() {
+    let roles = ["prepared-a", "prepared-b", "prepared-c"];
+    let mut builder = Installation::build().env("ENGINE_ROLES_RECONCILE_INTERVAL", "2s");
+    for role in roles {
+        builder = builder.prepared(role);
+    }
+    let scarce = Scarce::start(builder, 2).await;
+    let client = scarce.client().in_no_hurry();
+    let pass = (0..30).map(|number| {
+        let body = json!({"mode": "pass_through", "iam_role": roles[number % roles.len()]});
+        let client = client.clone();
+        async move { client.put(&format!("passing-{number}"), body).await }
+    });
+    let passed = scarce.do_while_reads_are_scarce(join_all(pass)).await;
+    for answer in passed {
+        answer.expect(202);
+    }
+    let listed = client.fetch("/v1/pass-through-roles").await;
+    let listed = listed.expect(200)["items"].as_array().cloned();
+    for role in listed.expect("a list") {
+        assert_ne!(role["verdict"], "unfit", "{role:#}");
+    }
+    tokio::time::sleep(WATCHED).await;
+    scarce.assert_within_budget();
+}
+
+#[tokio::test]
+async fn sweeps_keep_to_the_budget_and_are_made_all_the_same() {
+    let builder = Installation::build().env("ENGINE_ROLES_RECONCILE_INTERVAL", "1s");
+    let scarce = Scarce::start(builder, 3).await;
+    for action in [
+        "ListRoles",
+        "ListInstanceProfiles",
+        "GetAccountAuthorizationDetails",
+    ] {
+        scarce.installation.reached(action, scarce.since).await;
+    }
+    tokio::time::sleep(WATCHED).await;
+    scarce.assert_within_budget();
+}
+
+#[tokio::test]
+async fn capabilities_without_a_budget_are_unknown_and_never_missing() {
+    let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
+    let ask = join_all((0..30).map(|_| async { scarce.client().fetch("/v1/capabilities").await }));
+    let answers = scarce.do_while_reads_are_scarce(ask).await;
+    let mut unknown = 0;
+    for answer in &answers {
+        let features = answer.expect(200)["features"].as_array();
+        for feature in features.expect("a list") {
+            assert_ne!(feature["status"], "missing", "{feature:#}");
+            if feature["status"] == "unknown" {
+                unknown += 1;
+                assert_ne!(feature["reasons"], json!([]), "{feature:#}");
+            }
+        }
+    }
+    assert!(unknown > 0, "{}", answers[0].text);
+}
+
+#[tokio::test]
+async fn access_reports_that_get_no_call_say_that_iam_is_unavailable() {
+    let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
+    let client = scarce.client();
+    let ask = join_all(scarce.clusters.iter().map(|cluster| client.access(cluster)));
+    let reports = scarce.do_while_reads_are_scarce(ask).await;
+    let mut unavailable = 0;
+    for report in reports {
+        if report.status == 200 {
+            assert_ne!(report.body["role"], Value::Null);
+            continue;
+        }
+        report.expect_problem(503, "iam_unavailable");
+        unavailable += 1;
+    }
+    assert!(unavailable > 0);
+}
+
+#[tokio::test]
+async fn the_read_that_looks_into_a_denied_delete_keeps_to_the_budget() {
+    let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
+    let installation = &scarce.installation;
+    installation
+        .refuse(&["iam:DeleteRole", "iam:DeleteInstanceProfile"])
+        .await;
+    let (torn_down, planned) = scarce.clusters.split_at(8);
+    let client = scarce.client();
+    let tear_down = async {
+        for cluster in torn_down {
+            client.in_no_hurry().delete(cluster).await.expect(202);
+        }
+        for cluster in torn_down {
+            installation.reaches(cluster, "blocked").await;
+        }
+    };
+    let keep_reads_scarce = async {
+        loop {
+            scarce.plan(planned, 5).await;
+        }
+    };
+    select(pin!(tear_down), pin!(keep_reads_scarce)).await;
+    scarce.assert_within_budget();
+    let denied = scarce.calls(|call| call.error.as_deref() == Some("AccessDenied"));
+    assert!(denied.len() >= torn_down.len(), "{denied:?}");
+}
