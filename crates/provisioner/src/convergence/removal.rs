@@ -84,10 +84,7 @@ async fn observe_for_removal(worker: &mut Worker<'_>) -> Result<Observation, Int
     // IAM's reads may not show it yet.
     let is_recorded = !trusts_reads
         && consistency.writes_resolved(now) == Belief::Believed
-        && matches!(
-            binding.lifecycle,
-            Lifecycle::WithdrawingProvision { .. } | Lifecycle::Failed { .. }
-        );
+        && matches!(binding.lifecycle, Lifecycle::WithdrawingProvision { .. });
     if is_recorded && worker.depth() == Depth::Existence {
         return Ok(Observation::seen(Observed::recorded(binding)));
     }
@@ -96,7 +93,8 @@ async fn observe_for_removal(worker: &mut Worker<'_>) -> Result<Observation, Int
         _ => worker.depth(),
     };
     Ok(match worker.observe(depth).await? {
-        Observation::Seen(seen) if !trusts_reads => {
+        // What a tombstone records is gone: it only tells what is not ours.
+        Observation::Seen(seen) if !trusts_reads && worker.binding().is_live() => {
             Observation::seen(seen.or_recorded(worker.binding()))
         }
         observation => observation,
