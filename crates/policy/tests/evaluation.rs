@@ -1,4 +1,4 @@
-//! Requests against policies, each row with the page of the IAM User Guide that it is from.
+//! Requests and policies; each row names the page of the IAM User Guide that it comes from.
 
 use engine_roles_policy::{
     Context, Decision, Document, Kind, Principal, Request, Source, evaluate, evaluate_trust,
@@ -331,14 +331,14 @@ fn an_unknown_key_makes_a_decision_indeterminate_only_where_it_matters() {
         (json!([allow_if, deny]), Context::partial(), "denied", &[]),
         (json!([allow, deny_if]), Context::partial(), "indeterminate", &["aws:SourceVpc"]),
         (json!([allow, deny_if]), Context::partial().with("aws:SourceVpc", "vpc-1"), "allowed", &[]),
-        // Denied or merely not allowed, it is refused.
+        // The request is denied whether or not the Deny matches, because nothing allows it.
         (json!([deny_if]), Context::partial(), "not allowed", &[]),
     ]);
 }
 
 #[test]
 #[rustfmt::skip]
-fn an_unknown_key_counts_in_variables_and_null_tests_too() {
+fn an_unknown_key_in_a_variable_or_a_null_test_makes_a_decision_indeterminate() {
     let like = json!({"Effect": "Allow", "Action": "a:B", "Resource": "*",
         "Condition": {"StringLike": {"t:k": ["a", "${aws:username}"]}}});
     check_partial(&[

@@ -1,4 +1,4 @@
-//! What holds for every document and every request.
+//! Properties of every document and every request.
 
 mod generated;
 
@@ -12,7 +12,7 @@ fn refused(decision: &Decision) -> bool {
     matches!(decision, Decision::Denied { .. } | Decision::NotAllowed)
 }
 
-/// The decision without the statement that is named for it.
+/// The decision without the statement that made it.
 fn word(decision: &Decision) -> String {
     match decision {
         Decision::Allowed { .. } => "allowed".to_owned(),
@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn writing_and_reading_gives_the_same_document(document in generated::document()) {
+    fn writing_and_parsing_gives_the_same_document(document in generated::document()) {
         let text = document.to_json();
         prop_assert_eq!(&Document::parse(Kind::Identity, &text).unwrap(), &document);
         prop_assert_eq!(document.size(), size_of_text(&text));
@@ -76,13 +76,13 @@ proptest! {
     }
 
     #[test]
-    fn the_canonical_form_is_its_own(document in generated::document()) {
+    fn the_canonical_form_of_a_canonical_form_is_the_same(document in generated::document()) {
         let canonical = Document::from_value(Kind::Identity, &document.to_value()).unwrap();
         prop_assert_eq!(canonical.to_value(), document.to_value());
     }
 
     #[test]
-    fn splitting_a_statement_changes_nothing(statement in generated::statement()) {
+    fn splitting_a_statement_does_not_change_the_canonical_form(statement in generated::statement()) {
         use engine_roles_policy::Scope;
         let whole = Document::new(Kind::Identity, vec![statement.clone()]).unwrap();
         if let Scope::Only(actions) = &statement.actions {
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_boundary_only_takes_away(
+    fn a_boundary_never_widens_access(
         document in generated::document(), boundary in generated::document(), request in generated::request()
     ) {
         let bounded = evaluate(&request, &[&document], Some(&boundary));
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn a_deny_in_either_order_beats_an_allow(
+    fn a_deny_overrides_an_allow_in_either_order(
         document in generated::document(), request in generated::request()
     ) {
         use engine_roles_policy::Statement;
@@ -144,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn a_certain_decision_stays_when_the_unknown_becomes_known(
+    fn a_certain_decision_stays_the_same_when_unknown_keys_become_known(
         document in generated::document(),
         request in generated::request(),
         facts in generated::facts(),
@@ -168,7 +168,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_within_its_limits_allows_nothing_beyond_them(
+    fn a_document_within_its_limits_allows_nothing_beyond_them(
         document in generated::document(), request in generated::request()
     ) {
         let limits = [Grant::new("t:*", "arn:aws:t:::x*"), Grant::new("u:A", "*")];
@@ -212,7 +212,7 @@ proptest! {
     }
 }
 
-/// JSON that looks like a policy, more or less.
+/// Generates JSON that resembles a policy.
 fn json() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         proptest::sample::select(vec![
