@@ -1,4 +1,4 @@
-//! What `cargo dev` starts, in order, and ends in the other.
+//! Starts the programs of `cargo dev`, and stops them in reverse order.
 
 use std::env;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::options::DevOptions;
 use crate::sample::Sample;
 
-/// Starts all, and runs until Ctrl-C or, with `--once`, through the sample.
+/// Starts everything, and runs until Ctrl-C or, with `--once`, until the sample requests are done.
 pub(crate) fn run(options: DevOptions) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -50,29 +50,29 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
         &database,
     ];
     let Command::Serve(arguments) = Cli::parse_from(arguments).command else {
-        anyhow::bail!("the service's command line has changed");
+        anyhow::bail!("the command line of `engine-roles serve` has changed");
     };
     arguments.start_logging();
     let server = Server::bind(Config::new(&arguments)?).await?;
     let sample = Sample::new(server.address(), &sandbox.endpoint(), &account, &key);
     let stop = CancellationToken::new();
-    // Before the service starts, so that its first look finds it.
+    // Before the service starts, so that the service's first observation finds the role.
     sample
         .prepare_role()
         .await
-        .context("the administrator's sample role")?;
+        .context("could not create the sample pass-through role")?;
     let mut serving = tokio::spawn(server.run(stop.clone()));
 
     let outcome = if once {
         tokio::select! {
             outcome = sample.run() => outcome,
-            ended = &mut serving => ended?.context("the service").and(Err(anyhow::anyhow!("the service ended"))),
+            ended = &mut serving => ended?.context("the service").and(Err(anyhow::anyhow!("the service ended before the sample was done"))),
         }
     } else {
         sample.wait_until_ready().await?;
-        sample.explain(postgres.data_dir());
+        sample.print_usage(postgres.data_dir());
         tokio::select! {
-            heard = tokio::signal::ctrl_c() => heard.context("Ctrl-C"),
+            signal = tokio::signal::ctrl_c() => signal.context("Ctrl-C"),
             ended = &mut serving => ended?.context("the service"),
         }
     };
