@@ -12,8 +12,7 @@ use crate::options::DevOptions;
 
 /// Set in the process that was started with the changed environment.
 const ENTERED: &str = "ENGINE_ROLES_DEV_ENVIRONMENT";
-/// The name of the sample pass-through role, which `cargo dev` creates in the role of an
-/// administrator.
+/// The name of the sample pass-through role, which `cargo dev` creates as an administrator would.
 pub(crate) const PREPARED_ROLE: &str = "prepared-engine-role";
 /// The name of the instance profile of [`PREPARED_ROLE`].
 pub(crate) const PREPARED_PROFILE: &str = "prepared-engine-profile";

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     // The SDK reads its settings only from the environment, and a program can't safely change its
     // own environment, so the program starts itself again with the new one.
     if let Err(error) = environment::enter(&options) {
-        eprintln!("cargo dev: {error}");
+        eprintln!("cargo dev: could not start again with the sandbox's environment: {error}");
         return ExitCode::FAILURE;
     }
     match stack::run(options) {

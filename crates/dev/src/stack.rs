@@ -28,17 +28,25 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
         data_dir,
         ..PostgresConfig::default()
     };
-    let postgres = Postgres::start(config).await.context("Postgres")?;
+    let postgres = Postgres::start(config)
+        .await
+        .context("could not start Postgres")?;
     let name = if once {
         format!("engine_roles_once_{}", std::process::id())
     } else {
         "engine_roles".to_owned()
     };
-    let database = postgres.create_database(&name).await.context("Postgres")?;
+    let database = postgres
+        .create_database(&name)
+        .await
+        .context("could not create the database")?;
     let sandbox = options.sandbox.into_config(options.sandbox_listen)?;
     let account = sandbox.account_id.clone();
-    let sandbox = Sandbox::start(sandbox).await.context("the IAM sandbox")?;
-    let key = env::var("ENGINE_ROLES_INIT_API_KEY").context("ENGINE_ROLES_INIT_API_KEY")?;
+    let sandbox = Sandbox::start(sandbox)
+        .await
+        .context("could not start the IAM sandbox")?;
+    let key =
+        env::var("ENGINE_ROLES_INIT_API_KEY").context("ENGINE_ROLES_INIT_API_KEY is not set")?;
 
     let listen = options.listen.to_string();
     let arguments = [
@@ -66,25 +74,28 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
     let outcome = if once {
         tokio::select! {
             outcome = sample.run() => outcome,
-            ended = &mut serving => ended?.context("the service").and(Err(anyhow::anyhow!("the service ended before the sample was done"))),
+            ended = &mut serving => ended?.context("the service failed").and(Err(anyhow::anyhow!("the service ended before the sample was done"))),
         }
     } else {
         sample.wait_until_ready().await?;
         sample.print_usage(postgres.data_dir());
         tokio::select! {
-            signal = tokio::signal::ctrl_c() => signal.context("Ctrl-C"),
-            ended = &mut serving => ended?.context("the service"),
+            signal = tokio::signal::ctrl_c() => signal.context("could not wait for Ctrl-C"),
+            ended = &mut serving => ended?.context("the service failed"),
         }
     };
     stop.cancel();
     if !serving.is_finished() {
-        serving.await?.context("the service")?;
+        serving.await?.context("the service failed")?;
     }
     sandbox.stop().await;
     if once {
-        postgres.drop_database(&name).await.context("Postgres")?;
+        postgres
+            .drop_database(&name)
+            .await
+            .context("could not drop the database")?;
     }
-    postgres.stop().await.context("Postgres")?;
+    postgres.stop().await.context("could not stop Postgres")?;
     outcome
 }
 

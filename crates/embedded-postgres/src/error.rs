@@ -63,7 +63,7 @@ pub enum PostgresError {
     NoPassword { path: PathBuf },
 
     /// Another server uses the same data.
-    #[error("another Postgres{} still runs on {}; stop it first", in_parentheses(*.pid), .path.display())]
+    #[error("another Postgres{} still uses {}; stop it first", in_parentheses(*.pid), .path.display())]
     InUse {
         path: PathBuf,
         /// The process id of the other server; `None` if it is not known.
@@ -134,6 +134,10 @@ pub enum PostgresError {
         /// Operating system and architecture.
         platform: String,
     },
+
+    /// The search has no Python, which the download needs.
+    #[error("no Python is configured for the download")]
+    NoPython,
 
     /// The downloaded archive can't be read.
     #[error("could not unpack {}", .path.display())]

@@ -165,7 +165,7 @@ impl Home {
         self.temporary
     }
 
-    /// Postgres's own directory.
+    /// The data directory of Postgres, inside this directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("pgdata")
     }

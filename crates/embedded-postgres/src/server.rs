@@ -49,7 +49,7 @@ impl Server {
         if home.data_major().is_none() {
             make_data(&home, &binaries, &log)?;
         }
-        let (watchdog, port) = run_on_any_port(&home, &binaries, &log)?;
+        let (watchdog, port) = start_on_free_port(&home, &binaries, &log)?;
         let url = url::on_loopback(port, &home.password()?);
         if let Some(guard) = temporary {
             // From here on the watchdog removes the directory.
@@ -161,7 +161,7 @@ fn make_data(home: &Home, binaries: &Binaries, log: &fs::File) -> Result<(), Pos
 }
 
 /// Starts the server on the port of the last start if it is free, otherwise on a random free port.
-fn run_on_any_port(
+fn start_on_free_port(
     home: &Home,
     binaries: &Binaries,
     log: &fs::File,

@@ -85,9 +85,7 @@ pub(crate) fn fetch(
         platform: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
     })?;
     let Some(python) = &environment.python else {
-        return Err(PostgresError::NoPin {
-            platform: "a search without Python".to_owned(),
-        });
+        return Err(PostgresError::NoPython);
     };
     let cache = usable_cache(&environment.caches, account)?;
     let target = directory_in(&cache, pin);

@@ -43,7 +43,7 @@ pub enum When {
     After,
 }
 
-/// What the caller sees of a fault.
+/// How a fault changes the answer of a call.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {

@@ -2,7 +2,7 @@ use crate::errors::ApiError;
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// Which page of a list a request asks for.
+/// The page of a list that a request asks for.
 pub(crate) struct PageRequest {
     /// The last key of the previous page.
     after: Option<String>,

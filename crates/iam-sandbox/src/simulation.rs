@@ -80,7 +80,7 @@ pub(crate) struct Verdict {
     pub(crate) within_boundary: Option<bool>,
 }
 
-/// A statement that decides.
+/// A statement that decides, as the simulator's answer shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Match {
     pub(crate) source: String,

@@ -21,7 +21,7 @@ impl Xml {
         // Messages repeat text of the caller, which may have characters that are invalid in XML.
         let text = text.as_ref().replace(is_not_xml, "\u{fffd}");
         let text = quick_xml::escape::escape(text);
-        write!(self.0, "<{name}>{text}</{name}>").expect("a string takes all");
+        write!(self.0, "<{name}>{text}</{name}>").expect("writing to a String can't fail");
         self
     }
 
@@ -43,9 +43,9 @@ impl Xml {
     }
 
     pub(crate) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) -> &mut Self {
-        write!(self.0, "<{name}>").expect("a string takes all");
+        write!(self.0, "<{name}>").expect("writing to a String can't fail");
         content(self);
-        write!(self.0, "</{name}>").expect("a string takes all");
+        write!(self.0, "</{name}>").expect("writing to a String can't fail");
         self
     }
 

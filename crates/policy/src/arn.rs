@@ -67,7 +67,7 @@ pub(crate) fn check_resource(text: &str) -> Result<(), String> {
         }
     }
     if resource.is_empty() {
-        return Err(format!("{text:?} names no resource"));
+        return Err(format!("{text:?} has no resource part"));
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub(crate) fn document(version: Version, statements: &[Statement]) -> Value {
     json!({ "Version": Version::V2012.name(), "Statement": statements })
 }
 
-/// Part of a statement: one pattern, or everything but some.
+/// The actions or resources of an atom: one pattern, or everything except a list of patterns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     One(String),
@@ -55,7 +55,7 @@ struct Group {
     conditions: BTreeSet<SpelledTest>,
 }
 
-/// One principal, action and resource of a statement.
+/// One combination of principal, action and resource of a statement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Atom {
     effect: Effect,

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-/// One test of one context key; a statement applies when all of its conditions hold.
+/// One condition on one context key. A statement applies only if all of its conditions hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
     /// How the key is compared.
@@ -105,12 +105,12 @@ impl fmt::Display for Operator {
     }
 }
 
-/// How a key with many values is compared.
+/// How a key with several values is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SetOperator {
-    /// Every value of the key passes; true for a key without values.
+    /// Every value of the key has to match; true for a key without values.
     ForAllValues,
-    /// At least one value of the key passes; false for a key without values.
+    /// At least one value of the key has to match; false for a key without values.
     ForAnyValue,
 }
 
@@ -231,7 +231,8 @@ impl Test {
         }
     }
 
-    /// Whether the test holds when nothing matches: true for a key that is absent.
+    /// Whether the test is a negated one, such as `StringNotEquals`, which holds if no value
+    /// matches or the key is absent.
     pub(crate) fn is_negated(self) -> bool {
         matches!(
             self,

@@ -40,7 +40,7 @@ pub enum Rule {
     JsonSyntax,
     /// The text has a character that IAM's API accepts in no policy.
     InvalidCharacter,
-    /// Objects and lists nest deeper than any policy does.
+    /// Objects and lists are nested deeper than in any valid policy.
     TooDeep,
     /// A name occurs twice in one object.
     DuplicateKey,

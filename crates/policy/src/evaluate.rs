@@ -19,7 +19,7 @@ use crate::truth::Truth;
 use crate::variable::{Resolved, Template};
 use crate::version::Version;
 
-/// A request, as the policies see it.
+/// A request to evaluate policies for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Who makes the request. Only trust policies use it.
@@ -30,7 +30,7 @@ pub struct Request {
     /// The ARN of the resource, or `*` for an action without a resource. `*` and `?` are not
     /// wildcards here. Trust policies ignore the resource.
     pub resource: String,
-    /// The condition keys.
+    /// The condition keys of the request, and which of them are known.
     pub context: Context,
 }
 

@@ -106,7 +106,7 @@ fn too_deep() -> PolicyError {
     PolicyError::new(
         "",
         Rule::TooDeep,
-        format!("nests deeper than {DEEPEST} levels"),
+        format!("is nested deeper than {DEEPEST} levels"),
     )
 }
 

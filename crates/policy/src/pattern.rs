@@ -181,7 +181,7 @@ impl Pattern {
                 Token::Many => text.push('*'),
                 Token::One => text.push('?'),
                 Token::Literal(special @ ('*' | '?')) => {
-                    // Writing into a String can't fail.
+                    // Writing to a String can't fail.
                     let _ = write!(text, "${{{special}}}");
                 }
                 Token::Literal('$') if self.tokens.get(index + 1) == Some(&Token::Literal('{')) => {

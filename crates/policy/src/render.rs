@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::json;
 
-/// Why a template was not filled.
+/// The reason why a template could not be filled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum RenderError {
@@ -21,7 +21,7 @@ pub enum RenderError {
     /// A value is empty, which would join the text before and after the placeholder.
     #[error("the value for <{placeholder}> is empty")]
     EmptyValue { placeholder: String },
-    /// The template has a placeholder for which there is no value.
+    /// The template has a placeholder without a value.
     #[error("<{placeholder}> has no value")]
     Unfilled { placeholder: String },
     /// A value has a name that is not a placeholder of the template.

@@ -121,7 +121,7 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// Base 64 as in RFC 4648, section 4, with its padding.
+/// Decodes base64 as in RFC 4648, section 4, with padding.
 pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {

@@ -148,7 +148,7 @@ fn string(text: &str) -> String {
             escaped.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing into a String can't fail.
+                // Writing to a String can't fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
         }

@@ -27,8 +27,8 @@ fn limits() -> [Grant; 1] {
 fn beyond(identity: &Value, boundary: Option<&Value>) -> Vec<(String, String, Certainty)> {
     let (identity, boundary) = (document(identity), boundary.map(document));
     let found = grants_beyond(&[&identity], boundary.as_ref(), &limits());
-    let told = |found: Beyond| (found.action, found.resource, found.certainty);
-    found.into_iter().map(told).collect()
+    let parts = |found: Beyond| (found.action, found.resource, found.certainty);
+    found.into_iter().map(parts).collect()
 }
 
 fn one(action: &str, resource: &str, certainty: Certainty) -> Vec<(String, String, Certainty)> {

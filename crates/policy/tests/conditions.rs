@@ -11,7 +11,8 @@ const VARIABLES: &str = "IAM policy elements: Variables and tags";
 /// The guide does not say; the result chosen here never widens access.
 const OURS: &str = "decided here";
 
-/// (page, Condition, values of the key `t:k`, or `None` where it is absent, whether it holds)
+/// (page, Condition, values of the key `t:k` or `None` if it is absent, whether the condition
+/// holds)
 type Row<'a> = (&'a str, Value, Option<&'a [&'a str]>, bool);
 
 fn holds(effect: &str, condition: &Value, context: &Context) -> bool {

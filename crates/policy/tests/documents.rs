@@ -10,7 +10,7 @@ use engine_roles_policy::{
 use serde_json::{Value, json};
 
 #[test]
-fn a_document_built_in_code_is_written_compactly_and_in_reading_order() {
+fn a_document_built_in_code_is_written_compactly_in_a_fixed_order() {
     let document = Document::new(
         Kind::Identity,
         vec![
@@ -80,7 +80,7 @@ fn the_indented_text_has_the_same_order_and_the_same_meaning() {
 }
 
 #[test]
-fn a_trust_policy_names_its_principal_and_no_resource() {
+fn a_written_trust_policy_has_a_principal_and_no_resource() {
     let document = Document::new(
         Kind::Trust,
         vec![Statement::trust(
@@ -360,10 +360,10 @@ fn a_template_is_filled_with_literals_only() {
     ] {
         let mut values = values.clone();
         values.insert("CLUSTER", value);
-        let refused = render::fill(template, &values);
+        let rejected = render::fill(template, &values);
         assert!(
-            matches!(&refused, Err(RenderError::LiveCharacter { placeholder, .. }) if placeholder == "CLUSTER"),
-            "{value:?}: {refused:?}"
+            matches!(&rejected, Err(RenderError::LiveCharacter { placeholder, .. }) if placeholder == "CLUSTER"),
+            "{value:?}: {rejected:?}"
         );
         assert!(!render::is_safe(value));
     }

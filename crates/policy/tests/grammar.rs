@@ -5,7 +5,7 @@
 
 use engine_roles_policy::{Document, Kind, PolicyError, Rule, Statement, Test, Version};
 
-fn refusal(kind: Kind, text: &str) -> PolicyError {
+fn rejection(kind: Kind, text: &str) -> PolicyError {
     Document::parse(kind, text).expect_err(text)
 }
 
@@ -87,7 +87,7 @@ fn a_document_that_iam_would_reject_is_rejected_with_its_place_and_rule() {
         (with(r#""Condition": {"StringLike": {"a:b": "${aws:x, none}"}}"#), "Statement[0].Condition.StringLike.a:b", Rule::InvalidVariable),
     ];
     for (text, place, rule) in rows {
-        let error = refusal(Kind::Identity, &text);
+        let error = rejection(Kind::Identity, &text);
         let shown: String = text.chars().take(200).collect();
         assert_eq!(
             (error.place.as_str(), error.rule),
@@ -99,7 +99,7 @@ fn a_document_that_iam_would_reject_is_rejected_with_its_place_and_rule() {
 
 #[test]
 #[rustfmt::skip]
-fn a_resource_is_a_star_or_an_arn() {
+fn a_resource_must_be_a_star_or_an_arn() {
     for (resource, valid) in [
         ("*", true),
         ("arn:aws:s3:::a/*", true),
@@ -133,7 +133,7 @@ fn a_resource_is_a_star_or_an_arn() {
 
 #[test]
 #[rustfmt::skip]
-fn a_trust_policy_has_a_principal_and_no_resource() {
+fn a_trust_policy_must_have_a_principal_and_no_resource() {
     let rows: &[(&str, &str, Rule)] = &[
         (r#""Effect": "Allow", "Action": "sts:AssumeRole""#, "Statement[0]", Rule::MissingElement),
         (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*", "Resource": "*""#, "Statement[0].Resource", Rule::ProhibitedElement),
@@ -149,7 +149,7 @@ fn a_trust_policy_has_a_principal_and_no_resource() {
         (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:group/a"}"#, "Statement[0].Principal.AWS", Rule::InvalidPrincipal),
     ];
     for (elements, place, rule) in rows {
-        let error = refusal(Kind::Trust, &around(&format!("{{{elements}}}")));
+        let error = rejection(Kind::Trust, &around(&format!("{{{elements}}}")));
         assert_eq!(
             (error.place.as_str(), error.rule),
             (*place, *rule),
@@ -212,9 +212,9 @@ fn characters_beyond_latin_1_are_accepted_only_as_escapes() {
     assert_eq!(resources.patterns(), ["arn:aws:s3:::水😀é"]);
     assert_eq!(document.to_json(), sent);
     let raw = sent.replace("\\u6c34", "水");
-    assert_eq!(refusal(Kind::Identity, &raw).rule, Rule::InvalidCharacter);
+    assert_eq!(rejection(Kind::Identity, &raw).rule, Rule::InvalidCharacter);
     assert_eq!(
-        refusal(Kind::Identity, "\u{0}").rule,
+        rejection(Kind::Identity, "\u{0}").rule,
         Rule::InvalidCharacter
     );
 }

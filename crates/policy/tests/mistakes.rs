@@ -30,7 +30,7 @@ fn all_but(resource: &str) -> Value {
 }
 
 #[test]
-fn a_missing_variable_is_not_the_empty_text() {
+fn a_missing_variable_is_not_an_empty_text() {
     let decision = decide(&home(), get("home//secret"), Context::new());
     assert_eq!(decision, Decision::NotAllowed);
 }

@@ -8,7 +8,7 @@ use engine_roles_policy::{
 };
 use proptest::prelude::*;
 
-fn refused(decision: &Decision) -> bool {
+fn denied(decision: &Decision) -> bool {
     matches!(decision, Decision::Denied { .. } | Decision::NotAllowed)
 }
 
@@ -50,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn the_canonical_form_means_the_same(
+    fn the_canonical_form_has_the_same_meaning(
         document in generated::document(), request in generated::request()
     ) {
         let canonical = Document::from_value(Kind::Identity, &document.to_value()).unwrap();
@@ -62,7 +62,7 @@ proptest! {
     }
 
     #[test]
-    fn the_canonical_form_of_a_trust_policy_means_the_same(
+    fn the_canonical_form_of_a_trust_policy_has_the_same_meaning(
         document in generated::trust(), request in generated::request()
     ) {
         let canonical = Document::from_value(Kind::Trust, &document.to_value()).unwrap();
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn equivalent_documents_decide_alike(
+    fn equivalent_documents_give_the_same_decisions(
         one in generated::document(), two in generated::document(), request in generated::request()
     ) {
         if one.equivalent(&two) {
@@ -121,8 +121,8 @@ proptest! {
             prop_assert!(evaluate(&request, &[&boundary], None).is_allowed());
         } else {
             prop_assert!(
-                refused(&evaluate(&request, &[&document], None))
-                    || refused(&evaluate(&request, &[&boundary], None))
+                denied(&evaluate(&request, &[&document], None))
+                    || denied(&evaluate(&request, &[&boundary], None))
             );
         }
     }
@@ -162,7 +162,7 @@ proptest! {
         let after = evaluate(&request.in_context(generated::context(&facts)), &[&document], None);
         match before {
             Decision::Indeterminate { missing } => prop_assert!(!missing.is_empty()),
-            Decision::NotAllowed => prop_assert!(refused(&after)),
+            Decision::NotAllowed => prop_assert!(denied(&after)),
             certain => prop_assert_eq!(word(&certain), word(&after)),
         }
     }
@@ -188,7 +188,7 @@ proptest! {
         document in generated::document(), request in generated::request()
     ) {
         if document.statements().iter().all(|one| one.effect == Effect::Deny) {
-            prop_assert!(refused(&evaluate(&request, &[&document], None)));
+            prop_assert!(denied(&evaluate(&request, &[&document], None)));
         }
     }
 

@@ -12,7 +12,7 @@ const ROLE: [(&str, &str); 2] = [("RoleName", "r"), ("AssumeRolePolicyDocument",
 async fn call_log(iam: &Caller) -> Vec<Value> {
     match iam.get("calls?since=0").await {
         Value::Array(calls) => calls,
-        other => panic!("{other} is no list"),
+        other => panic!("{other} is not a list"),
     }
 }
 
@@ -122,7 +122,7 @@ async fn a_hang_before_the_effect_is_a_late_write_even_after_the_caller_hung_up(
         sandbox.state()["roles"] != json!([])
     })
     .await;
-    eventually("its end in the log", async || {
+    eventually("the end of the call in the log", async || {
         sandbox.calls(0)[0].ended_ms.is_some()
     })
     .await;

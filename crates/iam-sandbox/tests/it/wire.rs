@@ -14,7 +14,7 @@ pub(crate) const EC2_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Eff
 /// A permissions policy.
 pub(crate) const READ_SECRETS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}"#;
 
-/// The key in the signatures of these calls.
+/// The access key in the signatures of the calls.
 pub(crate) const ACCESS_KEY: &str = "AKIAEXAMPLE";
 
 /// The time after which a test gives up waiting.

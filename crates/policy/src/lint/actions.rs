@@ -26,7 +26,7 @@ pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings)
                 "unknown-action",
                 Severity::Warning,
                 &format!("{place}.{name}"),
-                format!("{action:?} matches no action of {service}"),
+                format!("{action:?} matches no known action of {service}"),
             );
         }
     }

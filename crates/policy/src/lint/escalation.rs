@@ -15,18 +15,18 @@ struct Method {
     /// it.
     wide: (&'static str, &'static str),
     /// The other actions that have to be allowed, on any resource.
-    beside: &'static [&'static str],
+    others: &'static [&'static str],
     /// For `iam:PassRole`, the service that the role is passed to.
     passed_to: Option<&'static str>,
 }
 
 pub(super) fn check(document: &Document, findings: &mut Findings) {
     for method in METHODS {
-        let beside = method
-            .beside
+        let others = method
+            .others
             .iter()
             .all(|action| allows(document, action).next().is_some());
-        if !beside {
+        if !others {
             continue;
         }
         let (action, resource) = method.wide;
@@ -43,9 +43,9 @@ pub(super) fn check(document: &Document, findings: &mut Findings) {
         } else {
             (Severity::Warning, ", as far as its conditions allow")
         };
-        let also = match method.beside {
+        let also = match method.others {
             [] => String::new(),
-            beside => format!(" with {}", beside.join(" and ")),
+            others => format!(" with {}", others.join(" and ")),
         };
         findings.add(
             method.name,
@@ -128,20 +128,20 @@ const fn alone(name: &'static str, action: &'static str, resource: &'static str)
     Method {
         name,
         wide: (action, resource),
-        beside: &[],
+        others: &[],
         passed_to: None,
     }
 }
 
 const fn pass_role(
     name: &'static str,
-    beside: &'static [&'static str],
+    others: &'static [&'static str],
     service: &'static str,
 ) -> Method {
     Method {
         name,
         wide: ("iam:PassRole", "role"),
-        beside,
+        others,
         passed_to: Some(service),
     }
 }
@@ -170,7 +170,7 @@ const METHODS: [Method; 22] = [
     Method {
         name: "UpdateRolePolicyToAssumeIt",
         wide: ("iam:UpdateAssumeRolePolicy", "role"),
-        beside: &["sts:AssumeRole"],
+        others: &["sts:AssumeRole"],
         passed_to: None,
     },
     alone(

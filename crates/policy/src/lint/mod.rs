@@ -22,11 +22,11 @@ use crate::statement::{Effect, Scope, Statement};
 use crate::variable::Template;
 use crate::version::Version;
 
-/// How bad a finding is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing.
+    /// Useful to know; often intended.
     Notice,
     /// Probably not what the author meant, or wider than necessary.
     Warning,
