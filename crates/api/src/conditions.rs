@@ -15,7 +15,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 /// How long the caller wants to wait (RFC 7240): `wait=SECONDS`, at most 120, or `respond-async`.
-/// Malformed preferences are ignored, as the RFC demands.
+/// Malformed preferences are ignored, as the RFC says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Prefer {
     wait: Option<Duration>,

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 /// List the roles that the administrator prepared, each with its attestation.
 ///
 /// An attestation is the service's verdict whether a prepared role can be used by engines. The
-/// service attests a role at its start, at a PUT that names the role, and then periodically.
+/// service attests every role when it starts and periodically, and also when a PUT uses the role.
 #[utoipa::path(
     get, path = "/v1/pass-through-roles", tag = "policies",
     responses(

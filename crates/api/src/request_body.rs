@@ -43,7 +43,7 @@ fn unread(rejection: &BytesRejection) -> Problem {
         }
         _ => Problem::new(
             Code::InvalidRequest,
-            "the connection ended before the whole body arrived",
+            "the body could not be received completely; send the request again",
         ),
     }
 }

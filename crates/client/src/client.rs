@@ -61,7 +61,7 @@ impl Client {
         ClusterRole::new(self, cluster)
     }
 
-    /// Gets one page of `GET /v1/clusters`: the newest binding of each cluster.
+    /// Returns one page of `GET /v1/clusters`: the newest binding of each cluster.
     ///
     /// # Errors
     /// When the request is not answered with a page.
@@ -69,7 +69,7 @@ impl Client {
         self.get(&["v1", "clusters"], query).await
     }
 
-    /// Gets one page of `GET /v1/audit`: events in the order of their numbers.
+    /// Returns one page of `GET /v1/audit`: events in the order of their numbers.
     ///
     /// # Errors
     /// When the request is not answered with a page.
@@ -77,7 +77,7 @@ impl Client {
         self.get(&["v1", "audit"], query).await
     }
 
-    /// Gets `GET /v1/capabilities`: which features the service's AWS identity may use.
+    /// Sends `GET /v1/capabilities`: which features the service's AWS identity may use.
     ///
     /// # Errors
     /// When the request is not answered with capabilities.
@@ -85,7 +85,7 @@ impl Client {
         self.get(&["v1", "capabilities"], &()).await
     }
 
-    /// Gets `GET /v1/pass-through-roles`: the prepared roles with their attestation.
+    /// Sends `GET /v1/pass-through-roles`: the prepared roles with their attestation.
     ///
     /// # Errors
     /// When the request is not answered with a list.
@@ -93,7 +93,7 @@ impl Client {
         self.get(&["v1", "pass-through-roles"], &()).await
     }
 
-    /// Gets `GET /v1/policies`: the policy documents that the service can render.
+    /// Sends `GET /v1/policies`: the policy documents that the service can render.
     ///
     /// # Errors
     /// When the request is not answered with a list.
@@ -101,7 +101,7 @@ impl Client {
         self.get(&["v1", "policies"], &()).await
     }
 
-    /// Gets `GET /v1/policies/{name}`: a rendered policy document.
+    /// Sends `GET /v1/policies/{name}`: a rendered policy document.
     ///
     /// # Errors
     /// When the request is not answered with a document.
@@ -109,7 +109,7 @@ impl Client {
         self.get(&["v1", "policies", name], query).await
     }
 
-    /// Gets `GET /readyz`: the readiness of the service and its parts. A service that is not ready
+    /// Sends `GET /readyz`: the readiness of the service and its parts. A service that is not ready
     /// (503) is a success here.
     ///
     /// # Errors
@@ -173,8 +173,8 @@ impl Client {
         Ok(self.http.request(method, self.url(segments)?))
     }
 
-    /// Sends a request with the key. `wait` is how long the service may wait before it answers; the
-    /// client's own timeout starts after that.
+    /// Sends a request with the key. The request may take the client's own timeout plus `wait`, which
+    /// is how long the service may wait before it answers.
     async fn fetch(&self, request: RequestBuilder, wait: Duration) -> Result<Received, Error> {
         let request = self.with_key(request).timeout(self.timeout + wait);
         let request = request

@@ -219,7 +219,8 @@ impl Config {
 
     fn with(args: &ServeArgs, authentication: Authentication) -> Result<Self, ConfigError> {
         if args.call_timeout.is_zero() || args.call_timeout * 4 > args.lease {
-            // A stage makes a call at most twice, and the lease is renewed after half its time.
+            // A stage takes at most the time of two calls, and the lease is renewed after half of its
+            // own time.
             let rule = "must be more than zero and at most a quarter of --lease";
             return Err(ConfigError::Form {
                 flag: "--call-timeout",

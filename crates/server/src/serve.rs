@@ -153,7 +153,7 @@ async fn stop_on_signal(stop: CancellationToken) {
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
     ) else {
-        error!("signal handlers can't be installed; SIGKILL is the only way to stop the service");
+        error!("signal handlers can't be installed; the service won't shut down gracefully");
         return;
     };
     tokio::select! {

@@ -42,7 +42,7 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
         Code::PassThroughRoleUnfit => (S::FAILED_DEPENDENCY, "The pass-through role is unfit"),
         Code::QuotaExceeded => (S::SERVICE_UNAVAILABLE, "A quota of the AWS account is full"),
         Code::DatabaseUnavailable => (S::SERVICE_UNAVAILABLE, "The database can't be reached"),
-        Code::IamUnavailable => (S::SERVICE_UNAVAILABLE, "AWS can't be reached"),
+        Code::IamUnavailable => (S::SERVICE_UNAVAILABLE, "AWS is unavailable"),
         Code::Internal => (S::INTERNAL_SERVER_ERROR, "The service failed"),
     }
 }

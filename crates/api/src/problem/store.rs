@@ -15,7 +15,7 @@ impl From<StoreError> for Problem {
         if failed.is_transient() {
             Self::new(
                 Code::DatabaseUnavailable,
-                "the database did not answer, and the request may have been recorded; send the same request again",
+                "the database did not answer; send the same request again (a change may have been recorded already)",
             )
         } else {
             Self::internal()

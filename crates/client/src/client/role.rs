@@ -79,7 +79,7 @@ impl<'a> ClusterRole<'a> {
         self.client.fetch(sent, wait).await?.read()
     }
 
-    /// Gets the cluster's binding.
+    /// Returns the cluster's binding.
     ///
     /// # Errors
     /// When the request is not answered with a binding.
