@@ -1,4 +1,4 @@
-//! A binding as the interface shows it.
+//! Maps a binding to its JSON form.
 
 use engine_roles_contract as contract;
 use engine_roles_domain::binding::{Binding, Drift, Failure, ProfileRecord, Receipt, RoleRecord};

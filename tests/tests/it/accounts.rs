@@ -33,7 +33,7 @@ async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
     })
     .await;
     assert_eq!(body["status"], "degraded");
-    assert_eq!(body["bindings_elsewhere"], 2);
+    assert_eq!(body["other_account_bindings"], 2);
     for answer in [
         client.provision("new").await,
         client.put("one", json!({"secrets": ["x"]})).await,

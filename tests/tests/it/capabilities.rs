@@ -470,7 +470,7 @@ async fn check_fails_where_neither_way_works_and_says_what_to_add() {
     assert!(text.contains("    add: {\""), "{text}");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("neither creating roles nor passing a prepared one works"),
+        said.contains("neither create roles nor pass a prepared role"),
         "{said}"
     );
     let (found, ended_well) = check_json(&installation).await;

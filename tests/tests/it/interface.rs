@@ -292,7 +292,7 @@ async fn the_document_lists_exactly_the_routes_that_are_served() {
             let request = client.in_no_hurry().request(method.clone(), &real);
             let answer = client.send(request).await;
             let nowhere = answer.status == 405
-                || answer.status == 404 && answer.text.contains("there is nothing at");
+                || answer.status == 404 && answer.text.contains("no resource exists at");
             // The page that shows the document is for readers and not part of it.
             let page = path == "/docs" && *method == Method::GET;
             assert!(

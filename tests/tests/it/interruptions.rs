@@ -15,7 +15,7 @@ async fn sigterm_lets_what_runs_come_to_its_end() {
     installation.reached("PutRolePolicy", 0).await;
     installation.replicas[0].ask_to_stop();
     eventually("it says that it stops", async || {
-        installation.replicas[0].log().find("SIGTERM: stopping")
+        installation.replicas[0].log().find("stopping on SIGTERM")
     })
     .await;
     installation.sandbox.advance(Duration::from_secs(5));
@@ -67,13 +67,18 @@ async fn sigterm_lets_work_end_that_nobody_waits_for() {
         installation.reached("PutRolePolicy", 0).await;
         installation.replicas[0].ask_to_stop();
         eventually("it says that it stops", async || {
-            installation.replicas[0].log().find("SIGTERM: stopping")
+            installation.replicas[0].log().find("stopping on SIGTERM")
         })
         .await;
         assert!(installation.replicas[0].runs(), "it waits for what runs");
         installation.sandbox.advance(Duration::from_secs(5));
         assert_eq!(installation.replicas[0].ended().await.code(), Some(0));
-        assert!(installation.replicas[0].log().find("stopped").is_some());
+        assert!(
+            installation.replicas[0]
+                .log()
+                .find("service stopped")
+                .is_some()
+        );
         let binding = installation.recorded("one").await;
         assert_eq!(binding.state, "active");
         assert_eq!(binding.lease_until, None);
@@ -86,7 +91,12 @@ async fn an_idle_service_stops_at_once_and_says_so() {
     let mut installation = Installation::start().await;
     installation.client().provision("one").await.expect(201);
     assert_eq!(installation.replicas[0].stop().await.code(), Some(0));
-    assert!(installation.replicas[0].log().find("stopped").is_some());
+    assert!(
+        installation.replicas[0]
+            .log()
+            .find("service stopped")
+            .is_some()
+    );
     installation.restart(0).await;
     let answer = installation.client().get("one").await;
     assert_eq!(answer.expect(200)["state"], "active");

@@ -265,7 +265,7 @@ async fn without_the_permission_to_list_readyz_says_what_is_missing() {
     let missing = eventually("it is said", async || {
         let body = client.fetch("/readyz").await.body;
         let missing = body["missing"].as_array()?.clone();
-        missing.into_iter().find(|one| one["extra"] == "orphans")
+        missing.into_iter().find(|one| one["feature"] == "orphans")
     })
     .await;
     let permission = missing["permission"].as_str().unwrap_or_default();
