@@ -82,8 +82,8 @@ pub struct Settings {
     pub attestation: AttestationMode,
     /// The rate limit on calls to the account, for reads and for writes each.
     pub call_limits: BudgetLimits,
-    /// The longest time between two checks of an active binding. Each check is randomly up to half
-    /// of it early.
+    /// The longest time between two checks of an active binding. Each pause is a random time between
+    /// half of this and all of it.
     pub reconcile_interval: Duration,
     /// How often the reconciler asks the database for due bindings.
     pub poll_interval: Duration,

@@ -98,8 +98,8 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the active bindings, except `found`, whose instance profile is ours and whose
-    /// consistency window has passed.
+    /// Returns the active bindings that have an instance profile of ours and whose consistency
+    /// window has passed, except those in `found`.
     ///
     /// # Errors
     /// When the database does not answer.

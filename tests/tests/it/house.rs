@@ -1,7 +1,10 @@
 //! The crates keep to the table of the architecture: who may use what.
 
 mod circles;
+mod dependencies;
+mod documents;
 mod modules;
+mod recipes;
 mod walls;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -197,6 +197,11 @@ impl Budget {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn in_hand(&self, purpose: Purpose) -> f64 {
+        self.share(purpose).hand().tokens
+    }
+
     fn share(&self, purpose: Purpose) -> &Arc<Share> {
         let shares = self.shares(purpose.kind);
         match purpose.urgency {

@@ -268,7 +268,8 @@ impl CapabilityDetector {
             };
             probed = true;
             let standing = match standing {
-                // A role that does not exist has no path, so a policy that allows a path denies it.
+                // A role that does not exist has no path, so a policy that allows the call by path
+                // denies it too.
                 Standing::Refused if ours && name.as_str() == PROBE_ROLE => Standing::Unknown(
                     "AWS denies the call for a role that does not exist, which shows nothing about \
                      roles under our path; allow iam:SimulatePrincipalPolicy on the service's own role"

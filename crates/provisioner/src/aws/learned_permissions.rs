@@ -64,7 +64,8 @@ impl LearnedPermissions {
         let prepared = need.resource.rsplit('/').next().map(str::to_owned);
         let about = prepared.filter(|_| need.action == PASS_ROLE && !ours);
         if need.action != PASS_ROLE && !ours && need.resource != "*" {
-            // A read of our own role shows nothing about other roles, nor the reverse.
+            // The answer to a read of a role under our path shows nothing about other roles, nor the
+            // reverse.
             return None;
         }
         let learned = self.lock();

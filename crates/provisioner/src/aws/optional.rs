@@ -9,11 +9,11 @@ use tracing::{debug, warn};
 /// A feature without which the service still works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OptionalFeature {
-    /// Comparing all active bindings with one listing of the account.
+    /// The check of all active bindings with one listing of the account.
     BulkSweep,
-    /// Searching AWS for resources that no binding accounts for.
+    /// The search for AWS resources that no binding accounts for.
     Orphans,
-    /// Reading the account's quotas, to reject a request before a provision begins.
+    /// The rejection of requests while a quota of the account is used up.
     Quota,
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn check(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> 
         return worker.release_unchanged(None).await;
     }
     if let Belief::NotBefore(time) = worker.binding().consistency.trusts_reads(now) {
-        // A difference may only be a read that lags behind our writes.
+        // Until then, a difference may only mean that IAM's reads lag behind our writes.
         return worker.release_unchanged(Some(time)).await;
     }
     let next = worker.later(spread(worker.converger().check_interval));

@@ -46,9 +46,10 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
             return reject(worker, failure).await;
         }
     };
-    let observed = match believed(worker).await? {
+    let observed = match observe_for_provision(worker).await? {
         Observation::Observed(observed) => observed,
-        // A role that reads do not return yet has no path, so AWS may deny the read until it does.
+        // While IAM does not find a new role, the role has no path, so a policy that allows reads by
+        // path denies them. Therefore a denial is final only when reads can be trusted.
         Observation::Failed(error) if error.kind == ErrorKind::Denied && trusts_reads(worker) => {
             let failure = worker.denied(&error);
             return reject(worker, failure).await;
@@ -107,7 +108,7 @@ fn trusts_reads(worker: &Worker<'_>) -> bool {
 
 /// Returns which resources exist at AWS. Does not read AWS if no call was ever sent for the binding, or
 /// if reads may lag behind our own writes and the record of those is complete.
-async fn believed(worker: &mut Worker<'_>) -> Result<Observation, Interrupted> {
+async fn observe_for_provision(worker: &mut Worker<'_>) -> Result<Observation, Interrupted> {
     if worker.knowledge() == Knowledge::NothingSent {
         return Ok(Observation::of(Observed::nothing()));
     }
@@ -150,7 +151,7 @@ async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageO
                 return rejected(worker, FailureCode::PolicyTooLarge, error);
             }
             (ErrorKind::Quota, _) => {
-                // The next request is then rejected before anything is recorded.
+                // With the quotas read now, the next request is rejected before anything is recorded.
                 let account = &worker.binding().scope.account;
                 worker.converger().quota.read_now(account).await;
                 return rejected(worker, FailureCode::QuotaExceeded, error);

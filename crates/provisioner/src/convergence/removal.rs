@@ -87,10 +87,7 @@ async fn observe_for_removal(worker: &mut Worker<'_>) -> Result<Observation, Int
     // recorded, but IAM's reads may not return them yet.
     let is_recorded = !trusts_reads
         && consistency.writes_resolved(now) == Belief::Believed
-        && matches!(
-            binding.lifecycle,
-            Lifecycle::WithdrawingProvision { .. } | Lifecycle::Failed { .. }
-        );
+        && matches!(binding.lifecycle, Lifecycle::WithdrawingProvision { .. });
     if is_recorded && worker.depth() == Depth::Existence {
         return Ok(Observation::of(Observed::recorded(binding)));
     }
@@ -99,7 +96,9 @@ async fn observe_for_removal(worker: &mut Worker<'_>) -> Result<Observation, Int
         _ => worker.depth(),
     };
     Ok(match worker.observe(depth).await? {
-        Observation::Observed(observed) if !trusts_reads => {
+        // The resources that a tombstone records are gone; its record only shows which resources are
+        // not ours.
+        Observation::Observed(observed) if !trusts_reads && worker.binding().is_live() => {
             Observation::of(observed.or_recorded(worker.binding()))
         }
         observation => observation,

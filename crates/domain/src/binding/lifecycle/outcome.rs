@@ -274,10 +274,18 @@ pub fn resources_gone(
         | Lifecycle::WithdrawingChange { .. }
         | Lifecycle::Active { .. } => return Err(WrongState::new("resources_gone", &binding)),
     };
+    // Where something that is not ours was left under our name, the tombstone keeps our unique ids:
+    // they prove, at every later attempt, that it is not ours.
+    let keeps_ids = match &lifecycle {
+        Lifecycle::Deleted { receipt, .. } => receipt
+            .as_ref()
+            .is_some_and(|receipt| !receipt.left.is_empty()),
+        _ => false,
+    };
     let binding = Binding {
         lifecycle,
-        role: None,
-        profile: None,
+        role: binding.role.filter(|_| keeps_ids),
+        profile: binding.profile.filter(|_| keeps_ids),
         updated_at: now,
         ..binding
     };

@@ -1,7 +1,7 @@
 //! How a removal ends, and how it is blocked.
 
 use engine_roles_domain::binding::lifecycle::{Lifecycle, adopted_as_deleted, resources_gone};
-use engine_roles_domain::binding::{Binding, EventDetail, Failure, Receipt};
+use engine_roles_domain::binding::{Binding, EventDetail, Failure, Receipt, resources_left};
 
 use super::{Happening, LATER, NOW, happens, obstacle, receipt_of, touched};
 use crate::fixtures::{GENERATION, Stage, at, in_stage, new_binding, rejection_of, spec};
@@ -72,6 +72,25 @@ fn a_blocked_removal_of_what_failed_or_is_over_counts_attempts_and_tells_the_fir
     }
 }
 
+fn with_nothing_left(binding: Binding) -> Binding {
+    let mut lifecycle = binding.lifecycle;
+    if let Lifecycle::Deleting { receipt, .. } | Lifecycle::Blocked { receipt, .. } = &mut lifecycle
+    {
+        receipt.left.clear();
+    }
+    if let Lifecycle::Deleted {
+        receipt: Some(receipt),
+        ..
+    } = &mut lifecycle
+    {
+        receipt.left.clear();
+    }
+    Binding {
+        lifecycle,
+        ..binding
+    }
+}
+
 fn without_resources(before: &Binding, lifecycle: Lifecycle) -> Binding {
     Binding {
         lifecycle,
@@ -84,7 +103,7 @@ fn without_resources(before: &Binding, lifecycle: Lifecycle) -> Binding {
 #[test]
 fn a_finished_teardown_is_a_tombstone_with_its_receipt() {
     for stage in [Stage::Deleting, Stage::Blocked] {
-        let before = in_stage(stage);
+        let before = with_nothing_left(in_stage(stage));
         let receipt = receipt_of(&before);
         let tombstone = Lifecycle::Deleted {
             last_error: None,
@@ -98,6 +117,23 @@ fn a_finished_teardown_is_a_tombstone_with_its_receipt() {
             assert_eq!(after.event, Some(EventDetail::TornDown { receipt }));
         }
     }
+}
+
+#[test]
+fn a_tombstone_keeps_our_unique_ids_where_something_was_left_under_our_name() {
+    let before = in_stage(Stage::Deleting);
+    let left = resources_left(
+        before.clone(),
+        &["role x: its unique id is another".to_owned()],
+    );
+    let after = resources_gone(left, true, at(NOW)).expect("a teardown ends");
+    assert!(before.role.is_some() && before.profile.is_some());
+    assert_eq!(after.binding.role, before.role);
+    assert_eq!(after.binding.profile, before.profile);
+    // A later attempt keeps them too.
+    let again = resources_gone(after.binding, false, at(NOW)).expect("a late attempt ends");
+    assert_eq!(again.binding.role, before.role);
+    assert_eq!(again.event, None);
 }
 
 #[test]
@@ -117,7 +153,7 @@ fn a_finished_withdrawal_is_a_failure_and_tells_what_was_removed() {
 #[test]
 fn a_late_resource_leaves_a_finished_incarnation_in_its_state() {
     for stage in [Stage::Failed, Stage::Deleted] {
-        let before = in_stage(stage);
+        let before = with_nothing_left(in_stage(stage));
         for (found_something, happening) in [
             (true, Happening::ResourcesGone),
             (false, Happening::NothingFound),
