@@ -12,15 +12,16 @@ use uuid::Uuid;
 use crate::row::{corrupt, to_json};
 use crate::{Store, StoreError};
 
-/// The class of the advisory locks under which events are numbered; any constant of our own.
+/// The first key of the advisory lock that a sequencer holds; the second is a hash of the namespace.
+/// An arbitrary constant that no other advisory lock in the database may use.
 const SEQUENCER_LOCK: i32 = 0x656e_6772;
 
-/// The events that a reader asks for. What is none does not narrow them.
+/// Selects events of the audit log. A field that is none selects all.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     /// Only events of this cluster's bindings.
     pub cluster: Option<ClusterName>,
-    /// Only events that this API key or task caused, by its name.
+    /// Only events that the API key or task with this name caused.
     pub actor: Option<String>,
     /// Only events of this kind.
     pub action: Option<EventAction>,
@@ -32,7 +33,7 @@ pub struct AuditFilter {
     pub after: i64,
 }
 
-/// Appends an event about a binding as it is in this transaction.
+/// Appends an event with the generation and state that the binding has in this transaction.
 pub(crate) async fn append(
     connection: &mut PgConnection,
     binding: BindingId,
@@ -60,8 +61,8 @@ pub(crate) async fn append(
 }
 
 impl Store {
-    /// Numbers the events that have no number, in the order in which they were written. Returns how
-    /// many there were. One sequencer works at a time; others wait for it.
+    /// Numbers the events that have no number yet, in the order in which they were written. Returns
+    /// how many were numbered. An advisory lock lets one sequencer work at a time.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -74,8 +75,8 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        // A statement of its own: its snapshot is taken after the lock, so it sees all that
-        // the sequencer before it numbered.
+        // This is a separate statement so that its snapshot is taken after the lock, and contains
+        // every number that the previous holder of the lock assigned.
         let numbered = sqlx::query!(
             "WITH last AS (
                  SELECT COALESCE(max(seq), 0) AS seq FROM audit_events WHERE namespace = $1
@@ -95,7 +96,7 @@ impl Store {
         Ok(numbered)
     }
 
-    /// Returns numbered events in order, at most `limit`.
+    /// Returns at most `limit` numbered events, lowest number first.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -379,7 +379,7 @@ async fn attestation_that_only_warns_passes_what_does_not_serve_and_says_so() {
     assert_eq!(said(&installation).await["verdict"], "unfit");
     let told = installation.replicas[0]
         .log()
-        .find("passing a pass-through role that is unfit");
+        .find("unfit pass-through role is passed to an engine");
     let told = told.expect("it is logged").to_string();
     assert!(told.contains("GetSecretValue"), "{told}");
     installation.assert_sound().await;
