@@ -263,7 +263,7 @@ impl CapabilityDetector {
             probed = true;
             let standing = match standing {
                 // What is not there has no path, so a policy that goes by paths refuses it too.
-                Standing::Refused if ours && name.as_str() == NOBODYS_ROLE => Standing::Unknown(
+                Standing::Denied if ours && name.as_str() == NOBODYS_ROLE => Standing::Unknown(
                     "it is refused for a role that is not there, which tells nothing of those \
                      under a path; allow iam:SimulatePrincipalPolicy on the service's own role"
                         .to_owned(),
@@ -295,7 +295,7 @@ impl CapabilityDetector {
                     if lesson.allowed {
                         Standing::Allowed
                     } else {
-                        Standing::Refused
+                        Standing::Denied
                     }
                 }
                 _ => looked,

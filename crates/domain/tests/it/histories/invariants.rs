@@ -1,4 +1,4 @@
-//! What holds in every history.
+//! The invariants of every history.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::fixtures::Stage;
 
 pub(super) type Checked = Result<(), TestCaseError>;
 
-/// What holds of every binding, whatever happened to it.
+/// Checks the invariants of a single binding.
 pub(super) fn check_binding(binding: &Binding) -> Checked {
     let stage = Stage::of(binding);
     let stored = Lifecycle::from_stored(
@@ -44,7 +44,7 @@ pub(super) fn check_binding(binding: &Binding) -> Checked {
     Ok(())
 }
 
-/// What a receipt says stays said, until another removal begins or a withdrawal is over.
+/// Checks that a receipt loses nothing until another removal begins or a withdrawal ends.
 pub(super) fn check_receipts(before: &Binding, transition: &Transition) -> Checked {
     let begins = matches!(
         transition.event,
