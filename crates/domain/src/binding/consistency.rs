@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 /// The times from which IAM's answers about a binding can be believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Consistency {
-    /// Until this time reads may not show our last answered write. None where we wrote nothing.
+    /// Until this time reads may not show our last answered write. None before the
+    /// first answer.
     pub reads_consistent_at: Option<DateTime<Utc>>,
     /// Until this time an unanswered write of ours may still take effect. None where every write
     /// was answered.

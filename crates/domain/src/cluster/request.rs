@@ -40,13 +40,13 @@ pub struct RoleRequest {
 pub enum RequestField {
     /// `mode`, which a live binding keeps.
     Mode,
-    /// `iam_role`, which goes with mode `pass_through`.
+    /// `iam_role`, which is allowed in mode `pass_through` only.
     IamRole,
     /// `region`, which needs a default where a request does not name one.
     Region,
     /// `role_prefix`, which a live binding keeps.
     RolePrefix,
-    /// `permissions_boundary`, which goes with mode `create`.
+    /// `permissions_boundary`, which is allowed in mode `create` only.
     PermissionsBoundary,
 }
 

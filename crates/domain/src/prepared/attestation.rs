@@ -22,7 +22,7 @@ use crate::prepared::held::{HeldRole, PolicyName};
 pub enum Fitness {
     /// EC2 may assume the role, and the role can read the secrets.
     Fit,
-    /// The role certainly can't be used: EC2 may not assume it, or it can't read a secret.
+    /// The role does not exist, EC2 may not assume the role, or the role can't read a secret.
     Unfit,
     /// The verdict depends on something that our identity can't find out.
     Indeterminate,
@@ -36,7 +36,7 @@ pub enum Fitness {
 pub enum Width {
     /// No engine's secrets.
     Nothing,
-    /// The secrets of these clusters alone.
+    /// The secrets of these clusters only.
     Clusters {
         /// The clusters' names as the policies write them, possibly with wildcards.
         clusters: BTreeSet<String>,
@@ -95,12 +95,12 @@ pub struct Attestation {
     /// How much the role can access.
     #[serde(flatten)]
     pub width: Width,
-    /// The ARN of the role's permissions boundary; none where the role has none or was not read.
+    /// The ARN of the permissions boundary; none where the role has none or was not read.
     pub boundary: Option<String>,
     /// The reasons for the verdict, and warnings.
     pub findings: Vec<Finding>,
-    /// The role's grants beyond engines' secrets. They are not stored: an attestation that is read
-    /// back has none.
+    /// The role's grants beyond engines' secrets. Empty in an attestation that was read back from
+    /// the database.
     #[serde(default, skip_deserializing)]
     pub beyond: Vec<WideGrant>,
 }

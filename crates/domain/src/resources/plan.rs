@@ -89,8 +89,8 @@ pub enum Obstacle {
 /// Plans the steps from `observed` to `desired`.
 ///
 /// # Errors
-/// When a resource that is not ours has a name that the binding needs, or is in our instance
-/// profile.
+/// When a resource that is not ours has a name that the binding needs, or another role is in our
+/// instance profile.
 pub fn plan(binding: &Binding, desired: &Desired, observed: &Observed) -> Result<Plan, Obstacle> {
     match desired {
         Desired::Present { role, profile } => {

@@ -59,7 +59,7 @@ fn lists(role: &str, profile: Option<&str>) -> Defaults {
 fn new_spec(intent: Result<Intent, Rejection>) -> RoleSpec {
     match intent {
         Ok(Intent::New(spec)) => spec,
-        other => panic!("{other:?} is no new binding"),
+        other => panic!("{other:?} is not a new binding"),
     }
 }
 
@@ -82,8 +82,8 @@ fn field(rejected: Result<Intent, Rejection>) -> &'static str {
 
 #[test]
 fn a_new_binding_takes_its_spec_from_the_defaults() {
-    let made = new_spec(decide(None, &empty_request(), &defaults()));
-    assert_eq!(made, spec());
+    let new = new_spec(decide(None, &empty_request(), &defaults()));
+    assert_eq!(new, spec());
     let bounded = Defaults {
         permissions_boundary: Some(BOUNDARY.parse().expect("an ARN")),
         ..defaults()
@@ -104,11 +104,11 @@ fn the_fields_of_a_request_override_the_defaults() {
         tags: Some(tags(&[])),
         ..empty_request()
     };
-    let made = new_spec(decide(None, &request, &defaults()));
-    assert_eq!(made.secrets, named(&["db"]));
-    assert!(made.session_manager && made.tags.is_empty());
+    let new = new_spec(decide(None, &request, &defaults()));
+    assert_eq!(new.secrets, named(&["db"]));
+    assert!(new.session_manager && new.tags.is_empty());
     assert_eq!(
-        (made.region.as_str(), made.role_prefix.as_str()),
+        (new.region.as_str(), new.role_prefix.as_str()),
         ("eu-west-1", "x-")
     );
 }
@@ -125,12 +125,16 @@ fn after_a_teardown_or_a_failure_any_spec_is_accepted() {
             spec()
         );
         // The earlier binding may belong to another account.
-        let elsewhere = Binding {
+        let in_other_account = Binding {
             scope: other_account(),
             ..gone
         };
         assert_eq!(
-            new_spec(decide(Some(&elsewhere), &empty_request(), &defaults())),
+            new_spec(decide(
+                Some(&in_other_account),
+                &empty_request(),
+                &defaults()
+            )),
             spec()
         );
     }
@@ -423,9 +427,9 @@ fn only_listed_roles_are_passed_and_by_the_administrators_own_entry() {
         (ARN, "engine"),
         ("engine", ARN),
     ] {
-        let made = new_spec(decide(None, &passes(asked), &lists(listed, Some("theirs"))));
+        let new = new_spec(decide(None, &passes(asked), &lists(listed, Some("theirs"))));
         assert_eq!(
-            made.mode,
+            new.mode,
             passing(listed, Some("theirs")).mode,
             "{listed} as {asked}"
         );
@@ -453,14 +457,14 @@ fn a_default_role_is_passed_unless_the_request_asks_for_mode_create() {
         iam_role: Some("engine".parse_role()),
         ..lists("engine", Some("theirs"))
     };
-    let made = new_spec(decide(None, &empty_request(), &settings));
-    assert_eq!(made.mode, passing("engine", Some("theirs")).mode);
+    let new = new_spec(decide(None, &empty_request(), &settings));
+    assert_eq!(new.mode, passing("engine", Some("theirs")).mode);
     let alone = Defaults {
         pass_through_roles: Vec::new(),
         ..settings.clone()
     };
-    let made = new_spec(decide(None, &empty_request(), &alone));
-    assert_eq!(made.mode, passing("engine", None).mode);
+    let new = new_spec(decide(None, &empty_request(), &alone));
+    assert_eq!(new.mode, passing("engine", None).mode);
     let create = RoleRequest {
         mode: Some(Mode::Create),
         ..empty_request()
@@ -474,8 +478,8 @@ fn a_request_that_names_a_role_means_pass_through_and_excludes_mode_create_and_a
         mode: None,
         ..passes("engine")
     };
-    let made = new_spec(decide(None, &named_only, &lists("engine", None)));
-    assert_eq!(made.mode, passing("engine", None).mode);
+    let new = new_spec(decide(None, &named_only, &lists("engine", None)));
+    assert_eq!(new.mode, passing("engine", None).mode);
     let with_create = RoleRequest {
         mode: Some(Mode::Create),
         ..passes("engine")

@@ -133,7 +133,7 @@ fn created_with(key_arn: &str, region: &str) -> Result<Intent, Rejection> {
 fn a_new_role_gets_the_administrators_key_in_the_region_of_the_secrets() {
     let key_in = |region: &str, key: &str| match created_with(key, region) {
         Ok(Intent::New(spec)) => spec.kms_key.expect("a key").to_string(),
-        other => panic!("{other:?} is no new binding"),
+        other => panic!("{other:?} is not a new binding"),
     };
     assert_eq!(key_in("us-west-2", ONE), ONE);
     assert_eq!(key_in("us-west-2", MANY), MANY);
@@ -197,7 +197,7 @@ fn a_live_role_keeps_the_key_that_it_was_created_with() {
             ..RoleRequest::default()
         });
         let Intent::Change(_, changed) = changed else {
-            panic!("{changed:?} is no change");
+            panic!("{changed:?} is not a change");
         };
         assert_eq!(changed.kms_key, made_with.map(key));
     }

@@ -22,7 +22,7 @@ fn accepts<T: Debug>(parse: impl Fn(&str) -> Result<T, Invalid>, texts: &[&str])
     }
 }
 
-fn refuses<T: Debug>(
+fn rejects<T: Debug>(
     parse: impl Fn(&str) -> Result<T, Invalid>,
     kind: InvalidKind,
     texts: &[&str],
@@ -44,7 +44,7 @@ fn cluster_names_are_checked() {
         &["a", "9", "A-b_c", "a--__", "chct3mqng4af2ckkv3jg", &longest],
     );
     let too_long = "a".repeat(64);
-    refuses(
+    rejects(
         ClusterName::parse,
         InvalidKind::ClusterName,
         &[
@@ -64,7 +64,7 @@ fn secret_names_are_checked() {
         ],
     );
     let too_long = "a".repeat(434);
-    refuses(
+    rejects(
         SecretName::parse,
         InvalidKind::SecretName,
         &[
@@ -76,7 +76,7 @@ fn secret_names_are_checked() {
 
 #[test]
 fn a_secret_name_that_ends_like_an_arn_is_detected() {
-    for (name, told) in [
+    for (name, expected) in [
         ("db-AbCdEf", true),
         ("x/db-123456", true),
         ("a-bcdefg", true),
@@ -87,7 +87,7 @@ fn a_secret_name_that_ends_like_an_arn_is_detected() {
         ("dbxAbCdEf", false),
     ] {
         let name = SecretName::parse(name).expect("a name");
-        assert_eq!(name.looks_like_arn_tail(), told, "{name}");
+        assert_eq!(name.looks_like_arn_tail(), expected, "{name}");
     }
 }
 
@@ -120,7 +120,7 @@ fn regions_are_checked_and_have_their_partition() {
         let parsed = Region::parse(region).expect(region);
         assert_eq!(parsed.partition(), partition, "{region}");
     }
-    refuses(
+    rejects(
         Region::parse,
         InvalidKind::Region,
         &[
@@ -145,7 +145,7 @@ fn prefixes_namespaces_and_accounts_are_checked() {
     let prefix = "a".repeat(30);
     accepts(RolePrefix::parse, &["", "td-", "_+=,.@-", &prefix]);
     let too_long = "a".repeat(31);
-    refuses(
+    rejects(
         RolePrefix::parse,
         InvalidKind::RolePrefix,
         &["a/b", "a b", "a*", "ä", &too_long],
@@ -154,14 +154,14 @@ fn prefixes_namespaces_and_accounts_are_checked() {
     let namespace = "a".repeat(32);
     accepts(Namespace::parse, &["a", "default", "-", "a-1", &namespace]);
     let too_long = "a".repeat(33);
-    refuses(
+    rejects(
         Namespace::parse,
         InvalidKind::Namespace,
         &["", "A", "a_b", "a/b", "a.b", "ä", &too_long],
     );
 
     accepts(AccountId::parse, &["123456789012", "000000000000"]);
-    refuses(
+    rejects(
         AccountId::parse,
         InvalidKind::AccountId,
         &["", "12345678901", "1234567890123", "12345678901a", "१२३४"],
@@ -174,12 +174,12 @@ fn role_and_profile_names_are_checked() {
     accepts(RoleName::parse, &["a", "_+=,.@-", &sixty_four]);
     accepts(ProfileName::parse, &["a", &long]);
     let (too_long, far_too_long) = ("a".repeat(65), "a".repeat(129));
-    refuses(
+    rejects(
         RoleName::parse,
         InvalidKind::Role,
         &["", "a/b", "a b", "a*", "arn:aws:iam::1:role/x", &too_long],
     );
-    refuses(
+    rejects(
         ProfileName::parse,
         InvalidKind::InstanceProfile,
         &["", "a/b", "arn:aws:iam::123456789012:role/x", &far_too_long],
@@ -227,7 +227,7 @@ fn arns_are_read_and_written_back() {
 fn text_that_is_not_an_arn_of_its_kind_is_rejected() {
     let long = format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65));
     let long_path = format!("arn:aws:iam::123456789012:role/{}/r", "a".repeat(511));
-    refuses(
+    rejects(
         |text| IamArn::parse(IamResource::Role, text),
         InvalidKind::Role,
         &[
@@ -253,7 +253,7 @@ fn text_that_is_not_an_arn_of_its_kind_is_rejected() {
             &long_path,
         ],
     );
-    refuses(
+    rejects(
         BoundaryArn::parse,
         InvalidKind::Boundary,
         &["", "Boundary", "arn:aws:iam::123456789012:role/r"],
@@ -274,7 +274,7 @@ fn kms_keys_are_accepted_by_key_id_only() {
             &format!("arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/{ID}"),
         ],
     );
-    refuses(
+    rejects(
         KmsKeyArn::parse,
         InvalidKind::KmsKey,
         &[

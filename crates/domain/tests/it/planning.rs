@@ -399,11 +399,11 @@ fn a_teardown_of_resources_known_only_from_the_record_makes_all_calls() {
 
 #[test]
 fn a_teardown_in_pass_through_takes_the_administrators_role_out_of_our_profile() {
-    let made = binding_of(passing("engine", None));
+    let half = binding_of(passing("engine", None));
     // CreateInstanceProfile was answered; whether the role was added is not known.
     let half = deleting(Binding {
-        profile: Some(profile_record(&made)),
-        ..made
+        profile: Some(profile_record(&half)),
+        ..half
     });
     let plan = planned(&half, &Observed::recorded(&half)).expect("a plan");
     assert_eq!(

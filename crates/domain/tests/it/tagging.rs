@@ -46,8 +46,8 @@ fn keys_and_values_may_have_the_characters_that_iam_allows() {
         (&long_key, "x"),
         ("a", &long_value),
     ] {
-        let refused = read(&[(key, value)]).expect_err(key);
-        assert_eq!(refused.kind, InvalidKind::Tag);
+        let invalid = read(&[(key, value)]).expect_err(key);
+        assert_eq!(invalid.kind, InvalidKind::Tag);
     }
 }
 
@@ -68,8 +68,8 @@ fn reserved_keys_are_rejected_in_any_case() {
 #[test]
 fn keys_are_unique_ignoring_case() {
     for (one, two) in [("team", "Team"), ("ÄRGER", "ärger"), ("a", "a")] {
-        let refused = read(&[(one, "x"), (two, "y")]).expect_err(one);
-        assert!(refused.to_string().contains("twice"), "{refused}");
+        let invalid = read(&[(one, "x"), (two, "y")]).expect_err(one);
+        assert!(invalid.to_string().contains("twice"), "{invalid}");
     }
 }
 

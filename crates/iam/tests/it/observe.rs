@@ -80,7 +80,7 @@ async fn contents_include_our_inline_policy_as_it_was_written() {
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()), "{:?}", found.inline);
     let InlinePolicies::Own(Some(text)) = found.inline else {
-        panic!("our policy alone is read");
+        panic!("only our policy is read");
     };
     assert!(text.contains("a+b c%41&d=e/ü-??????"), "{text}");
 }
@@ -130,9 +130,9 @@ async fn long_lists_are_read_to_their_end() {
     for number in 0..110 {
         put(&account, &format!("p{number:03}")).await;
         let name = format!("profile-{number:03}");
-        let made = account.others.create_instance_profile();
-        let made = made.instance_profile_name(&name).send().await;
-        made.expect("a profile");
+        let created = account.others.create_instance_profile();
+        let created = created.instance_profile_name(&name).send().await;
+        created.expect("a profile");
         let added = account.others.add_role_to_instance_profile();
         let added = added
             .instance_profile_name(&name)

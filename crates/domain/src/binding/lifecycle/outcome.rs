@@ -180,7 +180,8 @@ pub fn delayed(
 /// A removal found a resource that it may not remove. The removal is retried at long intervals.
 ///
 /// A blocked withdrawal keeps the rejection that its caller waits for and names the obstacle in its
-/// receipt. A tombstone keeps its receipt. The audit event is written for the first attempt only.
+/// receipt. A tombstone keeps its receipt. An audit event is written when the removal becomes
+/// blocked, and not for further blocked attempts.
 ///
 /// # Errors
 /// When nothing is being removed.

@@ -54,16 +54,20 @@ pub(super) fn check_receipts(before: &Binding, transition: &Transition) -> Check
         prop_assert_eq!(transition.binding.receipt(), Some(&Receipt::default()));
         return Ok(());
     }
-    let Some(said) = before.receipt() else {
+    let Some(earlier) = before.receipt() else {
         return Ok(());
     };
-    let Some(says) = transition.binding.receipt() else {
+    let Some(later) = transition.binding.receipt() else {
         let (from, to) = (Stage::of(before), Stage::of(&transition.binding));
         prop_assert_eq!((from, to), (Stage::WithdrawingProvision, Stage::Failed));
         return Ok(());
     };
-    prop_assert!(said.grant_ended_at.is_none() || says.grant_ended_at == said.grant_ended_at);
-    prop_assert!(said.access_ended_at.is_none() || says.access_ended_at == said.access_ended_at);
-    prop_assert!(says.removed.starts_with(&said.removed));
+    prop_assert!(
+        earlier.grant_ended_at.is_none() || later.grant_ended_at == earlier.grant_ended_at
+    );
+    prop_assert!(
+        earlier.access_ended_at.is_none() || later.access_ended_at == earlier.access_ended_at
+    );
+    prop_assert!(later.removed.starts_with(&earlier.removed));
     Ok(())
 }

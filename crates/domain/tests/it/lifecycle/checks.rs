@@ -61,8 +61,8 @@ fn a_repair_keeps_the_drift_until_a_read_shows_it_gone_and_names_denied_permissi
         ..in_stage(Stage::Active)
     };
     let steps = vec!["PutRolePolicy (role x)".to_owned()];
-    let refused = [denied(tag_profile()), denied(tag_role())];
-    let after = drift_repaired(before.clone(), steps.clone(), &refused, at(NOW));
+    let denied_steps = [denied(tag_profile()), denied(tag_role())];
+    let after = drift_repaired(before.clone(), steps.clone(), &denied_steps, at(NOW));
     let after = after.expect("a repair");
     let mut expected = touched(&before);
     expected.drift[1].missing_permission = Some("iam:TagInstanceProfile".to_owned());

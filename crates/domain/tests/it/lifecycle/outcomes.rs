@@ -19,7 +19,7 @@ use crate::fixtures::{
 };
 
 /// The active binding that results when AWS accepted the spec of `before`.
-fn taken(before: &Binding, last_error: Option<Failure>) -> Binding {
+fn activated_from(before: &Binding, last_error: Option<Failure>) -> Binding {
     Binding {
         lifecycle: Lifecycle::Active { last_error },
         applied_generation: Some(before.generation),
@@ -52,7 +52,7 @@ fn an_accepted_spec_is_applied_and_a_withdrawn_change_keeps_its_rejection() {
         ),
     ] {
         let after = happens(Happening::Activated, &before);
-        assert_eq!(after.binding, taken(&before, last_error));
+        assert_eq!(after.binding, activated_from(&before, last_error));
         assert_eq!(after.event, Some(event));
     }
 }
@@ -69,7 +69,7 @@ fn an_activation_without_a_new_policy_or_profile_keeps_the_recorded_ones() {
     let expected = Binding {
         policy: before.policy.clone(),
         usable_after: before.usable_after,
-        ..taken(&before, None)
+        ..activated_from(&before, None)
     };
     assert_eq!(after.binding, expected);
 }
@@ -162,7 +162,7 @@ fn a_rejected_change_restores_the_previous_spec_as_a_new_intent() {
 
 #[test]
 fn if_the_previous_spec_is_rejected_too_the_binding_stays_active_with_the_first_rejection() {
-    for (stage, told) in [
+    for (stage, expected) in [
         (Stage::Provisioning, rejection_of(GENERATION)),
         (Stage::WithdrawingChange, rejection_of(GENERATION - 1)),
     ] {
@@ -170,7 +170,7 @@ fn if_the_previous_spec_is_rejected_too_the_binding_stays_active_with_the_first_
         let after = happens(Happening::Rejected, &before);
         let expected = Binding {
             lifecycle: Lifecycle::Active {
-                last_error: Some(told),
+                last_error: Some(expected),
             },
             applied_generation: Some(GENERATION),
             ..touched(&before)

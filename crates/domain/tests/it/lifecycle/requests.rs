@@ -15,16 +15,22 @@ use crate::fixtures::{GENERATION, Stage, at, in_stage, new_binding, rejection_of
 #[test]
 fn a_new_binding_is_provisioning_and_has_no_resources() {
     let new = provision_requested(new_binding(spec()), at(NOW));
-    let made = new.binding;
-    assert_eq!(made.lifecycle, Lifecycle::Provisioning { last_error: None });
-    assert_eq!((made.generation, made.attempts), (1, 0));
-    assert_eq!((made.created_at, made.updated_at), (at(NOW), at(NOW)));
-    assert_eq!((&made.role, &made.profile), (&None, &None));
-    assert_eq!((made.applied_generation, made.applied_spec), (None, None));
-    assert_eq!(made.consistency, Consistency::default());
-    assert_eq!((made.policy, made.usable_after), (None, None));
-    assert!(made.verified_at.is_none() && made.drift.is_empty());
-    assert!(made.unapplied_tags.is_empty());
+    let binding = new.binding;
+    assert_eq!(
+        binding.lifecycle,
+        Lifecycle::Provisioning { last_error: None }
+    );
+    assert_eq!((binding.generation, binding.attempts), (1, 0));
+    assert_eq!((binding.created_at, binding.updated_at), (at(NOW), at(NOW)));
+    assert_eq!((&binding.role, &binding.profile), (&None, &None));
+    assert_eq!(
+        (binding.applied_generation, binding.applied_spec),
+        (None, None)
+    );
+    assert_eq!(binding.consistency, Consistency::default());
+    assert_eq!((binding.policy, binding.usable_after), (None, None));
+    assert!(binding.verified_at.is_none() && binding.drift.is_empty());
+    assert!(binding.unapplied_tags.is_empty());
     let event = EventDetail::ProvisionRequested {
         adopted: false,
         spec: spec(),

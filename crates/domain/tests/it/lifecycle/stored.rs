@@ -70,7 +70,7 @@ fn each_combination_of_columns_is_a_state_or_a_contradiction() {
 
 #[test]
 fn a_contradiction_has_a_message() {
-    for (state, live, told) in [
+    for (state, live, expected) in [
         (State::Failed, true, "failed without a reason"),
         (State::Failed, false, "failed without a reason"),
         (State::Blocked, true, "blocked without a reason"),
@@ -81,7 +81,10 @@ fn a_contradiction_has_a_message() {
         (State::Blocked, false, "in progress and not live"),
     ] {
         let read = Lifecycle::from_stored(state, live, GENERATION, None, None);
-        assert_eq!(read.expect_err("it contradicts itself").to_string(), told);
+        assert_eq!(
+            read.expect_err("it contradicts itself").to_string(),
+            expected
+        );
     }
 }
 
