@@ -93,7 +93,8 @@ impl Partition {
     /// All partitions that this service supports.
     pub const ALL: [Self; 4] = [Self::Aws, Self::AwsCn, Self::AwsUsGov, Self::AwsEusc];
 
-    /// Reads the partition field of an ARN; none for a partition that this service does not support.
+    /// Reads the partition field of an ARN; none for a partition that this service does not
+    /// support.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

@@ -20,8 +20,8 @@ impl<G: Gate> GatedIam<'_, G> {
     /// [`Applied::Unseen`].
     ///
     /// # Errors
-    /// Classified by kind. After [`ErrorKind::Unanswered`] the step may have taken effect, or may yet
-    /// do so.
+    /// Classified by kind. After [`ErrorKind::Unanswered`] the step may have taken effect, or may
+    /// yet do so.
     pub async fn apply(&self, step: &Step) -> Result<Applied, IamError> {
         let sent = self.send_step(step).await.map_err(|mut error| {
             if is_denied_because_absent(step, &error) {
@@ -216,9 +216,9 @@ impl<G: Gate> GatedIam<'_, G> {
 // Returns whether IAM denied a call because the resource does not exist, or does not exist yet for
 // IAM. A call names a role or profile without its path. If IAM does not know the resource, a policy
 // that allows resources by path does not match, and the message of the denial names the resource
-// without a path; all of our resources have one. The code is AccessDenied as for any other denial, so
-// only the message distinguishes the two. If the wording is not known, the error stays a denial. See
-// docs/architecture.md, "Errors".
+// without a path; all of our resources have one. The code is AccessDenied as for any other denial,
+// so only the message distinguishes the two. If the wording is not known, the error stays a denial.
+// See docs/architecture.md, "Errors".
 fn is_denied_because_absent(step: &Step, error: &IamError) -> bool {
     let message = error.message.as_deref().unwrap_or_default();
     let pathless = |kind: &str, words: &str, name: &str| {
@@ -256,8 +256,8 @@ fn is_denied_because_absent(step: &Step, error: &IamError) -> bool {
     error.kind == ErrorKind::Denied && unknown
 }
 
-// AWS answered the create call, but without the resource. The call counts as unanswered, so that the
-// resource is observed next.
+// AWS answered the create call, but without the resource. The call counts as unanswered, so that
+// the resource is observed next.
 fn answer_without_resource(action: &'static str, target: &str) -> IamError {
     let error = IamError::unreadable(action, target, "lacks the resource");
     IamError {

@@ -34,8 +34,8 @@ impl Caller {
         RoleName::parse(role).ok()
     }
 
-    /// Returns the ARN of the role or user whose policies apply. A session's ARN does not contain the
-    /// role's path, so the role is assumed to have none.
+    /// Returns the ARN of the role or user whose policies apply. A session's ARN does not contain
+    /// the role's path, so the role is assumed to have none.
     pub fn principal_arn(&self) -> String {
         match self.role_name() {
             Some(role) => {

@@ -13,8 +13,8 @@ const DEFAULT_REGION: &str = "us-east-1";
 /// The configuration of the client.
 #[derive(Clone, Debug)]
 pub struct IamConfig {
-    /// A region of the partition to work in, used where the SDK's own settings name no region. IAM is
-    /// global: its calls are signed for the partition's main region.
+    /// A region of the partition to work in, used where the SDK's own settings name no region. IAM
+    /// is global: its calls are signed for the partition's main region.
     pub region: Option<String>,
     /// The longest time that one call may take in all. Must be shorter than a lease.
     pub call_timeout: Duration,
@@ -47,8 +47,8 @@ impl Iam {
         Self::load(aws_config::defaults(BehaviorVersion::v2026_01_12()), config).await
     }
 
-    /// Like [`Iam::connect`], but with the given endpoint and credentials. For sandboxes, of which a
-    /// process may use several. No call is made.
+    /// Like [`Iam::connect`], but with the given endpoint and credentials. For sandboxes, of which
+    /// a process may use several. No call is made.
     pub async fn connect_to(endpoint: &Endpoint, config: &IamConfig) -> Self {
         let keys = (&endpoint.access_key_id, &endpoint.secret_access_key);
         let keys = Credentials::new(keys.0, keys.1, None, None, "given");
@@ -62,8 +62,8 @@ impl Iam {
     }
 
     async fn load(loader: ConfigLoader, config: &IamConfig) -> Self {
-        // The SDK must not retry. The provisioner retries, because only the provisioner knows whether
-        // an unanswered write may be sent again.
+        // The SDK must not retry. The provisioner retries, because only the provisioner knows
+        // whether an unanswered write may be sent again.
         let loader = loader.retry_config(RetryConfig::disabled()).timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(config.call_timeout.min(Duration::from_secs(3)))
@@ -83,8 +83,8 @@ impl Iam {
         }
     }
 
-    /// Returns the region of the SDK's own settings, or the one used by [`Iam::connect_to`]; none where
-    /// the settings name none.
+    /// Returns the region of the SDK's own settings, or the one used by [`Iam::connect_to`]; none
+    /// where the settings name none.
     pub fn sdk_region(&self) -> Option<&str> {
         self.region.as_deref()
     }

@@ -30,8 +30,8 @@ pub enum ErrorKind {
     Malformed,
     /// IAM can't process the request now, or was never reached. Nothing was changed.
     Transient,
-    /// A write was sent, and no answer came, or an answer such as a 5xx that leaves open whether the
-    /// write took effect. The write may have taken effect, or may yet do so.
+    /// A write was sent, and no answer came, or an answer such as a 5xx that leaves open whether
+    /// the write took effect. The write may have taken effect, or may yet do so.
     Unanswered,
 }
 
@@ -143,8 +143,8 @@ impl IamError {
         }
     }
 
-    /// Returns the error for a call that was not sent, because the account's call budget had no room
-    /// for it in time.
+    /// Returns the error for a call that was not sent, because the account's call budget had no
+    /// room for it in time.
     pub fn not_sent(action: &'static str, target: &str) -> Self {
         Self {
             kind: ErrorKind::Throttled,
@@ -171,9 +171,9 @@ impl IamError {
     }
 }
 
-// Returns whether the request certainly did not leave this process. The SDK's own classification is no
-// proof: both a connection that closes without an answer and missing credentials are "other" errors.
-// Only errors that can't happen once a request is being sent count.
+// Returns whether the request certainly did not leave this process. The SDK's own classification is
+// no proof: both a connection that closes without an answer and missing credentials are "other"
+// errors. Only errors that can't happen once a request is being sent count.
 fn was_never_sent(error: &ConnectorError) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {

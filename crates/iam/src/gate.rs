@@ -29,8 +29,8 @@ pub struct Call {
     pub kind: CallKind,
 }
 
-/// Decides when a call may be sent, and receives the outcome. The client can't send a call without a
-/// gate, so no code can bypass the call budget.
+/// Decides when a call may be sent, and receives the outcome. The client can't send a call without
+/// a gate, so no code can bypass the call budget.
 pub trait Gate: Send + Sync {
     /// Waits until the call may be sent. Returns false when it may not be sent in time.
     fn admit(&self, call: Call) -> impl Future<Output = bool> + Send;

@@ -88,8 +88,8 @@ impl<G: Gate> GatedIam<'_, G> {
     }
 }
 
-// Records the missing permission of a denied listing, because an evaluation has to know that the list
-// is incomplete.
+// Records the missing permission of a denied listing, because an evaluation has to know that the
+// list is incomplete.
 fn listed(
     list: Result<Vec<String>, IamError>,
     unlisted: &mut Vec<String>,

@@ -39,8 +39,8 @@ pub struct QuotaUsage {
 }
 
 impl QuotaUsage {
-    /// Returns whether a quota leaves no room for another role (if `role`) or another instance profile
-    /// (if `profile`).
+    /// Returns whether a quota leaves no room for another role (if `role`) or another instance
+    /// profile (if `profile`).
     pub fn is_used_up_for(&self, role: bool, profile: bool) -> bool {
         role && self.roles >= self.roles_quota || profile && self.profiles >= self.profiles_quota
     }
@@ -51,8 +51,8 @@ impl QuotaUsage {
 pub struct RolePage {
     /// The roles, with their policies, tags and instance profiles.
     pub roles: Vec<ObservedRole>,
-    /// The instance profiles that contain these roles. Their tags are none where the listing does not
-    /// show them.
+    /// The instance profiles that contain these roles. Their tags are none where the listing does
+    /// not show them.
     pub profiles: Vec<ObservedProfile>,
     /// The marker of the next page; none after the last.
     pub next: Option<String>,
@@ -124,8 +124,8 @@ impl<G: Gate> GatedIam<'_, G> {
         })
     }
 
-    /// Reads one page of the listing of all roles of the account. `after` is the marker of the page;
-    /// none for the first.
+    /// Reads one page of the listing of all roles of the account. `after` is the marker of the
+    /// page; none for the first.
     ///
     /// # Errors
     /// When the call fails. The same page can be requested again.
@@ -222,8 +222,8 @@ fn observed_profile(profile: &InstanceProfile) -> Option<ObservedProfile> {
             managed: true,
         },
         path: profile.path.clone(),
-        // AWS does not document whether this listing shows the tags of instance profiles. All of ours
-        // have tags, so an empty list counts as not shown.
+        // AWS does not document whether this listing shows the tags of instance profiles. All of
+        // ours have tags, so an empty list counts as not shown.
         tags: profile
             .tags
             .clone()

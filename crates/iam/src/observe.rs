@@ -30,13 +30,14 @@ pub enum Depth {
     Existence,
     /// Our inline policy too: three concurrent calls.
     Contents,
-    /// Everything that depends on the role too: six concurrent calls, and more where lists are long.
+    /// Everything that depends on the role too: six concurrent calls, and more where lists are
+    /// long.
     Dependants,
 }
 
 impl<G: Gate> GatedIam<'_, G> {
-    /// Reads the resources with the given names. A resource that does not exist is `None`; a resource
-    /// that could not be read is an error.
+    /// Reads the resources with the given names. A resource that does not exist is `None`; a
+    /// resource that could not be read is an error.
     ///
     /// # Errors
     /// The first call that failed for a reason other than absence.

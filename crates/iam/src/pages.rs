@@ -21,8 +21,8 @@ impl<T> Page<T> {
     }
 }
 
-/// Returns the marker of the next page; none after the last. IAM's marker counts only where the answer
-/// is marked as truncated.
+/// Returns the marker of the next page; none after the last. IAM's marker counts only where the
+/// answer is marked as truncated.
 pub(crate) fn next_marker(is_truncated: bool, marker: Option<String>) -> Option<String> {
     marker.filter(|_| is_truncated)
 }

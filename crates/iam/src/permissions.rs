@@ -14,8 +14,9 @@ use crate::pages::{Page, all_pages};
 use crate::{ErrorKind, IamError};
 
 impl<G: Gate> GatedIam<'_, G> {
-    /// Asks IAM's policy simulator which needs a principal has the permissions for. Makes one call for
-    /// all needs with the same resource and condition keys. The results are in the order of the needs.
+    /// Asks IAM's policy simulator which needs a principal has the permissions for. Makes one call
+    /// for all needs with the same resource and condition keys. The results are in the order of the
+    /// needs.
     ///
     /// # Errors
     /// When a call fails, also when AWS denies the simulator itself.
@@ -95,8 +96,9 @@ impl<G: Gate> GatedIam<'_, G> {
         .await
     }
 
-    /// Makes a read call to find out whether it is allowed. The answer that the resource does not exist
-    /// means that the call is allowed. None for an action that is not one of this service's reads.
+    /// Makes a read call to find out whether it is allowed. The answer that the resource does not
+    /// exist means that the call is allowed. None for an action that is not one of this service's
+    /// reads.
     pub async fn try_read(&self, action: &str, name: &RoleName) -> Option<Standing> {
         let name = name.as_str();
         let target = format!("role {name}");

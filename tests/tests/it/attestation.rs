@@ -159,7 +159,7 @@ async fn a_role_that_ec2_may_not_assume_is_refused() {
     administrator
         .write_policy("prepared", "read", &policy)
         .await;
-    let reason = "trust policy does not let ec2.amazonaws.com assume the role";
+    let reason = "the role's trust policy does not let ec2.amazonaws.com assume the role";
     is_refused(&installation, "one", reason).await;
     let told = said(&installation).await;
     assert_eq!(told["verdict"], "unfit");

@@ -9,8 +9,8 @@ pub struct Receipt {
     /// When our grant ended, because AWS removed the inline policy, or the role from its instance
     /// profile. None until then.
     pub grant_ended_at: Option<DateTime<Utc>>,
-    /// When all access ended, because AWS removed the role. None until then, and always none in mode
-    /// pass-through, where the role stays.
+    /// When all access ended, because AWS removed the role. None until then, and always none in
+    /// mode pass-through, where the role stays.
     pub access_ended_at: Option<DateTime<Utc>>,
     /// The resources that were removed, by kind and name.
     pub removed: Vec<String>,

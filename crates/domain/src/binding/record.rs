@@ -69,8 +69,8 @@ pub struct Binding {
     pub spec: RoleSpec,
     /// The last spec that AWS accepted in full; none before the first.
     pub applied_spec: Option<RoleSpec>,
-    /// Keys of tags that an intent may have set although AWS never accepted that intent in full. The
-    /// tags are removed unless the spec has them.
+    /// Keys of tags that an intent may have set although AWS never accepted that intent in full.
+    /// The tags are removed unless the spec has them.
     pub unapplied_tags: BTreeSet<String>,
     /// The role; none before AWS or the administrator named it.
     pub role: Option<RoleRecord>,
@@ -119,8 +119,8 @@ impl Binding {
         }
     }
 
-    /// Returns the `Resource` of a policy statement that allows an action on the role: the ARN of the
-    /// administrator's role, or a pattern for all roles of this installation.
+    /// Returns the `Resource` of a policy statement that allows an action on the role: the ARN of
+    /// the administrator's role, or a pattern for all roles of this installation.
     pub fn role_resource(&self) -> String {
         match &self.spec.mode {
             ModeSpec::Create(_) => {
@@ -152,8 +152,8 @@ impl Binding {
         self.lifecycle.receipt()
     }
 
-    /// Returns whether the current intent has not been carried out yet, so that the binding has to be
-    /// converged.
+    /// Returns whether the current intent has not been carried out yet, so that the binding has to
+    /// be converged.
     pub fn is_intent_pending(&self) -> bool {
         self.is_live() && self.applied_generation != Some(self.generation)
     }

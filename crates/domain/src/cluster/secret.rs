@@ -21,8 +21,8 @@ impl SecretName {
     /// Reads a secret name.
     ///
     /// # Errors
-    /// When the text is empty or too long, has a character outside `[A-Za-z0-9/_+=.@-]`, or an empty,
-    /// `.` or `..` segment.
+    /// When the text is empty or too long, has a character outside `[A-Za-z0-9/_+=.@-]`, or an
+    /// empty, `.` or `..` segment.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let invalid = |rule: &str| Err(Invalid::new(InvalidKind::SecretName, rule));
         if text.is_empty() || text.len() > Self::MAX {
@@ -43,8 +43,8 @@ impl SecretName {
 
     /// Returns whether the name ends like a secret's ARN, in `-` and six letters or digits.
     ///
-    /// Such a name is valid. But if it was copied from an ARN, the policy would match nothing, so the
-    /// caller gets a warning.
+    /// Such a name is valid. But if it was copied from an ARN, the policy would match nothing, so
+    /// the caller gets a warning.
     pub fn looks_like_arn_tail(&self) -> bool {
         let bytes = self.0.as_bytes();
         bytes.len() > 7

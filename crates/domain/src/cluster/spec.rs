@@ -165,7 +165,8 @@ impl RoleReference {
         })
     }
 
-    /// Returns whether both are the same role. If one was given by name, only the names are compared.
+    /// Returns whether both are the same role. If one was given by name, only the names are
+    /// compared.
     pub fn same_role(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Arn(one), Self::Arn(two)) => one.1 == two.1,

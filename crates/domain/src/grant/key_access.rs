@@ -48,8 +48,8 @@ impl<'a> KeyAccess<'a> {
         })
     }
 
-    /// Returns the statements that allow the key for reading the secrets through Secrets Manager, and
-    /// for nothing else.
+    /// Returns the statements that allow the key for reading the secrets through Secrets Manager,
+    /// and for nothing else.
     ///
     /// # Errors
     /// Never in practice: no value has a character that is special in a policy.
@@ -72,8 +72,8 @@ impl<'a> KeyAccess<'a> {
         Grant::new(DECRYPT, self.key.as_str())
     }
 
-    /// Proves that each statement which allows decryption has exactly two conditions: through Secrets
-    /// Manager of the region, and for these secrets.
+    /// Proves that each statement which allows decryption has exactly two conditions: through
+    /// Secrets Manager of the region, and for these secrets.
     ///
     /// The proof of the grants ignores conditions. Without these conditions the key would decrypt
     /// everything else that is encrypted with it.

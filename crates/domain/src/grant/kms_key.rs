@@ -14,7 +14,8 @@ text_type! {
 }
 
 impl KmsKeyArn {
-    /// Reads the ARN of a key. The id is a UUID, or `mrk-` and 32 hex digits for a multi-Region key.
+    /// Reads the ARN of a key. The id is a UUID, or `mrk-` and 32 hex digits for a multi-Region
+    /// key.
     ///
     /// # Errors
     /// When the text is anything else, such as an alias or a pattern, or when the region belongs to

@@ -23,11 +23,11 @@ pub const INLINE_POLICY_LIMIT: usize = 10_240;
 const SESSION_MANAGER: &str = include_str!("../../../../policies/session-manager.json");
 
 /// Builds the inline policy of a created role. The policy lets the role read its cluster's secrets
-/// and use the KMS key that encrypts them, and contains Session Manager's permissions where the spec
-/// asks for them. The policy is proved to grant nothing else before it is returned.
+/// and use the KMS key that encrypts them, and contains Session Manager's permissions where the
+/// spec asks for them. The policy is proved to grant nothing else before it is returned.
 ///
-/// The pattern of a named secret is `…/NAME-??????`: Secrets Manager appends a hyphen and six characters to
-/// each secret's ARN, and `-*` would also match `NAME-anything`.
+/// The pattern of a named secret is `…/NAME-??????`: Secrets Manager appends a hyphen and six
+/// characters to each secret's ARN, and `-*` would also match `NAME-anything`.
 /// Source: Secrets Manager user guide, "IAM policy examples … Wildcards".
 ///
 /// # Errors

@@ -247,8 +247,8 @@ impl Need {
         self.owned("StringEquals", namespace)
     }
 
-    /// Adds the conditions of a call that sets tags: an ownership tag may only get its proper value.
-    /// Most requests set no ownership tag.
+    /// Adds the conditions of a call that sets tags: an ownership tag may only get its proper
+    /// value. Most requests set no ownership tag.
     fn retagged(self, namespace: &Namespace) -> Self {
         self.owned("StringEqualsIfExists", namespace)
     }

@@ -60,8 +60,8 @@ impl IamArn {
     /// Reads an ARN of the given kind.
     ///
     /// # Errors
-    /// When the text is not an ARN of that kind, or its path or name has a character that IAM or this
-    /// service does not allow.
+    /// When the text is not an ARN of that kind, or its path or name has a character that IAM or
+    /// this service does not allow.
     pub fn parse(resource: IamResource, text: &str) -> Result<Self, Invalid> {
         let arn = Self::split(text)
             .filter(|arn| arn.resource == resource)

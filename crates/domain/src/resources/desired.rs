@@ -56,8 +56,8 @@ impl Desired {
     /// Returns the desired resources by the binding's spec and state.
     ///
     /// # Errors
-    /// When the inline policy would be larger than IAM allows, or would grant more than the cluster's
-    /// secrets.
+    /// When the inline policy would be larger than IAM allows, or would grant more than the
+    /// cluster's secrets.
     pub fn of(binding: &Binding) -> Result<Self, RolePolicyError> {
         if !binding.lifecycle.wants_presence() {
             return Ok(Self::Absent);

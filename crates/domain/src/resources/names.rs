@@ -115,8 +115,8 @@ text_type! {
 }
 
 impl RolePrefix {
-    /// The longest prefix, in characters. It leaves room for the hash and seventeen characters of the
-    /// cluster's name.
+    /// The longest prefix, in characters. It leaves room for the hash and seventeen characters of
+    /// the cluster's name.
     pub const MAX: usize = 30;
 
     /// Reads a prefix: at most 30 of IAM's name characters.
@@ -187,9 +187,9 @@ impl ResourcePath {
 
 /// Returns the name that the role and the instance profile of a binding share.
 ///
-/// The name ends in a hash of namespace and binding id. Without the hash, names could collide: of two
-/// incarnations of a cluster's role, of two clusters whose names are cut to the same text, and of two
-/// clusters whose names differ in case only.
+/// The name ends in a hash of namespace and binding id. Without the hash, names could collide: of
+/// two incarnations of a cluster's role, of two clusters whose names are cut to the same text, and
+/// of two clusters whose names differ in case only.
 pub fn resource_name(
     prefix: &RolePrefix,
     cluster: &ClusterName,

@@ -8,9 +8,9 @@ use crate::binding::record::{Binding, ProfileRecord, RoleRecord};
 use crate::resources::names::{ProfileName, RoleName};
 use crate::resources::ownership::Ownership;
 
-/// The resources of a binding that exist at AWS. None means that IAM answered that the resource does
-/// not exist; the caller decides whether to believe that. A failed read is an error and never an
-/// empty `Observed`.
+/// The resources of a binding that exist at AWS. None means that IAM answered that the resource
+/// does not exist; the caller decides whether to believe that. A failed read is an error and never
+/// an empty `Observed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The role with the binding's name.
@@ -28,8 +28,8 @@ pub struct ObservedRole {
     pub tags: Option<BTreeMap<String, String>>,
     /// The trust policy as JSON text; none where it was not read.
     pub trust: Option<String>,
-    /// The ARN of the permissions boundary; none where the role has none, and in an observation from
-    /// our own record.
+    /// The ARN of the permissions boundary; none where the role has none, and in an observation
+    /// from our own record.
     pub boundary: Option<String>,
     /// The inline policies, as far as they were read.
     pub inline: InlinePolicies,
@@ -87,8 +87,8 @@ impl Observed {
     }
 
     /// Returns the resources that our own answered calls created. For use within the consistency
-    /// window, while reads may not show these resources yet. Their policies count as unread, so that
-    /// a plan writes them again and does not rely on them.
+    /// window, while reads may not show these resources yet. Their policies count as unread, so
+    /// that a plan writes them again and does not rely on them.
     pub fn recorded(binding: &Binding) -> Self {
         let path = binding.namespace.path().as_str().to_owned();
         let applied = binding.applied_spec.as_ref();

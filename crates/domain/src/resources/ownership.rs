@@ -57,9 +57,9 @@ impl Ownership {
 
     /// Proves by path, unique id and tags that a resource is ours.
     ///
-    /// Where a unique id was recorded, the id must match; a missing tag is then drift. Where none was
-    /// recorded, because the create call was not answered, all four tags must exist. In both cases a
-    /// tag with another value means that the resource is somebody else's.
+    /// Where a unique id was recorded, the id must match; a missing tag is then drift. Where none
+    /// was recorded, because the create call was not answered, all four tags must exist. In both
+    /// cases a tag with another value means that the resource is somebody else's.
     ///
     /// # Errors
     /// Names the first part that does not match. Such a resource must not be changed.

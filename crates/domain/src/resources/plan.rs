@@ -35,9 +35,9 @@ impl Plan {
         self.stages.is_empty()
     }
 
-    /// Returns the same plan with `CreateRole` alone in the first stage. For use after AWS denied our
-    /// identity `CreateRole`: if AWS denies it again, no instance profile has been created that would
-    /// have to be removed.
+    /// Returns the same plan with `CreateRole` alone in the first stage. For use after AWS denied
+    /// our identity `CreateRole`: if AWS denies it again, no instance profile has been created that
+    /// would have to be removed.
     #[must_use]
     pub fn role_first(mut self) -> Self {
         let Some(first) = self.stages.first_mut() else {
@@ -176,9 +176,9 @@ pub fn plan_repair(binding: &Binding, desired: &Desired, observed: &Observed) ->
     Plan::of(vec![first, fill])
 }
 
-/// The steps that bring an existing resource to the desired state. Tags are removed before others are
-/// set: both count against IAM's limit of 50, and IAM treats two keys that differ in case only as
-/// one.
+/// The steps that bring an existing resource to the desired state. Tags are removed before others
+/// are set: both count against IAM's limit of 50, and IAM treats two keys that differ in case only
+/// as one.
 #[derive(Default)]
 struct Alignment {
     first: Stage,

@@ -34,8 +34,8 @@ pub(crate) fn prove_profile(binding: &Binding, found: &ObservedProfile) -> Resul
     proof.map_err(|foreign| foreign.to_string())
 }
 
-// Without tags (a resource taken from our own record, or listed without its tags), the unique id that
-// IAM returned for our create call is the proof.
+// Without tags (a resource taken from our own record, or listed without its tags), the unique id
+// that IAM returned for our create call is the proof.
 fn prove_by_id(id: &str, recorded: Option<&str>) -> Result<(), String> {
     if recorded == Some(id) {
         Ok(())

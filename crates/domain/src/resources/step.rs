@@ -40,8 +40,9 @@ pub enum Applied {
     Done,
     /// AWS answered that the resource to be removed does not exist.
     AlreadyGone,
-    /// AWS denied the removal, and a read does not show the resource. IAM evaluates a call on a missing
-    /// resource without the resource's path, so a policy that allows resources by path denies it.
+    /// AWS denied the removal, and a read does not show the resource. IAM evaluates a call on a
+    /// missing resource without the resource's path, so a policy that allows resources by path
+    /// denies it.
     Unseen,
 }
 
@@ -192,8 +193,8 @@ impl Step {
         )
     }
 
-    /// Returns whether the call creates a role or an instance profile, which would become an orphan if
-    /// it were not recorded.
+    /// Returns whether the call creates a role or an instance profile, which would become an orphan
+    /// if it were not recorded.
     pub fn creates(&self) -> bool {
         matches!(
             self,

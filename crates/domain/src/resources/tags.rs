@@ -7,8 +7,8 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use crate::invalid::{Invalid, InvalidKind};
 
-/// The keys of the ownership tags, which this service sets on all resources that it creates and which
-/// no user may set.
+/// The keys of the ownership tags, which this service sets on all resources that it creates and
+/// which no user may set.
 pub const OWNERSHIP_TAGS: [&str; 4] = [
     "ai-unlimited:managed-by",
     "ai-unlimited:namespace",
@@ -38,8 +38,8 @@ impl Tags {
     /// Checks a user's tags.
     ///
     /// # Errors
-    /// When there are more than 46 tags, a tag breaks IAM's rules, two keys differ in case only, or a
-    /// key begins with `aws:` or `ai-unlimited:` in any case.
+    /// When there are more than 46 tags, a tag breaks IAM's rules, two keys differ in case only, or
+    /// a key begins with `aws:` or `ai-unlimited:` in any case.
     pub fn new(tags: impl IntoIterator<Item = (String, String)>) -> Result<Self, Invalid> {
         let invalid = |rule: String| Err(Invalid::new(InvalidKind::Tag, rule));
         let mut seen = BTreeMap::new();
@@ -92,9 +92,9 @@ impl Tags {
     }
 }
 
-// IAM allows [\p{L}\p{Z}\p{N}_.:/=+\-@]. Of \p{Z}, only the space is accepted here: line and paragraph
-// separators in a tag are of no use. `char::is_alphanumeric` accepts more than \p{L} and \p{N}, such as
-// the vowel signs of some scripts, which IAM does not allow.
+// IAM allows [\p{L}\p{Z}\p{N}_.:/=+\-@]. Of \p{Z}, only the space is accepted here: line and
+// paragraph separators in a tag are of no use. `char::is_alphanumeric` accepts more than \p{L} and
+// \p{N}, such as the vowel signs of some scripts, which IAM does not allow.
 fn is_tag_character(c: char) -> bool {
     let group = c.general_category_group();
     matches!(

@@ -119,8 +119,8 @@ fn parts() -> impl Strategy<Value = Parts> {
         )
 }
 
-/// The applied tags without the lost ones. Where the id is recorded, any tag may be lost, because the id
-/// proves ownership; else only the user's tags may be lost.
+/// The applied tags without the lost ones. Where the id is recorded, any tag may be lost, because
+/// the id proves ownership; else only the user's tags may be lost.
 fn held_tags(binding: &Binding, parts: &Parts) -> BTreeMap<String, String> {
     let applied = binding.applied_spec.as_ref().unwrap_or(&binding.spec);
     let mut tags = all_tags(&Binding {

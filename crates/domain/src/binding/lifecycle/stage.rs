@@ -74,8 +74,8 @@ pub enum Lifecycle {
 pub struct Contradiction(&'static str);
 
 impl Lifecycle {
-    /// Reads the state from the columns of a stored record. A record that is `provisioning` with the
-    /// rejection of an older generation is [`Lifecycle::WithdrawingChange`]; a record that is
+    /// Reads the state from the columns of a stored record. A record that is `provisioning` with
+    /// the rejection of an older generation is [`Lifecycle::WithdrawingChange`]; a record that is
     /// `failed` and still live is [`Lifecycle::WithdrawingProvision`].
     ///
     /// # Errors

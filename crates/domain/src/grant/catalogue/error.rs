@@ -19,8 +19,8 @@ pub enum CatalogueError {
         /// The placeholder that the value would replace.
         placeholder: String,
     },
-    /// A cluster is given for a document that has no place for one. The document would seem narrower
-    /// than it is.
+    /// A cluster is given for a document that has no place for one. The document would seem
+    /// narrower than it is.
     #[error("{document} can't be limited to one cluster")]
     NotOfOneCluster { document: &'static str },
     /// The region belongs to a partition other than the given one, or to one that this service does

@@ -40,8 +40,8 @@ impl Placeholders {
     /// The key stays, because another account's key may encrypt the secrets.
     #[must_use]
     pub fn of_account(mut self, account: AccountId) -> Self {
-        // A role given by name belongs to the account that was set before. An ARN without an account
-        // is AWS's own policy.
+        // A role given by name belongs to the account that was set before. An ARN without an
+        // account is AWS's own policy.
         let same = self.account.as_ref().is_none_or(|known| *known == account);
         let ours = |arn: Option<IamArn>| match arn {
             Some(arn) => arn.account.is_none_or(|owner| owner == account),
@@ -69,8 +69,8 @@ impl Placeholders {
         }
     }
 
-    /// Returns the value of a placeholder that takes one value; none where the value is not given or
-    /// the placeholder takes many.
+    /// Returns the value of a placeholder that takes one value; none where the value is not given
+    /// or the placeholder takes many.
     pub(super) fn single(&self, name: &str, partition: Option<Partition>) -> Option<&str> {
         match name {
             "PARTITION" => partition.map(Partition::as_str),

@@ -125,8 +125,9 @@ impl PolicyTemplate {
     /// error for all others. Any other value that the document has no placeholder for is ignored.
     ///
     /// # Errors
-    /// When a value is missing or does not fit the others. Also when the result is not a valid policy
-    /// or grants more than its engines' secrets need, which means that the document has a flaw.
+    /// When a value is missing or does not fit the others. Also when the result is not a valid
+    /// policy or grants more than its engines' secrets need, which means that the document has a
+    /// flaw.
     pub fn render(&self, values: &Placeholders) -> Result<Document, CatalogueError> {
         let document = self.name;
         if values.cluster.is_some() && !self.text.contains(ALL_ENGINES) {
