@@ -105,6 +105,11 @@ impl Store {
         filter: &AuditFilter,
         limit: i64,
     ) -> Result<Vec<SequencedEvent>, StoreError> {
+        // Rows of earlier releases have earlier words for some actions.
+        let words = filter.action.map(|action| {
+            let words = action.stored_words().into_iter();
+            words.map(str::to_owned).collect::<Vec<_>>()
+        });
         let rows = sqlx::query!(
             r#"SELECT id, seq AS "seq!", at, cluster, binding_id, generation, action, actor,
                       request_id, from_state, to_state, detail
@@ -112,7 +117,7 @@ impl Store {
                WHERE namespace = $1 AND seq > $2
                  AND ($3::text IS NULL OR cluster = $3)
                  AND ($4::text IS NULL OR actor = $4)
-                 AND ($5::text IS NULL OR action = $5)
+                 AND ($5::text[] IS NULL OR action = ANY($5))
                  AND ($6::timestamptz IS NULL OR at >= $6)
                  AND ($7::timestamptz IS NULL OR at < $7)
                ORDER BY seq
@@ -121,7 +126,7 @@ impl Store {
             filter.after,
             filter.cluster.as_ref().map(ClusterName::as_str),
             filter.actor.as_deref(),
-            filter.action.map(EventAction::as_str),
+            words.as_deref(),
             filter.since,
             filter.until,
             limit,

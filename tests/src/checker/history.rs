@@ -61,7 +61,7 @@ impl Checker {
             let refused = self
                 .events
                 .iter()
-                .filter(|event| event.cluster == cluster.cluster && event.action == "refused");
+                .filter(|event| event.cluster == cluster.cluster && event.action == "rejected");
             let all: BTreeSet<i64> = refused
                 .map(|event| event.generation)
                 .chain(distinct)

@@ -311,7 +311,7 @@ async fn a_policy_that_may_not_be_read_is_named_with_the_permission() {
     ] {
         let because = area["because"].to_string();
         assert!(because.contains(arn), "{because}");
-        assert!(because.contains("iam:GetPolicy is refused"), "{because}");
+        assert!(because.contains("iam:GetPolicy is denied"), "{because}");
     }
 }
 

@@ -159,7 +159,7 @@ async fn a_role_that_ec2_may_not_assume_is_refused() {
     administrator
         .write_policy("prepared", "read", &policy)
         .await;
-    let reason = "its trust policy does not let ec2.amazonaws.com assume it";
+    let reason = "the role's trust policy does not let ec2.amazonaws.com assume the role";
     is_refused(&installation, "one", reason).await;
     let told = said(&installation).await;
     assert_eq!(told["verdict"], "unfit");
@@ -175,9 +175,9 @@ async fn a_role_that_is_not_there_is_refused_until_it_is() {
     assert_eq!(told["width"], "unknown");
     assert_eq!(
         reasons(&told, "role_absent"),
-        ["role prepared is not there"]
+        ["role prepared does not exist"]
     );
-    is_refused(&installation, "one", "role prepared is not there").await;
+    is_refused(&installation, "one", "role prepared does not exist").await;
     // Nobody is refused by what has been put right since.
     installation.administrator.prepare_role("prepared").await;
     pass(&installation, "one").await.expect(201);
@@ -258,7 +258,7 @@ async fn a_role_for_one_cluster_serves_that_one_and_no_other() {
     assert_eq!(told["verdict"], "fit", "{told:#}");
     assert_eq!(told["width"], "clusters");
     assert_eq!(told["clusters"], json!(["one"]));
-    let reason = "compute-engine/two/* is refused";
+    let reason = "compute-engine/two/* is denied";
     is_refused(&installation, "two", reason).await;
     installation.assert_sound().await;
 }

@@ -81,7 +81,7 @@ async fn the_ghost_of_a_life_that_is_over_goes() {
         let events = installation.database.events().await;
         events
             .iter()
-            .any(|event| event.action == "ghost_removed")
+            .any(|event| event.action == "late_resource_removed")
             .then_some(())
     })
     .await;

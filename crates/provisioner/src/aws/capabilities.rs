@@ -270,7 +270,7 @@ impl CapabilityDetector {
             let standing = match standing {
                 // A role that does not exist has no path, so a policy that allows the call by path
                 // denies it too.
-                Standing::Refused if ours && name.as_str() == PROBE_ROLE => Standing::Unknown(
+                Standing::Denied if ours && name.as_str() == PROBE_ROLE => Standing::Unknown(
                     "AWS denies the call for a role that does not exist, which shows nothing about \
                      roles under our path; allow iam:SimulatePrincipalPolicy on the service's own role"
                         .to_owned(),
@@ -302,7 +302,7 @@ impl CapabilityDetector {
                     if learned.allowed {
                         Standing::Allowed
                     } else {
-                        Standing::Refused
+                        Standing::Denied
                     }
                 }
                 _ => detected,

@@ -261,3 +261,25 @@ async fn events_that_an_older_release_wrote_are_read() {
     assert_eq!(states, State::ALL);
     assert_eq!(log[0].detail["by"], "an older release");
 }
+
+#[tokio::test]
+async fn the_filter_by_action_also_finds_events_stored_under_an_older_word() {
+    let test = test_store().await;
+    test.provision("one").await;
+    let both = "INSERT INTO audit_events
+            (id, at, namespace, cluster, binding_id, generation, action, actor, from_state,
+             to_state, detail)
+        SELECT gen_random_uuid(), at + make_interval(secs => place), namespace, cluster,
+               binding_id, generation, word, actor, to_state, to_state, '{}'
+        FROM audit_events, unnest(
+            array['refused', 'rejected', 'ghost_removed', 'late_resource_removed']
+        ) WITH ORDINALITY AS words (word, place)";
+    test.sql(both).await.expect("inserted");
+    for action in [EventAction::Rejected, EventAction::LateResourceRemoved] {
+        let filter = AuditFilter {
+            action: Some(action),
+            ..AuditFilter::default()
+        };
+        assert_eq!(actions(&log(&test.store, &filter).await), [action; 2]);
+    }
+}

@@ -17,7 +17,7 @@ fn blocked_event(before: &Binding) -> EventDetail {
 }
 
 #[test]
-fn a_blocked_teardown_says_what_it_met_and_when_it_is_tried_again() {
+fn a_blocked_teardown_reports_the_blockers_and_the_time_of_the_next_attempt() {
     for (stage, is_news) in [(Stage::Deleting, true), (Stage::Blocked, false)] {
         let before = in_stage(stage);
         let after = happens(Happening::Blocked, &before);
@@ -37,7 +37,7 @@ fn a_blocked_teardown_says_what_it_met_and_when_it_is_tried_again() {
 }
 
 #[test]
-fn a_blocked_removal_of_what_failed_or_is_over_counts_attempts_and_tells_the_first() {
+fn a_blocked_withdrawal_or_late_removal_counts_attempts_and_reports_the_first() {
     for stage in [Stage::WithdrawingProvision, Stage::Failed, Stage::Deleted] {
         for (attempts, is_news) in [(0, true), (1, false)] {
             let before = Binding {
@@ -137,7 +137,7 @@ fn a_tombstone_keeps_our_unique_ids_where_something_was_left_under_our_name() {
 }
 
 #[test]
-fn a_finished_withdrawal_is_a_failure_and_tells_what_was_removed() {
+fn a_finished_withdrawal_is_a_failure_and_reports_the_removed_resources() {
     let before = in_stage(Stage::WithdrawingProvision);
     let failed = Lifecycle::Failed {
         rejection: rejection_of(GENERATION),
@@ -151,7 +151,7 @@ fn a_finished_withdrawal_is_a_failure_and_tells_what_was_removed() {
 }
 
 #[test]
-fn a_late_resource_leaves_a_finished_incarnation_in_its_state() {
+fn removing_a_late_resource_does_not_change_the_state_of_a_finished_incarnation() {
     for stage in [Stage::Failed, Stage::Deleted] {
         let before = with_nothing_left(in_stage(stage));
         for (found_something, happening) in [
@@ -166,7 +166,7 @@ fn a_late_resource_leaves_a_finished_incarnation_in_its_state() {
             assert_eq!(after.event, event);
         }
     }
-    // Nobody removed anything of this one before.
+    // This tombstone of an orphan has no receipt yet.
     let tombstone = adopted_as_deleted(new_binding(spec()), at(NOW)).binding;
     let after = resources_gone(tombstone.clone(), true, at(NOW)).expect("nothing is left");
     assert_eq!(after.binding, tombstone);
