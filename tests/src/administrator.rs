@@ -1,4 +1,5 @@
-//! Somebody else in the account: prepares roles and boundaries, and interferes by hand.
+//! The administrator of the AWS account: prepares roles and boundaries, and changes resources by
+//! hand.
 
 use engine_roles_iam_sandbox::ADMINISTRATOR_ACCESS_KEY;
 use reqwest::Url;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 /// The access key that the service's calls are signed with.
 pub const SERVICE_ACCESS_KEY: &str = "AKIASERVICE000000000";
 
-/// A caller of IAM beside the service.
+/// A caller of IAM other than the service.
 #[derive(Clone, Debug)]
 pub struct Administrator {
     endpoint: String,
@@ -16,7 +17,7 @@ pub struct Administrator {
 }
 
 impl Administrator {
-    /// The administrator of the account at this endpoint.
+    /// `endpoint` is the URL of the sandbox.
     pub fn new(endpoint: impl Into<String>) -> Self {
         let http = reqwest::Client::builder().no_proxy().build();
         Self {
@@ -26,9 +27,9 @@ impl Administrator {
         }
     }
 
-    /// The same caller with the service's own credentials: does what the service should not.
+    /// The same caller with the service's credentials, for calls that the service should not make.
     #[must_use]
-    pub fn posing_as_the_service(&self) -> Self {
+    pub fn with_the_services_key(&self) -> Self {
         Self {
             access_key: SERVICE_ACCESS_KEY,
             ..self.clone()
@@ -36,20 +37,20 @@ impl Administrator {
     }
 
     /// # Panics
-    /// When IAM refuses it.
+    /// When the call fails.
     pub async fn call(&self, action: &str, parameters: &[(&str, &str)]) {
         self.send(action, "2010-05-08", parameters).await;
     }
 
-    /// Asks STS who calls; nobody needs a permission for that.
+    /// Calls `GetCallerIdentity`, which needs no permission.
     ///
     /// # Panics
-    /// When STS does not say.
-    pub async fn ask_who_calls(&self) {
+    /// When the call fails.
+    pub async fn get_caller_identity(&self) {
         self.send("GetCallerIdentity", "2011-06-15", &[]).await;
     }
 
-    /// Makes a call to IAM that may fail; what came of it.
+    /// Makes a call to IAM that may fail. Returns the HTTP status or `no answer`.
     pub async fn try_call(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         match self.request(action, "2010-05-08", parameters).send().await {
             Ok(response) => response.status().to_string(),
@@ -83,9 +84,9 @@ impl Administrator {
         self.http.post(url).header("authorization", signature)
     }
 
-    /// Prepares a role that engines may carry, for every cluster's secrets; its ARN.
+    /// Creates a role that EC2 may assume and that can read every cluster's secrets. Returns its ARN.
     pub async fn prepare_role(&self, name: &str) -> String {
-        let arn = self.make_role(name).await;
+        let arn = self.create_role(name).await;
         let policy = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -109,8 +110,8 @@ impl Administrator {
         self.call("PutRolePolicy", &parameters).await;
     }
 
-    /// Makes a role that EC2 may assume and that may do nothing; its ARN.
-    pub async fn make_role(&self, name: &str) -> String {
+    /// Creates a role that EC2 may assume, without permissions. Returns its ARN.
+    pub async fn create_role(&self, name: &str) -> String {
         let trust = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -125,7 +126,7 @@ impl Administrator {
         format!("arn:aws:iam::123456789012:role/{name}")
     }
 
-    /// Prepares a managed policy, for a boundary; its ARN.
+    /// Creates a managed policy that can be used as a boundary. Returns its ARN.
     pub async fn prepare_policy(&self, name: &str) -> String {
         let document = json!({
             "Version": "2012-10-17",
@@ -135,21 +136,21 @@ impl Administrator {
                 "Resource": "*",
             }],
         });
-        self.make_policy(name, &document).await;
+        self.create_policy(name, &document).await;
         format!("arn:aws:iam::123456789012:policy/{name}")
     }
 
-    pub async fn make_policy(&self, name: &str, document: &Value) {
+    pub async fn create_policy(&self, name: &str, document: &Value) {
         let document = document.to_string();
         let parameters = [("PolicyName", name), ("PolicyDocument", &document)];
         self.call("CreatePolicy", &parameters).await;
     }
 
-    /// Asks the sandbox itself: one of its own routes under `/_sandbox/`.
+    /// Sends a request to one of the sandbox's control routes under `/_sandbox/`.
     ///
     /// # Panics
-    /// When it refuses.
-    pub async fn steer(&self, route: &str, body: Value) -> Value {
+    /// When the sandbox answers with an error.
+    pub async fn control_sandbox(&self, route: &str, body: Value) -> Value {
         let url = format!("{}/_sandbox/{route}", self.endpoint);
         let response = self.http.post(url).json(&body).send().await;
         let response = response.expect("the sandbox answers");

@@ -1,15 +1,15 @@
-//! Where the service's binary is.
+//! Finds the service's binary.
 
 use std::path::PathBuf;
 
-/// The binary that was built with this test.
+/// Returns the path of the `engine-roles` binary that was built with this test.
 ///
 /// # Panics
-/// Where there is none: this package alone does not build it.
+/// When the binary does not exist: building this package alone does not build it.
 pub fn service_binary() -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
-    // target/debug/deps/it-… beside target/debug/engine-roles; a program of this package is
-    // beside it already.
+    // A test is target/debug/deps/it-…, one directory below target/debug/engine-roles. A program
+    // of this package is in the same directory as engine-roles.
     let beside = test.ancestors().skip(1).take(2);
     let mut places = beside.map(|directory| directory.join("engine-roles"));
     places.find(|path| path.is_file()).unwrap_or_else(|| {

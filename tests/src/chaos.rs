@@ -1,9 +1,10 @@
-//! Everything at once: callers, faults, kills, stops, drift by hand, and a database that dies.
-//! Then quiet, and the checker.
+//! A randomized test: concurrent callers, faults, kills and stops of replicas, manual changes and
+//! failures of Postgres. Afterwards the disturbances end, the service becomes idle, and the checker
+//! runs.
 
 mod caller;
-mod hand;
-mod storm;
+mod disturbances;
+mod manual_changes;
 mod time;
 
 use std::collections::BTreeMap;
@@ -21,60 +22,61 @@ use crate::installation::PAST_A_LEASE;
 use crate::kill_points::PREPARED_ROLE;
 use crate::random::Random;
 
-/// How many clusters there are: few, so that callers meet.
+/// The number of clusters. They are few, so that callers interfere with each other.
 const CLUSTERS: usize = 8;
 const CALLERS: u64 = 6;
-/// How old a read may be, by seed. With [`LATEST_EFFECT`] it lies inside the consistency window:
-/// what is later than that, no service of IAM's could tell from what never comes.
+/// How stale reads may be, in seconds; the seed chooses one. The sum with [`LATEST_EFFECT`] is inside
+/// the consistency window: the service can't tell an effect that comes later from one that never
+/// comes.
 const STALE_READS: [u64; 3] = [0, 15, 30];
 /// How long a call may hang before its effect, in milliseconds.
 const LATEST_EFFECT: usize = 24_000;
 
-/// What a run is like.
+/// The settings of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// What all choices follow from. Their timing follows from the machine.
+    /// The seed of all random choices. The timing depends on the machine.
     pub seed: u64,
-    /// How long the storm lasts.
+    /// How long the disturbances last.
     pub length: Duration,
     pub replicas: usize,
-    /// Whether each deed is printed as it is done.
-    pub aloud: bool,
+    /// Whether each journal line is printed at once.
+    pub verbose: bool,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// How often each thing was done.
+    /// How often each kind of event occurred.
     pub counts: BTreeMap<String, usize>,
-    /// All that was done, with the time since the start.
-    pub diary: Vec<String>,
-    /// All that is wrong at the end.
+    /// All events, with the seconds since the start.
+    pub journal: Vec<String>,
+    /// The checker's findings at the end.
     pub breaches: Vec<String>,
-    /// What is known of each binding that a breach names.
-    pub dossiers: Vec<String>,
+    /// The record, events and calls of each binding that a breach names.
+    pub details: Vec<String>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Entries {
     counts: BTreeMap<String, usize>,
     lines: Vec<String>,
 }
 
-/// What was done, shared by all who do something.
+/// The list of events, shared by callers and disturbances.
 #[derive(Clone, Debug)]
-pub(crate) struct Diary {
+pub(crate) struct Journal {
     started: Instant,
-    aloud: bool,
-    kept: Arc<Mutex<Kept>>,
+    verbose: bool,
+    entries: Arc<Mutex<Entries>>,
 }
 
-impl Diary {
-    fn new(aloud: bool) -> Self {
+impl Journal {
+    fn new(verbose: bool) -> Self {
         Self {
             started: Instant::now(),
-            aloud,
-            kept: Arc::default(),
+            verbose,
+            entries: Arc::default(),
         }
     }
 
@@ -83,28 +85,28 @@ impl Diary {
             "{:8.3} {kind} {detail}",
             self.started.elapsed().as_secs_f64()
         );
-        if self.aloud {
+        if self.verbose {
             println!("{line}");
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept.counts.entry(kind.to_owned()).or_default() += 1;
-        kept.lines.push(line);
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        *entries.counts.entry(kind.to_owned()).or_default() += 1;
+        entries.lines.push(line);
     }
 }
 
-/// The replicas as callers reach them; those that are down do not answer.
-pub(crate) type Doors = Arc<RwLock<Vec<Client>>>;
+/// One client for each replica. A replica that is down does not answer.
+pub(crate) type ReplicaClients = Arc<RwLock<Vec<Client>>>;
 
 pub(crate) fn cluster(number: usize) -> String {
     format!("c{number}")
 }
 
-/// Runs it.
+/// Runs callers and disturbances, ends them, and checks the installation.
 ///
 /// # Panics
-/// When the service does not start, or does not come to rest.
+/// When the service does not start, or does not become idle.
 pub async fn run(options: Options) -> Report {
-    let diary = Diary::new(options.aloud);
+    let journal = Journal::new(options.verbose);
     let mut seeded = Random::new(options.seed);
     let mut installation = Installation::build()
         .replicas(options.replicas.max(1))
@@ -121,135 +123,139 @@ pub async fn run(options: Options) -> Report {
         .start()
         .await;
     let clients = (0..installation.replicas.len()).map(|replica| installation.client_of(replica));
-    let doors: Doors = Arc::new(RwLock::new(clients.collect()));
+    let replica_clients: ReplicaClients = Arc::new(RwLock::new(clients.collect()));
     let gate = Arc::new(Gate::new(()));
     let until = Instant::now() + options.length;
     let mut random = Random::new(options.seed);
     let callers = (1..=CALLERS).map(|number| {
         let own = Random::new(options.seed.wrapping_mul(CALLERS + 1).wrapping_add(number));
-        tokio::spawn(caller::ask_until(
+        tokio::spawn(caller::send_until(
             until,
             own,
-            Arc::clone(&doors),
+            Arc::clone(&replica_clients),
             Arc::clone(&gate),
-            diary.clone(),
+            journal.clone(),
         ))
     });
     let callers: Vec<_> = callers.collect();
-    let additions = storm::Storm {
+    let additions = disturbances::Disturbances {
         installation: &mut installation,
         random: &mut random,
-        doors: &doors,
+        replica_clients: &replica_clients,
         gate: &gate,
-        diary: &diary,
+        journal: &journal,
     }
-    .rage_until(until)
+    .run_until(until)
     .await;
-    quiet(&mut installation, callers, &diary).await;
-    hand::undo(&installation, additions).await;
-    mend(&installation, &diary).await;
-    let breaches = installation.breaches_at_rest().await;
+    end_disturbances(&mut installation, callers, &journal).await;
+    manual_changes::undo(&installation, additions).await;
+    repair_by_requests(&installation, &journal).await;
+    let breaches = installation.breaches_when_idle().await;
     let live = installation.database.bindings().await;
     let live = live.iter().filter(|binding| binding.live).count();
-    diary.note(
+    journal.note(
         "end",
         &format!("{live} live bindings, {} breaches", breaches.len()),
     );
-    let dossiers = dossiers(&installation, &breaches).await;
-    let kept = diary.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let details = details(&installation, &breaches).await;
+    let entries = journal
+        .entries
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     Report {
-        counts: kept.counts.clone(),
-        diary: kept.lines.clone(),
+        counts: entries.counts.clone(),
+        journal: entries.lines.clone(),
         breaches,
-        dossiers,
+        details,
     }
 }
 
-/// Ends all that disturbs, and lets time go by until nothing is left to do.
-async fn quiet(
+/// Ends all faults and callers, restarts all replicas, and waits until the service is idle.
+async fn end_disturbances(
     installation: &mut Installation,
     callers: Vec<tokio::task::JoinHandle<()>>,
-    diary: &Diary,
+    journal: &Journal,
 ) {
-    diary.note("quiet", "");
+    journal.note("disturbances end", "");
     installation.set_faults(json!([]));
     installation
         .administrator
-        .steer("behaviour", json!({"stale_reads_ms": 0}))
+        .control_sandbox("behaviour", json!({"stale_reads_ms": 0}))
         .await;
     for caller in callers {
         caller.await.expect("callers do not panic");
     }
     time::let_hanging_calls_end(installation).await;
     installation.advance(PAST_A_LEASE).await;
-    // From now on a check that is done is done for the day.
+    // With this interval no check is repeated during the test.
     installation.set_env("ENGINE_ROLES_RECONCILE_INTERVAL", "24h");
     for replica in 0..installation.replicas.len() {
         installation.replicas[replica].kill().await;
         installation.restart(replica).await;
     }
     installation.advance(PAST_A_LEASE).await;
-    installation.comes_to_rest().await;
+    installation.becomes_idle().await;
 }
 
-/// What others deleted is made again by the next PUT.
-async fn mend(installation: &Installation, diary: &Diary) {
+/// Repeats a PUT for bindings with drift, which creates deleted resources again, and a DELETE for
+/// blocked ones.
+async fn repair_by_requests(installation: &Installation, journal: &Journal) {
     installation
         .database
         .execute("UPDATE bindings SET due_at = service_now() WHERE live")
         .await;
-    installation.comes_to_rest().await;
+    installation.becomes_idle().await;
     for binding in installation.database.bindings().await {
         let drifted = binding.live && binding.state == "active" && binding.drift != json!([]);
         if drifted {
-            diary.note("mend", &format!("{}: {}", binding.cluster, binding.drift));
+            journal.note("repair", &format!("{}: {}", binding.cluster, binding.drift));
             installation
                 .client()
-                .in_no_hurry()
+                .without_waiting()
                 .provision(&binding.cluster)
                 .await;
         }
         if binding.state == "blocked" {
-            diary.note(
-                "mend",
+            journal.note(
+                "repair",
                 &format!("{}: {:?}", binding.cluster, binding.last_error),
             );
             installation
                 .client()
-                .in_no_hurry()
+                .without_waiting()
                 .delete(&binding.cluster)
                 .await;
         }
     }
-    installation.comes_to_rest().await;
+    installation.becomes_idle().await;
 }
 
-/// A binding's id and the name of what is made for it.
+/// A binding's id and the name of its resources.
 #[derive(Deserialize)]
 struct Name {
     id: uuid::Uuid,
     resource_name: String,
 }
 
-/// All that is known of the bindings that breaches name.
-async fn dossiers(installation: &Installation, breaches: &[String]) -> Vec<String> {
-    let mut dossiers = Vec::new();
+/// Returns the record, events and calls of the bindings that breaches name.
+async fn details(installation: &Installation, breaches: &[String]) -> Vec<String> {
+    let mut details = Vec::new();
     let names = "SELECT id, resource_name FROM bindings ORDER BY created_at";
     let names: Vec<Name> = installation.database.rows(names).await;
     let bindings = installation.database.bindings().await;
     let events = installation.database.events().await;
     let calls = installation.sandbox.calls(0);
     for Name { id, resource_name } in names {
-        let about =
+        let concerns =
             |breach: &String| breach.contains(&id.to_string()) || breach.contains(&resource_name);
-        if !breaches.iter().any(about) {
+        if !breaches.iter().any(concerns) {
             continue;
         }
-        dossiers.push(format!("about {id}, {resource_name}"));
+        details.push(format!("about {id}, {resource_name}"));
         let row = bindings.iter().find(|row| row.id == id);
-        dossiers.push(format!("  {row:?}"));
+        details.push(format!("  {row:?}"));
         for event in events.iter().filter(|event| event.binding_id == id) {
-            dossiers.push(format!(
+            details.push(format!(
                 "  {} (by the machine's clock {}) {} {} {:?} -> {} {}",
                 event.at,
                 installation.database.real_time(event.at),
@@ -265,11 +271,11 @@ async fn dossiers(installation: &Installation, breaches: &[String]) -> Vec<Strin
                 let (at, key) = (installation.time_of(call), call.access_key.as_deref());
                 let (status, error) = (call.status, call.error.as_deref());
                 let (n, action) = (call.n, &call.action);
-                dossiers.push(format!(
+                details.push(format!(
                     "  {n} (by the machine's clock {at}) {action} {status:?} {error:?} {key:?}"
                 ));
             }
         }
     }
-    dossiers
+    details
 }

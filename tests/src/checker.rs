@@ -1,19 +1,19 @@
-//! The one checker: what the service did, from outside, against what it promises.
+//! Checks what the service did against what it promises, from the database and the sandbox.
 //!
-//! 1. No role or instance profile under our path without a live binding.
-//! 2. Every active binding's role, policy, trust, boundary, tags and profile exactly as meant.
+//! 1. Every role and instance profile under our path has a live binding.
+//! 2. Role, policy, trust, boundary, tags and profile of every active binding are as requested.
 //! 3. Every acknowledged request is in the database.
-//! 4. Exactly one audit event for every change of state.
+//! 4. Every change of state has exactly one audit event.
 //! 5. Every change at IAM has an intent that was recorded before it.
-//! 6. Nothing that isn't ours was touched.
+//! 6. No resource of others was changed.
 //!
-//! What is meant is worked out here once more, from the contract and not by the product's code.
-//! Only the names are the product's own: [`engine_roles_domain::resources::resource_name`].
+//! The expected resources are derived here from the documentation, not with the product's code,
+//! except for their names: [`engine_roles_domain::resources::resource_name`].
 
 mod contents;
+mod expected;
 mod history;
 mod intents;
-mod meant;
 mod ownership;
 mod promises;
 
@@ -25,35 +25,36 @@ use crate::Installation;
 use crate::client::Acknowledged;
 use crate::database::{BindingRow, ClusterRow, EventRow};
 
-/// What is looked at, read once.
+/// A snapshot of the database and the sandbox.
 pub struct Checker {
     bindings: Vec<Named>,
     clusters: Vec<ClusterRow>,
     events: Vec<EventRow>,
     roles: Vec<Value>,
     profiles: Vec<Value>,
-    /// The service's own changes at IAM.
+    /// The service's calls to IAM that change something.
     mutations: Vec<Mutation>,
     acknowledged: Vec<Acknowledged>,
-    /// When each event was written by the machine's clock, in the order of `events`.
+    /// When each event was written, by the machine's clock, in the order of `events`.
     written: Vec<DateTime<Utc>>,
-    quiet: bool,
+    /// Whether the service is idle, so that every live binding must be active.
+    idle: bool,
 }
 
-/// A binding and the name of all that is made for it.
+/// A binding and the name of its resources.
 struct Named {
     row: BindingRow,
     name: String,
 }
 
-/// A call that changes something, and the latest that it can have reached IAM.
+/// A call that changes something, and the latest time at which it can have reached IAM.
 struct Mutation {
     call: Call,
     at: DateTime<Utc>,
 }
 
 impl Checker {
-    /// Reads the database, then AWS. The log of calls must be whole.
+    /// Reads the sandbox's log of calls, then the database. The sandbox must have kept all calls.
     pub async fn read(installation: &Installation) -> Self {
         let mutations = installation.mutations(0).into_iter().map(|call| Mutation {
             at: installation.time_of(&call),
@@ -64,7 +65,7 @@ impl Checker {
         let list = |kind: &str| state[kind].as_array().cloned().unwrap_or_default();
         let bindings = installation.database.bindings().await.into_iter();
         let bindings = bindings.map(|row| Named {
-            name: meant::name(&row),
+            name: expected::name(&row),
             row,
         });
         let events = installation.database.events().await;
@@ -80,19 +81,19 @@ impl Checker {
             profiles: list("instance_profiles"),
             mutations,
             acknowledged: installation.acknowledged().all(),
-            quiet: false,
+            idle: false,
         }
     }
 
-    /// As [`Checker::read`], of a service that has come to rest: nothing may be on its way.
-    pub async fn read_at_rest(installation: &Installation) -> Self {
+    /// As [`Checker::read`], for an idle service: no binding may be in progress.
+    pub async fn read_when_idle(installation: &Installation) -> Self {
         Self {
-            quiet: true,
+            idle: true,
             ..Self::read(installation).await
         }
     }
 
-    /// All that is wrong, each in a sentence.
+    /// All breaches, each as one line that starts with the number of the promise.
     pub fn breaches(&self) -> Vec<String> {
         let mut breaches = Vec::new();
         self.check_ownership(&mut breaches);
@@ -117,10 +118,10 @@ impl Checker {
 }
 
 impl Installation {
-    /// Checks that nothing is lost, forgotten, made twice or touched that is not ours.
+    /// Runs the checker.
     ///
     /// # Panics
-    /// With all that is wrong.
+    /// When the checker finds breaches.
     pub async fn assert_sound(&self) {
         let breaches = Checker::read(self).await.breaches();
         assert!(
@@ -131,18 +132,18 @@ impl Installation {
         );
     }
 
-    /// What is wrong now that all is at rest.
-    pub async fn breaches_at_rest(&self) -> Vec<String> {
-        Checker::read_at_rest(self).await.breaches()
+    /// Returns the checker's findings for an idle service.
+    pub async fn breaches_when_idle(&self) -> Vec<String> {
+        Checker::read_when_idle(self).await.breaches()
     }
 
-    /// Brings all to rest and checks it.
+    /// Waits until the service is idle, and runs the checker.
     ///
     /// # Panics
-    /// With all that is wrong.
-    pub async fn assert_sound_at_rest(&self, what: &str) {
-        self.comes_to_rest().await;
-        let breaches = self.breaches_at_rest().await;
+    /// When the checker finds breaches.
+    pub async fn assert_sound_when_idle(&self, what: &str) {
+        self.becomes_idle().await;
+        let breaches = self.breaches_when_idle().await;
         assert!(
             breaches.is_empty(),
             "{what}: {} breaches:\n{}",

@@ -1,8 +1,8 @@
-//! A caller of the service that may also send what no client should.
+//! A client of the service that can also send invalid requests.
 //!
-//! Address, key and connections are [`engine_roles_client::Client`]'s, which [`Client::typed`]
-//! shows. This layer keeps answers as they came, so that a test can look at what the types leave
-//! out, and sees to it that each answer is one of the contract's.
+//! Address, key and connections belong to [`engine_roles_client::Client`], which [`Client::typed`]
+//! returns. This layer keeps the raw answers, so that a test can check what the types leave out, and
+//! checks that every answer conforms to the contract.
 
 mod contract;
 
@@ -14,34 +14,34 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-/// What the service answered.
+/// An answer of the service.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// The headers.
+    /// The HTTP headers.
     pub headers: HeaderMap,
-    /// The body as it came.
+    /// The body as text.
     pub text: String,
-    /// The body as JSON; null where it is none.
+    /// The body as JSON, or null when it is not JSON.
     pub body: Value,
 }
 
 impl Answer {
-    /// The body, of an answer that has this status.
+    /// Returns the body of an answer with this status.
     ///
     /// # Panics
-    /// When it has another, with the whole answer.
+    /// When the status is another. The message has the whole answer.
     #[track_caller]
     pub fn expect(&self, status: u16) -> &Value {
         assert_eq!(self.status, status, "{}", self.text);
         &self.body
     }
 
-    /// The body, of a problem that has this status and code.
+    /// Returns the body of a problem with this status and code.
     ///
     /// # Panics
-    /// When it is none, or has others.
+    /// When the answer is not such a problem.
     #[track_caller]
     pub fn expect_problem(&self, status: u16, code: &str) -> &Value {
         assert_eq!(
@@ -66,7 +66,7 @@ impl Answer {
         self.body["code"].as_str()
     }
 
-    /// A header's text.
+    /// The value of a header, or `None` when it is missing or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -83,12 +83,12 @@ impl From<Received> for Answer {
     }
 }
 
-/// A request to change something that was answered with success: the service may not forget it.
+/// A PUT or DELETE that was answered with success, so that the service must not lose it.
 #[derive(Clone, Debug)]
 pub struct Acknowledged {
     /// PUT or DELETE.
     pub method: Method,
-    /// The cluster.
+    /// The name of the cluster.
     pub cluster: String,
     /// 200, 201 or 202.
     pub status: u16,
@@ -100,12 +100,12 @@ pub struct Acknowledged {
     pub request_id: String,
 }
 
-/// What all callers of one world were told.
+/// The successful answers to all callers of one installation.
 #[derive(Clone, Debug, Default)]
 pub struct Acknowledgements(Arc<Mutex<Vec<Acknowledged>>>);
 
 impl Acknowledgements {
-    /// All so far, in the order of the answers.
+    /// All acknowledged requests so far, in the order of the answers.
     pub fn all(&self) -> Vec<Acknowledged> {
         self.0
             .lock()
@@ -113,7 +113,7 @@ impl Acknowledgements {
             .clone()
     }
 
-    fn note(&self, method: &Method, path: &str, answer: &Answer) {
+    fn record(&self, method: &Method, path: &str, answer: &Answer) {
         let changes = *method == Method::PUT || *method == Method::DELETE;
         if !changes || !(200..=202).contains(&answer.status) {
             return;
@@ -132,7 +132,7 @@ impl Acknowledgements {
     }
 }
 
-/// A caller with a key, at one replica.
+/// A client of one replica.
 #[derive(Clone, Debug)]
 pub struct Client {
     service: engine_roles_client::Client,
@@ -141,10 +141,10 @@ pub struct Client {
 }
 
 impl Client {
-    /// A caller that holds this key.
+    /// A client that sends this API key.
     pub fn new(address: SocketAddr, key: &str, acknowledged: Acknowledgements) -> Self {
         let service = engine_roles_client::Client::builder(format!("http://{address}"))
-            .api_key(ApiKey::new(key).expect("tests make sane keys"))
+            .api_key(ApiKey::new(key).expect("tests use valid keys"))
             .no_proxy()
             .build();
         Self {
@@ -154,21 +154,21 @@ impl Client {
         }
     }
 
-    /// The client that users of the service have. It sends none of the headers set here.
+    /// The published client. It sends none of the headers that were set here.
     pub fn typed(&self) -> &engine_roles_client::Client {
         &self.service
     }
 
-    /// The same caller, who also sends this header, in place of one that it sent before.
+    /// The same client with this header. It replaces an earlier value of the header.
     #[must_use]
     pub fn with(&self, name: &'static str, value: &str) -> Self {
         let mut caller = self.clone();
-        let value = HeaderValue::from_str(value).expect("tests send sane headers");
+        let value = HeaderValue::from_str(value).expect("tests send valid headers");
         caller.headers.insert(HeaderName::from_static(name), value);
         caller
     }
 
-    /// The same caller without a key.
+    /// The same client without a key.
     #[must_use]
     pub fn anonymous(&self) -> Self {
         let mut caller = self.clone();
@@ -177,19 +177,19 @@ impl Client {
         caller
     }
 
-    /// The same caller with `Prefer: respond-async`.
+    /// The same client with `Prefer: respond-async`.
     #[must_use]
-    pub fn in_no_hurry(&self) -> Self {
+    pub fn without_waiting(&self) -> Self {
         self.with("prefer", "respond-async")
     }
 
-    /// The same caller, who waits as long as the service lets it.
+    /// The same client with the longest wait that the service allows.
     #[must_use]
-    pub fn patient(&self) -> Self {
+    pub fn waiting_longest(&self) -> Self {
         self.with("prefer", "wait=120")
     }
 
-    /// The same caller with `If-Match`.
+    /// The same client with `If-Match`.
     #[must_use]
     pub fn if_match(&self, tag: &str) -> Self {
         self.with("if-match", tag)
@@ -201,7 +201,7 @@ impl Client {
         self.send(request).await
     }
 
-    /// `PUT` with an empty object: a role by the defaults.
+    /// `PUT` with an empty object, which requests a role with the defaults.
     pub async fn provision(&self, cluster: &str) -> Answer {
         self.put(cluster, json!({})).await
     }
@@ -244,7 +244,7 @@ impl Client {
         self.send(self.request(Method::GET, path)).await
     }
 
-    /// A request with this caller's headers, to be completed and given to [`Client::send`].
+    /// Returns a request with this client's headers. Complete it and pass it to [`Client::send`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.service
             .request(method, path)
@@ -254,26 +254,24 @@ impl Client {
     /// Sends a request.
     ///
     /// # Panics
-    /// When there is no answer.
+    /// When no answer arrives.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        self.try_send(request)
-            .await
-            .expect("the service answers what it is asked")
+        self.try_send(request).await.expect("the service answers")
     }
 
-    /// Sends a request to a service that may be gone before it answers.
+    /// Sends a request to a service that may end before it answers.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When no answer arrives.
     ///
     /// # Panics
-    /// When the answer is not one of the contract's.
+    /// When the answer does not conform to the contract.
     pub async fn try_send(&self, request: RequestBuilder) -> Result<Answer, Error> {
-        let request = request.build().expect("tests send sane requests");
+        let request = request.build().expect("tests send valid requests");
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
         let answer = Answer::from(self.service.send(request).await?);
-        contract::assert_kept(&path, &answer);
-        self.acknowledged.note(&method, &path, &answer);
+        contract::assert_valid(&path, &answer);
+        self.acknowledged.record(&method, &path, &answer);
         Ok(answer)
     }
 }

@@ -1,4 +1,4 @@
-//! The database from outside: what it holds, and its clock.
+//! Direct access to the service's database: its rows and its clock.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_postgres::NoTls;
 
-/// A row of `bindings`, as far as tests look at it.
+/// A row of `bindings`, with the columns that tests read.
 #[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs, reason = "the migration names them")]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
 pub struct BindingRow {
     pub id: uuid::Uuid,
     pub namespace: String,
@@ -38,7 +38,7 @@ pub struct BindingRow {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs, reason = "the migration names them")]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
 pub struct EventRow {
     pub id: uuid::Uuid,
     pub seq: Option<i64>,
@@ -55,21 +55,21 @@ pub struct EventRow {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs, reason = "the migration names them")]
+#[allow(missing_docs, reason = "the columns are described in the migration")]
 pub struct ClusterRow {
     pub namespace: String,
     pub cluster: String,
     pub generation: i64,
 }
 
-/// From this moment on the database's clock is ahead by so much.
+/// Since when the database's clock is ahead of the machine's clock, and by how much.
 #[derive(Clone, Copy, Debug)]
 struct Shift {
     since: DateTime<Utc>,
     ahead: TimeDelta,
 }
 
-/// A view of a service's database that does not go through the service.
+/// A connection to a service's database that does not go through the service.
 #[derive(Debug)]
 pub struct Database {
     url: String,
@@ -113,33 +113,33 @@ impl Database {
         self.rows("SELECT * FROM clusters").await
     }
 
-    /// Moves the clock that all replicas go by forward: leases run out, checks fall due.
+    /// Advances the clock that all replicas use, so that leases expire and checks become due.
     pub async fn advance(&self, by: Duration) {
-        let by = TimeDelta::from_std(by).expect("tests move by less than ages");
+        let by = TimeDelta::from_std(by).expect("tests advance the clock by days at most");
         let ahead = self.ahead() + by;
         let text = format!(
             "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
              AS $$ SELECT clock_timestamp() + interval '{} milliseconds' $$",
             ahead.num_milliseconds()
         );
-        // Counted from before the change, so that no event lies before the shift it was
-        // written under.
+        // Taken before the change, so that no event has a time before the shift under which it was
+        // written.
         let since = Utc::now();
         self.execute(&text).await;
         self.lock().push(Shift { since, ahead });
     }
 
-    /// What the clock that all replicas go by shows.
+    /// The time of the clock that all replicas use.
     pub async fn now(&self) -> DateTime<Utc> {
         #[derive(Deserialize)]
         struct Clock {
             now: DateTime<Utc>,
         }
         let clock: Vec<Clock> = self.rows("SELECT service_now() AS now").await;
-        clock.first().expect("a clock has a reading").now
+        clock.first().expect("the query returns one row").now
     }
 
-    /// When, by the machine's clock, the database's clock showed this.
+    /// Converts a time of the database's clock to the machine's clock.
     pub fn real_time(&self, shown: DateTime<Utc>) -> DateTime<Utc> {
         let shifts = self.lock();
         let under = shifts
@@ -157,7 +157,7 @@ impl Database {
             .unwrap_or_else(|error| panic!("{statements}: {error:?}"));
     }
 
-    /// The rows of a query, each read from its columns by name.
+    /// Runs a query and reads each row into a `T` by column names.
     pub async fn rows<T: DeserializeOwned>(&self, query: &str) -> Vec<T> {
         let client = self.connect().await;
         let query = format!("SELECT row_to_json(found)::text FROM ({query}) AS found");
@@ -172,16 +172,16 @@ impl Database {
         read.collect()
     }
 
-    // A connection for each look: one that is kept would not survive a restart of the server.
+    // One connection for each query, because tests restart the server.
     async fn connect(&self) -> tokio_postgres::Client {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls)
             .await
-            .unwrap_or_else(|error| panic!("could not look into the database: {error:?}"));
+            .unwrap_or_else(|error| panic!("could not connect to the database: {error:?}"));
         tokio::spawn(connection);
         client
             .batch_execute("SET TIME ZONE 'UTC'")
             .await
-            .expect("a setting is a setting");
+            .expect("Postgres accepts the time zone");
         client
     }
 

@@ -1,5 +1,5 @@
-//! The service's own identity: the least that it needs, by `policies/engine-role-service.json`,
-//! rendered as an administrator renders it.
+//! The policies of the service's own AWS identity, rendered as an administrator renders them from
+//! `policies/`.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use engine_roles_domain::resources::Namespace;
 use engine_roles_iam_sandbox::SandboxConfig;
 use serde_json::Value;
 
-/// The name of the boundary that every role gets which the service makes.
+/// The name of the permissions boundary of every role that the service creates.
 pub const BOUNDARY: &str = "ai-unlimited-engine-boundary";
 
-/// Its ARN.
+/// The ARN of [`BOUNDARY`].
 pub fn boundary_arn(account: &SandboxConfig) -> String {
     let SandboxConfig {
         account_id,
@@ -23,7 +23,7 @@ pub fn boundary_arn(account: &SandboxConfig) -> String {
     format!("arn:{partition}:iam::{account_id}:policy/{BOUNDARY}")
 }
 
-/// Its document.
+/// The policy document of [`BOUNDARY`].
 pub fn boundary(account: &SandboxConfig) -> Value {
     let region = match account.partition.as_str() {
         "aws-cn" => "cn-north-1",
@@ -36,8 +36,9 @@ pub fn boundary(account: &SandboxConfig) -> Value {
     render("engine-boundary", &values)
 }
 
-/// What the service's identity may do, by its settings.
-pub fn least(account: &SandboxConfig, environment: &BTreeMap<String, String>) -> Value {
+/// The least-privilege policy of the service's identity for these settings:
+/// `policies/engine-role-service.json`.
+pub fn least_privilege(account: &SandboxConfig, environment: &BTreeMap<String, String>) -> Value {
     let setting = |name: &str| environment.get(name).map_or("", String::as_str);
     let entries = |name: &str| {
         let entries = setting(name).split(',').filter(|entry| !entry.is_empty());
@@ -91,7 +92,7 @@ fn placeholders(account: &SandboxConfig) -> Placeholders {
 }
 
 fn render(name: &str, values: &Placeholders) -> Value {
-    let template = PolicyTemplate::named(name).expect("it is in the catalogue");
-    let document = template.render(values).expect("it can be rendered");
+    let template = PolicyTemplate::named(name).expect("the document is in the catalogue");
+    let document = template.render(values).expect("the values are complete");
     serde_json::from_str(&document.to_json()).expect("a document is JSON")
 }

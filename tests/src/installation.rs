@@ -1,4 +1,4 @@
-//! An installation under test: the service with all that it needs, for one test.
+//! An installation under test: the service's replicas, its database and its AWS account.
 
 mod aws;
 mod builder;
@@ -25,29 +25,29 @@ pub use builder::{InstallationBuilder, SERVICE_SECRET_KEY};
 use postgres::PostgresServer;
 pub use waiting::PAST_A_LEASE;
 
-/// A running service, its database, and the AWS account that it works in. All of it ends with
-/// the test; the logs are shown when that fails.
+/// A running service, its database and its AWS account. Dropping this value ends all of them, and
+/// prints the logs if the test failed.
 pub struct Installation {
-    /// The replicas. They come first here, and so end first.
+    /// The replicas. The first field is dropped first, so replicas end before their database.
     pub replicas: Vec<Service>,
-    /// The database, from outside.
+    /// Direct access to the database.
     pub database: Database,
     pub sandbox: Sandbox,
-    /// Somebody else in the account.
+    /// A caller of IAM other than the service.
     pub administrator: Administrator,
     log_started: DateTime<Utc>,
-    /// The number of the last call of the first look after the start.
-    looked: u64,
+    /// The number of the last call that the account tasks made at the start.
+    last_startup_call: u64,
     postgres: PostgresServer,
     proxy: Option<PostgresProxy>,
     environment: BTreeMap<String, String>,
     key: String,
     acknowledged: Acknowledgements,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Installation {
-    /// An installation as most tests want it: one replica, IAM at once, the defaults for all else.
+    /// Starts one replica with default settings; IAM answers without delay.
     pub async fn start() -> Self {
         Self::build().start().await
     }
@@ -56,7 +56,7 @@ impl Installation {
         InstallationBuilder::new()
     }
 
-    /// A caller of the first replica.
+    /// A client of the first replica.
     pub fn client(&self) -> Client {
         self.client_of(0)
     }
@@ -70,12 +70,12 @@ impl Installation {
         &self.key
     }
 
-    /// What the service's processes are started with.
+    /// The environment in which replicas are started.
     pub fn environment(&self) -> &BTreeMap<String, String> {
         &self.environment
     }
 
-    /// What callers were told.
+    /// The requests that were answered with success.
     pub fn acknowledged(&self) -> &Acknowledgements {
         &self.acknowledged
     }
@@ -83,7 +83,7 @@ impl Installation {
     /// The Postgres server of [`InstallationBuilder::own_postgres`].
     ///
     /// # Panics
-    /// When the installation has none of its own.
+    /// When the installation uses the shared server.
     pub fn postgres(&mut self) -> &mut Postgres {
         match &mut self.postgres {
             PostgresServer::Own { server, .. } => server,
@@ -96,7 +96,7 @@ impl Installation {
     /// The proxy of [`InstallationBuilder::proxied`].
     ///
     /// # Panics
-    /// When the installation has none.
+    /// When the installation has no proxy.
     pub fn proxy(&self) -> &PostgresProxy {
         self.proxy
             .as_ref()
@@ -108,21 +108,21 @@ impl Installation {
         self.replicas.push(service);
     }
 
-    /// Starts a replica anew, with other settings if they were changed meanwhile, and waits
-    /// until it is ready. Kills the old process if it still runs.
+    /// Starts a replica again with the current environment, and waits until it is ready and its
+    /// account tasks have run once. Kills the old process if it still runs.
     pub async fn restart(&mut self, replica: usize) {
-        self.restart_in_a_storm(replica).await;
+        self.restart_during_faults(replica).await;
         self.first_account_checks_done(replica).await;
     }
 
-    /// As [`Installation::restart`], while AWS may be in such trouble that the first look takes
-    /// long.
-    pub async fn restart_in_a_storm(&mut self, replica: usize) {
+    /// As [`Installation::restart`], but does not wait for the account tasks, which may take long
+    /// while AWS calls fail.
+    pub async fn restart_during_faults(&mut self, replica: usize) {
         self.replicas[replica] = Service::start(&self.environment).await;
         self.ready_at(replica).await;
     }
 
-    /// Changes a variable for processes that are started from now on.
+    /// Sets a variable for processes that are started from now on.
     pub fn set_env(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
     }
@@ -130,13 +130,13 @@ impl Installation {
     /// Returns the record of a cluster's newest binding.
     ///
     /// # Panics
-    /// When there is none.
+    /// When the cluster has no binding.
     pub async fn recorded(&self, cluster: &str) -> BindingRow {
         let row = self.database.binding(cluster).await;
         row.unwrap_or_else(|| panic!("{cluster} has no binding"))
     }
 
-    /// Waits until all replicas are ready and know their account.
+    /// Waits until all replicas are ready and their account tasks have run once.
     pub async fn ready(&self) {
         for replica in 0..self.replicas.len() {
             self.ready_at(replica).await;
@@ -153,10 +153,10 @@ impl Installation {
         .await;
     }
 
-    /// Waits until the first look of a replica after its start is over, so that no call of it is
-    /// counted later.
+    /// Waits until the account tasks of a replica have run once, so that their calls do not count
+    /// in the test.
     async fn first_account_checks_done(&self, replica: usize) {
-        // Each list names the ways in which one check can end.
+        // Each list has the log messages with which one task can end.
         let checks: [&[&str]; 3] = [
             &[
                 "capabilities detected",

@@ -1,4 +1,4 @@
-//! Where a service can be killed: at every call to IAM, in everything that it does.
+//! The points at which a test kills the service: every call to IAM in every scenario.
 
 use engine_roles_client::Error;
 use reqwest::Method;
@@ -11,25 +11,25 @@ use crate::polling::eventually;
 use crate::random::Random;
 use crate::{Client, Installation};
 
-/// The role that the administrator has prepared for [`Story::PassThrough`].
+/// The role that the administrator has prepared for [`Scenario::PassThrough`].
 pub const PREPARED_ROLE: &str = "prepared-for-engines";
 
-/// All that a service is asked to do.
+/// A request that a test sends, with the state before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Story {
-    /// A role of its own.
+pub enum Scenario {
+    /// Creates a role.
     Create,
-    /// Other secrets and tags.
+    /// Changes the secrets and tags of a role.
     Update,
-    /// A profile around a prepared role.
+    /// Creates an instance profile for a prepared role.
     PassThrough,
-    /// The end of a role of its own.
+    /// Tears down a created role.
     TearDown,
-    /// The end of such a profile.
+    /// Tears down an instance profile with a prepared role.
     TearDownPassThrough,
 }
 
-impl Story {
+impl Scenario {
     pub const ALL: [Self; 5] = [
         Self::Create,
         Self::Update,
@@ -38,28 +38,34 @@ impl Story {
         Self::TearDownPassThrough,
     ];
 
-    /// What has to be before it can begin.
+    /// Sets up the state before the request.
     pub async fn prepare(self, client: &Client, cluster: &str) {
         let body = match self {
             Self::Create | Self::PassThrough => return,
             Self::Update | Self::TearDown => json!({"tags": {"team": "x", "old": "1"}}),
             Self::TearDownPassThrough => passed(),
         };
-        client.patient().put(cluster, body).await.expect(201);
+        client
+            .waiting_longest()
+            .put(cluster, body)
+            .await
+            .expect(201);
     }
 
+    /// Sends the request.
+    ///
     /// # Panics
-    /// When there is no answer.
-    pub async fn ask(self, client: &Client, cluster: &str) -> Answer {
-        let answer = self.try_ask(client, cluster).await;
-        answer.expect("the service answers what it is asked")
+    /// When no answer arrives.
+    pub async fn request(self, client: &Client, cluster: &str) -> Answer {
+        let answer = self.try_request(client, cluster).await;
+        answer.expect("the service answers")
     }
 
-    /// What is asked for, of a service that may be gone before it answers.
+    /// Sends the request to a service that may end before it answers.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn try_ask(self, client: &Client, cluster: &str) -> Result<Answer, Error> {
+    /// When no answer arrives.
+    pub async fn try_request(self, client: &Client, cluster: &str) -> Result<Answer, Error> {
         let body = match self {
             Self::Create => json!({"tags": {"team": "x"}}),
             Self::Update => json!({"secrets": ["one", "two"], "tags": {"team": "y"}}),
@@ -73,23 +79,24 @@ impl Story {
         client.try_send(request).await
     }
 
-    pub fn ends(self) -> &'static str {
+    /// The state of the binding after the request succeeded.
+    pub fn final_state(self) -> &'static str {
         match self {
             Self::Create | Self::Update | Self::PassThrough => "active",
             Self::TearDown | Self::TearDownPassThrough => "deleted",
         }
     }
 
-    /// Checks what is at the end.
+    /// Checks the binding after the request.
     ///
     /// # Panics
-    /// When it is something else than was asked for.
+    /// When the binding is not as requested.
     pub async fn assert_done(self, installation: &Installation, cluster: &str, what: &str) {
         let binding = installation.database.binding(cluster).await;
-        let binding = binding.unwrap_or_else(|| panic!("{what}: there is no binding"));
+        let binding = binding.unwrap_or_else(|| panic!("{what}: no binding exists"));
         assert_eq!(
             binding.state,
-            self.ends(),
+            self.final_state(),
             "{what}: {:?}",
             binding.last_error
         );
@@ -111,80 +118,82 @@ fn passed() -> Value {
     json!({"mode": "pass_through", "iam_role": PREPARED_ROLE})
 }
 
-/// What becomes of the call in whose middle the service is killed.
+/// What happens to the call during which the service is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It never arrives.
+pub enum CallOutcome {
+    /// The call never arrives.
     Lost,
-    /// It arrives after another replica has taken over, within the consistency window.
+    /// The call arrives after the restart, within the consistency window.
     Late,
-    /// It was carried out, and nobody hears the answer.
-    Unheard,
+    /// The call takes effect, and its answer is lost.
+    Unanswered,
 }
 
-impl Fate {
-    pub const ALL: [Self; 3] = [Self::Lost, Self::Late, Self::Unheard];
+impl CallOutcome {
+    pub const ALL: [Self; 3] = [Self::Lost, Self::Late, Self::Unanswered];
 
     fn fault(self, action: &str, skip: usize) -> Value {
         const AGE: u64 = 1_000_000_000_000;
         let (when, hang) = match self {
             Self::Lost => ("before", AGE),
-            // Sent in the first moment of a lease of 60 seconds, which is when its holder is
-            // killed here, it is still on its way when that has run out.
+            // The service is killed at the beginning of a lease of 60 seconds, so that the lease
+            // has expired when the call arrives.
             Self::Late => ("before", 100_000),
-            Self::Unheard => ("after", AGE),
+            Self::Unanswered => ("after", AGE),
         };
         json!([{"action": action, "when": when, "do": {"hang_ms": hang}, "skip": skip}])
     }
 }
 
-/// A place to be killed at.
+/// A point at which the service is killed.
 #[derive(Clone, Debug)]
 pub struct KillPoint {
-    pub story: Story,
-    /// Its call, and how many of that name came before it.
+    pub scenario: Scenario,
+    /// The call's name, and how many calls of that name precede it.
     pub call: (String, usize),
-    pub fate: Fate,
-    /// At which call of the recovery the service is killed again, if it is.
-    pub again: Option<(usize, Fate)>,
+    pub outcome: CallOutcome,
+    /// The call of the recovery at which the service is killed again, if any.
+    pub again: Option<(usize, CallOutcome)>,
 }
 
-/// Every call of a story that goes well, from a rehearsal.
-pub async fn rehearse(installation: &Installation, story: Story) -> Vec<KillPoint> {
-    let cluster = format!("rehearsal-{story:?}");
-    story.prepare(&installation.client(), &cluster).await;
-    installation.comes_to_rest().await;
+/// Runs a scenario without faults, and returns a kill point for every call and outcome.
+pub async fn record_kill_points(installation: &Installation, scenario: Scenario) -> Vec<KillPoint> {
+    let cluster = format!("recording-{scenario:?}");
+    scenario.prepare(&installation.client(), &cluster).await;
+    installation.becomes_idle().await;
     let since = installation.mark();
-    let answer = story.ask(&installation.client().patient(), &cluster).await;
-    assert!(answer.status < 202, "{story:?}: {}", answer.text);
+    let answer = scenario
+        .request(&installation.client().waiting_longest(), &cluster)
+        .await;
+    assert!(answer.status < 202, "{scenario:?}: {}", answer.text);
     let calls = installation.iam_calls(since);
-    installation.comes_to_rest().await;
+    installation.becomes_idle().await;
     let mut points = Vec::new();
     for (place, call) in calls.iter().enumerate() {
         let before = calls[..place]
             .iter()
             .filter(|other| other.action == call.action)
             .count();
-        // A read has no effect that could be late.
-        let fates: &[Fate] = if is_read(call) {
-            &[Fate::Unheard]
+        // A read has no effect, so that it makes no difference whether it arrives late.
+        let outcomes: &[CallOutcome] = if is_read(call) {
+            &[CallOutcome::Unanswered]
         } else {
-            &Fate::ALL
+            &CallOutcome::ALL
         };
-        points.extend(fates.iter().map(|fate| KillPoint {
-            story,
+        points.extend(outcomes.iter().map(|outcome| KillPoint {
+            scenario,
             call: (call.action.clone(), before),
-            fate: *fate,
+            outcome: *outcome,
             again: None,
         }));
     }
     points
 }
 
-/// The points of one kill, and for each of them the points of a second one.
+/// Combines each kill point with each call and outcome of the recovery for a second kill.
 pub fn with_second_kills(points: &[KillPoint], calls: usize) -> Vec<KillPoint> {
     let again = points.iter().flat_map(|point| {
-        let places = (0..calls).flat_map(|call| Fate::ALL.map(|fate| (call, fate)));
+        let places = (0..calls).flat_map(|call| CallOutcome::ALL.map(|outcome| (call, outcome)));
         places.map(|place| KillPoint {
             again: Some(place),
             ..point.clone()
@@ -193,32 +202,34 @@ pub fn with_second_kills(points: &[KillPoint], calls: usize) -> Vec<KillPoint> {
     again.collect()
 }
 
-/// All of these, or a sample by the random.
-pub fn all_or_some<T>(points: Vec<T>, random: &mut Random, most: usize) -> Vec<T> {
+/// Returns all points when `ENGINE_ROLES_ALL_KILL_POINTS` is 1, otherwise a random sample.
+pub fn all_or_sample<T>(points: Vec<T>, random: &mut Random, most: usize) -> Vec<T> {
     if std::env::var_os("ENGINE_ROLES_ALL_KILL_POINTS").is_some_and(|value| value == "1") {
         return points;
     }
     random.sample(points, most)
 }
 
-/// Kills the service at a point, starts it again, and sees to it that all comes to what was
-/// asked for.
+/// Kills the service at a point, starts it again, and checks that it reaches the requested state.
 ///
 /// # Panics
-/// When it does not.
+/// When it does not reach that state.
 pub async fn kill_at(installation: &mut Installation, point: &KillPoint, cluster: &str) {
     let what = format!("{point:?}");
-    point.story.prepare(&installation.client(), cluster).await;
-    installation.comes_to_rest().await;
+    point
+        .scenario
+        .prepare(&installation.client(), cluster)
+        .await;
+    installation.becomes_idle().await;
     let since = installation.mark();
     let (action, before) = &point.call;
-    installation.set_faults(point.fate.fault(action, *before));
+    installation.set_faults(point.outcome.fault(action, *before));
     let answer = point
-        .story
-        .ask(&installation.client().in_no_hurry(), cluster)
+        .scenario
+        .request(&installation.client().without_waiting(), cluster)
         .await;
     assert!(answer.status <= 202, "{what}: {}", answer.text);
-    eventually(&format!("{what}: the call is on its way"), async || {
+    eventually(&format!("{what}: the call has started"), async || {
         let calls = installation.iam_calls(since);
         let same = calls.iter().filter(|call| call.action == *action).count();
         (same > *before).then_some(())
@@ -227,17 +238,18 @@ pub async fn kill_at(installation: &mut Installation, point: &KillPoint, cluster
     installation.replicas[0].kill().await;
     installation.set_faults(json!([]));
     installation.restart(0).await;
-    if let Some((call, fate)) = point.again {
+    if let Some((call, outcome)) = point.again {
         let since = installation.mark();
-        installation.set_faults(fate.fault("*", call));
+        installation.set_faults(outcome.fault("*", call));
         installation.advance(PAST_A_LEASE).await;
-        eventually(&format!("{what}: the recovery is under way"), async || {
+        eventually(&format!("{what}: the recovery has started"), async || {
             if installation.iam_calls(since).len() > call {
                 return Some(());
             }
             let binding = installation.database.binding(cluster).await?;
-            let over = binding.state == point.story.ends() && binding.lease_until.is_none();
-            over.then_some(())
+            let is_done =
+                binding.state == point.scenario.final_state() && binding.lease_until.is_none();
+            is_done.then_some(())
         })
         .await;
         installation.replicas[0].kill().await;
@@ -245,6 +257,9 @@ pub async fn kill_at(installation: &mut Installation, point: &KillPoint, cluster
         installation.restart(0).await;
     }
     installation.advance(PAST_A_LEASE).await;
-    installation.assert_sound_at_rest(&what).await;
-    point.story.assert_done(installation, cluster, &what).await;
+    installation.assert_sound_when_idle(&what).await;
+    point
+        .scenario
+        .assert_done(installation, cluster, &what)
+        .await;
 }

@@ -1,11 +1,11 @@
-//! The whole service from outside: the real binary as a process, over HTTP, on a database and a
-//! sandbox of its own.
+//! Support for the end-to-end tests: each test runs the real binary as a process, over HTTP, with
+//! its own database and its own IAM sandbox.
 //!
-//! The wall exists so that nothing here can reach inside. What the tests know of the service is
-//! what it answers, what it logs, what it leaves in the database, and which calls reached IAM.
+//! This crate is separate so that no test can use the service's internals. A test sees only what
+//! the service answers and logs, what it writes to the database, and which calls reach IAM.
 //!
-//! [`Installation::start`] gives a running service. At the end of a test
-//! [`Installation::assert_sound`] runs the [`checker`] over what the database and the sandbox hold.
+//! [`Installation::start`] returns a running service. At the end of a test,
+//! [`Installation::assert_sound`] runs the [`checker`] over the database and the sandbox.
 
 pub mod administrator;
 pub mod binary;

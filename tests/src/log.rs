@@ -1,4 +1,4 @@
-//! What a service logged.
+//! The log of a service process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads a process's output to its end, on a thread of its own.
+    /// Starts a thread that reads a process's output to its end.
     pub fn follow(output: impl Read + Send + 'static) -> Self {
         let log = Self::default();
         let (lines, ended) = (Arc::clone(&log.lines), Arc::clone(&log.ended));
@@ -31,7 +31,7 @@ impl Log {
         log
     }
 
-    /// Whether the process has closed its output and all of it is here.
+    /// Whether the process has closed its output and all lines were read.
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
     }
@@ -47,7 +47,7 @@ impl Log {
         self.lines().join("\n")
     }
 
-    /// The lines that are JSON.
+    /// The lines that are JSON objects, parsed. Other lines are left out.
     pub fn entries(&self) -> Vec<Value> {
         let lines = self.lines();
         let entries = lines.iter().map(|line| serde_json::from_str(line));

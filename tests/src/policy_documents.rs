@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The IAM actions that the manager role has; the service needs no other.
+/// The IAM actions that AI Unlimited's manager role allows. The service needs no other IAM action.
 pub const MANAGER_IAM_ACTIONS: [&str; 17] = [
     "AddRoleToInstanceProfile",
     "CreateInstanceProfile",
@@ -23,10 +23,10 @@ pub const MANAGER_IAM_ACTIONS: [&str; 17] = [
     "TagRole",
 ];
 
-/// One of the documents of `policies/`.
+/// Reads `policies/{name}.json`.
 ///
 /// # Panics
-/// When there is none of that name.
+/// When the file does not exist or is not JSON.
 pub fn policy_document(name: &str) -> Value {
     let path = format!("{}/../policies/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));

@@ -1,5 +1,5 @@
-//! A proxy before Postgres that can stop at a commit: before the server sees it, or after it was
-//! carried out and before anybody hears so.
+//! A proxy in front of Postgres that can hold a commit: before the server sees it, or after the
+//! server executed it and before the client gets the answer.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,23 +13,23 @@ use tokio::task::JoinHandle;
 
 use crate::polling::eventually;
 
-/// What makes a transaction one of ours: it writes down what should be or what is.
+/// Statements that mark a transaction as one that records an intent or an outcome.
 const RECORDS: [&str; 3] = [
     "INSERT INTO bindings",
     "UPDATE bindings",
     "INSERT INTO audit_events",
 ];
 
-/// Where at a commit the proxy stops.
+/// The side of a commit at which the proxy holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The server has not seen it.
+    /// The server has not seen the commit.
     Before,
-    /// The server has carried it out, and its answer is kept back.
+    /// The server has executed the commit, and the proxy holds the answer.
     After,
 }
 
-/// A proxy on loopback. It ends with this value.
+/// A proxy on loopback. Dropping this value ends it.
 #[derive(Debug)]
 pub struct PostgresProxy {
     address: SocketAddr,
@@ -44,9 +44,9 @@ struct Control {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many commits still pass, and where the one after them is stopped.
+    /// How many commits still pass, and at which side the next one is held.
     stop: Option<(usize, Side)>,
-    /// What cuts the connection that is held.
+    /// Cuts the connection that is held.
     held: Option<Arc<Notify>>,
 }
 
@@ -55,7 +55,7 @@ impl Control {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a commit; where it is to be stopped, if it is.
+    /// Counts a commit. Returns the side at which to hold it, if it is the one to hold.
     fn commit(&self) -> Option<Side> {
         let mut state = self.lock();
         match &mut state.stop {
@@ -74,17 +74,18 @@ impl Control {
 }
 
 impl PostgresProxy {
-    /// Starts a proxy before the server of this URL, which must not ask for TLS.
+    /// Starts a proxy to the server of this URL, which must not require TLS. Returns the URL of the
+    /// proxy too.
     ///
     /// # Panics
-    /// When the URL names no address, or none can be listened on.
+    /// When the URL is invalid, or no port is free.
     pub async fn start(url: &str) -> (Self, String) {
-        let parsed = reqwest::Url::parse(url).expect("it is a URL");
+        let parsed = reqwest::Url::parse(url).expect("the URL is valid");
         let (host, port) = (parsed.host_str(), parsed.port().unwrap_or(5432));
         let server = format!("{}:{port}", host.expect("the server is reached over TCP"));
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("loopback has a free port");
-        let address = listener.local_addr().expect("it listens");
+        let address = listener.local_addr().expect("the listener has an address");
         let control = Arc::new(Control::default());
         let accepting = tokio::spawn({
             let control = Arc::clone(&control);
@@ -100,10 +101,12 @@ impl PostgresProxy {
             }
         });
         let mut through = parsed;
-        through.set_ip_host(address.ip()).expect("it has a host");
+        through
+            .set_ip_host(address.ip())
+            .expect("the URL has a host");
         through
             .set_port(Some(address.port()))
-            .expect("it has a host");
+            .expect("the URL has a host");
         through.query_pairs_mut().append_pair("sslmode", "disable");
         let proxy = Self {
             address,
@@ -117,7 +120,7 @@ impl PostgresProxy {
         self.address
     }
 
-    /// Stops at a commit that records something, after so many others have passed.
+    /// Holds a commit that records something, after `after` such commits have passed.
     pub fn stop_at(&self, after: usize, side: Side) {
         self.control.lock().stop = Some((after, side));
     }
@@ -133,8 +136,8 @@ impl PostgresProxy {
         self.control.lock().held.is_some()
     }
 
-    /// Cuts the connection that is held, and lets all others be. What the server had not seen it
-    /// never sees.
+    /// Cuts the connection that is held and leaves the others open. A commit that the server has not
+    /// seen is lost.
     pub fn cut(&self) {
         let mut state = self.control.lock();
         state.stop = None;
@@ -151,25 +154,25 @@ impl Drop for PostgresProxy {
 }
 
 async fn serve(client: TcpStream, server: TcpStream, control: &Arc<Control>) {
-    // Small messages to and fro: waiting to fill packets would cost 40 ms each time.
+    // Without TCP_NODELAY each small message would wait 40 ms for a fuller packet.
     let (_, _) = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let cut = Arc::new(Notify::new());
-    let mute = Mute::default();
-    // Whichever ends first ends both: what is dropped here closes both connections.
+    let held_answer = HeldAnswer::default();
+    // When one future ends, the others are dropped, which closes both connections.
     tokio::select! {
-        _ = forward(from_client, to_server, control, &cut, &mute) => {}
-        _ = answer(from_server, to_client, control, &cut, &mute) => {}
+        _ = forward(from_client, to_server, control, &cut, &held_answer) => {}
+        _ = answer(from_server, to_client, control, &cut, &held_answer) => {}
         () = cut.notified() => {}
     }
 }
 
-/// Whether the server's next answer is kept back.
+/// Whether the server's next answer is held.
 #[derive(Default)]
-struct Mute(Mutex<bool>);
+struct HeldAnswer(Mutex<bool>);
 
-impl Mute {
+impl HeldAnswer {
     fn set(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
@@ -184,22 +187,22 @@ async fn forward(
     mut server: OwnedWriteHalf,
     control: &Control,
     cut: &Arc<Notify>,
-    mute: &Mute,
+    held_answer: &HeldAnswer,
 ) -> std::io::Result<()> {
-    let mut spoken = Spoken::default();
+    let mut messages = ClientMessages::default();
     // The first message has no type. Source: PostgreSQL documentation, "Message Formats".
     let start = message(&mut client).await?;
     server.write_all(&start).await?;
     loop {
         let kind = client.read_u8().await?;
         let body = message(&mut client).await?;
-        if spoken.commits(kind, &body[4..]) {
+        if messages.commits(kind, &body[4..]) {
             match control.commit() {
                 Some(Side::Before) => {
                     control.lock().held = Some(Arc::clone(cut));
                     return std::future::pending().await;
                 }
-                Some(Side::After) => mute.set(),
+                Some(Side::After) => held_answer.set(),
                 None => {}
             }
         }
@@ -213,7 +216,7 @@ async fn answer(
     mut client: OwnedWriteHalf,
     control: &Control,
     cut: &Arc<Notify>,
-    mute: &Mute,
+    held_answer: &HeldAnswer,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -221,7 +224,7 @@ async fn answer(
         if length == 0 {
             return Ok(());
         }
-        if mute.is_set() {
+        if held_answer.is_set() {
             control.lock().held = Some(Arc::clone(cut));
             return std::future::pending().await;
         }
@@ -229,7 +232,7 @@ async fn answer(
     }
 }
 
-/// A message with its length, which counts itself.
+/// Reads a message with its length field. The length includes the field itself.
 async fn message(from: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
     let length = from.read_u32().await?;
     let whole = usize::try_from(length).unwrap_or_default().max(4);
@@ -239,16 +242,16 @@ async fn message(from: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// What a client has said on one connection, as far as it matters here.
+/// The state of one connection, as far as it follows from the client's messages.
 #[derive(Default)]
-struct Spoken {
-    /// The prepared statements that write, by name.
+struct ClientMessages {
+    /// By the name of a prepared statement, whether it writes a record.
     writes: HashMap<Vec<u8>, bool>,
-    /// Whether the transaction under way writes a record.
+    /// Whether the current transaction writes a record.
     records: bool,
 }
 
-impl Spoken {
+impl ClientMessages {
     /// Whether this message commits a transaction that writes a record.
     fn commits(&mut self, kind: u8, body: &[u8]) -> bool {
         let mut parts = body.split(|byte| *byte == 0);

@@ -1,10 +1,11 @@
-//! Kills the services of a test process that was killed before it could end them itself.
+//! Kills the services that a test process started, after that process was killed.
 
 use std::io::Write;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-// Reads `+ PID` and `- PID` until this process is gone in whatever way, then kills what is left.
+// Reads `+ PID` and `- PID` until the pipe closes, which happens however the test process ends.
+// Then kills the processes that are still on the list.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 left=' '
@@ -19,22 +20,22 @@ for pid in $left; do kill -KILL "$pid" 2>/dev/null; done
 
 static PIPE: OnceLock<Option<Mutex<ChildStdin>>> = OnceLock::new();
 
-/// Kills this process when ours ends.
+/// Adds a process that is killed when the test process ends.
 pub(crate) fn register(pid: u32) {
-    tell('+', pid);
+    write('+', pid);
 }
 
-/// Says that this process has ended.
+/// Removes a process that has ended.
 pub(crate) fn forget(pid: u32) {
-    tell('-', pid);
+    write('-', pid);
 }
 
-fn tell(sign: char, pid: u32) {
+fn write(sign: char, pid: u32) {
     let Some(pipe) = PIPE.get_or_init(start) else {
         return;
     };
     let mut pipe = pipe.lock().unwrap_or_else(PoisonError::into_inner);
-    // Without it a killed test leaves a process behind, and nothing else goes wrong.
+    // If the reaper does not run, a killed test leaves a process behind, and nothing else is wrong.
     let _ = writeln!(pipe, "{sign} {pid}");
 }
 

@@ -1,6 +1,6 @@
-//! Random choices that follow from a seed, so that a run that failed can be repeated.
+//! Random choices from a seed, so that a failed run can be repeated.
 
-/// A source of random choices. The same seed gives the same choices.
+/// A random number generator. The same seed gives the same choices.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
@@ -9,7 +9,7 @@ impl Random {
         Self(seed)
     }
 
-    // SplitMix64, by Sebastiano Vigna, in the public domain: enough for choices.
+    // SplitMix64 by Sebastiano Vigna, public domain. Good enough for test choices.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -18,22 +18,22 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Chooses a number below this one.
+    /// Chooses a number from 0 to `end` - 1.
     ///
     /// # Panics
     /// When `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("numbers here are small");
         assert!(end > 0, "no number is below 0");
-        usize::try_from(self.next() % end).expect("it is below one that was a usize")
+        usize::try_from(self.next() % end).expect("the result is below a usize")
     }
 
-    /// Is true `often` times in a hundred.
+    /// Returns true with a probability of `often` percent.
     pub fn percent(&mut self, often: usize) -> bool {
         self.below(100) < often
     }
 
-    /// Chooses one of these.
+    /// Chooses one element.
     ///
     /// # Panics
     /// When `from` is empty.
@@ -41,7 +41,7 @@ impl Random {
         &from[self.below(from.len())]
     }
 
-    /// Chooses `most` of these in a random order, or all where there are not more.
+    /// Chooses up to `most` elements, in random order.
     pub fn sample<T>(&mut self, mut from: Vec<T>, most: usize) -> Vec<T> {
         let mut taken = Vec::new();
         while taken.len() < most && !from.is_empty() {

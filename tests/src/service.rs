@@ -1,4 +1,4 @@
-//! One replica: the real binary as a process.
+//! A replica: the real binary as a process.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,11 +11,12 @@ use crate::log::Log;
 use crate::polling::eventually;
 use crate::process_reaper;
 
-/// Variables that a developer's shell may hold and that would change what a service does.
+/// Prefixes of environment variables that would change the service's behaviour if it inherited them
+/// from a developer's shell.
 const INHERITED: [&str; 3] = ["AWS_", "ENGINE_ROLES_", "DATABASE_URL"];
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
-/// A process that runs `engine-roles`. It is killed when this is dropped.
+/// A process that runs `engine-roles serve`. Dropping this value kills the process.
 #[derive(Debug)]
 pub struct Service {
     child: Child,
@@ -23,7 +24,8 @@ pub struct Service {
     log: Log,
 }
 
-/// The command line and environment of a process, with nothing inherited that matters to it.
+/// Returns an `engine-roles` command with this environment, and without inherited settings of AWS,
+/// proxies or the service.
 pub fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
     let mut command = Command::new(service_binary());
     command.args(arguments).stdin(Stdio::null());
@@ -42,7 +44,7 @@ impl Service {
     /// Starts a replica and waits until it listens.
     ///
     /// # Panics
-    /// When it ends before, with its log.
+    /// When the process ends before it listens. The message has its log.
     pub async fn start(environment: &BTreeMap<String, String>) -> Self {
         let mut child = command(&["serve"], environment)
             .stdout(Stdio::null())
@@ -50,19 +52,22 @@ impl Service {
             .spawn()
             .expect("the binary can be run");
         process_reaper::register(child.id());
-        let log = Log::follow(child.stderr.take().expect("it was piped"));
-        let mut unheard = KilledOnDrop(Some(child));
+        let log = Log::follow(child.stderr.take().expect("stderr is piped"));
+        let mut starting = KilledOnDrop(Some(child));
         let address = eventually("the service listens", async || {
-            let ended = unheard.child().try_wait().expect("it is our child");
+            let ended = starting
+                .child()
+                .try_wait()
+                .expect("the process is our child");
             if let Some(status) = ended {
                 panic!("the service ended with {status}:\n{}", log.text());
             }
             let entry = log.find("listening for requests")?;
             let address = entry["address"].as_str().expect("the line has an address");
-            Some(address.parse().expect("it is an address"))
+            Some(address.parse().expect("the field is an address"))
         })
         .await;
-        let child = unheard.0.take().expect("it is taken once");
+        let child = starting.0.take().expect("the child is taken once");
         Self {
             child,
             address,
@@ -79,7 +84,10 @@ impl Service {
     }
 
     pub fn runs(&mut self) -> bool {
-        self.child.try_wait().expect("it is our child").is_none()
+        self.child
+            .try_wait()
+            .expect("the process is our child")
+            .is_none()
     }
 
     /// Sends SIGTERM and does not wait.
@@ -99,7 +107,7 @@ impl Service {
         self.ended().await
     }
 
-    /// Sends SIGSTOP: it stands still, with all its connections open.
+    /// Sends SIGSTOP: the process stops running, with all its connections open.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
@@ -108,10 +116,10 @@ impl Service {
         self.signal(Signal::CONT);
     }
 
-    /// Waits for its end, and until its whole log is here.
+    /// Waits until the process has ended and its whole log was read.
     pub async fn ended(&mut self) -> ExitStatus {
         eventually("the service ends", async || {
-            let status = self.child.try_wait().expect("it is our child");
+            let status = self.child.try_wait().expect("the process is our child");
             status.filter(|_| self.log.has_ended())
         })
         .await
@@ -134,7 +142,7 @@ struct KilledOnDrop(Option<Child>);
 
 impl KilledOnDrop {
     fn child(&mut self) -> &mut Child {
-        self.0.as_mut().expect("it is there until it is taken")
+        self.0.as_mut().expect("the child was not taken yet")
     }
 }
 
@@ -147,7 +155,7 @@ impl Drop for KilledOnDrop {
 }
 
 fn kill_and_reap(child: &mut Child) {
-    // Both say only that it has ended already.
+    // Both fail only when the process has ended already.
     let _ = child.kill();
     let _ = child.wait();
     process_reaper::forget(child.id());

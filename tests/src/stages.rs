@@ -1,14 +1,14 @@
-//! Which calls ran side by side, and which after each other.
+//! Which calls ran concurrently, and which one after another.
 
 use engine_roles_iam_sandbox::Call;
 
-/// The calls by stages: those of one stage overlap all, and a stage begins when the one before
-/// has ended. Names are sorted within a stage.
+/// Groups calls into stages. All calls of a stage overlap, and a stage begins after the previous
+/// one has ended. The names within a stage are sorted.
 ///
-/// The sandbox must take its time over each call, or nothing overlaps.
+/// The sandbox needs a latency, otherwise no calls overlap.
 ///
 /// # Panics
-/// When a call has not ended, or the calls fall into no stages.
+/// When a call has not ended, or the calls do not form stages.
 pub fn stages_of(calls: &[Call]) -> Vec<Vec<&str>> {
     struct Stage<'a> {
         actions: Vec<&'a str>,

@@ -1,4 +1,4 @@
-//! Everything at once, then the checker. See [`engine_roles_e2e::chaos`].
+//! Runs the randomized test [`engine_roles_e2e::chaos`] for one or more seeds.
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -8,23 +8,23 @@ use clap::Parser;
 use engine_roles_e2e::chaos::{Options, run};
 use futures::FutureExt;
 
-/// Runs the service through random requests, faults, kills and drift, then checks what is left
+/// Run the service through random requests, faults, kills and drift, then check the result
 #[derive(Debug, Parser)]
 #[command(name = "engine-roles-chaos")]
 struct Args {
-    /// What all choices follow from
+    /// The first seed of the random choices
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How long each seed's storm lasts
+    /// How long the disturbances last for each seed
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// How many replicas there are
+    /// The number of replicas
     #[arg(long, default_value_t = 3)]
     replicas: usize,
-    /// How many seeds are run, one after the other
+    /// How many seeds to run, one after another
     #[arg(long, default_value_t = 1)]
     seeds: u64,
-    /// Print only what a run came to
+    /// Print only the results
     #[arg(long)]
     quiet: bool,
 }
@@ -38,17 +38,17 @@ async fn main() -> ExitCode {
             seed,
             length: Duration::from_secs_f64(args.minutes * 60.0),
             replicas: args.replicas,
-            aloud: !args.quiet,
+            verbose: !args.quiet,
         };
-        // What does not come to rest panics, and that is a breach like any other.
+        // A run panics when the service does not become idle, which counts as a breach.
         let Ok(report) = AssertUnwindSafe(run(options)).catch_unwind().await else {
-            println!("seed {seed}: did not come to its end");
+            println!("seed {seed}: the run panicked");
             sound = false;
             continue;
         };
         println!("seed {seed}: {:?}", report.counts);
         println!("seed {seed}: {} breaches", report.breaches.len());
-        for line in report.breaches.iter().chain(&report.dossiers) {
+        for line in report.breaches.iter().chain(&report.details) {
             println!("  {line}");
         }
         sound &= report.breaches.is_empty();

@@ -1,4 +1,4 @@
-//! A caller who asks for this and that.
+//! A caller that sends random requests.
 
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,51 +6,53 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{CLUSTERS, Diary, Doors, Gate, cluster};
+use super::{CLUSTERS, Gate, Journal, ReplicaClients, cluster};
 use crate::client::{Client, role};
 use crate::kill_points::PREPARED_ROLE;
 use crate::random::Random;
 
-/// The longest that a caller waits for a replica that may stand still.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// The longest wait of a caller, because the replica may be paused.
+const LONGEST_WAIT: Duration = Duration::from_secs(6);
 
-pub(super) async fn ask_until(
+pub(super) async fn send_until(
     until: Instant,
     mut random: Random,
-    doors: Doors,
+    replica_clients: ReplicaClients,
     gate: Arc<Gate<()>>,
-    diary: Diary,
+    journal: Journal,
 ) {
     while Instant::now() < until {
-        // Nobody asks while time moves.
+        // No request is sent while the clocks advance.
         let open = gate.read().await;
         let client = {
-            let doors = doors.read().unwrap_or_else(PoisonError::into_inner);
-            random.pick(&doors).clone()
+            let replica_clients = replica_clients
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            random.pick(&replica_clients).clone()
         };
         let client = match random.below(3) {
-            0 => client.in_no_hurry(),
+            0 => client.without_waiting(),
             1 => client.with("prefer", "wait=1"),
             _ => client.with("prefer", "wait=3"),
         };
         let cluster = cluster(random.below(CLUSTERS));
-        ask(&client, &cluster, &mut random, &diary).await;
+        send(&client, &cluster, &mut random, &journal).await;
         drop(open);
-        // So that there is more to do than to ask.
+        // A pause leaves time for work other than requests.
         let pause = u64::try_from(random.below(200)).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(pause)).await;
     }
 }
 
-async fn ask(client: &Client, cluster: &str, random: &mut Random, diary: &Diary) {
-    let (kind, method, body) = wish(random);
+async fn send(client: &Client, cluster: &str, random: &mut Random, journal: &Journal) {
+    let (kind, method, body) = random_request(random);
     let request = client.request(method, &role(cluster));
     let request = match &body {
         Some(body) => request.json(body),
         None => request,
     };
-    let answer = tokio::time::timeout(PATIENCE, client.try_send(request)).await;
-    let told = match answer {
+    let answer = tokio::time::timeout(LONGEST_WAIT, client.try_send(request)).await;
+    let result = match answer {
         Err(_) => "gave up waiting".to_owned(),
         Ok(Err(_)) => "no answer".to_owned(),
         Ok(Ok(answer)) => match answer.code() {
@@ -59,10 +61,10 @@ async fn ask(client: &Client, cluster: &str, random: &mut Random, diary: &Diary)
         },
     };
     let body = body.unwrap_or_default();
-    diary.note(kind, &format!("{cluster} {body} -> {told}"));
+    journal.note(kind, &format!("{cluster} {body} -> {result}"));
 }
 
-fn wish(random: &mut Random) -> (&'static str, Method, Option<Value>) {
+fn random_request(random: &mut Random) -> (&'static str, Method, Option<Value>) {
     match random.below(10) {
         0..=2 => ("DELETE", Method::DELETE, None),
         3 => {

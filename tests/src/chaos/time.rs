@@ -1,15 +1,16 @@
-//! Time moves only when nobody works. There are two clocks, the database's and AWS's, and they
-//! can't be moved at once: whoever worked meanwhile would see one ahead of the other, which no
-//! service has to bear.
+//! Advances the clocks. The database's clock and the sandbox's clock can't be changed in one step, so
+//! they advance only while no replica works: a replica would see one clock ahead of the other, which
+//! can't happen in production.
 
 use std::time::{Duration, Instant};
 
 use crate::Installation;
 
-/// So far the clocks are moved at once while calls hang: such a call's effect comes that much late.
+/// The largest step while calls hang. The effect of a hanging call comes late by up to one step.
 const STEP: Duration = Duration::from_secs(2);
 
-/// Moves both clocks. Calls that hang in AWS come to their ends on the way, each in its own time.
+/// Advances both clocks, in small steps while calls hang in the sandbox, so that each such call ends
+/// at about its own time.
 pub(super) async fn advance(installation: &Installation, by: Duration) {
     let mut left = by;
     while !left.is_zero() && some_call_hangs(installation) {
@@ -22,16 +23,16 @@ pub(super) async fn advance(installation: &Installation, by: Duration) {
     }
 }
 
-/// Moves both clocks until no call hangs in AWS.
+/// Advances both clocks until no call hangs in the sandbox.
 pub(super) async fn let_hanging_calls_end(installation: &Installation) {
     while some_call_hangs(installation) {
         installation.advance(STEP).await;
     }
 }
 
-/// Whether nobody holds a lease, waited for a while.
-pub(super) async fn comes_to_rest_within(installation: &Installation, patience: Duration) -> bool {
-    let until = Instant::now() + patience;
+/// Waits up to `wait` until no replica holds a lease. Returns whether that happened.
+pub(super) async fn becomes_idle_within(installation: &Installation, wait: Duration) -> bool {
+    let until = Instant::now() + wait;
     loop {
         let bindings = installation.database.bindings().await;
         if bindings.iter().all(|binding| binding.lease_until.is_none()) {

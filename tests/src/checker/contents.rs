@@ -1,20 +1,20 @@
-//! Invariant 2: what is active is exactly what was meant.
+//! Invariant 2: the resources of every active binding are as requested.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::ownership::role_in_profile;
-use super::{Checker, Named, meant, text};
+use super::{Checker, Named, expected, text};
 use crate::database::BindingRow;
 
 impl Checker {
     pub(super) fn check_contents(&self, breaches: &mut Vec<String>) {
         for binding in &self.bindings {
             let row = &binding.row;
-            if self.quiet && row.live && row.state != "active" {
+            if self.idle && row.live && row.state != "active" {
                 breaches.push(format!(
-                    "2: {} is still {} at rest: {:?}",
+                    "2: {} is still {} when the service is idle: {:?}",
                     row.cluster, row.state, row.last_error
                 ));
             }
@@ -29,7 +29,7 @@ impl Checker {
                 ));
             }
             if row.drift != json!([]) {
-                wrong.push(format!("it has drifted: {}", row.drift));
+                wrong.push(format!("drift is recorded: {}", row.drift));
             }
             if row.mode == "create" {
                 self.check_role(binding, &mut wrong);
@@ -48,31 +48,31 @@ impl Checker {
     fn check_role(&self, binding: &Named, wrong: &mut Vec<String>) {
         let row = &binding.row;
         let Some(role) = named(&self.roles, &binding.name) else {
-            return wrong.push("there is no role".to_owned());
+            return wrong.push("the role does not exist".to_owned());
         };
-        let mut differ = |what: &str, is: String, meant: String| {
-            if is != meant {
-                wrong.push(format!("{what} is {is}, meant is {meant}"));
+        let mut differ = |what: &str, is: String, expected: String| {
+            if is != expected {
+                wrong.push(format!("{what} is {is}, expected {expected}"));
             }
         };
         let recorded = row.role.as_ref().unwrap_or(&Value::Null);
         for field in ["name", "arn", "id", "path"] {
-            let (is, meant) = (text(role, field), text(recorded, field));
+            let (is, expected) = (text(role, field), text(recorded, field));
             differ(
                 &format!("the role's {field}"),
                 is.to_owned(),
-                meant.to_owned(),
+                expected.to_owned(),
             );
         }
         differ(
             "the role's path",
             text(role, "path").to_owned(),
-            meant::path(row),
+            expected::path(row),
         );
         differ(
             "the trust policy",
-            format!("{:?}", meant::meaning(&role["trust"])),
-            format!("{:?}", meant::meaning(&meant::trust(row))),
+            format!("{:?}", expected::normalized(&role["trust"])),
+            format!("{:?}", expected::normalized(&expected::trust(row))),
         );
         differ(
             "the boundary",
@@ -82,7 +82,7 @@ impl Checker {
         differ(
             "the role's tags",
             format!("{:?}", self.our_tags(row, role)),
-            format!("{:?}", meant::tags(row)),
+            format!("{:?}", expected::tags(row)),
         );
         differ(
             "attached policies",
@@ -96,7 +96,7 @@ impl Checker {
             format!("{names:?}"),
             "[\"engine-access\"]".to_owned(),
         );
-        let meant = format!("{:?}", meant::meaning(&meant::policy(row)));
+        let expected = format!("{:?}", expected::normalized(&expected::policy(row)));
         let shown = row.policy.as_ref().unwrap_or(&Value::Null);
         for (what, document) in [
             (
@@ -107,8 +107,8 @@ impl Checker {
         ] {
             differ(
                 what,
-                format!("{:?}", meant::meaning(document)),
-                meant.clone(),
+                format!("{:?}", expected::normalized(document)),
+                expected.clone(),
             );
         }
     }
@@ -116,11 +116,11 @@ impl Checker {
     fn check_profile(&self, binding: &Named, wrong: &mut Vec<String>) {
         let row = &binding.row;
         let Some(profile) = named(&self.profiles, &binding.name) else {
-            return wrong.push("there is no instance profile".to_owned());
+            return wrong.push("the instance profile does not exist".to_owned());
         };
-        let mut differ = |what: &str, is: String, meant: String| {
-            if is != meant {
-                wrong.push(format!("the profile's {what} is {is}, meant is {meant}"));
+        let mut differ = |what: &str, is: String, expected: String| {
+            if is != expected {
+                wrong.push(format!("the profile's {what} is {is}, expected {expected}"));
             }
         };
         let recorded = row.profile.as_ref().unwrap_or(&Value::Null);
@@ -131,18 +131,22 @@ impl Checker {
                 text(recorded, field).to_owned(),
             );
         }
-        differ("path", text(profile, "path").to_owned(), meant::path(row));
+        differ(
+            "path",
+            text(profile, "path").to_owned(),
+            expected::path(row),
+        );
         differ(
             "tags",
             format!("{:?}", self.our_tags(row, profile)),
-            format!("{:?}", meant::tags(row)),
+            format!("{:?}", expected::tags(row)),
         );
-        let meant = json!([role_in_profile(row, &binding.name)]);
-        differ("role", profile["roles"].to_string(), meant.to_string());
+        let expected = json!([role_in_profile(row, &binding.name)]);
+        differ("role", profile["roles"].to_string(), expected.to_string());
     }
 
-    /// The tags whose keys are ours: this service's own, and those that any intent of this
-    /// binding ever named. What others put beside them is theirs.
+    /// Returns the tags that belong to the service: ownership tags, and keys that any intent of this
+    /// binding named. Other tags belong to others.
     fn our_tags(&self, row: &BindingRow, found: &Value) -> BTreeMap<String, String> {
         let named = self
             .events

@@ -1,11 +1,11 @@
-//! Invariant 4: exactly one audit event for every change of state, and none without.
+//! Invariant 4: every change of state has exactly one audit event, and every event its change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Checker;
 use crate::database::{BindingRow, EventRow};
 
-/// The steps that a binding may take, with the event that tells of each.
+/// Events, with the states before and the state after each.
 const STEPS: [(&str, &[&str], &str); 5] = [
     ("provision_requested", &[""], "provisioning"),
     (
@@ -24,17 +24,17 @@ const STEPS: [(&str, &[&str], &str); 5] = [
 
 impl Checker {
     pub(super) fn check_history(&self, breaches: &mut Vec<String>) {
-        let mut say = |what: String| breaches.push(format!("4: {what}"));
+        let mut report = |what: String| breaches.push(format!("4: {what}"));
         let numbers: Vec<i64> = self.events.iter().filter_map(|event| event.seq).collect();
         for (place, number) in (1..).zip(&numbers) {
             if *number != place {
-                say(format!("event {place} of the log has the number {number}"));
+                report(format!("event {place} of the log has number {number}"));
                 break;
             }
         }
         for binding in &self.bindings {
             for what in self.broken_chain(&binding.row) {
-                say(format!(
+                report(format!(
                     "{} ({}): {what}",
                     binding.row.cluster, binding.row.id
                 ));
@@ -52,12 +52,12 @@ impl Checker {
             begun.sort_unstable();
             let distinct: BTreeSet<i64> = begun.iter().copied().collect();
             if distinct.len() != begun.len() {
-                say(format!(
+                report(format!(
                     "{}: a generation begins twice: {begun:?}",
                     cluster.cluster
                 ));
             }
-            // A refused change is withdrawn under a generation of its own.
+            // The withdrawal of a denied change has its own generation.
             let refused = self
                 .events
                 .iter()
@@ -66,9 +66,9 @@ impl Checker {
                 .map(|event| event.generation)
                 .chain(distinct)
                 .collect();
-            let meant: BTreeSet<i64> = (1..=cluster.generation).collect();
-            if all != meant {
-                say(format!(
+            let expected: BTreeSet<i64> = (1..=cluster.generation).collect();
+            if all != expected {
+                report(format!(
                     "{} is at generation {}, and the log has {all:?}",
                     cluster.cluster, cluster.generation
                 ));
@@ -85,7 +85,7 @@ impl Checker {
             let from = event.from_state.as_deref();
             if from != state {
                 wrong.push(format!(
-                    "{} says that it was {from:?}, but the log left it {state:?}",
+                    "{} has the state before {from:?}, but the event before it left {state:?}",
                     event.action
                 ));
             }
@@ -119,7 +119,7 @@ impl Checker {
         }
         if state != Some(binding.state.as_str()) {
             wrong.push(format!(
-                "it is {}, and the log left it {state:?}",
+                "the state is {}, but the log left it {state:?}",
                 binding.state
             ));
         }

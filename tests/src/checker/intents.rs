@@ -1,4 +1,4 @@
-//! Invariant 5: every change at IAM has an intent that was recorded before it.
+//! Invariant 5: every change at IAM has an intent that was recorded before the call.
 
 use super::{Checker, Mutation};
 use crate::database::EventRow;
@@ -10,7 +10,7 @@ impl Checker {
             let names = ["InstanceProfileName", "RoleName"];
             let mut names = names.iter().filter_map(|name| call.params.get(*name));
             let Some(binding) = names.find_map(|name| self.binding_named(name)) else {
-                continue; // Said under 6.
+                continue; // Invariant 6 reports it.
             };
             let written = self.events.iter().zip(&self.written);
             let before = written
@@ -27,7 +27,7 @@ impl Checker {
     }
 }
 
-/// Whether an event is one after which such a call may come.
+/// Whether this event allows such a call after it.
 fn intends(event: &EventRow, mutation: &Mutation) -> bool {
     let removes = ["Delete", "Remove", "Detach"]
         .iter()

@@ -1,4 +1,5 @@
-//! Invariants 1 and 6: what stands under our path is somebody's, and we touch nothing else.
+//! Invariants 1 and 6: every resource under our path has a live binding, and the service changes no
+//! other resource.
 
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ impl Checker {
                 match self.binding_named(name) {
                     None => breaches.push(format!("1: {kind} {name} belongs to no binding")),
                     Some(binding) if !binding.live => breaches.push(format!(
-                        "1: {kind} {name} is there, and its binding is {} and over",
+                        "1: {kind} {name} exists, and its binding is finished: {}",
                         binding.state
                     )),
                     Some(_) => {}
@@ -24,7 +25,7 @@ impl Checker {
             }
         }
         for mutation in &self.mutations {
-            if let Some(reason) = self.touches_foreign(mutation) {
+            if let Some(reason) = self.changes_foreign(mutation) {
                 breaches.push(format!(
                     "6: call {} {} {reason}",
                     mutation.call.n, mutation.call.action
@@ -33,21 +34,21 @@ impl Checker {
         }
     }
 
-    fn touches_foreign(&self, mutation: &Mutation) -> Option<String> {
+    fn changes_foreign(&self, mutation: &Mutation) -> Option<String> {
         let parameter = |name: &str| mutation.call.params.get(name).map(String::as_str);
         let (role, profile) = (parameter("RoleName"), parameter("InstanceProfileName"));
         let Some(binding) = profile.or(role).and_then(|name| self.binding_named(name)) else {
             return Some(format!(
-                "touches {role:?} {profile:?}, which is no binding's"
+                "changes {role:?} {profile:?}, which belongs to no binding"
             ));
         };
         let role = role?;
         if profile.is_none() {
             return (binding.mode != "create")
-                .then(|| format!("writes to role {role}, which was not made here"));
+                .then(|| format!("changes role {role}, which the service did not create"));
         }
         (role != role_in_profile(binding, &self.name_of(binding)))
-            .then(|| format!("is about role {role}, which does not belong there"))
+            .then(|| format!("is about role {role}, which does not belong into the profile"))
     }
 
     fn name_of(&self, binding: &BindingRow) -> String {
@@ -59,7 +60,7 @@ impl Checker {
     }
 }
 
-/// The role that belongs into a binding's instance profile.
+/// The name of the role that a binding's instance profile should have.
 pub(super) fn role_in_profile(binding: &BindingRow, own: &str) -> String {
     if binding.mode == "create" {
         return own.to_owned();

@@ -1,4 +1,4 @@
-//! Invariant 3: what was acknowledged is in the database.
+//! Invariant 3: every acknowledged request is in the database.
 
 use reqwest::Method;
 
@@ -25,7 +25,7 @@ impl Checker {
             .map(|named| &named.row)
             .find(|row| row.id.to_string() == *id);
         let Some(binding) = binding else {
-            return Some(format!("there is no binding {id}"));
+            return Some(format!("binding {id} does not exist"));
         };
         if binding.generation < promise.generation {
             return Some(format!(
@@ -34,20 +34,24 @@ impl Checker {
             ));
         }
         if promise.method == Method::DELETE {
-            let goes = ["deleting", "deleted", "blocked"].contains(&binding.state.as_str());
-            return (!goes).then(|| format!("its binding is {}", binding.state));
+            let is_torn_down = ["deleting", "deleted", "blocked"].contains(&binding.state.as_str());
+            return (!is_torn_down).then(|| format!("its binding is {}", binding.state));
         }
         if promise.status == 201 && !self.has_event(&promise.request_id, "provision_requested") {
-            return Some("the audit log has no such request".to_owned());
+            return Some("the audit log does not have the request".to_owned());
         }
-        let gone = !["provisioning", "active"].contains(&binding.state.as_str());
-        let asked = self.events_of(binding).any(|event| {
+        let is_over = !["provisioning", "active"].contains(&binding.state.as_str());
+        let is_requested = self.events_of(binding).any(|event| {
             event.generation > promise.generation
                 && ["teardown_requested", "torn_down"].contains(&event.action.as_str())
         });
-        // What was accepted with 202 may still be refused.
-        (gone && !asked && promise.status != 202)
-            .then(|| format!("its binding is {}, for which nobody asked", binding.state))
+        // A request that was answered 202 may still fail.
+        (is_over && !is_requested && promise.status != 202).then(|| {
+            format!(
+                "its binding is {}, which no caller requested",
+                binding.state
+            )
+        })
     }
 
     fn has_event(&self, request_id: &str, action: &str) -> bool {

@@ -1,4 +1,4 @@
-//! The AWS account of an installation: what is there, which calls reached it, how it answers.
+//! The AWS account of an installation: its resources, the calls that reached it, and its faults.
 
 use std::time::Duration;
 
@@ -12,67 +12,73 @@ use crate::identity;
 use crate::policy_documents::policy_document;
 use crate::polling::eventually;
 
-/// How exactly a call's time is known: its log counts whole milliseconds, and so is measured
-/// when that began.
+/// The uncertainty of a call's time: the sandbox logs whole milliseconds, and the start of its log
+/// is measured to a millisecond too.
 const MEASURED_TO: Duration = Duration::from_millis(3);
 
 impl Installation {
-    /// Sets faults, in the sandbox's JSON.
+    /// Sets faults, written as the sandbox's JSON.
     pub fn set_faults(&self, faults: Value) {
         self.sandbox.set_faults(faults_of(faults));
     }
 
-    /// Lets IAM decide by one of the documents of `policies/` from now on.
-    pub async fn become_identity(&self, policy: &str) {
+    /// Gives the service's identity one of the documents of `policies/`, from now on.
+    pub async fn set_identity_policy(&self, policy: &str) {
         let policy = policy_document(policy);
-        self.administrator.steer("identity-policy", policy).await;
+        self.administrator
+            .control_sandbox("identity-policy", policy)
+            .await;
     }
 
-    /// What the service's identity may do where nothing else is said: the least that it needs.
-    pub fn least(&self) -> Value {
-        identity::least(&SandboxConfig::default(), &self.environment)
+    /// The least-privilege policy of the service's identity, which it has unless a test sets another.
+    pub fn least_privilege(&self) -> Value {
+        identity::least_privilege(&SandboxConfig::default(), &self.environment)
     }
 
-    /// From now on the service may do the least that it needs, and none of these actions.
-    pub async fn refuse(&self, actions: &[&str]) {
-        let mut policy = self.least();
-        let deny = json!({"Sid": "Refused", "Effect": "Deny", "Action": actions, "Resource": "*"});
+    /// Gives the service's identity the least-privilege policy with a `Deny` of these actions.
+    pub async fn deny(&self, actions: &[&str]) {
+        let mut policy = self.least_privilege();
+        let deny = json!({"Sid": "Denied", "Effect": "Deny", "Action": actions, "Resource": "*"});
         let statements = policy["Statement"].as_array_mut();
-        statements.expect("it is a list").push(deny);
-        self.administrator.steer("identity-policy", policy).await;
+        statements.expect("statements are a list").push(deny);
+        self.administrator
+            .control_sandbox("identity-policy", policy)
+            .await;
     }
 
-    /// From now on the service may do the least that it needs, and that alone.
-    pub async fn refuse_nothing(&self) {
-        let policy = self.least();
-        self.administrator.steer("identity-policy", policy).await;
+    /// Gives the service's identity the least-privilege policy again.
+    pub async fn deny_nothing(&self) {
+        let policy = self.least_privilege();
+        self.administrator
+            .control_sandbox("identity-policy", policy)
+            .await;
     }
 
-    /// The number of the last call that reached AWS.
+    /// The number of the last call that reached AWS, or 0.
     pub fn mark(&self) -> u64 {
         self.sandbox.calls(0).last().map_or(0, |call| call.n)
     }
 
-    /// The service's own calls after a mark.
+    /// The service's calls after a mark.
     pub fn calls(&self, since: u64) -> Vec<Call> {
         let mut calls = self.sandbox.calls(since);
         calls.retain(|call| call.access_key.as_deref() == Some(SERVICE_ACCESS_KEY));
         calls
     }
 
-    /// The service's own calls to IAM after a mark; STS and the first look apart.
+    /// The service's calls to IAM after a mark, without those of the account tasks at the start.
     pub fn iam_calls(&self, since: u64) -> Vec<Call> {
-        let mut calls = self.calls(since.max(self.looked));
+        let mut calls = self.calls(since.max(self.last_startup_call));
         calls.retain(|call| call.action != "GetCallerIdentity");
         calls
     }
 
-    /// The latest that a call can have reached AWS, by the machine's clock.
+    /// The latest time at which a call can have reached AWS, by the machine's clock.
     pub fn time_of(&self, call: &Call) -> DateTime<Utc> {
         self.log_started + Duration::from_millis(call.started_ms) + MEASURED_TO
     }
 
-    /// The service's own calls after a mark that change something.
+    /// The service's calls after a mark that change something.
     pub fn mutations(&self, since: u64) -> Vec<Call> {
         let mut calls = self.calls(since);
         calls.retain(|call| !is_read(call));
@@ -96,7 +102,7 @@ impl Installation {
         find(&self.sandbox.state()["instance_profiles"], name)
     }
 
-    /// Whether the account holds nothing under our path.
+    /// Whether the account has no role and no instance profile under our path.
     pub fn holds_nothing_of_ours(&self) -> bool {
         let state = self.sandbox.state();
         let all = [&state["roles"], &state["instance_profiles"]];
@@ -109,15 +115,16 @@ impl Installation {
     }
 }
 
-/// When the sandbox's log of calls counts from, by the machine's clock and never later than it
-/// does: a call's time less than what passed until it was asked for.
+/// Measures when the sandbox's log of calls began, by the machine's clock. The result is never later
+/// than the real beginning: it is the time before a call less the call's time in the log. The
+/// latest of several measurements is the most exact.
 pub(super) async fn log_start(sandbox: &Sandbox, administrator: &Administrator) -> DateTime<Utc> {
     let mut started = DateTime::<Utc>::MIN_UTC;
     for _ in 0..5 {
         let asked = Utc::now();
-        administrator.ask_who_calls().await;
+        administrator.get_caller_identity().await;
         let calls = sandbox.calls(0);
-        let call = calls.last().expect("it was just made");
+        let call = calls.last().expect("a call was just made");
         started = started.max(asked - Duration::from_millis(call.started_ms + 1));
     }
     started
@@ -128,7 +135,7 @@ pub(crate) fn is_read(call: &Call) -> bool {
     reads.iter().any(|verb| call.action.starts_with(verb))
 }
 
-/// A fault of one call.
+/// Returns a fault that applies to one call, as JSON.
 pub fn fault(action: &str, when: &str, effect: Value) -> Value {
     let mut fault = json!({ "action": action, "when": when });
     fault["do"] = effect;

@@ -1,4 +1,4 @@
-//! What an installation is like, and its start.
+//! The settings of an installation, and its start.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -18,14 +18,15 @@ use crate::identity;
 use crate::policy_documents::policy_document;
 use crate::postgres_proxy::PostgresProxy;
 
-/// How many installations there are at once: the shared server has room for so many replicas'
-/// pools.
+/// How many installations run at once. The shared Postgres server has connections for the pools of
+/// so many.
 const MOST_AT_ONCE: usize = 4;
 
-/// The secret key of the service's AWS credentials; nothing looks at it, and no log may have it.
+/// The secret key of the service's AWS credentials. The sandbox does not check it, and no log may
+/// contain it.
 pub const SERVICE_SECRET_KEY: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY42";
 
-/// What an installation is like, before it is.
+/// The settings of an installation that is not started yet.
 #[derive(Debug)]
 pub struct InstallationBuilder {
     environment: BTreeMap<String, String>,
@@ -65,8 +66,7 @@ impl InstallationBuilder {
         }
     }
 
-    /// The administrator has prepared this role before the service starts, and put it on the
-    /// list.
+    /// Creates this role before the service starts, and lists it as a pass-through role.
     #[must_use]
     pub fn prepared(mut self, role: &str) -> Self {
         self.prepared.push(role.to_owned());
@@ -84,7 +84,7 @@ impl InstallationBuilder {
         self
     }
 
-    /// Sets a variable of the service's environment; an empty value takes it away.
+    /// Sets a variable of the service's environment. An empty value removes the variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         let value = value.into();
@@ -96,29 +96,30 @@ impl InstallationBuilder {
         self
     }
 
-    /// Changes what the sandbox is like.
+    /// Changes the settings of the sandbox.
     #[must_use]
     pub fn sandbox(mut self, change: impl FnOnce(&mut SandboxConfig)) -> Self {
         change(&mut self.sandbox);
         self
     }
 
-    /// How long each call to AWS takes: with some, calls that run side by side are seen to.
+    /// Sets how long each call to AWS takes. Concurrent calls overlap only with a latency.
     #[must_use]
     pub fn latency(self, milliseconds: u64) -> Self {
         self.sandbox(|sandbox| sandbox.latency = Duration::from_millis(milliseconds))
     }
 
-    /// Every call of the service is decided by this document, one of `policies/`, in place of
-    /// the least that it needs.
+    /// Gives the service's identity this document of `policies/` instead of the least-privilege
+    /// policy.
     #[must_use]
     pub fn identity(self, policy: &str) -> Self {
         let policy = policy_document(policy);
         self.sandbox(|sandbox| sandbox.identity_policy = Some(policy))
     }
 
+    /// Allows the service's identity every action.
     #[must_use]
-    pub fn almighty(self) -> Self {
+    pub fn allowed_everything(self) -> Self {
         let policy = json!({
             "Version": "2012-10-17",
             "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
@@ -126,59 +127,59 @@ impl InstallationBuilder {
         self.sandbox(|sandbox| sandbox.identity_policy = Some(policy))
     }
 
-    /// Faults that are there from the start.
+    /// Sets faults that apply from the start.
     #[must_use]
     pub fn faults(mut self, faults: Value) -> Self {
         self.faults = faults_of(faults);
         self
     }
 
-    /// How many replicas there are, on one database and one sandbox.
+    /// Sets the number of replicas. All use one database and one sandbox.
     #[must_use]
     pub fn replicas(mut self, replicas: usize) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// On a Postgres server of this installation's own, which may be stopped and killed.
+    /// Starts a separate Postgres server, which the test may stop and kill.
     #[must_use]
     pub fn own_postgres(mut self) -> Self {
         self.own_server = true;
         self
     }
 
-    /// The service reaches Postgres through a proxy: [`Installation::proxy`].
+    /// Connects the service to Postgres through a proxy: [`Installation::proxy`].
     #[must_use]
     pub fn proxied(mut self) -> Self {
         self.proxied = true;
         self
     }
 
-    /// Nothing is checked for a day, so that what is at rest stays at rest however much time a
-    /// test lets go by: see [`Installation::comes_to_rest`].
+    /// Sets the interval of checks to a day, so that an idle service stays idle while a test
+    /// advances the clock: see [`Installation::becomes_idle`].
     #[must_use]
     pub fn rarely_checked(self) -> Self {
         self.env("ENGINE_ROLES_RECONCILE_INTERVAL", "24h")
     }
 
-    /// Does not wait until the service is ready, only until it listens.
+    /// Makes the start wait only until the service listens, not until it is ready.
     #[must_use]
     pub fn not_yet_ready(mut self) -> Self {
         self.waits_until_ready = false;
         self
     }
 
-    /// Starts it all.
+    /// Starts Postgres, the sandbox and the replicas.
     ///
     /// # Panics
-    /// When something does not start.
+    /// When one of them does not start.
     pub async fn start(mut self) -> Installation {
-        let place = place().await;
+        let permit = acquire_permit().await;
         let postgres = PostgresServer::new(self.own_server).await;
         let (sandbox, administrator) = self.start_account().await;
         let log_started = log_start(&sandbox, &administrator).await;
         administrator
-            .make_policy(identity::BOUNDARY, &identity::boundary(&self.sandbox))
+            .create_policy(identity::BOUNDARY, &identity::boundary(&self.sandbox))
             .await;
         for role in &self.prepared {
             administrator.prepare_role(role).await;
@@ -206,7 +207,7 @@ impl InstallationBuilder {
         let mut installation = Installation {
             administrator,
             log_started,
-            looked: 0,
+            last_startup_call: 0,
             replicas: Vec::new(),
             database: Database::new(postgres.url()),
             sandbox,
@@ -215,32 +216,32 @@ impl InstallationBuilder {
             environment,
             key,
             acknowledged: Acknowledgements::default(),
-            _place: place,
+            _permit: permit,
         };
         for _ in 0..self.replicas {
             installation.add_replica().await;
         }
         if self.waits_until_ready {
             installation.ready().await;
-            installation.looked = installation.mark();
+            installation.last_startup_call = installation.mark();
             let changed = installation.mutations(0);
             assert!(
                 changed.is_empty(),
-                "the first look changes something: {changed:?}"
+                "the account tasks changed something at the start: {changed:?}"
             );
         }
         installation
     }
 
-    /// Starts the AWS account, whose service may do the least that it needs where nothing else
-    /// is said.
+    /// Starts the sandbox. The service's identity has the least-privilege policy unless the test
+    /// set another.
     async fn start_account(&mut self) -> (Sandbox, Administrator) {
         self.environment
             .entry("ENGINE_ROLES_PERMISSIONS_BOUNDARY".to_owned())
             .or_insert_with(|| identity::boundary_arn(&self.sandbox));
         if self.sandbox.identity_policy.is_none() {
-            let least = identity::least(&self.sandbox, &self.environment);
-            self.sandbox.identity_policy = Some(least);
+            let policy = identity::least_privilege(&self.sandbox, &self.environment);
+            self.sandbox.identity_policy = Some(policy);
         }
         let sandbox = Sandbox::start(self.sandbox.clone()).await;
         let sandbox = sandbox.expect("the sandbox starts");
@@ -249,10 +250,10 @@ impl InstallationBuilder {
     }
 }
 
-/// Waits until there is room for one more installation.
-async fn place() -> OwnedSemaphorePermit {
-    static PLACES: OnceLock<Arc<Semaphore>> = OnceLock::new();
-    let places = PLACES.get_or_init(|| Arc::new(Semaphore::new(MOST_AT_ONCE)));
-    let place = Arc::clone(places).acquire_owned().await;
-    place.expect("nobody closes it")
+/// Waits until fewer than [`MOST_AT_ONCE`] installations run.
+async fn acquire_permit() -> OwnedSemaphorePermit {
+    static PERMITS: OnceLock<Arc<Semaphore>> = OnceLock::new();
+    let permits = PERMITS.get_or_init(|| Arc::new(Semaphore::new(MOST_AT_ONCE)));
+    let permit = Arc::clone(permits).acquire_owned().await;
+    permit.expect("the semaphore is never closed")
 }

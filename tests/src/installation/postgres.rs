@@ -2,7 +2,7 @@
 
 use engine_roles_embedded_postgres::{Postgres, PostgresConfig, TestDatabase, test_database};
 
-/// Where the database is.
+/// The server that the database is on.
 #[derive(Debug)]
 pub(super) enum PostgresServer {
     Shared(TestDatabase),
@@ -22,7 +22,7 @@ impl PostgresServer {
         let url = server
             .create_database("engine_roles")
             .await
-            .expect("a fresh server makes a database");
+            .expect("a new server creates a database");
         Self::Own {
             server: Box::new(server),
             url,

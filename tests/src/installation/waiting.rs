@@ -1,4 +1,4 @@
-//! Waiting until an installation is in a state, and moving its time meanwhile.
+//! Waiting until an installation is in a state, and advancing its clocks meanwhile.
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use super::Installation;
 use crate::database::BindingRow;
 use crate::polling::eventually;
 
-/// What is due later than this is routine: a check of what is well.
+/// Work that is due later than this is only a routine check.
 const FAR: Duration = Duration::from_hours(1);
-/// Longer than a lease.
+/// Longer than a lease, so that every lease has expired.
 pub const PAST_A_LEASE: Duration = Duration::from_secs(61);
 
 impl Installation {
-    /// Moves the database's clock and the sandbox's.
+    /// Advances the database's clock and the sandbox's clock.
     pub async fn advance(&self, by: Duration) {
         self.sandbox.advance(by);
         self.database.advance(by).await;
     }
 
-    /// Waits until the newest binding of a cluster is in this state; the answer about it.
+    /// Waits until the newest binding of a cluster is in this state. Returns the answer to a GET.
     pub async fn reaches(&self, cluster: &str, state: &str) -> Value {
         eventually(&format!("{cluster} is {state}"), async || {
             let binding = self.database.binding(cluster).await?;
@@ -30,16 +30,16 @@ impl Installation {
         self.client().get(cluster).await.body
     }
 
-    /// As [`Installation::reaches`], and moves time on whenever the binding only waits until
-    /// something is due. Never while a worker holds it: its lease would run out meanwhile.
+    /// As [`Installation::reaches`], and advances the clocks to the time at which the binding is
+    /// due. The clocks stand still while a replica holds the lease, which would expire otherwise.
     pub async fn reaches_in_time(&self, cluster: &str, state: &str) -> Value {
         let what = format!("{cluster} is {state}");
         self.in_time(&what, cluster, |binding| binding.state == state)
             .await
     }
 
-    /// Moves time on as [`Installation::reaches_in_time`] does until IAM was read and held what is
-    /// meant; the answer about it.
+    /// Advances the clocks as [`Installation::reaches_in_time`] does until a read of IAM has
+    /// confirmed the binding. Returns the answer to a GET.
     pub async fn is_verified_in_time(&self, cluster: &str) -> Value {
         let what = format!("{cluster} is verified");
         self.in_time(&what, cluster, |binding| binding.verified_at.is_some())
@@ -50,11 +50,11 @@ impl Installation {
         &self,
         what: &str,
         cluster: &str,
-        is_so: impl Fn(&BindingRow) -> bool,
+        condition: impl Fn(&BindingRow) -> bool,
     ) -> Value {
         eventually(what, async || {
             let binding = self.database.binding(cluster).await?;
-            if is_so(&binding) {
+            if condition(&binding) {
                 return Some(());
             }
             let now = self.database.now().await;
@@ -68,10 +68,11 @@ impl Installation {
         self.client().get(cluster).await.body
     }
 
-    /// Moves time on whenever nobody works, until nothing is due for an hour. The interval of
-    /// checks must be longer, see [`crate::InstallationBuilder::rarely_checked`].
-    pub async fn comes_to_rest(&self) {
-        eventually("all is at rest", async || {
+    /// Waits until no replica holds a lease and nothing is due within an hour, and advances the
+    /// clocks to due work. The interval of checks must be longer than an hour, see
+    /// [`crate::InstallationBuilder::rarely_checked`].
+    pub async fn becomes_idle(&self) {
+        eventually("the service is idle", async || {
             let bindings = self.database.bindings().await;
             if bindings.iter().any(|binding| binding.lease_until.is_some()) {
                 return None;
@@ -92,17 +93,18 @@ impl Installation {
         .await;
     }
 
-    /// Moves time on whenever nobody works, to whatever is due next, until something is so.
+    /// Waits until `poll` returns a value. Advances the clocks to the next due work whenever no replica
+    /// holds a lease.
     ///
     /// # Panics
-    /// When it is not for two minutes.
+    /// When `poll` returns no value within two minutes.
     pub async fn in_time_until<T>(
         &self,
         what: &str,
-        mut look: impl AsyncFnMut() -> Option<T>,
+        mut poll: impl AsyncFnMut() -> Option<T>,
     ) -> T {
         eventually(what, async || {
-            if let Some(found) = look().await {
+            if let Some(found) = poll().await {
                 return Some(found);
             }
             let bindings = self.database.bindings().await;

@@ -1,23 +1,26 @@
-//! The service under the credentials of another account than its live bindings'.
+//! The service with credentials of another account than that of its live bindings.
 
 use engine_roles_e2e::{Installation, Service, eventually};
 use serde_json::json;
 
 const OTHER: &str = "999999999999";
 
-async fn enter(installation: &Installation, account: &str) {
+async fn move_to_account(installation: &Installation, account: &str) {
     let body = json!({ "account_id": account });
-    installation.administrator.steer("account", body).await;
+    installation
+        .administrator
+        .control_sandbox("account", body)
+        .await;
 }
 
-async fn start_in(installation: &mut Installation, account: &str) {
+async fn start_in_account(installation: &mut Installation, account: &str) {
     installation.replicas[0].kill().await;
-    enter(installation, account).await;
+    move_to_account(installation, account).await;
     installation.replicas[0] = Service::start(installation.environment()).await;
 }
 
 #[tokio::test]
-async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
+async fn in_another_account_live_bindings_stay_untouched_and_new_requests_are_rejected() {
     let mut installation = Installation::build()
         .env("ENGINE_ROLES_RECONCILE_INTERVAL", "300ms")
         .start()
@@ -25,7 +28,7 @@ async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
     installation.client().provision("one").await.expect(201);
     installation.client().provision("two").await.expect(201);
     let since = installation.mark();
-    start_in(&mut installation, OTHER).await;
+    start_in_account(&mut installation, OTHER).await;
     let client = installation.client();
     let body = eventually("it says so", async || {
         let answer = client.anonymous().fetch("/readyz").await;
@@ -43,7 +46,7 @@ async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
         let detail = answer.expect_problem(503, "iam_unavailable")["detail"].to_string();
         assert!(detail.contains(OTHER), "{detail}");
     }
-    // Checks fall due, and are not made.
+    // Checks become due and are not made.
     installation
         .advance(std::time::Duration::from_hours(1))
         .await;
@@ -70,25 +73,25 @@ async fn in_another_account_nothing_live_is_touched_and_nothing_new_begun() {
     let mut touched = calls.filter(|call| call.params.values().any(|value| ours.contains(value)));
     assert_eq!(touched.next().map(|call| call.action), None);
     assert!(installation.database.binding("new").await.is_none());
-    start_in(&mut installation, "123456789012").await;
+    start_in_account(&mut installation, "123456789012").await;
     installation.ready().await;
     let client = installation.client();
     client.provision("one").await.expect(200);
     client.provision("new").await.expect(201);
-    client.patient().delete("two").await.expect(200);
+    client.waiting_longest().delete("two").await.expect(200);
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn the_first_request_after_a_start_in_another_account_begins_nothing_either() {
+async fn the_first_request_after_a_start_in_another_account_is_rejected_too() {
     let mut installation = Installation::start().await;
     installation.client().provision("one").await.expect(201);
     for _ in 0..3 {
-        start_in(&mut installation, OTHER).await;
+        start_in_account(&mut installation, OTHER).await;
         let answer = installation.client().provision("new").await;
         answer.expect_problem(503, "iam_unavailable");
         assert!(installation.database.binding("new").await.is_none());
     }
-    enter(&installation, "123456789012").await;
+    move_to_account(&installation, "123456789012").await;
     installation.assert_sound().await;
 }

@@ -1,4 +1,4 @@
-//! What `docs/administrators.md` tells administrators to type does what it says.
+//! The commands in `docs/administrators.md` work as described.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,8 +8,8 @@ use engine_roles_e2e::Installation;
 use engine_roles_e2e::binary::service_binary;
 use serde_json::{Value, json};
 
-/// What a reader has: the binary on the path, the service's settings where it is started, and a
-/// key for calls.
+/// Returns the environment of a reader: the binary on the path, the service's settings, and an API
+/// key.
 const READER: &str = r#"
 set -euo pipefail
 engine-roles() {
@@ -23,7 +23,7 @@ curl() { command curl --noproxy '*' -sS --fail-with-body -H "Authorization: Bear
 diff() { command diff "$@" || test $? = 1; }
 "#;
 
-/// The commands of the page, block by block: indented lines that begin with one of our commands.
+/// Returns the code blocks of the page whose first line is one of our commands.
 fn blocks() -> Vec<String> {
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/administrators.md");
     let page = std::fs::read_to_string(page).expect("the page is there");
@@ -46,8 +46,8 @@ fn blocks() -> Vec<String> {
     blocks
 }
 
-/// Runs all blocks in one shell, in a directory of its own. What each prints goes to a file.
-async fn type_all(installation: &Installation, blocks: &[String], directory: &Path) -> Output {
+/// Runs all blocks in one shell, in this directory. The output of each block goes to a file.
+async fn run_all(installation: &Installation, blocks: &[String], directory: &Path) -> Output {
     let mut settings = String::new();
     for (name, value) in installation.environment() {
         let _ = writeln!(settings, "export {name}='{value}'");
@@ -76,11 +76,11 @@ async fn type_all(installation: &Installation, blocks: &[String], directory: &Pa
         .env("KEY", installation.key());
     let run = tokio::task::spawn_blocking(move || shell.output());
     run.await
-        .expect("it does not panic")
+        .expect("the task does not panic")
         .expect("bash can be run")
 }
 
-/// What the first block with this text printed.
+/// Returns the output of the first block with this text.
 fn printed(directory: &Path, blocks: &[String], text: &str) -> String {
     let number = blocks.iter().position(|block| block.contains(text));
     let number = number.unwrap_or_else(|| panic!("no block has {text}"));
@@ -89,7 +89,7 @@ fn printed(directory: &Path, blocks: &[String], text: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_command_on_the_administrators_page_does_what_it_says() {
+async fn each_command_in_the_administrators_documentation_does_what_the_text_states() {
     let installation = Installation::start().await;
     installation.client().provision("demo").await.expect(201);
     let since = installation.mark();
@@ -97,17 +97,17 @@ async fn each_command_on_the_administrators_page_does_what_it_says() {
     let directory = directory.join(format!("administrators-{}", std::process::id()));
     std::fs::create_dir_all(&directory).expect("it can be made");
     let blocks = blocks();
-    let output = type_all(&installation, &blocks, &directory).await;
-    let said = String::from_utf8_lossy(&output.stderr);
-    let whole = format!("{}\n{said}", blocks.join("\n"));
+    let output = run_all(&installation, &blocks, &directory).await;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let whole = format!("{}\n{stderr}", blocks.join("\n"));
     assert!(output.status.success(), "{whole}");
-    assert!(said.contains(&format!("block {}", blocks.len() - 1)));
+    assert!(stderr.contains(&format!("block {}", blocks.len() - 1)));
     let printed = |text: &str| printed(&directory, &blocks, text);
     let json_of = |text: &str| -> Value {
         let printed = printed(text);
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{text}: {error}: {printed}"))
     };
-    // The commands that the page has at the least, each with what the text around it says.
+    // Commands that the page must have, each checked for the result that the page describes.
     let list = printed("policy list");
     for document in ["ai-unlimited-workspaces", "engine-role-service"] {
         assert!(list.contains(document), "{list}");
@@ -145,7 +145,7 @@ async fn each_command_on_the_administrators_page_does_what_it_says() {
     assert!(one.to_string().contains("compute-engine/demo/*"), "{one:#}");
     let engine = std::fs::read_to_string(directory.join("engine.json")).expect("it was written");
     assert!(engine.contains("compute-engine/*"), "{engine}");
-    // Nothing of it changes anything.
+    // None of the commands changes anything.
     assert_eq!(installation.mutations(since).len(), 0);
     std::fs::remove_dir_all(&directory).expect("it can be removed");
 }

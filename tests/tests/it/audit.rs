@@ -19,7 +19,7 @@ fn actions(answer: &Answer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_log_tells_a_life_in_order() {
+async fn the_audit_log_has_the_events_of_an_incarnation_in_order() {
     let installation = Installation::start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
@@ -51,7 +51,7 @@ async fn the_log_tells_a_life_in_order() {
 }
 
 #[tokio::test]
-async fn the_log_is_read_in_pages_by_number() {
+async fn the_audit_log_is_read_in_pages_by_sequence_number() {
     let installation = Installation::start().await;
     let client = installation.client();
     for number in 0..5 {
@@ -76,7 +76,7 @@ async fn the_log_is_read_in_pages_by_number() {
 }
 
 #[tokio::test]
-async fn the_log_is_filtered_by_cluster_actor_action_and_time() {
+async fn the_audit_log_can_be_filtered_by_cluster_actor_action_and_time() {
     let installation = Installation::start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
@@ -113,7 +113,7 @@ async fn the_log_is_filtered_by_cluster_actor_action_and_time() {
 }
 
 #[tokio::test]
-async fn the_log_is_streamed_line_by_line() {
+async fn the_audit_log_can_be_streamed_as_one_event_per_line() {
     let installation = Installation::start().await;
     let client = installation.client();
     for number in 0..4 {
@@ -139,10 +139,10 @@ async fn the_log_is_streamed_line_by_line() {
 }
 
 #[tokio::test]
-async fn nobody_changes_what_was_logged() {
+async fn audit_events_cannot_be_changed_or_deleted() {
     let installation = Installation::start().await;
     installation.client().provision("one").await.expect(201);
-    // In a block that swallows the refusal: what counts is what is there afterwards.
+    // The block ignores the error of the trigger; the test compares the rows afterwards.
     for statement in [
         "UPDATE audit_events SET actor = 'somebody else'",
         "DELETE FROM audit_events",

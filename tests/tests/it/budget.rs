@@ -1,4 +1,5 @@
-//! No call to IAM bypasses the call budget, at the lowest rate, and whoever gets no call is told so.
+//! With the smallest call budget no call to IAM bypasses it, and an operation that gets no call
+//! reports that.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -8,19 +9,19 @@ use engine_roles_iam_sandbox::Call;
 use futures::future::{join, join_all, select};
 use serde_json::{Value, json};
 
-/// The smallest settings there are.
+/// The smallest values that the configuration allows.
 const RATE: u64 = 1;
 const BURST: u64 = 10;
-/// How long account tasks are watched.
+/// How long the account tasks run before their calls are counted.
 const WATCHED: Duration = Duration::from_secs(12);
 
-/// An installation with live clusters, restarted with a small budget.
+/// An installation with live clusters that was restarted with a small budget.
 struct Scarce {
     installation: Installation,
     clusters: Vec<String>,
-    /// The last call before the restart.
+    /// The number of the last call before the restart.
     since: u64,
-    /// When that was, by the sandbox's own clock.
+    /// The time of that call in the sandbox's log.
     started_ms: u64,
 }
 
@@ -35,9 +36,9 @@ impl Scarce {
         let clusters: Vec<String> = (0..clusters)
             .map(|number| format!("cluster-{number}"))
             .collect();
-        let client = installation.client().patient();
-        for made in join_all(clusters.iter().map(|name| client.provision(name))).await {
-            made.expect(201);
+        let client = installation.client().waiting_longest();
+        for created in join_all(clusters.iter().map(|name| client.provision(name))).await {
+            created.expect(201);
         }
         let mut scarce = Self {
             installation,
@@ -54,11 +55,11 @@ impl Scarce {
         installation.set_env("ENGINE_ROLES_CALL_RATE", &RATE.to_string());
         installation.set_env("ENGINE_ROLES_CALL_BURST", &BURST.to_string());
         installation.replicas[0].kill().await;
-        installation.administrator.ask_who_calls().await;
+        installation.administrator.get_caller_identity().await;
         let last = installation.sandbox.calls(0).pop();
-        let last = last.expect("somebody just asked");
+        let last = last.expect("a call was just made");
         (self.since, self.started_ms) = (last.n, last.started_ms);
-        installation.restart_in_a_storm(0).await;
+        installation.restart_during_faults(0).await;
     }
 
     fn client(&self) -> Client {
@@ -76,13 +77,13 @@ impl Scarce {
         self.calls(is_read)
     }
 
-    /// That no more calls of a kind reached IAM by any moment than there were tokens by then.
+    /// Checks that at every time since the start, no more calls of a kind had reached IAM than the
+    /// budget had issued tokens.
     ///
-    /// The bucket held at most `BURST` when the process started, and got `RATE` a second since.
-    /// A replica takes up to 16 tokens at once and keeps what it does not need yet, so between
-    /// two later moments the calls may be more by what was in hand at the first. Counted from the
-    /// start on, when the hand was empty, they may not: each call has one token, and a call
-    /// arrives after its token was taken. A call's time is known to the millisecond.
+    /// The bucket has at most `BURST` tokens when the process starts, and gets `RATE` per second.
+    /// Every call takes one token before it is sent. The count begins at the start of the process
+    /// because a replica takes up to 16 tokens at once: in a later interval, calls may use tokens
+    /// that were taken before the interval. A call's time is known to a millisecond.
     fn assert_within_budget(&self) {
         for (kind, calls) in [
             ("read", self.reads()),
@@ -93,14 +94,14 @@ impl Scarce {
                 let tokens_ms = BURST * 1000 + RATE * elapsed_ms;
                 assert!(
                     count * 1000 <= tokens_ms,
-                    "{count} {kind} calls within {elapsed_ms} ms, the last {}",
+                    "{count} {kind} calls within {elapsed_ms} ms, the last is {}",
                     call.action
                 );
             }
         }
     }
 
-    /// Plans for all clusters, so that there is always somebody who waits for a read.
+    /// Requests plans for all clusters, so that some request always waits for a read.
     async fn plan_all(&self, times: usize) -> Vec<Answer> {
         self.plan(&self.clusters, times).await
     }
@@ -111,12 +112,12 @@ impl Scarce {
         join_all(plans.map(|cluster| client.plan(cluster, json!({})))).await
     }
 
-    /// Does something while the reads are used up, and sees to it that the budget was kept.
-    async fn do_while_reads_are_scarce<T>(&self, deed: impl Future<Output = T>) -> T {
-        let (_, done) = join(self.plan_all(5), deed).await;
+    /// Runs a future while the budget for reads is used up, and checks that the budget was kept.
+    async fn run_while_reads_are_scarce<T>(&self, action: impl Future<Output = T>) -> T {
+        let (_, done) = join(self.plan_all(5), action).await;
         self.assert_within_budget();
-        // Else a call too many would not be seen.
-        assert!(self.reads().len() >= usize::try_from(BURST).expect("it is small"));
+        // With fewer reads than the burst, an exceeded budget could not be noticed.
+        assert!(self.reads().len() >= usize::try_from(BURST).expect("the number is small"));
         done
     }
 }
@@ -132,14 +133,14 @@ fn count_of(plans: &[Answer], basis: &str) -> usize {
 }
 
 #[tokio::test]
-async fn two_hundred_plans_at_once_read_what_the_budget_allows_and_recall_the_rest() {
+async fn two_hundred_concurrent_plans_read_iam_within_the_budget_and_use_the_record_otherwise() {
     let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
     let plans = scarce.plan_all(10).await;
     scarce.assert_within_budget();
     let (observed, recorded) = (count_of(&plans, "observed"), count_of(&plans, "recorded"));
     assert_eq!(observed + recorded, 200);
     assert!(recorded > 100, "{recorded}");
-    // A plan that was not observed made no call: the reads of one are made together or not at all.
+    // A plan from the record made no call: the reads of a plan are admitted together or not at all.
     let actions = ["GetRole", "GetRolePolicy", "GetInstanceProfile"];
     let name = |call: &Call| {
         let names = [
@@ -152,7 +153,7 @@ async fn two_hundred_plans_at_once_read_what_the_budget_allows_and_recall_the_re
     };
     let calls = scarce.calls(|call| actions.contains(&call.action.as_str()) && name(call));
     assert_eq!(calls.len(), observed * 3);
-    // Those who come when the crowd has gone are served.
+    // After the requests are answered, a plan can read IAM again.
     eventually("a plan is observed again", async || {
         let plan = scarce.client().plan("cluster-0", json!({})).await;
         (count_of(&[plan], "observed") == 1).then_some(())
@@ -162,20 +163,20 @@ async fn two_hundred_plans_at_once_read_what_the_budget_allows_and_recall_the_re
 }
 
 #[tokio::test]
-async fn attestations_for_requests_and_by_the_task_keep_to_the_budget() {
+async fn attestations_for_requests_and_by_the_account_task_keep_to_the_budget() {
     let roles = ["prepared-a", "prepared-b", "prepared-c"];
     let mut builder = Installation::build().env("ENGINE_ROLES_RECONCILE_INTERVAL", "2s");
     for role in roles {
         builder = builder.prepared(role);
     }
     let scarce = Scarce::start(builder, 2).await;
-    let client = scarce.client().in_no_hurry();
+    let client = scarce.client().without_waiting();
     let pass = (0..30).map(|number| {
         let body = json!({"mode": "pass_through", "iam_role": roles[number % roles.len()]});
         let client = client.clone();
         async move { client.put(&format!("passing-{number}"), body).await }
     });
-    let passed = scarce.do_while_reads_are_scarce(join_all(pass)).await;
+    let passed = scarce.run_while_reads_are_scarce(join_all(pass)).await;
     for answer in passed {
         answer.expect(202);
     }
@@ -189,7 +190,7 @@ async fn attestations_for_requests_and_by_the_task_keep_to_the_budget() {
 }
 
 #[tokio::test]
-async fn sweeps_keep_to_the_budget_and_are_made_all_the_same() {
+async fn sweeps_keep_to_the_budget_and_still_run() {
     let builder = Installation::build().env("ENGINE_ROLES_RECONCILE_INTERVAL", "1s");
     let scarce = Scarce::start(builder, 3).await;
     for action in [
@@ -204,10 +205,10 @@ async fn sweeps_keep_to_the_budget_and_are_made_all_the_same() {
 }
 
 #[tokio::test]
-async fn capabilities_without_a_budget_are_unknown_and_never_missing() {
+async fn capabilities_are_unknown_and_never_missing_when_the_budget_is_used_up() {
     let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
     let ask = join_all((0..30).map(|_| async { scarce.client().fetch("/v1/capabilities").await }));
-    let answers = scarce.do_while_reads_are_scarce(ask).await;
+    let answers = scarce.run_while_reads_are_scarce(ask).await;
     let mut unknown = 0;
     for answer in &answers {
         let features = answer.expect(200)["features"].as_array();
@@ -223,11 +224,11 @@ async fn capabilities_without_a_budget_are_unknown_and_never_missing() {
 }
 
 #[tokio::test]
-async fn access_reports_that_get_no_call_say_that_iam_is_unavailable() {
+async fn access_reports_that_get_no_call_answer_iam_unavailable() {
     let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
     let client = scarce.client();
     let ask = join_all(scarce.clusters.iter().map(|cluster| client.access(cluster)));
-    let reports = scarce.do_while_reads_are_scarce(ask).await;
+    let reports = scarce.run_while_reads_are_scarce(ask).await;
     let mut unavailable = 0;
     for report in reports {
         if report.status == 200 {
@@ -241,17 +242,17 @@ async fn access_reports_that_get_no_call_say_that_iam_is_unavailable() {
 }
 
 #[tokio::test]
-async fn the_read_that_looks_into_a_denied_delete_keeps_to_the_budget() {
+async fn the_read_after_a_denied_delete_keeps_to_the_budget() {
     let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
     let installation = &scarce.installation;
     installation
-        .refuse(&["iam:DeleteRole", "iam:DeleteInstanceProfile"])
+        .deny(&["iam:DeleteRole", "iam:DeleteInstanceProfile"])
         .await;
     let (torn_down, planned) = scarce.clusters.split_at(8);
     let client = scarce.client();
     let tear_down = async {
         for cluster in torn_down {
-            client.in_no_hurry().delete(cluster).await.expect(202);
+            client.without_waiting().delete(cluster).await.expect(202);
         }
         for cluster in torn_down {
             installation.reaches(cluster, "blocked").await;

@@ -1,4 +1,5 @@
-//! What the service's identity may do, found without changing anything, and what to add.
+//! Capability detection: what the service's identity may do, found without changing anything, and
+//! which statements are missing.
 
 use std::collections::BTreeSet;
 use std::process::Output;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 const WORKSPACES: &str = "ai-unlimited-workspaces";
 const RESTRICTED: &str = "ai-unlimited-without-iam-role-permissions";
-/// The service's own role, which an account need not show.
+/// The name of the service's own role. It exists only in tests that create it.
 const OWN_ROLE: &str = "engine-roles-service";
 
 async fn capabilities(installation: &Installation) -> Value {
@@ -30,7 +31,7 @@ fn status<'a>(found: &'a Value, name: &str) -> &'a str {
     feature(found, name)["status"].as_str().unwrap_or_default()
 }
 
-/// The statuses of all features, each as `feature status`.
+/// Returns the status of each feature, as `feature status`.
 fn statuses(found: &Value) -> Vec<String> {
     let features = found["features"].as_array().into_iter().flatten();
     let all = features.map(|one| {
@@ -40,26 +41,26 @@ fn statuses(found: &Value) -> Vec<String> {
     all.collect()
 }
 
-/// The administrator shows the service's own role, with this inline policy.
+/// Creates the service's own role with this inline policy.
 async fn own_role(installation: &Installation, policy: &Value) {
-    installation.administrator.make_role(OWN_ROLE).await;
+    installation.administrator.create_role(OWN_ROLE).await;
     let administrator = &installation.administrator;
     administrator.write_policy(OWN_ROLE, "own", policy).await;
 }
 
-/// That nothing was changed at AWS by whoever looked, from the very start.
-fn assert_only_looked(installation: &Installation) {
+/// Checks that all calls since the start were reads.
+fn assert_nothing_changed(installation: &Installation) {
     for call in installation.calls(0) {
-        let looks = ["Get", "List", "Simulate"];
+        let reads = ["Get", "List", "Simulate"];
         assert!(
-            looks.iter().any(|verb| call.action.starts_with(verb)),
+            reads.iter().any(|verb| call.action.starts_with(verb)),
             "{call:?}"
         );
     }
 }
 
 #[tokio::test]
-async fn with_the_least_that_it_needs_all_that_the_configuration_uses_works() {
+async fn with_least_privilege_every_configured_feature_works() {
     let installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
@@ -89,11 +90,11 @@ async fn with_the_least_that_it_needs_all_that_the_configuration_uses_works() {
             assert_eq!(one[list], json!([]), "{one:#}");
         }
     }
-    assert_only_looked(&installation);
+    assert_nothing_changed(&installation);
 }
 
 #[tokio::test]
-async fn what_the_configuration_has_no_use_for_is_unused() {
+async fn features_that_are_not_configured_are_reported_as_unused() {
     let installation = Installation::build().rarely_checked().start().await;
     let found = capabilities(&installation).await;
     assert_eq!(status(&found, "pass_through"), "unused");
@@ -102,7 +103,7 @@ async fn what_the_configuration_has_no_use_for_is_unused() {
 }
 
 #[tokio::test]
-async fn an_answer_is_given_again_without_another_look() {
+async fn a_second_request_for_capabilities_makes_no_call() {
     let installation = Installation::build().rarely_checked().start().await;
     let first = capabilities(&installation).await;
     let since = installation.mark();
@@ -112,7 +113,7 @@ async fn an_answer_is_given_again_without_another_look() {
 }
 
 #[tokio::test]
-async fn one_statement_less_is_one_feature_less_and_the_statement_is_told() {
+async fn removing_one_statement_makes_one_feature_missing_and_reports_the_statement() {
     let installation = Installation::build().rarely_checked().start().await;
     for (sid, name, permissions) in [
         (
@@ -137,14 +138,14 @@ async fn one_statement_less_is_one_feature_less_and_the_statement_is_told() {
             json!(["iam:ListRoles", "iam:ListInstanceProfiles"]),
         ),
     ] {
-        let mut policy = installation.least();
+        let mut policy = installation.least_privilege();
         let statements = policy["Statement"].as_array_mut().expect("a list");
         let before = statements.len();
         statements.retain(|statement| statement["Sid"] != sid);
         assert_eq!(statements.len(), before - 1, "{sid}");
         installation
             .administrator
-            .steer("identity-policy", policy)
+            .control_sandbox("identity-policy", policy)
             .await;
         let (found, _) = check_json(&installation).await;
         let found = feature(&found, name);
@@ -156,13 +157,17 @@ async fn one_statement_less_is_one_feature_less_and_the_statement_is_told() {
                 .collect()
         };
         let statements = found["statements"].as_array().into_iter().flatten();
-        let told = statements.flat_map(|statement| words(&statement["Action"]));
-        assert_eq!(told.collect::<BTreeSet<_>>(), words(&permissions), "{sid}");
+        let reported = statements.flat_map(|statement| words(&statement["Action"]));
+        assert_eq!(
+            reported.collect::<BTreeSet<_>>(),
+            words(&permissions),
+            "{sid}"
+        );
     }
 }
 
 #[tokio::test]
-async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
+async fn adding_the_reported_statements_makes_all_features_work() {
     let mut installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
@@ -176,7 +181,7 @@ async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
     let mut policy = json!({"Version": "2012-10-17", "Statement": [simulates]});
     installation
         .administrator
-        .steer("identity-policy", policy.clone())
+        .control_sandbox("identity-policy", policy.clone())
         .await;
     installation.restart(0).await;
     let found = capabilities(&installation).await;
@@ -192,7 +197,7 @@ async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
     list.extend(statements);
     installation
         .administrator
-        .steer("identity-policy", policy)
+        .control_sandbox("identity-policy", policy)
         .await;
     installation.restart(0).await;
     let found = capabilities(&installation).await;
@@ -201,10 +206,10 @@ async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
         words.iter().all(|word| word.ends_with(" works")),
         "{found:#}"
     );
-    assert_only_looked(&installation);
-    // And so it is.
+    assert_nothing_changed(&installation);
+    // With the statements added, every feature works.
     let since = installation.mark();
-    let client = installation.client().patient();
+    let client = installation.client().waiting_longest();
     let body = json!({"secrets": ["a"], "tags": {"team": "x", "old": "1"}});
     client.put("made", body).await.expect(201);
     let change = json!({"secrets": "all", "session_manager": true, "tags": {"team": "y"}});
@@ -222,7 +227,7 @@ async fn adding_the_statements_that_it_prints_is_enough_for_all_features() {
 }
 
 #[tokio::test]
-async fn without_the_simulator_the_own_roles_documents_are_evaluated() {
+async fn without_the_simulator_the_policies_of_the_services_role_are_evaluated() {
     let mut installation = Installation::build()
         .rarely_checked()
         .identity(WORKSPACES)
@@ -259,19 +264,22 @@ async fn without_the_simulator_the_own_roles_documents_are_evaluated() {
         }])
     );
     assert_eq!(found["recommendation"]["mode"], "create");
-    assert_only_looked(&installation);
+    assert_nothing_changed(&installation);
 }
 
 #[tokio::test]
-async fn an_attached_policy_of_the_own_role_counts_where_it_may_be_read() {
+async fn an_attached_policy_of_the_services_role_counts_if_it_can_be_read() {
     let installation = Installation::build()
         .rarely_checked()
         .identity(WORKSPACES)
         .start()
         .await;
-    installation.administrator.make_role(OWN_ROLE).await;
+    installation.administrator.create_role(OWN_ROLE).await;
     let policy = policy_document(WORKSPACES);
-    installation.administrator.make_policy("own", &policy).await;
+    installation
+        .administrator
+        .create_policy("own", &policy)
+        .await;
     let arn = "arn:aws:iam::123456789012:policy/own";
     let attached = [("RoleName", OWN_ROLE), ("PolicyArn", arn)];
     installation
@@ -291,7 +299,7 @@ async fn an_attached_policy_of_the_own_role_counts_where_it_may_be_read() {
     statements.push(reads);
     installation
         .administrator
-        .steer("identity-policy", readable)
+        .control_sandbox("identity-policy", readable)
         .await;
     let (found, _) = check_json(&installation).await;
     assert_eq!(status(&found, "create"), "works", "{found:#}");
@@ -301,7 +309,7 @@ async fn an_attached_policy_of_the_own_role_counts_where_it_may_be_read() {
 }
 
 #[tokio::test]
-async fn without_the_permission_to_create_both_ways_are_explained() {
+async fn without_the_permission_to_create_roles_both_ways_forward_are_explained() {
     let mut installation = Installation::build()
         .rarely_checked()
         .identity(RESTRICTED)
@@ -335,7 +343,7 @@ async fn without_the_permission_to_create_both_ways_are_explained() {
 }
 
 #[tokio::test]
-async fn without_the_permission_to_create_and_with_a_prepared_role_passing_it_is_recommended() {
+async fn without_the_permission_to_create_roles_passing_a_prepared_role_is_recommended() {
     let mut installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
@@ -351,7 +359,7 @@ async fn without_the_permission_to_create_and_with_a_prepared_role_passing_it_is
 }
 
 #[tokio::test]
-async fn with_neither_simulator_nor_own_role_reads_are_tried() {
+async fn without_simulator_and_readable_role_the_reads_are_tried() {
     let installation = Installation::build()
         .rarely_checked()
         .identity(WORKSPACES)
@@ -365,7 +373,7 @@ async fn with_neither_simulator_nor_own_role_reads_are_tried() {
     let create = feature(&found, "create");
     assert_eq!(create["status"], "unknown");
     let unknown = create["unknown_permissions"].to_string();
-    // What was tried is known, and what can't be tried is not.
+    // Reads can be tried, so their permissions are known; those of writes are not.
     assert!(!unknown.contains("iam:GetRole"), "{unknown}");
     assert!(!unknown.contains("iam:GetInstanceProfile"), "{unknown}");
     assert!(unknown.contains("iam:CreateRole"), "{unknown}");
@@ -375,22 +383,22 @@ async fn with_neither_simulator_nor_own_role_reads_are_tried() {
         "{reasons}"
     );
     assert_eq!(found["recommendation"]["mode"], Value::Null);
-    assert_only_looked(&installation);
+    assert_nothing_changed(&installation);
 }
 
 #[tokio::test]
-async fn what_aws_refuses_in_the_course_of_work_counts_at_once_until_it_is_allowed() {
+async fn a_call_that_aws_denies_makes_the_feature_missing_until_aws_allows_it() {
     let installation = Installation::build()
         .rarely_checked()
         .identity(WORKSPACES)
         .start()
         .await;
-    let client = installation.client().patient();
+    let client = installation.client().waiting_longest();
     assert_eq!(
         status(&capabilities(&installation).await, "create"),
         "unknown"
     );
-    installation.become_identity(RESTRICTED).await;
+    installation.set_identity_policy(RESTRICTED).await;
     let answer = client.provision("one").await;
     answer.expect_problem(424, "missing_permission");
     let since = installation.mark();
@@ -400,7 +408,7 @@ async fn what_aws_refuses_in_the_course_of_work_counts_at_once_until_it_is_allow
     let create = feature(&found, "create");
     assert_eq!(create["status"], "missing");
     assert_eq!(create["missing_permissions"], json!(["iam:CreateRole"]));
-    installation.become_identity(WORKSPACES).await;
+    installation.set_identity_policy(WORKSPACES).await;
     client.provision("one").await.expect(201);
     let found = capabilities(&installation).await;
     let missing = &feature(&found, "create")["missing_permissions"];
@@ -409,33 +417,33 @@ async fn what_aws_refuses_in_the_course_of_work_counts_at_once_until_it_is_allow
     assert!(!unknown.contains("iam:CreateRole"), "{unknown}");
 }
 
-/// Runs `engine-roles check` as a process, beside the service.
+/// Runs `engine-roles check` with the service's environment.
 async fn check(installation: &Installation, arguments: &[&str]) -> Output {
     let mut all = vec!["check"];
     all.extend(arguments);
     let mut command = command(&all, installation.environment());
     let run = tokio::task::spawn_blocking(move || command.output());
-    let output = run.await.expect("it does not panic");
+    let output = run.await.expect("the task does not panic");
     output.expect("the binary can be run")
 }
 
-/// Its findings as JSON, and whether it ended well.
+/// Runs `engine-roles check --format json`. Returns its output, and whether the exit code was 0.
 async fn check_json(installation: &Installation) -> (Value, bool) {
     let output = check(installation, &["--format", "json"]).await;
     let found = serde_json::from_slice(&output.stdout);
     let found = found.unwrap_or_else(|error| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        panic!("{error}: {said}")
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        panic!("{error}: {stderr}")
     });
     (found, output.status.success())
 }
 
 #[tokio::test]
-async fn check_says_the_same_to_readers_and_to_programs_and_ends_well() {
+async fn check_prints_the_same_as_text_and_as_json_and_exits_with_0() {
     let installation = Installation::build().rarely_checked().start().await;
     let output = check(&installation, &[]).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let text = String::from_utf8(output.stdout).expect("it is text");
+    let text = String::from_utf8(output.stdout).expect("the output is text");
     let session = "arn:aws:sts::123456789012:assumed-role/engine-roles-service/session";
     assert!(
         text.starts_with(&format!("identity: {session}\n")),
@@ -445,17 +453,17 @@ async fn check_says_the_same_to_readers_and_to_programs_and_ends_well() {
     for line in ["create           works", "pass_through     unused"] {
         assert!(text.contains(line), "{text}");
     }
-    let (found, ended_well) = check_json(&installation).await;
-    assert!(ended_well);
-    let told = capabilities(&installation).await;
+    let (found, succeeded) = check_json(&installation).await;
+    assert!(succeeded);
+    let reported = capabilities(&installation).await;
     for field in ["identity", "found_by", "features", "recommendation"] {
-        assert_eq!(found[field], told[field], "{field}");
+        assert_eq!(found[field], reported[field], "{field}");
     }
-    assert_only_looked(&installation);
+    assert_nothing_changed(&installation);
 }
 
 #[tokio::test]
-async fn check_fails_where_neither_way_works_and_says_what_to_add() {
+async fn check_exits_with_1_when_neither_mode_works_and_prints_what_to_add() {
     let installation = Installation::build()
         .rarely_checked()
         .identity(RESTRICTED)
@@ -464,23 +472,23 @@ async fn check_fails_where_neither_way_works_and_says_what_to_add() {
     own_role(&installation, &policy_document(RESTRICTED)).await;
     let output = check(&installation, &[]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let text = String::from_utf8(output.stdout).expect("it is text");
+    let text = String::from_utf8(output.stdout).expect("the output is text");
     assert!(text.contains("create           missing\n"), "{text}");
     assert!(text.contains("    missing: iam:CreateRole\n"), "{text}");
     assert!(text.contains("    add: {\""), "{text}");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("neither create roles nor pass a prepared role"),
-        "{said}"
+        stderr.contains("neither create roles nor pass a prepared role"),
+        "{stderr}"
     );
-    let (found, ended_well) = check_json(&installation).await;
-    assert!(!ended_well);
+    let (found, succeeded) = check_json(&installation).await;
+    assert!(!succeeded);
     assert_eq!(status(&found, "create"), "missing");
-    assert_only_looked(&installation);
+    assert_nothing_changed(&installation);
 }
 
 #[tokio::test]
-async fn check_ends_well_where_a_prepared_role_can_be_passed() {
+async fn check_exits_with_0_when_a_prepared_role_can_be_passed() {
     let installation = Installation::build()
         .rarely_checked()
         .prepared("prepared")
@@ -488,8 +496,8 @@ async fn check_ends_well_where_a_prepared_role_can_be_passed() {
         .start()
         .await;
     own_role(&installation, &policy_document(RESTRICTED)).await;
-    let (found, ended_well) = check_json(&installation).await;
+    let (found, succeeded) = check_json(&installation).await;
     assert_eq!(status(&found, "create"), "missing");
     assert_eq!(status(&found, "pass_through"), "works");
-    assert!(ended_well, "{found:#}");
+    assert!(succeeded, "{found:#}");
 }

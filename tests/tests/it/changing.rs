@@ -1,10 +1,10 @@
-//! A later PUT.
+//! PUT for a cluster that already has a role.
 
 use engine_roles_e2e::{Installation, stages_of};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn the_same_put_again_changes_nothing_and_calls_nothing() {
+async fn a_repeated_put_changes_nothing_and_makes_no_call() {
     let installation = Installation::start().await;
     let client = installation.client();
     let body = json!({"secrets": ["b", "a"], "tags": {"team": "x"}});
@@ -25,13 +25,13 @@ async fn secrets_session_manager_and_tags_can_be_changed() {
     let installation = Installation::build().latency(100).start().await;
     let client = installation.client();
     let first = json!({"secrets": ["a"], "tags": {"team": "x", "old": "1"}});
-    let made = client.put("one", first).await.expect(201).clone();
+    let created = client.put("one", first).await.expect(201).clone();
     let since = installation.mark();
     let answer = client.put("one", json!({"secrets": ["b"]})).await;
     let changed = answer.expect(200);
     assert_eq!(answer.header("etag"), Some("\"2\""));
     assert_eq!(changed["applied_generation"], 2);
-    assert_eq!(changed["role"], made["role"]);
+    assert_eq!(changed["role"], created["role"]);
     assert_eq!(changed["spec"]["tags"], json!({"team": "x", "old": "1"}));
     let calls = installation.mutations(since);
     assert_eq!(stages_of(&calls), [["PutRolePolicy"]]);
@@ -70,7 +70,7 @@ async fn secrets_session_manager_and_tags_can_be_changed() {
 }
 
 #[tokio::test]
-async fn what_cannot_change_is_refused_by_its_name() {
+async fn a_change_of_an_immutable_field_is_rejected_and_names_the_field() {
     let boundary = "arn:aws:iam::123456789012:policy/engine-boundary";
     let installation = Installation::build()
         .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared,other")
@@ -96,7 +96,7 @@ async fn what_cannot_change_is_refused_by_its_name() {
         ("passed", "permissions_boundary", json!(boundary)),
     ];
     for (cluster, field, value) in cases {
-        // A change that would be allowed does not carry the forbidden one through.
+        // The rejection is the same when the request also has a change that is allowed.
         let mut body = json!({"tags": {"sneaked": "in"}});
         body[field] = value;
         let answer = client.put(cluster, body).await;
@@ -111,7 +111,7 @@ async fn what_cannot_change_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn naming_what_is_so_already_is_no_change() {
+async fn a_put_that_names_the_current_values_is_no_change() {
     let installation = Installation::start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
@@ -128,7 +128,7 @@ async fn naming_what_is_so_already_is_no_change() {
 }
 
 #[tokio::test]
-async fn if_match_lets_a_change_through_only_on_the_generation_that_it_names() {
+async fn if_match_allows_a_change_only_at_the_named_generation() {
     let installation = Installation::start().await;
     let client = installation.client();
     let tags = |team: &str| json!({"tags": {"team": team}});
@@ -156,7 +156,7 @@ async fn if_match_lets_a_change_through_only_on_the_generation_that_it_names() {
 }
 
 #[tokio::test]
-async fn a_plan_says_what_would_be_done_and_changes_nothing() {
+async fn a_plan_lists_what_would_be_done_and_changes_nothing() {
     let installation = Installation::start().await;
     let client = installation.client();
     let since = installation.mark();
@@ -169,7 +169,7 @@ async fn a_plan_says_what_would_be_done_and_changes_nothing() {
     assert_eq!(plan["warnings"], json!([]));
     let policy = plan["policy"].to_string();
     assert!(policy.contains("compute-engine/one/x-??????"), "{policy}");
-    let name = plan["name"].as_str().expect("it has a name");
+    let name = plan["name"].as_str().expect("the role has a name");
     assert!(name.starts_with("ai-unlimited-one-"), "{name}");
     assert_eq!(installation.iam_calls(since).len(), 0);
     for table in ["bindings", "clusters", "audit_events"] {
@@ -200,7 +200,7 @@ async fn a_plan_says_what_would_be_done_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_plan_is_refused_as_the_put_would_be() {
+async fn a_plan_is_rejected_when_the_put_would_be() {
     let installation = Installation::start().await;
     let client = installation.client();
     let answer = client.plan("one", json!({"region": "*"})).await;

@@ -1,4 +1,4 @@
-//! One minute of everything at once. Longer, and with other seeds:
+//! One minute of the randomized test. To run it longer or with other seeds:
 //! `cargo run -p engine-roles-e2e --bin engine-roles-chaos -- --seed N --minutes N`.
 
 use std::time::Duration;
@@ -11,14 +11,14 @@ async fn after_a_minute_of_chaos_nothing_is_lost() {
         seed: 3,
         length: Duration::from_mins(1),
         replicas: 2,
-        aloud: false,
+        verbose: false,
     })
     .await;
     assert!(
         report.breaches.is_empty(),
         "{}\n{}\n{:#?}",
-        report.diary.join("\n"),
-        report.dossiers.join("\n"),
+        report.journal.join("\n"),
+        report.details.join("\n"),
         report.breaches
     );
     for deed in ["PUT", "DELETE", "kill -9", "faults", "time"] {

@@ -1,24 +1,26 @@
-//! The checker itself: it sees each kind of breach.
+//! Tests of the checker: it finds each kind of breach.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::checker::Checker;
 
-/// An installation with an active role, a passed one and one that is gone, and the first one's
-/// name.
+/// Starts an installation with an active role, a pass-through role and a torn-down role. Returns the
+/// name of the first.
 async fn installation() -> (Installation, String) {
     let installation = Installation::build()
-        .almighty()
+        .allowed_everything()
         .prepared("prepared")
         .start()
         .await;
     let client = installation.client();
-    let made = client.provision("one").await.expect(201).clone();
+    let created = client.provision("one").await.expect(201).clone();
     let passed = serde_json::json!({"mode": "pass_through", "iam_role": "prepared"});
     client.put("two", passed).await.expect(201);
     client.provision("three").await.expect(201);
     client.delete("three").await.expect(200);
     installation.assert_sound().await;
-    let name = made["role"]["name"].as_str().expect("it has a name");
+    let name = created["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
     let name = name.to_owned();
     (installation, name)
 }
@@ -32,27 +34,27 @@ async fn assert_breaks(installation: &Installation, invariant: char, what: &str)
 }
 
 #[tokio::test]
-async fn a_resource_under_our_path_that_is_nobodys_is_seen() {
+async fn a_resource_under_our_path_without_a_binding_is_a_breach() {
     let (installation, _) = installation().await;
     let path = "/ai-unlimited/engine/default/";
-    let profile = [("InstanceProfileName", "nobodys"), ("Path", path)];
+    let profile = [("InstanceProfileName", "without-binding"), ("Path", path)];
     let administrator = &installation.administrator;
     administrator.call("CreateInstanceProfile", &profile).await;
-    assert_breaks(&installation, '1', "nobodys").await;
+    assert_breaks(&installation, '1', "without-binding").await;
 }
 
 #[tokio::test]
-async fn what_is_there_after_its_life_is_seen() {
+async fn a_resource_of_a_finished_incarnation_is_a_breach() {
     let (installation, name) = installation().await;
     let over = "UPDATE bindings SET live = false, state = 'deleted' WHERE cluster = 'one'";
     installation.database.execute(over).await;
     assert_breaks(&installation, '1', &name).await;
     assert_breaks(&installation, '3', "one").await;
-    assert_breaks(&installation, '4', "it is deleted").await;
+    assert_breaks(&installation, '4', "the state is deleted").await;
 }
 
 #[tokio::test]
-async fn whatever_differs_at_iam_is_seen() {
+async fn every_difference_at_iam_is_a_breach() {
     let deny =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
     let other_trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
@@ -63,7 +65,7 @@ async fn whatever_differs_at_iam_is_seen() {
         ("Tags.member.1.Key", "ai-unlimited:cluster"),
         ("Tags.member.1.Value", "another"),
     );
-    let arn = installation.administrator.prepare_policy("extra").await;
+    let arn = installation.administrator.prepare_policy("other").await;
     let own = ("PolicyName", "engine-access");
     let changes = [
         ("TagRole", vec![role, key, value], "the role's tags"),
@@ -105,7 +107,7 @@ async fn whatever_differs_at_iam_is_seen() {
         (
             "DeleteInstanceProfile",
             vec![profile],
-            "no instance profile",
+            "the instance profile does not exist",
         ),
     ];
     for (action, parameters, what) in changes {
@@ -115,7 +117,7 @@ async fn whatever_differs_at_iam_is_seen() {
 }
 
 #[tokio::test]
-async fn a_promise_that_was_forgotten_is_seen() {
+async fn a_lost_acknowledged_request_is_a_breach() {
     let (installation, _) = installation().await;
     let back = "UPDATE bindings SET generation = 0 WHERE cluster = 'one'";
     installation.database.execute(back).await;
@@ -123,7 +125,7 @@ async fn a_promise_that_was_forgotten_is_seen() {
 }
 
 #[tokio::test]
-async fn a_change_of_state_without_its_event_is_seen() {
+async fn a_change_of_state_without_its_event_is_a_breach() {
     let (installation, _) = installation().await;
     let silent = "UPDATE bindings SET state = 'provisioning' WHERE cluster = 'two'";
     installation.database.execute(silent).await;
@@ -131,7 +133,7 @@ async fn a_change_of_state_without_its_event_is_seen() {
 }
 
 #[tokio::test]
-async fn an_event_too_many_is_seen() {
+async fn an_event_without_its_change_of_state_is_a_breach() {
     let (installation, _) = installation().await;
     let again = "INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
                      action, actor, from_state, to_state, detail)
@@ -143,24 +145,24 @@ async fn an_event_too_many_is_seen() {
 }
 
 #[tokio::test]
-async fn a_change_at_iam_that_nobody_intended_is_seen() {
+async fn a_change_at_iam_without_an_intent_is_a_breach() {
     let (installation, name) = installation().await;
-    let service = installation.administrator.posing_as_the_service();
+    let service = installation.administrator.with_the_services_key();
     let own = [("RoleName", name.as_str()), ("PolicyName", "engine-access")];
     service.call("DeleteRolePolicy", &own).await;
     assert_breaks(&installation, '5', "DeleteRolePolicy").await;
 }
 
 #[tokio::test]
-async fn a_hand_on_what_is_not_ours_is_seen() {
+async fn a_call_that_changes_a_foreign_resource_is_a_breach() {
     let (installation, name) = installation().await;
-    // The least that it needs would not let it.
+    // The least-privilege policy would deny the calls.
     let policy = serde_json::Value::Null;
     installation
         .administrator
-        .steer("identity-policy", policy)
+        .control_sandbox("identity-policy", policy)
         .await;
-    let service = installation.administrator.posing_as_the_service();
+    let service = installation.administrator.with_the_services_key();
     let tag = [
         ("RoleName", "prepared"),
         ("Tags.member.1.Key", "x"),

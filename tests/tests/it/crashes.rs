@@ -1,13 +1,13 @@
-//! The real binary killed with -9 at every call to IAM and at every commit.
+//! The binary is killed with SIGKILL at every call to IAM and at every commit.
 //!
-//! The test command tries a sample that is the same each time. All of them:
+//! A test run uses a fixed sample of the kill points. To run all of them:
 //! `ENGINE_ROLES_ALL_KILL_POINTS=1 cargo test -p engine-roles-e2e -p engine-roles --test it --
 //! crashes`.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::installation::PAST_A_LEASE;
 use engine_roles_e2e::kill_points::{
-    PREPARED_ROLE, Story, all_or_some, kill_at, rehearse, with_second_kills,
+    PREPARED_ROLE, Scenario, all_or_sample, kill_at, record_kill_points, with_second_kills,
 };
 use engine_roles_e2e::postgres_proxy::Side;
 use engine_roles_e2e::random::Random;
@@ -24,31 +24,31 @@ async fn installation() -> Installation {
 }
 
 #[tokio::test]
-async fn killed_at_any_call_it_comes_to_what_was_asked() {
+async fn a_service_killed_at_any_call_reaches_the_requested_state_after_a_restart() {
     let mut installation = installation().await;
     let mut random = Random::new(SEED);
-    for story in Story::ALL {
-        let points = rehearse(&installation, story).await;
-        assert!(!points.is_empty(), "{story:?} makes calls");
-        let points = all_or_some(points, &mut random, 2);
+    for scenario in Scenario::ALL {
+        let points = record_kill_points(&installation, scenario).await;
+        assert!(!points.is_empty(), "{scenario:?} makes calls");
+        let points = all_or_sample(points, &mut random, 2);
         for (number, point) in points.iter().enumerate() {
-            kill_at(&mut installation, point, &format!("{story:?}-{number}")).await;
+            kill_at(&mut installation, point, &format!("{scenario:?}-{number}")).await;
         }
     }
 }
 
 #[tokio::test]
-async fn killed_again_while_it_recovers_it_still_comes_to_what_was_asked() {
+async fn a_service_killed_again_during_recovery_still_reaches_the_requested_state() {
     // A recovery reads up to three resources and repeats up to six writes.
     const CALLS: usize = 9;
     let mut installation = installation().await;
     let mut random = Random::new(SEED);
-    for story in Story::ALL {
-        let points = rehearse(&installation, story).await;
+    for scenario in Scenario::ALL {
+        let points = record_kill_points(&installation, scenario).await;
         let points = with_second_kills(&points, CALLS);
-        let points = all_or_some(points, &mut random, 1);
+        let points = all_or_sample(points, &mut random, 1);
         for (number, point) in points.iter().enumerate() {
-            kill_at(&mut installation, point, &format!("{story:?}-{number}")).await;
+            kill_at(&mut installation, point, &format!("{scenario:?}-{number}")).await;
         }
     }
 }
@@ -61,39 +61,39 @@ enum Loss {
 }
 
 #[tokio::test]
-async fn killed_or_cut_off_at_any_commit_the_callers_retry_gets_the_same() {
+async fn after_a_kill_or_a_lost_connection_at_any_commit_a_retry_gets_the_same_result() {
     let mut installation = installation().await;
     let mut places = Vec::new();
-    for story in Story::ALL {
+    for scenario in Scenario::ALL {
         for side in [Side::Before, Side::After] {
             for loss in [Loss::Killed, Loss::ConnectionCut] {
                 // The first commit is the intent, the second the outcome.
                 for commit in 0..2 {
-                    places.push((story, (commit, side, loss)));
+                    places.push((scenario, (commit, side, loss)));
                 }
             }
         }
     }
-    let places = all_or_some(places, &mut Random::new(SEED), 10);
-    for (number, (story, place)) in places.into_iter().enumerate() {
-        lose_commit(&mut installation, story, &format!("c{number}"), place).await;
+    let places = all_or_sample(places, &mut Random::new(SEED), 10);
+    for (number, (scenario, place)) in places.into_iter().enumerate() {
+        lose_commit(&mut installation, scenario, &format!("c{number}"), place).await;
     }
 }
 
 async fn lose_commit(
     installation: &mut Installation,
-    story: Story,
+    scenario: Scenario,
     cluster: &str,
     (commit, side, loss): (usize, Side, Loss),
 ) {
-    let what = format!("{story:?}, commit {commit}, {side:?}, {loss:?}");
-    story.prepare(&installation.client(), cluster).await;
-    installation.comes_to_rest().await;
+    let what = format!("{scenario:?}, commit {commit}, {side:?}, {loss:?}");
+    scenario.prepare(&installation.client(), cluster).await;
+    installation.becomes_idle().await;
     installation.proxy().stop_at(commit, side);
-    let client = installation.client().patient();
+    let client = installation.client().waiting_longest();
     let asked = {
-        let (story, cluster) = (story, cluster.to_owned());
-        tokio::spawn(async move { story.try_ask(&client, &cluster).await })
+        let (scenario, cluster) = (scenario, cluster.to_owned());
+        tokio::spawn(async move { scenario.try_request(&client, &cluster).await })
     };
     installation.proxy().holds().await;
     match loss {
@@ -105,16 +105,16 @@ async fn lose_commit(
         Loss::ConnectionCut => installation.proxy().cut(),
     }
     if commit == 0 {
-        let told = asked.await.expect("it does not panic");
-        if let (Loss::ConnectionCut, Ok(answer)) = (loss, &told) {
+        let answer = asked.await.expect("the task does not panic");
+        if let (Loss::ConnectionCut, Ok(answer)) = (loss, &answer) {
             answer.expect_problem(503, "database_unavailable");
         }
     } else {
         asked.abort();
     }
     let intended = installation.database.binding(cluster).await;
-    let again = story
-        .ask(&installation.client().in_no_hurry(), cluster)
+    let again = scenario
+        .request(&installation.client().without_waiting(), cluster)
         .await;
     assert!(again.status <= 202, "{what}: {}", again.text);
     if let Some(before) = intended {
@@ -122,9 +122,11 @@ async fn lose_commit(
         assert_eq!(now, Some(before.id.to_string().as_str()), "{what}");
     }
     installation.advance(PAST_A_LEASE).await;
-    installation.assert_sound_at_rest(&what).await;
-    story.assert_done(installation, cluster, &what).await;
-    let last = story.ask(&installation.client().patient(), cluster).await;
+    installation.assert_sound_when_idle(&what).await;
+    scenario.assert_done(installation, cluster, &what).await;
+    let last = scenario
+        .request(&installation.client().waiting_longest(), cluster)
+        .await;
     assert_eq!(
         last.expect(200)["binding_id"],
         again.body["binding_id"],

@@ -23,11 +23,11 @@ async fn creating_takes_four_calls_in_two_stages() {
 }
 
 #[tokio::test]
-async fn the_read_back_comes_after_the_consistency_window_and_changes_nothing() {
+async fn the_created_role_is_verified_after_the_consistency_window_without_changes() {
     let installation = Installation::start().await;
     let client = installation.client();
-    let made = client.provision("pipeline-7").await;
-    assert_eq!(made.expect(201)["verified_at"], Value::Null);
+    let created = client.provision("pipeline-7").await;
+    assert_eq!(created.expect(201)["verified_at"], Value::Null);
     let since = installation.mark();
     let binding = installation.is_verified_in_time("pipeline-7").await;
     let read = installation.iam_calls(since);
@@ -41,7 +41,7 @@ async fn the_read_back_comes_after_the_consistency_window_and_changes_nothing() 
 }
 
 #[tokio::test]
-async fn a_created_role_is_answered_as_iam_holds_it() {
+async fn the_answer_shows_the_created_role_as_iam_has_it() {
     let installation = Installation::start().await;
     let answer = installation
         .client()
@@ -49,9 +49,13 @@ async fn a_created_role_is_answered_as_iam_holds_it() {
         .await;
     let binding = answer.expect(201);
     assert_eq!(answer.header("etag"), Some("\"1\""));
-    let name = binding["role"]["name"].as_str().expect("it has a name");
-    let role = installation.role(name).expect("IAM has it");
-    let profile = installation.instance_profile(name).expect("IAM has it");
+    let name = binding["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
+    let role = installation.role(name).expect("IAM has the resource");
+    let profile = installation
+        .instance_profile(name)
+        .expect("IAM has the resource");
     for field in ["name", "arn", "id", "path"] {
         assert_eq!(binding["role"][field], role[field], "{field}");
     }
@@ -83,7 +87,7 @@ async fn a_created_role_is_answered_as_iam_holds_it() {
 }
 
 #[tokio::test]
-async fn trust_path_tags_and_policy_are_as_the_contract_says() {
+async fn trust_path_tags_and_policy_are_as_documented() {
     let installation = Installation::build()
         .env("ENGINE_ROLES_NAMESPACE", "blue")
         .env("ENGINE_ROLES_RESOURCE_TAGS", "team=x,cost-center=7 8")
@@ -91,8 +95,10 @@ async fn trust_path_tags_and_policy_are_as_the_contract_says() {
         .await;
     let answer = installation.client().provision("Pipeline_7").await;
     let binding = answer.expect(201);
-    let name = binding["role"]["name"].as_str().expect("it has a name");
-    let role = installation.role(name).expect("IAM has it");
+    let name = binding["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
+    let role = installation.role(name).expect("IAM has the resource");
     assert_eq!(role["path"], "/ai-unlimited/engine/blue/");
     let trust = &role["trust"]["Statement"][0];
     assert_eq!(trust["Principal"], json!({"Service": "ec2.amazonaws.com"}));
@@ -108,7 +114,9 @@ async fn trust_path_tags_and_policy_are_as_the_contract_says() {
         "cost-center": "7 8",
     });
     assert_eq!(role["tags"], tags);
-    let profile = installation.instance_profile(name).expect("IAM has it");
+    let profile = installation
+        .instance_profile(name)
+        .expect("IAM has the resource");
     assert_eq!(profile["tags"], tags);
     assert_eq!(profile["path"], "/ai-unlimited/engine/blue/");
     assert_eq!(profile["roles"], json!([name]));
@@ -116,7 +124,7 @@ async fn trust_path_tags_and_policy_are_as_the_contract_says() {
 }
 
 #[tokio::test]
-async fn named_secrets_are_granted_with_six_more_characters_and_all_with_a_star() {
+async fn named_secrets_are_granted_with_six_wildcards_and_all_secrets_with_a_star() {
     let installation = Installation::start().await;
     let client = installation.client();
     let below = "arn:aws:secretsmanager:us-west-2:123456789012:secret:compute-engine";
@@ -141,7 +149,7 @@ async fn named_secrets_are_granted_with_six_more_characters_and_all_with_a_star(
 }
 
 #[tokio::test]
-async fn a_secret_name_that_looks_like_an_arns_tail_is_taken_as_a_name() {
+async fn a_secret_name_that_looks_like_an_arn_suffix_is_used_as_a_name() {
     let installation = Installation::start().await;
     let secrets = json!({"secrets": ["db-abc123"]});
     let plan = installation.client().plan("one", secrets.clone()).await;
@@ -154,7 +162,7 @@ async fn a_secret_name_that_looks_like_an_arns_tail_is_taken_as_a_name() {
 }
 
 #[tokio::test]
-async fn session_manager_costs_no_further_call() {
+async fn session_manager_takes_no_additional_call() {
     let installation = Installation::start().await;
     let since = installation.mark();
     let body = json!({"session_manager": true});
@@ -166,7 +174,7 @@ async fn session_manager_costs_no_further_call() {
 }
 
 #[tokio::test]
-async fn names_fit_into_64_characters_and_differ_however_clusters_are_called() {
+async fn role_names_fit_into_64_characters_and_differ_for_all_cluster_names() {
     let installation = Installation::build()
         .env("ENGINE_ROLES_ROLE_PREFIX", "a".repeat(30))
         .start()
@@ -179,7 +187,7 @@ async fn names_fit_into_64_characters_and_differ_however_clusters_are_called() {
     for cluster in [long.as_str(), almost.as_str(), lower, upper] {
         let answer = client.provision(cluster).await;
         let name = answer.expect(201)["role"]["name"].clone();
-        let name = name.as_str().expect("it has a name").to_lowercase();
+        let name = name.as_str().expect("the role has a name").to_lowercase();
         assert!(name.len() <= 64, "{name}");
         let hash = name.rsplit('-').next().unwrap_or_default();
         assert_eq!(hash.len(), 16, "{name}");
@@ -193,7 +201,7 @@ async fn names_fit_into_64_characters_and_differ_however_clusters_are_called() {
 }
 
 #[tokio::test]
-async fn prefix_region_and_boundary_are_the_requests_where_it_names_them() {
+async fn prefix_region_and_boundary_come_from_the_request_if_it_names_them() {
     let boundary = "arn:aws:iam::123456789012:policy/engine-boundary";
     let installation = Installation::build()
         .env("ENGINE_ROLES_ALLOWED_BOUNDARIES", boundary)
@@ -213,9 +221,11 @@ async fn prefix_region_and_boundary_are_the_requests_where_it_names_them() {
     });
     let answer = installation.client().put("one", body).await;
     let binding = answer.expect(201);
-    let name = binding["role"]["name"].as_str().expect("it has a name");
+    let name = binding["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
     assert!(name.starts_with("td-one-"), "{name}");
-    let role = installation.role(name).expect("IAM has it");
+    let role = installation.role(name).expect("IAM has the resource");
     assert_eq!(role["boundary"], boundary);
     let resource = binding["policy"]["Statement"][0]["Resource"].to_string();
     assert!(resource.contains(":eu-central-1:"), "{resource}");
@@ -235,15 +245,15 @@ async fn the_default_boundary_is_set_on_every_created_role() {
         .await;
     let answer = installation.client().provision("one").await;
     let name = answer.expect(201)["role"]["name"].clone();
-    let role = installation.role(name.as_str().expect("it has a name"));
-    assert_eq!(role.expect("IAM has it")["boundary"], boundary);
+    let role = installation.role(name.as_str().expect("the role has a name"));
+    assert_eq!(role.expect("IAM has the resource")["boundary"], boundary);
     let again = json!({"permissions_boundary": boundary});
     installation.client().put("two", again).await.expect(201);
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn in_china_the_partition_and_the_trusted_principal_are_its_own() {
+async fn in_china_the_partition_and_the_trusted_principal_are_those_of_aws_cn() {
     let installation = Installation::build()
         .env("AWS_REGION", "cn-north-1")
         .sandbox(|sandbox| sandbox.partition = "aws-cn".to_owned())
@@ -252,13 +262,15 @@ async fn in_china_the_partition_and_the_trusted_principal_are_its_own() {
     let answer = installation.client().provision("one").await;
     let binding = answer.expect(201);
     assert_eq!(binding["partition"], "aws-cn");
-    let name = binding["role"]["name"].as_str().expect("it has a name");
-    let role = installation.role(name).expect("IAM has it");
+    let name = binding["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
+    let role = installation.role(name).expect("IAM has the resource");
     assert_eq!(
         role["trust"]["Statement"][0]["Principal"],
         json!({"Service": "ec2.amazonaws.com.cn"})
     );
-    let arn = role["arn"].as_str().expect("it has an ARN");
+    let arn = role["arn"].as_str().expect("the role has an ARN");
     assert!(arn.starts_with("arn:aws-cn:iam::123456789012:role/ai-unlimited/engine/default/"));
     let resource = binding["policy"]["Statement"][0]["Resource"].to_string();
     assert!(

@@ -1,4 +1,4 @@
-//! What others do to our roles by hand: found, named, and put right where it is ours.
+//! Drift: changes by others are found and reported, and repaired where the resource is ours.
 
 use engine_roles_e2e::{Installation, eventually};
 use serde_json::{Value, json};
@@ -9,26 +9,28 @@ const CUT_OFF: &str =
 const OTHER_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const ENGINE_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 
-/// An installation with one verified role; its name.
+/// Starts an installation with one verified role. Returns the role's name.
 async fn with_one_role() -> (Installation, String) {
     let installation = Installation::start().await;
     let body = json!({"tags": {"team": "x"}});
-    let made = installation.client().put("one", body).await;
-    let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
+    let created = installation.client().put("one", body).await;
+    let name = created.expect(201)["role"]["name"]
+        .as_str()
+        .map(str::to_owned);
     installation.is_verified_in_time("one").await;
-    (installation, name.expect("it has a name"))
+    (installation, name.expect("the role has a name"))
 }
 
-impl Hand<'_> {
+impl ByHand<'_> {
     async fn call(&self, action: &str, parameters: &[(&str, &str)]) {
         self.0.administrator.call(action, parameters).await;
     }
 }
 
-/// Somebody's hand in the account.
-struct Hand<'a>(&'a Installation);
+/// Makes calls as the administrator.
+struct ByHand<'a>(&'a Installation);
 
-/// How often drift of this kind was found.
+/// Returns how often drift of this kind was found.
 async fn found(installation: &Installation, kind: &str) -> usize {
     let events = installation.database.events().await;
     let found = events
@@ -44,8 +46,8 @@ fn kinds(drift: &Value) -> Vec<String> {
     all.collect()
 }
 
-/// Waits until this is what the binding says of its drift.
-async fn drifts(installation: &Installation, kinds_meant: &[&str]) -> Value {
+/// Waits until the binding's drift has exactly these kinds. Returns the drift.
+async fn drift_becomes(installation: &Installation, kinds_meant: &[&str]) -> Value {
     let what = format!("the drift is {kinds_meant:?}");
     installation
         .in_time_until(&what, async || {
@@ -55,23 +57,27 @@ async fn drifts(installation: &Installation, kinds_meant: &[&str]) -> Value {
         .await
 }
 
-/// Waits until drift of this kind was found, named and put right.
+/// Waits until drift of this kind was recorded and repaired.
 async fn is_repaired(installation: &Installation, kind: &str) {
     installation
-        .in_time_until(&format!("{kind} is found and put right"), async || {
+        .in_time_until(&format!("{kind} is found and repaired"), async || {
             let known = found(installation, kind).await > 0;
             let binding = installation.database.binding("one").await?;
             (known && binding.drift == json!([])).then_some(())
         })
         .await;
-    assert_eq!(found(installation, kind).await, 1, "{kind} is told once");
+    assert_eq!(
+        found(installation, kind).await,
+        1,
+        "{kind} is recorded once"
+    );
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn our_policy_is_written_again_when_it_was_changed_or_removed() {
+async fn our_policy_is_restored_after_it_was_changed_or_removed() {
     let (installation, name) = with_one_role().await;
-    let (hand, role) = (Hand(&installation), ("RoleName", name.as_str()));
+    let (hand, role) = (ByHand(&installation), ("RoleName", name.as_str()));
     let policy = ("PolicyName", "engine-access");
     hand.call(
         "PutRolePolicy",
@@ -84,15 +90,15 @@ async fn our_policy_is_written_again_when_it_was_changed_or_removed() {
 }
 
 #[tokio::test]
-async fn our_tags_are_set_again() {
+async fn our_tags_are_restored_after_they_were_changed_or_removed() {
     let (installation, name) = with_one_role().await;
-    let hand = Hand(&installation);
+    let hand = ByHand(&installation);
     let tag = [("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "z")];
     let role = ("RoleName", name.as_str());
     hand.call("TagRole", &[role, tag[0], tag[1]]).await;
     is_repaired(&installation, "tags_changed").await;
     let (installation, name) = with_one_role().await;
-    let hand = Hand(&installation);
+    let hand = ByHand(&installation);
     let profile = ("InstanceProfileName", name.as_str());
     let key = ("TagKeys.member.1", "ai-unlimited:cluster");
     hand.call("UntagInstanceProfile", &[profile, key]).await;
@@ -100,22 +106,22 @@ async fn our_tags_are_set_again() {
 }
 
 #[tokio::test]
-async fn our_role_is_put_back_into_its_profile() {
+async fn our_role_is_added_to_its_profile_again() {
     let (installation, name) = with_one_role().await;
     let member = [
         ("InstanceProfileName", name.as_str()),
         ("RoleName", name.as_str()),
     ];
-    Hand(&installation)
+    ByHand(&installation)
         .call("RemoveRoleFromInstanceProfile", &member)
         .await;
     is_repaired(&installation, "role_out_of_profile").await;
 }
 
 #[tokio::test]
-async fn what_others_added_or_changed_is_told_and_left() {
+async fn additions_and_changes_by_others_are_reported_and_left() {
     let (installation, name) = with_one_role().await;
-    let hand = Hand(&installation);
+    let hand = ByHand(&installation);
     let role = ("RoleName", name.as_str());
     let since = installation.mark();
     let cut_off = ("PolicyName", "cut-off");
@@ -124,37 +130,37 @@ async fn what_others_added_or_changed_is_told_and_left() {
         &[role, cut_off, ("PolicyDocument", CUT_OFF)],
     )
     .await;
-    drifts(&installation, &["foreign_inline_policy"]).await;
+    drift_becomes(&installation, &["foreign_inline_policy"]).await;
     hand.call("DeleteRolePolicy", &[role, cut_off]).await;
-    drifts(&installation, &[]).await;
+    drift_becomes(&installation, &[]).await;
     let arn = installation.administrator.prepare_policy("extra").await;
     let attached = [role, ("PolicyArn", arn.as_str())];
     hand.call("AttachRolePolicy", &attached).await;
-    let drift = drifts(&installation, &["foreign_managed_policy"]).await;
+    let drift = drift_becomes(&installation, &["foreign_managed_policy"]).await;
     assert!(drift.to_string().contains(&arn), "{drift}");
     hand.call("DetachRolePolicy", &attached).await;
-    drifts(&installation, &[]).await;
+    drift_becomes(&installation, &[]).await;
     hand.call(
         "UpdateAssumeRolePolicy",
         &[role, ("PolicyDocument", OTHER_TRUST)],
     )
     .await;
-    let drift = drifts(&installation, &["trust_changed"]).await;
+    let drift = drift_becomes(&installation, &["trust_changed"]).await;
     assert_eq!(drift[0]["missing_permission"], "iam:UpdateAssumeRolePolicy");
-    let trust = installation.role(&name).expect("it is there")["trust"].to_string();
+    let trust = installation.role(&name).expect("the role exists")["trust"].to_string();
     assert!(trust.contains("lambda"), "{trust}");
     hand.call(
         "UpdateAssumeRolePolicy",
         &[role, ("PolicyDocument", ENGINE_TRUST)],
     )
     .await;
-    drifts(&installation, &[]).await;
+    drift_becomes(&installation, &[]).await;
     hand.call(
         "PutRolePermissionsBoundary",
         &[role, ("PermissionsBoundary", &arn)],
     )
     .await;
-    let drift = drifts(&installation, &["boundary_changed"]).await;
+    let drift = drift_becomes(&installation, &["boundary_changed"]).await;
     assert_eq!(
         drift[0]["missing_permission"],
         "iam:PutRolePermissionsBoundary"
@@ -165,15 +171,15 @@ async fn what_others_added_or_changed_is_told_and_left() {
         &[role, ("PermissionsBoundary", ours)],
     )
     .await;
-    drifts(&installation, &[]).await;
+    drift_becomes(&installation, &[]).await;
     assert_eq!(installation.mutations(since).len(), 0);
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn another_role_in_our_profile_is_told_and_left() {
+async fn another_role_in_our_profile_is_reported_and_left() {
     let (installation, name) = with_one_role().await;
-    let hand = Hand(&installation);
+    let hand = ByHand(&installation);
     let profile = ("InstanceProfileName", name.as_str());
     installation.administrator.prepare_role("theirs").await;
     let since = installation.mark();
@@ -187,7 +193,7 @@ async fn another_role_in_our_profile_is_told_and_left() {
         &[profile, ("RoleName", "theirs")],
     )
     .await;
-    let drift = drifts(&installation, &["other_role_in_profile"]).await;
+    let drift = drift_becomes(&installation, &["other_role_in_profile"]).await;
     assert!(drift.to_string().contains("theirs"), "{drift}");
     assert_eq!(installation.mutations(since).len(), 0);
     hand.call(
@@ -199,7 +205,7 @@ async fn another_role_in_our_profile_is_told_and_left() {
 }
 
 async fn remove_by_hand(installation: &Installation, name: &str) {
-    let hand = Hand(installation);
+    let hand = ByHand(installation);
     let (role, profile) = (("RoleName", name), ("InstanceProfileName", name));
     hand.call("RemoveRoleFromInstanceProfile", &[profile, role])
         .await;
@@ -209,40 +215,51 @@ async fn remove_by_hand(installation: &Installation, name: &str) {
 }
 
 #[tokio::test]
-async fn what_was_deleted_is_told_and_the_next_put_makes_a_new_one() {
+async fn a_deleted_resource_is_reported_and_the_next_put_creates_a_new_one() {
     let (installation, name) = with_one_role().await;
     let since = installation.mark();
     remove_by_hand(&installation, &name).await;
-    let drift = drifts(&installation, &["role_deleted", "role_out_of_profile"]).await;
+    let drift = drift_becomes(&installation, &["role_deleted", "role_out_of_profile"]).await;
     assert!(drift.to_string().contains(&name), "{drift}");
     assert_eq!(installation.mutations(since).len(), 0);
     let old = installation.recorded("one").await;
-    installation.client().in_no_hurry().provision("one").await;
-    drifts(&installation, &[]).await;
+    installation
+        .client()
+        .without_waiting()
+        .provision("one")
+        .await;
+    drift_becomes(&installation, &[]).await;
     let new = installation.reaches_in_time("one", "active").await;
-    assert_ne!(new["role"]["id"], old.role.expect("it had one")["id"]);
+    assert_ne!(
+        new["role"]["id"],
+        old.role.expect("the binding had a role")["id"]
+    );
     installation.is_verified_in_time("one").await;
     let profile = ("InstanceProfileName", name.as_str());
-    let hand = Hand(&installation);
+    let hand = ByHand(&installation);
     hand.call(
         "RemoveRoleFromInstanceProfile",
         &[profile, ("RoleName", &name)],
     )
     .await;
     hand.call("DeleteInstanceProfile", &[profile]).await;
-    drifts(&installation, &["profile_deleted"]).await;
-    installation.client().in_no_hurry().provision("one").await;
-    drifts(&installation, &[]).await;
+    drift_becomes(&installation, &["profile_deleted"]).await;
+    installation
+        .client()
+        .without_waiting()
+        .provision("one")
+        .await;
+    drift_becomes(&installation, &[]).await;
     installation.reaches_in_time("one", "active").await;
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn what_others_made_again_under_our_name_is_never_taken_for_ours() {
+async fn a_resource_that_others_recreated_under_our_name_is_never_treated_as_ours() {
     let (installation, name) = with_one_role().await;
-    let made = installation.role(&name).expect("it is there");
+    let created = installation.role(&name).expect("the role exists");
     remove_by_hand(&installation, &name).await;
-    // As like ours as can be: only the unique id tells.
+    // The copy differs from our role only by its unique id.
     let mut parameters = vec![
         ("RoleName".to_owned(), name.clone()),
         (
@@ -254,7 +271,7 @@ async fn what_others_made_again_under_our_name_is_never_taken_for_ours() {
             ENGINE_TRUST.to_owned(),
         ),
     ];
-    let tags = made["tags"].as_object().expect("it has tags");
+    let tags = created["tags"].as_object().expect("the role has tags");
     for (place, (key, value)) in (1..).zip(tags) {
         let value = value.as_str().unwrap_or_default();
         parameters.push((format!("Tags.member.{place}.Key"), key.clone()));
@@ -264,23 +281,27 @@ async fn what_others_made_again_under_our_name_is_never_taken_for_ours() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let hand = Hand(&installation);
+    let hand = ByHand(&installation);
     hand.call("CreateRole", &parameters).await;
-    let theirs = installation.role(&name).expect("it is there");
+    let theirs = installation.role(&name).expect("the role exists");
     let since = installation.mark();
-    drifts(&installation, &["role_recreated", "role_out_of_profile"]).await;
-    // The caller is told: by the drift, or by a refusal.
-    let answer = installation.client().patient().provision("one").await;
-    let told = answer.body.to_string();
+    drift_becomes(&installation, &["role_recreated", "role_out_of_profile"]).await;
+    // The answer reports the drift or rejects the request.
+    let answer = installation
+        .client()
+        .waiting_longest()
+        .provision("one")
+        .await;
+    let reported = answer.body.to_string();
     assert!(
-        told.contains("role_recreated") || told.contains("name_taken"),
-        "{told}"
+        reported.contains("role_recreated") || reported.contains("name_taken"),
+        "{reported}"
     );
-    assert_eq!(installation.role(&name).expect("it is there"), theirs);
+    assert_eq!(installation.role(&name).expect("the role exists"), theirs);
     assert_eq!(installation.mutations(since).len(), 0);
     installation
         .client()
-        .in_no_hurry()
+        .without_waiting()
         .delete("one")
         .await
         .expect(202);
@@ -304,7 +325,7 @@ async fn what_others_made_again_under_our_name_is_never_taken_for_ours() {
             .any(|call| call.action == "GetRole")
     );
     assert_eq!(installation.mutations(since).len(), 0);
-    assert_eq!(installation.role(&name).expect("it is there"), theirs);
+    assert_eq!(installation.role(&name).expect("the role exists"), theirs);
     let shown = installation.client().get("one").await;
     assert_eq!(shown.expect(200)["role"], Value::Null);
     hand.call("DeleteRole", &[("RoleName", &name)]).await;
@@ -312,15 +333,17 @@ async fn what_others_made_again_under_our_name_is_never_taken_for_ours() {
 }
 
 #[tokio::test]
-async fn drift_is_only_told_where_the_configuration_says_so() {
+async fn with_drift_repair_off_drift_is_only_reported() {
     for mode in ["report", "off"] {
         let installation = Installation::build()
             .env("ENGINE_ROLES_DRIFT", mode)
             .start()
             .await;
-        let made = installation.client().provision("one").await;
-        let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
-        let name = name.expect("it has a name");
+        let created = installation.client().provision("one").await;
+        let name = created.expect(201)["role"]["name"]
+            .as_str()
+            .map(str::to_owned);
+        let name = name.expect("the role has a name");
         installation.is_verified_in_time("one").await;
         let since = installation.mark();
         let policy = [
@@ -328,9 +351,9 @@ async fn drift_is_only_told_where_the_configuration_says_so() {
             ("PolicyName", "engine-access"),
             ("PolicyDocument", OTHER_POLICY),
         ];
-        Hand(&installation).call("PutRolePolicy", &policy).await;
+        ByHand(&installation).call("PutRolePolicy", &policy).await;
         if mode == "report" {
-            drifts(&installation, &["policy_changed"]).await;
+            drift_becomes(&installation, &["policy_changed"]).await;
             assert_eq!(installation.mutations(since).len(), 0);
         } else {
             let binding = installation.recorded("one").await;

@@ -1,11 +1,11 @@
-//! How the service is, what it counts, and what it does not tell.
+//! Health, metrics, and secrets that must not be logged.
 
 use engine_roles_e2e::installation::{SERVICE_SECRET_KEY, fault};
 use engine_roles_e2e::{Installation, eventually};
 use serde_json::json;
 
 #[tokio::test]
-async fn a_service_with_all_it_needs_is_ready() {
+async fn a_service_with_database_and_aws_is_ready() {
     let installation = Installation::start().await;
     let client = installation.client().anonymous();
     let ready = client.fetch("/readyz").await;
@@ -16,10 +16,14 @@ async fn a_service_with_all_it_needs_is_ready() {
 }
 
 #[tokio::test]
-async fn without_its_database_a_service_lives_and_is_not_ready() {
+async fn without_its_database_a_service_is_alive_and_not_ready() {
     let mut installation = Installation::build().own_postgres().start().await;
     let client = installation.client().anonymous();
-    installation.postgres().kill().await.expect("it is killed");
+    installation
+        .postgres()
+        .kill()
+        .await
+        .expect("Postgres is killed");
     let unready = eventually("it notices", async || {
         let answer = client.fetch("/readyz").await;
         (answer.status == 503).then_some(answer)
@@ -34,7 +38,7 @@ async fn without_its_database_a_service_lives_and_is_not_ready() {
         .postgres()
         .start_again()
         .await
-        .expect("it starts");
+        .expect("Postgres starts");
     installation.ready().await;
     installation.client().provision("one").await.expect(201);
     installation.assert_sound().await;
@@ -47,7 +51,11 @@ async fn a_service_that_starts_before_its_database_waits_for_it() {
         .not_yet_ready()
         .start()
         .await;
-    installation.postgres().kill().await.expect("it is killed");
+    installation
+        .postgres()
+        .kill()
+        .await
+        .expect("Postgres is killed");
     installation.replicas[0].kill().await;
     let environment = installation.environment().clone();
     installation.replicas[0] = engine_roles_e2e::Service::start(&environment).await;
@@ -57,14 +65,14 @@ async fn a_service_that_starts_before_its_database_waits_for_it() {
         .postgres()
         .start_again()
         .await
-        .expect("it starts");
+        .expect("Postgres starts");
     installation.ready().await;
     installation.client().provision("one").await.expect(201);
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn without_aws_a_service_is_degraded_and_reads_go_on() {
+async fn without_aws_a_service_is_degraded_and_still_answers_reads() {
     let installation = Installation::build()
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
@@ -86,7 +94,7 @@ async fn without_aws_a_service_is_degraded_and_reads_go_on() {
 }
 
 #[tokio::test]
-async fn a_configured_account_is_not_asked_of_sts() {
+async fn with_a_configured_account_sts_is_not_called() {
     let refused = json!({"error": "AccessDenied"});
     let mut faults = fault("GetCallerIdentity", "before", refused);
     faults[0]["times"] = json!(1_000);
@@ -95,7 +103,8 @@ async fn a_configured_account_is_not_asked_of_sts() {
         .faults(faults)
         .start()
         .await;
-    // Nobody says who this identity is; what can be tried is tried, and all else goes on.
+    // The identity is unknown without STS. Capabilities that can be tried are tried, and everything
+    // else works.
     let since = installation.mark();
     installation.client().provision("one").await.expect(201);
     let answer = installation.client().fetch("/v1/capabilities").await;
@@ -106,7 +115,7 @@ async fn a_configured_account_is_not_asked_of_sts() {
 }
 
 #[tokio::test]
-async fn the_metrics_count_calls_requests_and_bindings_and_name_no_cluster() {
+async fn metrics_count_calls_requests_and_bindings_without_naming_a_cluster() {
     let installation = Installation::start().await;
     let client = installation.client();
     client.provision("a-very-special-cluster").await.expect(201);
@@ -124,7 +133,7 @@ async fn the_metrics_count_calls_requests_and_bindings_and_name_no_cluster() {
 }
 
 #[tokio::test]
-async fn no_log_has_a_key_a_password_or_a_token() {
+async fn the_log_contains_no_key_password_or_token() {
     let mut installation = Installation::build()
         .env("ENGINE_ROLES_LOG", "trace")
         .own_postgres()
@@ -144,19 +153,19 @@ async fn no_log_has_a_key_a_password_or_a_token() {
         .postgres()
         .stop_immediate()
         .await
-        .expect("it stops");
+        .expect("Postgres stops");
     client.provision("two").await.expect(503);
     installation
         .postgres()
         .start_again()
         .await
-        .expect("it starts");
+        .expect("Postgres starts");
     installation.ready().await;
     client.delete("one").await.expect(200);
     installation.replicas[0].stop().await;
     let log = installation.replicas[0].log().text();
-    assert!(log.contains("\"status\":201"), "the log is there");
-    let url = reqwest::Url::parse(installation.database.url()).expect("it is a URL");
+    assert!(log.contains("\"status\":201"), "the log has requests");
+    let url = reqwest::Url::parse(installation.database.url()).expect("the URL is valid");
     let password = url
         .password()
         .expect("the tests' own server has a password");

@@ -1,4 +1,4 @@
-//! Bad input: each with its code, and nothing written.
+//! Invalid input is rejected with a specific code, and nothing is written.
 
 use engine_roles_e2e::client::role;
 use engine_roles_e2e::{Answer, Client, Installation};
@@ -15,7 +15,7 @@ async fn installation() -> Installation {
         .await
 }
 
-/// Nothing in the database, nothing asked of IAM.
+/// Checks that the database is empty and that IAM was not called.
 async fn assert_untouched(installation: &Installation) {
     for table in ["bindings", "clusters", "audit_events"] {
         let rows: Vec<Value> = installation
@@ -41,7 +41,7 @@ async fn put_raw(client: &Client, kind: Option<&str>, body: impl Into<reqwest::B
 }
 
 #[tokio::test]
-async fn cluster_names_that_could_be_more_than_a_name_are_refused() {
+async fn cluster_names_with_special_meaning_in_iam_or_urls_are_rejected() {
     let installation = installation().await;
     let client = installation.client();
     let long = "x".repeat(64);
@@ -88,7 +88,7 @@ async fn cluster_names_that_could_be_more_than_a_name_are_refused() {
 }
 
 #[tokio::test]
-async fn a_path_with_dots_or_further_slashes_is_nobodys() {
+async fn a_path_with_dots_or_additional_slashes_is_not_found() {
     let installation = installation().await;
     let client = installation.client();
     for path in ["/v1/clusters/a/b/role", "/v1/clusters//role"] {
@@ -104,7 +104,7 @@ async fn a_path_with_dots_or_further_slashes_is_nobodys() {
 }
 
 #[tokio::test]
-async fn the_longest_and_the_shortest_name_are_taken() {
+async fn the_longest_and_the_shortest_cluster_name_are_accepted() {
     let installation = installation().await;
     let client = installation.client();
     client.provision(&"x".repeat(63)).await.expect(201);
@@ -112,9 +112,9 @@ async fn the_longest_and_the_shortest_name_are_taken() {
     installation.assert_sound().await;
 }
 
-/// Each of these bodies is refused with its own code and field, by PUT as by plan, and nothing
-/// is written.
-async fn assert_refused(cases: Vec<(Value, &str)>) {
+/// Checks that PUT and plan reject each body with this code and name the field, and that nothing is
+/// written.
+async fn assert_rejected(cases: Vec<(Value, &str)>) {
     let installation = installation().await;
     let client = installation.client();
     for (body, code) in cases {
@@ -142,7 +142,7 @@ fn cases(field: &str, values: Vec<Value>, code: &'static str) -> Vec<(Value, &'s
 }
 
 #[tokio::test]
-async fn a_region_that_is_none_or_of_another_partition_is_refused() {
+async fn an_invalid_region_or_one_of_another_partition_is_rejected() {
     let regions = [
         "*",
         "us-west-?",
@@ -157,19 +157,19 @@ async fn a_region_that_is_none_or_of_another_partition_is_refused() {
         "eusc-de-east-1",
     ];
     let regions = regions.map(|region| json!(region)).into();
-    assert_refused(cases("region", regions, "invalid_region")).await;
+    assert_rejected(cases("region", regions, "invalid_region")).await;
 }
 
 #[tokio::test]
-async fn a_role_prefix_that_iam_would_not_take_is_refused() {
+async fn a_role_prefix_that_iam_would_reject_is_rejected() {
     let long = "x".repeat(31);
     let prefixes = ["a*", "a/b", "a b", "ä", "a${b}", long.as_str()];
     let prefixes = prefixes.map(|prefix| json!(prefix)).into();
-    assert_refused(cases("role_prefix", prefixes, "invalid_role_prefix")).await;
+    assert_rejected(cases("role_prefix", prefixes, "invalid_role_prefix")).await;
 }
 
 #[tokio::test]
-async fn a_secret_name_that_could_reach_further_is_refused() {
+async fn a_secret_name_that_could_grant_more_than_one_secret_is_rejected() {
     let long = "x".repeat(513);
     let names = [
         "",
@@ -190,11 +190,11 @@ async fn a_secret_name_that_could_reach_further_is_refused() {
     ];
     let mut lists: Vec<Value> = names.iter().map(|name| json!([name])).collect();
     lists.extend([json!([]), json!("ALL"), json!("*"), json!(["fine", "a*"])]);
-    assert_refused(cases("secrets", lists, "invalid_secret_name")).await;
+    assert_rejected(cases("secrets", lists, "invalid_secret_name")).await;
 }
 
 #[tokio::test]
-async fn tags_that_are_reserved_or_that_iam_would_not_take_are_refused() {
+async fn reserved_tags_and_tags_that_iam_would_reject_are_rejected() {
     let numbered = |count: usize| -> Value {
         let tags = (0..count).map(|n| (format!("k{n}"), json!("v")));
         Value::Object(tags.collect())
@@ -217,11 +217,11 @@ async fn tags_that_are_reserved_or_that_iam_would_not_take_are_refused() {
         numbered(47),
         numbered(51),
     ];
-    assert_refused(cases("tags", tags, "invalid_tag")).await;
+    assert_rejected(cases("tags", tags, "invalid_tag")).await;
 }
 
 #[tokio::test]
-async fn a_boundary_that_nobody_allowed_is_refused() {
+async fn a_boundary_that_is_not_on_the_list_is_rejected() {
     let boundaries = [
         "arn:aws:iam::123456789012:policy/other",
         "arn:aws:iam::999999999999:policy/allowed",
@@ -232,11 +232,11 @@ async fn a_boundary_that_nobody_allowed_is_refused() {
     ];
     let boundaries = boundaries.map(|arn| json!(arn)).into();
     let cases = cases("permissions_boundary", boundaries, "boundary_not_allowed");
-    assert_refused(cases).await;
+    assert_rejected(cases).await;
 }
 
 #[tokio::test]
-async fn a_role_that_is_not_on_the_list_is_refused() {
+async fn a_pass_through_role_that_is_not_on_the_list_is_rejected() {
     let roles = [
         "Admin",
         "arn:aws:iam::999999999999:role/prepared",
@@ -249,11 +249,11 @@ async fn a_role_that_is_not_on_the_list_is_refused() {
     let mut cases = cases("iam_role", roles.map(|role| json!(role)).into(), code);
     let named = json!({"mode": "pass_through", "iam_role": "other"});
     cases.push((named, code));
-    assert_refused(cases).await;
+    assert_rejected(cases).await;
 }
 
 #[tokio::test]
-async fn a_body_of_another_shape_is_not_a_request() {
+async fn a_body_of_the_wrong_shape_is_rejected() {
     let installation = installation().await;
     let client = installation.client();
     let cases = [
@@ -294,7 +294,7 @@ async fn a_body_of_another_shape_is_not_a_request() {
 }
 
 #[tokio::test]
-async fn what_does_not_go_together_is_refused() {
+async fn fields_that_contradict_each_other_are_rejected() {
     let installation = installation().await;
     let client = installation.client();
     let cases = [
@@ -310,7 +310,7 @@ async fn what_does_not_go_together_is_refused() {
 }
 
 #[tokio::test]
-async fn malformed_json_is_not_a_request() {
+async fn malformed_json_is_rejected() {
     let installation = installation().await;
     let client = installation.client();
     for body in [
@@ -342,7 +342,7 @@ async fn malformed_json_is_not_a_request() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_there_twice_is_not_a_request() {
+async fn a_duplicate_field_is_rejected() {
     let installation = installation().await;
     let client = installation.client();
     let twice = "{\"region\": \"us-west-2\", \"region\": \"us-east-1\"}";
@@ -352,7 +352,7 @@ async fn a_field_that_is_there_twice_is_not_a_request() {
 }
 
 #[tokio::test]
-async fn a_body_of_two_megabytes_is_too_large() {
+async fn a_body_of_two_megabytes_is_rejected_as_too_large() {
     let installation = installation().await;
     let client = installation.client();
     let body = format!("{{\"region\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
@@ -362,7 +362,7 @@ async fn a_body_of_two_megabytes_is_too_large() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_json_is_of_the_wrong_type() {
+async fn a_body_of_another_content_type_is_rejected() {
     let installation = installation().await;
     let client = installation.client();
     for kind in [
@@ -382,14 +382,14 @@ async fn a_body_that_is_not_json_is_of_the_wrong_type() {
         put_raw(&client, Some(kind), "{}").await;
     }
     client.get("one").await.expect(200);
-    // No body at all asks for a role by the defaults.
+    // A PUT without a body requests a role with the defaults.
     let request = client.request(Method::PUT, &at("two"));
     client.send(request).await.expect(201);
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn a_role_with_the_most_of_everything_is_made() {
+async fn a_request_at_all_limits_is_accepted() {
     let installation = installation().await;
     installation.administrator.prepare_policy("allowed").await;
     let tags: Map<String, Value> = (0..46)
@@ -408,7 +408,7 @@ async fn a_role_with_the_most_of_everything_is_made() {
 }
 
 #[tokio::test]
-async fn more_secrets_than_a_policy_holds_are_too_many() {
+async fn more_secrets_than_a_policy_can_hold_are_rejected() {
     let installation = installation().await;
     let client = installation.client();
     let secrets: Vec<String> = (0..120)
@@ -417,7 +417,7 @@ async fn more_secrets_than_a_policy_holds_are_too_many() {
     let answer = client.put("one", json!({"secrets": secrets})).await;
     answer.expect_problem(422, "policy_too_large");
     assert_untouched(&installation).await;
-    // The same as a change of what is there leaves what is there.
+    // The same list as a change of an existing role leaves that role as it is.
     client.provision("one").await.expect(201);
     let answer = client.put("one", json!({"secrets": secrets})).await;
     answer.expect_problem(422, "policy_too_large");
@@ -426,7 +426,7 @@ async fn more_secrets_than_a_policy_holds_are_too_many() {
 }
 
 #[tokio::test]
-async fn queries_of_lists_are_read_strictly() {
+async fn unknown_or_invalid_query_parameters_of_lists_are_rejected() {
     let installation = installation().await;
     let client = installation.client();
     for query in [
@@ -447,7 +447,7 @@ async fn queries_of_lists_are_read_strictly() {
 }
 
 #[tokio::test]
-async fn an_if_match_that_is_no_etag_is_not_a_request() {
+async fn an_if_match_that_is_not_an_etag_is_rejected() {
     let installation = installation().await;
     let client = installation.client();
     for tag in ["1", "\"x\"", "\"1\", \"2\"", "W/\"1\""] {

@@ -1,4 +1,4 @@
-//! The interface itself: waiting, lists, keys, ids, and the document that describes it.
+//! The HTTP interface: waiting, lists, API keys, request ids, and the OpenAPI document.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn a_caller_in_no_hurry_is_told_where_to_ask() {
+async fn a_caller_that_does_not_wait_gets_202_with_the_location() {
     let installation = Installation::build().latency(100).start().await;
     let client = installation.client();
-    let answer = client.in_no_hurry().provision("one").await;
+    let answer = client.without_waiting().provision("one").await;
     let pending = answer.expect(202);
     assert_eq!(pending["state"], "provisioning");
     assert_eq!(pending["applied_generation"], Value::Null);
@@ -22,11 +22,11 @@ async fn a_caller_in_no_hurry_is_told_where_to_ask() {
         .header("retry-after")
         .and_then(|text| text.parse::<u32>().ok());
     assert!(seconds.is_some_and(|seconds| seconds > 0));
-    let made = client.with("prefer", "wait=60").get("one").await;
-    assert_eq!(made.expect(200)["state"], "active");
-    // A PUT of the same while it was on its way would have waited for the same outcome.
+    let created = client.with("prefer", "wait=60").get("one").await;
+    assert_eq!(created.expect(200)["state"], "active");
+    // The role exists now, so that a repeated PUT changes nothing.
     client.provision("one").await.expect(200);
-    let answer = client.in_no_hurry().delete("one").await;
+    let answer = client.without_waiting().delete("one").await;
     assert_eq!(answer.expect(202)["state"], "deleting");
     assert_eq!(answer.header("location"), Some("/v1/clusters/one/role"));
     let gone = client.with("prefer", "wait=60").get("one").await;
@@ -35,11 +35,11 @@ async fn a_caller_in_no_hurry_is_told_where_to_ask() {
 }
 
 #[tokio::test]
-async fn a_second_put_of_what_is_on_its_way_waits_for_the_same_outcome() {
+async fn a_repeated_put_in_progress_waits_for_the_same_outcome() {
     let installation = Installation::build().latency(150).start().await;
     let client = installation.client();
     let first = client
-        .in_no_hurry()
+        .without_waiting()
         .provision("one")
         .await
         .expect(202)
@@ -52,7 +52,7 @@ async fn a_second_put_of_what_is_on_its_way_waits_for_the_same_outcome() {
 }
 
 #[tokio::test]
-async fn patience_at_its_end_is_202_and_the_work_goes_on() {
+async fn when_the_wait_ends_the_answer_is_202_and_the_work_continues() {
     let installation = Installation::start().await;
     installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
     let client = installation.client();
@@ -66,7 +66,7 @@ async fn patience_at_its_end_is_202_and_the_work_goes_on() {
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_does_not_stop_the_work() {
+async fn a_caller_that_disconnects_does_not_stop_the_work() {
     let installation = Installation::start().await;
     installation.set_faults(fault("CreateRole", "before", json!({"hang_ms": 5_000})));
     let client = installation.client();
@@ -82,7 +82,7 @@ async fn a_caller_who_hangs_up_does_not_stop_the_work() {
 }
 
 #[tokio::test]
-async fn a_get_of_what_never_was_is_404() {
+async fn unknown_clusters_and_unknown_paths_are_404() {
     let installation = Installation::start().await;
     let answer = installation.client().get("never").await;
     answer.expect_problem(404, "not_found");
@@ -95,7 +95,7 @@ async fn a_get_of_what_never_was_is_404() {
 }
 
 #[tokio::test]
-async fn the_list_is_newest_first_in_pages_and_by_filter() {
+async fn the_list_of_clusters_is_newest_first_with_pages_and_filters() {
     let installation = Installation::build()
         .env(
             "ENGINE_ROLES_PASS_THROUGH_ROLES",
@@ -152,7 +152,7 @@ async fn the_list_is_newest_first_in_pages_and_by_filter() {
 }
 
 #[tokio::test]
-async fn without_a_known_key_nothing_is_told_or_done() {
+async fn without_a_valid_key_nothing_is_disclosed_or_changed() {
     let installation = Installation::start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
@@ -190,7 +190,7 @@ async fn without_a_known_key_nothing_is_told_or_done() {
 }
 
 #[tokio::test]
-async fn the_callers_request_id_comes_back_and_stands_in_the_audit_log() {
+async fn the_callers_request_id_is_returned_and_recorded_in_the_audit_log() {
     let installation = Installation::start().await;
     let client = installation.client().with("x-request-id", "deploy-42:one");
     let answer = client.provision("one").await;
@@ -220,7 +220,7 @@ async fn the_callers_request_id_comes_back_and_stands_in_the_audit_log() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_of_its_own() {
+async fn every_answer_has_its_own_request_id() {
     let installation = Installation::start().await;
     let client = installation.client();
     let answers = [
@@ -232,20 +232,28 @@ async fn every_answer_has_a_request_id_of_its_own() {
     ];
     let ids: BTreeSet<&str> = answers
         .iter()
-        .map(|answer| answer.header("x-request-id").expect("it has one"))
+        .map(|answer| {
+            answer
+                .header("x-request-id")
+                .expect("the answer has a request id")
+        })
         .collect();
     assert_eq!(ids.len(), answers.len());
 }
 
 #[tokio::test]
-async fn the_document_lists_exactly_the_routes_that_are_served() {
+async fn the_openapi_document_lists_exactly_the_routes_that_exist() {
     let installation = Installation::start().await;
     let client = installation.client();
     let document = client.anonymous().fetch("/openapi.json").await;
     let document = document.expect(200);
-    let version = document["openapi"].as_str().expect("it has a version");
+    let version = document["openapi"]
+        .as_str()
+        .expect("the document has a version");
     assert!(version.starts_with("3.1"), "{version}");
-    let paths = document["paths"].as_object().expect("it has paths");
+    let paths = document["paths"]
+        .as_object()
+        .expect("the document has paths");
     let candidates = [
         "/v1/clusters/{cluster}/role",
         "/v1/clusters/{cluster}/role/plan",
@@ -289,15 +297,15 @@ async fn the_document_lists_exactly_the_routes_that_are_served() {
         for method in &methods {
             let described =
                 documented.is_some_and(|path| !path[method.as_str().to_lowercase()].is_null());
-            let request = client.in_no_hurry().request(method.clone(), &real);
+            let request = client.without_waiting().request(method.clone(), &real);
             let answer = client.send(request).await;
-            let nowhere = answer.status == 405
+            let is_missing = answer.status == 405
                 || answer.status == 404 && answer.text.contains("no resource exists at");
-            // The page that shows the document is for readers and not part of it.
+            // The HTML page for the document is not part of the document.
             let page = path == "/docs" && *method == Method::GET;
             assert!(
-                page || described != nowhere,
-                "{method} {path}: described is {described}, and it answers {}",
+                page || described != is_missing,
+                "{method} {path}: described is {described}, and the answer is {}",
                 answer.status
             );
         }
@@ -305,17 +313,17 @@ async fn the_document_lists_exactly_the_routes_that_are_served() {
 }
 
 #[tokio::test]
-async fn every_documented_operation_says_what_it_answers() {
+async fn every_documented_operation_describes_its_answers() {
     let installation = Installation::start().await;
     let document = installation.client().fetch("/openapi.json").await;
     let paths = document.expect(200)["paths"].as_object().cloned();
-    for (path, operations) in paths.expect("it has paths") {
-        for (method, operation) in operations.as_object().expect("it has operations") {
+    for (path, operations) in paths.expect("the document has paths") {
+        for (method, operation) in operations.as_object().expect("the path has operations") {
             let place = format!("{method} {path}");
             let responses = operation["responses"].as_object();
             assert!(responses.is_some_and(|all| !all.is_empty()), "{place}");
-            let told = operation["summary"].is_string() || operation["description"].is_string();
-            assert!(told, "{place} is not described");
+            let reported = operation["summary"].is_string() || operation["description"].is_string();
+            assert!(reported, "{place} is not described");
         }
     }
 }

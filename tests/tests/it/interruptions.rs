@@ -1,4 +1,4 @@
-//! Stops and crashes in the middle.
+//! Stops and crashes while work is in progress.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use engine_roles_e2e::{Installation, eventually};
 use serde_json::json;
 
 #[tokio::test]
-async fn sigterm_lets_what_runs_come_to_its_end() {
+async fn work_in_progress_finishes_after_sigterm() {
     let mut installation = Installation::start().await;
     installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
-    let client = installation.client().patient();
+    let client = installation.client().waiting_longest();
     let waiting = tokio::spawn(async move { client.provision("one").await });
     installation.reached("PutRolePolicy", 0).await;
     installation.replicas[0].ask_to_stop();
-    eventually("it says that it stops", async || {
+    eventually("the service logs that it stops", async || {
         installation.replicas[0].log().find("stopping on SIGTERM")
     })
     .await;
     installation.sandbox.advance(Duration::from_secs(5));
     let status = installation.replicas[0].ended().await;
     assert_eq!(status.code(), Some(0));
-    let answer = waiting.await.expect("it does not panic");
+    let answer = waiting.await.expect("the task does not panic");
     assert!([201, 202].contains(&answer.status), "{}", answer.text);
     let binding = installation.recorded("one").await;
     assert_eq!(binding.state, "active");
@@ -32,14 +32,14 @@ async fn sigterm_lets_what_runs_come_to_its_end() {
 }
 
 #[tokio::test]
-async fn sigterm_hands_on_what_cannot_be_done_and_the_next_start_does_it_at_once() {
+async fn work_that_cannot_finish_after_sigterm_is_done_at_the_next_start() {
     let mut installation = Installation::start().await;
     installation.set_faults(json!([{
         "action": "*", "when": "before", "do": {"error": "ServiceFailure"}, "times": 1_000_000,
     }]));
     installation
         .client()
-        .in_no_hurry()
+        .without_waiting()
         .provision("one")
         .await
         .expect(202);
@@ -52,25 +52,28 @@ async fn sigterm_hands_on_what_cannot_be_done_and_the_next_start_does_it_at_once
 }
 
 #[tokio::test]
-async fn sigterm_lets_work_end_that_nobody_waits_for() {
-    // Not every order in which a service may notice the signal comes at the first try.
+async fn work_without_a_waiting_caller_finishes_after_sigterm() {
+    // Repeated, because the service can notice the signal at different points.
     for _ in 0..4 {
         let mut installation = Installation::start().await;
         installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
-        // This caller is gone with its connection.
+        // The caller has disconnected.
         installation
             .client()
-            .in_no_hurry()
+            .without_waiting()
             .provision("one")
             .await
             .expect(202);
         installation.reached("PutRolePolicy", 0).await;
         installation.replicas[0].ask_to_stop();
-        eventually("it says that it stops", async || {
+        eventually("the service logs that it stops", async || {
             installation.replicas[0].log().find("stopping on SIGTERM")
         })
         .await;
-        assert!(installation.replicas[0].runs(), "it waits for what runs");
+        assert!(
+            installation.replicas[0].runs(),
+            "the service waits for work in progress"
+        );
         installation.sandbox.advance(Duration::from_secs(5));
         assert_eq!(installation.replicas[0].ended().await.code(), Some(0));
         assert!(
@@ -87,7 +90,7 @@ async fn sigterm_lets_work_end_that_nobody_waits_for() {
 }
 
 #[tokio::test]
-async fn an_idle_service_stops_at_once_and_says_so() {
+async fn an_idle_service_stops_at_once_after_sigterm() {
     let mut installation = Installation::start().await;
     installation.client().provision("one").await.expect(201);
     assert_eq!(installation.replicas[0].stop().await.code(), Some(0));
@@ -104,19 +107,19 @@ async fn an_idle_service_stops_at_once_and_says_so() {
 }
 
 #[tokio::test]
-async fn a_service_that_stops_takes_no_further_request() {
+async fn a_service_that_is_stopping_accepts_no_request() {
     let mut installation = Installation::start().await;
     installation.set_faults(fault("CreateRole", "before", json!({"hang_ms": 5_000})));
     installation
         .client()
-        .in_no_hurry()
+        .without_waiting()
         .provision("one")
         .await
         .expect(202);
     installation.reached("CreateRole", 0).await;
     installation.replicas[0].ask_to_stop();
     let client = installation.client();
-    eventually("it does not listen any longer", async || {
+    eventually("the service no longer listens", async || {
         let request = client.request(reqwest::Method::GET, "/livez");
         client.try_send(request).await.is_err().then_some(())
     })
@@ -129,7 +132,7 @@ async fn a_service_that_stops_takes_no_further_request() {
 }
 
 #[tokio::test]
-async fn a_kill_between_the_stages_is_finished_after_the_lease() {
+async fn a_creation_killed_between_the_stages_is_completed_after_the_lease() {
     let mut installation = Installation::start().await;
     installation.set_faults(fault(
         "PutRolePolicy",
@@ -138,7 +141,7 @@ async fn a_kill_between_the_stages_is_finished_after_the_lease() {
     ));
     installation
         .client()
-        .in_no_hurry()
+        .without_waiting()
         .provision("one")
         .await
         .expect(202);
@@ -150,7 +153,7 @@ async fn a_kill_between_the_stages_is_finished_after_the_lease() {
     assert_eq!(binding.expect(200)["state"], "provisioning");
     installation.advance(Duration::from_secs(61)).await;
     installation.reaches_in_time("one", "active").await;
-    // The write that hung arrives late, and past its window what is there is as meant.
+    // The write that hung arrives late. After the consistency window the role is as requested.
     installation.sandbox.advance(Duration::from_mins(10));
     installation.is_verified_in_time("one").await;
     assert_eq!(
@@ -163,14 +166,14 @@ async fn a_kill_between_the_stages_is_finished_after_the_lease() {
 }
 
 #[tokio::test]
-async fn a_kill_in_the_first_stage_leaves_one_role_and_no_orphan() {
+async fn a_creation_killed_in_the_first_stage_ends_with_one_role_and_no_orphan() {
     for held in ["CreateRole", "CreateInstanceProfile"] {
         for when in ["before", "after"] {
             let mut installation = Installation::start().await;
             installation.set_faults(fault(held, when, json!({"hang_ms": 30_000})));
             installation
                 .client()
-                .in_no_hurry()
+                .without_waiting()
                 .provision("one")
                 .await
                 .expect(202);
@@ -178,7 +181,7 @@ async fn a_kill_in_the_first_stage_leaves_one_role_and_no_orphan() {
             installation.replicas[0].kill().await;
             installation.set_faults(json!([]));
             installation.restart(0).await;
-            // Past the lease, the call that was under way has arrived as well.
+            // The call that was in progress has arrived before the lease expired.
             installation.advance(Duration::from_secs(61)).await;
             installation.reaches_in_time("one", "active").await;
             let state = installation.sandbox.state();
@@ -198,7 +201,7 @@ async fn a_kill_in_the_first_stage_leaves_one_role_and_no_orphan() {
 }
 
 #[tokio::test]
-async fn a_kill_in_a_teardown_is_finished_after_the_lease() {
+async fn a_killed_teardown_is_completed_after_the_lease() {
     for held in ["GetRole", "DeleteRolePolicy", "DeleteRole"] {
         let mut installation = Installation::start().await;
         installation.client().provision("one").await.expect(201);
@@ -206,7 +209,7 @@ async fn a_kill_in_a_teardown_is_finished_after_the_lease() {
         installation.set_faults(fault(held, "after", json!({"hang_ms": 30_000})));
         installation
             .client()
-            .in_no_hurry()
+            .without_waiting()
             .delete("one")
             .await
             .expect(202);
@@ -222,12 +225,12 @@ async fn a_kill_in_a_teardown_is_finished_after_the_lease() {
 }
 
 #[tokio::test]
-async fn another_replica_finishes_what_a_killed_one_left() {
+async fn another_replica_completes_the_work_of_a_killed_replica() {
     let mut installation = Installation::build().replicas(2).start().await;
     installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 30_000})));
     installation
         .client_of(0)
-        .in_no_hurry()
+        .without_waiting()
         .provision("one")
         .await
         .expect(202);
@@ -235,7 +238,7 @@ async fn another_replica_finishes_what_a_killed_one_left() {
     installation.replicas[0].kill().await;
     installation.advance(Duration::from_secs(61)).await;
     let client = installation.client_of(1);
-    eventually("the other replica finishes it", async || {
+    eventually("the other replica completes the role", async || {
         let binding = client.get("one").await.body;
         (binding["state"] == "active").then_some(())
     })
@@ -244,7 +247,7 @@ async fn another_replica_finishes_what_a_killed_one_left() {
 }
 
 #[tokio::test]
-async fn a_killed_database_costs_a_caller_nothing_but_a_second_request() {
+async fn after_the_database_was_killed_a_repeated_request_succeeds() {
     let mut installation = Installation::build().own_postgres().start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
@@ -252,7 +255,7 @@ async fn a_killed_database_costs_a_caller_nothing_but_a_second_request() {
         .postgres()
         .stop_immediate()
         .await
-        .expect("it stops");
+        .expect("Postgres stops");
     let answer = client.provision("two").await;
     answer.expect_problem(503, "database_unavailable");
     assert!(answer.header("retry-after").is_some());
@@ -260,8 +263,8 @@ async fn a_killed_database_costs_a_caller_nothing_but_a_second_request() {
         .postgres()
         .start_again()
         .await
-        .expect("it starts");
-    let answer = client.patient().provision("two").await;
+        .expect("Postgres starts");
+    let answer = client.waiting_longest().provision("two").await;
     assert!([200, 201].contains(&answer.status), "{}", answer.text);
     client.provision("one").await.expect(200);
     installation.assert_sound().await;

@@ -1,4 +1,4 @@
-//! Secrets that are encrypted under the customer's own key.
+//! Secrets that are encrypted with a customer-managed KMS key.
 
 use engine_roles_e2e::Installation;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn with_key() -> Installation {
 }
 
 #[tokio::test]
-async fn a_created_role_may_use_the_key_for_its_own_secrets_and_nothing_else() {
+async fn a_created_role_may_use_the_key_only_for_its_own_secrets() {
     let installation = with_key().await;
     let client = installation.client();
     let answer = client.put("one", json!({"secrets": ["a", "b"]})).await;
@@ -40,9 +40,9 @@ async fn a_created_role_may_use_the_key_for_its_own_secrets_and_nothing_else() {
     let access = access.expect(200);
     assert_eq!(access["anything_else"]["decision"], "denied");
     installation
-        .assert_sound_at_rest("created with a key")
+        .assert_sound_when_idle("created with a key")
         .await;
-    // A change keeps it, and costs one call.
+    // A change keeps the key and takes one call.
     let since = installation.mark();
     client
         .put("one", json!({"secrets": "all"}))
@@ -50,17 +50,17 @@ async fn a_created_role_may_use_the_key_for_its_own_secrets_and_nothing_else() {
         .expect(200);
     assert_eq!(installation.mutations(since).len(), 1);
     installation
-        .assert_sound_at_rest("changed with a key")
+        .assert_sound_when_idle("changed with a key")
         .await;
     client.delete("one").await.expect(200);
-    installation.assert_sound_at_rest("gone").await;
+    installation.assert_sound_when_idle("gone").await;
 }
 
 #[tokio::test]
-async fn a_live_role_keeps_the_key_that_it_was_made_with() {
+async fn a_live_role_keeps_the_key_that_it_was_created_with() {
     let mut installation = with_key().await;
     installation.client().provision("one").await.expect(201);
-    installation.comes_to_rest().await;
+    installation.becomes_idle().await;
     installation.set_env("ENGINE_ROLES_KMS_KEY_ARN", "");
     installation.restart(0).await;
     let client = installation.client();
@@ -69,12 +69,12 @@ async fn a_live_role_keeps_the_key_that_it_was_made_with() {
     let binding = client.provision("two").await;
     assert_eq!(binding.expect(201)["spec"]["kms_key"], Value::Null);
     installation
-        .assert_sound_at_rest("with and without a key")
+        .assert_sound_when_idle("with and without a key")
         .await;
 }
 
 #[tokio::test]
-async fn a_region_without_the_key_is_refused_by_its_field() {
+async fn a_region_without_the_key_is_rejected_and_names_the_field() {
     let installation = with_key().await;
     let answer = installation
         .client()

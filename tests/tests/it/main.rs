@@ -1,5 +1,5 @@
-//! The service from outside: what it answers, what it leaves in the database, and which calls
-//! reach IAM.
+//! End-to-end tests of the service: what it answers, what it writes to the database, and which calls
+//! it sends to IAM.
 
 mod access;
 mod accounts;
@@ -13,24 +13,24 @@ mod chaos;
 mod checker;
 mod crashes;
 mod creating;
-mod crowd;
 mod drift;
 mod faults;
-mod forbidden;
 mod health;
-mod house;
+mod iam_answers;
 mod input;
 mod interface;
 mod interruptions;
 mod keys;
+mod many_clusters;
 mod orphans;
 mod outages;
-mod passing;
+mod pass_through;
 mod permissions;
 mod policies;
 mod races;
-mod refusals;
 mod replicas;
+mod repository;
+mod service_policy;
 mod staleness;
 mod sweeps;
 mod tearing_down;

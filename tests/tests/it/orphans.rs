@@ -1,4 +1,4 @@
-//! What stands under our path and no live binding needs.
+//! Late resources and orphans: resources under our path that no live binding needs.
 
 use engine_roles_e2e::{Installation, eventually};
 use serde::Deserialize;
@@ -20,15 +20,15 @@ async fn orphans(installation: &Installation) -> Vec<Orphan> {
         .await
 }
 
-/// An installation that looks for orphans all the time.
-async fn watchful() -> Installation {
+/// Starts an installation that sweeps for orphans every 300 ms.
+async fn with_frequent_sweeps() -> Installation {
     Installation::build()
         .env("ENGINE_ROLES_RECONCILE_INTERVAL", "300ms")
         .start()
         .await
 }
 
-async fn make(installation: &Installation, name: &str, tags: &Value) {
+async fn create(installation: &Installation, name: &str, tags: &Value) {
     let mut all = Vec::new();
     for (place, (key, value)) in (1..).zip(tags.as_object().expect("tags are a map")) {
         all.push((format!("Tags.member.{place}.Key"), key.clone()));
@@ -54,30 +54,32 @@ async fn make(installation: &Installation, name: &str, tags: &Value) {
 }
 
 #[tokio::test]
-async fn the_ghost_of_a_life_that_is_over_goes() {
-    let installation = watchful().await;
-    let made = installation
+async fn a_late_resource_of_a_finished_incarnation_is_removed() {
+    let installation = with_frequent_sweeps().await;
+    let created = installation
         .client()
         .provision("one")
         .await
         .expect(201)
         .clone();
-    let name = made["role"]["name"].as_str().expect("it has a name");
-    let tags = installation.role(name).expect("it is there")["tags"].clone();
+    let name = created["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
+    let tags = installation.role(name).expect("the role exists")["tags"].clone();
     installation
         .client()
-        .patient()
+        .waiting_longest()
         .delete("one")
         .await
         .expect(200);
     installation.client().provision("two").await.expect(201);
-    make(&installation, name, &tags).await;
-    eventually("the ghost is gone", async || {
+    create(&installation, name, &tags).await;
+    eventually("the late resource is removed", async || {
         (installation.role(name).is_none() && installation.instance_profile(name).is_none())
             .then_some(())
     })
     .await;
-    eventually("it is told", async || {
+    eventually("the event is recorded", async || {
         let events = installation.database.events().await;
         events
             .iter()
@@ -99,28 +101,30 @@ async fn the_ghost_of_a_life_that_is_over_goes() {
 }
 
 #[tokio::test]
-async fn something_else_under_the_name_of_a_life_that_is_over_stays() {
-    let installation = watchful().await;
-    let made = installation
+async fn a_foreign_resource_under_the_name_of_a_finished_incarnation_stays() {
+    let installation = with_frequent_sweeps().await;
+    let created = installation
         .client()
         .provision("one")
         .await
         .expect(201)
         .clone();
-    let name = made["role"]["name"].as_str().expect("it has a name");
+    let name = created["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
     installation
         .client()
-        .patient()
+        .waiting_longest()
         .delete("one")
         .await
         .expect(200);
     let since = installation.mark();
-    make(&installation, name, &json!({"owner": "somebody else"})).await;
-    // Looked at, twice: and let be.
-    eventually("it was looked at", async || {
+    create(&installation, name, &json!({"owner": "somebody else"})).await;
+    // The resource is read twice and left.
+    eventually("the resource was read twice", async || {
         let calls = installation.iam_calls(since);
-        let looks = calls.iter().filter(|call| call.action == "GetRole").count();
-        (looks >= 2).then_some(())
+        let reads = calls.iter().filter(|call| call.action == "GetRole").count();
+        (reads >= 2).then_some(())
     })
     .await;
     assert!(installation.role(name).is_some());
@@ -128,8 +132,8 @@ async fn something_else_under_the_name_of_a_life_that_is_over_stays() {
 }
 
 #[tokio::test]
-async fn what_no_record_knows_is_told_and_survives() {
-    let installation = watchful().await;
+async fn an_orphan_is_reported_and_not_removed() {
+    let installation = with_frequent_sweeps().await;
     installation.client().provision("one").await.expect(201);
     let since = installation.mark();
     let tags = json!({
@@ -138,8 +142,8 @@ async fn what_no_record_knows_is_told_and_survives() {
         "ai-unlimited:cluster": "one",
         "ai-unlimited:binding-id": "01890a5d-ac96-774b-bcce-b302099a8057",
     });
-    make(&installation, "ai-unlimited-one-unknown", &tags).await;
-    let found = eventually("it is reported", async || {
+    create(&installation, "ai-unlimited-one-unknown", &tags).await;
+    let found = eventually("the orphan is reported", async || {
         let found = orphans(&installation).await;
         (found.len() == 2).then_some(found)
     })
@@ -163,18 +167,18 @@ async fn what_no_record_knows_is_told_and_survives() {
         let parameters = [(parameter, "ai-unlimited-one-unknown")];
         installation.administrator.call(action, &parameters).await;
     }
-    eventually("it is forgotten when it is gone", async || {
+    eventually("the removed orphan is no longer listed", async || {
         orphans(&installation).await.is_empty().then_some(())
     })
     .await;
     installation.assert_sound().await;
 }
 
-const FORGET: &str = "SET session_replication_role = replica;";
+const WITHOUT_TRIGGERS: &str = "SET session_replication_role = replica;";
 
 #[tokio::test]
-async fn a_database_restored_to_an_older_state_costs_nobody_a_live_role() {
-    let mut installation = watchful().await;
+async fn a_database_restored_to_an_older_state_causes_no_removal_of_roles() {
+    let mut installation = with_frequent_sweeps().await;
     let old = installation
         .client()
         .provision("old")
@@ -187,8 +191,8 @@ async fn a_database_restored_to_an_older_state_costs_nobody_a_live_role() {
         .await
         .expect(201)
         .clone();
-    let new = new["role"]["name"].as_str().expect("it has a name");
-    let old = old["role"]["name"].as_str().expect("it has a name");
+    let new = new["role"]["name"].as_str().expect("the role has a name");
+    let old = old["role"]["name"].as_str().expect("the role has a name");
     installation.replicas[0].kill().await;
     // The backup is older than the second cluster.
     let restore = ["audit_events", "bindings", "clusters"]
@@ -196,17 +200,17 @@ async fn a_database_restored_to_an_older_state_costs_nobody_a_live_role() {
         .concat();
     installation
         .database
-        .execute(&format!("{FORGET}{restore}"))
+        .execute(&format!("{WITHOUT_TRIGGERS}{restore}"))
         .await;
     let since = installation.mark();
     installation.restart(0).await;
-    eventually("it is reported", async || {
+    eventually("the orphan is reported", async || {
         let found = orphans(&installation).await;
         (found.len() == 2 && found.iter().all(|orphan| orphan.name == new)).then_some(())
     })
     .await;
-    // The cluster's caller asks again: it gets a role of a new name beside the one that nobody
-    // knows any more.
+    // A new request for the cluster creates a role with another name. The first role stays as an
+    // orphan.
     let again = installation.client().provision("new").await;
     assert_ne!(again.expect(201)["role"]["name"], new);
     for name in [old, new] {
@@ -220,26 +224,28 @@ async fn a_database_restored_to_an_older_state_costs_nobody_a_live_role() {
 }
 
 #[tokio::test]
-async fn an_empty_database_costs_nobody_a_live_role() {
-    let mut installation = watchful().await;
-    let made = installation
+async fn an_empty_database_causes_no_removal_of_roles() {
+    let mut installation = with_frequent_sweeps().await;
+    let created = installation
         .client()
         .provision("one")
         .await
         .expect(201)
         .clone();
-    let name = made["role"]["name"].as_str().expect("it has a name");
+    let name = created["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
     installation.replicas[0].kill().await;
     let restore = ["audit_events", "bindings", "clusters", "orphans", "sweeps"]
         .map(|table| format!("DELETE FROM {table};"))
         .concat();
     installation
         .database
-        .execute(&format!("{FORGET}{restore}"))
+        .execute(&format!("{WITHOUT_TRIGGERS}{restore}"))
         .await;
     let since = installation.mark();
     installation.restart(0).await;
-    eventually("it is reported", async || {
+    eventually("the orphan is reported", async || {
         (orphans(&installation).await.len() == 2).then_some(())
     })
     .await;
@@ -248,8 +254,8 @@ async fn an_empty_database_costs_nobody_a_live_role() {
 }
 
 #[tokio::test]
-async fn without_the_permission_to_list_readyz_says_what_is_missing() {
-    let installation = watchful().await;
+async fn without_the_permission_to_list_readyz_reports_the_missing_permission() {
+    let installation = with_frequent_sweeps().await;
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [
@@ -259,10 +265,10 @@ async fn without_the_permission_to_list_readyz_says_what_is_missing() {
     });
     installation
         .administrator
-        .steer("identity-policy", policy)
+        .control_sandbox("identity-policy", policy)
         .await;
     let client = installation.client().anonymous();
-    let missing = eventually("it is said", async || {
+    let missing = eventually("the missing permission is reported", async || {
         let body = client.fetch("/readyz").await.body;
         let missing = body["missing"].as_array()?.clone();
         missing.into_iter().find(|one| one["feature"] == "orphans")

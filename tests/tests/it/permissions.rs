@@ -1,4 +1,4 @@
-//! Under the manager's real permissions.
+//! The service with the permissions of AI Unlimited's manager role.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use serde_json::json;
 const WORKSPACES: &str = "ai-unlimited-workspaces";
 const RESTRICTED: &str = "ai-unlimited-without-iam-role-permissions";
 
-fn is_the_managers(action: &str) -> bool {
-    // STS tells anybody who they are.
+fn is_managers_action(action: &str) -> bool {
+    // GetCallerIdentity needs no permission.
     action == "GetCallerIdentity" || MANAGER_IAM_ACTIONS.contains(&action)
 }
 
@@ -20,9 +20,9 @@ fn called(installation: &Installation) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_whole_core_works_with_the_managers_own_seventeen_actions() {
+async fn roles_can_be_managed_with_only_the_managers_seventeen_actions() {
     let installation = Installation::build().prepared("prepared").start().await;
-    installation.become_identity(WORKSPACES).await;
+    installation.set_identity_policy(WORKSPACES).await;
     let client = installation.client();
     let body = json!({"secrets": ["a"], "tags": {"team": "x"}});
     client.put("made", body).await.expect(201);
@@ -37,7 +37,7 @@ async fn the_whole_core_works_with_the_managers_own_seventeen_actions() {
     client.delete("passed").await.expect(200);
     assert!(installation.holds_nothing_of_ours());
     for action in called(&installation) {
-        assert!(is_the_managers(&action), "{action} is not the manager's");
+        assert!(is_managers_action(&action), "{action} is not the manager's");
     }
     let denied = installation.iam_calls(0).into_iter();
     let denied: Vec<_> = denied.filter(|call| call.status == Some(403)).collect();
@@ -46,7 +46,7 @@ async fn the_whole_core_works_with_the_managers_own_seventeen_actions() {
 }
 
 #[tokio::test]
-async fn a_dropped_tag_stays_where_it_may_not_be_taken_off_and_the_caller_hears_which_permission() {
+async fn a_tag_that_may_not_be_removed_stays_and_the_missing_permission_is_reported() {
     let installation = Installation::build().identity(WORKSPACES).start().await;
     let client = installation.client();
     client
@@ -57,7 +57,7 @@ async fn a_dropped_tag_stays_where_it_may_not_be_taken_off_and_the_caller_hears_
     let problem = answer.expect_problem(424, "missing_permission");
     let missing = problem["missing_permissions"].to_string();
     assert!(missing.contains("iam:Untag"), "{missing}");
-    // An error is final: what was before is so again.
+    // An error is final: the previous state is restored.
     let binding = installation.reaches("one", "active").await;
     assert_eq!(binding["spec"]["tags"], json!({"team": "x", "old": "1"}));
     installation.assert_sound().await;
@@ -66,10 +66,10 @@ async fn a_dropped_tag_stays_where_it_may_not_be_taken_off_and_the_caller_hears_
 }
 
 #[tokio::test]
-async fn without_the_permission_to_create_roles_the_caller_hears_it_and_nothing_stays() {
+async fn without_the_permission_to_create_roles_the_request_fails_and_leaves_nothing() {
     let installation = Installation::build().identity(RESTRICTED).start().await;
     let client = installation.client();
-    let answer = client.patient().provision("one").await;
+    let answer = client.waiting_longest().provision("one").await;
     let problem = answer.expect_problem(424, "missing_permission");
     assert_eq!(problem["missing_permissions"], json!(["iam:CreateRole"]));
     assert_eq!(problem["statement"]["Effect"], "Allow");
@@ -88,22 +88,22 @@ async fn without_the_permission_to_create_roles_the_caller_hears_it_and_nothing_
 }
 
 #[tokio::test]
-async fn while_the_refusal_is_fresh_no_instance_profile_is_made_in_vain() {
+async fn while_the_denial_is_recent_no_instance_profile_is_created() {
     let installation = Installation::build().identity(RESTRICTED).start().await;
     let client = installation.client();
     client
-        .patient()
+        .waiting_longest()
         .provision("one")
         .await
         .expect_problem(424, "missing_permission");
     let since = installation.mark();
     client
-        .patient()
+        .waiting_longest()
         .provision("two")
         .await
         .expect_problem(424, "missing_permission");
     client
-        .patient()
+        .waiting_longest()
         .provision("one")
         .await
         .expect_problem(424, "missing_permission");
@@ -113,17 +113,17 @@ async fn while_the_refusal_is_fresh_no_instance_profile_is_made_in_vain() {
         .map(|call| call.action)
         .collect();
     assert_eq!(calls, ["CreateRole", "CreateRole"]);
-    // Once it is granted, the next request succeeds.
-    installation.become_identity(WORKSPACES).await;
+    // Once the permission is granted, the next request succeeds.
+    installation.set_identity_policy(WORKSPACES).await;
     client.provision("one").await.expect(201);
     client.provision("two").await.expect(201);
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn without_the_permission_to_create_roles_a_prepared_one_is_passed_and_torn_down() {
+async fn without_the_permission_to_create_roles_a_prepared_role_can_be_passed_and_torn_down() {
     let installation = Installation::build().prepared("prepared").start().await;
-    installation.become_identity(RESTRICTED).await;
+    installation.set_identity_policy(RESTRICTED).await;
     let client = installation.client();
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
     client.put("one", passed).await.expect(201);
@@ -131,13 +131,13 @@ async fn without_the_permission_to_create_roles_a_prepared_one_is_passed_and_tor
     client.delete("one").await.expect(200);
     assert!(installation.holds_nothing_of_ours());
     for action in called(&installation) {
-        assert!(is_the_managers(&action), "{action} is not the manager's");
+        assert!(is_managers_action(&action), "{action} is not the manager's");
     }
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_be_passed_is_named_with_the_permission() {
+async fn when_passing_the_role_is_denied_the_missing_permission_is_reported() {
     let installation = Installation::build().prepared("prepared").start().await;
     let policy = json!({
         "Version": "2012-10-17",
@@ -148,10 +148,14 @@ async fn a_role_that_may_not_be_passed_is_named_with_the_permission() {
     });
     installation
         .administrator
-        .steer("identity-policy", policy)
+        .control_sandbox("identity-policy", policy)
         .await;
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
-    let answer = installation.client().patient().put("one", passed).await;
+    let answer = installation
+        .client()
+        .waiting_longest()
+        .put("one", passed)
+        .await;
     let problem = answer.expect_problem(424, "missing_permission");
     assert_eq!(problem["missing_permissions"], json!(["iam:PassRole"]));
     assert!(installation.holds_nothing_of_ours());
@@ -159,7 +163,7 @@ async fn a_role_that_may_not_be_passed_is_named_with_the_permission() {
 }
 
 #[tokio::test]
-async fn without_the_permission_to_make_instance_profiles_the_role_goes_again() {
+async fn without_the_permission_to_create_instance_profiles_the_role_is_removed_again() {
     let installation = Installation::start().await;
     let policy = json!({
         "Version": "2012-10-17",
@@ -170,9 +174,13 @@ async fn without_the_permission_to_make_instance_profiles_the_role_goes_again() 
     });
     installation
         .administrator
-        .steer("identity-policy", policy)
+        .control_sandbox("identity-policy", policy)
         .await;
-    let answer = installation.client().patient().provision("one").await;
+    let answer = installation
+        .client()
+        .waiting_longest()
+        .provision("one")
+        .await;
     let problem = answer.expect_problem(424, "missing_permission");
     assert_eq!(
         problem["missing_permissions"],
@@ -183,24 +191,24 @@ async fn without_the_permission_to_make_instance_profiles_the_role_goes_again() 
 }
 
 #[tokio::test]
-async fn what_may_not_be_removed_blocks_and_is_named() {
+async fn a_resource_that_may_not_be_removed_blocks_the_teardown_and_is_named() {
     let installation = Installation::start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
-    installation.become_identity(RESTRICTED).await;
-    let answer = client.patient().delete("one").await;
+    installation.set_identity_policy(RESTRICTED).await;
+    let answer = client.waiting_longest().delete("one").await;
     assert_eq!(answer.expect(424)["code"], "missing_permission");
     let missing = answer.body["missing_permissions"].to_string();
     assert!(missing.contains("iam:DeleteRolePolicy"), "{missing}");
     assert_eq!(client.get("one").await.body["state"], "blocked");
-    installation.become_identity(WORKSPACES).await;
-    client.patient().delete("one").await.expect(200);
+    installation.set_identity_policy(WORKSPACES).await;
+    client.waiting_longest().delete("one").await.expect(200);
     assert!(installation.holds_nothing_of_ours());
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn a_clean_up_that_is_refused_is_told_and_tried_again_slowly() {
+async fn a_denied_clean_up_is_reported_and_retried_slowly() {
     let installation = Installation::build().rarely_checked().start().await;
     let allow = json!({"Effect": "Allow", "Action": "iam:*", "Resource": "*"});
     let deny = |actions: serde_json::Value| {
@@ -210,10 +218,10 @@ async fn a_clean_up_that_is_refused_is_told_and_tried_again_slowly() {
     let nothing = json!(["iam:PutRolePolicy", "iam:DeleteRole"]);
     installation
         .administrator
-        .steer("identity-policy", deny(nothing))
+        .control_sandbox("identity-policy", deny(nothing))
         .await;
     let client = installation.client();
-    // No error: something is still on its way, out.
+    // The answer is 202 and no error, because the clean-up is still in progress.
     client
         .with("prefer", "wait=2")
         .provision("one")
@@ -221,7 +229,7 @@ async fn a_clean_up_that_is_refused_is_told_and_tried_again_slowly() {
         .expect(202);
     let binding = installation.reaches("one", "failed").await;
     assert_eq!(binding["last_error"]["code"], "missing_permission");
-    let left = eventually("it is told what is left", async || {
+    let left = eventually("the receipt lists what is left", async || {
         let left = client.get("one").await.body["receipt"]["left"].to_string();
         left.contains("iam:DeleteRole").then_some(left)
     })
@@ -237,7 +245,7 @@ async fn a_clean_up_that_is_refused_is_told_and_tried_again_slowly() {
     assert_eq!(
         installation.mutations(since).len(),
         0,
-        "it is tried again slowly"
+        "the clean-up is retried slowly"
     );
     installation
         .advance(std::time::Duration::from_mins(6))
@@ -245,17 +253,17 @@ async fn a_clean_up_that_is_refused_is_told_and_tried_again_slowly() {
     installation.reached("DeleteRole", since).await;
     let events = installation.database.events().await;
     let blocked = events.iter().filter(|event| event.action == "blocked");
-    assert_eq!(blocked.count(), 1, "it is told once");
+    assert_eq!(blocked.count(), 1, "the event is recorded once");
     let only = deny(json!(["iam:PutRolePolicy"]));
     installation
         .administrator
-        .steer("identity-policy", only)
+        .control_sandbox("identity-policy", only)
         .await;
-    installation.comes_to_rest().await;
+    installation.becomes_idle().await;
     assert!(installation.holds_nothing_of_ours());
-    let answer = client.patient().provision("one").await;
+    let answer = client.waiting_longest().provision("one").await;
     answer.expect_problem(424, "missing_permission");
     assert_eq!(client.get("one").await.body["receipt"], json!(null));
-    installation.comes_to_rest().await;
+    installation.becomes_idle().await;
     installation.assert_sound().await;
 }

@@ -1,4 +1,4 @@
-//! The four documents that an administrator attaches grant exactly what they are known to grant.
+//! The four documents that an administrator attaches grant exactly the known actions.
 
 use std::collections::BTreeSet;
 
@@ -110,7 +110,7 @@ const WORKSPACES: [(&str, &[&str]); 7] = [
     ),
 ];
 
-/// What the restricted set lacks of the full one.
+/// The actions of the full set that the restricted set does not have.
 const MAKES_ROLES: [&str; 3] = ["iam:CreateRole", "iam:DeleteRole", "iam:DeleteRolePolicy"];
 
 const SESSION_MANAGER: [(&str, &[&str]); 3] = [
@@ -178,7 +178,7 @@ fn strings(value: &Value) -> Vec<&str> {
     }
 }
 
-/// All actions, of a document that names each of them once and in full.
+/// Returns all actions of a document, which must name each action once and without wildcards.
 fn actions(name: &str) -> Set {
     let document = policy_document(name);
     let mut all = Set::new();
@@ -196,14 +196,14 @@ fn actions(name: &str) -> Set {
 }
 
 #[test]
-fn the_managers_policy_has_its_99_actions() {
+fn the_managers_policy_has_exactly_its_99_actions() {
     let actions = actions("ai-unlimited-workspaces");
     assert_eq!(actions, set(&WORKSPACES));
     assert_eq!(actions.len(), 99);
 }
 
 #[test]
-fn the_restricted_policy_lacks_exactly_what_makes_roles() {
+fn the_restricted_policy_lacks_exactly_the_actions_that_create_roles() {
     let restricted = actions("ai-unlimited-without-iam-role-permissions");
     let mut meant = set(&WORKSPACES);
     for action in MAKES_ROLES {
@@ -214,14 +214,14 @@ fn the_restricted_policy_lacks_exactly_what_makes_roles() {
 }
 
 #[test]
-fn the_session_managers_policy_has_its_23_actions() {
+fn the_session_manager_policy_has_exactly_its_23_actions() {
     let actions = actions("session-manager");
     assert_eq!(actions, set(&SESSION_MANAGER));
     assert_eq!(actions.len(), 23);
 }
 
 #[test]
-fn the_engines_policy_reads_secrets_below_one_prefix_and_nothing_else() {
+fn the_engine_policy_only_reads_secrets_below_one_prefix() {
     let name = "ai-unlimited-engine";
     assert_eq!(
         actions(name),
@@ -239,7 +239,7 @@ fn the_engines_policy_reads_secrets_below_one_prefix_and_nothing_else() {
 }
 
 #[test]
-fn every_statement_allows_has_a_name_of_its_own_and_says_nothing_more() {
+fn every_statement_only_allows_and_has_a_unique_sid() {
     let names = [
         "ai-unlimited-workspaces",
         "ai-unlimited-without-iam-role-permissions",

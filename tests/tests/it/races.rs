@@ -1,4 +1,4 @@
-//! Callers who want different things at once.
+//! Concurrent requests that contradict each other.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::installation::fault;
@@ -6,10 +6,10 @@ use futures::future::join_all;
 use serde_json::json;
 
 #[tokio::test]
-async fn of_two_puts_at_once_the_last_one_holds_and_the_other_is_told() {
+async fn of_two_concurrent_puts_the_last_one_wins_and_the_other_is_superseded() {
     let installation = Installation::build().latency(20).start().await;
     let client = installation.client();
-    let one = client.patient();
+    let one = client.waiting_longest();
     let body = |secret: &str| json!({"secrets": [secret]});
     for round in 0..5 {
         let cluster = format!("c{round}");
@@ -33,23 +33,23 @@ async fn of_two_puts_at_once_the_last_one_holds_and_the_other_is_told() {
 }
 
 #[tokio::test]
-async fn a_put_that_overtakes_another_in_the_middle_wins() {
+async fn a_put_during_another_put_wins() {
     let installation = Installation::start().await;
     let client = installation.client();
     installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
-    let slow = client.patient();
+    let slow = client.waiting_longest();
     let slow = tokio::spawn(async move { slow.put("one", json!({"secrets": ["old"]})).await });
     installation.reached("PutRolePolicy", 0).await;
     let answer = client
-        .in_no_hurry()
+        .without_waiting()
         .put("one", json!({"secrets": ["new"]}))
         .await;
     assert_eq!(answer.expect(202)["generation"], 2);
     installation
         .sandbox
         .advance(std::time::Duration::from_secs(5));
-    let told = slow.await.expect("it does not panic");
-    told.expect_problem(409, "superseded");
+    let reported = slow.await.expect("the task does not panic");
+    reported.expect_problem(409, "superseded");
     let binding = installation.reaches("one", "active").await;
     assert_eq!(binding["spec"]["secrets"], json!(["new"]));
     assert_eq!(binding["applied_generation"], 2);
@@ -57,7 +57,7 @@ async fn a_put_that_overtakes_another_in_the_middle_wins() {
 }
 
 #[tokio::test]
-async fn a_delete_of_what_is_on_its_way_ends_in_nothing() {
+async fn a_delete_during_a_put_ends_without_a_role() {
     for held in [
         "CreateRole",
         "CreateInstanceProfile",
@@ -67,16 +67,16 @@ async fn a_delete_of_what_is_on_its_way_ends_in_nothing() {
         let installation = Installation::start().await;
         let client = installation.client();
         installation.set_faults(fault(held, "before", json!({"hang_ms": 5_000})));
-        let made = client.patient();
-        let made = tokio::spawn(async move { made.provision("one").await });
+        let created = client.waiting_longest();
+        let created = tokio::spawn(async move { created.provision("one").await });
         installation.reached(held, 0).await;
-        let answer = client.in_no_hurry().delete("one").await;
+        let answer = client.without_waiting().delete("one").await;
         assert_eq!(answer.expect(202)["state"], "deleting", "{held}");
         installation
             .sandbox
             .advance(std::time::Duration::from_secs(5));
-        let told = made.await.expect("it does not panic");
-        told.expect_problem(409, "superseded");
+        let reported = created.await.expect("the task does not panic");
+        reported.expect_problem(409, "superseded");
         installation.reaches_in_time("one", "deleted").await;
         assert!(installation.holds_nothing_of_ours(), "{held}");
         installation.assert_sound().await;
@@ -84,10 +84,10 @@ async fn a_delete_of_what_is_on_its_way_ends_in_nothing() {
 }
 
 #[tokio::test]
-async fn fifty_callers_of_three_replicas_get_one_role() {
+async fn fifty_concurrent_puts_at_three_replicas_create_one_role() {
     let installation = Installation::build().replicas(3).latency(20).start().await;
     let callers = (0..50).map(|number| {
-        let client = installation.client_of(number % 3).patient();
+        let client = installation.client_of(number % 3).waiting_longest();
         async move { client.provision("one").await }
     });
     let answers = join_all(callers).await;
@@ -104,10 +104,10 @@ async fn fifty_callers_of_three_replicas_get_one_role() {
 }
 
 #[tokio::test]
-async fn puts_and_deletes_from_all_sides_end_in_one_of_the_two() {
+async fn concurrent_puts_and_deletes_end_with_one_role_or_none() {
     let installation = Installation::build().replicas(2).latency(5).start().await;
     let callers = (0..30).map(|number| {
-        let client = installation.client_of(number % 2).patient();
+        let client = installation.client_of(number % 2).waiting_longest();
         async move {
             if number % 3 == 0 {
                 client.delete("one").await
@@ -119,9 +119,9 @@ async fn puts_and_deletes_from_all_sides_end_in_one_of_the_two() {
         }
     });
     for answer in join_all(callers).await {
-        let told = ["superseded", "teardown_in_progress", "not_found"];
-        let refused = answer.code().is_some_and(|code| told.contains(&code));
-        assert!(refused || answer.status < 300, "{}", answer.text);
+        let codes = ["superseded", "teardown_in_progress", "not_found"];
+        let is_expected = answer.code().is_some_and(|code| codes.contains(&code));
+        assert!(is_expected || answer.status < 300, "{}", answer.text);
     }
     engine_roles_e2e::eventually("it comes to rest", async || {
         let state = installation.client().get("one").await.body["state"].clone();

@@ -1,4 +1,4 @@
-//! Several replicas, some of which stand still past their lease with a call in their hand.
+//! Several replicas, some of which are paused during a call until their lease has expired.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use engine_roles_e2e::{Installation, eventually};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-/// A window after which what a lost lease still did is put right.
+/// The time after which the effects of a lost lease are repaired: longer than the consistency window.
 const WINDOW: Duration = Duration::from_secs(61);
 const LATE: u64 = 100_000;
 
-async fn two() -> Installation {
+async fn two_replicas() -> Installation {
     Installation::build()
         .rarely_checked()
         .replicas(2)
@@ -20,24 +20,24 @@ async fn two() -> Installation {
         .await
 }
 
-/// The first replica is stopped with this call in its hand, which arrives late.
-async fn stop_first_at(installation: &Installation, action: &str, since: u64) {
+/// Pauses the first replica during this call, and advances the clocks past its lease.
+async fn pause_first_at(installation: &Installation, action: &str, since: u64) {
     installation.reached(action, since).await;
     installation.replicas[0].pause();
     installation.set_faults(json!([]));
     installation.advance(PAST_A_LEASE).await;
 }
 
-async fn continue_first(installation: &Installation) {
-    // The call that it had sent arrives, then it wakes and reads the answer.
+async fn resume_first(installation: &Installation) {
+    // The call arrives before the replica continues and reads the answer.
     installation.advance(Duration::from_millis(LATE)).await;
     installation.replicas[0].resume();
-    notices(installation).await;
+    first_notices_the_lost_lease(installation).await;
 }
 
-/// Waits until the first replica has found that its lease is lost.
-async fn notices(installation: &Installation) {
-    eventually("it notices", async || {
+/// Waits until the first replica notices that its lease is lost.
+async fn first_notices_the_lost_lease(installation: &Installation) {
+    eventually("the replica notices the lost lease", async || {
         let log = installation.replicas[0].log().text();
         log.contains("the lease was lost").then_some(())
     })
@@ -49,7 +49,7 @@ fn hang(action: &str) -> Value {
 }
 
 #[tokio::test]
-async fn fifty_callers_of_three_replicas_change_and_remove_one_role() {
+async fn fifty_concurrent_callers_of_three_replicas_change_and_remove_one_role() {
     let installation = Installation::build()
         .rarely_checked()
         .replicas(3)
@@ -57,7 +57,7 @@ async fn fifty_callers_of_three_replicas_change_and_remove_one_role() {
         .start()
         .await;
     let callers = (0..50).map(|number| {
-        let client = installation.client_of(number % 3).patient();
+        let client = installation.client_of(number % 3).waiting_longest();
         async move {
             match number % 5 {
                 0 => client.delete("one").await,
@@ -70,11 +70,11 @@ async fn fifty_callers_of_three_replicas_change_and_remove_one_role() {
         }
     });
     for answer in join_all(callers).await {
-        let told = ["superseded", "teardown_in_progress", "not_found"];
-        let refused = answer.code().is_some_and(|code| told.contains(&code));
-        assert!(refused || answer.status < 300, "{}", answer.text);
+        let codes = ["superseded", "teardown_in_progress", "not_found"];
+        let is_expected = answer.code().is_some_and(|code| codes.contains(&code));
+        assert!(is_expected || answer.status < 300, "{}", answer.text);
     }
-    installation.assert_sound_at_rest("fifty callers").await;
+    installation.assert_sound_when_idle("fifty callers").await;
     let live = installation
         .database
         .bindings()
@@ -89,7 +89,7 @@ async fn fifty_callers_of_three_replicas_change_and_remove_one_role() {
     assert_eq!(roles, live);
 }
 
-/// The calls that make a role, of which each replica may be stopped in the middle.
+/// The calls that create a role. Tests pause a replica during each of them.
 const CREATES: [&str; 4] = [
     "CreateRole",
     "CreateInstanceProfile",
@@ -97,75 +97,84 @@ const CREATES: [&str; 4] = [
     "AddRoleToInstanceProfile",
 ];
 
-/// Two replicas, of which the first was stopped in the middle of a call and the second has made the
-/// role since.
-async fn stopped_first_while_the_second_provisions(held: &str) -> Installation {
-    let installation = two().await;
+/// Starts two replicas, pauses the first during this call, and lets the second create the role.
+async fn paused_first_while_the_second_provisions(held: &str) -> Installation {
+    let installation = two_replicas().await;
     installation.set_faults(hang(held));
     installation
         .client_of(0)
-        .in_no_hurry()
+        .without_waiting()
         .provision("one")
         .await
         .expect(202);
-    stop_first_at(&installation, held, 0).await;
-    let made = installation.client_of(1).patient().provision("one").await;
-    assert_eq!(made.expect(200)["state"], "active", "{held}");
+    pause_first_at(&installation, held, 0).await;
+    let created = installation
+        .client_of(1)
+        .waiting_longest()
+        .provision("one")
+        .await;
+    assert_eq!(created.expect(200)["state"], "active", "{held}");
     installation
 }
 
 #[tokio::test]
-async fn stopped_with_a_create_in_its_hand_it_records_nothing() {
+async fn a_replica_paused_during_a_create_call_records_nothing_after_its_lease() {
     for held in CREATES {
-        let installation = stopped_first_while_the_second_provisions(held).await;
+        let installation = paused_first_while_the_second_provisions(held).await;
         let before = installation.recorded("one").await;
-        continue_first(&installation).await;
+        resume_first(&installation).await;
         let after = installation.recorded("one").await;
         assert_eq!(after.role, before.role, "{held}");
         installation.advance(WINDOW).await;
-        installation.assert_sound_at_rest(held).await;
+        installation.assert_sound_when_idle(held).await;
     }
 }
 
 #[tokio::test]
-async fn stopped_with_a_create_in_its_hand_while_the_role_is_torn_down_nothing_stays() {
+async fn a_create_call_that_arrives_after_the_teardown_leaves_no_resource() {
     for held in CREATES {
-        let installation = stopped_first_while_the_second_provisions(held).await;
-        installation.client_of(1).in_no_hurry().delete("one").await;
-        eventually("it is deleted", async || {
+        let installation = paused_first_while_the_second_provisions(held).await;
+        installation
+            .client_of(1)
+            .without_waiting()
+            .delete("one")
+            .await;
+        eventually("the binding is deleted", async || {
             let binding = installation.database.binding("one").await?;
             (binding.state == "deleted").then_some(())
         })
         .await;
-        continue_first(&installation).await;
+        resume_first(&installation).await;
         installation.advance(WINDOW).await;
-        installation.assert_sound_at_rest(held).await;
+        installation.assert_sound_when_idle(held).await;
         assert!(installation.holds_nothing_of_ours(), "{held}");
     }
 }
 
 #[tokio::test]
-async fn stopped_with_a_wider_policy_in_its_hand_the_narrower_one_holds_within_a_window() {
-    let installation = two().await;
-    let made = installation
+async fn a_late_write_of_a_wider_policy_is_undone_within_the_consistency_window() {
+    let installation = two_replicas().await;
+    let created = installation
         .client_of(0)
         .put("one", json!({"secrets": ["a"]}))
         .await;
-    let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
-    let name = name.expect("it has a name");
-    installation.comes_to_rest().await;
+    let name = created.expect(201)["role"]["name"]
+        .as_str()
+        .map(str::to_owned);
+    let name = name.expect("the role has a name");
+    installation.becomes_idle().await;
     let since = installation.mark();
     installation.set_faults(hang("PutRolePolicy"));
-    let wide = installation.client_of(0).in_no_hurry();
+    let wide = installation.client_of(0).without_waiting();
     wide.put("one", json!({"secrets": "all"})).await.expect(202);
-    stop_first_at(&installation, "PutRolePolicy", since).await;
-    let narrow = installation.client_of(1).patient();
+    pause_first_at(&installation, "PutRolePolicy", since).await;
+    let narrow = installation.client_of(1).waiting_longest();
     narrow
         .put("one", json!({"secrets": ["a"]}))
         .await
         .expect(200);
     let policy =
-        || installation.role(&name).expect("it is there")["inline"]["engine-access"].clone();
+        || installation.role(&name).expect("the role exists")["inline"]["engine-access"].clone();
     let meant = policy();
     assert!(!meant.to_string().contains("/one/*"), "{meant}");
     installation.advance(Duration::from_millis(LATE)).await;
@@ -174,20 +183,20 @@ async fn stopped_with_a_wider_policy_in_its_hand_the_narrower_one_holds_within_a
         "the late write arrived"
     );
     installation.replicas[0].resume();
-    notices(&installation).await;
+    first_notices_the_lost_lease(&installation).await;
     installation.advance(WINDOW).await;
     eventually("the narrower policy holds again", async || {
         (policy() == meant).then_some(())
     })
     .await;
     installation
-        .assert_sound_at_rest("the narrower policy")
+        .assert_sound_when_idle("the narrower policy")
         .await;
     assert_eq!(policy(), meant);
 }
 
 #[tokio::test]
-async fn stopped_with_a_delete_in_its_hand_the_next_life_is_untouched() {
+async fn a_replica_paused_during_a_delete_call_does_not_touch_the_next_incarnation() {
     for held in [
         "GetRole",
         "DeleteRolePolicy",
@@ -195,32 +204,36 @@ async fn stopped_with_a_delete_in_its_hand_the_next_life_is_untouched() {
         "DeleteRole",
         "DeleteInstanceProfile",
     ] {
-        let installation = two().await;
+        let installation = two_replicas().await;
         installation.client_of(0).provision("one").await.expect(201);
-        installation.comes_to_rest().await;
+        installation.becomes_idle().await;
         let since = installation.mark();
         installation.set_faults(hang(held));
         installation
             .client_of(0)
-            .in_no_hurry()
+            .without_waiting()
             .delete("one")
             .await
             .expect(202);
-        stop_first_at(&installation, held, since).await;
-        eventually("the other replica tears it down", async || {
+        pause_first_at(&installation, held, since).await;
+        eventually("the other replica tears the role down", async || {
             let binding = installation.database.binding("one").await?;
-            let rests = binding.lease_until.is_none();
-            if rests && binding.state == "deleting" {
+            let is_free = binding.lease_until.is_none();
+            if is_free && binding.state == "deleting" {
                 installation.advance(Duration::from_secs(10)).await;
             }
             (binding.state == "deleted").then_some(())
         })
         .await;
-        let again = installation.client_of(1).patient().provision("one").await;
+        let again = installation
+            .client_of(1)
+            .waiting_longest()
+            .provision("one")
+            .await;
         let again = again.expect(201).clone();
-        continue_first(&installation).await;
+        resume_first(&installation).await;
         installation.advance(WINDOW).await;
-        installation.assert_sound_at_rest(held).await;
+        installation.assert_sound_when_idle(held).await;
         let binding = installation.recorded("one").await;
         assert_eq!(
             (json!(binding.id), binding.state.as_str()),
@@ -230,31 +243,38 @@ async fn stopped_with_a_delete_in_its_hand_the_next_life_is_untouched() {
 }
 
 #[tokio::test]
-async fn stopped_before_it_looks_at_what_is_there_it_makes_no_second_life() {
-    // Its profile was not answered; while it stands still, the role is made, torn down and
-    // forgotten. Then it goes on where it was, and believes that it may.
-    let installation = two().await;
+async fn a_replica_paused_before_it_observes_creates_no_second_incarnation() {
+    // The first replica is paused before it gets the answer to CreateInstanceProfile. Meanwhile the
+    // second creates the role and tears it down. Then the first continues without knowing that its
+    // lease is lost.
+    let installation = two_replicas().await;
     installation.set_faults(json!([
         {"action": "CreateInstanceProfile", "when": "after", "do": {"hang_ms": LATE}},
     ]));
     installation
         .client_of(0)
-        .in_no_hurry()
+        .without_waiting()
         .provision("one")
         .await
         .expect(202);
-    stop_first_at(&installation, "CreateInstanceProfile", 0).await;
+    pause_first_at(&installation, "CreateInstanceProfile", 0).await;
     installation
         .client_of(1)
-        .patient()
+        .waiting_longest()
         .provision("one")
         .await
         .expect(200);
-    installation.client_of(1).in_no_hurry().delete("one").await;
-    installation.comes_to_rest().await;
+    installation
+        .client_of(1)
+        .without_waiting()
+        .delete("one")
+        .await;
+    installation.becomes_idle().await;
     assert!(installation.holds_nothing_of_ours());
-    continue_first(&installation).await;
+    resume_first(&installation).await;
     installation.advance(WINDOW).await;
-    installation.assert_sound_at_rest("no second life").await;
+    installation
+        .assert_sound_when_idle("no second incarnation")
+        .await;
     assert!(installation.holds_nothing_of_ours());
 }

@@ -1,4 +1,4 @@
-//! IAM's reads, and the sight of its writes, up to a minute old. Time moves by the test's hand.
+//! Reads and writes of IAM that see a state of up to a minute ago. The tests advance the clocks.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ async fn stale_installation(stale_writes: bool, seed: u64) -> Installation {
 }
 
 #[tokio::test]
-async fn nothing_is_forgotten_and_nothing_made_twice() {
+async fn with_stale_reads_nothing_is_lost_and_nothing_is_created_twice() {
     for seed in 0..2 {
         let installation = stale_installation(false, seed).await;
-        let client = installation.client().patient();
+        let client = installation.client().waiting_longest();
         client.provision("one").await.expect(201);
         let update = json!({"secrets": ["a"], "tags": {"team": "x"}});
         client.put("one", update).await.expect(200);
@@ -36,33 +36,33 @@ async fn nothing_is_forgotten_and_nothing_made_twice() {
             (created("CreateRole"), created("CreateInstanceProfile")),
             (1, 1)
         );
-        installation.assert_sound_at_rest("updated").await;
-        client.in_no_hurry().delete("one").await.expect(202);
-        installation.assert_sound_at_rest("torn down").await;
+        installation.assert_sound_when_idle("updated").await;
+        client.without_waiting().delete("one").await.expect(202);
+        installation.assert_sound_when_idle("torn down").await;
         assert!(installation.holds_nothing_of_ours());
     }
 }
 
 #[tokio::test]
-async fn torn_down_and_deployed_again_at_once_two_lives_never_mix() {
+async fn incarnations_that_follow_each_other_at_once_never_share_resources() {
     for seed in 0..2 {
         let installation = stale_installation(false, seed).await;
         let client = installation.client();
         let mut names = std::collections::BTreeSet::new();
-        for life in 0..3 {
-            let made = client.patient().provision("one").await;
-            let role = made.expect(201)["role"]["name"].to_string();
+        for number in 0..3 {
+            let created = client.waiting_longest().provision("one").await;
+            let role = created.expect(201)["role"]["name"].to_string();
             assert!(
                 names.insert(role),
-                "the name of life {life} was used before"
+                "the name of incarnation {number} was used before"
             );
-            client.in_no_hurry().delete("one").await;
-            eventually("it is gone", async || {
+            client.without_waiting().delete("one").await;
+            eventually("the binding is deleted", async || {
                 let binding = installation.database.binding("one").await?;
                 if binding.state == "deleted" {
                     return Some(());
                 }
-                // Where an absence is not believed, only time can tell.
+                // An absence is not believed until the consistency window is over.
                 if binding.lease_until.is_none() {
                     installation.advance(Duration::from_secs(5)).await;
                 }
@@ -70,58 +70,60 @@ async fn torn_down_and_deployed_again_at_once_two_lives_never_mix() {
             })
             .await;
         }
-        client.patient().provision("one").await.expect(201);
-        installation.assert_sound_at_rest("the last life").await;
+        client.waiting_longest().provision("one").await.expect(201);
+        installation
+            .assert_sound_when_idle("the last incarnation")
+            .await;
         let roles = installation.sandbox.state()["roles"].clone();
         assert_eq!(roles.as_array().map(Vec::len), Some(1));
     }
 }
 
 #[tokio::test]
-async fn writes_that_do_not_see_what_was_just_made_are_repeated() {
+async fn writes_that_fail_because_iam_is_stale_are_repeated() {
     for seed in 0..2 {
         let installation = stale_installation(true, seed).await;
-        let client = installation.client().in_no_hurry();
+        let client = installation.client().without_waiting();
         client.provision("one").await.expect(202);
-        installation.assert_sound_at_rest("made").await;
+        installation.assert_sound_when_idle("made").await;
         client
             .put("one", json!({"secrets": ["a"]}))
             .await
             .expect(202);
-        installation.assert_sound_at_rest("changed").await;
+        installation.assert_sound_when_idle("changed").await;
         client.delete("one").await.expect(202);
-        installation.assert_sound_at_rest("torn down").await;
+        installation.assert_sound_when_idle("torn down").await;
         assert!(installation.holds_nothing_of_ours());
     }
 }
 
 #[tokio::test]
-async fn a_create_that_arrives_after_the_teardown_was_answered_goes_again() {
+async fn a_resource_that_appears_after_the_teardown_is_removed() {
     for held in ["CreateRole", "CreateInstanceProfile"] {
         let installation = Installation::build()
             .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
-            // So that what is left is looked for often, by the moved clock.
+            // A short interval, so that the orphan sweep is due after the clock advanced.
             .env("ENGINE_ROLES_RECONCILE_INTERVAL", "2m")
             .start()
             .await;
         let client = installation.client();
-        // Long after the window that the service allows for.
+        // Long after the consistency window.
         installation.set_faults(fault(held, "before", json!({"hang_ms": 1_800_000})));
-        client.in_no_hurry().provision("one").await.expect(202);
+        client.without_waiting().provision("one").await.expect(202);
         installation.reached(held, 0).await;
-        client.in_no_hurry().delete("one").await.expect(202);
+        client.without_waiting().delete("one").await.expect(202);
         let first = installation.reaches_in_time("one", "deleted").await;
-        let second = client.patient().provision("one").await;
+        let second = client.waiting_longest().provision("one").await;
         let second = second.expect(201).clone();
         assert_ne!(second["binding_id"], first["binding_id"]);
         installation.advance(Duration::from_mins(30)).await;
         let state = || installation.sandbox.state();
         let count = |kind: &str| state()[kind].as_array().map_or(0, Vec::len);
-        eventually("the late one is there", async || {
+        eventually("the late resource exists", async || {
             (count("roles") + count("instance_profiles") == 3).then_some(())
         })
         .await;
-        eventually("the late one is gone", async || {
+        eventually("the late resource is removed", async || {
             if count("roles") + count("instance_profiles") == 2 {
                 return Some(());
             }

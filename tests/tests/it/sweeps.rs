@@ -1,4 +1,4 @@
-//! The bulk sweep and the checks one by one find the same.
+//! The bulk drift sweep and the single checks find the same drift.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +10,8 @@ const OTHER_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"All
 const OTHER_POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#;
 
-/// One way to change something of ours by hand: an action with its parameters, in which `ROLE`
-/// and `PROFILE` stand for the cluster's own.
+/// A manual change: an action with its parameters, in which `ROLE` and `PROFILE` stand for the names
+/// of the cluster's resources.
 type Deed = (&'static str, &'static [(&'static str, &'static str)]);
 
 const DEEDS: [(&str, &[Deed]); 12] = [
@@ -105,15 +105,15 @@ const IN_PROFILE: [(&str, &str); 2] = [("RoleName", "ROLE"), ("InstanceProfileNa
 const OUR_POLICY: [(&str, &str); 2] = [("RoleName", "ROLE"), ("PolicyName", "engine-access")];
 const EXTRA: &str = "arn:aws:iam::123456789012:policy/extra";
 
-/// What is found of each cluster, by kind, and how many calls that took.
+/// The kinds of drift of each cluster, and the number of calls that found them.
 struct Found {
     kinds: BTreeMap<String, Vec<Value>>,
     listings: usize,
     one_by_one: usize,
 }
 
-/// Makes a role for each deed, does it, and lets so much time go by that the checks of one kind
-/// fall due.
+/// Creates a role for each change, makes the change, and advances the clocks so far that the checks
+/// of one kind become due.
 async fn find(installation: &Installation, ahead: Duration) -> Found {
     installation.administrator.prepare_role("theirs").await;
     installation.administrator.prepare_policy("extra").await;
@@ -121,9 +121,11 @@ async fn find(installation: &Installation, ahead: Duration) -> Found {
     let mut names = BTreeMap::new();
     for (cluster, _) in DEEDS {
         let body = json!({"tags": {"team": "ours"}});
-        let made = client.put(cluster, body).await;
-        let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
-        names.insert(cluster, name.expect("it has a name"));
+        let created = client.put(cluster, body).await;
+        let name = created.expect(201)["role"]["name"]
+            .as_str()
+            .map(str::to_owned);
+        names.insert(cluster, name.expect("the role has a name"));
     }
     for (cluster, _) in DEEDS {
         installation.is_verified_in_time(cluster).await;
@@ -177,9 +179,9 @@ fn hourly() -> engine_roles_e2e::InstallationBuilder {
 }
 
 #[tokio::test]
-async fn one_listing_finds_what_the_checks_one_by_one_find() {
-    // A sweep is due after half of the interval, a check by itself not before half of it has
-    // gone by since the last one.
+async fn the_bulk_sweep_finds_the_same_drift_as_single_checks() {
+    // A sweep is due after half of the interval. A single check is not due before half of the
+    // interval since the last check.
     let swept = hourly().start().await;
     let bulk = find(&swept, Duration::from_mins(59)).await;
     let policy = json!({
@@ -200,7 +202,7 @@ async fn one_listing_finds_what_the_checks_one_by_one_find() {
         let named = kinds.iter().any(|kind| *kind == cluster.replace('-', "_"));
         assert!(named || cluster == "nothing", "{cluster}: {kinds:?}");
     }
-    // One page of one listing, and a look at each that it showed to differ.
+    // One page of one listing, and one observation of each binding with drift.
     assert_eq!(bulk.listings, 1);
     assert_eq!(bulk.one_by_one, DEEDS.len() - 1);
     assert_eq!(alone.one_by_one, DEEDS.len());

@@ -1,4 +1,4 @@
-//! Towards nothing.
+//! Teardowns and their receipts.
 
 use engine_roles_e2e::{Installation, stages_of};
 use serde_json::{Value, json};
@@ -23,18 +23,20 @@ async fn tearing_down_takes_six_calls_in_three_stages() {
 }
 
 #[tokio::test]
-async fn the_receipt_says_what_was_removed_and_when_access_ended() {
+async fn the_receipt_lists_what_was_removed_and_when_access_ended() {
     let installation = Installation::start().await;
     let client = installation.client();
-    let made = client.provision("one").await;
-    let name = made.expect(201)["role"]["name"].as_str().map(str::to_owned);
-    let name = name.expect("it has a name");
+    let created = client.provision("one").await;
+    let name = created.expect(201)["role"]["name"]
+        .as_str()
+        .map(str::to_owned);
+    let name = name.expect("the role has a name");
     let answer = client.delete("one").await;
     let receipt = &answer.expect(200)["receipt"];
     let time = |field: &str| {
-        let text = receipt[field].as_str().expect("it is a time");
+        let text = receipt[field].as_str().expect("the field is a time");
         text.parse::<chrono::DateTime<chrono::Utc>>()
-            .expect("it is a time")
+            .expect("the field is a time")
     };
     assert!(time("grant_ended_at") <= time("access_ended_at"));
     let removed = receipt["removed"].to_string();
@@ -46,7 +48,7 @@ async fn the_receipt_says_what_was_removed_and_when_access_ended() {
 }
 
 #[tokio::test]
-async fn a_second_delete_answers_the_same_receipt_and_calls_nothing() {
+async fn a_repeated_delete_returns_the_same_receipt_and_makes_no_call() {
     let installation = Installation::start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
@@ -64,7 +66,7 @@ async fn a_second_delete_answers_the_same_receipt_and_calls_nothing() {
 }
 
 #[tokio::test]
-async fn deleting_what_never_was_is_404_and_leaves_nothing() {
+async fn deleting_an_unknown_cluster_is_404_and_records_nothing() {
     let installation = Installation::start().await;
     let answer = installation.client().delete("never").await;
     answer.expect_problem(404, "not_found");
@@ -74,7 +76,7 @@ async fn deleting_what_never_was_is_404_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_cluster_deployed_again_gets_another_life() {
+async fn a_cluster_that_is_deployed_again_gets_a_new_incarnation() {
     let installation = Installation::start().await;
     let client = installation.client();
     let first = client.provision("one").await.expect(201).clone();
@@ -88,7 +90,7 @@ async fn a_cluster_deployed_again_gets_another_life() {
     assert_ne!(second["role"]["name"], first["role"]["name"]);
     assert_ne!(second["role"]["id"], first["role"]["id"]);
     assert_eq!(second["receipt"], Value::Null);
-    // The second life may be anything, whatever the first one was.
+    // The second incarnation may differ from the first in every field.
     client.delete("one").await.expect(200);
     let other = json!({"region": "eu-west-1", "role_prefix": "x-"});
     assert_eq!(client.put("one", other).await.expect(201)["generation"], 5);
@@ -96,17 +98,17 @@ async fn a_cluster_deployed_again_gets_another_life() {
 }
 
 #[tokio::test]
-async fn a_put_while_the_role_goes_is_told_so() {
+async fn a_put_during_a_teardown_is_rejected() {
     let installation = Installation::build().start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
     let held =
         engine_roles_e2e::installation::fault("DeleteRole", "before", json!({"hang_ms": 600_000}));
     installation.set_faults(held);
-    client.in_no_hurry().delete("one").await.expect(202);
+    client.without_waiting().delete("one").await.expect(202);
     let answer = client.provision("one").await;
     answer.expect_problem(409, "teardown_in_progress");
-    let pending = client.in_no_hurry().delete("one").await;
+    let pending = client.without_waiting().delete("one").await;
     assert_eq!(pending.expect(202)["state"], "deleting");
     assert_eq!(pending.header("location"), Some("/v1/clusters/one/role"));
     assert!(pending.header("retry-after").is_some());
@@ -119,11 +121,13 @@ async fn a_put_while_the_role_goes_is_told_so() {
 }
 
 #[tokio::test]
-async fn what_others_attached_goes_where_it_may() {
+async fn policies_that_others_attached_are_removed_with_the_role_where_permitted() {
     let installation = Installation::start().await;
     let client = installation.client();
-    let made = client.provision("one").await.expect(201).clone();
-    let name = made["role"]["name"].as_str().expect("it has a name");
+    let created = client.provision("one").await.expect(201).clone();
+    let name = created["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
     let arn = installation.administrator.prepare_policy("extra").await;
     let attach = [("RoleName", name), ("PolicyArn", &arn)];
     installation
@@ -138,7 +142,7 @@ async fn what_others_attached_goes_where_it_may() {
         ("PolicyDocument", document),
     ];
     installation.administrator.call("PutRolePolicy", &put).await;
-    let answer = client.patient().delete("one").await;
+    let answer = client.waiting_longest().delete("one").await;
     assert_eq!(answer.expect(200)["state"], "deleted");
     assert!(installation.holds_nothing_of_ours());
     let removed = answer.body["receipt"]["removed"].to_string();
@@ -148,11 +152,13 @@ async fn what_others_attached_goes_where_it_may() {
 }
 
 #[tokio::test]
-async fn our_role_in_somebody_elses_profile_blocks_the_teardown_until_it_is_out() {
+async fn our_role_in_a_foreign_profile_blocks_the_teardown_until_it_is_removed_from_there() {
     let installation = Installation::start().await;
     let client = installation.client();
-    let made = client.provision("one").await.expect(201).clone();
-    let name = made["role"]["name"].as_str().expect("it has a name");
+    let created = client.provision("one").await.expect(201).clone();
+    let name = created["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
     let profile = [("InstanceProfileName", "theirs")];
     installation
         .administrator
@@ -163,31 +169,33 @@ async fn our_role_in_somebody_elses_profile_blocks_the_teardown_until_it_is_out(
         .administrator
         .call("AddRoleToInstanceProfile", &member)
         .await;
-    let answer = client.patient().delete("one").await;
+    let answer = client.waiting_longest().delete("one").await;
     let problem = answer.expect_problem(409, "teardown_blocked");
     let blockers = problem["blockers"].to_string();
     assert!(blockers.contains("theirs"), "{blockers}");
     let theirs = installation
         .instance_profile("theirs")
-        .expect("it is there");
+        .expect("the role exists");
     assert_eq!(theirs["roles"], json!([name]));
     assert_eq!(client.get("one").await.body["state"], "blocked");
     installation
         .administrator
         .call("RemoveRoleFromInstanceProfile", &member)
         .await;
-    let answer = client.patient().delete("one").await;
+    let answer = client.waiting_longest().delete("one").await;
     assert_eq!(answer.expect(200)["state"], "deleted");
     assert!(installation.holds_nothing_of_ours());
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn a_role_that_somebody_removed_by_hand_is_torn_down_all_the_same() {
+async fn a_role_that_was_deleted_by_hand_can_still_be_torn_down() {
     let installation = Installation::start().await;
     let client = installation.client();
-    let made = client.provision("one").await.expect(201).clone();
-    let name = made["role"]["name"].as_str().expect("it has a name");
+    let created = client.provision("one").await.expect(201).clone();
+    let name = created["role"]["name"]
+        .as_str()
+        .expect("the role has a name");
     let member = [("InstanceProfileName", name), ("RoleName", name)];
     let role = [("RoleName", name)];
     let policy = [("RoleName", name), ("PolicyName", "engine-access")];
@@ -198,8 +206,8 @@ async fn a_role_that_somebody_removed_by_hand_is_torn_down_all_the_same() {
     ] {
         installation.administrator.call(action, parameters).await;
     }
-    client.in_no_hurry().delete("one").await;
-    // An absence within the consistency window may be IAM's lateness; past it, it is believed.
+    client.without_waiting().delete("one").await;
+    // An absence within the consistency window may be a stale read. After the window it is believed.
     installation.reaches_in_time("one", "deleted").await;
     assert!(installation.holds_nothing_of_ours());
     installation.assert_sound().await;

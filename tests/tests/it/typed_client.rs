@@ -1,4 +1,4 @@
-//! The client that users of the service have.
+//! The published client `engine-roles-client`.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ fn code(error: &Error) -> Code {
 }
 
 #[tokio::test]
-async fn the_typed_client_takes_a_role_through_its_life() {
+async fn the_typed_client_provisions_changes_and_tears_down_a_role() {
     let installation = Installation::start().await;
     let client = installation.client();
     let client = client.typed();
@@ -36,11 +36,11 @@ async fn the_typed_client_takes_a_role_through_its_life() {
     assert_eq!(planned.body.intent, "new");
     assert_eq!(planned.body.call_count, 4);
 
-    let made = role.put(&secrets(&["a"])).await.expect("a binding");
-    assert_eq!(made.status, 201);
-    assert!(made.body.state.is(&State::Active) && made.body.mode.is(&Mode::Create));
-    assert_eq!(made.body.spec["tags"], json!({"team": "x"}));
-    let first = made.etag.expect("a tag");
+    let created = role.put(&secrets(&["a"])).await.expect("a binding");
+    assert_eq!(created.status, 201);
+    assert!(created.body.state.is(&State::Active) && created.body.mode.is(&Mode::Create));
+    assert_eq!(created.body.spec["tags"], json!({"team": "x"}));
+    let first = created.etag.expect("a tag");
 
     let conditional = role.clone().if_match(first.clone());
     let changed = conditional.put(&secrets(&["a", "b"])).await;
@@ -66,8 +66,8 @@ async fn the_typed_client_takes_a_role_through_its_life() {
     let going = going.expect("a binding");
     assert!(going.is_pending() && going.body.state.is(&State::Deleting));
     assert!(going.retry_after.is_some());
-    let patient = role.clone().wait(Duration::from_mins(1));
-    let gone = patient.get().await.expect("a binding");
+    let waiting = role.clone().wait(Duration::from_mins(1));
+    let gone = waiting.get().await.expect("a binding");
     assert!(gone.body.state.is(&State::Deleted));
     let receipt = gone.body.receipt.expect("a receipt");
     assert!(receipt.access_ended_at.is_some() && receipt.left.is_empty());
@@ -88,7 +88,7 @@ async fn the_typed_client_takes_a_role_through_its_life() {
 }
 
 #[tokio::test]
-async fn the_typed_client_reads_what_the_service_says_of_itself() {
+async fn the_typed_client_reads_readiness_capabilities_and_lists() {
     let installation = Installation::start().await;
     let client = installation.client();
     let client = client.typed();
@@ -107,7 +107,7 @@ async fn the_typed_client_reads_what_the_service_says_of_itself() {
 }
 
 #[tokio::test]
-async fn the_typed_client_tells_what_a_request_was_rejected_for() {
+async fn the_typed_client_returns_the_reason_of_a_rejection() {
     let installation = Installation::start().await;
     let client = installation.client();
     let client = client.typed();

@@ -1,4 +1,4 @@
-//! Somebody in the account who changes our roles by hand.
+//! Changes to our resources by hand, as an administrator could make them.
 
 use serde_json::Value;
 
@@ -7,11 +7,12 @@ use crate::random::Random;
 
 const OTHER: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#;
 
-/// A policy that was put beside ours, on this role.
+/// The name of a role that got an additional inline policy.
 pub(super) type Addition = String;
 
-/// Changes something of ours; what was done, and what is to be undone.
-pub(super) async fn interfere(
+/// Makes a random change to one of our resources. Returns its description and the addition to undo
+/// later; `None` when the service has no resources.
+pub(super) async fn change_by_hand(
     installation: &Installation,
     random: &mut Random,
 ) -> Option<(String, Option<Addition>)> {
@@ -37,7 +38,7 @@ pub(super) async fn interfere(
     );
     let own = ("PolicyName", "engine-access");
     let other = ("PolicyDocument", OTHER);
-    // Our tag changed where there is one, else one of theirs beside ours.
+    // Changes our tag if the role has one, otherwise adds a foreign tag.
     let team = installation
         .role(&role)
         .is_some_and(|role| !role["tags"]["team"].is_null());
@@ -66,7 +67,7 @@ pub(super) async fn interfere(
         }
         _ => ("TagInstanceProfile", vec![on_profile, tag[0], tag[1]]),
     };
-    // It may have gone meanwhile.
+    // The call fails when the resource was removed meanwhile.
     let done = installation
         .administrator
         .try_call(action, &parameters)
@@ -74,13 +75,13 @@ pub(super) async fn interfere(
     Some((format!("{action} {role} {profile}: {done}"), addition))
 }
 
-/// Takes the policies off again that were put beside ours.
+/// Removes the additional inline policies.
 pub(super) async fn undo(installation: &Installation, additions: Vec<Addition>) {
     for role in additions {
-        let there = installation
+        let exists = installation
             .role(&role)
             .is_some_and(|role| role["inline"]["theirs"] != Value::Null);
-        if there {
+        if exists {
             let parameters = [("RoleName", role.as_str()), ("PolicyName", "theirs")];
             installation
                 .administrator

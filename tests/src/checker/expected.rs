@@ -1,4 +1,4 @@
-//! What a binding's role should be, by the contract.
+//! The resources that a binding should have, derived from the documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::database::BindingRow;
 use crate::policy_documents::policy_document;
 
-/// The name of what is made for a binding.
+/// The name of a binding's role and instance profile.
 pub(super) fn name(row: &BindingRow) -> String {
     let prefix = row.spec["role_prefix"].as_str().unwrap_or_default();
     let prefix = RolePrefix::parse(prefix).expect("the database holds valid prefixes");
@@ -19,7 +19,7 @@ pub(super) fn name(row: &BindingRow) -> String {
     resource_name(&prefix, &cluster, &namespace, BindingId(row.id)).to_string()
 }
 
-/// The path of all that an installation makes.
+/// The path of a binding's resources.
 pub(super) fn path(row: &BindingRow) -> String {
     format!("/ai-unlimited/engine/{}/", row.namespace)
 }
@@ -38,7 +38,7 @@ pub(super) fn tags(row: &BindingRow) -> BTreeMap<String, String> {
     own.into_iter().chain(user).collect()
 }
 
-/// Who may assume the role.
+/// The trust policy of the role.
 pub(super) fn trust(row: &BindingRow) -> Value {
     let principal = match row.aws_partition.as_str() {
         "aws-cn" => "ec2.amazonaws.com.cn",
@@ -54,7 +54,7 @@ pub(super) fn trust(row: &BindingRow) -> Value {
     })
 }
 
-/// What the role may do.
+/// The inline policy of the role.
 pub(super) fn policy(row: &BindingRow) -> Value {
     let (partition, account) = (&row.aws_partition, &row.account_id);
     let region = row.spec["region"].as_str().unwrap_or_default();
@@ -101,9 +101,9 @@ pub(super) fn policy(row: &BindingRow) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
-/// The meaning of a document: its statements in any order, lists in any order, one element or a
-/// list of it, without the names of the statements.
-pub(super) fn meaning(document: &Value) -> BTreeSet<String> {
+/// Returns a policy document in a form that is equal for equivalent documents: independent of the
+/// order of statements and lists, of single values in place of lists, and of Sids.
+pub(super) fn normalized(document: &Value) -> BTreeSet<String> {
     let statements = as_list(&document["Statement"]);
     let plain = statements.into_iter().map(|statement| {
         let mut parts: Vec<String> = statement

@@ -1,8 +1,8 @@
-//! The walls inside of the product: only the lifecycle changes a binding, and only the gateway has
-//! the client to AWS.
+//! Boundaries inside the product: only the lifecycle changes a binding, and only the gateway has the
+//! AWS client.
 //!
-//! Files are read with `syn`, which knows no types. So a field counts as a binding's by its name,
-//! and what a macro is given counts as far as it can be read as expressions.
+//! Files are parsed with `syn`, which has no type information. A field counts as a binding's by its
+//! name, and the arguments of a macro count if they can be parsed as expressions.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use syn::{BinOp, Expr, Fields, Item, Member, Token, UseTree};
 
 use super::linked_packages;
 
-/// Where the client to AWS may be named: by its owner, by the constructor that hands it over, and
-/// by the server, which makes it.
+/// The files that may name the AWS client: its owner, the constructor that passes it on, and the
+/// server, which creates it.
 const MAY_NAME_THE_CLIENT: [&str; 4] = [
     "provisioner/src/aws/gateway.rs",
     "provisioner/src/assembly.rs",
@@ -24,22 +24,23 @@ const MAY_NAME_THE_CLIENT: [&str; 4] = [
 
 fn crates() -> PathBuf {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
-    crates.canonicalize().expect("it is there")
+    crates.canonicalize().expect("the directory exists")
 }
 
-/// The source files under a directory of `crates/`, with their paths there. Tests are none.
+/// Returns the source files below a directory of `crates/`, with their paths relative to `crates/`.
+/// Unit tests are left out.
 fn sources(directory: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut next = vec![crates().join(directory)];
     while let Some(path) = next.pop() {
         if path.is_dir() {
-            let entries = std::fs::read_dir(&path).expect("it can be read");
-            next.extend(entries.map(|entry| entry.expect("it can be read").path()));
+            let entries = std::fs::read_dir(&path).expect("the file can be read");
+            next.extend(entries.map(|entry| entry.expect("the file can be read").path()));
         } else if path.extension().is_some_and(|extension| extension == "rs")
             && !path.ends_with("tests.rs")
         {
-            let text = std::fs::read_to_string(&path).expect("it can be read");
-            let path = path.strip_prefix(crates()).expect("it is below");
+            let text = std::fs::read_to_string(&path).expect("the file can be read");
+            let path = path.strip_prefix(crates()).expect("the path is below");
             found.push((path.display().to_string(), text));
         }
     }
@@ -47,23 +48,23 @@ fn sources(directory: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// The fields of the domain's `Binding`.
+/// Returns the names of the fields of the domain's `Binding`.
 fn fields_of_binding() -> BTreeSet<String> {
     let path = crates().join("domain/src/binding/record.rs");
-    let text = std::fs::read_to_string(path).expect("it can be read");
-    let file = syn::parse_file(&text).expect("it can be parsed");
+    let text = std::fs::read_to_string(path).expect("the file can be read");
+    let file = syn::parse_file(&text).expect("the file can be parsed");
     let binding = file.items.iter().find_map(|item| match item {
         Item::Struct(item) if item.ident == "Binding" => Some(&item.fields),
         _ => None,
     });
     let Some(Fields::Named(fields)) = binding else {
-        panic!("there is no struct Binding with named fields");
+        panic!("record.rs has no struct Binding with named fields");
     };
     let names = fields.named.iter().filter_map(|field| field.ident.as_ref());
     names.map(ToString::to_string).collect()
 }
 
-/// What one file does that only the domain's lifecycle may.
+/// Finds changes of bindings that only the domain's lifecycle may make.
 struct Changes<'a> {
     fields: &'a BTreeSet<String>,
     found: Vec<String>,
@@ -75,11 +76,11 @@ impl<'a> Changes<'a> {
             fields,
             found: Vec::new(),
         };
-        changes.visit_file(&syn::parse_file(text).expect("it can be parsed"));
+        changes.visit_file(&syn::parse_file(text).expect("the file can be parsed"));
         changes.found
     }
 
-    /// Notes a place that is written to, if it is, or is in, a field of a binding.
+    /// Records an expression that is assigned to, if it is a field of a binding or a part of one.
     fn written(&mut self, place: &Expr) {
         match place {
             Expr::Field(field) => {
@@ -104,7 +105,7 @@ impl<'a> Changes<'a> {
         if let (Some(variant), Some(of)) = (last, before) {
             let variant = variant.ident.to_string();
             if of.ident == "Lifecycle" && variant.starts_with(char::is_uppercase) {
-                self.found.push(format!("makes Lifecycle::{variant}"));
+                self.found.push(format!("constructs Lifecycle::{variant}"));
             }
         }
     }
@@ -155,7 +156,7 @@ impl<'ast> Visit<'ast> for Changes<'_> {
                     .last()
                     .is_some_and(|last| last.ident == "Binding")
                 {
-                    self.found.push("makes a Binding".to_owned());
+                    self.found.push("constructs a Binding".to_owned());
                 }
             }
             _ => {}
@@ -163,7 +164,7 @@ impl<'ast> Visit<'ast> for Changes<'_> {
         visit::visit_expr(self, expression);
     }
 
-    // Patterns hold paths and literals that are expressions to `syn`; none of them makes anything.
+    // `syn` treats paths and literals in patterns as expressions, but patterns construct nothing.
     fn visit_pat(&mut self, _: &'ast syn::Pat) {}
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
@@ -193,9 +194,9 @@ fn only_the_lifecycle_changes_a_binding() {
     for directory in ["provisioner/src", "store/src"] {
         for (path, text) in sources(Path::new(directory)) {
             let changes = Changes::read(&fields, &text).into_iter();
-            // The store makes bindings of what the database holds.
+            // The store constructs bindings from database rows.
             let is_store = path.starts_with("store/");
-            let changes = changes.filter(|change| !is_store || change != "makes a Binding");
+            let changes = changes.filter(|change| !is_store || change != "constructs a Binding");
             found.extend(changes.map(|change| format!("{path} {change}")));
         }
     }
@@ -203,7 +204,7 @@ fn only_the_lifecycle_changes_a_binding() {
 }
 
 #[test]
-fn what_changes_a_binding_is_found() {
+fn every_way_to_change_a_binding_is_found() {
     let fields = fields_of_binding();
     for (text, expected) in [
         ("fn f() { a.b.generation = 1; }", "writes generation"),
@@ -215,14 +216,17 @@ fn what_changes_a_binding_is_found() {
         ("fn f() { assert!({ a.spec = b; true }); }", "writes spec"),
         (
             "fn f() { Lifecycle::Active { a } }",
-            "makes Lifecycle::Active",
+            "constructs Lifecycle::Active",
         ),
         (
             "fn f() { vec![l::Lifecycle::Gone] }",
-            "makes Lifecycle::Gone",
+            "constructs Lifecycle::Gone",
         ),
-        ("fn f() { g(Lifecycle::Over(1)) }", "makes Lifecycle::Over"),
-        ("fn f() { Binding { id, ..b } }", "makes a Binding"),
+        (
+            "fn f() { g(Lifecycle::Over(1)) }",
+            "constructs Lifecycle::Over",
+        ),
+        ("fn f() { Binding { id, ..b } }", "constructs a Binding"),
         ("use a::Lifecycle::Active;", "imports variants of Lifecycle"),
         ("use a::{Lifecycle as L};", "renames Lifecycle"),
     ] {
@@ -240,7 +244,7 @@ fn what_changes_a_binding_is_found() {
     }
 }
 
-/// How often a file names the client, apart from its import.
+/// How often a file imports and mentions the client.
 #[derive(Default)]
 struct ClientNames {
     imports: usize,
@@ -250,7 +254,7 @@ struct ClientNames {
 impl ClientNames {
     fn read(text: &str) -> Self {
         let mut names = Self::default();
-        names.visit_file(&syn::parse_file(text).expect("it can be parsed"));
+        names.visit_file(&syn::parse_file(text).expect("the file can be parsed"));
         names
     }
 
@@ -266,7 +270,7 @@ impl ClientNames {
                 }
             }
             UseTree::Name(name) => self.imports += usize::from(name.ident == "Iam"),
-            // Under another name it would be looked for in vain.
+            // Mentions of a renamed client would not be found, so a rename exceeds any limit.
             UseTree::Rename(name) => {
                 let is_client = name.ident == "Iam" || name.ident == "engine_roles_iam";
                 self.imports += usize::from(is_client) * 100;
@@ -291,7 +295,7 @@ impl<'ast> Visit<'ast> for ClientNames {
     }
 }
 
-/// The sources of all that the product links, but of the client itself.
+/// Returns the sources of all packages that the product links, without the package of the client.
 fn sources_of_the_product() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for directory in linked_packages() {
@@ -308,7 +312,10 @@ fn only_the_gateway_has_the_client_to_aws() {
     for (path, text) in sources_of_the_product() {
         let names = ClientNames::read(&text);
         if names.imports + names.mentions > 0 {
-            assert!(names.imports <= 1, "{path} imports the client otherwise");
+            assert!(
+                names.imports <= 1,
+                "{path} imports the client more than once or under another name"
+            );
             naming.insert(path.clone());
         }
         if path == "provisioner/src/assembly.rs" || path == "provisioner/src/service.rs" {
@@ -320,7 +327,7 @@ fn only_the_gateway_has_the_client_to_aws() {
 }
 
 #[test]
-fn nothing_in_the_product_names_the_gate_that_admits_every_call() {
+fn the_product_never_uses_the_gate_that_admits_every_call() {
     for (path, text) in sources_of_the_product() {
         assert!(!text.contains("OpenGate"), "{path} names OpenGate");
     }

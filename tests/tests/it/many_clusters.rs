@@ -1,4 +1,4 @@
-//! Many clusters at once.
+//! Many clusters concurrently.
 
 use engine_roles_e2e::{Answer, Installation};
 use futures::StreamExt;
@@ -8,24 +8,24 @@ use serde_json::json;
 const CLUSTERS: usize = 200;
 
 #[tokio::test]
-async fn two_hundred_clusters_come_and_go_at_once() {
-    // The budget of calls is another test's matter, and would be most of this one's time.
+async fn two_hundred_clusters_are_provisioned_and_torn_down_concurrently() {
+    // A large call budget, because waiting for it would take most of the time of this test.
     let installation = Installation::build()
         .env("ENGINE_ROLES_CALL_RATE", "10000")
         .env("ENGINE_ROLES_CALL_BURST", "10000")
         .start()
         .await;
-    let client = installation.client().patient();
+    let client = installation.client().waiting_longest();
     let names: Vec<String> = (0..CLUSTERS)
         .map(|number| format!("cluster-{number}"))
         .collect();
 
-    let made: Vec<Answer> = stream::iter(&names)
+    let created: Vec<Answer> = stream::iter(&names)
         .map(|name| client.provision(name))
         .buffer_unordered(CLUSTERS)
         .collect()
         .await;
-    for answer in &made {
+    for answer in &created {
         answer.expect(201);
     }
     assert_eq!(
@@ -66,7 +66,7 @@ async fn two_hundred_clusters_come_and_go_at_once() {
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("each line is JSON"))
         .filter_map(|event| event["seq"].as_i64())
         .collect();
-    let all = i64::try_from(CLUSTERS * 4).expect("it is small");
+    let all = i64::try_from(CLUSTERS * 4).expect("the number is small");
     assert_eq!(numbers, (1..=all).collect::<Vec<i64>>());
     installation.assert_sound().await;
 }

@@ -1,4 +1,4 @@
-//! Reading the files of a crate with `syn`.
+//! Parsing the files of a crate with `syn`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,9 +13,9 @@ pub(super) struct Reader<'a> {
     /// The directory of the crate's root.
     root: &'a Path,
     read: &'a dyn Fn(&Path) -> Option<String>,
-    /// The module that is being read.
+    /// The module that is being parsed.
     module: usize,
-    /// Where the files of its child modules are.
+    /// The directory with the files of its child modules.
     children: PathBuf,
 }
 
@@ -99,7 +99,8 @@ impl<'a> Reader<'a> {
         let found = candidates
             .iter()
             .find_map(|path| Some((path, (self.read)(path)?)));
-        let (path, text) = found.unwrap_or_else(|| panic!("no file of {candidates:?} is there"));
+        let (path, text) =
+            found.unwrap_or_else(|| panic!("none of the files {candidates:?} exists"));
         let file = self.current().file;
         let mut module_path = self.modules.files[file].module.clone();
         module_path.push(name.clone());
@@ -145,7 +146,7 @@ impl<'a> Reader<'a> {
         self.declare(name, Binding::Import(path));
     }
 
-    /// Every path in the tokens of a macro or an attribute, as far as tokens tell.
+    /// Records every path in the tokens of a macro or an attribute.
     fn tokens(&mut self, cursor: Cursor<'_>, with_literals: bool) {
         let mut rest = cursor;
         let mut path: Vec<String> = Vec::new();
@@ -186,7 +187,7 @@ impl<'a> Reader<'a> {
         self.mention(path);
     }
 
-    /// A text of an attribute, which may be a path: `#[serde(with = "crate::dates")]`.
+    /// Records a string in an attribute if it is a path, as in `#[serde(with = "crate::dates")]`.
     fn literal(&mut self, text: &str) {
         if let Ok(path) = syn::parse_str::<syn::Path>(text) {
             self.visit_path(&path);
@@ -257,7 +258,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
         match item.path.get_ident() {
-            // It may have been declared anywhere before, without an import.
+            // The macro may be declared in an earlier module, without an import.
             Some(name) => self.mention(vec![format!("{name}!")]),
             None => self.visit_path(&item.path),
         }
@@ -275,11 +276,12 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         }
     }
 
-    /// `pub(in crate::a)` takes nothing from `a`.
+    /// `pub(in crate::a)` is no import of `a`.
     fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
 }
 
-fn is_cfg_test(attribute: &Attribute) -> bool {
+/// Returns whether an attribute is `#[cfg(test)]`.
+pub(crate) fn is_cfg_test(attribute: &Attribute) -> bool {
     let Meta::List(list) = &attribute.meta else {
         return false;
     };
@@ -290,7 +292,7 @@ fn is_exported(attribute: &Attribute) -> bool {
     attribute.path().is_ident("macro_export")
 }
 
-/// The file that `#[path = "…"]` names.
+/// Returns the file that `#[path = "…"]` names.
 fn path_of(attribute: &Attribute) -> Option<String> {
     match &attribute.meta {
         Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {

@@ -1,19 +1,23 @@
-//! The crates keep to the table of the architecture: who may use what.
+//! Rules about the repository itself: which crate may use which, and how code and texts are
+//! written.
 
-mod circles;
+mod boundaries;
 mod dependencies;
 mod documents;
+mod import_cycles;
+mod log_messages;
 mod modules;
 mod recipes;
-mod walls;
+mod sources;
+mod vocabulary;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-/// What of the house each crate may use. Tests may use anything of it (`dev-dependencies` stand
-/// the product on a real database and the sandbox), but for what a build links this is all.
+/// The crates of this workspace that each crate may depend on. Only what a build links is limited:
+/// tests need a real database and the sandbox, so `dev-dependencies` may name any crate.
 const MAY_USE: [(&str, &[&str]); 13] = [
     ("engine-roles-policy", &[]),
     ("engine-roles-domain", &["engine-roles-policy"]),
@@ -62,15 +66,14 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("engine-roles-e2e", &["*"]),
 ];
 
-/// The crates that alone may name a dependency, in tests too: a wall with a door for tests is
-/// none.
-const ONLY: [(&str, &[&str]); 3] = [
+/// Prefixes of external dependencies, and the only crates that may name them, in tests too.
+const RESTRICTED: [(&str, &[&str]); 3] = [
     ("aws-", &["engine-roles-iam"]),
     ("sqlx", &["engine-roles-store"]),
     ("axum", &["engine-roles-api", "engine-roles-iam-sandbox"]),
 ];
 
-/// What a pure crate would need to be none.
+/// Dependencies for input, output and side effects, which a pure crate may not have.
 const IMPURE: [&str; 5] = ["tokio", "reqwest", "tracing", "futures", "rand"];
 
 fn metadata() -> Metadata {
@@ -89,7 +92,7 @@ fn normal(package: &Package) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_crate_is_in_the_table_and_the_table_has_no_other() {
+fn the_table_names_exactly_the_crates_of_the_workspace() {
     let metadata = metadata();
     let found: BTreeSet<&str> = metadata
         .packages
@@ -101,7 +104,7 @@ fn every_crate_is_in_the_table_and_the_table_has_no_other() {
 }
 
 #[test]
-fn a_crate_uses_of_the_house_what_the_table_gives_it() {
+fn a_crate_depends_only_on_the_crates_that_the_table_allows() {
     let metadata = metadata();
     for package in &metadata.packages {
         let name = package.name.as_str();
@@ -111,22 +114,22 @@ fn a_crate_uses_of_the_house_what_the_table_gives_it() {
             let ours = used == "engine-roles" || used.starts_with("engine-roles-");
             assert!(
                 !ours || allowed.contains(&"*") || allowed.contains(&used),
-                "{name} may not use {used}"
+                "{name} may not depend on {used}"
             );
         }
     }
 }
 
 #[test]
-fn one_crate_alone_knows_aws_one_the_database_and_two_http() {
+fn only_the_listed_crates_depend_on_aws_the_database_driver_and_the_http_server() {
     let metadata = metadata();
     for package in &metadata.packages {
         for dependency in &package.dependencies {
-            for (prefix, allowed) in ONLY {
+            for (prefix, allowed) in RESTRICTED {
                 let name = dependency.name.as_str();
                 assert!(
                     !name.starts_with(prefix) || allowed.contains(&package.name.as_str()),
-                    "{} may not name {name}",
+                    "{} may not depend on {name}",
                     package.name
                 );
             }
@@ -135,7 +138,7 @@ fn one_crate_alone_knows_aws_one_the_database_and_two_http() {
 }
 
 #[test]
-fn the_pure_crates_do_no_input_and_output() {
+fn pure_crates_depend_on_nothing_that_does_input_or_output() {
     let metadata = metadata();
     for package in &metadata.packages {
         let pure = [
@@ -147,14 +150,14 @@ fn the_pure_crates_do_no_input_and_output() {
         for used in normal(package).into_iter().filter(|_| pure) {
             assert!(
                 !IMPURE.contains(&used),
-                "{} is pure and may not use {used}",
+                "{} is pure and may not depend on {used}",
                 package.name
             );
         }
     }
 }
 
-/// The packages of the house that the product links.
+/// Returns the packages of this workspace that the product links, by name.
 fn linked(metadata: &Metadata) -> BTreeMap<&str, &Package> {
     let packages: BTreeMap<&str, &Package> = metadata
         .packages
@@ -172,7 +175,7 @@ fn linked(metadata: &Metadata) -> BTreeMap<&str, &Package> {
     linked
 }
 
-/// The directories of the packages of the house that the product links.
+/// Returns the directories of the packages of this workspace that the product links.
 fn linked_packages() -> Vec<PathBuf> {
     let metadata = metadata();
     let manifests = linked(&metadata).into_values();
@@ -197,10 +200,10 @@ fn the_product_links_neither_the_sandbox_nor_the_embedded_database() {
 }
 
 #[test]
-fn every_crate_has_the_workspaces_lints_licence_and_edition() {
+fn every_crate_inherits_lints_licence_and_edition_from_the_workspace() {
     let metadata = metadata();
     for package in &metadata.packages {
-        let text = std::fs::read_to_string(&package.manifest_path).expect("it can be read");
+        let text = std::fs::read_to_string(&package.manifest_path).expect("the file can be read");
         for line in [
             "[lints]\nworkspace = true",
             "license.workspace = true",
@@ -212,10 +215,10 @@ fn every_crate_has_the_workspaces_lints_licence_and_edition() {
 }
 
 #[test]
-fn a_library_that_other_crates_use_documents_what_it_shows_and_no_other_must() {
+fn a_library_warns_of_missing_docs_exactly_when_other_crates_use_it() {
     let metadata = metadata();
     let users = metadata.packages.iter();
-    // `cargo dev` only starts the server.
+    // `cargo dev` only starts the server, so its dependencies do not make a library public.
     let users = users.filter(|package| package.name.as_str() != "engine-roles-dev");
     let used: BTreeSet<&str> = users
         .flat_map(|package| &package.dependencies)
@@ -224,7 +227,7 @@ fn a_library_that_other_crates_use_documents_what_it_shows_and_no_other_must() {
     for package in &metadata.packages {
         let libraries = package.targets.iter().filter(|target| target.is_lib());
         for library in libraries {
-            let text = std::fs::read_to_string(&library.src_path).expect("it can be read");
+            let text = std::fs::read_to_string(&library.src_path).expect("the file can be read");
             assert_eq!(
                 text.contains("#![warn(missing_docs)]"),
                 used.contains(package.name.as_str()),

@@ -1,4 +1,4 @@
-//! The modules of a crate as `syn` reads them: what each declares, imports and mentions.
+//! The modules of a crate, parsed with `syn`: what each declares, imports and mentions.
 
 mod reader;
 
@@ -6,8 +6,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use reader::Reader;
+pub(super) use reader::is_cfg_test;
 
-/// All modules of one crate, without those that only tests have.
+/// All modules of a crate, except for test modules.
 #[derive(Default)]
 pub(super) struct Modules {
     pub(super) files: Vec<File>,
@@ -16,7 +17,7 @@ pub(super) struct Modules {
     macros: HashMap<String, usize>,
 }
 
-/// A source file. It defines one module, and those that are written out inside of it.
+/// A source file. It defines one module and the inline modules in it.
 pub(super) struct File {
     /// Relative to the directory of the crate's root.
     pub(super) path: PathBuf,
@@ -33,14 +34,14 @@ struct Module {
     mentions: BTreeSet<Vec<String>>,
 }
 
-/// What a name stands for in the module that has it.
+/// What a name refers to in a module.
 enum Binding {
     Module(usize),
     Item,
     Import(Vec<String>),
 }
 
-/// What a path leads to.
+/// What a path refers to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Entity {
     Module(usize),
@@ -48,7 +49,7 @@ enum Entity {
     ItemOf(usize),
 }
 
-/// A file that takes something from another one.
+/// An import of one file from another.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Import {
     pub(super) from: usize,
@@ -58,16 +59,17 @@ pub(super) struct Import {
 }
 
 impl Modules {
-    /// Reads a crate from its root on. `read` gives the text of a file, if there is one.
+    /// Parses a crate from its root file on. `read` returns the text of a file, or `None` when the file
+    /// does not exist.
     pub(super) fn read(root: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Self {
         let mut modules = Self::default();
-        let directory = root.parent().expect("a root is in a directory");
+        let directory = root.parent().expect("a root file has a directory");
         let text = read(root).unwrap_or_else(|| panic!("{} can't be read", root.display()));
         Reader::new(&mut modules, directory, read).file(root, &text, Vec::new(), None);
         modules
     }
 
-    /// Every import of one file's item by another file.
+    /// Returns every import of an item of one file by another file.
     pub(super) fn imports(&self) -> BTreeSet<Import> {
         let mut imports = BTreeSet::new();
         for (at, module) in self.all.iter().enumerate() {
@@ -89,8 +91,8 @@ impl Modules {
             }
             for path in &module.globs {
                 let globbed = self.resolve(at, path, &mut Vec::new());
-                // The names that are used through it are mentions; this is for traits, whose
-                // names need not be mentioned.
+                // Names used through the glob are mentions. The glob itself is recorded for traits,
+                // which are used without mentioning their names.
                 let globbed = globbed.into_iter().map(|entity| match entity {
                     Entity::Module(module) if self.all[module].defines_items() => {
                         Entity::ItemOf(self.all[module].file)
@@ -103,7 +105,7 @@ impl Modules {
         imports
     }
 
-    /// What a path leads to, read in a module. A re-export is followed to what it names.
+    /// Resolves a path in a module. Re-exports are followed.
     fn resolve(&self, module: usize, path: &[String], seen: &mut Vec<Place>) -> Vec<Entity> {
         let mut segments = path.iter().map(String::as_str).peekable();
         let mut at = module;
@@ -136,7 +138,7 @@ impl Modules {
         for segment in segments {
             let step = found.into_iter().flat_map(|entity| match entity {
                 Entity::Module(inner) => self.lookup(inner, segment, seen),
-                // What is behind an item (a variant, a function of a type) is where the item is.
+                // A variant or an associated function is in the file of its type.
                 item @ Entity::ItemOf(_) => vec![item],
             });
             found = step.collect();

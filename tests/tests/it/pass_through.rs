@@ -1,4 +1,4 @@
-//! A role that the administrator prepared.
+//! Pass-through roles, which the administrator prepared.
 
 use engine_roles_e2e::{Installation, stages_of};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const PREPARED: &str = "arn:aws:iam::123456789012:role/prepared";
 
 #[tokio::test]
-async fn passing_a_role_in_a_profile_of_its_own_takes_two_calls_in_two_stages() {
+async fn passing_a_role_in_a_created_profile_takes_two_calls_in_two_stages() {
     let installation = Installation::build()
         .prepared("prepared")
         .latency(200)
@@ -36,7 +36,7 @@ async fn passing_a_role_in_a_profile_of_its_own_takes_two_calls_in_two_stages() 
 }
 
 #[tokio::test]
-async fn passing_a_role_with_its_own_profile_takes_no_call_at_all() {
+async fn passing_a_role_with_a_prepared_profile_takes_no_call() {
     let list = format!("{PREPARED}=prepared-profile");
     let installation = Installation::build()
         .env("ENGINE_ROLES_PASS_THROUGH_ROLES", list)
@@ -59,12 +59,12 @@ async fn passing_a_role_with_its_own_profile_takes_no_call_at_all() {
 }
 
 #[tokio::test]
-async fn passing_a_role_with_its_own_profile_goes_on_while_aws_is_away() {
+async fn passing_a_role_with_a_prepared_profile_works_while_aws_is_unavailable() {
     let list = format!("{PREPARED}=prepared-profile");
     let installation = Installation::build()
         .env("ENGINE_ROLES_PASS_THROUGH_ROLES", list)
         .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
-        // Nothing listens there.
+        // Nothing listens on this port.
         .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         .not_yet_ready()
         .start()
@@ -85,7 +85,7 @@ async fn passing_a_role_with_its_own_profile_goes_on_while_aws_is_away() {
 }
 
 #[tokio::test]
-async fn where_a_default_role_is_configured_a_request_passes_it() {
+async fn a_request_without_a_role_passes_the_configured_default_role() {
     let installation = Installation::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", "prepared")
         .prepared("prepared")
@@ -103,7 +103,7 @@ async fn where_a_default_role_is_configured_a_request_passes_it() {
 }
 
 #[tokio::test]
-async fn two_clusters_share_a_passed_role_and_not_a_profile() {
+async fn two_clusters_share_a_pass_through_role_but_not_a_profile() {
     let installation = Installation::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", PREPARED)
         .start()
@@ -122,7 +122,7 @@ async fn two_clusters_share_a_passed_role_and_not_a_profile() {
 }
 
 #[tokio::test]
-async fn a_passed_role_is_never_written_to() {
+async fn a_pass_through_role_is_never_changed() {
     let installation = Installation::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", "prepared")
         .prepared("prepared")
@@ -144,12 +144,16 @@ async fn a_passed_role_is_never_written_to() {
 }
 
 #[tokio::test]
-async fn a_role_on_the_list_that_is_not_at_aws_does_not_serve() {
+async fn a_listed_role_that_does_not_exist_is_unfit() {
     let installation = Installation::build()
         .env("ENGINE_ROLES_DEFAULT_IAM_ROLE", "absent")
         .start()
         .await;
-    let answer = installation.client().patient().provision("one").await;
+    let answer = installation
+        .client()
+        .waiting_longest()
+        .provision("one")
+        .await;
     answer.expect_problem(424, "pass_through_role_unfit");
     assert!(installation.holds_nothing_of_ours());
     installation.assert_sound().await;

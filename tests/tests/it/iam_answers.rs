@@ -1,11 +1,11 @@
-//! What IAM refuses, leaves open, or answers twice.
+//! Errors, lost answers and outages of IAM.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::installation::fault;
 use serde_json::json;
 
 #[tokio::test]
-async fn a_full_account_is_told_and_nothing_is_left() {
+async fn a_full_account_is_reported_and_nothing_is_left() {
     for (roles, profiles) in [(1, 1_000), (1_000, 1)] {
         let installation = Installation::build()
             .sandbox(|sandbox| {
@@ -16,7 +16,7 @@ async fn a_full_account_is_told_and_nothing_is_left() {
             .await;
         let client = installation.client();
         client.provision("one").await.expect(201);
-        let answer = client.patient().provision("two").await;
+        let answer = client.waiting_longest().provision("two").await;
         let problem = answer.expect_problem(503, "quota_exceeded");
         assert!(problem["retry_after"].is_number());
         assert!(answer.header("retry-after").is_some());
@@ -24,7 +24,7 @@ async fn a_full_account_is_told_and_nothing_is_left() {
         assert_eq!(state["roles"].as_array().map(Vec::len), Some(1));
         assert_eq!(state["instance_profiles"].as_array().map(Vec::len), Some(1));
         installation.assert_sound().await;
-        // With room again, the same request succeeds as it is.
+        // After a role was removed, the same request succeeds.
         client.delete("one").await.expect(200);
         client.provision("two").await.expect(201);
         installation.assert_sound().await;
@@ -32,39 +32,43 @@ async fn a_full_account_is_told_and_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn an_account_known_to_be_full_is_told_before_anything_is_begun() {
+async fn an_account_known_to_be_full_is_reported_before_any_call() {
     let installation = Installation::build()
         .prepared("prepared")
         .sandbox(|sandbox| sandbox.quotas.roles = 1)
         .start()
         .await;
     let client = installation.client();
-    let answer = client.patient().provision("one").await;
+    let answer = client.waiting_longest().provision("one").await;
     let problem = answer.expect_problem(503, "quota_exceeded");
     let detail = problem["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("1 of 1 roles"), "{detail}");
     assert_eq!(installation.mutations(0).len(), 0);
     client.get("one").await.expect(404);
-    // What takes no role goes on.
+    // A request that creates no role is still accepted.
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
     client.put("two", passed).await.expect(201);
     installation.sandbox.set_faults(Vec::new());
     installation
         .administrator
-        .steer("behaviour", json!({"quota": "roles=10"}))
+        .control_sandbox("behaviour", json!({"quota": "roles=10"}))
         .await;
     client.provision("one").await.expect(201);
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn a_boundary_that_does_not_exist_is_told_and_nothing_is_left() {
+async fn a_boundary_that_does_not_exist_is_reported_and_nothing_is_left() {
     let boundary = "arn:aws:iam::123456789012:policy/absent";
     let installation = Installation::build()
         .env("ENGINE_ROLES_PERMISSIONS_BOUNDARY", boundary)
         .start()
         .await;
-    let answer = installation.client().patient().provision("one").await;
+    let answer = installation
+        .client()
+        .waiting_longest()
+        .provision("one")
+        .await;
     answer.expect_problem(422, "boundary_not_allowed");
     assert!(installation.holds_nothing_of_ours());
     installation.assert_sound().await;
@@ -74,15 +78,23 @@ async fn a_boundary_that_does_not_exist_is_told_and_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn a_create_that_was_done_and_not_answered_is_found_and_adopted() {
+async fn a_create_call_with_a_lost_answer_is_found_and_adopted() {
     for action in ["CreateRole", "CreateInstanceProfile"] {
         let installation = Installation::start().await;
         installation.set_faults(fault(action, "after", json!("reset")));
-        let answer = installation.client().patient().provision("one").await;
+        let answer = installation
+            .client()
+            .waiting_longest()
+            .provision("one")
+            .await;
         assert_eq!(answer.expect(201)["state"], "active");
         let creations = installation.mutations(0);
         let creations = creations.iter().filter(|call| call.action == action);
-        assert_eq!(creations.count(), 1, "it is not sent again blindly");
+        assert_eq!(
+            creations.count(),
+            1,
+            "the call is not repeated without an observation"
+        );
         let state = installation.sandbox.state();
         assert_eq!(state["roles"].as_array().map(Vec::len), Some(1));
         assert_eq!(state["instance_profiles"].as_array().map(Vec::len), Some(1));
@@ -91,13 +103,13 @@ async fn a_create_that_was_done_and_not_answered_is_found_and_adopted() {
 }
 
 #[tokio::test]
-async fn a_filling_call_that_was_done_and_not_answered_ends_in_the_same_role() {
+async fn a_lost_answer_to_a_policy_or_profile_call_ends_in_the_same_role() {
     for action in ["PutRolePolicy", "AddRoleToInstanceProfile"] {
         let installation = Installation::start().await;
         installation.set_faults(fault(action, "after", json!("reset")));
         installation
             .client()
-            .patient()
+            .waiting_longest()
             .provision("one")
             .await
             .expect(201);
@@ -106,7 +118,7 @@ async fn a_filling_call_that_was_done_and_not_answered_ends_in_the_same_role() {
 }
 
 #[tokio::test]
-async fn a_removal_that_was_done_and_not_answered_ends_in_nothing() {
+async fn a_removal_with_a_lost_answer_ends_in_a_complete_teardown() {
     for action in [
         "DeleteRolePolicy",
         "RemoveRoleFromInstanceProfile",
@@ -117,9 +129,9 @@ async fn a_removal_that_was_done_and_not_answered_ends_in_nothing() {
         let client = installation.client();
         client.provision("one").await.expect(201);
         installation.set_faults(fault(action, "after", json!("reset")));
-        let answer = client.in_no_hurry().delete("one").await;
+        let answer = client.without_waiting().delete("one").await;
         assert_eq!(answer.expect(202)["state"], "deleting", "{action}");
-        engine_roles_e2e::eventually("it is gone at IAM", async || {
+        engine_roles_e2e::eventually("the resources are removed from IAM", async || {
             installation.holds_nothing_of_ours().then_some(())
         })
         .await;
@@ -129,7 +141,7 @@ async fn a_removal_that_was_done_and_not_answered_ends_in_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_that_it_exists_where_nothing_is_does_not_loop() {
+async fn a_wrong_entity_already_exists_answer_does_not_cause_a_loop() {
     let installation = Installation::start().await;
     let error = json!({"error": "EntityAlreadyExists"});
     installation.set_faults(fault("CreateRole", "before", error));
@@ -145,7 +157,7 @@ async fn an_answer_that_it_exists_where_nothing_is_does_not_loop() {
 }
 
 #[tokio::test]
-async fn throttling_is_202_at_most_and_ends_well() {
+async fn throttling_delays_a_request_and_does_not_fail_it() {
     let installation = Installation::build()
         .faults(json!([{
             "action": "*",
@@ -157,14 +169,14 @@ async fn throttling_is_202_at_most_and_ends_well() {
         .start()
         .await;
     let client = installation.client();
-    let answer = client.in_no_hurry().provision("one").await;
+    let answer = client.without_waiting().provision("one").await;
     answer.expect(202);
     installation.reaches_in_time("one", "active").await;
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn an_outage_of_iam_is_202_and_is_made_good() {
+async fn a_request_during_an_iam_outage_is_completed_afterwards() {
     let installation = Installation::start().await;
     let client = installation.client();
     installation.set_faults(json!([{
@@ -173,7 +185,7 @@ async fn an_outage_of_iam_is_202_and_is_made_good() {
     let answer = client.with("prefer", "wait=1").provision("one").await;
     let pending = answer.expect(202);
     assert_eq!(pending["state"], "provisioning");
-    engine_roles_e2e::eventually("the delay is told", async || {
+    engine_roles_e2e::eventually("the delay is reported", async || {
         let binding = client.get("one").await.body;
         (binding["last_error"]["code"] == "iam_unavailable"
             && binding["last_error"]["next_attempt_at"].is_string())
@@ -187,28 +199,31 @@ async fn an_outage_of_iam_is_202_and_is_made_good() {
 }
 
 #[tokio::test]
-async fn a_refused_change_leaves_what_was_before() {
+async fn a_denied_change_leaves_the_previous_state() {
     let installation = Installation::start().await;
     let client = installation.client();
-    let made = client
+    let created = client
         .put("one", json!({"secrets": ["a"]}))
         .await
         .expect(201)
         .clone();
     let denied = json!({"error": "AccessDenied"});
     installation.set_faults(fault("PutRolePolicy", "before", denied));
-    let answer = client.patient().put("one", json!({"secrets": "all"})).await;
+    let answer = client
+        .waiting_longest()
+        .put("one", json!({"secrets": "all"}))
+        .await;
     answer.expect_problem(424, "missing_permission");
     let binding = client.get("one").await.body;
     assert_eq!(binding["state"], "active");
-    assert_eq!(binding["spec"], made["spec"]);
-    assert_eq!(binding["policy"], made["policy"]);
-    assert_eq!(binding["role"], made["role"]);
+    assert_eq!(binding["spec"], created["spec"]);
+    assert_eq!(binding["policy"], created["policy"]);
+    assert_eq!(binding["role"], created["role"]);
     installation.assert_sound().await;
 }
 
 #[tokio::test]
-async fn stale_reads_lose_nothing_and_make_nothing_twice() {
+async fn stale_reads_lose_nothing_and_cause_no_second_role() {
     let installation = Installation::build()
         .sandbox(|sandbox| sandbox.stale_reads = std::time::Duration::from_secs(30))
         .start()

@@ -1,18 +1,18 @@
-//! All that goes wrong.
+//! Faults, kills, stops, manual changes and jumps of the clocks, chosen at random.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::hand::{Addition, interfere};
-use super::{Diary, Doors, Gate, LATEST_EFFECT, time};
+use super::manual_changes::{Addition, change_by_hand};
+use super::{Gate, Journal, LATEST_EFFECT, ReplicaClients, time};
 use crate::installation::Installation;
 use crate::installation::PAST_A_LEASE;
 use crate::random::Random;
 
-/// How long callers and workers have to come to rest before time moves.
-const A_MOMENT: Duration = Duration::from_millis(1_500);
+/// How long the service may take to become idle before the clocks advance.
+const IDLE_WAIT: Duration = Duration::from_millis(1_500);
 
 const CALLS: [&str; 10] = [
     "*",
@@ -34,36 +34,36 @@ const ERRORS: [&str; 5] = [
     "AccessDenied",
 ];
 
-/// What goes wrong, and to whom.
-pub(super) struct Storm<'a> {
+/// Disturbs one installation.
+pub(super) struct Disturbances<'a> {
     pub(super) installation: &'a mut Installation,
     pub(super) random: &'a mut Random,
-    pub(super) doors: &'a Doors,
+    pub(super) replica_clients: &'a ReplicaClients,
     pub(super) gate: &'a Gate<()>,
-    pub(super) diary: &'a Diary,
+    pub(super) journal: &'a Journal,
 }
 
-impl Storm<'_> {
-    /// Does one thing after another; what others added, to be undone.
-    pub(super) async fn rage_until(mut self, until: Instant) -> Vec<Addition> {
+impl Disturbances<'_> {
+    /// Makes one disturbance after another. Returns the manual additions to undo.
+    pub(super) async fn run_until(mut self, until: Instant) -> Vec<Addition> {
         let mut additions = Vec::new();
         while Instant::now() < until {
-            additions.extend(self.strike().await);
+            additions.extend(self.disturb_once().await);
             self.pause(300).await;
         }
         additions
     }
 
-    async fn strike(&mut self) -> Option<Addition> {
+    async fn disturb_once(&mut self) -> Option<Addition> {
         let replica = self.random.below(self.installation.replicas.len());
         match self.random.below(20) {
             0..=4 => {
                 let faults = faults(self.random);
-                self.diary.note("faults", &faults.to_string());
+                self.journal.note("faults", &faults.to_string());
                 self.installation.set_faults(faults);
             }
             5 | 6 => {
-                self.diary.note("no faults", "");
+                self.journal.note("no faults", "");
                 self.installation.set_faults(json!([]));
             }
             7..=9 => {
@@ -74,37 +74,38 @@ impl Storm<'_> {
                 self.start(replica).await;
             }
             10 => {
-                self.diary.note("SIGTERM", &format!("replica {replica}"));
+                self.journal.note("SIGTERM", &format!("replica {replica}"));
                 self.installation.replicas[replica].stop().await;
                 self.start(replica).await;
             }
             11 | 12 => {
-                self.diary.note("SIGSTOP", &format!("replica {replica}"));
+                self.journal.note("SIGSTOP", &format!("replica {replica}"));
                 self.installation.replicas[replica].pause();
                 self.pause(600).await;
                 self.advance(PAST_A_LEASE, &[replica]).await;
                 self.pause(600).await;
-                self.diary.note("SIGCONT", &format!("replica {replica}"));
+                self.journal.note("SIGCONT", &format!("replica {replica}"));
                 self.installation.replicas[replica].resume();
             }
             13 => {
-                self.diary.note("Postgres", "stopped at once");
+                self.journal.note("Postgres", "stopped without shutdown");
                 let postgres = self.installation.postgres();
-                postgres.stop_immediate().await.expect("it stops");
+                postgres.stop_immediate().await.expect("Postgres stops");
                 self.pause(500).await;
                 let postgres = self.installation.postgres();
-                postgres.start_again().await.expect("it starts");
-                self.diary.note("Postgres", "started again");
+                postgres.start_again().await.expect("Postgres starts");
+                self.journal.note("Postgres", "started again");
             }
             14 => {
                 let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                            WHERE application_name = 'engine-roles'";
-                self.diary.note("connections cut", "");
+                self.journal.note("connections cut", "");
                 self.installation.database.execute(cut).await;
             }
             15 | 16 => {
-                if let Some((done, addition)) = interfere(self.installation, self.random).await {
-                    self.diary.note("by hand", &done);
+                if let Some((done, addition)) = change_by_hand(self.installation, self.random).await
+                {
+                    self.journal.note("by hand", &done);
                     return addition;
                 }
             }
@@ -116,20 +117,20 @@ impl Storm<'_> {
         None
     }
 
-    /// Moves time while nobody works but those who stand still: who can't come to rest in a
-    /// moment is killed for it.
-    async fn advance(&mut self, by: Duration, still: &[usize]) {
-        let shut = tokio::time::timeout(A_MOMENT, self.gate.write()).await;
+    /// Advances the clocks while no replica works, except for the paused ones. If the service does
+    /// not become idle in time, the replicas that are not paused are killed first.
+    async fn advance(&mut self, by: Duration, paused: &[usize]) {
+        let shut = tokio::time::timeout(IDLE_WAIT, self.gate.write()).await;
         let mut killed = Vec::new();
-        if shut.is_err() || !time::comes_to_rest_within(self.installation, A_MOMENT).await {
+        if shut.is_err() || !time::becomes_idle_within(self.installation, IDLE_WAIT).await {
             for replica in 0..self.installation.replicas.len() {
-                if !still.contains(&replica) {
+                if !paused.contains(&replica) {
                     self.kill(replica).await;
                     killed.push(replica);
                 }
             }
         }
-        self.diary.note("time", &format!("{by:?} ahead"));
+        self.journal.note("clocks", &format!("advanced by {by:?}"));
         time::advance(self.installation, by).await;
         drop(shut);
         for replica in killed {
@@ -138,15 +139,18 @@ impl Storm<'_> {
     }
 
     async fn kill(&mut self, replica: usize) {
-        self.diary.note("kill -9", &format!("replica {replica}"));
+        self.journal.note("kill -9", &format!("replica {replica}"));
         self.installation.replicas[replica].kill().await;
     }
 
     async fn start(&mut self, replica: usize) {
-        self.installation.restart_in_a_storm(replica).await;
-        self.diary.note("started", &format!("replica {replica}"));
-        let mut doors = self.doors.write().unwrap_or_else(PoisonError::into_inner);
-        doors[replica] = self.installation.client_of(replica);
+        self.installation.restart_during_faults(replica).await;
+        self.journal.note("started", &format!("replica {replica}"));
+        let mut replica_clients = self
+            .replica_clients
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        replica_clients[replica] = self.installation.client_of(replica);
     }
 
     async fn pause(&mut self, most: usize) {
@@ -160,14 +164,14 @@ fn faults(random: &mut Random) -> Value {
         let when = *random.pick(&["before", "after"]);
         let (when, effect) = match random.below(4) {
             0 => (when, json!("reset")),
-            // Late, but inside the window that the service allows for.
+            // Late, but inside the consistency window.
             1 => (
                 when,
                 json!({"hang_ms": 1_000 + random.below(LATEST_EFFECT - 1_000)}),
             ),
             _ => {
                 let error = *random.pick(&ERRORS);
-                // AWS may answer 5xx after the effect. A 4xx says that there was none.
+                // AWS may answer 5xx after the effect. A 4xx means that the call had no effect.
                 let when = if error.starts_with("Service") {
                     when
                 } else {

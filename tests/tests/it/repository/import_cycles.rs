@@ -1,7 +1,7 @@
-//! No file of a crate imports, over however many others, a file that imports it.
+//! The files of a crate do not import each other, neither directly nor through other files.
 //!
-//! What a module and its own descendants take from one another does not count. A name that is
-//! imported from a root or a re-export counts as taken from the file that defines it.
+//! Imports between a module and its descendants do not count. A name that is imported from the root
+//! or through a re-export counts as an import of the file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use super::metadata;
 use super::modules::{File, Modules};
 
-/// The files of a crate, and which of them each takes something from.
+/// The files of a crate and their imports of each other.
 struct ImportGraph {
     files: Vec<File>,
-    /// By file, by the file that defines what it takes: the paths as they are written.
+    /// By importing file and by defining file, the paths as they are written.
     edges: BTreeMap<usize, BTreeMap<usize, BTreeSet<String>>>,
 }
 
@@ -35,28 +35,28 @@ impl ImportGraph {
         }
     }
 
-    /// A shortest circle of each set of files that import one another, in words.
-    fn circles(&self) -> Vec<String> {
-        let mut told = BTreeSet::new();
-        let mut circles = Vec::new();
+    /// Returns a shortest cycle of each set of files that import each other, as text.
+    fn cycles(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let mut cycles = Vec::new();
         for file in 0..self.files.len() {
-            if told.contains(&file) {
+            if seen.contains(&file) {
                 continue;
             }
-            if let Some(circle) = self.shortest_way(file, file) {
+            if let Some(cycle) = self.shortest_path(file, file) {
                 let together = (0..self.files.len()).filter(|other| {
-                    self.shortest_way(file, *other).is_some()
-                        && self.shortest_way(*other, file).is_some()
+                    self.shortest_path(file, *other).is_some()
+                        && self.shortest_path(*other, file).is_some()
                 });
-                told.extend(together);
-                circles.push(self.in_words(&circle));
+                seen.extend(together);
+                cycles.push(self.as_text(&cycle));
             }
         }
-        circles
+        cycles
     }
 
-    /// The files on the shortest way over at least one edge, both ends included.
-    fn shortest_way(&self, from: usize, to: usize) -> Option<Vec<usize>> {
+    /// Returns the files on a shortest path of at least one edge, both ends included.
+    fn shortest_path(&self, from: usize, to: usize) -> Option<Vec<usize>> {
         let mut came_from = BTreeMap::new();
         let mut next = VecDeque::from([from]);
         while let Some(file) = next.pop_front() {
@@ -82,19 +82,19 @@ impl ImportGraph {
         Some(way)
     }
 
-    fn in_words(&self, circle: &[usize]) -> String {
-        let mut words = self.files[circle[0]].path.display().to_string();
-        for pair in circle.windows(2) {
+    fn as_text(&self, cycle: &[usize]) -> String {
+        let mut text = self.files[cycle[0]].path.display().to_string();
+        for pair in cycle.windows(2) {
             let paths = self.edges[&pair[0]][&pair[1]].iter();
             let paths = paths.map(String::as_str).collect::<Vec<_>>().join(", ");
             let file = self.files[pair[1]].path.display();
-            words = format!("{words} → {file} ({paths})");
+            text = format!("{text} → {file} ({paths})");
         }
-        words
+        text
     }
 }
 
-/// The roots of all that a crate builds.
+/// Returns the root files of all targets of the workspace.
 fn roots() -> Vec<PathBuf> {
     let metadata = metadata();
     let targets = metadata
@@ -107,29 +107,29 @@ fn roots() -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_file_of_a_crate_imports_a_file_that_imports_it() {
-    let mut circles = Vec::new();
+fn no_files_of_a_crate_import_each_other() {
+    let mut cycles = Vec::new();
     for root in roots() {
         let graph = ImportGraph::read(&root, &|path| std::fs::read_to_string(path).ok());
-        for circle in graph.circles() {
-            circles.push(format!("{}: {circle}", root.display()));
+        for cycle in graph.cycles() {
+            cycles.push(format!("{}: {cycle}", root.display()));
         }
     }
-    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
+    assert!(cycles.is_empty(), "\n{}", cycles.join("\n"));
 }
 
-/// The circles of a crate that is only these files.
-fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+/// Returns the cycles of a crate that consists of these files.
+fn cycles_of(files: &[(&str, &str)]) -> Vec<String> {
     let read = |path: &Path| {
         let found = files.iter().find(|(name, _)| Path::new(name) == path);
         found.map(|(_, text)| (*text).to_owned())
     };
-    ImportGraph::read(Path::new("lib.rs"), &read).circles()
+    ImportGraph::read(Path::new("lib.rs"), &read).cycles()
 }
 
 #[test]
-fn files_that_use_each_other_are_a_circle() {
-    let found = circles_of(&[
+fn files_that_import_each_other_are_a_cycle() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::{self, B as Other}; pub struct A;"),
         ("b.rs", "use super::a::A; pub struct B;"),
@@ -138,21 +138,21 @@ fn files_that_use_each_other_are_a_circle() {
 }
 
 #[test]
-fn a_circle_may_go_over_more_than_two_files() {
-    let found = circles_of(&[
+fn a_cycle_of_more_than_two_files_is_found() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b; mod c; mod apart;"),
         ("a.rs", "use crate::b::B; pub struct A;"),
         ("b.rs", "use crate::c::C; pub struct B;"),
         ("c.rs", "use crate::a::A; pub struct C;"),
         ("apart.rs", "use crate::a::A;"),
     ]);
-    let circle = "a.rs → b.rs (crate::b::B) → c.rs (crate::c::C) → a.rs (crate::a::A)";
-    assert_eq!(found, [circle]);
+    let cycle = "a.rs → b.rs (crate::b::B) → c.rs (crate::c::C) → a.rs (crate::a::A)";
+    assert_eq!(found, [cycle]);
 }
 
 #[test]
-fn a_path_that_is_written_inline_is_an_import() {
-    let found = circles_of(&[
+fn an_inline_path_is_an_import() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "pub struct A(crate::b::B);"),
         (
@@ -165,7 +165,7 @@ fn a_path_that_is_written_inline_is_an_import() {
 
 #[test]
 fn an_attribute_that_names_a_function_is_an_import() {
-    let found = circles_of(&[
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         (
             "a.rs",
@@ -177,20 +177,20 @@ fn an_attribute_that_names_a_function_is_an_import() {
 }
 
 #[test]
-fn a_name_of_the_root_counts_as_taken_from_the_file_that_defines_it() {
-    let found = circles_of(&[
+fn a_name_imported_from_the_root_counts_as_an_import_of_the_defining_file() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b; pub use a::A; pub use b::inner::B;"),
         ("a.rs", "use crate::B; pub struct A;"),
         ("b.rs", "pub mod inner;"),
         ("b/inner.rs", "use crate::A; pub struct B;"),
     ]);
-    let circle = "a.rs → b/inner.rs (crate::B) → a.rs (crate::A)";
-    assert_eq!(found, [circle]);
+    let cycle = "a.rs → b/inner.rs (crate::B) → a.rs (crate::A)";
+    assert_eq!(found, [cycle]);
 }
 
 #[test]
-fn a_function_with_the_name_of_its_module_is_found_in_its_file() {
-    let found = circles_of(&[
+fn a_function_named_like_its_module_counts_as_an_import_of_its_file() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b; pub use a::a;"),
         ("a.rs", "use crate::b::B; pub fn a() {}"),
         ("b.rs", "pub struct B; fn f() { crate::a() }"),
@@ -199,15 +199,15 @@ fn a_function_with_the_name_of_its_module_is_found_in_its_file() {
 }
 
 #[test]
-fn a_name_that_comes_through_a_glob_is_an_import() {
-    let found = circles_of(&[
+fn a_name_from_a_glob_import_is_an_import() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b; mod all;"),
         ("all.rs", "pub use crate::a::A; pub use crate::b::*;"),
         ("a.rs", "use crate::all::*; pub struct A(B);"),
         ("b.rs", "use crate::all::A; pub struct B;"),
     ]);
     assert_eq!(found, ["a.rs → b.rs (B) → a.rs (crate::all::A)"]);
-    let found = circles_of(&[
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         ("a.rs", "use crate::b::*; pub struct A;"),
         ("b.rs", "use crate::a::A; pub trait B {}"),
@@ -216,8 +216,8 @@ fn a_name_that_comes_through_a_glob_is_an_import() {
 }
 
 #[test]
-fn a_macro_that_another_file_calls_is_an_import() {
-    let found = circles_of(&[
+fn a_call_of_another_files_macro_is_an_import() {
+    let found = cycles_of(&[
         ("lib.rs", "#[macro_use] mod a; mod b;"),
         (
             "a.rs",
@@ -226,7 +226,7 @@ fn a_macro_that_another_file_calls_is_an_import() {
         ("b.rs", "pub struct B; fn f() { crate::a::m!(); }"),
     ]);
     assert_eq!(found, ["a.rs → b.rs (crate::b::B) → a.rs (crate::a::m)"]);
-    let found = circles_of(&[
+    let found = cycles_of(&[
         ("lib.rs", "#[macro_use] mod a; mod b;"),
         ("a.rs", "macro_rules! m { () => { crate::b::B } }"),
         ("b.rs", "pub struct B; fn f() { let m = 1; m!(); }"),
@@ -235,8 +235,8 @@ fn a_macro_that_another_file_calls_is_an_import() {
 }
 
 #[test]
-fn what_a_module_and_its_descendants_take_from_each_other_is_none() {
-    let found = circles_of(&[
+fn imports_between_a_module_and_its_descendants_are_no_cycle() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; pub struct Root; use a::child::Child;"),
         ("a/mod.rs", "pub mod child; use child::Child; pub struct A;"),
         (
@@ -248,8 +248,8 @@ fn what_a_module_and_its_descendants_take_from_each_other_is_none() {
 }
 
 #[test]
-fn children_of_one_module_that_use_each_other_are_a_circle() {
-    let found = circles_of(&[
+fn sibling_modules_that_import_each_other_are_a_cycle() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a;"),
         ("a.rs", "mod b; mod c; pub use b::B; use c::C;"),
         ("a/b.rs", "use super::C; pub struct B;"),
@@ -259,8 +259,8 @@ fn children_of_one_module_that_use_each_other_are_a_circle() {
 }
 
 #[test]
-fn what_only_tests_import_is_none() {
-    let found = circles_of(&[
+fn imports_in_test_code_are_no_cycle() {
+    let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         (
             "a.rs",

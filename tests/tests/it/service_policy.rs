@@ -1,5 +1,4 @@
-//! What the service's identity may not do under `policies/engine-role-service.json`, each beside
-//! what it may.
+//! What `policies/engine-role-service.json` denies and allows the service's identity.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::identity::BOUNDARY;
@@ -11,18 +10,18 @@ const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const ADMINISTRATION: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 
-/// The account in which the acts are tried: a role and a profile of ours, a prepared role, and
-/// somebody's role and profile.
+/// An account with a role and a profile of the service, a prepared role, and a foreign role and
+/// profile.
 struct Account {
     installation: Installation,
-    /// The name of our role and its profile.
+    /// The name of the service's role and of its profile.
     ours: String,
     boundary: String,
 }
 
-/// One act, by the service's own key.
+/// A call with the service's credentials.
 struct Act {
-    /// What is tried.
+    /// A description for the message of a failure.
     name: &'static str,
     action: &'static str,
     parameters: Vec<(String, String)>,
@@ -46,7 +45,7 @@ impl Act {
         self
     }
 
-    /// With tags, in the form of the query protocol.
+    /// Adds tags in the form of the query protocol.
     fn tagged(mut self, tags: &[(&str, &str)]) -> Self {
         for (place, (key, value)) in (1..).zip(tags) {
             let key = (format!("Tags.member.{place}.Key"), (*key).to_owned());
@@ -67,8 +66,8 @@ const OWNED: [(&str, &str); 4] = [
     ),
 ];
 
-/// Making a role of this name under a path, with nothing more.
-fn make_role(what: &'static str, name: &str, path: &str) -> Act {
+/// Creates a role under a path, without boundary and tags.
+fn create_role(what: &'static str, name: &str, path: &str) -> Act {
     let parameters = [
         ("RoleName", name),
         ("Path", path),
@@ -77,7 +76,7 @@ fn make_role(what: &'static str, name: &str, path: &str) -> Act {
     act(what, "CreateRole", &parameters)
 }
 
-fn make_profile(what: &'static str, name: &str, path: &str) -> Act {
+fn create_profile(what: &'static str, name: &str, path: &str) -> Act {
     let parameters = [("InstanceProfileName", name), ("Path", path)];
     act(what, "CreateInstanceProfile", &parameters)
 }
@@ -104,22 +103,24 @@ impl Account {
             .start()
             .await;
         let body = json!({"tags": {"team": "x"}});
-        let made = installation
+        let created = installation
             .client()
             .put("one", body)
             .await
             .expect(201)
             .clone();
-        let ours = made["role"]["name"].as_str().expect("it has a name");
+        let ours = created["role"]["name"]
+            .as_str()
+            .expect("the role has a name");
         let account = Self {
             ours: ours.to_owned(),
             boundary: format!("arn:aws:iam::123456789012:policy/{BOUNDARY}"),
             installation,
         };
         let administrator = &account.installation.administrator;
-        administrator.make_role("theirs").await;
-        let everything = serde_json::from_str(EVERYTHING).expect("it is JSON");
-        administrator.make_policy("wide", &everything).await;
+        administrator.create_role("theirs").await;
+        let everything = serde_json::from_str(EVERYTHING).expect("the document is JSON");
+        administrator.create_policy("wide", &everything).await;
         for (profile, role) in [("theirs", Some("theirs")), ("empty", None)] {
             let named = [("InstanceProfileName", profile)];
             administrator.call("CreateInstanceProfile", &named).await;
@@ -133,24 +134,24 @@ impl Account {
         account
     }
 
-    /// Does it with the service's own credentials; status and error code of the answer.
+    /// Makes the call. Returns the HTTP status and the error code.
     async fn attempt(&self, act: &Act) -> (u16, Option<String>) {
         let since = self.installation.mark();
         let parameters = act.parameters.iter();
         let parameters: Vec<(&str, &str)> = parameters
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let posing = self.installation.administrator.posing_as_the_service();
+        let posing = self.installation.administrator.with_the_services_key();
         posing.try_call(act.action, &parameters).await;
         let calls = self.installation.calls(since);
         let call = calls.iter().find(|call| call.action == act.action);
-        let call = call.unwrap_or_else(|| panic!("{}: it was not called", act.name));
-        let status = call.status.expect("it was answered");
+        let call = call.unwrap_or_else(|| panic!("{}: the call was not made", act.name));
+        let status = call.status.expect("the call was answered");
         (status, call.error.clone())
     }
 
-    /// That each act is refused for want of a permission, and changes nothing.
-    async fn forbids(&self, acts: &[Act]) {
+    /// Checks that each call is denied and changes nothing.
+    async fn assert_denied(&self, acts: &[Act]) {
         let before = self.installation.sandbox.state();
         for act in acts {
             let (status, error) = self.attempt(act).await;
@@ -164,8 +165,8 @@ impl Account {
         assert_eq!(self.installation.sandbox.state(), before);
     }
 
-    /// That each act succeeds, one after the other.
-    async fn allows(&self, acts: &[Act]) {
+    /// Makes the calls one after another and checks that each succeeds.
+    async fn assert_allowed(&self, acts: &[Act]) {
         for act in acts {
             let (status, error) = self.attempt(act).await;
             assert_eq!((status, error), (200, None), "{}", act.name);
@@ -174,17 +175,17 @@ impl Account {
 }
 
 #[tokio::test]
-async fn a_role_is_made_under_our_path_with_the_boundary_and_the_tags_of_ownership_or_not_at_all() {
+async fn creating_a_role_requires_our_path_the_boundary_and_the_ownership_tags() {
     let account = Account::new().await;
     let boundary = [("PermissionsBoundary", account.boundary.as_str())];
-    let bounded = |what, path| make_role(what, "x", path).with(&boundary);
+    let bounded = |what, path| create_role(what, "x", path).with(&boundary);
     let other = "arn:aws:iam::123456789012:policy/wide";
     let mut anothers = OWNED;
     anothers[1] = ("ai-unlimited:namespace", "other");
     let mut foreign = OWNED;
     foreign[0] = ("ai-unlimited:managed-by", "somebody");
     account
-        .forbids(&[
+        .assert_denied(&[
             bounded("outside of the path", "/").tagged(&OWNED),
             bounded("above the path", "/ai-unlimited/engine/").tagged(&OWNED),
             bounded("in another namespace's path", "/ai-unlimited/engine/other/").tagged(&OWNED),
@@ -193,8 +194,8 @@ async fn a_role_is_made_under_our_path_with_the_boundary_and_the_tags_of_ownersh
                 "/ai-unlimited/engine/default-2/",
             )
             .tagged(&OWNED),
-            make_role("without the boundary", "x", OURS).tagged(&OWNED),
-            make_role("with another boundary", "x", OURS)
+            create_role("without the boundary", "x", OURS).tagged(&OWNED),
+            create_role("with another boundary", "x", OURS)
                 .with(&[("PermissionsBoundary", other)])
                 .tagged(&OWNED),
             bounded("without any tags", OURS),
@@ -205,36 +206,36 @@ async fn a_role_is_made_under_our_path_with_the_boundary_and_the_tags_of_ownersh
         ])
         .await;
     let all_right = bounded("with all of it", OURS).tagged(&OWNED);
-    account.allows(&[all_right]).await;
+    account.assert_allowed(&[all_right]).await;
 }
 
 #[tokio::test]
-async fn an_instance_profile_is_made_under_our_path_with_the_tags_of_ownership_or_not_at_all() {
+async fn creating_an_instance_profile_requires_our_path_and_the_ownership_tags() {
     let account = Account::new().await;
     let mut anothers = OWNED;
     anothers[1] = ("ai-unlimited:namespace", "other");
     account
-        .forbids(&[
-            make_profile("outside of the path", "x", "/").tagged(&OWNED),
-            make_profile(
+        .assert_denied(&[
+            create_profile("outside of the path", "x", "/").tagged(&OWNED),
+            create_profile(
                 "in another namespace's path",
                 "x",
                 "/ai-unlimited/engine/other/",
             )
             .tagged(&OWNED),
-            make_profile("without tags", "x", OURS),
-            make_profile("with another namespace's tag", "x", OURS).tagged(&anothers),
+            create_profile("without tags", "x", OURS),
+            create_profile("with another namespace's tag", "x", OURS).tagged(&anothers),
         ])
         .await;
-    let all_right = make_profile("with all of it", "x", OURS).tagged(&OWNED);
-    account.allows(&[all_right]).await;
+    let all_right = create_profile("with all of it", "x", OURS).tagged(&OWNED);
+    account.assert_allowed(&[all_right]).await;
 }
 
 #[tokio::test]
-async fn policies_are_written_to_bounded_roles_of_ours_and_to_no_other() {
+async fn policies_can_be_written_only_to_our_roles_with_the_boundary() {
     let account = Account::new().await;
     account
-        .forbids(&[
+        .assert_denied(&[
             write_policy("a policy on somebody's role", "theirs"),
             write_policy("a policy on a prepared role", "prepared"),
             act(
@@ -261,30 +262,30 @@ async fn policies_are_written_to_bounded_roles_of_ours_and_to_no_other() {
         .await;
     let ours = account.ours.clone();
     let written = write_policy("a policy on our role", &ours);
-    account.allows(&[written]).await;
-    // Without its boundary it would be worth what is written to it.
+    account.assert_allowed(&[written]).await;
+    // Without the boundary, a written policy would have its full effect.
     let administrator = &account.installation.administrator;
     let role = [("RoleName", ours.as_str())];
     administrator
         .call("DeleteRolePermissionsBoundary", &role)
         .await;
     let unbounded = write_policy("a policy on our role without a boundary", &ours);
-    account.forbids(&[unbounded]).await;
+    account.assert_denied(&[unbounded]).await;
     let other = "arn:aws:iam::123456789012:policy/wide";
     let bound = [role[0], ("PermissionsBoundary", other)];
     administrator
         .call("PutRolePermissionsBoundary", &bound)
         .await;
     let other_bound = write_policy("a policy on our role with another boundary", &ours);
-    account.forbids(&[other_bound]).await;
-    // What may be taken from it may be taken still.
+    account.assert_denied(&[other_bound]).await;
+    // Permissions may still be taken from such a role.
     let taken = [role[0], ("PolicyName", "engine-access")];
     let taken = act("a policy of our role removed", "DeleteRolePolicy", &taken);
-    account.allows(&[taken]).await;
+    account.assert_allowed(&[taken]).await;
 }
 
 #[tokio::test]
-async fn neither_trust_nor_boundary_of_any_role_is_changed() {
+async fn trust_policies_and_boundaries_cannot_be_changed() {
     let account = Account::new().await;
     let mut acts = Vec::new();
     for role in [account.ours.as_str(), "prepared", "theirs"] {
@@ -307,11 +308,11 @@ async fn neither_trust_nor_boundary_of_any_role_is_changed() {
             ),
         ]);
     }
-    account.forbids(&acts).await;
+    account.assert_denied(&acts).await;
 }
 
 #[tokio::test]
-async fn tags_are_set_and_taken_off_but_for_those_of_ownership() {
+async fn all_tags_but_the_ownership_tags_can_be_set_and_removed() {
     let account = Account::new().await;
     let name = account.ours.as_str();
     let kinds = [
@@ -333,7 +334,7 @@ async fn tags_are_set_and_taken_off_but_for_those_of_ownership() {
             untag
         };
         account
-            .forbids(&[
+            .assert_denied(&[
                 tag(
                     "handed to another manager",
                     "ai-unlimited:managed-by",
@@ -344,7 +345,7 @@ async fn tags_are_set_and_taken_off_but_for_those_of_ownership() {
                     "ai-unlimited:namespace",
                     "other",
                 ),
-                // Keys of tags differ by case for nobody.
+                // IAM compares the keys of tags without regard to case.
                 tag(
                     "handed over in other case",
                     "AI-Unlimited:Namespace",
@@ -359,7 +360,7 @@ async fn tags_are_set_and_taken_off_but_for_those_of_ownership() {
             ])
             .await;
         account
-            .allows(&[
+            .assert_allowed(&[
                 tag("a tag of the user's set", "team", "y"),
                 tag(
                     "ownership set to what it is",
@@ -381,15 +382,15 @@ async fn tags_are_set_and_taken_off_but_for_those_of_ownership() {
     let prepared = [("RoleName", "prepared")];
     let prepared = act("a prepared role tagged", "TagRole", &prepared);
     let acts = [theirs, profile, prepared].map(|act| act.tagged(&[("team", "x")]));
-    account.forbids(&acts).await;
+    account.assert_denied(&acts).await;
 }
 
 #[tokio::test]
-async fn what_is_somebody_elses_is_not_removed() {
+async fn resources_of_others_cannot_be_removed() {
     let account = Account::new().await;
     let member = |profile| [("InstanceProfileName", profile), ("RoleName", "theirs")];
     account
-        .forbids(&[
+        .assert_denied(&[
             act(
                 "somebody's role deleted",
                 "DeleteRole",
@@ -421,7 +422,7 @@ async fn what_is_somebody_elses_is_not_removed() {
     let (role, profile) = (("RoleName", ours), ("InstanceProfileName", ours));
     let policy = ("PolicyName", "engine-access");
     account
-        .allows(&[
+        .assert_allowed(&[
             act("a policy of ours read", "GetRolePolicy", &[role, policy]),
             act(
                 "ours emptied",
@@ -436,13 +437,13 @@ async fn what_is_somebody_elses_is_not_removed() {
 }
 
 #[tokio::test]
-async fn our_roles_and_prepared_ones_go_into_our_profiles_and_nothing_else_anywhere() {
+async fn only_our_roles_and_prepared_roles_can_be_added_and_only_to_our_profiles() {
     let account = Account::new().await;
     let ours = account.ours.clone();
-    let profile = make_profile("a profile of ours", "mine", OURS).tagged(&OWNED);
-    account.allows(&[profile]).await;
+    let profile = create_profile("a profile of ours", "mine", OURS).tagged(&OWNED);
+    account.assert_allowed(&[profile]).await;
     account
-        .forbids(&[
+        .assert_denied(&[
             put_into("somebody's role into our profile", "theirs", "mine"),
             put_into("our role into somebody's profile", &ours, "empty"),
             put_into(
@@ -455,7 +456,7 @@ async fn our_roles_and_prepared_ones_go_into_our_profiles_and_nothing_else_anywh
         .await;
     let member = [("InstanceProfileName", "mine"), ("RoleName", "prepared")];
     account
-        .allows(&[
+        .assert_allowed(&[
             put_into("a prepared role into our profile", "prepared", "mine"),
             act("and out of it", "RemoveRoleFromInstanceProfile", &member),
             put_into("our role into our profile", &ours, "mine"),
@@ -464,7 +465,7 @@ async fn our_roles_and_prepared_ones_go_into_our_profiles_and_nothing_else_anywh
 }
 
 #[tokio::test]
-async fn of_permissions_only_its_own_are_tested() {
+async fn only_the_services_own_permissions_can_be_simulated() {
     let account = Account::new().await;
     let simulate = |what, role: &str| {
         let arn = format!("arn:aws:iam::123456789012:role/{role}");
@@ -475,7 +476,7 @@ async fn of_permissions_only_its_own_are_tested() {
         act(what, "SimulatePrincipalPolicy", &parameters)
     };
     let theirs = simulate("somebody's permissions tested", "theirs");
-    account.forbids(&[theirs]).await;
+    account.assert_denied(&[theirs]).await;
     let own = simulate("its own permissions tested", "engine-roles-service");
-    account.allows(&[own]).await;
+    account.assert_allowed(&[own]).await;
 }

@@ -1,0 +1,382 @@
+//! The repository uses the field's terms. Words that only this project used, and turns of phrase
+//! that need a second reading, do not come back.
+//!
+//! The list holds no common words: it can't judge prose, it only stops what was removed once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use engine_roles_e2e::service::command;
+use serde_json::Value;
+use syn::buffer::{Cursor, TokenBuffer};
+
+use super::sources;
+
+/// What is not written, in prose or in names, and what to write instead. Case, word separators,
+/// line breaks and a plural `s` do not matter: `no record knows` is found in `NoRecordKnows`.
+const BANNED: [(&str, &str); 55] = [
+    ("ghost", "late resource"),
+    ("upkeep", "account task"),
+    ("undertaker", "say what it removes"),
+    ("almighty", "allowed everything"),
+    ("unborn", "not created yet"),
+    ("patience", "the longest wait"),
+    ("look around", "run the account tasks"),
+    ("looks around", "runs the account tasks"),
+    ("looked around", "ran the account tasks"),
+    ("look at room", "read the quota"),
+    ("grown old", "stale"),
+    ("grows old", "becomes stale"),
+    ("settle time", "consistency window"),
+    ("it never was", "it never existed"),
+    ("it was never", "name what did not happen"),
+    ("what never was", "what never existed"),
+    ("could not say so", "could not report it"),
+    ("could not be had", "could not be read"),
+    ("to be had", "available"),
+    ("be had again", "be read again"),
+    ("what stands", "what exists"),
+    ("no record knows", "no binding accounts for"),
+    ("life that is over", "finished incarnation"),
+    ("lives that are over", "finished incarnations"),
+    ("life of a role", "incarnation"),
+    ("another life", "another incarnation"),
+    ("next life", "next incarnation"),
+    ("second life", "second incarnation"),
+    ("for want of", "because … is missing"),
+    ("at its word", "without reading IAM"),
+    ("administrator's word", "the administrator's declaration"),
+    ("come to rest", "finish"),
+    ("comes to rest", "finishes"),
+    ("came to rest", "finished"),
+    ("come back later", "retry later"),
+    ("comes back later", "is retried later"),
+    ("caller hears", "caller gets"),
+    ("hears so", "gets the answer"),
+    ("role serves", "role is fit"),
+    ("role that serves", "role that is fit"),
+    ("does not serve", "is unfit"),
+    ("missing extra", "missing feature"),
+    ("bindings elsewhere", "other account bindings"),
+    ("of the house", "of the repository"),
+    ("in vain", "without effect"),
+    ("hence", "therefore"),
+    ("henceforth", "from now on"),
+    ("hitherto", "until now"),
+    ("whence", "from where"),
+    ("thence", "from there"),
+    ("thereof", "of it"),
+    ("therein", "in it"),
+    ("whereupon", "after which"),
+    ("shall", "must or should"),
+    ("lest", "so that … does not"),
+];
+
+/// Names that are common words in prose and not used in code.
+const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
+    ("said", "verdict"),
+    ("tell", "report"),
+    ("met", "say what was found"),
+    ("Ground", "say what it is"),
+    ("extra", "feature"),
+    ("elsewhere", "other_account"),
+    ("made_in", "created_in"),
+    ("look_at", "observe"),
+    ("dice", "random"),
+    ("life", "incarnation"),
+    ("lives", "incarnations"),
+];
+
+/// Files that name a banned word because it is stored or was accepted once. An exception that is no
+/// longer needed fails the test.
+const EXCEPTIONS: [(&str, &str); 2] = [
+    // Audit events of before the rename have the action `ghost_removed`.
+    ("crates/domain/src/binding/event.rs", "ghost"),
+    ("crates/domain/tests/it/events.rs", "ghost"),
+];
+
+/// What is not read: what nobody here writes, migrations, which are never edited, and this list.
+const UNREAD: [&str; 9] = [
+    ".git",
+    ".sqlx",
+    ".venv",
+    "target",
+    "migrations",
+    "Cargo.lock",
+    "LICENSE",
+    "crates/policy/fuzz/target",
+    "tests/tests/it/repository/vocabulary.rs",
+];
+
+struct Word {
+    text: String,
+    line: usize,
+    /// Whether punctuation separates this word from the one before.
+    begins: bool,
+}
+
+/// Splits prose and names into lower-case words.
+fn words(text: &str) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    let (mut line, mut begins, mut before) = (1, true, ' ');
+    for character in text.chars() {
+        let hump = before.is_lowercase() && character.is_uppercase();
+        if character.is_alphanumeric() {
+            match words.last_mut() {
+                Some(word) if before.is_alphanumeric() && !hump => {
+                    word.text.extend(character.to_lowercase());
+                }
+                _ => words.push(Word {
+                    text: character.to_lowercase().collect(),
+                    line,
+                    begins: std::mem::take(&mut begins),
+                }),
+            }
+        } else if !(character.is_whitespace() || "_-/\\!#*>`'’".contains(character)) {
+            begins = true;
+        }
+        line += usize::from(character == '\n');
+        before = character;
+    }
+    words
+}
+
+/// The banned phrases by their first words.
+struct Vocabulary(BTreeMap<String, Vec<(Vec<String>, &'static str, &'static str)>>);
+
+struct Finding {
+    line: usize,
+    phrase: &'static str,
+    better: &'static str,
+}
+
+impl Vocabulary {
+    fn new() -> Self {
+        let mut by_first_word = BTreeMap::<_, Vec<_>>::new();
+        for (phrase, better) in BANNED {
+            let parts: Vec<String> = words(phrase).into_iter().map(|word| word.text).collect();
+            let first = by_first_word.entry(parts[0].clone()).or_default();
+            first.push((parts, phrase, better));
+        }
+        Self(by_first_word)
+    }
+
+    fn find(&self, text: &str) -> Vec<Finding> {
+        let words = words(text);
+        let mut found = Vec::new();
+        for (at, word) in words.iter().enumerate() {
+            let singular = word.text.strip_suffix('s').unwrap_or(&word.text);
+            let candidates = [
+                Some(word.text.as_str()),
+                (singular != word.text).then_some(singular),
+            ];
+            let candidates = candidates.into_iter().flatten();
+            for (parts, phrase, better) in candidates.filter_map(|word| self.0.get(word)).flatten()
+            {
+                if is_at(parts, &words[at..]) {
+                    found.push(Finding {
+                        line: word.line,
+                        phrase,
+                        better,
+                    });
+                }
+            }
+        }
+        found
+    }
+}
+
+fn is_at(parts: &[String], words: &[Word]) -> bool {
+    let last = parts.len() - 1;
+    words.len() > last
+        && parts
+            .iter()
+            .zip(words)
+            .enumerate()
+            .all(|(place, (part, word))| {
+                let is_plural = place == last && word.text.strip_suffix('s') == Some(part);
+                (word.text == *part || is_plural) && (place == 0 || !word.begins)
+            })
+}
+
+/// Returns the banned identifiers among the tokens of a Rust file. Comments and texts are none.
+fn identifiers(text: &str) -> BTreeSet<&'static str> {
+    let tokens = syn::parse_str(text).expect("the file consists of Rust tokens");
+    let tokens = TokenBuffer::new2(tokens);
+    let mut found = BTreeSet::new();
+    collect_identifiers(tokens.begin(), &mut found);
+    found
+}
+
+fn collect_identifiers(mut rest: Cursor<'_>, found: &mut BTreeSet<&'static str>) {
+    while !rest.eof() {
+        if let Some((identifier, next)) = rest.ident() {
+            let banned = BANNED_IDENTIFIERS.iter();
+            found.extend(
+                banned
+                    .map(|(name, _)| *name)
+                    .filter(|name| identifier == *name),
+            );
+            rest = next;
+        } else if let Some((inner, _, _, next)) = rest.any_group() {
+            collect_identifiers(inner, found);
+            rest = next;
+        } else if let Some((_, next)) = rest.token_tree() {
+            rest = next;
+        }
+    }
+}
+
+fn is_read(path: &Path) -> bool {
+    let is_generated = path
+        .file_name()
+        .is_some_and(|name| name.to_string_lossy().ends_with("-snap"));
+    !is_generated && !UNREAD.iter().any(|unread| path == Path::new(unread))
+}
+
+#[test]
+fn no_file_of_the_repository_uses_a_banned_word() {
+    let vocabulary = Vocabulary::new();
+    let mut found = Vec::new();
+    let mut unused: BTreeSet<(&str, &str)> = EXCEPTIONS.into();
+    for (path, text) in sources::files(Path::new(""), &is_read) {
+        let file = path.display().to_string();
+        let mut report = |name: &'static str, line: String, better: &str| {
+            let exception = EXCEPTIONS
+                .iter()
+                .find(|(path, word)| *path == file && *word == name);
+            match exception {
+                Some(exception) => drop(unused.remove(exception)),
+                None => found.push(format!("{file}{line}: `{name}`; instead: {better}")),
+            }
+        };
+        for finding in vocabulary.find(&text) {
+            report(finding.phrase, format!(":{}", finding.line), finding.better);
+        }
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            let identifiers = identifiers(&text);
+            for (name, better) in BANNED_IDENTIFIERS {
+                if identifiers.contains(name) {
+                    report(name, String::new(), better);
+                }
+            }
+        }
+    }
+    let unused = unused.into_iter();
+    found.extend(unused.map(|(path, word)| format!("the exception of {word} in {path} is unused")));
+    assert!(
+        found.is_empty(),
+        "{} findings:\n{}",
+        found.len(),
+        found.join("\n")
+    );
+}
+
+/// Runs the program and returns what it prints.
+fn printed(arguments: &[&str]) -> String {
+    let output = command(arguments, &BTreeMap::new()).output();
+    let output = output.expect("the binary can be run");
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).expect("the program prints text")
+}
+
+/// Returns the help of a command and of the commands below it, each with its command line.
+fn help(arguments: &[&str]) -> Vec<(String, String)> {
+    let text = printed(&[arguments, &["--help"]].concat());
+    let commands = text.split("\nCommands:\n").nth(1).unwrap_or_default();
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    let names = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    let mut all = vec![(arguments.join(" "), text.clone())];
+    for name in names
+        .iter()
+        .filter(|name| !name.is_empty() && *name != "help")
+    {
+        all.extend(help(&[arguments, &[name]].concat()));
+    }
+    all
+}
+
+#[test]
+fn no_help_text_uses_a_banned_word() {
+    let vocabulary = Vocabulary::new();
+    let all = help(&[]);
+    assert!(all.len() > 6, "{all:?}");
+    for (arguments, text) in all {
+        let found: Vec<&str> = vocabulary
+            .find(&text)
+            .iter()
+            .map(|found| found.phrase)
+            .collect();
+        assert_eq!(found, [""; 0], "engine-roles {arguments} --help:\n{text}");
+    }
+}
+
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                found.push(name.clone());
+                texts(value, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[test]
+fn the_openapi_document_uses_no_banned_word() {
+    let vocabulary = Vocabulary::new();
+    let document = serde_json::from_str(&printed(&["openapi"])).expect("the document is JSON");
+    let mut all = Vec::new();
+    texts(&document, &mut all);
+    assert!(all.len() > 100);
+    for text in all {
+        let found: Vec<&str> = vocabulary
+            .find(&text)
+            .iter()
+            .map(|found| found.phrase)
+            .collect();
+        assert_eq!(found, [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_banned_phrase_is_found_in_every_spelling() {
+    let vocabulary = Vocabulary::new();
+    for text in [
+        "a ghost appears",
+        "Ghosts.",
+        "fn remove_ghost()",
+        "struct GhostRemoved;",
+        "`ghost_removed`",
+    ] {
+        let found = vocabulary.find(text);
+        assert_eq!(found.len(), 1, "{text}");
+        assert_eq!(found[0].phrase, "ghost", "{text}");
+    }
+    let broken = "/// One line.\n/// The roles that no record\n    /// knows are left.";
+    let found = vocabulary.find(broken);
+    assert_eq!((found[0].phrase, found[0].line), ("no record knows", 2));
+    for text in [
+        "ghostly",
+        "We write no record. Knows are not words.",
+        "for(want, of)",
+        "the service looks. Around it",
+    ] {
+        assert!(vocabulary.find(text).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn a_banned_identifier_is_found_in_code_and_not_in_prose() {
+    for text in ["fn met() {}", "m!(a.met)", "struct A { met: u8 }"] {
+        assert_eq!(identifiers(text), BTreeSet::from(["met"]), "{text}");
+    }
+    assert_eq!(
+        identifiers("/// A condition is met.\nfn f() { \"met\" }").len(),
+        0
+    );
+}
