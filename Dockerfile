@@ -1,15 +1,15 @@
-# Engine Roles as a container; docker/README.md says how to build and run it.
-# BuildKit and the plain builder both do, and the two base images are all it needs:
+# The container image of Engine Roles; docker/README.md describes how to build and run it.
+# Both BuildKit and the classic builder work. The build needs only the two base images:
 #
 #   BUILD_IMAGE    Rust 1.95 or newer and a C compiler, on Debian's glibc (aws-lc is
-#                  compiled from source; on x86-64 and arm64 it asks for no cmake)
-#   RUNTIME_IMAGE  the same glibc or a newer one, and bash, which asks for the health
+#                  compiled from source; on x86-64 and arm64 it needs no cmake)
+#   RUNTIME_IMAGE  the same glibc or a newer one, and bash for the health check
 ARG BUILD_IMAGE=rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 
-# Manifests and the lock file, with empty sources. The result differs only when a
-# dependency does, so the layer built on it, all dependencies, outlives changes of code.
+# Manifests and the lock file, with empty sources. The result changes only when a dependency
+# changes, so the next layer, which builds all dependencies, is reused after changes of code.
 FROM ${BUILD_IMAGE} AS manifests
 WORKDIR /build
 COPY . .
@@ -27,14 +27,14 @@ WORKDIR /build
 COPY --from=manifests /build .
 RUN cargo build --release --locked --package engine-roles
 COPY . .
-# Cargo goes by times: without the touch, sources older than the empty ones would pass
-# for already built.
+# Cargo compares modification times: without the touch, it would take sources that are older
+# than the empty ones for already built.
 RUN find crates -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --package engine-roles
 
 
 FROM ${RUNTIME_IMAGE}
-# The roots by which AWS's certificates are checked. An image that brings its own keeps them.
+# Root certificates, to verify AWS's certificates. A base image that has its own keeps them.
 RUN [ -s /etc/ssl/certs/ca-certificates.crt ] || { \
         apt-get update \
         && apt-get install --yes --no-install-recommends ca-certificates \
@@ -44,8 +44,8 @@ COPY LICENSE /usr/share/doc/engine-roles/LICENSE
 COPY docker/healthcheck /usr/local/bin/engine-roles-healthcheck
 COPY --from=build /build/target/release/engine-roles /usr/local/bin/engine-roles
 
-# By number, so that an orchestrator can tell that it isn't root. Nothing is written to
-# disk, so any other uid does as well.
+# Given as a number, so that an orchestrator can verify that the user isn't root. The service
+# writes nothing to disk, so any other uid works too.
 USER 65532:65532
 ENV ENGINE_ROLES_LISTEN=0.0.0.0:3283
 EXPOSE 3283
@@ -56,7 +56,7 @@ CMD ["engine-roles", "serve"]
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Engine Roles" \
-      org.opencontainers.image.description="Gives every AI Unlimited engine exactly the AWS role it needs, and takes it away again." \
+      org.opencontainers.image.description="Creates or passes an AWS IAM role for each AI Unlimited engine, and removes it on request." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

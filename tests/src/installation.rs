@@ -166,7 +166,7 @@ impl Installation {
             &[
                 "pass-through roles attested",
                 "attestation of pass-through roles is off",
-                "attestation of pass-through roles waits for the call budget",
+                "attestation of pass-through roles postponed; the call budget is used up",
                 "attestation of pass-through roles could not be recorded",
             ],
         ];

@@ -62,7 +62,7 @@ impl Service {
             if let Some(status) = ended {
                 panic!("the service ended with {status}:\n{}", log.text());
             }
-            let entry = log.find("listening")?;
+            let entry = log.find("listening for requests")?;
             let address = entry["address"].as_str().expect("the line has an address");
             Some(address.parse().expect("the field is an address"))
         })

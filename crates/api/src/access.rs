@@ -13,18 +13,19 @@ use crate::problem::Problem;
 use crate::request_path::Cluster;
 use crate::words::mode_to_wire;
 
-/// What this cluster's role can reach.
+/// Report what a cluster's role can reach.
 ///
-/// IAM is read and its documents are evaluated: the cluster's own secrets, other clusters'
-/// secrets, and anything else. What a secret's own resource policy grants is not looked at.
+/// The service reads the role's policy documents from IAM and evaluates them for the cluster's own
+/// secrets, for other clusters' secrets, and for anything else. Grants in the resource policies of
+/// secrets are not evaluated.
 #[utoipa::path(
     get, path = "/v1/clusters/{cluster}/role/access", tag = "role",
-    params(("cluster" = String, Path, description = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
+    params(("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
     responses(
-        (status = 200, body = Access),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "It never was, or has no role now"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = Access, description = "What the role can reach"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role, or has none now"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn get(

@@ -21,17 +21,20 @@ const DEFAULT_LIMIT: i64 = 100;
 const STREAM_PAGE: i64 = 500;
 const NDJSON: &str = "application/x-ndjson";
 
-/// Events of the audit log, in order. `Accept: application/x-ndjson` streams all that match.
+/// List the events of the audit log, in the order of their numbers.
+///
+/// With `Accept: application/x-ndjson` the answer has one event on each line; without a `limit` it
+/// then streams all matching events instead of one page.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "audit",
     params(AuditQuery),
     responses(
-        (status = 200, description = "Events", content(
+        (status = 200, description = "A page of events, or the events as lines of JSON", content(
             (AuditPage = "application/json"),
             (AuditEvent = "application/x-ndjson"),
         )),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list(
@@ -79,7 +82,7 @@ fn filter(query: AuditQuery) -> Result<AuditFilter, Problem> {
             Problem::field(
                 Code::InvalidRequest,
                 "action",
-                "is none of the log's actions",
+                "must be one of the audit log's actions",
             )
         })
     });
@@ -103,8 +106,8 @@ fn accepts_ndjson(headers: &HeaderMap) -> bool {
         .any(|range| range.split(';').next().unwrap_or_default().trim() == NDJSON)
 }
 
-// Page by page: the log may be far larger than memory. A failure in the middle breaks the
-// connection, so that no reader takes a part for the whole.
+// Reads page by page, since the log may be far larger than memory. A failure in the middle breaks
+// the connection, so that no reader takes an incomplete answer for a complete one.
 fn stream(provisioner: Provisioner, filter: AuditFilter) -> Response {
     let pages = try_unfold(Some(filter), move |filter| {
         let provisioner = provisioner.clone();

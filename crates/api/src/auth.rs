@@ -1,4 +1,4 @@
-//! Who may: bearer keys, kept and compared as SHA-256.
+//! Authentication by bearer keys, which are stored and compared as SHA-256.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use subtle::ConstantTimeEq;
 
 use crate::problem::Problem;
 
-/// A key that is not 64 characters of `[A-Za-z0-9]`. The key is not repeated.
+/// An API key that is not 64 characters of `[A-Za-z0-9]`. The message does not contain the key.
 #[derive(Debug, thiserror::Error)]
 #[error("an API key must be 64 characters of A-Z a-z 0-9")]
 pub struct InvalidKey;
 
-/// An API key: its name and the hash of its text.
+/// The name of an API key and the SHA-256 of its text.
 #[derive(Clone)]
 pub struct ApiKey {
     name: String,
@@ -27,7 +27,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Takes a key's text; only its hash is kept.
+    /// Hashes the text of a key; the text itself is not stored.
     ///
     /// # Errors
     /// When the text is not 64 characters of `[A-Za-z0-9]`.
@@ -50,12 +50,12 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// How callers are known.
+/// How callers authenticate.
 #[derive(Clone, Debug)]
 pub enum Authentication {
-    /// By one of these keys.
+    /// A caller must send one of these keys.
     Keys(Vec<ApiKey>),
-    /// Not at all: for a service that listens on loopback only.
+    /// Every caller is accepted: for a service that listens on loopback only.
     None,
 }
 
@@ -72,7 +72,7 @@ impl Authentication {
     }
 }
 
-/// Lets a request pass whose bearer key is known, and says whose it is.
+/// Lets a request pass if its bearer key is known, and adds the key's name to it as the [`Actor`].
 pub(crate) async fn require_key(
     State(authentication): State<Arc<Authentication>>,
     mut request: Request,
@@ -91,8 +91,10 @@ pub(crate) async fn require_key(
             request.extensions_mut().insert(actor);
             next.run(request).await
         }
-        None => {
-            Problem::new(Code::Unauthenticated, "send Authorization: Bearer KEY").into_response()
-        }
+        None => Problem::new(
+            Code::Unauthenticated,
+            "send a valid API key as Authorization: Bearer KEY",
+        )
+        .into_response(),
     }
 }

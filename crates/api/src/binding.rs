@@ -1,4 +1,4 @@
-//! A binding as the interface shows it.
+//! Maps a binding to its JSON form.
 
 use engine_roles_contract as contract;
 use engine_roles_domain::binding::{Binding, Drift, Failure, ProfileRecord, Receipt, RoleRecord};
@@ -8,6 +8,8 @@ use crate::problem::failure_code;
 use crate::words::{mode_to_wire, state_to_wire};
 
 pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
+    // A tombstone may keep the unique ids of what it removed.
+    let is_live = binding.is_live();
     contract::Binding {
         cluster: binding.cluster.to_string(),
         binding_id: binding.id.0,
@@ -17,8 +19,12 @@ pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
         applied_generation: binding.applied_generation,
         account_id: binding.scope.account.to_string(),
         partition: binding.scope.partition.as_str().to_owned(),
-        role: binding.role.clone().map(role),
-        instance_profile: binding.profile.clone().map(instance_profile),
+        role: binding.role.clone().filter(|_| is_live).map(role),
+        instance_profile: binding
+            .profile
+            .clone()
+            .filter(|_| is_live)
+            .map(instance_profile),
         policy: binding.policy.clone(),
         spec: json!(binding.spec),
         usable_after: binding.usable_after,

@@ -1,4 +1,4 @@
-//! What this service's identity may do: `/v1/capabilities`.
+//! What the service's own AWS identity may do: `/v1/capabilities`.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,16 +11,16 @@ use engine_roles_provisioner::{Capabilities as Found, Provisioner};
 use crate::problem::Problem;
 use crate::words::mode_to_wire;
 
-/// What this service's identity may do, by feature.
+/// Report which features the service's own AWS identity may use.
 ///
-/// Found without changing anything; good for five minutes, but what AWS allowed or refused in the
-/// course of work counts at once.
+/// The service finds this out without changing anything, and reuses the result for five minutes.
+/// What AWS has allowed or denied in other work since then is included at once.
 #[utoipa::path(
     get, path = "/v1/capabilities", tag = "policies",
     responses(
-        (status = 200, body = Capabilities),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = Capabilities, description = "The features and whether the identity may use them"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn get(

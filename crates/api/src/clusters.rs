@@ -15,14 +15,14 @@ use crate::words::{mode_from_wire, read_word, state_from_wire};
 
 const DEFAULT_LIMIT: i64 = 100;
 
-/// Each cluster's newest binding, newest first.
+/// List the newest binding of each cluster, newest first.
 #[utoipa::path(
     get, path = "/v1/clusters", tag = "role",
     params(BindingQuery),
     responses(
-        (status = 200, body = BindingList),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = BindingList, description = "A page of bindings"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list(
@@ -36,7 +36,12 @@ pub(crate) async fn list(
     }
     let state = query.state.map(|text| {
         let state = read_word(&text).map(state_from_wire);
-        state.ok_or_else(|| invalid("state", "must be one of a binding's states"))
+        state.ok_or_else(|| {
+            invalid(
+                "state",
+                "must be provisioning, active, deleting, deleted, failed or blocked",
+            )
+        })
     });
     let mode = query.mode.map(|text| {
         let mode = read_word(&text).map(mode_from_wire);
@@ -47,11 +52,13 @@ pub(crate) async fn list(
         state: state.transpose()?,
         mode: mode.transpose()?,
     };
-    let after = cursor.map_err(|_| invalid("cursor", "must be a next_cursor of this list"))?;
+    let after =
+        cursor.map_err(|_| invalid("cursor", "must be the next_cursor of an earlier page"))?;
     let page = provisioner
         .list(&filter, after.map(BindingId), limit)
         .await?;
-    let page = page.ok_or_else(|| invalid("cursor", "must be a next_cursor of this list"))?;
+    let page =
+        page.ok_or_else(|| invalid("cursor", "must be the next_cursor of an earlier page"))?;
     Ok(Json(BindingList {
         items: page.items.iter().map(binding::to_wire).collect(),
         next_cursor: page.next.map(|id| id.to_string()),

@@ -1,4 +1,4 @@
-//! `Prefer`, `If-Match` and `ETag`.
+//! The headers `Prefer`, `If-Match` and `ETag`.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::problem::Problem;
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
-/// How long the caller will wait (RFC 7240): `wait=SECONDS`, at most 120, or `respond-async`.
-/// Preferences that can't be read are passed over, as the RFC says.
+/// How long the caller wants to wait (RFC 7240): `wait=SECONDS`, at most 120, or `respond-async`.
+/// Malformed preferences are ignored, as the RFC says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Prefer {
     wait: Option<Duration>,
 }
 
 impl Prefer {
-    /// For a request that changes something: 30 seconds where nothing is preferred.
+    /// Returns the time for a request that changes something: 30 seconds by default.
     pub(crate) fn wait_for_change(self) -> Duration {
         self.wait.unwrap_or(DEFAULT_WAIT)
     }
 
-    /// For a request that reads: no wait where none is preferred.
+    /// Returns the time for a request that reads: zero by default.
     pub(crate) fn wait_for_read(self) -> Duration {
         self.wait.unwrap_or_default()
     }
@@ -60,7 +60,7 @@ impl<S: Sync> FromRequestParts<S> for Prefer {
     }
 }
 
-/// The caller's `If-Match`, if there is one.
+/// The request's `If-Match`; `None` where the header is absent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Precondition(pub(crate) Option<IfMatch>);
 
@@ -88,7 +88,7 @@ impl<S: Sync> FromRequestParts<S> for Precondition {
     }
 }
 
-/// The `ETag` of a binding: its generation.
+/// Returns the `ETag` of a binding, which is its generation.
 pub(crate) fn etag(binding: &Binding) -> String {
     format!("\"{}\"", binding.generation)
 }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn preferences_are_read_as_the_rfc_says() {
+    fn preferences_are_parsed_as_rfc_7240_demands() {
         let cases = [
             ("", None),
             ("wait=5", Some(5)),

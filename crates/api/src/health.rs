@@ -1,32 +1,40 @@
-//! How the service is: `/livez`, `/readyz`, `/healthcheck`.
+//! Health checks: `/livez`, `/readyz`, `/healthcheck`.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::{
-    AwsStatus, DatabaseStatus, MissingExtra, Readiness, ReadinessStatus, ReconcilerStatus,
+    AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
 };
 use engine_roles_provisioner::{Health, Provisioner};
 use engine_roles_store::Readiness as DatabaseReadiness;
 use tracing::warn;
 
-/// The process runs.
-#[utoipa::path(get, path = "/livez", tag = "health", security(()), responses((status = 200, body = String)))]
+/// Check that the process runs.
+#[utoipa::path(get, path = "/livez", tag = "health", security(()), responses((status = 200, body = String, description = "The process runs")))]
 pub(crate) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// As `/livez`, under the path that AI Unlimited's load balancer asks.
-#[utoipa::path(get, path = "/healthcheck", tag = "health", security(()), responses((status = 200, body = String)))]
+/// Check that the process runs, as `/livez` does.
+///
+/// AI Unlimited's load balancer requests this path.
+#[utoipa::path(get, path = "/healthcheck", tag = "health", security(()), responses((status = 200, body = String, description = "The process runs")))]
 pub(crate) async fn healthcheck() -> &'static str {
     "ok\n"
 }
 
-/// The service can serve: database reachable, migrations current, reconciler alive.
+/// Check that the service can answer requests.
+///
+/// That is the case when the database can be reached, its schema is up to date and the reconciler
+/// runs. Trouble with AWS alone makes `status` `degraded`, and the answer stays 200.
 #[utoipa::path(
     get, path = "/readyz", tag = "health", security(()),
-    responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
+    responses(
+        (status = 200, body = Readiness, description = "The service is ready or degraded"),
+        (status = 503, body = Readiness, description = "The service is not ready"),
+    ),
 )]
 pub(crate) async fn readyz(State(provisioner): State<Provisioner>) -> Response {
     let body = to_wire(provisioner.health().await);
@@ -43,7 +51,10 @@ fn to_wire(health: Health) -> Readiness {
         Ok(DatabaseReadiness::Ready) => DatabaseStatus::Ok,
         Ok(DatabaseReadiness::MigrationsPending) => DatabaseStatus::MigrationsPending,
         Err(error) => {
-            warn!(error = error as &dyn std::error::Error, "not ready");
+            warn!(
+                error = error as &dyn std::error::Error,
+                "database can't be reached"
+            );
             DatabaseStatus::Unreachable
         }
     };
@@ -63,8 +74,8 @@ fn to_wire(health: Health) -> Readiness {
         _ => ReadinessStatus::Unready,
     };
     let missing = health.missing.into_iter();
-    let missing = missing.map(|(extra, permission)| MissingExtra {
-        extra: extra.as_str().to_owned(),
+    let missing = missing.map(|(feature, permission)| MissingFeature {
+        feature: feature.as_str().to_owned(),
         permission,
     });
     Readiness {
@@ -72,7 +83,7 @@ fn to_wire(health: Health) -> Readiness {
         database: database.into(),
         reconciler: reconciler.into(),
         aws: aws.into(),
-        bindings_elsewhere: health.other_accounts,
+        other_account_bindings: health.other_accounts,
         missing: missing.collect(),
     }
 }

@@ -1,9 +1,9 @@
 //! The HTTP interface, and the only user of axum in the product.
 //!
-//! The wall exists so that status codes, headers and JSON shapes are decided in one place: a
-//! handler parses, makes one call into the provisioner, and maps the answer. One file per
-//! resource; one table of errors. The shapes themselves are `engine-roles-contract`'s, and each
-//! resource's file maps the domain to them.
+//! The boundary exists so that status codes, headers and JSON are decided in one place: a handler
+//! parses the request, makes one call into the provisioner, and maps the answer. Each resource has
+//! a file, which maps the domain to the types of `engine-roles-contract`; the module `problem` maps
+//! all errors.
 
 #![warn(missing_docs)]
 

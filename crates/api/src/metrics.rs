@@ -1,4 +1,4 @@
-//! Numbers for operators: `/metrics`, in Prometheus' text format.
+//! Metrics for operators: `/metrics`, in Prometheus' text format.
 
 use std::time::Instant;
 
@@ -10,23 +10,24 @@ use engine_roles_domain::binding::State as BindingState;
 use engine_roles_provisioner::Provisioner;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-/// Where the metrics are gathered.
+/// Renders the metrics that this process has recorded.
 #[derive(Clone)]
 pub struct MetricsHandle(pub PrometheusHandle);
 
-/// Counters and gauges in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses((status = 200, body = String)))]
+/// Return the service's metrics in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "health", security(()), responses((status = 200, body = String, description = "The metrics")))]
 pub(crate) async fn show(
     State(provisioner): State<Provisioner>,
     State(MetricsHandle(metrics)): State<MetricsHandle>,
 ) -> Response {
-    // A database that can't be asked leaves its own gauges as they were; the rest is shown.
+    // Where the database does not answer, its gauges keep their last values, and the other metrics
+    // are still returned.
     if let Ok(counts) = provisioner.count_by_state().await {
         for state in BindingState::ALL {
             let count = counts.iter().find(|(counted, _)| *counted == state);
             #[allow(
                 clippy::cast_precision_loss,
-                reason = "a gauge is a float; 2^53 bindings are not to be had"
+                reason = "a gauge is a float; there are fewer than 2^53 bindings"
             )]
             let count = count.map_or(0.0, |(_, count)| *count as f64);
             metrics::gauge!("engine_roles_bindings", "state" => state.as_str()).set(count);
@@ -39,7 +40,8 @@ pub(crate) async fn show(
         .into_response()
 }
 
-/// Counts requests by method, route and status. Never by cluster.
+/// Counts requests by method, route and status. Never by cluster, which would make the number of
+/// time series unlimited.
 pub(crate) async fn count_requests(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());

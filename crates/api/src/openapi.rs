@@ -1,4 +1,4 @@
-//! What the OpenAPI document says beside its routes.
+//! The parts of the OpenAPI document that don't belong to a route.
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Engine Roles",
-        description = "Gives every AI Unlimited engine exactly the AWS role it needs, and takes it away again.",
+        description = "Creates an AWS IAM role for each AI Unlimited engine (or passes it a role that an administrator prepared), with access to the secrets of the engine's cluster only, and removes the role on request. A change is recorded before it is made; the service completes it even when the caller disconnects. Clients must treat an unknown `code` of a problem by the class of its HTTP status.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     modifiers(&Bearer),
@@ -21,7 +21,9 @@ impl Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key: 64 characters of A-Z a-z 0-9"))
+            .description(Some(
+                "An API key of the service: 64 characters of A-Z a-z 0-9",
+            ))
             .build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));

@@ -1,4 +1,4 @@
-//! The administrator's roles with their attestation: `/v1/pass-through-roles`.
+//! The prepared roles and their attestation: `/v1/pass-through-roles`.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,15 +12,16 @@ use serde_json::json;
 
 use crate::problem::Problem;
 
-/// The administrator's roles with their attestation.
+/// List the roles that the administrator prepared, each with its attestation.
 ///
-/// Attested at the start, at a PUT that uses one, and again and again.
+/// An attestation is the service's verdict whether a prepared role can be used by engines. The
+/// service attests every role when it starts and periodically, and also when a PUT uses the role.
 #[utoipa::path(
     get, path = "/v1/pass-through-roles", tag = "policies",
     responses(
-        (status = 200, body = PassThroughRoleList),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = PassThroughRoleList, description = "The prepared roles"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list(

@@ -1,4 +1,4 @@
-//! What a PUT would do: `/v1/clusters/{cluster}/role/plan`.
+//! What a PUT would change: `/v1/clusters/{cluster}/role/plan`.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,15 +12,17 @@ use crate::request_body::JsonBody;
 use crate::request_path::Cluster;
 use crate::role_request;
 
-/// What a PUT of the same body would do. Changes nothing.
+/// Show what a PUT with the same body would do.
+///
+/// The request changes nothing.
 #[utoipa::path(
     post, path = "/v1/clusters/{cluster}/role/plan", tag = "role",
-    params(("cluster" = String, Path, description = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
+    params(("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
     request_body = RoleRequest,
     responses(
-        (status = 200, body = Plan),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = Plan, description = "What the PUT would do"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn post(

@@ -1,4 +1,4 @@
-//! The documents of `policies/`, filled: `/v1/policies`.
+//! The documents of `policies/`, rendered: `/v1/policies`.
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -14,13 +14,13 @@ use crate::problem::Problem;
 use crate::request_query::StrictQuery;
 use crate::role_request::parse_field;
 
-/// The policy documents that there are.
+/// List the policy documents that the service can render.
 #[utoipa::path(
     get, path = "/v1/policies", tag = "policies",
     responses(
-        (status = 200, body = PolicyList),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = PolicyList, description = "The policy documents"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list() -> Json<PolicyList> {
@@ -39,18 +39,19 @@ pub(crate) async fn list() -> Json<PolicyList> {
     })
 }
 
-/// A policy document, filled.
+/// Render a policy document.
 ///
-/// Another account than this service's gets none of the configured boundaries and roles that are
-/// not its own.
+/// The placeholders get their values from the query and, where it has none, from the service's
+/// configuration. For another AWS account than the service's own, configured boundaries and roles
+/// are used only where they belong to that account.
 #[utoipa::path(
     get, path = "/v1/policies/{name}", tag = "policies",
-    params(("name" = String, Path, description = "the name of a document"), PolicyQuery),
+    params(("name" = String, Path, description = "The document's name, as `/v1/policies` lists it"), PolicyQuery),
     responses(
-        (status = 200, body = Object, description = "The document, as IAM takes it"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "There is no such document"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = Object, description = "The policy document, as IAM accepts it"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No document has this name"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn get(
@@ -59,8 +60,12 @@ pub(crate) async fn get(
     StrictQuery(query): StrictQuery<PolicyQuery>,
 ) -> Result<Json<Value>, Problem> {
     let name = name.map(|Path(name)| name).unwrap_or_default();
-    let template = PolicyTemplate::named(&name)
-        .ok_or_else(|| Problem::new(Code::NotFound, "there is no policy of this name"))?;
+    let template = PolicyTemplate::named(&name).ok_or_else(|| {
+        Problem::new(
+            Code::NotFound,
+            "no policy document has this name; GET /v1/policies lists the names",
+        )
+    })?;
     let values = fill(query, provisioner.placeholders())?;
     Ok(Json(as_written(&template.render(&values)?)))
 }

@@ -1,5 +1,5 @@
-//! Error answers (RFC 9457): each code with its status and title, and one mapping per error of
-//! the crates below.
+//! Error answers (RFC 9457): the status and title of each code, and the mapping of each error of
+//! the other crates to a code.
 
 mod catalogue;
 mod failure;
@@ -19,10 +19,10 @@ pub(crate) use failure::{code as failure_code, failed};
 pub(crate) use invalid::invalid;
 pub(crate) use render::render_problems;
 
-/// After how many seconds to send a request again that met an outage.
+/// How many seconds a caller should wait after an outage before it sends the request again.
 const RETRY_AFTER_OUTAGE: u32 = 5;
 
-/// An error on its way to its answer; boxed, since most answers are none.
+/// An error answer before it is rendered. Boxed, to keep the `Result` of a handler small.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem(Box<contract::Problem>);
 
@@ -46,7 +46,7 @@ impl Problem {
         }))
     }
 
-    /// A field that breaks a rule.
+    /// Returns the problem of one field that breaks a rule.
     pub(crate) fn field(code: Code, field: impl Into<String>, reason: impl Into<String>) -> Self {
         let error = FieldError {
             field: field.into(),
@@ -57,9 +57,12 @@ impl Problem {
         problem
     }
 
-    /// Something that should not have happened; the log says what.
+    /// Returns the problem of a defect of this program. The log has the cause.
     pub(crate) fn internal() -> Self {
-        Self::new(Code::Internal, "the log has more, under the request id")
+        Self::new(
+            Code::Internal,
+            "the service failed; its log has the cause under this request_id",
+        )
     }
 
     fn status(&self) -> StatusCode {
@@ -68,7 +71,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// The body is written by [`render_problems`], which knows the request's id.
+    /// Leaves the body to [`render_problems`], which knows the request's id.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);

@@ -1,4 +1,4 @@
-//! JSON bodies of requests, read strictly.
+//! Strict parsing of the JSON bodies of requests.
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
-/// The largest body: far more than the largest role needs.
+/// The largest body in bytes, far more than any valid request needs.
 const LARGEST: usize = 256 * 1024;
 
-/// A JSON body; no body at all reads as an empty object.
+/// A JSON body. An absent body is parsed as an empty object.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
@@ -38,12 +38,12 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
 fn unread(rejection: &BytesRejection) -> Problem {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            let detail = format!("a body may have {LARGEST} bytes");
+            let detail = format!("the body must not be larger than {LARGEST} bytes");
             Problem::new(Code::BodyTooLarge, detail)
         }
         _ => Problem::new(
             Code::InvalidRequest,
-            "the body could not be read to its end",
+            "the body could not be received completely; send the request again",
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! The identity of a request: its id, its caller, and its place in the log.
+//! The id of each request and the log entry of each answer.
 
 use std::time::Instant;
 
@@ -11,17 +11,17 @@ use uuid::Uuid;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request: the caller's, if it is sane, else our own.
+/// The id of a request: the caller's `X-Request-Id` if it is valid, else one created here.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
 
-/// Gives each request its id, and each answer its line in the log.
+/// Sets the id of each request, and logs each answer.
 pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
         .get(X_REQUEST_ID)
         .and_then(|value| value.to_str().ok());
-    let id = given.filter(|text| is_sane(text)).map(str::to_owned);
+    let id = given.filter(|text| is_valid(text)).map(str::to_owned);
     let id = id.unwrap_or_else(|| Uuid::now_v7().to_string());
     let route = request
         .extensions()
@@ -35,11 +35,11 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
         let mut response = next.run(request).await;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = response.status();
-        // Probes come every few seconds; only their failures are news.
+        // Health probes come every few seconds, so only their failures are logged above debug.
         if probe && status.is_success() {
-            debug!(status = status.as_u16(), elapsed_ms, "answered");
+            debug!(status = status.as_u16(), elapsed_ms, "request answered");
         } else {
-            info!(status = status.as_u16(), elapsed_ms, "answered");
+            info!(status = status.as_u16(), elapsed_ms, "request answered");
         }
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(X_REQUEST_ID, value);
@@ -50,7 +50,7 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     .await
 }
 
-fn is_sane(text: &str) -> bool {
+fn is_valid(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text
             .bytes()

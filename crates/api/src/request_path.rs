@@ -1,4 +1,4 @@
-//! Names in the path of a request.
+//! Parsing of names in the path of a request.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
@@ -7,7 +7,7 @@ use engine_roles_domain::cluster::ClusterName;
 
 use crate::problem::{self, Problem};
 
-/// The cluster in a path.
+/// The `{cluster}` of a path.
 pub(crate) struct Cluster(pub(crate) ClusterName);
 
 impl<S: Send + Sync> FromRequestParts<S> for Cluster {

@@ -1,4 +1,4 @@
-//! The query strings of requests, read strictly.
+//! Strict parsing of query strings.
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
-/// A query string. An unknown or ill-typed parameter is rejected by name.
+/// A query string. A parameter that is unknown or has the wrong type is rejected by its name.
 pub(crate) struct StrictQuery<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for StrictQuery<T> {

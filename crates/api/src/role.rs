@@ -19,27 +19,27 @@ use crate::request_context::RequestId;
 use crate::request_path::Cluster;
 use crate::role_request;
 
-/// After how many seconds to ask again for what is on its way.
+/// How many seconds a caller should wait before it reads a binding that is in progress.
 const ASK_AGAIN: u32 = 2;
 
 /// Provision a cluster's role, or change it to this spec.
 ///
-/// Idempotent. 201 when a role was made, 200 when it already was so or was changed, 202 when it
-/// is still on its way at the end of `Prefer: wait` (30 seconds, 120 at most).
+/// The request is idempotent. It waits for the outcome as long as `Prefer` says; the service
+/// completes the work even after it answered 202 or the caller disconnected.
 #[utoipa::path(
     put, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(
-        ("cluster" = String, Path, description = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "wait=SECONDS or respond-async"),
-        ("If-Match" = Option<String>, Header, description = "the ETag that the binding must have"),
+        ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
+        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` for not at all"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the binding must have for the request to be carried out, or `*` for any live binding"),
     ),
     request_body = RoleRequest,
     responses(
-        (status = 200, body = contract::Binding, description = "It is so"),
-        (status = 201, body = contract::Binding, description = "It was made"),
-        (status = 202, body = contract::Binding, description = "It is on its way"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = contract::Binding, description = "The role has this spec: it was changed, or had the spec already"),
+        (status = 201, body = contract::Binding, description = "The role was created"),
+        (status = 202, body = contract::Binding, description = "The work is in progress; read the binding at `Location` after `Retry-After` seconds"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn put(
@@ -69,21 +69,21 @@ pub(crate) async fn put(
     respond(&answer, done)
 }
 
-/// A cluster's binding.
+/// Return a cluster's binding, the record that ties the cluster to its role.
 ///
-/// A torn-down one answers 200 with `state: deleted`. With `Prefer: wait` it waits until nothing
-/// is on its way.
+/// After a teardown the answer is still 200, with `state` `deleted`. With `Prefer: wait` the request
+/// waits until no work on the binding is in progress.
 #[utoipa::path(
     get, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(
-        ("cluster" = String, Path, description = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "wait=SECONDS"),
+        ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
+        ("Prefer" = Option<String>, Header, description = "How long the caller waits until no work is in progress: `wait=SECONDS` (default 0, at most 120)"),
     ),
     responses(
-        (status = 200, body = contract::Binding),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "It never was"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = contract::Binding, description = "The cluster's binding"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn get(
@@ -103,20 +103,21 @@ pub(crate) async fn get(
 
 /// Tear a cluster's role down.
 ///
-/// 200 with the receipt when it is gone, 202 while it is on its way; again: the same answer.
+/// The service removes what it created; a prepared role stays. The request is idempotent: sent again
+/// after the teardown, it gets the same answer.
 #[utoipa::path(
     delete, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(
-        ("cluster" = String, Path, description = "[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "wait=SECONDS or respond-async"),
-        ("If-Match" = Option<String>, Header, description = "the ETag that the binding must have"),
+        ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
+        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` for not at all"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the binding must have for the request to be carried out, or `*` for any live binding"),
     ),
     responses(
-        (status = 200, body = contract::Binding, description = "It is gone"),
-        (status = 202, body = contract::Binding, description = "It is on its way"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "It never was"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = contract::Binding, description = "The role was torn down; `receipt` has what was removed and left"),
+        (status = 202, body = contract::Binding, description = "The teardown is in progress; read the binding at `Location` after `Retry-After` seconds"),
+        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn delete(
@@ -152,7 +153,7 @@ fn respond(answer: &Answer, done: StatusCode) -> Result<Response, Problem> {
         Verdict::Failed(failure) => Err(problem::failed(failure, binding)),
         Verdict::Superseded => Err(Problem::new(
             Code::Superseded,
-            "another request changed what this cluster's role shall be while this one waited",
+            "another request changed this cluster's intent while this one waited; read the binding and decide again",
         )),
     }
 }

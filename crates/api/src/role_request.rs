@@ -1,4 +1,4 @@
-//! The body of PUT: from text to words of the domain, each field with its own error.
+//! Maps the body of a PUT to the domain; each field has its own error.
 
 use engine_roles_contract as contract;
 use engine_roles_contract::Code;
@@ -11,7 +11,7 @@ use engine_roles_domain::resources::{RolePrefix, Tags};
 use crate::problem::{self, Problem};
 use crate::words::mode_from_wire;
 
-/// Reads each field by its own rule.
+/// Parses each field by its own rule.
 pub(crate) fn parse(body: contract::RoleRequest) -> Result<RoleRequest, Problem> {
     Ok(RoleRequest {
         mode: body.mode.map(mode_from_wire),
@@ -32,7 +32,7 @@ pub(crate) fn parse(body: contract::RoleRequest) -> Result<RoleRequest, Problem>
     })
 }
 
-/// Reads a field's text, if there is one, by its own rule.
+/// Parses an optional field by its own rule.
 pub(crate) fn parse_field<T>(
     field: &'static str,
     text: Option<String>,
@@ -46,7 +46,7 @@ fn parse_secrets(body: contract::Secrets) -> Result<Secrets, Problem> {
     let names = match body {
         contract::Secrets::Word(word) if word == "all" => return Ok(Secrets::All),
         contract::Secrets::Word(_) => {
-            let reason = "must be \"all\" or a list of names";
+            let reason = "must be \"all\" or a list of secret names";
             return Err(Problem::field(Code::InvalidSecretName, "secrets", reason));
         }
         contract::Secrets::Names(names) => names,

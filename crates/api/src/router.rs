@@ -1,4 +1,4 @@
-//! All routes, and the layers around them.
+//! All routes, and the middleware around them.
 
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -18,7 +18,7 @@ use crate::{
     plan, policies, request_context, role,
 };
 
-/// The whole interface.
+/// Returns the whole HTTP interface.
 fn router(api: Api) -> Router {
     let (routes, document) = documented(&api).split_for_parts();
     routes
@@ -35,7 +35,8 @@ fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// Serves until `stop`, then accepts nothing more and waits for the requests that run.
+/// Serves until `stop` completes, then accepts no more connections and waits for the running
+/// requests.
 ///
 /// # Errors
 /// When the listener fails.
@@ -57,7 +58,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .into_openapi()
 }
 
-/// The documented routes: with keys, and without.
+/// Returns the documented routes, with the authentication of those that need a key.
 fn documented(api: &Api) -> OpenApiRouter<Api> {
     let with_key = keyed().layer(from_fn_with_state(
         api.authentication.clone(),
@@ -68,6 +69,7 @@ fn documented(api: &Api) -> OpenApiRouter<Api> {
         .merge(open())
 }
 
+/// The routes that need an API key.
 fn keyed() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(role::put, role::get, role::delete))
@@ -81,6 +83,7 @@ fn keyed() -> OpenApiRouter<Api> {
         .routes(routes!(audit::list))
 }
 
+/// The routes that need no API key.
 fn open() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(health::livez))
@@ -92,7 +95,7 @@ fn open() -> OpenApiRouter<Api> {
 async fn not_found(request: Request) -> Problem {
     Problem::new(
         Code::NotFound,
-        format!("there is nothing at {}", request.uri().path()),
+        format!("no resource exists at {}", request.uri().path()),
     )
 }
 
@@ -100,7 +103,7 @@ async fn method_not_allowed(request: Request) -> Problem {
     Problem::new(
         Code::MethodNotAllowed,
         format!(
-            "{} does not take {}",
+            "{} does not support {}",
             request.uri().path(),
             request.method()
         ),
@@ -108,7 +111,7 @@ async fn method_not_allowed(request: Request) -> Problem {
 }
 
 fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    // What it says may hold anything; the panic hook has put it into the log.
+    // The panic's message may contain anything, so it is not returned; the panic hook has logged it.
     Problem::internal().into_response()
 }
 

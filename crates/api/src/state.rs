@@ -1,4 +1,4 @@
-//! What the handlers work with.
+//! The state that the handlers share.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use engine_roles_provisioner::Provisioner;
 use crate::auth::Authentication;
 use crate::metrics::MetricsHandle;
 
-/// What the interface is started with. A handler takes the part that it needs.
+/// What the HTTP interface needs. Each handler takes only the parts that it uses.
 #[derive(Clone)]
 pub struct Api {
-    /// Carries requests out.
+    /// Executes the requests.
     pub provisioner: Provisioner,
-    /// Decides which callers are let in.
+    /// Decides which callers are accepted.
     pub authentication: Arc<Authentication>,
     /// Renders the metrics.
     pub metrics: MetricsHandle,

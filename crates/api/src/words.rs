@@ -1,4 +1,4 @@
-//! The words of the domain and those on the wire.
+//! Maps the enumerations of the domain to those of the wire format, and back.
 
 use engine_roles_contract as contract;
 use engine_roles_domain::binding::State;
@@ -43,7 +43,8 @@ pub(crate) fn state_from_wire(state: contract::State) -> State {
     }
 }
 
-/// Reads a word of a query as a body's member would be read; none where the word is unknown.
+/// Parses a word of a query string as a member of a body would be parsed; `None` where the word is
+/// unknown.
 pub(crate) fn read_word<'de, T: Deserialize<'de>>(text: &'de str) -> Option<T> {
     let reader = IntoDeserializer::<'de, Error>::into_deserializer(text);
     T::deserialize(reader).ok()

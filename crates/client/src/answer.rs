@@ -1,4 +1,4 @@
-//! Answers, as they came and as they are read.
+//! HTTP answers of the service, raw and parsed.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -12,54 +12,55 @@ use crate::conditions::EntityTag;
 use crate::error::Error;
 
 const PROBLEM: &str = "application/problem+json";
-/// How much of an unexpected answer an error keeps, in characters.
+/// How many characters of an unexpected answer an error keeps.
 const EXCERPT: usize = 500;
 
-/// A success, read.
+/// A parsed answer to a request that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer<T> {
-    /// 200, 201 or 202.
+    /// 200, 201 or 202; for [`readiness`](crate::Client::readiness) also 503.
     pub status: StatusCode,
-    /// The body.
+    /// The parsed body.
     pub body: T,
-    /// The tag of the state that the body shows, to be sent as `If-Match`.
+    /// The tag of the state that the body shows, to be sent as `If-Match`; `None` where the answer
+    /// has none.
     pub etag: Option<EntityTag>,
-    /// After how long to ask again for what is in progress.
+    /// How long to wait before reading a binding that is in progress; `None` where nothing is.
     pub retry_after: Option<Duration>,
-    /// The request's id, which the service's log and its audit log name.
+    /// The request's id, which the service's log and its audit log contain.
     pub request_id: Option<String>,
 }
 
 impl<T> Answer<T> {
-    /// Whether the service goes on working on the request.
+    /// Returns whether the service is still working on the request.
     pub fn is_pending(&self) -> bool {
         self.status == StatusCode::ACCEPTED
     }
 }
 
-/// An answer as it came.
+/// An answer that is not parsed.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// The headers.
+    /// All headers of the answer.
     pub headers: HeaderMap,
-    /// The body.
+    /// The body, unchanged.
     pub body: Vec<u8>,
 }
 
 impl Received {
-    /// Returns a header's text, if there is one.
+    /// Returns a header's text; `None` where the answer lacks the header or its value is not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Returns the body as text.
+    /// Returns the body as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
 
-    /// Reads the answer to a request that is answered with `T`.
+    /// Parses the body of a success as a `T`.
     ///
     /// # Errors
     /// When the answer is not a success, or its body is not a `T`.
@@ -71,7 +72,7 @@ impl Received {
         }
     }
 
-    /// Reads the body as a `T`, whatever the status.
+    /// Parses the body as a `T`, whatever the status.
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<Answer<T>, Error> {
         let status = self.status;
         let body = serde_json::from_slice(&self.body);
@@ -93,7 +94,7 @@ impl Received {
         essence.eq_ignore_ascii_case(PROBLEM)
     }
 
-    /// Reads an answer that is not a success.
+    /// Returns the error of an answer that is not a success.
     pub(crate) fn failure(&self) -> Error {
         let status = self.status;
         let problem = self

@@ -1,4 +1,4 @@
-//! A caller of the service.
+//! The client of one service.
 
 mod builder;
 mod role;
@@ -22,7 +22,7 @@ use crate::key::ApiKey;
 pub use builder::{BuildError, ClientBuilder};
 pub use role::ClusterRole;
 
-/// A caller of one service. Cheap to clone; all clones share their connections.
+/// A client of one service. Cheap to clone; all clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -32,7 +32,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Begins a client of the service at this address, such as `http://127.0.0.1:3283`.
+    /// Returns a builder of a client for the service at this address, such as
+    /// `http://127.0.0.1:3283`.
     pub fn builder(address: impl Into<String>) -> ClientBuilder {
         ClientBuilder::new(address.into())
     }
@@ -46,7 +47,7 @@ impl Client {
         }
     }
 
-    /// The same client without its key.
+    /// Returns a copy of the client that sends no key.
     #[must_use]
     pub fn without_key(&self) -> Self {
         Self {
@@ -55,12 +56,12 @@ impl Client {
         }
     }
 
-    /// Everything about one cluster's role.
+    /// Returns the requests about one cluster's role.
     pub fn role<'a>(&'a self, cluster: &'a str) -> ClusterRole<'a> {
         ClusterRole::new(self, cluster)
     }
 
-    /// One page of `GET /v1/clusters`: each cluster's newest binding.
+    /// Returns one page of `GET /v1/clusters`: the newest binding of each cluster.
     ///
     /// # Errors
     /// When the request is not answered with a page.
@@ -68,7 +69,7 @@ impl Client {
         self.get(&["v1", "clusters"], query).await
     }
 
-    /// One page of `GET /v1/audit`: events in order.
+    /// Returns one page of `GET /v1/audit`: events in the order of their numbers.
     ///
     /// # Errors
     /// When the request is not answered with a page.
@@ -76,31 +77,31 @@ impl Client {
         self.get(&["v1", "audit"], query).await
     }
 
-    /// `GET /v1/capabilities`: what the service's identity may do.
+    /// Sends `GET /v1/capabilities`: which features the service's AWS identity may use.
     ///
     /// # Errors
-    /// When the request is not answered with them.
+    /// When the request is not answered with capabilities.
     pub async fn capabilities(&self) -> Result<Answer<Capabilities>, Error> {
         self.get(&["v1", "capabilities"], &()).await
     }
 
-    /// `GET /v1/pass-through-roles`: the administrator's roles with their attestation.
+    /// Sends `GET /v1/pass-through-roles`: the prepared roles with their attestation.
     ///
     /// # Errors
-    /// When the request is not answered with them.
+    /// When the request is not answered with a list.
     pub async fn pass_through_roles(&self) -> Result<Answer<PassThroughRoleList>, Error> {
         self.get(&["v1", "pass-through-roles"], &()).await
     }
 
-    /// `GET /v1/policies`: which policy documents there are.
+    /// Sends `GET /v1/policies`: the policy documents that the service can render.
     ///
     /// # Errors
-    /// When the request is not answered with them.
+    /// When the request is not answered with a list.
     pub async fn policies(&self) -> Result<Answer<PolicyList>, Error> {
         self.get(&["v1", "policies"], &()).await
     }
 
-    /// `GET /v1/policies/{name}`: a policy document, filled.
+    /// Sends `GET /v1/policies/{name}`: a rendered policy document.
     ///
     /// # Errors
     /// When the request is not answered with a document.
@@ -108,35 +109,36 @@ impl Client {
         self.get(&["v1", "policies", name], query).await
     }
 
-    /// `GET /readyz`: how the service is, ready or not.
+    /// Sends `GET /readyz`: the readiness of the service and its parts. A service that is not ready
+    /// (503) is a success here.
     ///
     /// # Errors
-    /// When the service does not say.
+    /// When the request is not answered with a readiness.
     pub async fn readiness(&self) -> Result<Answer<Readiness>, Error> {
         let url = self.url(&["readyz"])?;
         let received = self.fetch(self.http.get(url), Duration::ZERO).await?;
         let success = received.status.is_success();
-        let told = success || received.status == StatusCode::SERVICE_UNAVAILABLE;
+        let expected = success || received.status == StatusCode::SERVICE_UNAVAILABLE;
         match received.decode() {
-            Ok(answer) if told => Ok(answer),
+            Ok(answer) if expected => Ok(answer),
             Err(error) if success => Err(error),
             Ok(_) | Err(_) => Err(received.failure()),
         }
     }
 
-    /// A request with this client's address and key, for what this crate has no method for. It
-    /// has no time limit but the connection's.
+    /// Returns a request with this client's address and key, for routes that this crate has no
+    /// method for. The request has no time limit except that for connecting.
     ///
-    /// The path is used as it is given, a query included.
+    /// The path, which may have a query, is used unchanged.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let address = self.address.as_str().trim_end_matches('/');
         self.with_key(self.http.request(method, format!("{address}{path}")))
     }
 
-    /// Sends a request, and takes whatever is answered.
+    /// Sends a request and returns the answer, whatever its status.
     ///
     /// # Errors
-    /// When there is no answer.
+    /// When no answer arrives.
     pub async fn send(&self, request: Request) -> Result<Received, Error> {
         let (method, url) = (request.method().clone(), request.url().clone());
         let lost = |source: reqwest::Error| Error::Transport {
@@ -166,12 +168,13 @@ impl Client {
         self.fetch(request, Duration::ZERO).await?.read()
     }
 
-    /// Begins a request about a resource.
+    /// Builds a request to the path of these segments.
     fn begin(&self, method: Method, segments: &[&str]) -> Result<RequestBuilder, Error> {
         Ok(self.http.request(method, self.url(segments)?))
     }
 
-    /// Sends a request with the key, during which the service may wait for so long.
+    /// Sends a request with the key. The request may take the client's own timeout plus `wait`, which
+    /// is how long the service may wait before it answers.
     async fn fetch(&self, request: RequestBuilder, wait: Duration) -> Result<Received, Error> {
         let request = self.with_key(request).timeout(self.timeout + wait);
         let request = request
@@ -188,7 +191,7 @@ impl Client {
     }
 
     fn url(&self, segments: &[&str]) -> Result<Url, Error> {
-        // A URL drops such segments, and so would mean something else.
+        // A URL drops such segments, so the request would go to another path.
         if let Some(name) = segments.iter().find(|name| ["", ".", ".."].contains(name)) {
             let name = (*name).to_owned();
             return Err(Error::Name { name });

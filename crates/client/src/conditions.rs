@@ -1,4 +1,5 @@
-//! How long a caller waits (`Prefer`), and which binding it means (`ETag`, `If-Match`).
+//! The headers `Prefer` (how long a caller waits), `ETag` and `If-Match` (which state of a binding
+//! a change requires).
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +9,12 @@ use reqwest::header::HeaderValue;
 
 /// The longest that the service lets a caller wait.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
-/// How long the service waits for a change where a caller prefers nothing.
+/// How long the service waits for a change where the request has no `Prefer`.
 const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 
-/// A text that is not one strong entity tag.
+/// The text is not one strong entity tag.
 #[derive(Debug, thiserror::Error)]
-#[error("an entity tag is a text in double quotes, such as \"3\"")]
+#[error("an entity tag must be a text in double quotes, such as \"3\"")]
 pub struct InvalidEntityTag;
 
 /// The strong entity tag of one state of a binding, with its quotes (RFC 9110, 8.8.3).
@@ -21,7 +22,7 @@ pub struct InvalidEntityTag;
 pub struct EntityTag(String);
 
 impl EntityTag {
-    /// The tag as it travels, with its quotes.
+    /// Returns the tag as it is sent in a header, with its quotes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,7 +49,7 @@ impl fmt::Display for EntityTag {
 /// How long a caller waits for an outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Prefer {
-    /// As the service does by default.
+    /// The service's default: no `Prefer` header is sent.
     #[default]
     Nothing,
     Wait(Duration),
@@ -67,7 +68,7 @@ impl Prefer {
         }
     }
 
-    /// The longest that the service waits before it answers a request for a change.
+    /// Returns the longest time that the service waits before it answers a request for a change.
     pub(crate) fn wait_for_change(self) -> Duration {
         match self {
             Self::Nothing => DEFAULT_WAIT,
@@ -76,7 +77,7 @@ impl Prefer {
         }
     }
 
-    /// The longest that the service waits before it answers a read.
+    /// Returns the longest time that the service waits before it answers a read.
     pub(crate) fn wait_for_read(self) -> Duration {
         match self {
             Self::Wait(wait) => wait.min(LONGEST_WAIT),
@@ -85,7 +86,7 @@ impl Prefer {
     }
 }
 
-/// Which binding a change is meant for.
+/// Which state a binding must have for a change to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum IfMatch {
     Any,

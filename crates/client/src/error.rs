@@ -1,61 +1,62 @@
-//! What can go wrong with a request.
+//! The errors of requests.
 
 use std::time::Duration;
 
 use engine_roles_contract::{Code, Open, Problem};
 use reqwest::{Method, StatusCode, Url};
 
-/// What can go wrong with a request.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No answer came: the service can't be reached, or did not answer in time. A change may
-    /// have been recorded; the same request, sent again, finds it.
+    /// No answer arrived: the service can't be reached, or did not answer in time. The service may
+    /// have recorded the change; sending the same request again is safe.
     #[error("no answer to {method} {url}")]
     Transport {
         /// The request's method.
         method: Method,
-        /// Where it was sent.
+        /// The request's URL.
         url: Url,
-        /// What happened to the connection.
+        /// Why the connection failed.
         #[source]
         source: reqwest::Error,
     },
     /// The service answered with a problem.
     #[error("{}: {}", .problem.title, .problem.detail)]
     Problem {
-        /// The status of the answer. By its class a caller judges a code that it does not know.
+        /// The status of the answer. Treat a problem whose code is unknown by the class of this
+        /// status.
         status: StatusCode,
-        /// The body of the answer.
+        /// The parsed body of the answer.
         problem: Box<Problem>,
     },
-    /// The answer is a success, and its body is not what this version expects.
-    #[error("the answer to the request, with status {status}, can't be read")]
+    /// The answer is a success, but its body does not have the expected form.
+    #[error("the body of the answer, with status {status}, can't be parsed")]
     Undecodable {
         /// The status of the answer.
         status: StatusCode,
-        /// What is wrong with the body.
+        /// Why the body can't be parsed.
         #[source]
         source: serde_json::Error,
     },
-    /// The answer is neither a success nor a problem of the service; something between here and
-    /// the service may have given it.
-    #[error("the answer has status {status} and is no answer of the service")]
+    /// The answer is neither a success nor a problem of the service; a proxy between this client and
+    /// the service may have sent it.
+    #[error("the answer, with status {status}, does not come from the service")]
     Unexpected {
         /// The status of the answer.
         status: StatusCode,
-        /// The body, or its beginning.
+        /// The body, cut after 500 characters.
         body: String,
     },
-    /// A name that can't be a segment of a URL's path, and so can't be the name of anything.
+    /// The name is empty, `.` or `..`: a URL's path can't contain it.
     #[error("{name:?} can't be the name of a cluster or a policy")]
     Name {
-        /// The name.
+        /// The rejected name.
         name: String,
     },
 }
 
 impl Error {
-    /// Returns the problem that the service answered, if it answered one.
+    /// Returns the problem that the service answered; `None` for other errors.
     pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Problem { problem, .. } => Some(problem),
@@ -63,18 +64,19 @@ impl Error {
         }
     }
 
-    /// Returns the code of the problem that the service answered, if it answered one.
+    /// Returns the code of the problem that the service answered; `None` for other errors.
     pub fn code(&self) -> Option<&Open<Code>> {
         self.problem().map(|problem| &problem.code)
     }
 
-    /// Returns how long the service asks the caller to wait before it sends the request again.
+    /// Returns how long the service asks the caller to wait before it sends the request again;
+    /// `None` where sending it again does not help.
     pub fn retry_after(&self) -> Option<Duration> {
         let seconds = self.problem()?.retry_after?;
         Some(Duration::from_secs(seconds.into()))
     }
 
-    /// Whether the answer did not come in time.
+    /// Returns whether the request failed because its time ran out.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Transport { source, .. } if source.is_timeout())
     }

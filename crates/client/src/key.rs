@@ -1,12 +1,13 @@
-//! The key that a caller holds.
+//! The API key of a client.
 
 use std::fmt;
 
 use reqwest::header::HeaderValue;
 
-/// An API key's text contains characters that no HTTP header may have. The text is not repeated.
+/// The API key contains characters that no HTTP header may have. The message does not contain the
+/// key.
 #[derive(Debug, thiserror::Error)]
-#[error("the API key has characters that no key has")]
+#[error("the API key contains characters that are not allowed in an HTTP header")]
 pub struct InvalidApiKey;
 
 /// An API key. `Debug` does not show its text.
@@ -14,7 +15,7 @@ pub struct InvalidApiKey;
 pub struct ApiKey(HeaderValue);
 
 impl ApiKey {
-    /// Takes a key's text; whether the service knows the key shows with the first request.
+    /// Wraps a key's text. Whether the service accepts the key is known after the first request.
     ///
     /// # Errors
     /// When the text can't be sent in a header.

@@ -1,8 +1,8 @@
-//! A typed HTTP client of the interface.
+//! A typed client of the HTTP interface.
 //!
 //! The boundary exists so that every caller of the service (the command line, tests, other
-//! programs) sends and reads the same types as the service does, `engine-roles-contract`'s, and
-//! none of them has to know paths, headers or the shapes of errors.
+//! programs) uses the types of `engine-roles-contract`, as the service does, and so that no caller
+//! has to know paths, headers or the form of errors.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

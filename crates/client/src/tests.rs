@@ -1,4 +1,4 @@
-//! The client and a service that answers what a test says, once.
+//! Tests of the client against a server that gives one answer, chosen by the test.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::{ApiKey, Client, Error};
 
 const KEY: &str = "kkkkkkkkkkkkkkkk";
 
-/// A service that reads one request, answers this text, and gives the request back.
+/// Starts a server that reads one request and sends this answer. Returns a client of the server,
+/// and the task that yields the request.
 async fn service(answer: String) -> (Client, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -82,7 +83,7 @@ fn binding() -> Value {
 }
 
 #[tokio::test]
-async fn a_put_sends_its_conditions_and_reads_a_newer_services_binding() {
+async fn put_sends_its_conditions_and_parses_the_binding_of_a_newer_service() {
     let headers = "etag: \"3\"\r\nretry-after: 2\r\nx-request-id: r1\r\n";
     let body = binding().to_string();
     let (client, served) = service(answer("202 Accepted", headers, &body)).await;
@@ -92,13 +93,13 @@ async fn a_put_sends_its_conditions_and_reads_a_newer_services_binding() {
         region: Some("us-west-2".to_owned()),
         ..RoleRequest::default()
     };
-    let told = role.put(&request).await.expect("an answer");
-    assert!(told.is_pending());
-    assert_eq!(told.etag.expect("a tag").as_str(), "\"3\"");
-    assert_eq!(told.retry_after, Some(Duration::from_secs(2)));
-    assert_eq!(told.request_id.as_deref(), Some("r1"));
-    assert_eq!(told.body.state, Open::Known(State::Active));
-    assert_eq!(told.body.mode, Open::Unknown("a_later_mode".to_owned()));
+    let answered = role.put(&request).await.expect("an answer");
+    assert!(answered.is_pending());
+    assert_eq!(answered.etag.expect("a tag").as_str(), "\"3\"");
+    assert_eq!(answered.retry_after, Some(Duration::from_secs(2)));
+    assert_eq!(answered.request_id.as_deref(), Some("r1"));
+    assert_eq!(answered.body.state, Open::Known(State::Active));
+    assert_eq!(answered.body.mode, Open::Unknown("a_later_mode".to_owned()));
     let sent = served.await.expect("a request");
     assert!(
         sent.starts_with("PUT /below/v1/clusters/one/role HTTP/1.1\r\n"),
@@ -122,7 +123,7 @@ async fn a_put_sends_its_conditions_and_reads_a_newer_services_binding() {
 }
 
 #[tokio::test]
-async fn a_problem_is_read_with_a_code_that_is_not_known_yet() {
+async fn a_problem_with_an_unknown_code_is_parsed() {
     for (code, expected) in [
         ("iam_unavailable", Open::Known(Code::IamUnavailable)),
         ("too_early", Open::Unknown("too_early".to_owned())),
@@ -137,7 +138,7 @@ async fn a_problem_is_read_with_a_code_that_is_not_known_yet() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_of_the_services_is_told_from_a_problem() {
+async fn an_answer_that_does_not_come_from_the_service_is_not_taken_for_a_problem() {
     let html = answer(
         "502 Bad Gateway",
         "content-type: text/html\r\n",
@@ -161,7 +162,7 @@ async fn an_answer_that_is_none_of_the_services_is_told_from_a_problem() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_or_says_nothing_gives_no_answer() {
+async fn a_service_that_does_not_exist_or_does_not_answer_is_a_transport_error() {
     let client = Client::builder("http://127.0.0.1:1").no_proxy().build();
     let client = client.expect("a client");
     let error = client.role("one").get().await.expect_err("nobody listens");
@@ -183,16 +184,16 @@ async fn a_service_that_is_not_there_or_says_nothing_gives_no_answer() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_ready_says_so() {
+async fn the_readiness_of_a_service_that_is_not_ready_is_returned() {
     let body = json!({
         "status": "unready", "database": "unreachable", "reconciler": "ok", "aws": "ok",
-        "bindings_elsewhere": 0, "missing": [],
+        "other_account_bindings": 0, "missing": [],
     });
     let unready = answer("503 Service Unavailable", "", &body.to_string());
     let (client, _served) = service(unready).await;
-    let told = client.readiness().await.expect("an answer");
-    assert_eq!(told.status, 503);
-    assert!(told.body.status.is(&ReadinessStatus::Unready));
+    let answered = client.readiness().await.expect("an answer");
+    assert_eq!(answered.status, 503);
+    assert!(answered.body.status.is(&ReadinessStatus::Unready));
     let (client, _served) = service(problem(503, "internal")).await;
     let error = client.readiness().await.expect_err("a problem");
     assert_eq!(error.code(), Some(&Open::Known(Code::Internal)));
@@ -205,7 +206,7 @@ async fn a_service_that_is_not_ready_says_so() {
 }
 
 #[tokio::test]
-async fn names_and_queries_are_escaped() {
+async fn names_and_queries_are_escaped_in_the_url() {
     let list = json!({"items": [], "next_cursor": null}).to_string();
     let (client, served) = service(answer("200 OK", "", &list)).await;
     let query = BindingQuery {
@@ -229,13 +230,13 @@ async fn names_and_queries_are_escaped() {
             .role(name)
             .get()
             .await
-            .expect_err("it can't be named");
+            .expect_err("the name is rejected");
         assert!(matches!(error, Error::Name { .. }), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn the_key_is_shown_nowhere_and_can_be_left_out() {
+async fn debug_output_never_contains_the_key_and_without_key_sends_none() {
     let page = json!({"items": [], "next_after": null}).to_string();
     let (client, served) = service(answer("200 OK", "", &page)).await;
     assert!(!format!("{client:?} {:?}", client.role("one")).contains(KEY));
@@ -252,7 +253,7 @@ async fn the_key_is_shown_nowhere_and_can_be_left_out() {
 }
 
 #[test]
-fn an_address_is_a_plain_url() {
+fn only_a_plain_http_url_is_accepted_as_an_address() {
     for address in [
         "https://roles.example.com",
         "http://[::1]:3283/",

@@ -8,52 +8,62 @@ use utoipa::ToSchema;
 use crate::binding::Mode;
 use crate::open::Open;
 
-/// What a document is to its role.
+/// How a policy document is connected to its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentKind {
-    /// Written into the role.
+    /// An inline policy of the role.
     Inline,
-    /// A policy of its own, attached to the role.
+    /// A managed policy that is attached to the role.
     Managed,
-    /// The permissions boundary.
+    /// The role's permissions boundary.
     Boundary,
 }
 
-/// What a cluster's role can reach, evaluated from the documents that IAM holds.
+/// What a cluster's role can reach, evaluated from the policy documents that IAM has for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Access {
+    /// The cluster's name.
     pub cluster: String,
+    /// The mode of the cluster's binding: `create` or `pass_through`.
     #[schema(value_type = String)]
     pub mode: Open<Mode>,
-    /// Its name, ARN, path and unique id.
+    /// The role that was evaluated: its `name`, `arn`, `path` and unique `id`.
     #[schema(value_type = Object)]
     pub role: Value,
+    /// When the role was read from IAM and evaluated.
     pub evaluated_at: DateTime<Utc>,
-    /// The policies that were evaluated.
+    /// The policy documents that the role has, the permissions boundary included.
     pub documents: Vec<EvaluatedDocument>,
-    /// What could not be read, each in a sentence: it makes what hangs on it `indeterminate`.
+    /// What could not be read or parsed, one sentence each. Every decision that depends on it is
+    /// `indeterminate`.
     pub unread: Vec<String>,
-    /// Each secret of the cluster that its spec names, or all of them: `resource` as a pattern,
-    /// `decision` (`allowed`, `denied`, `indeterminate`), `by` (the statement that decides), and
-    /// for `indeterminate` `because`.
+    /// Access to the cluster's own secrets: one entry for each secret that the binding's spec
+    /// names, or one entry for all of them. `resource` is the secret's ARN as a pattern;
+    /// `decision` is `allowed`, `denied` or `indeterminate`; `by` names the statement that decides
+    /// (null where no statement allows the access); `because` lists the reasons for
+    /// `indeterminate`.
     #[schema(value_type = Vec<Object>)]
     pub own_secrets: Value,
-    /// Other clusters' secrets: `decision`, `by` or `because`, and the `grants` that reach them.
+    /// Access to the secrets of other clusters: `decision`, with `by` or `because` as in
+    /// `own_secrets`, and `grants`, the grants that reach those secrets.
     #[schema(value_type = Object)]
     pub other_secrets: Value,
-    /// Whatever the role reaches beyond what the binding may have, in the same form.
+    /// Access to anything else beyond what the binding's spec calls for, in the form of
+    /// `other_secrets`.
     #[schema(value_type = Object)]
     pub anything_else: Value,
 }
 
+/// A policy document of a role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EvaluatedDocument {
-    /// `inline`, `managed` or `boundary`.
+    /// `inline` (an inline policy of the role), `managed` (an attached managed policy) or
+    /// `boundary` (the permissions boundary).
     #[schema(value_type = String)]
     pub kind: Open<DocumentKind>,
-    /// The inline policy's name, or the managed policy's ARN.
+    /// The name of an inline policy, or the ARN of a managed policy.
     pub name: String,
-    /// Why it could not be read, where that is so.
+    /// Why the document could not be read or parsed; null where it was evaluated.
     pub unread: Option<String>,
 }

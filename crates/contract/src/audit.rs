@@ -1,4 +1,4 @@
-//! The audit log.
+//! The audit log's query, pages and events.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,59 +9,75 @@ use uuid::Uuid;
 use crate::binding::State;
 use crate::open::Open;
 
-/// Which events, and which page of them.
+/// Selects events of the audit log, and a page of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AuditQuery {
-    /// Of this cluster only.
+    /// Only events of this cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// By this actor only: an API key's name, or `reconciler`.
+    /// Only events that this actor caused: the name of an API key, or `reconciler` for the
+    /// service's own background work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
-    /// Of this action only.
+    /// Only events of this action, such as `provisioned` or `torn_down`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
-    /// Not before this time.
+    /// Only events at or after this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<DateTime<Utc>>,
-    /// Before this time.
+    /// Only events before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,
-    /// With a greater `seq` only.
+    /// Only events with a `seq` greater than this number; `next_after` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<i64>,
-    /// 1 to 1000, default 100.
+    /// The most events on one page: 1 to 1000, default 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
 }
 
-/// One change of a binding.
+/// One event of the audit log: a change of a binding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEvent {
-    /// Its place in the log, from 1, without gaps.
+    /// The event's number in the log: from 1, without gaps, in the order of the commits.
     pub seq: i64,
+    /// The event's unique id.
     pub id: Uuid,
+    /// When the change was recorded, by the database's clock.
     pub at: DateTime<Utc>,
+    /// The cluster whose binding changed.
     pub cluster: String,
+    /// The incarnation of the cluster's role that changed.
     pub binding_id: Uuid,
+    /// The binding's generation after the change.
     pub generation: i64,
+    /// What happened: `provision_requested`, `update_requested`, `teardown_requested`,
+    /// `provisioned`, `updated`, `torn_down`, `rejected`, `withdrawn`, `blocked`, `delayed`,
+    /// `drift_found`, `drift_repaired` or `late_resource_removed`. Later versions may add actions.
     pub action: String,
+    /// Who caused the change: the name of an API key, `operator` for the command line, or
+    /// `reconciler` for the service's own background work.
     pub actor: String,
+    /// The id of the HTTP request that caused the change; null where no request did.
     pub request_id: Option<String>,
+    /// The binding's state before the change; null where the change created the binding.
     #[schema(value_type = Option<String>)]
     pub from_state: Option<Open<State>>,
+    /// The binding's state after the change.
     #[schema(value_type = String)]
     pub to_state: Open<State>,
+    /// Facts about the change; its members depend on `action`.
     #[schema(value_type = Object)]
     pub detail: Value,
 }
 
-/// A page of events, in order.
+/// A page of events, in the order of their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {
+    /// The events of this page.
     pub items: Vec<AuditEvent>,
-    /// The `after` of the next page; null when there is no more yet.
+    /// Send this as `after` to get the next page; null when this page is the last one for now.
     pub next_after: Option<i64>,
 }

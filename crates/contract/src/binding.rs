@@ -1,4 +1,4 @@
-//! A binding as the interface shows it.
+//! A binding, as the HTTP interface returns it.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,106 +13,159 @@ use crate::problem::Code;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// The service creates it.
+    /// The service creates a role for the cluster.
     Create,
-    /// The administrator prepared it.
+    /// The cluster uses a role that the administrator prepared.
     PassThrough,
 }
 
-/// Where a binding stands.
+/// The state of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
+    /// The role is being created or changed.
     Provisioning,
+    /// AWS has everything that the spec describes.
     Active,
+    /// The role is being removed.
     Deleting,
+    /// The role was removed; the binding is kept as a record.
     Deleted,
+    /// The request can't be fulfilled as it is; `last_error` says why.
     Failed,
+    /// The teardown can't remove something; `last_error` names the blockers.
     Blocked,
 }
 
-/// The record that a cluster has a role.
+/// The record that ties a cluster to its role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Binding {
+    /// The cluster's name.
     pub cluster: String,
-    /// One life of the cluster's role.
+    /// Identifies this incarnation of the cluster's role: a role that is provisioned again after a
+    /// teardown has another `binding_id`.
     pub binding_id: Uuid,
-    /// `provisioning`, `active`, `deleting`, `deleted`, `failed` or `blocked`.
+    /// `provisioning` (the role is being created or changed), `active` (AWS has everything that the
+    /// spec describes), `deleting` (the role is being removed), `deleted` (the role was removed),
+    /// `failed` (the request can't be fulfilled as it is; see `last_error`) or `blocked` (the
+    /// teardown can't remove something; see `last_error`).
     #[schema(value_type = String)]
     pub state: Open<State>,
-    /// `create` or `pass_through`.
+    /// `create` (the service creates a role for the cluster) or `pass_through` (the cluster uses a
+    /// role that the administrator prepared).
     #[schema(value_type = String)]
     pub mode: Open<Mode>,
-    /// The intent; also the `ETag`.
+    /// The number of the current intent, which is what was last requested for the cluster. Only
+    /// grows; also the value of the `ETag`.
     pub generation: i64,
-    /// The last intent that IAM took in full.
+    /// The generation that AWS last accepted in full; null before the first. The role has what the
+    /// current intent asks for when this equals `generation`.
     pub applied_generation: Option<i64>,
+    /// The AWS account of the role, 12 digits.
     pub account_id: String,
+    /// The AWS partition of the role, such as `aws` or `aws-us-gov`.
     pub partition: String,
+    /// The role; null before AWS has created it.
     pub role: Option<Role>,
+    /// The instance profile that contains the role; null before AWS has created it.
     pub instance_profile: Option<InstanceProfile>,
-    /// The inline policy as applied; none in pass-through.
+    /// The role's inline policy as AWS last accepted it; null in mode `pass_through`.
     #[schema(value_type = Option<Object>)]
     pub policy: Option<Value>,
-    /// The request as resolved.
+    /// What the role should be: the request, with defaults filled in from the configuration.
     #[schema(value_type = Object)]
     pub spec: Value,
-    /// When EC2 is expected to know the instance profile.
+    /// When EC2 is expected to know the instance profile (an estimate); null where that is not
+    /// known.
     pub usable_after: Option<DateTime<Utc>>,
-    /// When IAM was last read and held what is meant.
+    /// When a read of IAM last confirmed that AWS has what the spec describes; null before the
+    /// first.
     pub verified_at: Option<DateTime<Utc>>,
+    /// How AWS differed from the applied spec at the last check; empty where it did not.
     pub drift: Vec<Drift>,
+    /// What went wrong last with the current intent; null where nothing did.
     pub last_error: Option<LastError>,
+    /// When the binding was recorded, by the database's clock.
     pub created_at: DateTime<Utc>,
+    /// When the binding last changed, by the database's clock.
     pub updated_at: DateTime<Utc>,
-    /// What the teardown did; none before.
+    /// What the teardown removed and left, and when access ended; null before a teardown.
     pub receipt: Option<Receipt>,
 }
 
+/// An IAM role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Role {
+    /// The role's name.
     pub name: String,
+    /// The role's ARN; null for a prepared role that the administrator listed by name and that was
+    /// not read from IAM.
     pub arn: Option<String>,
-    /// `AROA…`
+    /// The role's unique id (`AROA…`), which changes when a role of the same name is created
+    /// again; null where IAM was not read.
     pub id: Option<String>,
+    /// The role's path, such as `/ai-unlimited/engine/default/`; null where it is not known.
     pub path: Option<String>,
 }
 
+/// An IAM instance profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceProfile {
+    /// The instance profile's name.
     pub name: String,
+    /// The instance profile's ARN; null for a profile that the administrator prepared.
     pub arn: Option<String>,
-    /// `AIPA…`
+    /// The instance profile's unique id (`AIPA…`), which changes when a profile of the same name is
+    /// created again; null for a profile that the administrator prepared.
     pub id: Option<String>,
-    /// Whether this service made it and removes it.
+    /// Whether this service created the instance profile and removes it at the teardown.
     pub managed: bool,
 }
 
+/// One way in which AWS differs from the applied spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Drift {
+    /// What differs, such as `policy_changed`, `trust_changed` or `role_deleted`. Later versions
+    /// may add kinds.
     pub kind: String,
+    /// What the check found, for a person.
     pub detail: String,
+    /// The IAM action that AWS denied when the service tried to repair the drift; null where no
+    /// repair was denied.
     pub missing_permission: Option<String>,
 }
 
+/// What went wrong last with a binding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastError {
+    /// The stable code, one of those of a problem.
     #[schema(value_type = String)]
     pub code: Open<Code>,
+    /// What happened, for a person.
     pub detail: String,
+    /// The IAM actions that AWS denied, such as `iam:CreateRole`.
     pub missing_permissions: Vec<String>,
+    /// The resources that block the teardown, each with the reason.
     pub blockers: Vec<String>,
+    /// When the attempt failed, by the database's clock.
     pub at: DateTime<Utc>,
+    /// How many attempts at the current intent have failed.
     pub attempts: i32,
+    /// When the service tries again; null where it does not try again.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
+/// What a teardown removed and left, and when access ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
-    /// When the engine's own grant ended.
+    /// When the access that this service granted ended: AWS had removed the inline policy or, in
+    /// mode `pass_through`, the role from its instance profile. Null until then.
     pub grant_ended_at: Option<DateTime<Utc>>,
-    /// When all access ended; none in pass-through, where the role stays.
+    /// When all access of the role ended: AWS had removed the role. Null until then, and in mode
+    /// `pass_through`, where the role stays.
     pub access_ended_at: Option<DateTime<Utc>>,
+    /// The resources that were removed, each by kind and name.
     pub removed: Vec<String>,
+    /// The resources that were found and not removed, each with the reason.
     pub left: Vec<String>,
 }

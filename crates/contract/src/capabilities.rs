@@ -1,4 +1,4 @@
-//! What the service's identity may do.
+//! What the service's own AWS identity may do.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,57 +8,70 @@ use utoipa::ToSchema;
 use crate::binding::Mode;
 use crate::open::Open;
 
-/// Whether a feature works.
+/// Whether the service's identity may use a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CapabilityStatus {
-    /// All that it needs is allowed.
+    /// AWS allows every action that the feature needs.
     Works,
-    /// AWS denies something that it needs.
+    /// AWS denies an action that the feature needs.
     Missing,
-    /// Nothing is known to be denied, and not all is known to be allowed.
+    /// No action is known to be denied, and not every action is known to be allowed.
     Unknown,
-    /// The configuration has no use for it.
+    /// The configuration does not use the feature.
     Unused,
 }
 
-/// What this service's identity may do.
+/// Which features the service's AWS identity may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Capabilities {
-    /// The ARN of the identity; null where the account is configured and STS does not say.
+    /// The ARN of the service's identity; null where the account is configured and STS does not
+    /// answer.
     pub identity: Option<String>,
-    /// How it was found: `simulated` by IAM, `evaluated` from the identity's own policies,
-    /// `probed` by reads that change nothing, `remembered` from earlier work.
+    /// The ways in which this was found out: `simulated` (IAM's policy simulator answered),
+    /// `evaluated` (the service evaluated its identity's own policies), `probed` (the service tried
+    /// reads that change nothing), `remembered` (AWS allowed or denied the action in earlier work).
     pub found_by: Vec<String>,
+    /// When this was found out.
     pub found_at: DateTime<Utc>,
+    /// The features, the essential ones first.
     pub features: Vec<Capability>,
+    /// What the administrator should do.
     pub recommendation: Recommendation,
 }
 
+/// Whether the service's AWS identity may use one feature.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Capability {
-    /// `create`, `teardown`, `pass_through`, `drop_tags`, `detach_policies`, `attestation`,
-    /// `orphans`, `bulk_sweep` or `quota`.
+    /// `create` (create a role for each cluster), `teardown` (remove created roles),
+    /// `pass_through` (put a prepared role into an instance profile), `drop_tags` (remove tags
+    /// that a change drops), `detach_policies` (detach, at a teardown, managed policies that others
+    /// attached), `attestation` (check prepared roles), `orphans` (find resources that no binding
+    /// accounts for), `bulk_sweep` (check all roles with one listing) or `quota` (notice a full
+    /// account before a role is created).
     pub feature: String,
-    /// `works`, `missing`, `unknown`, or `unused` where the configuration has no use for it.
+    /// `works` (AWS allows every action that the feature needs), `missing` (AWS denies one of
+    /// them), `unknown` (none is known to be denied, not all are known to be allowed) or `unused`
+    /// (the configuration does not use the feature).
     #[schema(value_type = String)]
     pub status: Open<CapabilityStatus>,
-    /// The actions that are refused.
+    /// The IAM actions that AWS denies.
     pub missing_permissions: Vec<String>,
-    /// The actions of which it is not known.
+    /// The IAM actions of which it is not known whether AWS allows them.
     pub unknown_permissions: Vec<String>,
-    /// The statements that would add what is missing.
+    /// Policy statements that would allow the missing actions.
     #[schema(value_type = Vec<Object>)]
     pub statements: Vec<Value>,
-    /// Why it is not known.
+    /// Why the `unknown_permissions` are not known, one sentence each.
     pub reasons: Vec<String>,
 }
 
+/// What the administrator should do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Recommendation {
-    /// `create` or `pass_through`; null where neither is known to work.
+    /// The mode to use, `create` or `pass_through`; null where neither is known to work.
     #[schema(value_type = Option<String>)]
     pub mode: Option<Open<Mode>>,
-    /// What to attach to what, or to configure.
+    /// What to attach to which identity, or what to configure, in sentences.
     pub advice: String,
 }

@@ -1,76 +1,87 @@
-//! How the service is.
+//! The readiness of the service.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::open::Open;
 
-/// How the service is as a whole.
+/// Whether the service can answer requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadinessStatus {
+    /// The service works.
     Ready,
-    /// It serves, but AWS is in trouble.
+    /// The service answers requests, but can't work with AWS as it should.
     Degraded,
+    /// The service can't answer requests.
     Unready,
 }
 
-/// How the database is.
+/// Whether the database can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabaseStatus {
+    /// The database answers and its schema is up to date.
     Ok,
+    /// The database does not answer.
     Unreachable,
+    /// The database answers, but its schema is not up to date.
     MigrationsPending,
 }
 
-/// How the reconciler is.
+/// Whether the reconciler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReconcilerStatus {
+    /// The reconciler runs.
     Ok,
-    /// It has not run for too long.
+    /// The reconciler has not run for too long.
     Stalled,
 }
 
-/// What is known of the AWS account.
+/// Whether the service works in the AWS account of its bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AwsStatus {
+    /// The account is known, and no live binding belongs to another account.
     Ok,
-    /// STS has not said which account it is.
+    /// STS has not yet answered which account the service works in.
     Unknown,
-    /// Live bindings of this namespace were made in another account.
+    /// Live bindings of this namespace belong to another account.
     OtherAccount,
 }
 
-/// How the service is, by its parts.
+/// The readiness of the service and of its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, `degraded` (it serves, but AWS is in trouble) or `unready`.
+    /// `ready`, `degraded` (the service answers requests, but `aws` is not `ok`) or `unready` (the
+    /// database or the reconciler is not `ok`).
     #[schema(value_type = String)]
     pub status: Open<ReadinessStatus>,
-    /// `ok`, `unreachable` or `migrations_pending`.
+    /// `ok`, `unreachable` or `migrations_pending` (the schema is not up to date).
     #[schema(value_type = String)]
     pub database: Open<DatabaseStatus>,
-    /// `ok` or `stalled`.
+    /// `ok` or `stalled` (the reconciler has not run for too long).
     #[schema(value_type = String)]
     pub reconciler: Open<ReconcilerStatus>,
-    /// `ok`, `unknown` while STS has not said who we are, or `other_account` where live bindings
-    /// of this namespace were made in another: they are left alone, and nothing new is begun.
+    /// `ok`, `unknown` (STS has not yet answered which account the service works in) or
+    /// `other_account` (live bindings of this namespace belong to another account: the service
+    /// leaves them unchanged and provisions nothing).
     #[schema(value_type = String)]
     pub aws: Open<AwsStatus>,
-    /// How many live bindings were made in another account.
-    pub bindings_elsewhere: i64,
-    /// What is off for want of a permission.
-    pub missing: Vec<MissingExtra>,
+    /// How many live bindings of this namespace belong to another account.
+    pub other_account_bindings: i64,
+    /// The optional features that are off because AWS denied a permission.
+    pub missing: Vec<MissingFeature>,
 }
 
+/// An optional feature that is off because AWS denied a permission.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct MissingExtra {
-    /// `orphans` (nothing is found that nobody knows) or `quota` (a full account shows only when
-    /// AWS says so).
-    pub extra: String,
-    /// The IAM action.
+pub struct MissingFeature {
+    /// `orphans` (resources that no binding accounts for are not found), `bulk_sweep` (roles are
+    /// checked one by one instead of with one listing) or `quota` (a full account is noticed only
+    /// when AWS denies a creation).
+    pub feature: String,
+    /// The IAM action that AWS denied.
     pub permission: String,
 }

@@ -1,16 +1,17 @@
 //! The wire types of the HTTP interface: requests, answers and problems, with their OpenAPI
 //! schemas.
 //!
-//! The boundary exists so that the service and its clients agree on one description of what
-//! travels between them, and so that a client links nothing of the service. There is no
-//! behaviour here: `api` maps the domain to these types, `client` sends and reads them.
+//! The boundary exists so that the service and its clients share one definition of the messages
+//! between them, and so that a client links no code of the service. The crate has no behaviour:
+//! `api` maps the domain to these types, `client` sends and reads them.
 //!
-//! A request is read strictly: an unknown member is an error. An answer is read leniently: unknown
-//! members are ignored, and a word from a list that may grow is an [`Open`] value.
-#![allow(
-    missing_docs,
-    reason = "the doc comment of a member is its description in the OpenAPI document"
-)]
+//! Requests are parsed strictly: an unknown member is an error. Answers are parsed leniently:
+//! unknown members are ignored, and a word from a list that may grow is an [`Open`] value.
+//!
+//! A doc comment here is the description of the type or member in the OpenAPI document, so it must
+//! make sense to a reader who has only that document.
+
+#![warn(missing_docs)]
 
 mod access;
 mod audit;
@@ -31,7 +32,7 @@ pub use binding::{Binding, Drift, InstanceProfile, LastError, Mode, Receipt, Rol
 pub use capabilities::{Capabilities, Capability, CapabilityStatus, Recommendation};
 pub use clusters::{BindingList, BindingQuery};
 pub use health::{
-    AwsStatus, DatabaseStatus, MissingExtra, Readiness, ReadinessStatus, ReconcilerStatus,
+    AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
 };
 pub use open::Open;
 pub use pass_through_roles::{PassThroughRole, PassThroughRoleList, Verdict, Width};

@@ -1,19 +1,19 @@
-//! Words from a list that may grow.
+//! Words from lists to which later versions may add.
 
 use serde::{Deserialize, Serialize};
 
-/// A word that is one of those known here, or one that a newer service has added.
+/// A word from a list to which later versions may add: one that this version knows, or another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Open<T> {
-    /// A word of this version.
+    /// A word that this version knows.
     Known(T),
-    /// A word that this version does not know, as it came.
+    /// A word that this version does not know, unchanged.
     Unknown(String),
 }
 
 impl<T> Open<T> {
-    /// Returns the word, if this version knows it.
+    /// Returns the word; `None` where this version does not know it.
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(word) => Some(word),
@@ -21,7 +21,7 @@ impl<T> Open<T> {
         }
     }
 
-    /// Whether the word is this one.
+    /// Returns whether this is the given word.
     pub fn is(&self, word: &T) -> bool
     where
         T: PartialEq,
@@ -49,8 +49,8 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_not_known_survives() {
-        for (text, known) in [("here", Some(Word::Here)), ("elsewhere", None)] {
+    fn an_unknown_word_is_kept_unchanged() {
+        for (text, known) in [("here", Some(Word::Here)), ("later", None)] {
             let word: Open<Word> = from_value(json!(text)).expect("any word can be read");
             assert_eq!(word.known(), known.as_ref());
             assert_eq!(word.is(&Word::Here), known.is_some());
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_word_is_a_word() {
+    fn a_value_that_is_not_text_is_rejected() {
         for value in [json!(null), json!(1), json!({"word": "here"})] {
             assert!(from_value::<Open<Word>>(value).is_err());
         }

@@ -1,4 +1,4 @@
-//! The administrator's roles with their attestation.
+//! The prepared roles and their attestation.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,67 +7,77 @@ use utoipa::ToSchema;
 
 use crate::open::Open;
 
-/// Whether a prepared role serves.
+/// Whether a prepared role is fit to be passed to engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
+    /// EC2 may assume the role, and the role can read the secrets.
     Fit,
+    /// The role certainly can't be used by engines.
     Unfit,
-    /// This identity can't read all that matters.
+    /// The service's identity can't read everything that decides.
     Indeterminate,
-    /// IAM was not read; the administrator's word is taken.
+    /// IAM was never read; the administrator's word is taken.
     Declared,
 }
 
-/// How wide a prepared role is.
+/// How much a prepared role can reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Width {
-    /// It can read no engine's secrets.
+    /// The role can read no engine's secrets.
     Nothing,
-    /// It can read the secrets of some clusters only.
+    /// The role can read the secrets of certain clusters only.
     Clusters,
-    /// It can read every cluster's secrets.
+    /// The role can read every cluster's secrets.
     AllClusters,
-    /// It can do more than read engines' secrets.
+    /// The role can do more than read engines' secrets.
     Beyond,
+    /// The service does not know what the role can reach.
     Unknown,
 }
 
-/// The roles that may be passed.
+/// The prepared roles that may be passed to engines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PassThroughRoleList {
+    /// The roles, as the administrator's list names them.
     pub items: Vec<PassThroughRole>,
 }
 
-/// A role that the administrator prepared, and what is said of it.
+/// A role that the administrator prepared, with its attestation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PassThroughRole {
-    /// As the administrator wrote it.
+    /// The role's name or ARN, as the administrator's list has it.
     pub role: String,
-    /// The administrator's instance profile; null where one is made per cluster.
+    /// The instance profile that the administrator prepared for the role; null where the service
+    /// creates one for each cluster.
     pub instance_profile: Option<String>,
-    /// Whether it is passed where a request names none.
+    /// Whether the role is passed where a request names none.
     pub default: bool,
-    /// `fit`, `unfit`, `indeterminate` (this identity can't read all that matters), or `declared`
-    /// (IAM was not reached; the administrator's word counts).
+    /// `fit` (EC2 may assume the role, and the role can read the secrets), `unfit`,
+    /// `indeterminate` (the service's identity can't read everything that decides) or `declared`
+    /// (IAM was never read; the administrator's word is taken).
     #[schema(value_type = String)]
     pub verdict: Open<Verdict>,
-    /// How wide it is: `nothing`, `clusters`, `all_clusters`, `beyond` or `unknown`.
+    /// How much the role can reach: `nothing` (no engine's secrets), `clusters` (the secrets of
+    /// certain clusters only), `all_clusters` (every cluster's secrets), `beyond` (more than
+    /// engines' secrets) or `unknown`.
     #[schema(value_type = String)]
     pub width: Open<Width>,
-    /// The clusters whose secrets alone it reaches, where it is limited so.
+    /// The only clusters whose secrets the role can read; null unless `width` is `clusters`. A name
+    /// is as the policy has it, and may contain a wildcard.
     pub clusters: Option<Vec<String>>,
-    /// Its permissions boundary.
+    /// The ARN of the role's permissions boundary; null where it has none or is not known.
     pub boundary: Option<String>,
-    /// Why, each with a `code` and a `detail`.
+    /// The reasons for the verdict and the width, each with a `code` and a `detail`.
     #[schema(value_type = Vec<Object>)]
     pub reasons: Value,
-    /// What it grants beyond engines' secrets: statement, actions, resources, and how surely.
+    /// The grants beyond engines' secrets, each with its statement (`by`), `action`, `resource` and
+    /// `certainty` (whether conditions, a boundary or a denial may narrow the grant).
     #[schema(value_type = Vec<Object>)]
     pub beyond: Value,
-    /// When IAM was read; null where it never was.
+    /// When the role was last read from IAM; null where it never was.
     pub attested_at: Option<DateTime<Utc>>,
-    /// Why IAM could not be read when that was last tried.
+    /// Why the last attempt to read the role from IAM failed; null where it did not fail.
     pub unread: Option<String>,
 }

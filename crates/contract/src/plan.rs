@@ -6,55 +6,65 @@ use utoipa::ToSchema;
 
 use crate::open::Open;
 
-/// What a plan was made against.
+/// What a plan was compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// Nothing exists yet, for certain.
+    /// AWS was not read: the binding would be new, so none of its resources can exist.
     Nothing,
-    /// What AWS answered just now.
+    /// The resources that AWS returned just now.
     Observed,
-    /// What is recorded; AWS could not be read.
+    /// The recorded resources, because AWS could not be read.
     Recorded,
 }
 
-/// What a PUT of the same body would do.
+/// What a PUT with the same body would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
+    /// The cluster's name.
     pub cluster: String,
-    /// `new`, `change` or `unchanged`.
+    /// `new` (the PUT would record a new binding), `change` (it would change the live binding) or
+    /// `unchanged` (the live binding has this spec already).
     pub intent: String,
-    /// What the plan was made against: `nothing` (there is nothing, for certain), `observed`
-    /// (AWS was read just now) or `recorded` (AWS could not be read).
+    /// What the plan was compared with: `nothing` (the binding would be new, so none of its
+    /// resources can exist), `observed` (the resources that AWS returned just now) or `recorded`
+    /// (the recorded resources, because AWS could not be read).
     #[schema(value_type = String)]
     pub basis: Open<Basis>,
-    /// The request as resolved.
+    /// What the role would be: the request, with defaults filled in from the configuration.
     #[schema(value_type = Object)]
     pub spec: Value,
-    /// The name of what would be made; a new binding's last sixteen characters are not known
-    /// yet and stand as question marks.
+    /// The name of the role and the instance profile that would be created. For a new binding its
+    /// last 16 characters are not known yet and are shown as question marks.
     pub name: String,
-    /// How many calls to IAM that would be.
+    /// How many changing calls to IAM the PUT would make.
     pub call_count: usize,
-    /// How many stages they come in.
+    /// How many stages the calls are made in.
     pub stage_count: usize,
+    /// The calls, in their order; empty where AWS has everything already, or where a warning says
+    /// what prevents the change.
     pub steps: Vec<PlanStep>,
-    /// The inline policy, in mode create.
+    /// The inline policy that the role would have; null in mode `pass_through`.
     #[schema(value_type = Option<Object>)]
     pub policy: Option<Value>,
-    /// The trust policy, in mode create.
+    /// The trust policy that the role would have; null in mode `pass_through`.
     #[schema(value_type = Option<Object>)]
     pub trust: Option<Value>,
-    /// What the caller should look at.
+    /// What the caller should know before sending the PUT, one sentence each.
     pub warnings: Vec<String>,
 }
 
+/// One call to IAM that a PUT would make.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlanStep {
-    /// From 1; the steps of one stage run side by side.
+    /// The stage, from 1. The calls of one stage are made at the same time; the next stage begins
+    /// after them.
     pub stage: usize,
+    /// The IAM call, such as `CreateRole`.
     pub action: String,
+    /// The role or instance profile that the call is about.
     pub target: String,
+    /// The document that the call would write; null where it writes none.
     #[schema(value_type = Option<Object>)]
     pub document: Option<Value>,
 }

@@ -1,38 +1,41 @@
-//! The policy documents.
+//! The policy documents that the service offers.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-/// A document that can be asked for.
+/// A policy document that the service offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Policy {
+    /// The document's name, for `/v1/policies/{name}`.
     pub name: String,
-    /// `identity`, `trust` or `boundary`: what it is attached to.
+    /// How the document is used: `identity` (a policy of a role or user), `trust` (a role's trust
+    /// policy) or `boundary` (a permissions boundary).
     pub kind: String,
-    /// Who gets it.
+    /// Which identity gets the document, and for what.
     pub purpose: String,
-    /// What is filled in.
+    /// The placeholders that are replaced when the document is rendered, such as `ACCOUNT_ID`.
     pub placeholders: Vec<String>,
 }
 
-/// All documents.
+/// All policy documents that the service offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyList {
+    /// The documents.
     pub items: Vec<Policy>,
 }
 
-/// What a document is filled with; the rest comes from the configuration.
+/// Values to render a document with. Values that are absent come from the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PolicyQuery {
-    /// Where engines run.
+    /// The AWS region in which the engines run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// The account, where it is another than this service's.
+    /// The AWS account, 12 digits; absent means the service's own account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_id: Option<String>,
-    /// The one cluster that `ai-unlimited-engine` or `engine-boundary` shall be about.
+    /// Limits the document to this cluster; for `ai-unlimited-engine` and `engine-boundary` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
 }

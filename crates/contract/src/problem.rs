@@ -6,74 +6,109 @@ use utoipa::ToSchema;
 
 use crate::open::Open;
 
-/// The stable codes.
+/// The stable code of a problem. Later versions may add codes: treat an unknown code by the class
+/// of its HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
+    /// The request is malformed; `errors` names the field.
     InvalidRequest,
+    /// No valid API key was sent.
     Unauthenticated,
+    /// The resource does not exist.
     NotFound,
+    /// The path does not support the method.
     MethodNotAllowed,
+    /// The field can't change once something has been created; `errors` names it.
     ImmutableField,
+    /// The cluster's role is being removed.
     TeardownInProgress,
+    /// The teardown can't remove something; `blockers` names it.
     TeardownBlocked,
+    /// Another request changed the intent while this one waited.
     Superseded,
+    /// A resource of the same name exists that the service can't prove to be its own.
     NameTaken,
+    /// The binding does not have the generation that `If-Match` names.
     PreconditionFailed,
+    /// The body is larger than the service accepts.
     BodyTooLarge,
+    /// The body is not `application/json`.
     UnsupportedMediaType,
+    /// The cluster name breaks its rule.
     InvalidClusterName,
+    /// A secret name breaks its rule.
     InvalidSecretName,
+    /// The region breaks its rule, or does not match the account's partition or the KMS key.
     InvalidRegion,
+    /// The role prefix breaks its rule.
     InvalidRolePrefix,
+    /// A tag breaks its rule.
     InvalidTag,
+    /// The role is not on the administrator's list of pass-through roles.
     PassThroughRoleNotAllowed,
+    /// The permissions boundary is not one that the administrator allows.
     BoundaryNotAllowed,
+    /// The role's inline policy would be larger than IAM accepts.
     PolicyTooLarge,
+    /// AWS denied the service's identity an action; `missing_permissions` names it.
     MissingPermission,
+    /// The pass-through role can't be used by engines.
     PassThroughRoleUnfit,
+    /// A quota of the AWS account is used up.
     QuotaExceeded,
+    /// The database can't be reached; the request may have been recorded.
     DatabaseUnavailable,
+    /// AWS can't be reached or throttles, or the service works in another AWS account than its
+    /// bindings.
     IamUnavailable,
+    /// A defect of the service; its log has the details.
     Internal,
 }
 
-/// One field of a request and what is wrong with it.
+/// A field of the request that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// The field, as a path such as `tags.team`.
     pub field: String,
-    /// The rule that it breaks.
+    /// The rule that the field breaks.
     pub reason: String,
 }
 
 /// An error answer, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// A URI of the kind of problem; always `about:blank`, the `code` tells.
+    /// Always `about:blank`; `code` identifies the kind of problem.
     pub r#type: String,
+    /// The kind of problem, for a person; the same for every problem of one `code`.
     pub title: String,
+    /// The HTTP status of the answer.
     pub status: u16,
+    /// What happened, for a person.
     pub detail: String,
+    /// The kind of problem, for a program.
     #[schema(value_type = Code)]
     pub code: Open<Code>,
+    /// The id of the request, which the service's log and audit log contain.
     pub request_id: String,
-    /// After how many seconds to try again.
+    /// How many seconds to wait before sending the request again; absent where that does not
+    /// help.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
-    /// The IAM actions that were refused to this service's identity.
+    /// The IAM actions that AWS denied to the service's identity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_permissions: Vec<String>,
-    /// The policy statement that would add them.
+    /// A policy statement that would allow the `missing_permissions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub statement: Option<Value>,
-    /// What can be done without them.
+    /// What can be done without the `missing_permissions`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alternative: Option<String>,
-    /// What stands in the way, by name.
+    /// The resources that block the request, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<String>,
+    /// The fields of the request that break a rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
 }
@@ -85,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_problem_of_a_newer_service_can_be_read() {
+    fn a_problem_of_a_newer_service_can_be_parsed() {
         let body = json!({
             "type": "about:blank", "title": "Too late", "status": 409, "detail": "it is gone",
             "code": "too_late", "request_id": "1", "denied_by": "session policy",

@@ -1,4 +1,4 @@
-//! The body of PUT and of plan.
+//! The body of a PUT and of a plan request.
 
 use std::fmt;
 
@@ -8,53 +8,61 @@ use utoipa::ToSchema;
 
 use crate::binding::Mode;
 
-/// What a cluster's role shall be. All fields are optional: for a new binding what is absent
-/// comes from the configuration, for a live one absent means unchanged.
+/// What a cluster's role should be. Every member is optional. For a new binding, an absent member
+/// takes its value from the configuration; for a live binding, an absent member stays unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleRequest {
-    /// Where the role comes from. For a new binding `pass_through` where a role is named or a
-    /// default IAM role is configured, else `create`.
+    /// `create` (the service creates a role for the cluster) or `pass_through` (the cluster uses a
+    /// role that the administrator prepared). The default for a new binding is `pass_through` where
+    /// the request names an `iam_role` or a default IAM role is configured, else `create`. Can't
+    /// change later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, example = "create")]
     pub mode: Option<Mode>,
-    /// Name or ARN of a role on the administrator's list; `pass_through` only.
+    /// The name or ARN of a role on the administrator's list; for mode `pass_through` only. Can't
+    /// change later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iam_role: Option<String>,
-    /// Names below `compute-engine/{cluster}/`, or `"all"`. New: all.
+    /// The secrets that the role may read: a list of names below `compute-engine/{cluster}/`, or
+    /// `"all"`. The default for a new binding is `"all"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Secrets>,
-    /// Whether the role also lets Session Manager reach the nodes. New: false.
+    /// Whether the role also allows Session Manager to reach the engine's nodes. The default for a
+    /// new binding is `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_manager: Option<bool>,
-    /// Where the secrets are. Can't change later.
+    /// The AWS region of the secrets. Can't change later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "us-west-2")]
     pub region: Option<String>,
-    /// Put before the name of what is made, at most 30 characters. Can't change later.
+    /// The prefix of the names of created roles and instance profiles, at most 30 characters. Can't
+    /// change later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_prefix: Option<String>,
-    /// ARN of a boundary that the administrator allows; `create` only. Can't change later.
+    /// The ARN of a permissions boundary that the administrator allows; for mode `create` only.
+    /// Can't change later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<String>,
-    /// At most 46 tags on what is made.
+    /// Tags of the created role and instance profile, at most 46.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub tags: Option<Tags>,
 }
 
-/// `"all"`, or a list of names.
+/// `"all"`, or a list of secret names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "expected \"all\" or a list of names")]
 #[schema(as = SecretsBody)]
 pub enum Secrets {
-    /// Only the word `all`.
+    /// The word `all`; another word is rejected.
     Word(String),
-    /// Names.
+    /// Names of secrets, without `compute-engine/{cluster}/`.
     Names(Vec<String>),
 }
 
-/// The members of a JSON object in their order. A key may occur twice, which a map would hide.
+/// The members of a JSON object in their order. A key may occur twice: a map would hide that, and
+/// the service rejects it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tags(pub Vec<(String, String)>);
 
@@ -95,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_absent_is_not_sent() {
+    fn absent_members_are_not_serialized() {
         assert_eq!(json!(RoleRequest::default()), json!({}));
         let request = RoleRequest {
             mode: Some(Mode::PassThrough),
@@ -111,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_there_twice_is_seen_twice() {
+    fn a_tag_key_that_occurs_twice_is_kept_twice() {
         let tags: Tags = from_str(r#"{"a": "1", "a": "2"}"#).expect("tags");
         assert_eq!(tags.0.len(), 2);
         assert!(from_str::<Tags>("[]").is_err());

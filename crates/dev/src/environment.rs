@@ -1,4 +1,4 @@
-//! The environment that the service runs in.
+//! The environment variables for the service.
 
 use std::env;
 use std::io;
@@ -10,14 +10,15 @@ use rand::distr::Alphanumeric;
 
 use crate::options::DevOptions;
 
-/// Set in the process that has its environment.
+/// Set in the process that was started with the changed environment.
 const ENTERED: &str = "ENGINE_ROLES_DEV_ENVIRONMENT";
-/// The role that stands for one which an administrator prepared.
+/// The name of the sample pass-through role, which `cargo dev` creates as an administrator would.
 pub(crate) const PREPARED_ROLE: &str = "prepared-engine-role";
-/// The same role with an instance profile of the administrator's own.
+/// The name of the instance profile of [`PREPARED_ROLE`].
 pub(crate) const PREPARED_PROFILE: &str = "prepared-engine-profile";
 
-/// Starts this program anew with the sandbox as its AWS, unless that was done.
+/// Replaces this process by itself, with an environment in which the AWS SDK uses the sandbox. Does
+/// nothing in the new process.
 pub(crate) fn enter(options: &DevOptions) -> io::Result<()> {
     if env::var_os(ENTERED).is_some() {
         return Ok(());
@@ -25,7 +26,7 @@ pub(crate) fn enter(options: &DevOptions) -> io::Result<()> {
     let endpoint = format!("http://{}", options.sandbox_listen);
     let mut command = Command::new(env::current_exe()?);
     command.args(env::args_os().skip(1)).env(ENTERED, "1");
-    // Whatever account the developer has in the environment or in a profile is not meant.
+    // AWS settings of the developer must not be used: a real account could be changed.
     let inherited = env::vars_os().map(|(name, _)| name);
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("AWS_")) {
         command.env_remove(name);

@@ -1,7 +1,8 @@
-//! `cargo dev`: Postgres, an IAM on loopback and the service, in one command.
+//! `cargo dev`: starts Postgres, the IAM sandbox and the service in one command.
 //!
-//! The wall exists so that the product never links what only development needs. Nothing here is
-//! special to the service: it is configured by the same flags and variables as anywhere else.
+//! This crate is separate so that the product never links code that only development needs. The
+//! service has no special mode for `cargo dev`: it is configured by the same flags and variables as
+//! in production.
 
 mod environment;
 mod options;
@@ -16,10 +17,10 @@ use crate::options::DevOptions;
 
 fn main() -> ExitCode {
     let options = DevOptions::parse();
-    // The SDK reads its settings from the environment alone, and a program can't change its own
-    // safely: so it starts itself anew with them.
+    // The SDK reads its settings only from the environment, and a program can't safely change its
+    // own environment, so the program starts itself again with the new one.
     if let Err(error) = environment::enter(&options) {
-        eprintln!("cargo dev: {error}");
+        eprintln!("cargo dev: could not start again with the sandbox's environment: {error}");
         return ExitCode::FAILURE;
     }
     match stack::run(options) {

@@ -1,4 +1,4 @@
-//! A sample of what the service does, over HTTP as its users see it.
+//! Sample requests to the service over HTTP.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::environment::{PREPARED_PROFILE, PREPARED_ROLE};
 
-/// How long the service may take to be ready; far more than it needs.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the service may take to become ready; far more than it needs.
+const READY_LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Sample {
     http: Client,
@@ -33,7 +33,7 @@ impl Sample {
         }
     }
 
-    /// Makes the role that an administrator would have prepared, and an instance profile of his.
+    /// Creates a pass-through role and its instance profile, as an administrator would.
     pub(crate) async fn prepare_role(&self) -> anyhow::Result<()> {
         let trust = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Action": "sts:AssumeRole",
@@ -94,13 +94,13 @@ impl Sample {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, ready)
+        tokio::time::timeout(READY_LIMIT, ready)
             .await
             .context("the service did not become ready")
     }
 
-    /// Says where all is, and how to use it.
-    pub(crate) fn explain(&self, data_dir: Option<&Path>) {
+    /// Prints the addresses, the API key and sample requests.
+    pub(crate) fn print_usage(&self, data_dir: Option<&Path>) {
         let Self {
             service,
             sandbox,
@@ -108,7 +108,7 @@ impl Sample {
             ..
         } = self;
         println!("Engine Roles  {service}");
-        println!("IAM sandbox   {sandbox}  (what it holds: {sandbox}/_sandbox/state)");
+        println!("IAM sandbox   {sandbox}  (its resources: {sandbox}/_sandbox/state)");
         if let Some(dir) = data_dir {
             println!("database in   {}", dir.display());
         }
@@ -123,7 +123,8 @@ impl Sample {
         println!("curl -X DELETE {role} {auth}");
     }
 
-    /// Provisions a cluster in each mode, shows it, tears it down, and looks that nothing is left.
+    /// Provisions a cluster in each mode, shows it, tears it down, and checks that no role and no
+    /// profile is left.
     pub(crate) async fn run(&self) -> anyhow::Result<()> {
         self.wait_until_ready().await?;
         let create =
@@ -143,15 +144,18 @@ impl Sample {
         let state: Value = state.json().await?;
         for kind in ["roles", "instance_profiles"] {
             let found = state[kind].as_array().into_iter().flatten();
-            let ours = found.filter(|thing| {
-                thing["path"]
+            let ours = found.filter(|resource| {
+                resource["path"]
                     .as_str()
                     .is_some_and(|path| path.starts_with("/ai-unlimited/"))
             });
             let left: Vec<&Value> = ours.collect();
-            ensure!(left.is_empty(), "left in the sandbox: {left:?}");
+            ensure!(
+                left.is_empty(),
+                "resources are left in the sandbox: {left:?}"
+            );
         }
-        println!("\nThe sandbox holds nothing of ours any more.");
+        println!("\nNo resources of the service are left in the sandbox.");
         Ok(())
     }
 
@@ -164,7 +168,10 @@ impl Sample {
     ) -> anyhow::Result<()> {
         println!("\n{method} {path}");
         let url = format!("{}{path}", self.service);
-        let mut request = self.http.request(method, url).bearer_auth(&self.key);
+        let mut request = self
+            .http
+            .request(method.clone(), url)
+            .bearer_auth(&self.key);
         if let Some(body) = &body {
             println!("{body}");
             request = request.json(body);
@@ -176,7 +183,7 @@ impl Sample {
         println!("{status}\n{shown:#}");
         ensure!(
             status.as_u16() == expected,
-            "{status} instead of {expected}"
+            "{method} {path} returned {status} instead of {expected}"
         );
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What `cargo dev` starts, in order, and ends in the other.
+//! Starts the programs of `cargo dev`, and stops them in reverse order.
 
 use std::env;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::options::DevOptions;
 use crate::sample::Sample;
 
-/// Starts all, and runs until Ctrl-C or, with `--once`, through the sample.
+/// Starts everything, and runs until Ctrl-C or, with `--once`, until the sample requests are done.
 pub(crate) fn run(options: DevOptions) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -28,17 +28,25 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
         data_dir,
         ..PostgresConfig::default()
     };
-    let postgres = Postgres::start(config).await.context("Postgres")?;
+    let postgres = Postgres::start(config)
+        .await
+        .context("could not start Postgres")?;
     let name = if once {
         format!("engine_roles_once_{}", std::process::id())
     } else {
         "engine_roles".to_owned()
     };
-    let database = postgres.create_database(&name).await.context("Postgres")?;
+    let database = postgres
+        .create_database(&name)
+        .await
+        .context("could not create the database")?;
     let sandbox = options.sandbox.into_config(options.sandbox_listen)?;
     let account = sandbox.account_id.clone();
-    let sandbox = Sandbox::start(sandbox).await.context("the IAM sandbox")?;
-    let key = env::var("ENGINE_ROLES_INIT_API_KEY").context("ENGINE_ROLES_INIT_API_KEY")?;
+    let sandbox = Sandbox::start(sandbox)
+        .await
+        .context("could not start the IAM sandbox")?;
+    let key =
+        env::var("ENGINE_ROLES_INIT_API_KEY").context("ENGINE_ROLES_INIT_API_KEY is not set")?;
 
     let listen = options.listen.to_string();
     let arguments = [
@@ -50,41 +58,44 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
         &database,
     ];
     let Command::Serve(arguments) = Cli::parse_from(arguments).command else {
-        anyhow::bail!("the service's command line has changed");
+        anyhow::bail!("the command line of `engine-roles serve` has changed");
     };
     arguments.start_logging();
     let server = Server::bind(Config::new(&arguments)?).await?;
     let sample = Sample::new(server.address(), &sandbox.endpoint(), &account, &key);
     let stop = CancellationToken::new();
-    // Before the service starts, so that its first look finds it.
+    // Before the service starts, so that the service's first observation finds the role.
     sample
         .prepare_role()
         .await
-        .context("the administrator's sample role")?;
+        .context("could not create the sample pass-through role")?;
     let mut serving = tokio::spawn(server.run(stop.clone()));
 
     let outcome = if once {
         tokio::select! {
             outcome = sample.run() => outcome,
-            ended = &mut serving => ended?.context("the service").and(Err(anyhow::anyhow!("the service ended"))),
+            ended = &mut serving => ended?.context("the service failed").and(Err(anyhow::anyhow!("the service ended before the sample was done"))),
         }
     } else {
         sample.wait_until_ready().await?;
-        sample.explain(postgres.data_dir());
+        sample.print_usage(postgres.data_dir());
         tokio::select! {
-            heard = tokio::signal::ctrl_c() => heard.context("Ctrl-C"),
-            ended = &mut serving => ended?.context("the service"),
+            signal = tokio::signal::ctrl_c() => signal.context("could not wait for Ctrl-C"),
+            ended = &mut serving => ended?.context("the service failed"),
         }
     };
     stop.cancel();
     if !serving.is_finished() {
-        serving.await?.context("the service")?;
+        serving.await?.context("the service failed")?;
     }
     sandbox.stop().await;
     if once {
-        postgres.drop_database(&name).await.context("Postgres")?;
+        postgres
+            .drop_database(&name)
+            .await
+            .context("could not drop the database")?;
     }
-    postgres.stop().await.context("Postgres")?;
+    postgres.stop().await.context("could not stop Postgres")?;
     outcome
 }
 

@@ -1,4 +1,4 @@
-//! Where a role lives: region, account and partition.
+//! AWS regions, accounts and partitions.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use crate::invalid::text_type;
 use crate::invalid::{Invalid, InvalidKind};
 
 text_type! {
-    /// An AWS region, as it stands in the ARNs of its secrets, such as `us-west-2`.
+    /// An AWS region, as the ARNs of secrets contain it, such as `us-west-2`.
     Region
 }
 
 impl Region {
     /// Reads a region: at least three parts of `[a-z0-9]+` between hyphens, at most 32 characters.
     ///
-    /// The list of regions grows, so none is built in; the characters are what matters, since
-    /// the text stands in a policy pattern.
+    /// AWS adds regions, so this crate has no list of them. The characters are checked because the
+    /// region becomes part of a policy pattern.
     ///
     /// # Errors
-    /// When it is none.
+    /// When the text breaks one of these rules.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let characters = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
         let fits = text.len() <= 32
@@ -35,8 +35,8 @@ impl Region {
         Ok(Self(text.to_owned()))
     }
 
-    /// The partition that a region of this name belongs to; none where this service does not
-    /// know it, as the isolated ones.
+    /// Returns the partition of the region, derived from the region's name; none for a partition
+    /// that this service does not support, such as the isolated ones.
     ///
     /// Source: the partition table of AWS's SDKs (`partitions.json`), by its region patterns.
     pub fn partition(&self) -> Option<Partition> {
@@ -52,7 +52,7 @@ impl Region {
 }
 
 text_type! {
-    /// A twelve-digit AWS account.
+    /// The twelve-digit id of an AWS account.
     AccountId
 }
 
@@ -60,7 +60,7 @@ impl AccountId {
     /// Reads an account id.
     ///
     /// # Errors
-    /// When it is not twelve digits.
+    /// When the text is not twelve digits.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.len() != 12 || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Invalid::new(
@@ -72,7 +72,7 @@ impl AccountId {
     }
 }
 
-/// One of AWS's partitions that this service knows, each with an IAM of its own.
+/// An AWS partition that this service supports. Each partition has its own IAM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Partition {
     /// The commercial regions.
@@ -90,17 +90,18 @@ pub enum Partition {
 }
 
 impl Partition {
-    /// All partitions.
+    /// All partitions that this service supports.
     pub const ALL: [Self; 4] = [Self::Aws, Self::AwsCn, Self::AwsUsGov, Self::AwsEusc];
 
-    /// Reads the partition field of an ARN.
+    /// Reads the partition field of an ARN; none for a partition that this service does not
+    /// support.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|partition| partition.as_str() == text)
     }
 
-    /// The text that stands in ARNs.
+    /// Returns the partition field of ARNs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -110,7 +111,7 @@ impl Partition {
         }
     }
 
-    /// EC2's service principal, which an engine's trust policy names.
+    /// Returns EC2's service principal, which an engine role's trust policy names.
     pub fn ec2_principal(self) -> &'static str {
         match self {
             Self::AwsCn => "ec2.amazonaws.com.cn",
@@ -118,7 +119,7 @@ impl Partition {
         }
     }
 
-    /// What the names of the partition's services end in, `kms:ViaService` among them.
+    /// Returns the DNS suffix of the partition's services, which `kms:ViaService` also uses.
     ///
     /// Source: the partition table of AWS's SDKs (`partitions.json`), `dnsSuffix`.
     pub fn dns_suffix(self) -> &'static str {
@@ -136,12 +137,12 @@ impl fmt::Display for Partition {
     }
 }
 
-/// The account and partition in which this service works.
+/// An AWS account and its partition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scope {
-    /// The account.
+    /// The id of the account.
     pub account: AccountId,
-    /// Its partition.
+    /// The partition that the account belongs to.
     pub partition: Partition,
 }
 
@@ -152,39 +153,42 @@ impl fmt::Display for Scope {
 }
 
 impl Scope {
-    /// Makes sure that this, the account of a binding, is the one in which the service works now.
+    /// Checks that `self`, the account of a binding, is `now`, the account in which this service
+    /// works.
     ///
     /// # Errors
-    /// When it is another.
+    /// When the two differ.
     pub fn must_be(&self, now: &Self) -> Result<(), OtherAccount> {
         if self == now {
             Ok(())
         } else {
             Err(OtherAccount::Cluster {
-                made: self.clone(),
+                created_in: self.clone(),
                 now: now.clone(),
             })
         }
     }
 }
 
-/// Live bindings belong to another account than the one in which this service works.
+/// Live bindings belong to an account other than the one in which this service works.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OtherAccount {
-    /// The cluster's own.
-    #[error("the cluster's role was made in account {made}, and this service now works in {now}")]
+    /// The cluster's binding belongs to another account.
+    #[error(
+        "the cluster's role was created in account {created_in}, but this service now works in account {now}"
+    )]
     Cluster {
-        /// Where the role was made.
-        made: Scope,
-        /// Where this service works now.
+        /// The account in which the role was created.
+        created_in: Scope,
+        /// The account in which this service works.
         now: Scope,
     },
-    /// Some of the namespace.
+    /// Some bindings of the namespace belong to another account.
     #[error(
-        "live roles of this namespace were made in another account than {now}; nothing is begun until an operator decides"
+        "live roles of this namespace were created in an account other than {now}; nothing new is started until an operator decides"
     )]
     Namespace {
-        /// Where this service works now.
+        /// The account in which this service works.
         now: Scope,
     },
 }

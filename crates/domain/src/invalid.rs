@@ -1,8 +1,8 @@
-//! A value that may not enter a name, an ARN or a policy.
+//! The error for a value that must not get into a name, an ARN or a policy.
 
 use std::fmt;
 
-/// The kind of value that broke a rule; the HTTP interface has a code for each.
+/// The kind of a value that broke a rule. The HTTP interface has a code for each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InvalidKind {
     /// A cluster's name.
@@ -11,13 +11,13 @@ pub enum InvalidKind {
     SecretName,
     /// An AWS region.
     Region,
-    /// The text before a created role's name.
+    /// The prefix of a created role's name.
     RolePrefix,
-    /// A resource tag.
+    /// A resource tag's key or value, or the list of tags.
     Tag,
     /// The name of this installation.
     Namespace,
-    /// A twelve-digit AWS account.
+    /// The twelve-digit id of an AWS account.
     AccountId,
     /// A role's name or ARN.
     Role,
@@ -47,13 +47,13 @@ impl fmt::Display for InvalidKind {
     }
 }
 
-/// The rule that a value breaks. The value itself is not repeated: it may be hostile or long.
+/// A value breaks a rule. The error does not repeat the value, which may be hostile or long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} {rule}")]
 pub struct Invalid {
-    /// The kind of value.
+    /// The kind of the value.
     pub kind: InvalidKind,
-    /// The rule that it breaks, to be read after the kind.
+    /// The rule that the value breaks, to be read after the kind.
     pub rule: String,
 }
 
@@ -66,12 +66,13 @@ impl Invalid {
     }
 }
 
-/// A stored word that is not one of the known ones.
+/// A word is not one that this release knows.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown word")]
 pub struct UnknownWord;
 
-/// Gives a text newtype its `parse`, `as_str`, `Display`, and serde by way of `parse`.
+/// Defines a text newtype with `as_str`, `Display` and `Debug`. `FromStr` and serde use the type's
+/// own `parse`.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -80,7 +81,7 @@ macro_rules! text_type {
         pub struct $name(String);
 
         impl $name {
-            /// The text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

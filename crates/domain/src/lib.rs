@@ -1,22 +1,25 @@
-//! The concepts and decisions of the problem: clusters, roles, bindings, and the plan from what
-//! exists to what should exist.
+//! The concepts and decisions of the service: clusters, roles, bindings, and the plan from what
+//! exists at AWS to what should exist.
 //!
-//! The boundary exists so that every decision can be read and tested without a network, a database
-//! or a clock: everything from outside comes in as an argument, and a value that exists is valid.
+//! This crate is separate so that every decision can be read and tested without a network, a
+//! database or a clock: everything from outside comes in as an argument. A value is checked when it
+//! is parsed; a value that exists is valid.
 
 #![warn(missing_docs)]
 
 pub mod account;
-/// The record that ties a cluster to its role, and what requests and outcomes mean for it.
+/// The record that ties a cluster to its role, and how requests and outcomes change it.
 pub mod binding;
-/// What a cluster's role should be: the cluster's name, its secrets, the spec and the request.
+/// A cluster's name and secrets, the request for its role, and the resolved spec.
 pub mod cluster;
-/// What an engine's role may do: its policy, boundary and KMS key, and what a role reaches.
+/// What an engine's role may do: its policy, boundary and KMS key, and the evaluation of a role's
+/// access.
 pub mod grant;
-/// What our own identity must be allowed to do, and whether it is.
+/// The permissions that our own identity needs, and whether it has them.
 pub mod identity;
 pub mod invalid;
-/// Pass-through roles: the administrator's list, the documents they hold, and their attestation.
+/// Pass-through roles: the administrator's list, the policies that a role holds, and attestation.
 pub mod prepared;
-/// What exists at AWS, what should exist, and the plan from one to the other.
+/// The resources that exist at AWS, the resources that should exist, and the plan from one to the
+/// other.
 pub mod resources;

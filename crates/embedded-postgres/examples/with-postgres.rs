@@ -1,12 +1,14 @@
-//! Runs a command with `DATABASE_URL` set to a fresh database on a Postgres that goes with it.
+//! Runs a command with `DATABASE_URL` set to a new database, on a Postgres that is stopped when the
+//! command ends.
 //!
 //! ```text
 //! cargo run -q -p engine-roles-embedded-postgres --example with-postgres -- \
 //!     [--migrations DIRECTORY] COMMAND [ARGUMENT…]
 //! ```
 //!
-//! Every `*.sql` of the directory is applied first, in the order of the names. The exit code is the
-//! command's. This is how the offline data for the queries are made, so it can't need them itself.
+//! Every `*.sql` file of the directory is applied first, in the order of the names. The exit code
+//! is that of the command. The offline data for the queries are generated with this program, so the
+//! program must build without them.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -51,7 +53,7 @@ async fn run(mut arguments: Vec<OsString>) -> Result<ExitStatus, Box<dyn Error>>
     let (program, arguments) = arguments.split_first().ok_or(USAGE)?;
 
     let postgres = Postgres::start(PostgresConfig::default()).await?;
-    // The server may be one of DATABASE_URL that others use too.
+    // Other programs may use the server too, if it is the server of DATABASE_URL.
     let name = format!("with_postgres_{}", uuid::Uuid::new_v4().simple());
     let url = postgres.create_database(&name).await?;
     let status = async {
@@ -69,7 +71,7 @@ async fn run(mut arguments: Vec<OsString>) -> Result<ExitStatus, Box<dyn Error>>
     status
 }
 
-/// Applies the migrations in the order of their names, each in one go.
+/// Applies the migrations in the order of their names, each as one batch.
 async fn apply(directory: &Path, url: &str) -> Result<(), Box<dyn Error>> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(directory)?
         .map(|entry| Ok(entry?.path()))

@@ -1,4 +1,4 @@
-//! The account that Postgres runs as: it refuses root.
+//! The system account that Postgres runs as, because Postgres does not run as root.
 
 use std::fmt;
 use std::fs;
@@ -9,24 +9,24 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Doing, PostgresError};
 
-/// The environment variables of ours that Postgres and its tools may see. `PG…` variables of
-/// whoever runs the tests must not reach them.
+/// The environment variables that are passed on to Postgres and its tools. The `PG…` variables of
+/// the person who runs the tests must not reach Postgres.
 const PASSED_ON: [&str; 3] = ["PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"];
 
-/// Who Postgres and its tools run as.
+/// The system account that Postgres and its tools run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Account {
-    /// Whoever runs this program.
-    Ours,
-    /// Somebody else, since this program runs as root.
+    /// The account that runs this program.
+    Current,
+    /// Another account, because this program runs as root.
     Other { name: String, uid: u32, gid: u32 },
 }
 
 impl Account {
-    /// The owner of data that is already there, else an account without privileges.
+    /// Returns the owner of existing data, or otherwise an account without privileges.
     pub(crate) fn for_data(data: Option<&Path>) -> Result<Account, PostgresError> {
         if !rustix::process::geteuid().is_root() {
-            return Ok(Account::Ours);
+            return Ok(Account::Current);
         }
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let owner = data
@@ -47,7 +47,7 @@ impl Account {
         unprivileged(&passwd).ok_or(PostgresError::NoAccount)
     }
 
-    /// A command that runs as this account, in a directory that every account can reach.
+    /// Returns a command that runs as this account, in a directory that every account can reach.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -62,24 +62,24 @@ impl Account {
             }
         }
         if let Account::Other { uid, gid, .. } = self {
-            // Supplementary groups are dropped by the standard library when root sets a uid.
+            // The standard library drops supplementary groups when root sets a uid.
             command.uid(*uid).gid(*gid);
         }
         command
     }
 
-    /// Gives the account what we made for it.
+    /// Makes the account the owner of a path that this program created for it.
     pub(crate) fn own(&self, path: &Path) -> Result<(), PostgresError> {
         match self {
-            Account::Ours => Ok(()),
+            Account::Current => Ok(()),
             Account::Other { uid, gid, .. } => {
                 chown(path, Some(*uid), Some(*gid)).doing("change the owner of", path)
             }
         }
     }
 
-    /// Whether the account can write in the directory. Asked by trying it as that account, so that
-    /// modes, access lists and mounts all count.
+    /// Whether the account can write in the directory. This is tested as the account itself, so
+    /// modes, access lists and mounts are all considered.
     pub(crate) fn can_write(&self, directory: &Path) -> bool {
         self.shell_test(
             "test -d \"$1\" && test -w \"$1\" && test -x \"$1\"",
@@ -87,7 +87,7 @@ impl Account {
         )
     }
 
-    /// Whether the account can look up names in the directory.
+    /// Whether the account can enter the directory.
     pub(crate) fn can_enter(&self, directory: &Path) -> bool {
         self.shell_test("cd \"$1\"", directory)
     }
@@ -106,14 +106,14 @@ impl Account {
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Account::Ours => write!(f, "this account"),
+            Account::Current => write!(f, "this account"),
             Account::Other { name, .. } => write!(f, "the account {name}"),
         }
     }
 }
 
-/// The account to use instead of root: Postgres's own, else the one that owns nothing, else any
-/// account of the system. `initdb` looks its name up, so it must be in the list.
+/// Returns the account to use instead of root: `postgres`, otherwise `nobody`, otherwise any other
+/// account. The account must be in `/etc/passwd`, because `initdb` looks up its name.
 fn unprivileged(passwd: &str) -> Option<Account> {
     let named = |wanted: &str| {
         accounts(passwd)
@@ -125,7 +125,7 @@ fn unprivileged(passwd: &str) -> Option<Account> {
         .or_else(|| accounts(passwd).next())
 }
 
-/// The accounts other than root in the text of `/etc/passwd`.
+/// Returns the accounts other than root in the text of `/etc/passwd`.
 fn accounts(passwd: &str) -> impl Iterator<Item = Account> + '_ {
     passwd.lines().filter_map(|line| {
         let mut fields = line.split(':');
@@ -135,7 +135,7 @@ fn accounts(passwd: &str) -> impl Iterator<Item = Account> + '_ {
             fields.next()?,
             fields.next()?,
         );
-        // macOS writes nobody's uid as -2.
+        // macOS writes the uid of `nobody` as -2.
         let number = |text: &str| {
             text.parse::<u32>()
                 .ok()
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_account_is_postgres_else_nobody_else_the_first_that_is_not_root() {
+    fn the_account_is_postgres_or_nobody_or_the_first_that_is_not_root() {
         let root = "root:x:0:0:root:/root:/bin/sh\ntoor:x:0:0::/:/bin/sh\n";
         let bin = "bin:x:2:3:bin:/bin:/usr/sbin/nologin\n";
         let nobody = "nobody:x:65534:65534::/:/sbin/nologin\n";

@@ -1,4 +1,4 @@
-//! Databases on a server, made over its wire.
+//! Creates and drops databases over a connection to the server.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
@@ -6,19 +6,19 @@ use tokio_postgres::{Client, NoTls};
 use crate::error::PostgresError;
 use crate::url;
 
-/// Makes a database unless it exists, and returns its URL.
+/// Creates a database unless it exists, and returns its URL.
 pub(crate) async fn create(server: &str, name: &str) -> Result<String, PostgresError> {
     let quoted = quote(name)?;
     let action = || format!("create the database {name}");
     let client = connect_to_any(server).await?;
-    // template0 has no connections that would stand in the way, and nothing that somebody added.
+    // template0 has no connections that would prevent the copy, and no objects that somebody added.
     let create = format!(
         "CREATE DATABASE {quoted} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
     );
     match client.batch_execute(&create).await {
         Ok(()) => {}
         Err(error) if error.code() == Some(&SqlState::DUPLICATE_DATABASE) => {}
-        // Two that make it at the same time.
+        // Another client creates the same database at the same time.
         Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {}
         Err(source) => {
             return Err(PostgresError::Sql {
@@ -37,7 +37,7 @@ pub(crate) async fn create(server: &str, name: &str) -> Result<String, PostgresE
     url::with_database(server, name)
 }
 
-/// Removes a database, whoever is connected to it.
+/// Drops a database together with the connections to it.
 pub(crate) async fn drop_with_force(server: &str, name: &str) -> Result<(), PostgresError> {
     let client = connect_to_any(server).await?;
     client
@@ -52,7 +52,8 @@ pub(crate) async fn drop_with_force(server: &str, name: &str) -> Result<(), Post
         })
 }
 
-/// Connects to the URL's database; or, where it does not exist yet, to the one that always does.
+/// Connects to the database of the URL; if it does not exist yet, to the database `postgres`, which
+/// always exists.
 async fn connect_to_any(server: &str) -> Result<Client, PostgresError> {
     match connect(server).await {
         Err(PostgresError::Sql { source, .. })
@@ -64,7 +65,7 @@ async fn connect_to_any(server: &str) -> Result<Client, PostgresError> {
     }
 }
 
-/// Connects; the connection runs on the runtime of the caller and ends with the client.
+/// Connects to a database. The connection runs on the caller's runtime and ends with the client.
 pub(crate) async fn connect(url: &str) -> Result<Client, PostgresError> {
     let failed = |source| PostgresError::Sql {
         action: "connect to Postgres".to_owned(),
@@ -73,7 +74,7 @@ pub(crate) async fn connect(url: &str) -> Result<Client, PostgresError> {
     let (client, connection) = tokio_postgres::connect(&url::for_tokio_postgres(url)?, NoTls)
         .await
         .map_err(failed)?;
-    // Its errors come out of the client's calls as well.
+    // The client's calls return the errors of the connection too.
     tokio::spawn(connection);
     Ok(client)
 }

@@ -1,28 +1,29 @@
-//! What the search for Postgres looks at, as a value.
+//! The inputs of the search for Postgres.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where to look for Postgres. The default is this process's surroundings; tests make their own.
+/// The places where Postgres is searched for. The default comes from the environment of this
+/// process; tests build their own.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// `DATABASE_URL`: a server that runs. Then none is started.
+    /// `DATABASE_URL`: a running server. If it is set, no server is started.
     pub database_url: Option<String>,
     /// `PG_BIN`: the directory of `postgres` and `initdb`.
     pub pg_bin: Option<PathBuf>,
-    /// Installed versions, as Debian lays them out: `/usr/lib/postgresql/*/bin`.
+    /// Installed versions in Debian's layout: `/usr/lib/postgresql/*/bin`.
     pub installed: Vec<PathBuf>,
     /// `PATH`.
     pub path: Option<OsString>,
-    /// Directories for downloads, the best first. One that the server's account can't enter is
-    /// passed over.
+    /// Directories for downloads, in order of preference. A directory that the server's account
+    /// can't enter is skipped.
     pub caches: Vec<PathBuf>,
-    /// The Python that downloads Postgres when all else fails; `None` to do without.
+    /// The Python that downloads Postgres if no other place has it; `None` disables the download.
     pub python: Option<PathBuf>,
 }
 
 impl Environment {
-    /// The surroundings of this process.
+    /// Returns the environment of this process.
     pub fn of_this_process() -> Environment {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         Environment {
@@ -40,7 +41,7 @@ impl Environment {
         }
     }
 
-    /// A search that finds nothing, to be filled in.
+    /// Returns an environment without any places.
     pub fn empty() -> Environment {
         Environment {
             database_url: None,
@@ -68,8 +69,8 @@ fn installed(versions: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// XDG's cache directory or `~/.cache`; for root also the system's, since other accounts can't
-/// enter root's home; last the directory for temporary files.
+/// Returns XDG's cache directory or `~/.cache`; for root also the system's cache directory, because
+/// other accounts can't enter root's home; last, the directory for temporary files.
 fn caches(xdg: Option<PathBuf>, home: Option<PathBuf>, temp: &Path, uid: u32) -> Vec<PathBuf> {
     let own = xdg.filter(|path| path.is_absolute()).or_else(|| {
         home.filter(|path| path.is_absolute())
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cache_is_xdgs_else_in_the_home_else_in_the_temporary_directory() {
+    fn the_cache_is_in_xdgs_directory_or_the_home_or_the_temporary_directory() {
         let temp = Path::new("/t");
         let path = |text: &str| Some(PathBuf::from(text));
         let of = |xdg, home, uid| -> Vec<String> {

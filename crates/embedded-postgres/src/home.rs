@@ -1,4 +1,4 @@
-//! The directory that a server lives in: its data, its password, its port and its log.
+//! The directory of a server, with its data, its password, its port and its log.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -17,7 +17,7 @@ use crate::leftover;
 /// The prefix of temporary directories.
 const PREFIX: &str = "engine-roles-postgres-";
 
-/// A server's directory, which the server's account can use.
+/// The directory of a server, which the server's account can use.
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     root: PathBuf,
@@ -26,31 +26,31 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// A new directory among those for temporary files; it goes with the guard.
+    /// Creates a temporary directory, which is removed when the returned guard is dropped.
     pub(crate) fn temporary() -> Result<(Home, tempfile::TempDir), PostgresError> {
         let account = Account::for_data(None)?;
         let mut tried = Vec::new();
         for base in temporary_bases() {
-            let mut refuse = |reason: String| {
+            let mut skip = |reason: String| {
                 tried.push(Tried {
                     place: base.display().to_string(),
                     reason,
                 });
             };
             match tempfile::Builder::new().prefix(PREFIX).tempdir_in(&base) {
-                Ok(made) => {
-                    account.own(made.path())?;
-                    if account.can_write(made.path()) {
+                Ok(directory) => {
+                    account.own(directory.path())?;
+                    if account.can_write(directory.path()) {
                         let home = Home {
-                            root: made.path().to_owned(),
+                            root: directory.path().to_owned(),
                             account,
                             temporary: true,
                         };
-                        return Ok((home, made));
+                        return Ok((home, directory));
                     }
-                    refuse(format!("{account} can't use it"));
+                    skip(format!("{account} can't use it"));
                 }
-                Err(error) => refuse(error.to_string()),
+                Err(error) => skip(error.to_string()),
             }
         }
         Err(PostgresError::Unreachable {
@@ -59,17 +59,17 @@ impl Home {
         })
     }
 
-    /// The directory at `requested`; or, where the server's account can't get there, one under the
-    /// temporary directories that is always the same for `requested`.
+    /// Returns the directory at `requested`. If the server's account can't use it, returns one
+    /// under the temporary directories, which is always the same for the same `requested`.
     pub(crate) fn kept(requested: &Path) -> Result<Home, PostgresError> {
         let requested = std::path::absolute(requested).doing("find", requested)?;
         let mut places = vec![requested.clone()];
         if rustix::process::geteuid().is_root() {
-            places.extend(stand_ins(&requested));
+            places.extend(fallbacks(&requested));
         }
-        // Where data are already, they stay, even if a better place has turned up since.
+        // A directory that already has data comes first, even if a better place is available now.
         places.sort_by_key(|place| !place.join("pgdata").exists());
-        let mut account = Account::Ours;
+        let mut account = Account::Current;
         let mut tried = Vec::new();
         for root in places {
             account = Account::for_data(Some(&root.join("pgdata")))?;
@@ -80,8 +80,8 @@ impl Home {
             };
             match home.prepare(home.root == requested) {
                 Ok(()) => return Ok(home),
-                Err(Refusal::Final(error)) => return Err(error),
-                Err(Refusal::Elsewhere(reason)) => {
+                Err(Rejection::Final(error)) => return Err(error),
+                Err(Rejection::TryNext(reason)) => {
                     tried.push(Tried {
                         place: home.root.display().to_string(),
                         reason,
@@ -95,48 +95,48 @@ impl Home {
         })
     }
 
-    fn prepare(&self, requested: bool) -> Result<(), Refusal> {
+    fn prepare(&self, requested: bool) -> Result<(), Rejection> {
         if let Some(parent) = self.root.parent() {
-            fs::create_dir_all(parent).map_err(|error| Refusal::Elsewhere(error.to_string()))?;
+            fs::create_dir_all(parent).map_err(|error| Rejection::TryNext(error.to_string()))?;
         }
         let new = match DirBuilder::new().mode(0o700).create(&self.root) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => return Err(Refusal::Elsewhere(error.to_string())),
+            Err(error) => return Err(Rejection::TryNext(error.to_string())),
         };
-        let made = fs::symlink_metadata(&self.root)
+        let metadata = fs::symlink_metadata(&self.root)
             .doing("read", &self.root)
-            .map_err(Refusal::Final)?;
-        // A stand-in has a name that anybody could guess and take first.
-        let ours = match self.account {
-            Account::Ours => rustix::process::geteuid().as_raw(),
+            .map_err(Rejection::Final)?;
+        // Anybody could guess the name of a fallback directory and create it first.
+        let owner = match self.account {
+            Account::Current => rustix::process::geteuid().as_raw(),
             Account::Other { uid, .. } => uid,
         };
         if !requested
             && !new
-            && !(made.is_dir()
-                && (made.uid() == ours || made.uid() == 0)
-                && made.mode() & 0o022 == 0)
+            && !(metadata.is_dir()
+                && (metadata.uid() == owner || metadata.uid() == 0)
+                && metadata.mode() & 0o022 == 0)
         {
-            return Err(Refusal::Elsewhere("belongs to somebody else".to_owned()));
+            return Err(Rejection::TryNext("belongs to another account".to_owned()));
         }
-        if !new && !self.is_ours().map_err(Refusal::Final)? {
-            return Err(Refusal::Final(PostgresError::NotOurs {
+        if !new && !self.has_only_known_files().map_err(Rejection::Final)? {
+            return Err(Rejection::Final(PostgresError::NotOurs {
                 path: self.root.clone(),
             }));
         }
-        self.account.own(&self.root).map_err(Refusal::Final)?;
+        self.account.own(&self.root).map_err(Rejection::Final)?;
         if self.account.can_write(&self.root) {
             return Ok(());
         }
         if new {
             let _ = fs::remove_dir(&self.root);
         }
-        Err(Refusal::Elsewhere(format!("{} can't use it", self.account)))
+        Err(Rejection::TryNext(format!("{} can't use it", self.account)))
     }
 
-    /// Whether the directory is empty or was made by an earlier start.
-    fn is_ours(&self) -> Result<bool, PostgresError> {
+    /// Whether the directory is empty or has only files of an earlier start.
+    fn has_only_known_files(&self) -> Result<bool, PostgresError> {
         let known = |name: &str| {
             [
                 "pgdata",
@@ -165,17 +165,17 @@ impl Home {
         self.temporary
     }
 
-    /// Postgres's own directory.
+    /// The data directory of Postgres, inside this directory.
     pub(crate) fn data(&self) -> PathBuf {
         self.root.join("pgdata")
     }
 
-    /// Where `initdb` works until it is done.
+    /// The directory in which `initdb` works until it has finished.
     pub(crate) fn unfinished_data(&self) -> PathBuf {
         self.root.join("pgdata.new")
     }
 
-    /// The major version of the data, where there are any.
+    /// The major version of the data; `None` if there are no data.
     pub(crate) fn data_major(&self) -> Option<u32> {
         fs::read_to_string(self.data().join("PG_VERSION"))
             .ok()?
@@ -186,7 +186,7 @@ impl Home {
             .ok()
     }
 
-    /// The superuser's password.
+    /// Reads the superuser's password.
     pub(crate) fn password(&self) -> Result<String, PostgresError> {
         let path = self.root.join("password");
         match open(&path, OpenOptions::new().read(true)) {
@@ -204,12 +204,12 @@ impl Home {
         }
     }
 
-    /// Writes a new password down and returns the file that holds it.
+    /// Stores a new password and returns the path of the password file.
     pub(crate) fn set_password(&self, password: &str) -> Result<PathBuf, PostgresError> {
         self.write("password", password)
     }
 
-    /// The port of the last start.
+    /// The port of the last start; `None` before the first one.
     pub(crate) fn port(&self) -> Option<u16> {
         fs::read_to_string(self.root.join("port"))
             .ok()?
@@ -238,8 +238,8 @@ impl Home {
         Ok(path)
     }
 
-    /// The log, locked. The server inherits it, so the lock is free only when no process of an
-    /// earlier server is left; waits for that.
+    /// Opens and locks the log. The server inherits the locked file, so the lock becomes free only
+    /// when no process of an earlier server is left; waits for this.
     pub(crate) fn locked_log(&self, wait: Duration) -> Result<File, PostgresError> {
         let path = self.root.join("log");
         let log = open(
@@ -267,7 +267,7 @@ impl Home {
         }
     }
 
-    /// What the log holds from this position on, its last lines only.
+    /// Returns the last lines of the log that were written after `position`.
     pub(crate) fn log_since(&self, position: u64) -> String {
         let path = self.root.join("log");
         let mut text = Vec::new();
@@ -282,18 +282,18 @@ impl Home {
     }
 }
 
-/// Opens a file in a directory whose owner may not be us: no link of theirs is followed.
+/// Opens a file in a directory that another account may own, without following symbolic links.
 fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     options
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
 }
 
-/// Why a directory does not do.
-enum Refusal {
-    /// Another one may.
-    Elsewhere(String),
-    /// Nor will another.
+/// Why a directory can't be used.
+enum Rejection {
+    /// This directory can't be used, but another one may be usable.
+    TryNext(String),
+    /// An error that makes the search for a directory fail.
     Final(PostgresError),
 }
 
@@ -307,8 +307,9 @@ fn temporary_bases() -> Vec<PathBuf> {
     bases
 }
 
-/// The directories to use instead of one that can't be reached, the longest-lived first.
-fn stand_ins(requested: &Path) -> Vec<PathBuf> {
+/// Returns the directories to use instead of one that the server's account can't use. `/var/tmp`
+/// comes first, because its files are kept longest.
+fn fallbacks(requested: &Path) -> Vec<PathBuf> {
     let digest = HEXLOWER.encode(&Sha256::digest(requested.as_os_str().as_encoded_bytes()));
     let name = format!("{PREFIX}kept-{}", &digest[..16]);
     let mut bases = temporary_bases();
@@ -321,15 +322,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stand_in_is_always_the_same_for_a_path_and_another_for_another() {
-        let of = |path: &str| stand_ins(Path::new(path));
+    fn the_fallback_directory_of_a_path_is_stable_and_differs_between_paths() {
+        let of = |path: &str| fallbacks(Path::new(path));
         assert_eq!(of("/root/a"), of("/root/a"));
         assert_ne!(of("/root/a"), of("/root/b"));
         assert!(of("/root/a")[0].starts_with("/var/tmp"));
     }
 
     #[test]
-    fn a_directory_with_other_things_in_it_is_left_alone() {
+    fn a_directory_with_unknown_files_is_not_used() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("thesis.tex"), "").unwrap();
         let error = Home::kept(directory.path()).unwrap_err();

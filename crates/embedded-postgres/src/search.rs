@@ -1,4 +1,4 @@
-//! The order in which Postgres is looked for.
+//! The search for Postgres, in a fixed order of places.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use crate::environment::Environment;
 use crate::error::{PostgresError, Tried, chain};
 use crate::wheel;
 
-/// The oldest major version that is used.
+/// The oldest major version that is accepted.
 const OLDEST: u32 = 14;
 
-/// Where binaries come from.
+/// The kind of place that binaries come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     PgBin,
@@ -40,7 +40,7 @@ pub(crate) struct Candidate {
     pub(crate) bin: PathBuf,
 }
 
-/// Binaries that run.
+/// Binaries that were run once successfully.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Binaries {
     pub(crate) bin: PathBuf,
@@ -57,7 +57,7 @@ impl Binaries {
     }
 }
 
-/// The directories to look into, in order, without a look at any of them.
+/// Returns the directories to search, in order. Does not access them.
 pub(crate) fn candidates(environment: &Environment) -> Vec<Candidate> {
     let mut installed = environment.installed.clone();
     installed.sort_by_key(|bin| std::cmp::Reverse(version_of_directory(bin)));
@@ -80,14 +80,14 @@ pub(crate) fn candidates(environment: &Environment) -> Vec<Candidate> {
     all
 }
 
-/// `15` of `/usr/lib/postgresql/15/bin`, and `9` of `…/9.6/bin`.
+/// Returns `15` for `/usr/lib/postgresql/15/bin`, and `9` for `…/9.6/bin`.
 fn version_of_directory(bin: &Path) -> Option<u32> {
     let name = bin.parent()?.file_name()?.to_str()?;
     name.split('.').next()?.parse().ok()
 }
 
-/// The first candidate whose binaries run, are new enough and, where there is data already, are of
-/// the data's major version; else the pinned download.
+/// Returns the first candidate whose binaries run, are new enough and, if there are data, have the
+/// major version of the data; otherwise the pinned download.
 pub(crate) fn find(
     environment: &Environment,
     account: &Account,
@@ -95,7 +95,7 @@ pub(crate) fn find(
 ) -> Result<Binaries, PostgresError> {
     let probe = |bin: &Path| {
         let major = probe(bin, account)?;
-        suits(major, data_major)
+        check_version(major, data_major)
             .map(|()| major)
             .map_err(Unfit::Reason)
     };
@@ -117,10 +117,10 @@ pub(crate) fn find(
     Err(PostgresError::NotFound { tried })
 }
 
-/// Why a candidate does not do.
+/// Why a candidate can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Unfit {
-    #[error("there is no {0}")]
+    #[error("{0} does not exist")]
     Absent(&'static str),
     #[error("{0}")]
     Reason(String),
@@ -140,12 +140,15 @@ fn first(
                     major,
                 });
             }
-            // Most directories of PATH have no Postgres; that is no news.
+            // Most directories in PATH have no Postgres, so they are not reported.
             Err(Unfit::Absent(_)) if *source == Source::Path => {}
             Err(unfit) => {
                 nothing_in_path &= *source != Source::Path;
                 if *source == Source::PgBin {
-                    eprintln!("PG_BIN={} is passed over: {unfit}", bin.display());
+                    eprintln!(
+                        "PG_BIN={} can't be used and is skipped: {unfit}",
+                        bin.display()
+                    );
                 }
                 tried.push(Tried {
                     place: format!("{source} ({})", bin.display()),
@@ -156,9 +159,9 @@ fn first(
     }
     for (source, reason) in [
         (Source::PgBin, "is not set"),
-        (Source::Installed, "has no version"),
+        (Source::Installed, "has no installed version"),
         (Source::Path, "is not set"),
-        (Source::Cache, "there is none for this platform"),
+        (Source::Cache, "no download is pinned for this platform"),
     ] {
         if !candidates
             .iter()
@@ -178,22 +181,23 @@ fn first(
     Err(tried)
 }
 
-fn suits(major: u32, data_major: Option<u32>) -> Result<(), String> {
+fn check_version(major: u32, data_major: Option<u32>) -> Result<(), String> {
     match data_major {
         Some(data) if data != major => Err(format!(
-            "is version {major}, but the data are of version {data}"
+            "is version {major}, but the data have version {data}"
         )),
         _ if major < OLDEST => Err(format!(
-            "is version {major}; {OLDEST} is the oldest that is used"
+            "is version {major}; the oldest accepted version is {OLDEST}"
         )),
         _ => Ok(()),
     }
 }
 
-/// Runs the binaries as the account that will run them, which shows more than their modes would.
+/// Tests the binaries by running them as the account that will run the server; their file modes
+/// alone would not show every problem.
 fn probe(bin: &Path, account: &Account) -> Result<u32, Unfit> {
     for program in ["postgres", "initdb"] {
-        // As root this also sees what the account can't reach, and then says so below.
+        // Root can see files that the account can't reach; such a file fails in the run below.
         if !bin.join(program).exists() {
             return Err(Unfit::Absent(program));
         }
@@ -207,19 +211,24 @@ fn probe(bin: &Path, account: &Account) -> Result<u32, Unfit> {
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Err(Unfit::Reason(format!(
-            "{program} does not run ({}): {said}",
+            "{program} does not run ({}): {message}",
             output.status
         )))
     };
     run("initdb")?;
     let version = run("postgres")?;
-    major_of(&version)
-        .ok_or_else(|| Unfit::Reason(format!("postgres calls itself {:?}", version.trim())))
+    major_of(&version).ok_or_else(|| {
+        Unfit::Reason(format!(
+            "postgres reports an unknown version: {:?}",
+            version.trim()
+        ))
+    })
 }
 
-/// `15` of `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, `18` of `… 18beta1`.
+/// Returns `15` for `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, and `18` for `…
+/// 18beta1`.
 fn major_of(version: &str) -> Option<u32> {
     let number = version.split_once("(PostgreSQL)")?.1.trim_start();
     let end = number
@@ -273,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_that_runs_is_taken() {
+    fn the_first_candidate_that_runs_is_used() {
         let runs = |bin: &Path| match bin.to_str() {
             Some("/usr/lib/postgresql/15/bin") => Ok(15),
             Some("/usr/bin") => Ok(17),
@@ -290,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_tried_is_told_for_every_place() {
+    fn the_error_lists_every_place_that_was_tried() {
         let runs = |bin: &Path| match bin.to_str() {
             Some("/mine/bin") => Err(Unfit::Reason("postgres does not run".to_owned())),
             _ => Err(Unfit::Absent("postgres")),
@@ -299,7 +308,7 @@ mod tests {
         let error = PostgresError::NotFound { tried }.to_string();
         for place in [
             "PG_BIN (/mine/bin): postgres does not run",
-            "/usr/lib/postgresql (/usr/lib/postgresql/16/bin): there is no postgres",
+            "/usr/lib/postgresql (/usr/lib/postgresql/16/bin): postgres does not exist",
             "PATH: no directory has postgres and initdb",
             "apt install postgresql",
             "dnf install postgresql-server",
@@ -314,15 +323,15 @@ mod tests {
     }
 
     #[test]
-    fn data_decide_the_version() {
-        assert_eq!(suits(15, None), Ok(()));
-        assert_eq!(suits(16, Some(16)), Ok(()));
-        assert!(suits(15, Some(16)).is_err());
-        assert!(suits(13, None).is_err());
+    fn the_binaries_must_have_the_major_version_of_the_data() {
+        assert_eq!(check_version(15, None), Ok(()));
+        assert_eq!(check_version(16, Some(16)), Ok(()));
+        assert!(check_version(15, Some(16)).is_err());
+        assert!(check_version(13, None).is_err());
     }
 
     #[test]
-    fn versions_are_read_from_what_postgres_says_of_itself() {
+    fn the_major_version_is_parsed_from_the_version_text_of_postgres() {
         assert_eq!(
             major_of("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
             Some(15)

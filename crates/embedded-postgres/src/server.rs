@@ -1,4 +1,4 @@
-//! Making data and starting a server on them.
+//! Creates data and starts a server on them.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,18 +13,18 @@ use crate::home::Home;
 use crate::leftover::{self, Recorded};
 use crate::search::{self, Binaries};
 use crate::url;
-use crate::watchdog::{Farewell, Watchdog};
+use crate::watchdog::{StopSignal, Watchdog};
 
-/// How long a start may take, recovery after a crash included.
-const STARTING: Duration = Duration::from_mins(2);
+/// How long a start may take, including recovery after a crash.
+const START_LIMIT: Duration = Duration::from_mins(2);
 
-/// How long the processes of a server that was ended have to go.
-const GOING: Duration = Duration::from_secs(30);
+/// How long to wait until all processes of a stopped server have ended.
+const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// How many free ports somebody else may take before us.
-const PORTS: usize = 20;
+/// How many random ports are tried before the start fails.
+const PORT_TRIES: usize = 20;
 
-/// A server that runs, or did before it was killed.
+/// A server that runs, or that was killed or stopped.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) home: Home,
@@ -35,23 +35,24 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Finds binaries, makes data where there are none, and starts.
+    /// Finds binaries, creates data if there are none, and starts a server.
     pub(crate) fn start(config: &PostgresConfig) -> Result<Server, PostgresError> {
         let (home, temporary) = match &config.data_dir {
             Some(requested) => (Home::kept(requested)?, None),
             None => Home::temporary().map(|(home, guard)| (home, Some(guard)))?,
         };
-        // Taken before anything is looked at, since an earlier server may just be ending.
+        // The lock is taken before the directory is read, because an earlier server may still be
+        // ending.
         let log = home.locked_log(config.wait_for_earlier)?;
         log.set_len(0).doing("empty the log in", home.root())?;
         let binaries = search::find(&config.environment, home.account(), home.data_major())?;
         if home.data_major().is_none() {
             make_data(&home, &binaries, &log)?;
         }
-        let (watchdog, port) = run_on_any_port(&home, &binaries, &log)?;
+        let (watchdog, port) = start_on_free_port(&home, &binaries, &log)?;
         let url = url::on_loopback(port, &home.password()?);
         if let Some(guard) = temporary {
-            // From here on its removal is the watchdog's.
+            // From here on the watchdog removes the directory.
             let _ = guard.keep();
         }
         Ok(Server {
@@ -63,41 +64,43 @@ impl Server {
         })
     }
 
-    /// Starts once more on the same data and port, after the server was killed or stopped.
+    /// Starts the server again on the same data and port, after it was killed or stopped.
     pub(crate) fn start_again(&mut self) -> Result<(), PostgresError> {
         if self.watchdog.running().is_some() {
             return Ok(());
         }
         self.watchdog.keep();
-        self.watchdog.let_go_and_wait();
-        let log = self.home.locked_log(GOING)?;
-        let deadline = Instant::now() + STARTING;
+        self.watchdog.close_and_wait();
+        let log = self.home.locked_log(END_LIMIT)?;
+        let deadline = Instant::now() + START_LIMIT;
         loop {
             match run(&self.home, &self.binaries, &log, self.port)? {
                 Some(watchdog) => {
                     self.watchdog = watchdog;
                     return Ok(());
                 }
-                // Somebody has it for the moment, perhaps as the near end of a connection.
+                // Another process uses the port at the moment, perhaps as the local port of a
+                // connection.
                 None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(100)),
                 None => return Err(not_started(&self.home, &self.binaries, 0)),
             }
         }
     }
 
-    /// Sends the postmaster a signal that ends it, and waits until no process of the server is left,
-    /// connections' included. The data stay.
+    /// Sends the postmaster a signal that ends it, and waits until no process of the server is
+    /// left, including those of connections. The data are kept.
     pub(crate) fn end_by(&mut self, signal: Signal) -> Result<(), PostgresError> {
         self.watchdog.signal(signal);
-        drop(self.home.locked_log(GOING)?);
-        // It has gone; that news is still on its way to us.
+        drop(self.home.locked_log(END_LIMIT)?);
+        // The server has ended; only the watchdog's report of the exit status may still be missing.
         self.watchdog.wait_for_end();
         Ok(())
     }
 
-    /// Ends the server and waits until nothing of it is left.
+    /// Stops the server, and waits until all its processes have ended and a temporary directory is
+    /// removed.
     pub(crate) fn stop(&mut self) -> Result<(), PostgresError> {
-        if self.watchdog.let_go_and_wait() {
+        if self.watchdog.close_and_wait() {
             return Ok(());
         }
         self.watchdog.signal(Signal::KILL);
@@ -107,7 +110,8 @@ impl Server {
     }
 }
 
-/// Makes the data under another name first, so that data that are there are complete.
+/// Creates the data under another name first, so that data under the final name are always
+/// complete.
 fn make_data(home: &Home, binaries: &Binaries, log: &fs::File) -> Result<(), PostgresError> {
     let unfinished = home.unfinished_data();
     if unfinished.exists() {
@@ -136,9 +140,15 @@ fn make_data(home: &Home, binaries: &Binaries, log: &fs::File) -> Result<(), Pos
     if home.is_temporary() {
         initdb.arg("--no-sync");
     }
-    let doomed = home.is_temporary().then(|| home.root());
-    let status =
-        Watchdog::start(&initdb, home.account(), log, Farewell::Immediate, doomed)?.finish();
+    let to_remove = home.is_temporary().then(|| home.root());
+    let status = Watchdog::start(
+        &initdb,
+        home.account(),
+        log,
+        StopSignal::Immediate,
+        to_remove,
+    )?
+    .finish();
     if status != "0" {
         let output = home.log_since(0);
         return Err(PostgresError::InitDb {
@@ -150,8 +160,8 @@ fn make_data(home: &Home, binaries: &Binaries, log: &fs::File) -> Result<(), Pos
     fs::rename(&unfinished, home.data()).doing("rename", &unfinished)
 }
 
-/// The last start's port if it is free, else random ones until one is.
-fn run_on_any_port(
+/// Starts the server on the port of the last start if it is free, otherwise on a random free port.
+fn start_on_free_port(
     home: &Home,
     binaries: &Binaries,
     log: &fs::File,
@@ -160,7 +170,7 @@ fn run_on_any_port(
     for port in home
         .port()
         .into_iter()
-        .chain(std::iter::repeat_with(random_port).take(PORTS))
+        .chain(std::iter::repeat_with(random_port).take(PORT_TRIES))
     {
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err() {
             continue;
@@ -174,14 +184,14 @@ fn run_on_any_port(
     Err(not_started(home, binaries, position))
 }
 
-/// A port below those that systems give to outgoing connections, so that it is still free when the
-/// server is started again.
+/// Returns a random port below the range that systems use for outgoing connections, so that the
+/// port is still free when the server is started again.
 fn random_port() -> u16 {
     let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
     20_000 + u16::from_be_bytes([high, low]) % 12_000
 }
 
-/// Starts the server and waits until it takes connections. `None` if the port is taken.
+/// Starts the server and waits until it accepts connections. Returns `None` if the port is in use.
 fn run(
     home: &Home,
     binaries: &Binaries,
@@ -202,25 +212,26 @@ fn run(
                 pid: Some(pid),
             });
         }
-        // Postgres takes this process for no server. It then goes on to look for shared memory that
-        // is still in use, which removing the file would keep it from.
+        // With this variable Postgres does not treat the process as a running server, but still
+        // checks whether shared memory is in use. If the file were removed instead, Postgres would
+        // skip this check.
         Recorded::Stale(pid) => {
             postgres.env("PG_GRANDPARENT_PID", pid.to_string());
         }
     }
-    let farewell = if home.is_temporary() {
-        Farewell::Immediate
+    let stop_signal = if home.is_temporary() {
+        StopSignal::Immediate
     } else {
-        Farewell::Fast
+        StopSignal::Fast
     };
-    let doomed = home.is_temporary().then(|| home.root());
-    let mut watchdog = Watchdog::start(&postgres, home.account(), log, farewell, doomed)?;
-    let deadline = Instant::now() + STARTING;
+    let to_remove = home.is_temporary().then(|| home.root());
+    let mut watchdog = Watchdog::start(&postgres, home.account(), log, stop_signal, to_remove)?;
+    let deadline = Instant::now() + START_LIMIT;
     while !is_ready(home, watchdog.server()) {
         let ended = watchdog.ended().is_some();
         if ended || Instant::now() >= deadline {
             watchdog.keep();
-            watchdog.let_go_and_wait();
+            watchdog.close_and_wait();
             let port_is_taken = home.log_since(position).contains("could not bind");
             return if ended && port_is_taken {
                 Ok(None)
@@ -236,14 +247,14 @@ fn run(
 fn settings(temporary: bool, port: u16) -> Vec<(&'static str, String)> {
     let mut settings: Vec<(&str, String)> = [
         ("listen_addresses", "127.0.0.1"),
-        // No socket: nothing to be left over, and no path that may be too long.
+        // Without a socket, no socket file can be left over and no path can be too long.
         ("unix_socket_directories", ""),
         ("max_connections", "200"),
         ("timezone", "UTC"),
         ("log_timezone", "UTC"),
         ("lc_messages", "C"),
         ("log_destination", "stderr"),
-        // A collector would take the log out of our hands, and with it the lock.
+        // With a log collector the server would not hold the locked log file open.
         ("logging_collector", "off"),
         ("jit", "off"),
     ]
@@ -251,16 +262,17 @@ fn settings(temporary: bool, port: u16) -> Vec<(&'static str, String)> {
     .into();
     settings.push(("port", port.to_string()));
     if temporary {
-        // Survives a crash of the server, though not one of the machine. Commits must still wait
-        // for the log to be written, else a server that is killed forgets the last of them.
+        // With these settings data survive a crash of the server, but not a crash of the machine.
+        // synchronous_commit stays on, because a killed server would otherwise lose the last
+        // commits.
         let fast = [("fsync", "off"), ("full_page_writes", "off")];
         settings.extend(fast.map(|(name, value)| (name, value.to_owned())));
     }
     settings
 }
 
-/// Whether the server itself has written down that it takes connections. Asking the port could
-/// reach somebody else's server.
+/// Whether the server has recorded in `postmaster.pid` that it accepts connections. A connection to
+/// the port could reach another server.
 fn is_ready(home: &Home, server: Pid) -> bool {
     let text = fs::read_to_string(home.data().join("postmaster.pid")).unwrap_or_default();
     let mut lines = text.lines();

@@ -1,14 +1,15 @@
-//! A fresh database for every test, on one server for all tests of a process.
+//! A new database for every test, on one server for all tests of a process.
 
 use tokio::sync::OnceCell;
 
 use crate::{Postgres, PostgresConfig, PostgresError, database};
 
-/// The server of this process's tests. It belongs to no runtime and to no thread, and is never
-/// dropped: it ends when the process does.
+/// The server for the tests of this process. It does not depend on any runtime or thread, and is
+/// never dropped: the watchdog ends it when the process ends.
 static SERVER: OnceCell<Postgres> = OnceCell::const_new();
 
-/// An empty database of a test's own.
+/// A database for one test, empty at the start. Dropping this value drops the database if the
+/// server is that of `DATABASE_URL`.
 #[derive(Debug)]
 pub struct TestDatabase {
     server: &'static Postgres,
@@ -16,10 +17,11 @@ pub struct TestDatabase {
     url: String,
 }
 
-/// A new, empty database with a random name, on the server that all tests of this process share.
+/// Creates an empty database with a random name, on the server that all tests of this process
+/// share.
 ///
 /// # Panics
-/// Where no Postgres can be had; the message says what to install.
+/// Panics if no Postgres is available; the message says what to install.
 pub async fn test_database() -> TestDatabase {
     let made = async {
         let server = SERVER
@@ -35,18 +37,18 @@ pub async fn test_database() -> TestDatabase {
     }
 }
 
-/// A name that no other test, process or machine has taken.
+/// Returns a name that no other test, process or machine uses.
 pub(crate) fn random_name() -> String {
     format!("test_{}", uuid::Uuid::new_v4().simple())
 }
 
 impl TestDatabase {
-    /// Its URL, for sqlx as for tokio-postgres.
+    /// Returns the URL of the database, for both sqlx and tokio-postgres.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Its name.
+    /// Returns the name of the database, such as `test_` and 32 hexadecimal digits.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -56,17 +58,18 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         let (server, name) = (self.server.url().to_owned(), self.name.clone());
         let is_own = self.server.data_dir().is_some();
-        // A thread with a runtime of its own: this one's may be about to end.
+        // A new thread with a new runtime, because the current runtime may be about to end.
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
             if let Ok(runtime) = runtime {
-                // Nothing to tell anybody: at worst an empty database stays.
+                // Errors are ignored: at worst a database is left over.
                 let _ = runtime.block_on(database::drop_with_force(&server, &name));
             }
         });
-        // Our own server goes with everything on it. Somebody's server is left as it was.
+        // A server that this process started is removed with all its databases; on any other server
+        // the database must be dropped.
         if !is_own {
             let _ = thread.join();
         }

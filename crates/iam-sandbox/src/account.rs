@@ -9,15 +9,15 @@ use crate::instance_profile::InstanceProfile;
 use crate::managed_policy::{ManagedPolicy, Uses, aws_managed};
 use crate::role::Role;
 
-/// All that IAM holds of one AWS account.
+/// The IAM resources of one AWS account.
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) partition: String,
     pub(crate) roles: Table<Role>,
     pub(crate) instance_profiles: Table<InstanceProfile>,
-    /// The account's own, by name.
+    /// The customer managed policies of the account, by name.
     pub(crate) policies: Table<ManagedPolicy>,
-    /// AWS's own.
+    /// The AWS managed policies.
     pub(crate) aws_policies: Vec<Arc<ManagedPolicy>>,
 }
 
@@ -34,13 +34,14 @@ impl Account {
         }
     }
 
-    /// The ARN of something in this account: `kind` is `role`, `instance-profile` or `policy`.
+    /// Returns the ARN of a resource in this account; `kind` is `role`, `instance-profile` or
+    /// `policy`.
     pub(crate) fn arn(&self, kind: &str, path: &str, name: &str) -> String {
         let Self { partition, id, .. } = self;
         format!("arn:{partition}:iam::{id}:{kind}{path}{name}")
     }
 
-    /// A managed policy, of AWS or of the account, as it was at that time.
+    /// Returns a managed policy, of AWS or of the account, as of `time`.
     pub(crate) fn policy_at(&self, arn: &str, time: Duration) -> Option<&Arc<ManagedPolicy>> {
         let aws = self.aws_policies.iter().find(|policy| policy.arn == arn);
         aws.or_else(|| {
@@ -50,14 +51,14 @@ impl Account {
         })
     }
 
-    /// The role of that ARN, path and all, as it was at that time.
+    /// Returns the role with exactly this ARN, including the path, as of `time`.
     pub(crate) fn role_with_arn_at(&self, arn: &str, time: Duration) -> Option<&Arc<Role>> {
         let (_, name) = arn.rsplit_once('/')?;
         let role = self.roles.at(&name.to_ascii_lowercase(), time)?;
         (role.arn == arn).then_some(role)
     }
 
-    /// How many roles use each managed policy, by ARN, as it was at that time.
+    /// Returns how many roles use each managed policy, by ARN, as of `time`.
     pub(crate) fn uses_at(&self, time: Duration) -> HashMap<String, Uses> {
         let mut all = HashMap::new();
         let none = Uses {
@@ -75,7 +76,7 @@ impl Account {
         all
     }
 
-    /// The instance profiles that hold a role, by the role's key, as it was at that time.
+    /// Returns the instance profiles that contain each role, by the role's key, as of `time`.
     pub(crate) fn profiles_by_role_at(
         &self,
         time: Duration,
@@ -89,7 +90,7 @@ impl Account {
         all
     }
 
-    /// As `GET /_sandbox/state` shows it.
+    /// Returns the account as `GET /_sandbox/state` shows it.
     pub(crate) fn state(&self) -> Value {
         let roles = self.roles.all().map(|(_, role)| role.state());
         let profiles = self.instance_profiles.all().map(|(_, profile)| {

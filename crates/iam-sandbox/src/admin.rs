@@ -15,7 +15,7 @@ use crate::faults::{Fault, Faults};
 use crate::shared::Shared;
 use crate::throttle::Throttle;
 
-/// What tests steer and look at the sandbox with.
+/// The routes with which tests control and inspect the sandbox.
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_sandbox/state", get(state))
@@ -25,15 +25,15 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
             get(faults).post(set_faults).delete(clear_faults),
         )
         .route("/_sandbox/clock", get(clock).post(move_clock))
-        .route("/_sandbox/behaviour", post(behave))
+        .route("/_sandbox/behaviour", post(change_behaviour))
         .route("/_sandbox/identity-policy", post(set_identity_policy))
-        .route("/_sandbox/account", post(enter_account))
+        .route("/_sandbox/account", post(switch_account))
         .route("/_sandbox/reset", post(reset))
 }
 
 type Sandbox = State<Arc<Shared>>;
 
-fn refusal(reason: impl std::fmt::Display) -> Response {
+fn invalid(reason: impl std::fmt::Display) -> Response {
     let body = Json(json!({ "error": reason.to_string() }));
     (StatusCode::UNPROCESSABLE_ENTITY, body).into_response()
 }
@@ -57,7 +57,7 @@ async fn clear_calls(State(shared): Sandbox) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// The faults that are set, with what is left of them.
+/// Returns the faults that are set, with the number of calls that each still affects.
 async fn faults(State(shared): Sandbox) -> Json<Vec<Fault>> {
     Json(shared.aws().faults.set().to_vec())
 }
@@ -103,25 +103,26 @@ async fn move_clock(State(shared): Sandbox, Json(request): Json<Move>) -> Json<V
     clock_reading(&shared)
 }
 
-/// What of the configuration can change while the sandbox runs. What is absent stays.
+/// The settings that can be changed while the sandbox runs. A member that is absent leaves its
+/// setting unchanged.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Behaviour {
     latency_ms: Option<u64>,
     stale_reads_ms: Option<u64>,
     stale_writes: Option<bool>,
-    /// 0 is no limit.
+    /// IAM calls per second; 0 removes the limit.
     rate: Option<f64>,
     burst: Option<u32>,
-    /// As on the command line.
+    /// In the format of the option `--quota`.
     quota: Option<String>,
 }
 
-async fn behave(State(shared): Sandbox, Json(behaviour): Json<Behaviour>) -> Response {
+async fn change_behaviour(State(shared): Sandbox, Json(behaviour): Json<Behaviour>) -> Response {
     let quotas = behaviour.quota.map(|quota| quota.parse::<Quotas>());
     let quotas = match quotas.transpose() {
         Ok(quotas) => quotas,
-        Err(reason) => return refusal(reason),
+        Err(reason) => return invalid(reason),
     };
     let mut aws = shared.aws();
     if let Some(ms) = behaviour.latency_ms {
@@ -148,7 +149,7 @@ async fn set_identity_policy(State(shared): Sandbox, Json(policy): Json<Value>) 
     let policy = Some(&policy).filter(|policy| !policy.is_null());
     match shared.aws().set_identity_policy(policy) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => refusal(error),
+        Err(error) => invalid(error),
     }
 }
 
@@ -158,17 +159,17 @@ struct AccountRequest {
     account_id: String,
 }
 
-async fn enter_account(State(shared): Sandbox, Json(request): Json<AccountRequest>) -> Response {
+async fn switch_account(State(shared): Sandbox, Json(request): Json<AccountRequest>) -> Response {
     match account_id(&request.account_id) {
         Ok(id) => {
-            shared.aws().enter_account(&id);
+            shared.aws().switch_account(&id);
             StatusCode::NO_CONTENT.into_response()
         }
-        Err(reason) => refusal(reason),
+        Err(reason) => invalid(reason),
     }
 }
 
-/// Empties the sandbox: accounts, faults, calls.
+/// Deletes all accounts, faults and logged calls.
 async fn reset(State(shared): Sandbox) -> StatusCode {
     shared.aws().reset();
     shared.calls.clear();

@@ -9,7 +9,7 @@ use crate::errors::ApiError;
 use crate::names::Name;
 use crate::tags::Tags;
 
-/// One thing that a caller must be allowed to do.
+/// An action on a resource, with its condition keys, that a caller must be allowed to use.
 #[derive(Clone, Debug)]
 pub(crate) struct Access {
     action: &'static str,
@@ -26,8 +26,8 @@ impl Access {
         }
     }
 
-    /// Access to a role as this call sees it; to one that isn't there by the ARN that it would have under
-    /// the unknown path, without tags.
+    /// Access to a role as this call sees it. If the role does not exist, the access is to the ARN
+    /// that the role would have under the unknown path, without tags.
     pub(crate) fn to_role(action: &'static str, name: &Name, cx: &Context<'_>) -> Self {
         match cx.account.roles.at(&name.key(), cx.view) {
             Some(role) => Self::new(action, &role.arn).on(&role.tags),
@@ -38,7 +38,7 @@ impl Access {
         }
     }
 
-    /// As [`Access::to_role`].
+    /// Access to an instance profile, by the same rules as [`Access::to_role`].
     pub(crate) fn to_instance_profile(action: &'static str, name: &Name, cx: &Context<'_>) -> Self {
         if let Some(profile) = cx.account.instance_profiles.at(&name.key(), cx.view) {
             return Self::new(action, &profile.arn).on(&profile.tags);
@@ -55,7 +55,8 @@ impl Access {
         }
     }
 
-    /// Access to what a principal's ARN names; its tags count where it is a role of the account.
+    /// Access to the principal with this ARN, with its tags if the principal is a role of the
+    /// account.
     pub(crate) fn to_principal(action: &'static str, arn: &str, cx: &Context<'_>) -> Self {
         let access = Self::new(action, arn);
         match cx.account.role_with_arn_at(arn, cx.now) {
@@ -64,9 +65,10 @@ impl Access {
         }
     }
 
-    /// Passing a role to EC2 through an instance profile; in China too that service is called
-    /// `ec2.amazonaws.com` here, as users of Karpenter found (karpenter-provider-aws#6843). The role's tags don't count: IAM says
-    /// that they can't be relied on here.
+    /// Access for passing a role to EC2 through an instance profile. The value of
+    /// `iam:PassedToService` is `ec2.amazonaws.com` in China too, as users of Karpenter found
+    /// (karpenter-provider-aws#6843). The role's tags are not included: the IAM documentation says
+    /// that they are not reliable for `iam:PassRole`.
     pub(crate) fn passing_role(role: &Name, profile: &Name, cx: &Context<'_>) -> Self {
         let role = Self::to_role("iam:PassRole", role, cx);
         let profile = Self::to_instance_profile("iam:PassRole", profile, cx);
@@ -75,13 +77,13 @@ impl Access {
             .with("iam:AssociatedResourceArn", &profile.resource)
     }
 
-    /// With a condition key.
+    /// Adds a condition key.
     pub(crate) fn with(mut self, key: impl Into<String>, value: &str) -> Self {
         self.keys.insert(key.into(), vec![value.to_owned()]);
         self
     }
 
-    /// With the boundary that the role has.
+    /// Adds the ARN of the role's boundary, if it has one.
     pub(crate) fn with_boundary_of(self, role: &Name, cx: &Context<'_>) -> Self {
         let role = cx.account.roles.at(&role.key(), cx.view);
         match role.and_then(|role| role.boundary.as_ref()) {
@@ -90,7 +92,7 @@ impl Access {
         }
     }
 
-    /// With the keys of tags that the request names.
+    /// Adds the keys of the tags in the request.
     pub(crate) fn with_tag_keys(mut self, keys: &[String]) -> Self {
         if !keys.is_empty() {
             self.keys.insert("aws:TagKeys".to_owned(), keys.to_vec());
@@ -98,7 +100,7 @@ impl Access {
         self
     }
 
-    /// With the tags that the request sets.
+    /// Adds the tags that the request sets.
     pub(crate) fn requesting(self, tags: &Tags) -> Self {
         let keys: Vec<_> = tags.keys().into_iter().collect();
         tags.iter().fold(self.with_tag_keys(&keys), |access, tag| {
@@ -106,7 +108,7 @@ impl Access {
         })
     }
 
-    /// With the tags that the resource has.
+    /// Adds the tags of the resource.
     fn on(self, tags: &Tags) -> Self {
         tags.iter().fold(self, |access, tag| {
             access
@@ -134,10 +136,10 @@ impl Access {
     }
 }
 
-/// Checks what a call needs by the identity's policy.
+/// Checks against the identity policy every access that a call needs.
 ///
 /// # Errors
-/// `AccessDenied` at the first access that the policy does not allow.
+/// `AccessDenied` for the first access that the policy does not allow.
 pub(crate) fn authorize(cx: &Context<'_>, accesses: Vec<Access>) -> Result<(), ApiError> {
     let Some(policy) = cx.identity_policy else {
         return Ok(());
@@ -146,7 +148,7 @@ pub(crate) fn authorize(cx: &Context<'_>, accesses: Vec<Access>) -> Result<(), A
     accesses.try_for_each(|access| access.check(policy, &cx.caller))
 }
 
-/// A refusal as AWS words it.
+/// Returns `AccessDenied` with the message that AWS uses.
 fn denied(caller: &Caller, action: &str, resource: &str, reason: &str) -> ApiError {
     let arn = &caller.arn;
     ApiError::new(
@@ -157,7 +159,7 @@ fn denied(caller: &Caller, action: &str, resource: &str, reason: &str) -> ApiErr
     )
 }
 
-/// The refusal of an action that no statement allows.
+/// Returns `AccessDenied` for an action that no statement allows.
 pub(crate) fn not_allowed(caller: &Caller, action: &str, resource: &str) -> ApiError {
     let reason = format!("because no identity-based policy allows the {action} action");
     denied(caller, action, resource, &reason)

@@ -26,16 +26,16 @@ pub(crate) async fn answer(
 ) -> Response {
     let params = Params::parse(uri.query(), &body);
     let access_key = access_key(&headers);
-    // On a task of its own: a caller who hangs up does not undo what was asked for.
+    // In a separate task, so that the call completes even if the caller closes the connection.
     let call = tokio::spawn(async move { Call::new(shared, params, access_key).run().await });
     let Some(answer) = call.await.expect("a call does not panic") else {
-        breaker.break_off();
+        breaker.reset();
         return StatusCode::OK.into_response();
     };
     answer.into_response()
 }
 
-/// The access key in a request's signature, which itself is not looked at.
+/// Returns the access key from a request's signature. The signature is not verified.
 fn access_key(headers: &HeaderMap) -> Option<String> {
     let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, credential) = header.split_once("Credential=")?;
@@ -93,14 +93,14 @@ impl Call {
         }
     }
 
-    /// The answer, or `None` where there is to be none.
+    /// Runs the call; returns `None` if the connection is to be reset without an answer.
     async fn run(self) -> Option<Answer> {
         let log = &self.shared.calls;
         let n = log.begin(&self.action, &self.params, self.access_key.clone());
         let outcome = self.outcome().await;
         let Some(result) = outcome else {
             log.end(n, &End::Reset);
-            debug!(n, action = self.action, "connection broken off");
+            debug!(n, action = self.action, "connection reset by a fault");
             return None;
         };
         let namespace = self.service.namespace();
@@ -119,7 +119,13 @@ impl Call {
             error: code,
         };
         log.end(n, &end);
-        debug!(n, action = self.action, status, error = code, "answered");
+        debug!(
+            n,
+            action = self.action,
+            status,
+            error = code,
+            "call answered"
+        );
         Some(Answer {
             status: StatusCode::from_u16(status).expect("statuses are constants"),
             body,
@@ -127,7 +133,8 @@ impl Call {
         })
     }
 
-    /// What comes of it, with the fault that hits it; `None` is a broken connection.
+    /// Performs the call, with the fault that applies to it; `None` means that the connection is
+    /// reset.
     async fn outcome(&self) -> Option<Result<Option<Xml>, ApiError>> {
         let (fault, latency) = {
             let mut aws = self.shared.aws();
@@ -155,8 +162,8 @@ impl Call {
             }
             (when, effect) => {
                 if when == When::After {
-                    // What it answers is what nobody hears.
-                    let _unheard = self.perform();
+                    // The effect happens, but the caller does not get this answer.
+                    let _discarded = self.perform();
                 }
                 match effect {
                     Effect::Error(code) => {

@@ -6,24 +6,25 @@ use serde::Serialize;
 
 use crate::wire::Params;
 
-/// One call that was made, as `GET /_sandbox/calls` shows it.
+/// A logged call, as `GET /_sandbox/calls` shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Call {
-    /// Counts calls from 1 on.
+    /// The number of the call, from 1.
     pub n: u64,
-    /// What was called.
+    /// The action, such as `CreateRole`.
     pub action: String,
-    /// The status of the answer, if there was one.
+    /// The HTTP status of the answer; `None` if the connection was reset or the call has not ended.
     pub status: Option<u16>,
-    /// The error's code; `reset` for a connection that was broken instead.
+    /// The error code; `reset` if the connection was reset without an answer.
     pub error: Option<String>,
-    /// Milliseconds from the sandbox's start to the call, in real time.
+    /// Milliseconds from the start of the sandbox to the start of the call, in real time.
     pub started_ms: u64,
-    /// The same to its end; none for what is on its way.
+    /// Milliseconds from the start of the sandbox to the end of the call, in real time; `None`
+    /// while the call is in progress.
     pub ended_ms: Option<u64>,
-    /// All parameters but those with credentials.
+    /// All parameters except credentials.
     pub params: BTreeMap<String, String>,
-    /// Whose call it was, as far as its signature says.
+    /// The access key in the signature, which is not verified.
     pub access_key: Option<String>,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct CallLog {
 
 #[derive(Default)]
 struct Calls {
-    /// How many were cleared away.
+    /// The number of calls that were cleared.
     cleared: u64,
     kept: Vec<Call>,
 }
@@ -53,7 +54,7 @@ impl CallLog {
         }
     }
 
-    /// Notes the beginning of a call; its number.
+    /// Logs the start of a call and returns its number.
     pub(crate) fn begin(&self, action: &str, params: &Params, access_key: Option<String>) -> u64 {
         let mut calls = self.calls();
         let n = calls.cleared + u64::try_from(calls.kept.len()).expect("memory is smaller") + 1;
@@ -70,7 +71,7 @@ impl CallLog {
         n
     }
 
-    /// Notes the end of a call.
+    /// Logs the end of a call.
     pub(crate) fn end(&self, n: u64, end: &End<'_>) {
         let mut calls = self.calls();
         let index = n.checked_sub(calls.cleared + 1);
@@ -88,14 +89,14 @@ impl CallLog {
         }
     }
 
-    /// The calls with greater numbers.
+    /// Returns the calls with numbers greater than `n`.
     pub(crate) fn since(&self, n: u64) -> Vec<Call> {
         let calls = self.calls();
         let known = usize::try_from(n.saturating_sub(calls.cleared)).unwrap_or(usize::MAX);
         calls.kept.get(known..).unwrap_or_default().to_vec()
     }
 
-    /// Forgets all calls; numbers go on.
+    /// Deletes all logged calls; the numbering continues.
     pub(crate) fn clear(&self) {
         let mut calls = self.calls();
         calls.cleared += u64::try_from(calls.kept.len()).expect("memory is smaller");

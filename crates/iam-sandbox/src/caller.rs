@@ -4,14 +4,14 @@ use engine_roles_policy as policy;
 
 use crate::account::Account;
 
-/// The access key of the account's administrator, whom the identity's policy does not bind: for
-/// what others do beside a service under test.
+/// The access key of the account's administrator, to whom the identity policy does not apply. Tests
+/// use it for changes that somebody other than the service under test makes.
 pub const ADMINISTRATOR_ACCESS_KEY: &str = "AKIASANDBOXADMIN0000";
 
-/// Who has which access key, of those that `AssumeRole` gave out.
+/// The callers by access key, for the keys that `AssumeRole` returned.
 pub(crate) type Sessions = HashMap<String, Caller>;
 
-/// Who calls.
+/// The principal that makes a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) account: String,
@@ -22,17 +22,18 @@ pub(crate) struct Caller {
     pub(crate) user_id: String,
 }
 
-/// The name of the service's own role, which the account need not hold.
+/// The name of the service's own role, which does not have to exist in the account.
 const SERVICE_ROLE: &str = "engine-roles-service";
 
 impl Caller {
-    /// Whose key it is: a session's that the sandbox gave out, else the service's.
+    /// Returns the caller with this access key: a session that the sandbox created, otherwise the
+    /// service.
     pub(crate) fn of(access_key: Option<&str>, account: &Account, sessions: &Sessions) -> Self {
         let session = access_key.and_then(|key| sessions.get(key));
         session.map_or_else(|| Self::service(account), Self::clone)
     }
 
-    /// The service, which the sandbox is there for.
+    /// Returns the identity of the service under test.
     pub(crate) fn service(account: &Account) -> Self {
         let Account { id, partition, .. } = account;
         Self {
@@ -43,7 +44,7 @@ impl Caller {
         }
     }
 
-    /// The condition keys that each of its requests has.
+    /// Returns the condition keys that every request of the caller has.
     pub(crate) fn context(&self) -> policy::Context {
         policy::Context::new()
             .with("aws:PrincipalAccount", &self.account)

@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::Notify;
 
-/// The sandbox's own time. Stale reads, hangs, throttling and creation dates go by it, so that
-/// a test moves time instead of waiting for it.
+/// The sandbox's clock. Stale reads, hangs, throttling and creation dates use it, so a test moves
+/// the clock and does not have to wait.
 pub(crate) struct Clock {
     started: DateTime<Utc>,
     reading: Mutex<Reading>,
     moved: Notify,
 }
 
-/// Time since the sandbox started, as of one real instant.
+/// The sandbox time since the start, as of one real instant.
 #[derive(Clone, Copy)]
 struct Reading {
     at: Instant,
@@ -43,17 +43,17 @@ impl Clock {
         }
     }
 
-    /// Time since the start.
+    /// Returns the sandbox time since the start.
     pub(crate) fn now(&self) -> Duration {
         self.reading().now()
     }
 
-    /// The date that answers carry for that time, in whole seconds as IAM's are.
+    /// Returns the date of `time`, in whole seconds like IAM's dates.
     pub(crate) fn date(&self, time: Duration) -> DateTime<Utc> {
         (self.started + time).trunc_subsecs(0)
     }
 
-    /// When time was zero.
+    /// Returns the date at which the sandbox started.
     pub(crate) fn started(&self) -> DateTime<Utc> {
         self.started
     }
@@ -70,11 +70,12 @@ impl Clock {
         self.set(|reading| reading.frozen = frozen);
     }
 
-    /// Waits until this much of the sandbox's time has gone by.
+    /// Waits for a duration of sandbox time.
     pub(crate) async fn sleep(&self, duration: Duration) {
         let deadline = self.now() + duration;
         loop {
-            // Registered before the time is read: a move in between would be missed otherwise.
+            // Registered before the clock is read; otherwise a change between the two steps would
+            // be missed.
             let moved = self.moved.notified();
             tokio::pin!(moved);
             moved.as_mut().enable();

@@ -6,33 +6,34 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// What a sandbox is like.
+/// The configuration of a sandbox.
 #[derive(Clone, Debug)]
 pub struct SandboxConfig {
-    /// Where it listens; port 0 is any free one.
+    /// The address to listen on; port 0 means any free port.
     pub listen: SocketAddr,
-    /// The account that it is.
+    /// The id of the simulated AWS account.
     pub account_id: String,
     /// The partition of the account's ARNs.
     pub partition: String,
-    /// The policy that decides each call; without one, all are allowed.
+    /// The identity policy that decides each call; `None` allows every call.
     pub identity_policy: Option<Value>,
-    /// How long each call takes before its effect.
+    /// The time that each call waits before its effect.
     pub latency: Duration,
-    /// How old what a read sees may be.
+    /// The maximum age of the state that a read returns; zero means that every read is current.
     pub stale_reads: Duration,
-    /// Whether writes, too, may not find what is younger than `stale_reads`.
+    /// Whether a write, too, may not find a resource that is younger than `stale_reads`.
     pub stale_writes: bool,
-    /// How many IAM calls per second the account has; without it, any number.
+    /// The IAM calls per second that the account allows; `None` means no limit.
     pub rate: Option<f64>,
-    /// How many IAM calls the account has at once; one second's worth where it is missing.
+    /// The IAM calls that may come at once before `rate` limits them; `None` means as many as
+    /// `rate` allows in one second.
     pub burst: Option<u32>,
-    /// What the account has room for.
+    /// The quotas of the account.
     pub quotas: Quotas,
-    /// What random choices follow from.
+    /// The seed of random choices; `None` means a random seed.
     pub seed: Option<u64>,
-    /// The path that the ARN of a role or instance profile which doesn't exist is taken to have
-    /// when the identity's policy decides. A request names neither, so IAM can't know it.
+    /// The path in the ARN of a role or instance profile that does not exist, for the decision of
+    /// the identity policy. The sandbox has to assume one, because requests contain only the name.
     pub unknown_path: String,
 }
 
@@ -55,14 +56,14 @@ impl Default for SandboxConfig {
     }
 }
 
-/// What an account has room for. On the command line, `roles=1000,instance-profiles=1000`.
+/// The quotas of an account. On the command line: `roles=1000,instance-profiles=1000`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
     /// Roles, 1,000 by default.
     pub roles: usize,
     /// Instance profiles, 1,000 by default.
     pub instance_profiles: usize,
-    /// Managed policies of the account's own, 1,500 by default.
+    /// Customer managed policies, 1,500 by default.
     pub policies: usize,
 }
 
@@ -87,14 +88,14 @@ impl FromStr for Quotas {
                 .ok_or_else(|| format!("{part} is not NAME=NUMBER"))?;
             let number = number
                 .parse()
-                .map_err(|error| format!("{number} is no quota: {error}"))?;
+                .map_err(|error| format!("{number} is not a quota: {error}"))?;
             match name {
                 "roles" => quotas.roles = number,
                 "instance-profiles" => quotas.instance_profiles = number,
                 "policies" => quotas.policies = number,
                 _ => {
                     return Err(format!(
-                        "{name} is none of roles, instance-profiles and policies"
+                        "{name} is not a quota; expected roles, instance-profiles or policies"
                     ));
                 }
             }
@@ -106,95 +107,95 @@ impl FromStr for Quotas {
 /// The sandbox's command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4599")]
     pub listen: SocketAddr,
-    /// What the sandbox is like.
+    /// All options except the address.
     #[command(flatten)]
     pub options: Options,
 }
 
-/// The options beside the address, for programs that choose that themselves.
+/// All options except the address, for programs that choose the address themselves.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// The AWS account that it is.
+    /// The id of the simulated AWS account.
     #[arg(long, value_name = "N", default_value = "123456789012", value_parser = account_id)]
     pub account_id: String,
     /// The partition of the account's ARNs.
     #[arg(long, default_value = "aws")]
     pub partition: String,
-    /// Allow or deny every call by this policy document, as IAM would.
+    /// Decide every call by this policy document, as IAM would; without it, every call is allowed.
     #[arg(long, value_name = "FILE")]
     pub identity_policy: Option<PathBuf>,
-    /// How long each call takes.
+    /// The time that each call takes.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub latency: Duration,
-    /// How old what a read sees may be.
+    /// The maximum age of the state that a read returns.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub stale_reads: Duration,
-    /// Let writes, too, miss what is younger than the stale reads' duration.
+    /// Let a write, too, miss a resource that is younger than --stale-reads.
     #[arg(long)]
     pub stale_writes: bool,
-    /// Throttle calls above this many per second.
+    /// Throttle IAM calls above this number per second.
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
-    /// How many calls may come at once before the rate holds.
+    /// The number of calls that may come at once before --rate limits them.
     #[arg(long, value_name = "N", requires = "rate")]
     pub burst: Option<u32>,
-    /// What the account has room for.
+    /// The quotas of the account.
     #[arg(
         long,
         value_name = "NAME=N,…",
         default_value = "roles=1000,instance-profiles=1000"
     )]
     pub quota: Quotas,
-    /// What random choices follow from.
+    /// The seed of random choices.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// The path that a role or instance profile which doesn't exist is taken to be under when
-    /// the identity's policy decides.
+    /// The path assumed for a role or instance profile that does not exist, when the identity
+    /// policy decides a call.
     #[arg(long, default_value = "/")]
     pub unknown_path: String,
 }
 
-/// Why options can't be used.
+/// The reason why options can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OptionsError {
-    /// The identity's policy can't be read.
+    /// The file of the identity policy can't be read.
     #[error("could not read the identity policy {path}")]
     Read {
-        /// Its file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The identity's policy is not JSON.
+    /// The file of the identity policy is not JSON.
     #[error("the identity policy {path} is not JSON")]
     Json {
-        /// Its file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: serde_json::Error,
     },
 }
 
 impl Args {
-    /// What they ask for.
+    /// Returns the configuration.
     ///
     /// # Errors
-    /// Where the identity's policy can't be read.
+    /// Returns an error if the identity policy can't be read or is not JSON.
     pub fn into_config(self) -> Result<SandboxConfig, OptionsError> {
         self.options.into_config(self.listen)
     }
 }
 
 impl Options {
-    /// What they ask for, at that address.
+    /// Returns the configuration, with this address.
     ///
     /// # Errors
-    /// Where the identity's policy can't be read.
+    /// Returns an error if the identity policy can't be read or is not JSON.
     pub fn into_config(self, listen: SocketAddr) -> Result<SandboxConfig, OptionsError> {
         let identity_policy = match self.identity_policy {
             Some(path) => {
@@ -229,7 +230,7 @@ pub(crate) fn account_id(text: &str) -> Result<String, String> {
     if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Ok(text.to_owned())
     } else {
-        Err(format!("{text} is not of twelve digits"))
+        Err(format!("{text} is not an account id of twelve digits"))
     }
 }
 
@@ -238,11 +239,11 @@ fn rate(text: &str) -> Result<f64, String> {
     if rate.is_finite() && rate > 0.0 {
         Ok(rate)
     } else {
-        Err("a rate is more than 0".to_owned())
+        Err("a rate must be greater than 0".to_owned())
     }
 }
 
-/// Reads `50ms`, `2s`, `1.5s`, `5m`, `1h`.
+/// Parses `50ms`, `2s`, `1.5s`, `5m`, `1h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|char: char| !char.is_ascii_digit() && char != '.')
@@ -253,7 +254,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         "s" => 1.0,
         "m" => 60.0,
         "h" => 3_600.0,
-        _ => return Err(format!("{text} is no duration such as 50ms, 2s or 5m")),
+        _ => return Err(format!("{text} is not a duration such as 50ms, 2s or 5m")),
     };
     let number = number.parse::<f64>().map_err(|error| error.to_string())?;
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
@@ -264,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_with_their_units() {
+    fn durations_are_parsed_with_their_units() {
         assert_eq!(duration("50ms"), Ok(Duration::from_millis(50)));
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1_500)));
         assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));

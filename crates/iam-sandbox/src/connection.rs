@@ -10,29 +10,29 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::warn;
 
-/// A listener whose connections can be broken off without an answer, one by one and all at once.
+/// A listener whose connections can be reset without an answer, each alone or all at once.
 pub(crate) struct BreakableListener {
     pub(crate) tcp: TcpListener,
-    /// Breaks all connections.
+    /// Resets all connections when cancelled.
     pub(crate) all: CancellationToken,
 }
 
-/// Breaks off one connection.
+/// Resets one connection.
 #[derive(Clone)]
 pub(crate) struct Breaker(CancellationToken);
 
 impl Breaker {
-    /// Whoever waits for an answer on the connection sees a reset.
-    pub(crate) fn break_off(&self) {
+    /// Resets the connection; a caller that waits for an answer gets a connection reset.
+    pub(crate) fn reset(&self) {
         self.0.cancel();
     }
 }
 
-/// A connection that fails once it is broken off.
+/// A connection that fails after it was reset.
 pub(crate) struct Breakable {
     tcp: TcpStream,
     token: CancellationToken,
-    broken: Pin<Box<WaitForCancellationFutureOwned>>,
+    reset: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Listener for BreakableListener {
@@ -45,18 +45,18 @@ impl Listener for BreakableListener {
                 Ok((tcp, _)) => break (tcp, ()),
                 Err(error) => {
                     warn!(%error, "could not accept a connection");
-                    // Most likely there are too many; some will close.
+                    // Most likely too many connections are open; some will close soon.
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             }
         };
-        // Answers must not wait for the acknowledgement of what went before.
+        // Without TCP_NODELAY, an answer could wait for the acknowledgement of earlier packets.
         if let Err(error) = tcp.set_nodelay(true) {
             warn!(%error, "could not set TCP_NODELAY");
         }
         let token = self.all.child_token();
-        let broken = Box::pin(token.clone().cancelled_owned());
-        let connection = Breakable { tcp, token, broken };
+        let reset = Box::pin(token.clone().cancelled_owned());
+        let connection = Breakable { tcp, token, reset };
         (connection, ())
     }
 
@@ -72,9 +72,9 @@ impl Connected<IncomingStream<'_, BreakableListener>> for Breaker {
 }
 
 impl Breakable {
-    /// Ready once the connection is broken off; then closing it sends a reset.
-    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.broken.as_mut().poll(cx).is_pending() {
+    /// Ready once the connection is to be reset; closing the connection then sends a TCP reset.
+    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.reset.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
         if let Err(error) = self.tcp.set_zero_linger() {
@@ -90,7 +90,7 @@ impl AsyncRead for Breakable {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Poll::Ready(error) = self.poll_broken(cx) {
+        if let Poll::Ready(error) = self.poll_reset(cx) {
             return Poll::Ready(Err(error));
         }
         Pin::new(&mut self.tcp).poll_read(cx, buffer)
@@ -103,7 +103,7 @@ impl AsyncWrite for Breakable {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(error) = self.poll_broken(cx) {
+        if let Poll::Ready(error) = self.poll_reset(cx) {
             return Poll::Ready(Err(error));
         }
         Pin::new(&mut self.tcp).poll_write(cx, bytes)
@@ -114,8 +114,8 @@ impl AsyncWrite for Breakable {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A shutdown would send an orderly end.
-        if let Poll::Ready(error) = self.poll_broken(cx) {
+        // A shutdown would close the connection in order, without a TCP reset.
+        if let Poll::Ready(error) = self.poll_reset(cx) {
             return Poll::Ready(Err(error));
         }
         Pin::new(&mut self.tcp).poll_shutdown(cx)

@@ -15,7 +15,7 @@ use crate::managed_policy::ManagedPolicy;
 use crate::names::Name;
 use crate::role::Role;
 
-/// What one call works on, and the moment it does.
+/// The state that one call reads and changes, and the time of the call.
 pub(crate) struct Context<'a> {
     pub(crate) account: &'a mut Account,
     pub(crate) sessions: &'a mut Sessions,
@@ -25,16 +25,16 @@ pub(crate) struct Context<'a> {
     pub(crate) caller: Caller,
     pub(crate) now: Duration,
     pub(crate) date: DateTime<Utc>,
-    /// The moment that this call sees, if it reads.
+    /// The time as of which this call reads.
     pub(crate) view: Duration,
-    /// The oldest moment that any call may still see.
+    /// The oldest time as of which any call may still read.
     pub(crate) horizon: Duration,
-    /// The path that the ARN of something that doesn't exist is taken to have.
+    /// The path assumed in the ARN of a resource that does not exist.
     pub(crate) unknown_path: &'a str,
 }
 
 impl Context<'_> {
-    /// A role as this call sees it.
+    /// Returns a role as this call sees it.
     ///
     /// # Errors
     /// `NoSuchEntity`.
@@ -43,7 +43,7 @@ impl Context<'_> {
         role.cloned().ok_or_else(|| no_role(name))
     }
 
-    /// An instance profile as this call sees it.
+    /// Returns an instance profile as this call sees it.
     ///
     /// # Errors
     /// `NoSuchEntity`.
@@ -52,7 +52,7 @@ impl Context<'_> {
         profile.cloned().ok_or_else(|| no_profile(name))
     }
 
-    /// A managed policy as this call sees it.
+    /// Returns a managed policy as this call sees it.
     ///
     /// # Errors
     /// `NoSuchEntity`.
@@ -61,11 +61,11 @@ impl Context<'_> {
         policy.ok_or_else(|| ApiError::absent(format!("Policy {arn} was not found.")))
     }
 
-    /// Changes a role as it is. A write whose view is old does not find what is too new for it,
-    /// but what it finds is never old.
+    /// Changes the current version of a role. A write with an old view does not find a role that is
+    /// newer than the view; a role that it finds is changed in its current version.
     ///
     /// # Errors
-    /// `NoSuchEntity`, or what `change` answers.
+    /// `NoSuchEntity`, or the error of `change`.
     pub(crate) fn change_role(
         &mut self,
         name: &Name,
@@ -85,10 +85,10 @@ impl Context<'_> {
         role.cloned().ok_or_else(|| no_role(name))
     }
 
-    /// As [`Context::change_role`].
+    /// Changes an instance profile, by the same rules as [`Context::change_role`].
     ///
     /// # Errors
-    /// `NoSuchEntity`, or what `change` answers.
+    /// `NoSuchEntity`, or the error of `change`.
     pub(crate) fn change_instance_profile(
         &mut self,
         name: &Name,
@@ -122,12 +122,12 @@ impl Context<'_> {
         profiles.put(key, now, self.horizon, profile);
     }
 
-    /// A unique id as IAM makes them: `AROA` and the like, then 17 characters.
+    /// Returns a unique id in IAM's format: a prefix such as `AROA`, then 17 characters.
     pub(crate) fn unique_id(&mut self, prefix: &str) -> String {
         prefix.to_owned() + &self.random(17)
     }
 
-    /// So many random capital letters and digits.
+    /// Returns `length` random capital letters and digits.
     pub(crate) fn random(&mut self, length: usize) -> String {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let mut char = || char::from(ALPHABET[self.rng.random_range(0..32)]);

@@ -5,25 +5,25 @@ use crate::errors::ApiError;
 use crate::names::length;
 use crate::wire::{Params, member};
 
-/// The most characters that are not white space in a trust policy, by IAM's default quota.
+/// IAM's default quota for the characters of a trust policy, without white space.
 const TRUST_SIZE: usize = 2_048;
 
-/// The permissions policy in that parameter, with its size as IAM counts it.
+/// Returns the permissions policy in a parameter, with its size as IAM counts it.
 ///
 /// # Errors
-/// `ValidationError` for what is no text of a document, `MalformedPolicyDocument` for what is no
-/// permissions policy.
+/// `ValidationError` for a text with invalid characters or length, `MalformedPolicyDocument` for a
+/// text that is not a permissions policy.
 pub(crate) fn identity(params: &Params, parameter: &str) -> Result<(String, usize), ApiError> {
     let text = text(params, parameter)?;
     parse(Kind::Identity, text).map_err(ApiError::malformed)?;
     Ok((text.to_owned(), size_of_text(text)))
 }
 
-/// The permissions policies in that list, which are only to be simulated.
+/// Returns the permissions policies in a list parameter of a simulation.
 ///
 /// # Errors
-/// `ValidationError` for what is no text of a document, `InvalidInput` for what is no permissions
-/// policy.
+/// `ValidationError` for a text with invalid characters or length, `InvalidInput` for a text that
+/// is not a permissions policy.
 pub(crate) fn simulated(params: &Params, list: &str) -> Result<Vec<String>, ApiError> {
     let texts = params.values(list);
     for (index, text) in texts.iter().enumerate() {
@@ -33,11 +33,11 @@ pub(crate) fn simulated(params: &Params, list: &str) -> Result<Vec<String>, ApiE
     Ok(texts)
 }
 
-/// The trust policy in that parameter.
+/// Returns the trust policy in a parameter.
 ///
 /// # Errors
-/// As [`identity`]; also `MalformedPolicyDocument` for principals that don't exist and for other
-/// actions than those of STS, and `LimitExceeded` for more than 2,048 characters.
+/// The errors of [`identity`]; also `MalformedPolicyDocument` for principals that don't exist and
+/// for actions of services other than STS, and `LimitExceeded` for more than 2,048 characters.
 pub(crate) fn trust(
     params: &Params,
     parameter: &str,
@@ -76,8 +76,8 @@ pub(crate) fn trust(
     Ok(text.to_owned())
 }
 
-/// IAM takes no service that it doesn't know and no role of the account that isn't there. What
-/// is in other accounts, and users, the sandbox can't know, so they pass.
+/// Whether a principal exists. IAM rejects unknown services and roles of the account that don't
+/// exist. The sandbox can't know users and other accounts, so it accepts them.
 fn exists(principal: &Principal, account: &Account) -> bool {
     match principal {
         Principal::Service(service) => [
@@ -119,7 +119,7 @@ fn check_text(text: &str, member: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The document, or what is wrong with it in AWS's words.
+/// Parses a document; the error has AWS's wording.
 fn parse(kind: Kind, text: &str) -> Result<Document, String> {
     Document::parse(kind, text).map_err(|error| {
         let what = match error.rule {

@@ -1,4 +1,4 @@
-/// An error as AWS answers it: a code, a message, and the status that belongs to the code.
+/// An error as AWS returns it: a code and a message; the code determines the HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ApiError {
     pub(crate) code: String,
@@ -13,7 +13,7 @@ impl ApiError {
         }
     }
 
-    /// The error of that code which a fault asked for.
+    /// Returns the error with this code that a fault injects.
     pub(crate) fn injected(code: &str) -> Self {
         let message = match code {
             "Throttling" | "ThrottlingException" => "Rate exceeded",
@@ -75,7 +75,7 @@ impl ApiError {
         Self::limit(format!("Cannot exceed quota for {name}: {most}"))
     }
 
-    /// The HTTP status that AWS gives this code.
+    /// Returns the HTTP status that AWS uses for this code.
     pub(crate) fn status(&self) -> u16 {
         match self.code.as_str() {
             "AccessDenied"

@@ -6,50 +6,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::Params;
 
-/// Makes calls fail: what `POST /_sandbox/faults` takes a list of.
+/// A fault, which makes calls fail or hang. `POST /_sandbox/faults` takes a list of faults.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// The action, or `*` for each.
+    /// The action that the fault affects, or `*` for every action.
     pub action: String,
-    /// Before or after the call's effect.
+    /// Whether the fault happens before or after the call's effect.
     pub when: When,
-    /// What goes wrong.
+    /// How the call fails.
     #[serde(rename = "do")]
     pub effect: Effect,
-    /// How many calls it hits.
+    /// The number of calls that the fault affects.
     #[serde(default = "once")]
     pub times: u64,
-    /// How many calls it lets pass first.
+    /// The number of matching calls that pass before the first affected one.
     #[serde(default)]
     pub skip: u64,
-    /// Only calls with these parameters.
+    /// Limits the fault to calls with these parameters.
     #[serde(default, rename = "match", skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
-    /// How likely a call that it could hit is hit, from 0 to 1, by the sandbox's seed.
+    /// The probability, from 0 to 1, that a matching call is affected; the random choice follows
+    /// from the sandbox's seed.
     #[serde(default = "certain")]
     pub chance: f64,
 }
 
-/// Whether the effect of a call that a fault hits happens.
+/// Whether a call that a fault affects has its effect.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
-    /// It does not; with a hang, it happens when the hang ends, as a late write.
+    /// The fault comes first, and the call has no effect. With a hang, the effect happens when the
+    /// hang ends, as a late write.
     Before,
-    /// It has happened.
+    /// The call has its effect, then the fault comes.
     After,
 }
 
-/// What the caller sees of a fault.
+/// How a fault changes the answer of a call.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// This error code, with the status that AWS gives it.
     Error(String),
-    /// The connection breaks without an answer.
+    /// The connection is reset without an answer.
     Reset,
-    /// Silence for so many milliseconds of the sandbox's clock, then the answer.
+    /// The answer is delayed by this number of milliseconds of the sandbox's clock.
     HangMs(u64),
 }
 
@@ -61,7 +63,7 @@ fn certain() -> f64 {
     1.0
 }
 
-/// The faults that are set, used up as calls come in.
+/// The faults that are set; matching calls use them up.
 #[derive(Default)]
 pub(crate) struct Faults(Vec<Fault>);
 
@@ -74,7 +76,8 @@ impl Faults {
         &self.0
     }
 
-    /// The fault that hits this call: the first one that fits and is neither waiting nor used up.
+    /// Returns the fault that affects this call: the first one that matches and neither skips the
+    /// call nor is used up.
     pub(crate) fn take(
         &mut self,
         action: &str,

@@ -4,42 +4,43 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Things by key, each with the versions that a stale read may still see. A write costs one
-/// version of one thing, whatever else is held.
+/// Resources by key, each with the versions that a stale read may still see. A write adds one
+/// version of one resource; its cost does not depend on the number of resources.
 pub(crate) struct Table<T> {
     entries: BTreeMap<String, Versions<T>>,
-    live: usize,
-    /// Deletions in order of time; their keys go once no read can be that stale.
+    existing: usize,
+    /// Deletions in order of time. A key is removed when no read can be so stale that it sees the
+    /// resource.
     deleted: VecDeque<(Duration, String)>,
 }
 
-/// Oldest first; `None` is absence.
+/// Versions, oldest first; `None` means that the resource does not exist.
 type Versions<T> = Vec<(Duration, Option<Arc<T>>)>;
 
 impl<T> Table<T> {
     pub(crate) fn new() -> Self {
         Self {
             entries: BTreeMap::new(),
-            live: 0,
+            existing: 0,
             deleted: VecDeque::new(),
         }
     }
 
-    /// How many things exist.
-    pub(crate) fn live(&self) -> usize {
-        self.live
+    /// Returns the number of resources that exist.
+    pub(crate) fn existing(&self) -> usize {
+        self.existing
     }
 
     pub(crate) fn current(&self, key: &str) -> Option<&Arc<T>> {
         latest(self.entries.get(key)?)
     }
 
-    /// What was there at that time.
+    /// Returns the resource as of `time`; `None` if it did not exist.
     pub(crate) fn at(&self, key: &str, time: Duration) -> Option<&Arc<T>> {
-        seen_at(self.entries.get(key)?, time)
+        version_at(self.entries.get(key)?, time)
     }
 
-    /// All that was there at that time, in order of keys, beginning after a key.
+    /// Returns all resources that existed at `time`, in order of keys, beginning after a key.
     pub(crate) fn all_at<'a>(
         &'a self,
         time: Duration,
@@ -48,34 +49,34 @@ impl<T> Table<T> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.entries
             .range::<str, _>((from, Bound::Unbounded))
-            .filter_map(move |(key, versions)| Some((key.as_str(), seen_at(versions, time)?)))
+            .filter_map(move |(key, versions)| Some((key.as_str(), version_at(versions, time)?)))
     }
 
-    /// All that exists, in order of keys.
+    /// Returns all resources that exist, in order of keys.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &Arc<T>)> {
         self.entries
             .iter()
             .filter_map(|(key, versions)| Some((key.as_str(), latest(versions)?)))
     }
 
-    /// Writes a version. Versions that no read from `horizon` on can see are dropped.
+    /// Writes a version, and drops the versions that no read as of `horizon` or later can see.
     pub(crate) fn put(
         &mut self,
         key: &str,
         now: Duration,
         horizon: Duration,
-        thing: Option<Arc<T>>,
+        resource: Option<Arc<T>>,
     ) {
-        let is_there = thing.is_some();
+        let exists = resource.is_some();
         let versions = self.entries.entry(key.to_owned()).or_default();
-        let was_there = latest(versions).is_some();
-        versions.push((now, thing));
+        let existed = latest(versions).is_some();
+        versions.push((now, resource));
         let visible = versions.partition_point(|(since, _)| *since <= horizon);
         versions.drain(..visible.saturating_sub(1));
-        match (was_there, is_there) {
-            (false, true) => self.live += 1,
+        match (existed, exists) {
+            (false, true) => self.existing += 1,
             (true, false) => {
-                self.live -= 1;
+                self.existing -= 1;
                 self.deleted.push_back((now, key.to_owned()));
             }
             _ => {}
@@ -98,7 +99,7 @@ fn latest<T>(versions: &Versions<T>) -> Option<&Arc<T>> {
     versions.last()?.1.as_ref()
 }
 
-fn seen_at<T>(versions: &Versions<T>, time: Duration) -> Option<&Arc<T>> {
+fn version_at<T>(versions: &Versions<T>, time: Duration) -> Option<&Arc<T>> {
     let visible = versions.partition_point(|(since, _)| *since <= time);
     versions[..visible].last()?.1.as_ref()
 }
@@ -114,22 +115,22 @@ mod tests {
     }
 
     #[test]
-    fn a_read_of_the_past_sees_what_was_there_then() {
+    fn a_stale_read_returns_the_version_of_its_time() {
         let mut table = Table::new();
         table.put("a", SECOND, Duration::ZERO, Some(Arc::new(1)));
         table.put("a", 3 * SECOND, Duration::ZERO, Some(Arc::new(2)));
         table.put("a", 5 * SECOND, Duration::ZERO, None);
-        let at = |time| table.at("a", time).map(|thing| **thing);
+        let at = |time| table.at("a", time).map(|resource| **resource);
         assert_eq!(at(Duration::ZERO), None);
         assert_eq!(at(SECOND), Some(1));
         assert_eq!(at(4 * SECOND), Some(2));
         assert_eq!(at(5 * SECOND), None);
         assert_eq!(table.current("a"), None);
-        assert_eq!(table.live(), 0);
+        assert_eq!(table.existing(), 0);
     }
 
     #[test]
-    fn versions_behind_the_horizon_are_dropped_but_the_one_that_holds_there() {
+    fn all_versions_before_the_horizon_except_the_latest_are_dropped() {
         let mut table = Table::new();
         for second in 1..=100 {
             let now = SECOND * second;
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn deleted_things_are_forgotten_once_no_read_can_see_them() {
+    fn deleted_resources_are_forgotten_when_no_read_can_see_them() {
         let mut table = Table::new();
         table.put("a", SECOND, Duration::ZERO, Some(Arc::new(1)));
         table.put("a", 2 * SECOND, Duration::ZERO, None);
@@ -152,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_again_is_not_forgotten_with_its_earlier_life() {
+    fn a_resource_that_was_created_again_is_not_forgotten_with_the_deleted_one() {
         let mut table = Table::new();
         table.put("a", SECOND, SECOND, Some(Arc::new(1)));
         table.put("a", 2 * SECOND, 2 * SECOND, None);
         table.put("a", 2 * SECOND, 2 * SECOND, Some(Arc::new(2)));
         table.put("b", 9 * SECOND, 9 * SECOND, Some(Arc::new(1)));
         assert_eq!(names(&table, 9 * SECOND), ["a", "b"]);
-        assert_eq!(table.live(), 2);
+        assert_eq!(table.existing(), 2);
     }
 }

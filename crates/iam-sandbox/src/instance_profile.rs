@@ -5,7 +5,7 @@ use crate::role::{Detail, Role, tags_state};
 use crate::tags::Tags;
 use crate::xml::Xml;
 
-/// An instance profile, as IAM holds it.
+/// An instance profile, as IAM stores it.
 #[derive(Clone, Debug)]
 pub(crate) struct InstanceProfile {
     pub(crate) name: String,
@@ -14,12 +14,12 @@ pub(crate) struct InstanceProfile {
     pub(crate) arn: String,
     pub(crate) created: DateTime<Utc>,
     pub(crate) tags: Tags,
-    /// The key of the one role that it may hold.
+    /// The key of the role in the profile; IAM allows at most one.
     pub(crate) role: Option<String>,
 }
 
 impl InstanceProfile {
-    /// Writes it with its role, and with its tags where the answer shows them.
+    /// Writes the profile with its role, and with its tags if `with_tags` is set.
     pub(crate) fn write(&self, xml: &mut Xml, role: Option<&Role>, with_tags: bool) {
         xml.text("Path", &self.path)
             .text("InstanceProfileName", &self.name)
@@ -34,7 +34,7 @@ impl InstanceProfile {
         }
     }
 
-    /// As `GET /_sandbox/state` shows it.
+    /// Returns the profile as `GET /_sandbox/state` shows it.
     pub(crate) fn state(&self, role: Option<&Role>) -> Value {
         json!({
             "name": self.name,

@@ -1,47 +1,51 @@
-//! An IAM on loopback that speaks AWS's wire protocol, for development, tests and benchmarks.
+//! A simulated IAM and STS on loopback that speaks AWS's wire protocol, for development, tests and
+//! benchmarks.
 //!
-//! The wall around this crate is the wire: nothing of the product links it, and it links nothing
-//! of the product but the policy language. So the real SDK, its signing, its XML and its error
-//! codes are in every test, and what the tests learn of IAM they learn as they would from AWS.
-//! Where public emulators let IAM's rules pass, this one keeps them.
+//! The boundary of this crate is the wire protocol: no crate of the product links the sandbox, and
+//! the sandbox links no crate of the product except the policy language. Every test therefore uses
+//! the real SDK with its signing, its XML and its error codes, and reads IAM in the same way as
+//! from AWS. The sandbox enforces rules of IAM that public emulators don't enforce.
 //!
-//! It also does what AWS only does on bad days, on request: reads from the past, calls that fail
-//! before or after their effect, hang, break off or are throttled. Time is its own and moves when
-//! a test moves it. Signatures are not verified; it is not for networks that others can reach.
+//! On request, the sandbox also does what AWS does rarely: it answers reads with an old state, and
+//! lets calls fail before or after their effect, hang, be reset or be throttled. The sandbox has
+//! its own clock, which tests can freeze and advance. It does not verify signatures, so it must not
+//! be reachable from a network that others use.
 //!
-//! # Its own routes
-//! | route | what |
+//! # Routes of the sandbox itself
+//! | route | use |
 //! |---|---|
-//! | `GET /_sandbox/state` | all that the account holds, as it is, however stale reads are |
-//! | `GET /_sandbox/calls?since=N`, `DELETE` | what was called after call N; forget it |
-//! | `GET`, `POST`, `DELETE /_sandbox/faults` | what is left of the faults; set a list of [`Fault`]s in place of them; clear |
-//! | `GET`, `POST /_sandbox/clock` | `{"freeze": true, "advance_ms": N}`, both optional; answers with the reading, and with `started_at`, from which the calls' milliseconds count |
-//! | `POST /_sandbox/behaviour` | `{"latency_ms", "stale_reads_ms", "stale_writes", "rate", "burst", "quota"}`; what is absent stays, a rate of 0 is none |
-//! | `POST /_sandbox/identity-policy` | a policy document, or `null` for none |
-//! | `POST /_sandbox/account` | `{"account_id"}`: be another account; the one left is kept |
-//! | `POST /_sandbox/reset` | forget accounts, faults and calls |
+//! | `GET /_sandbox/state` | returns the current state of the account, even if reads are stale |
+//! | `GET /_sandbox/calls?since=N`, `DELETE` | returns the calls after call N; `DELETE` clears the log |
+//! | `GET`, `POST`, `DELETE /_sandbox/faults` | returns the faults that are left; replaces them with a list of [`Fault`]s; clears them |
+//! | `GET`, `POST /_sandbox/clock` | takes `{"freeze": true, "advance_ms": N}`, both optional; returns the time, and `started_at`, from which the milliseconds of the calls count |
+//! | `POST /_sandbox/behaviour` | takes `{"latency_ms", "stale_reads_ms", "stale_writes", "rate", "burst", "quota"}`; an absent member leaves its setting unchanged, a rate of 0 removes the limit |
+//! | `POST /_sandbox/identity-policy` | takes a policy document, or `null` for none |
+//! | `POST /_sandbox/account` | takes `{"account_id"}`: switches to another account; the state of the previous account is kept |
+//! | `POST /_sandbox/reset` | deletes accounts, faults and logged calls |
 //!
-//! Calls signed with [`ADMINISTRATOR_ACCESS_KEY`] are the account's administrator's: the identity's
-//! policy does not bind them.
+//! Calls signed with [`ADMINISTRATOR_ACCESS_KEY`] come from the account's administrator: the
+//! identity policy does not apply to them.
 //!
-//! Bodies are JSON (`content-type: application/json`); what is not understood is 422.
+//! Bodies are JSON (`content-type: application/json`); an invalid body is answered with 422.
 //!
-//! # Where it knows less than IAM
-//! - Services, users and other accounts in trust policies are taken at their word; roles of the
-//!   account must exist.
-//! - A request names a role without its path, so a role that is absent is decided by an ARN under
-//!   [`SandboxConfig::unknown_path`]: a policy for some path does not allow to look for what is
-//!   not there, unless it is told that this path is meant.
-//! - Of AWS's managed policies it has eight, some of them cut short.
-//! - The service's own identity is no role of the account: `GetRole` and the like answer
-//!   `NoSuchEntity` for it, until somebody makes a role of its name. Its calls are decided by the
-//!   identity's policy alone, and `SimulatePrincipalPolicy` shows that policy for its ARN.
-//! - AWS's policy simulator knows each action's resources: it refuses some actions together
-//!   ("require different authorization information"), denies an action on a kind of ARN that it
-//!   does not have, and names a template for several resources where the sandbox says `*`. The
-//!   sandbox takes what it is asked; a fault with `InvalidInput` stands in for the refusal. Of the
-//!   context it gives only `aws:PrincipalArn` and `aws:PrincipalAccount` by itself, it takes a
-//!   role's ARN only with its path, and it refuses actions with wildcards.
+//! # Differences from IAM
+//! - Trust policies may name any service, user or other account; only roles of the account must
+//!   exist.
+//! - A request names a role without its path. The ARN of a role that does not exist is therefore
+//!   assumed to be under [`SandboxConfig::unknown_path`]: a policy that allows `GetRole` under one
+//!   path denies it for a role that does not exist, unless `unknown_path` is set to this path.
+//! - The sandbox has eight AWS managed policies, some of them shortened.
+//! - The service's own identity is not a role of the account: `GetRole` and other reads return
+//!   `NoSuchEntity` for it, unless a role with this name is created. Only the identity policy
+//!   decides the service's calls, and `SimulatePrincipalPolicy` uses this policy for the service's
+//!   ARN.
+//! - AWS's policy simulator knows the resource types of each action: it rejects some combinations
+//!   of actions ("require different authorization information"), denies an action on an ARN of a
+//!   type that the action does not have, and returns a template for several resources where the
+//!   sandbox returns `*`. The sandbox accepts all actions and resources; tests use a fault with
+//!   `InvalidInput` for the rejection. The sandbox's simulator sets only the context keys
+//!   `aws:PrincipalArn` and `aws:PrincipalAccount` by itself, accepts the ARN of a role only with
+//!   its path, and rejects actions with wildcards.
 
 #![warn(missing_docs)]
 

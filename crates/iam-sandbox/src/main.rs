@@ -1,4 +1,4 @@
-//! Runs the sandbox by itself.
+//! The program that runs a sandbox.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use engine_roles_iam_sandbox::{Args, Sandbox};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// IAM and STS on loopback, for development, tests and benchmarks.
+/// Simulates AWS IAM and STS on loopback, for development, tests and benchmarks.
 #[derive(Parser)]
 #[command(version)]
 struct Command {

@@ -18,7 +18,7 @@ pub(crate) struct ManagedPolicy {
     pub(crate) tags: Tags,
 }
 
-/// The only version that a policy here ever has: there is no `CreatePolicyVersion`.
+/// The only version of every policy: the sandbox has no `CreatePolicyVersion`.
 pub(crate) const VERSION: &str = "v1";
 
 /// How many roles use a policy.
@@ -58,14 +58,14 @@ impl ManagedPolicy {
             .date("CreateDate", self.created);
     }
 
-    /// As `GET /_sandbox/state` shows it.
+    /// Returns the policy as `GET /_sandbox/state` shows it.
     pub(crate) fn state(&self) -> Value {
         json!({ "arn": self.arn, "document": document_state(&self.document) })
     }
 }
 
-/// Policies that AWS keeps in every account: name and document, all under the path `/`. Those which are longer at AWS
-/// are cut to what the service's tests read of them.
+/// The names and documents of AWS managed policies, all under the path `/`. Long documents are
+/// shortened to the statements that the service's tests read.
 const AWS_MANAGED: [(&str, &str); 8] = [
     (
         "AdministratorAccess",
@@ -101,7 +101,7 @@ const AWS_MANAGED: [(&str, &str); 8] = [
     ),
 ];
 
-/// AWS's own policies that the sandbox knows.
+/// Returns the AWS managed policies that the sandbox has.
 pub(crate) fn aws_managed(partition: &str) -> Vec<ManagedPolicy> {
     let created = Utc.timestamp_opt(1_423_222_800, 0).single();
     let policies = AWS_MANAGED.iter().enumerate();

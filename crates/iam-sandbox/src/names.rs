@@ -10,10 +10,10 @@ pub(crate) const INSTANCE_PROFILE: usize = 128;
 pub(crate) const POLICY: usize = 128;
 
 impl Name {
-    /// The name in that parameter, of at most so many of IAM's characters.
+    /// Parses the name in a parameter, which may have at most `most` characters.
     ///
     /// # Errors
-    /// `ValidationError` where it is missing, too long or has other characters.
+    /// `ValidationError` if the name is missing, too long or has invalid characters.
     pub(crate) fn parse(params: &Params, parameter: &str, most: usize) -> Result<Self, ApiError> {
         let name = params.required(parameter)?;
         let member = member(parameter);
@@ -31,18 +31,18 @@ impl Name {
         &self.0
     }
 
-    /// What makes it unique: IAM's names differ by more than case.
+    /// Returns the key of the name. IAM does not allow two names that differ only in case.
     pub(crate) fn key(&self) -> String {
         self.0.to_ascii_lowercase()
     }
 }
 
-/// IAM's `[\w+=,.@-]`, where `\w` is ASCII.
+/// Matches IAM's `[\w+=,.@-]`, where `\w` is ASCII.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte)
 }
 
-/// Whether this is what a role session may be called.
+/// Parses the name of a role session.
 ///
 /// # Errors
 /// `ValidationError`.
@@ -56,11 +56,11 @@ pub(crate) fn session_name(params: &Params) -> Result<Name, ApiError> {
     Name::parse(params, "RoleSessionName", 64)
 }
 
-/// The path in that parameter, `/` where there is none.
+/// Parses the parameter `Path`; `/` if it is absent.
 ///
 /// # Errors
-/// `ValidationError` for what does not begin and end with `/`, is longer than 512 characters or
-/// has others than U+0021 to U+007E.
+/// `ValidationError` for a path that does not begin and end with `/`, is longer than 512 characters
+/// or has characters other than U+0021 to U+007E.
 pub(crate) fn path(params: &Params) -> Result<String, ApiError> {
     let Some(path) = params.get("Path") else {
         return Ok("/".to_owned());
@@ -79,10 +79,10 @@ pub(crate) fn path(params: &Params) -> Result<String, ApiError> {
     Ok(path.clone())
 }
 
-/// The prefix that a listing is limited to, `/` where there is none.
+/// Parses the path prefix of a list request; `/` if it is absent.
 ///
 /// # Errors
-/// `ValidationError` for what is no beginning of a path.
+/// `ValidationError` for a text that can't be the beginning of a path.
 pub(crate) fn path_prefix(params: &Params) -> Result<String, ApiError> {
     let Some(prefix) = params.get("PathPrefix") else {
         return Ok("/".to_owned());
@@ -101,11 +101,11 @@ fn is_path(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The description in a request.
+/// Parses the description in a request.
 ///
 /// # Errors
-/// `ValidationError` for what is longer than 1,000 characters or has others than Latin-1's
-/// printable ones.
+/// `ValidationError` for a text that is longer than 1,000 characters or has characters other than
+/// printable Latin-1.
 pub(crate) fn description(params: &Params) -> Result<Option<String>, ApiError> {
     let Some(description) = params.get("Description") else {
         return Ok(None);
@@ -122,7 +122,7 @@ pub(crate) fn description(params: &Params) -> Result<Option<String>, ApiError> {
     Ok(Some(description.clone()))
 }
 
-/// Holds a value to a length in characters.
+/// Checks the length of a value, in characters.
 ///
 /// # Errors
 /// `ValidationError`.

@@ -2,25 +2,27 @@ use crate::errors::ApiError;
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// Which page of a list a request asks for.
+/// The page of a list that a request asks for.
 pub(crate) struct PageRequest {
-    /// The key that the page before ended with.
+    /// The last key of the previous page.
     after: Option<String>,
     most: usize,
 }
 
-/// Keys are hidden in markers: callers must not make them up.
+/// The prefix of markers. Markers encode the key, because callers must treat markers as opaque.
 const MARKER: &str = "AAEA";
 
 impl PageRequest {
-    /// Reads `Marker` and `MaxItems` (100 where it is missing).
+    /// Parses `Marker` and `MaxItems` (100 if absent).
     ///
     /// # Errors
     /// `ValidationError`.
     pub(crate) fn parse(params: &Params) -> Result<Self, ApiError> {
         let most = params.number("MaxItems", 1, 1_000)?.unwrap_or(100);
         let after = match params.get("Marker") {
-            Some(marker) => Some(open(marker).ok_or_else(|| ApiError::invalid("Invalid Marker."))?),
+            Some(marker) => {
+                Some(decode(marker).ok_or_else(|| ApiError::invalid("Invalid Marker."))?)
+            }
             None => None,
         };
         Ok(Self {
@@ -33,7 +35,7 @@ impl PageRequest {
         self.after.as_deref()
     }
 
-    /// The page, of items in order of keys.
+    /// Returns the page of these items, which must be in order of keys.
     pub(crate) fn cut<'a, T>(&self, items: impl Iterator<Item = (&'a str, T)>) -> Page<T> {
         let after = self.after.as_deref();
         let mut items = items.filter(|(key, _)| after.is_none_or(|after| *key > after));
@@ -43,7 +45,7 @@ impl PageRequest {
             last = key;
             page.push(item);
         }
-        let marker = items.next().map(|_| hide(last));
+        let marker = items.next().map(|_| encode(last));
         Page {
             items: page,
             marker,
@@ -58,7 +60,8 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// The result of a listing: the items in a list of this name, and where more follows.
+    /// Returns the result of a list request: the items in a list with this name, and the marker of
+    /// the next page.
     pub(crate) fn to_xml(&self, name: &str, member: impl FnMut(&mut Xml, &T)) -> Xml {
         let mut xml = Xml::default();
         xml.list(name, &self.items, member);
@@ -66,7 +69,7 @@ impl<T> Page<T> {
         xml
     }
 
-    /// Writes whether more follows, and where.
+    /// Writes whether more pages follow, and the marker of the next page.
     pub(crate) fn write_end(&self, xml: &mut Xml) {
         xml.bool("IsTruncated", self.marker.is_some());
         if let Some(marker) = &self.marker {
@@ -75,7 +78,7 @@ impl<T> Page<T> {
     }
 }
 
-fn hide(key: &str) -> String {
+fn encode(key: &str) -> String {
     let digits = key.bytes().map(|byte| format!("{byte:02x}"));
     MARKER
         .chars()
@@ -83,7 +86,7 @@ fn hide(key: &str) -> String {
         .collect()
 }
 
-fn open(marker: &str) -> Option<String> {
+fn decode(marker: &str) -> Option<String> {
     let digits = marker.strip_prefix(MARKER)?;
     if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
         return None;
@@ -99,13 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_hold_every_item_once() {
+    fn pages_contain_every_item_once() {
         let keys: Vec<_> = (0..25).map(|n| format!("k{n:02}")).collect();
         let mut seen = Vec::new();
         let mut marker = None;
         loop {
             let request = PageRequest {
-                after: marker.as_deref().and_then(open),
+                after: marker.as_deref().and_then(decode),
                 most: 10,
             };
             let page = request.cut(keys.iter().map(|key| (key.as_str(), key.clone())));
@@ -119,10 +122,10 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_that_was_made_up_is_refused() {
-        assert_eq!(open("k01"), None);
-        assert_eq!(open("AAEA6"), None);
-        assert_eq!(open("AAEAzz"), None);
-        assert_eq!(open(&hide("k01")).as_deref(), Some("k01"));
+    fn a_marker_that_the_sandbox_did_not_create_is_rejected() {
+        assert_eq!(decode("k01"), None);
+        assert_eq!(decode("AAEA6"), None);
+        assert_eq!(decode("AAEAzz"), None);
+        assert_eq!(decode(&encode("k01")).as_deref(), Some("k01"));
     }
 }

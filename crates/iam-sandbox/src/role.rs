@@ -7,14 +7,13 @@ use crate::errors::ApiError;
 use crate::tags::Tags;
 use crate::xml::Xml;
 
-/// The most that the inline policies of one role may have together, in characters that are not
-/// white space.
+/// IAM's limit for all inline policies of one role together, in characters without white space.
 const INLINE_SIZE: usize = 10_240;
 
-/// The most managed policies that a role may have.
+/// IAM's limit for the managed policies attached to a role.
 pub(crate) const ATTACHED: usize = 10;
 
-/// A role, as IAM holds it.
+/// A role, as IAM stores it.
 #[derive(Clone, Debug)]
 pub(crate) struct Role {
     pub(crate) name: String,
@@ -25,40 +24,40 @@ pub(crate) struct Role {
     pub(crate) trust: String,
     pub(crate) description: Option<String>,
     pub(crate) max_session_duration: u32,
-    /// The ARN of its permissions boundary.
+    /// The ARN of the permissions boundary, if the role has one.
     pub(crate) boundary: Option<String>,
     pub(crate) tags: Tags,
-    /// By name.
+    /// Inline policies by name.
     pub(crate) inline: BTreeMap<String, InlinePolicy>,
-    /// The ARNs of its managed policies.
+    /// The ARNs of the attached managed policies.
     pub(crate) attached: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct InlinePolicy {
     pub(crate) document: String,
-    /// In characters that are not white space.
+    /// In characters, without white space.
     pub(crate) size: usize,
 }
 
-/// How much of a role an answer shows.
+/// The parts of a role that an answer shows, by the action that answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Detail {
     /// `CreateRole`.
-    Made,
+    Created,
     /// `GetRole`.
     Full,
-    /// `ListRoles`: neither tags nor boundary.
+    /// `ListRoles`, which shows neither tags nor boundary.
     Listed,
-    /// Within an instance profile.
+    /// A role inside an instance profile.
     InProfile,
 }
 
 impl Role {
-    /// Adds an inline policy, or puts it in place of the one with that name.
+    /// Adds an inline policy, or replaces the one with this name.
     ///
     /// # Errors
-    /// `LimitExceeded` where the inline policies would be too large together.
+    /// `LimitExceeded` if the inline policies together would be too large.
     pub(crate) fn put_inline(&mut self, name: &str, policy: InlinePolicy) -> Result<(), ApiError> {
         let others = self.inline.iter().filter(|(other, _)| *other != name);
         let size = policy.size + others.map(|(_, other)| other.size).sum::<usize>();
@@ -98,7 +97,7 @@ impl Role {
             }
             xml.text("MaxSessionDuration", self.max_session_duration.to_string());
         }
-        if matches!(detail, Detail::Full | Detail::Made) {
+        if matches!(detail, Detail::Full | Detail::Created) {
             self.write_boundary(xml);
             self.write_tags(xml);
         }
@@ -122,7 +121,7 @@ impl Role {
         }
     }
 
-    /// As `GET /_sandbox/state` shows it.
+    /// Returns the role as `GET /_sandbox/state` shows it.
     pub(crate) fn state(&self) -> Value {
         let inline = self.inline.iter();
         json!({
@@ -153,5 +152,5 @@ pub(crate) fn tags_state(tags: &Tags) -> Value {
 }
 
 pub(crate) fn document_state(document: &str) -> Value {
-    serde_json::from_str(document).expect("a document that was taken is JSON")
+    serde_json::from_str(document).expect("a stored document is JSON")
 }

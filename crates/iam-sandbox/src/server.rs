@@ -20,18 +20,18 @@ use crate::faults::{Fault, Faults};
 use crate::shared::Shared;
 use crate::simulated_aws::SimulatedAws;
 
-/// Why a sandbox did not start.
+/// The reason why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum SandboxError {
-    /// Its address can't be had.
+    /// The sandbox can't listen on its address.
     #[error("could not listen on {address}")]
     Listen {
         address: SocketAddr,
         #[source]
         source: std::io::Error,
     },
-    /// The identity's policy is none that IAM would take.
+    /// The identity policy is not one that IAM would accept.
     #[error("the identity policy is not valid")]
     IdentityPolicy(#[source] PolicyError),
 }
@@ -45,10 +45,11 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a sandbox, which answers as soon as this returns.
+    /// Starts a sandbox. It answers calls as soon as this function returns.
     ///
     /// # Errors
-    /// Where the address can't be had or the identity's policy is not valid.
+    /// Returns an error if the sandbox can't listen on the address or the identity policy is not
+    /// valid.
     pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
         let listen = |source| SandboxError::Listen {
             address: config.listen,
@@ -72,10 +73,10 @@ impl Sandbox {
         let server =
             axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         let server = tokio::spawn(async move {
-            // It ends by the token only: accepting does not fail.
+            // The server ends only by the token, because accepting never fails.
             let _never_fails = server.await;
         });
-        info!(%address, account = config.account_id, "sandbox is up");
+        info!(%address, account = config.account_id, "sandbox started");
         Ok(Self {
             shared,
             address,
@@ -84,42 +85,43 @@ impl Sandbox {
         })
     }
 
-    /// The address that it listens on, with the port that was free where the configuration said 0.
+    /// Returns the address that the sandbox listens on; if the configured port was 0, with the
+    /// actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What an AWS SDK takes as its endpoint, for IAM and for STS.
+    /// Returns the endpoint URL for an AWS SDK, for both IAM and STS.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What `GET /_sandbox/state` answers.
+    /// Returns the same as `GET /_sandbox/state`.
     pub fn state(&self) -> Value {
         self.shared.aws().account().state()
     }
 
-    /// What `GET /_sandbox/calls?since=N` answers.
+    /// Returns the same as `GET /_sandbox/calls?since=N`.
     pub fn calls(&self, since: u64) -> Vec<Call> {
         self.shared.calls.since(since)
     }
 
-    /// Moves the sandbox's clock, as `POST /_sandbox/clock` does.
+    /// Advances the sandbox's clock, as `POST /_sandbox/clock` does.
     pub fn advance(&self, by: Duration) {
         self.shared.clock.advance(by);
     }
 
-    /// Stops the sandbox's clock, or lets it go on.
+    /// Freezes the sandbox's clock, or lets it run again.
     pub fn freeze(&self, frozen: bool) {
         self.shared.clock.freeze(frozen);
     }
 
-    /// Sets faults in place of those that were set, as `POST /_sandbox/faults` does.
+    /// Replaces the faults that are set, as `POST /_sandbox/faults` does.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.shared.aws().faults = Faults::new(faults);
     }
 
-    /// Stops it; connections that are open break off.
+    /// Stops the sandbox and resets all open connections.
     pub async fn stop(self) {
         drop(self.stop);
         if let Err(error) = self.server.await {

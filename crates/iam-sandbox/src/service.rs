@@ -1,4 +1,4 @@
-/// Which service an action is of.
+/// The AWS service of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Iam,
@@ -13,7 +13,7 @@ impl Service {
         }
     }
 
-    /// What its actions begin with in policies.
+    /// Returns the prefix of the service's actions in policies.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Service::Iam => "iam",

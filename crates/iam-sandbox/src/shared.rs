@@ -4,7 +4,7 @@ use crate::call_log::CallLog;
 use crate::clock::Clock;
 use crate::simulated_aws::SimulatedAws;
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct Shared {
     aws: Mutex<SimulatedAws>,
     pub(crate) clock: Clock,

@@ -20,9 +20,9 @@ use crate::throttle::Throttle;
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// AWS as the sandbox plays it: its accounts, and how it behaves.
+/// The simulated AWS: its accounts, and the settings of its behaviour.
 pub(crate) struct SimulatedAws {
-    /// By id; the current one is there.
+    /// Accounts by id; the current account is always present.
     accounts: BTreeMap<String, Account>,
     account_id: String,
     partition: String,
@@ -40,7 +40,7 @@ pub(crate) struct SimulatedAws {
 
 impl SimulatedAws {
     /// # Errors
-    /// Where the identity's policy is none.
+    /// Returns an error if the identity policy is not a valid permissions policy.
     pub(crate) fn new(config: &SandboxConfig, clock: &Clock) -> Result<Self, PolicyError> {
         let rate = config.rate;
         let mut aws = Self {
@@ -59,7 +59,7 @@ impl SimulatedAws {
             rng: StdRng::seed_from_u64(config.seed.unwrap_or_else(rand::random)),
         };
         aws.set_identity_policy(config.identity_policy.as_ref())?;
-        aws.enter_account(&config.account_id);
+        aws.switch_account(&config.account_id);
         Ok(aws)
     }
 
@@ -67,8 +67,8 @@ impl SimulatedAws {
         &self.accounts[&self.account_id]
     }
 
-    /// Answers as that account from now on; it is empty if the sandbox never was it.
-    pub(crate) fn enter_account(&mut self, id: &str) {
+    /// Switches to another account, which is empty if the sandbox has not used it before.
+    pub(crate) fn switch_account(&mut self, id: &str) {
         let partition = &self.partition;
         self.accounts
             .entry(id.to_owned())
@@ -76,16 +76,16 @@ impl SimulatedAws {
         id.clone_into(&mut self.account_id);
     }
 
-    /// Empties all accounts and forgets faults and sessions.
+    /// Deletes all accounts, faults and sessions.
     pub(crate) fn reset(&mut self) {
         self.accounts.clear();
         self.sessions.clear();
         self.faults = Faults::default();
-        self.enter_account(&self.account_id.clone());
+        self.switch_account(&self.account_id.clone());
     }
 
     /// # Errors
-    /// Where it is no permissions policy.
+    /// Returns an error if the text is not a permissions policy.
     pub(crate) fn set_identity_policy(
         &mut self,
         policy: Option<&Value>,
@@ -95,11 +95,10 @@ impl SimulatedAws {
         Ok(())
     }
 
-    /// Takes a call in: refused where the account's calls are used up, else the fault that
-    /// hits it.
+    /// Admits a call and returns the fault that affects it, if any.
     ///
     /// # Errors
-    /// `Throttling`.
+    /// `Throttling` if the account's calls are used up.
     pub(crate) fn admit(
         &mut self,
         action: &str,
@@ -116,10 +115,10 @@ impl SimulatedAws {
         Ok(self.faults.take(action, params, &mut self.rng))
     }
 
-    /// Does what a call asks for.
+    /// Performs a call.
     ///
     /// # Errors
-    /// What AWS would answer.
+    /// The error that AWS would return.
     pub(crate) fn perform(
         &mut self,
         action: Action,
@@ -129,12 +128,12 @@ impl SimulatedAws {
     ) -> Result<Option<Xml>, ApiError> {
         let now = clock.now();
         let account = self.accounts.get_mut(&self.account_id);
-        let account = account.expect("the current account is there");
+        let account = account.expect("the current account is always present");
         let caller = Caller::of(access_key, account, &self.sessions);
         let bound = access_key != Some(ADMINISTRATOR_ACCESS_KEY);
         let stale = action.reads || self.stale_writes && !action.creates;
         let age = if stale && !self.stale_reads.is_zero() {
-            // Never 0, so that under a frozen clock no read sees what was just written.
+            // Never 0, so that with a frozen clock no stale read sees what was just written.
             let nanosecond = Duration::from_nanos(1);
             self.rng.random_range(nanosecond..=self.stale_reads)
         } else {
@@ -156,7 +155,7 @@ impl SimulatedAws {
         (action.handle)(params, &mut context)
     }
 
-    /// The error that a fault asks for.
+    /// Returns the error that a fault injects.
     pub(crate) fn injected(
         &self,
         code: &str,
@@ -171,7 +170,7 @@ impl SimulatedAws {
         not_allowed(&caller, &format!("{}:{action}", service.prefix()), "*")
     }
 
-    /// A request id in AWS's form.
+    /// Returns a request id in AWS's format.
     pub(crate) fn request_id(&mut self) -> String {
         let id = format!("{:032x}", self.rng.random::<u128>());
         let parts = [&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]];

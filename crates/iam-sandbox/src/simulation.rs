@@ -1,4 +1,4 @@
-//! What IAM's policy simulator says: which statements of which policies decide a request.
+//! IAM's policy simulator: finds which statements of which policies decide a request.
 
 use std::collections::BTreeSet;
 
@@ -9,46 +9,48 @@ use serde_json::value::RawValue;
 /// A statement that grants everything.
 const EVERYTHING: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
 
-/// Policies, taken apart into their statements, and what is known of the request's context.
+/// Policies, split into their statements, and the given context of the requests.
 pub(crate) struct Simulation {
     identity: Vec<Clause>,
     boundary: Option<Vec<Clause>>,
-    /// As if what is not given were absent, and as if it were not known.
+    /// The same keys twice: in one context a key that is not given is absent, in the other it is
+    /// unknown.
     given: [Context; 2],
 }
 
-/// A policy, as the simulator names it.
+/// A policy, with the id that the simulator shows.
 pub(crate) struct Source {
     pub(crate) id: String,
     pub(crate) document: String,
 }
 
-/// One statement, and where it stands.
+/// One statement, and its position in a policy.
 struct Clause {
     source: String,
     kind: &'static str,
     span: Span,
     effect: Effect,
-    /// The document of this statement alone; for a Deny, beside a grant of everything, since a
-    /// Deny shows only where all else is allowed.
+    /// A document with only this statement. For a Deny the document also allows everything, because
+    /// a Deny has a visible effect only if the request is otherwise allowed.
     document: Document,
 }
 
-/// From just behind what comes before a statement to just behind its end, as AWS counts.
+/// The position of a statement as AWS counts: from the end of the text before the statement to the
+/// end of the statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: Position,
     pub(crate) end: Position,
 }
 
-/// A place in a document, from 1.
+/// A position in a document; lines and columns count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
 
-/// The decision, from the best to the worst.
+/// A decision; the order is from the least to the most restrictive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     Allowed,
@@ -66,29 +68,29 @@ impl Outcome {
     }
 }
 
-/// What the policies say to one action on one resource, or on several together.
+/// The decision of the policies about one action on one resource, or on several together.
 #[derive(Clone, Debug)]
 pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
-    /// The statements that decide; none where nothing allows it.
+    /// The statements that decide; empty if no statement allows the action.
     pub(crate) matched: Vec<Match>,
-    /// Keys that some statement hangs on and that are not given, as the policies write them.
+    /// The keys that some statement depends on and that are not given, as the policies write them.
     pub(crate) missing: BTreeSet<String>,
-    /// Whether the boundary lets it pass, if there is one.
+    /// Whether the boundary allows the action; `None` if there is no boundary.
     pub(crate) within_boundary: Option<bool>,
 }
 
-/// A statement that decides.
+/// A statement that decides, as the simulator's answer shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Match {
     pub(crate) source: String,
-    /// AWS's own words, which are none of its API model's.
+    /// The type as AWS returns it, which differs from the values in AWS's API model.
     pub(crate) kind: &'static str,
     pub(crate) span: Span,
 }
 
 impl Simulation {
-    /// The documents are valid ones; `keys` are the condition keys that are given.
+    /// Creates a simulation of valid documents; `keys` are the given condition keys.
     pub(crate) fn new(
         identity: &[Source],
         boundary: Option<&Source>,
@@ -150,7 +152,7 @@ impl Simulation {
 }
 
 impl Verdict {
-    /// What is said to several resources together: the most restrictive of it.
+    /// Combines the verdicts about several resources: the most restrictive decision.
     pub(crate) fn together(verdicts: &[Self]) -> Self {
         let mut all = verdicts[0].clone();
         for verdict in &verdicts[1..] {
@@ -168,7 +170,7 @@ impl Verdict {
 }
 
 impl Clause {
-    /// Whether it is about this request, what is not given being absent.
+    /// Whether the statement matches this request if the keys that are not given are absent.
     fn matches(&self, request: &Request) -> bool {
         match self.effect {
             Effect::Allow => self.decide(request).is_allowed(),
@@ -176,7 +178,7 @@ impl Clause {
         }
     }
 
-    /// What would have to be known to tell.
+    /// Returns the keys that are not given and on which the match depends.
     fn missing(&self, request: &Request) -> BTreeSet<String> {
         match self.decide(request) {
             Decision::Indeterminate { missing } => missing,
@@ -199,7 +201,7 @@ impl Clause {
 
 fn clauses(source: &Source, kind: &'static str) -> Vec<Clause> {
     let text = source.document.as_str();
-    let whole = Document::parse(Kind::Identity, text).expect("a policy that was taken is valid");
+    let whole = Document::parse(Kind::Identity, text).expect("a stored policy is valid");
     let version = whole.version().name();
     let statements = statements(text).into_iter();
     statements
@@ -225,7 +227,7 @@ fn clauses(source: &Source, kind: &'static str) -> Vec<Clause> {
         .collect()
 }
 
-/// The statements of a valid policy, as they are written, and where.
+/// Returns the statements of a valid policy as they are written, with their positions.
 fn statements(text: &str) -> Vec<(&str, Span)> {
     #[derive(Deserialize)]
     struct Outline<'a> {
@@ -252,7 +254,7 @@ fn statements(text: &str) -> Vec<(&str, Span)> {
     .collect()
 }
 
-/// The place just behind a text.
+/// Returns the position after a text.
 fn position(before: &str) -> Position {
     let last = before.rsplit('\n').next().unwrap_or_default();
     Position {
@@ -273,8 +275,9 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_placed_as_awss_simulator_places_them() {
-        // What the AWS CLI showed of an inline policy on one line, and of `AdministratorAccess`.
+    fn statements_have_the_positions_that_awss_simulator_returns() {
+        // The positions that the AWS CLI showed for an inline policy on one line, and for
+        // `AdministratorAccess`.
         let line = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ssm:*","Resource":"*"}]}"#;
         assert_eq!(spans(line), [[1, 38, 1, 87]]);
         let lines = "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n    {\n      \
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_on_a_key_that_is_not_given_fails_and_the_key_is_named() {
+    fn a_condition_on_a_key_that_is_not_given_fails_and_the_key_is_reported() {
         let both = simulation(
             r#"{"Version":"2012-10-17","Statement":[
                 {"Effect":"Allow","Action":"s3:*","Resource":"*"},

@@ -5,10 +5,11 @@ use crate::names::length;
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// The most tags that a resource may have.
+/// IAM's limit for the tags of a resource.
 const MOST: usize = 50;
 
-/// The tags of a resource. Keys are unique ignoring case and keep the case they were given in.
+/// The tags of a resource. Keys are unique ignoring case, and are stored in the case of the
+/// request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tags(BTreeMap<String, Tag>);
 
@@ -19,7 +20,7 @@ pub(crate) struct Tag {
 }
 
 impl Tags {
-    /// The tags in a request.
+    /// Parses the tags in a request.
     ///
     /// # Errors
     /// `ValidationError` for more than 50, for lengths and for characters; `InvalidInput` for
@@ -49,10 +50,10 @@ impl Tags {
         Ok(Self(tags))
     }
 
-    /// Adds tags, in place of those with the same keys.
+    /// Adds tags; they replace tags with the same keys.
     ///
     /// # Errors
-    /// `LimitExceeded` where the resource would have more than 50.
+    /// `LimitExceeded` if the resource would have more than 50 tags.
     pub(crate) fn merge(&mut self, tags: &Self) -> Result<(), ApiError> {
         let mut merged = self.0.clone();
         merged.extend(tags.0.clone());
@@ -75,12 +76,12 @@ impl Tags {
         self.0.is_empty()
     }
 
-    /// In order of keys, ignoring case.
+    /// Returns the tags in order of keys, ignoring case.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Tag> {
         self.0.values()
     }
 
-    /// As [`Tags::iter`], with what they are sorted by.
+    /// Returns the tags in the order of [`Tags::iter`], each with its sort key.
     pub(crate) fn keyed(&self) -> impl Iterator<Item = (&str, &Tag)> {
         self.0.iter().map(|(key, tag)| (key.as_str(), tag))
     }
@@ -96,7 +97,7 @@ impl Tag {
     }
 }
 
-/// The tag keys in a request to remove tags.
+/// Parses the tag keys in a request to remove tags.
 ///
 /// # Errors
 /// `ValidationError` for more than 50, for lengths and for characters.
@@ -112,7 +113,7 @@ pub(crate) fn parse_keys(params: &Params) -> Result<Vec<String>, ApiError> {
     Ok(keys)
 }
 
-/// Whether a request to tag has its list at all.
+/// Parses the tags in a request to add tags, where the list is required.
 ///
 /// # Errors
 /// `ValidationError`.
@@ -143,8 +144,8 @@ fn check_key(key: &str, member: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// IAM's `[\p{L}\p{Z}\p{N}_.:/=+\-@]`. `is_alphabetic` also takes the vowel signs of some
-/// scripts, which `\p{L}` does not.
+/// Checks for IAM's `[\p{L}\p{Z}\p{N}_.:/=+\-@]`. `is_alphabetic` also accepts the vowel signs of
+/// some scripts, which `\p{L}` does not contain.
 fn characters(text: &str, member: &str, times: char) -> Result<(), ApiError> {
     let valid = text.chars().all(|char| {
         char.is_alphabetic() || char.is_numeric() || is_separator(char) || "_.:/=+-@".contains(char)
@@ -158,7 +159,7 @@ fn characters(text: &str, member: &str, times: char) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Unicode's class Z.
+/// Whether the character is in Unicode's class Z.
 fn is_separator(char: char) -> bool {
     matches!(
         char,

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// A token bucket over the whole account, as IAM's.
+/// A token bucket for the whole account, like IAM's.
 pub(crate) struct Throttle {
     rate: f64,
     burst: f64,
@@ -9,7 +9,8 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// `rate` calls per second, and `burst` of them at once (default: one second's worth).
+    /// Allows `rate` calls per second, and `burst` calls at once (default: the calls of one
+    /// second).
     pub(crate) fn new(rate: f64, burst: Option<u32>, now: Duration) -> Self {
         let burst = burst.map_or(rate.ceil(), f64::from).max(1.0);
         Self {
@@ -20,7 +21,7 @@ impl Throttle {
         }
     }
 
-    /// Takes a token, or says that there is none.
+    /// Takes a token; returns `false` if the bucket is empty.
     pub(crate) fn admit(&mut self, now: Duration) -> bool {
         let gone = now.saturating_sub(self.filled).as_secs_f64();
         self.tokens = (self.tokens + gone * self.rate).min(self.burst);
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_gives_its_burst_and_then_its_rate() {
+    fn a_bucket_allows_its_burst_and_then_its_rate() {
         let mut throttle = Throttle::new(2.0, Some(3), Duration::ZERO);
         let admitted = |throttle: &mut Throttle, millis| {
             let now = Duration::from_millis(millis);

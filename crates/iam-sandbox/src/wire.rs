@@ -6,7 +6,7 @@ use crate::errors::ApiError;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Params(BTreeMap<String, String>);
 
-/// Parameters that are, or come with, credentials; they never get into the log.
+/// Parameters that are credentials or belong to a signature; they are never logged.
 const SECRET: [&str; 6] = [
     "X-Amz-",
     "Signature",
@@ -17,7 +17,7 @@ const SECRET: [&str; 6] = [
 ];
 
 impl Params {
-    /// Parses a query string and a form body, as one.
+    /// Parses the parameters of a query string and a form body together.
     pub(crate) fn parse(query: Option<&str>, body: &[u8]) -> Self {
         let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         let body = form_urlencoded::parse(body);
@@ -33,20 +33,20 @@ impl Params {
         self.0.get(name)
     }
 
-    /// A parameter that must be there.
+    /// Returns a required parameter.
     ///
     /// # Errors
-    /// `ValidationError` where it is missing.
+    /// `ValidationError` if the parameter is missing.
     pub(crate) fn required(&self, name: &str) -> Result<&str, ApiError> {
         self.get(name)
             .map(String::as_str)
             .ok_or_else(|| ApiError::missing(&member(name)))
     }
 
-    /// A number within limits.
+    /// Parses a number within limits.
     ///
     /// # Errors
-    /// `ValidationError` for what is no number or lies outside.
+    /// `ValidationError` for a text that is not a number, or a number outside the limits.
     pub(crate) fn number(
         &self,
         name: &str,
@@ -77,8 +77,8 @@ impl Params {
             })
     }
 
-    /// The elements of `name.member.N`, each as its own parameters, in order of N. An element
-    /// that is a plain value has it under the empty name.
+    /// Returns the elements of `name.member.N` in order of N, each as parameters. The value of an
+    /// element that is a plain value has the empty name.
     pub(crate) fn list(&self, name: &str) -> Vec<Params> {
         let prefix = format!("{name}.member.");
         let mut elements = BTreeMap::<u64, Params>::new();
@@ -95,7 +95,7 @@ impl Params {
         elements.into_values().collect()
     }
 
-    /// The plain values of `name.member.N`.
+    /// Returns the plain values of `name.member.N`.
     pub(crate) fn values(&self, name: &str) -> Vec<String> {
         let elements = self.list(name).into_iter();
         elements
@@ -103,7 +103,7 @@ impl Params {
             .collect()
     }
 
-    /// What the call log shows of them.
+    /// Returns the parameters that the call log shows.
     pub(crate) fn shown(&self) -> BTreeMap<String, String> {
         let mut shown = self.0.clone();
         shown.retain(|name, _| {
@@ -115,7 +115,7 @@ impl Params {
     }
 }
 
-/// A parameter's name as AWS's messages spell it.
+/// Returns a parameter's name as AWS's messages spell it.
 pub(crate) fn member(name: &str) -> String {
     let mut chars = name.chars();
     chars.next().map_or_else(String::new, |first| {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_read_in_the_order_of_its_numbers() {
+    fn a_list_is_parsed_in_the_order_of_its_numbers() {
         let body =
             "Tags.member.10.Key=c&Tags.member.2.Key=b&Tags.member.2.Value=2&TagKeys.member.1=a";
         let params = Params::parse(None, body.as_bytes());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_do_not_show() {
+    fn credentials_are_not_logged() {
         let query = "Action=GetRole&RoleName=r&X-Amz-Signature=s&X-Amz-Security-Token=t";
         let shown = Params::parse(Some(query), b"").shown();
         assert_eq!(shown.into_keys().collect::<Vec<_>>(), ["RoleName"]);

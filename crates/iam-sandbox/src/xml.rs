@@ -5,11 +5,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::errors::ApiError;
 
-/// The answers' body, written element by element.
+/// The body of an answer, written element by element.
 #[derive(Default)]
 pub(crate) struct Xml(String);
 
-/// What RFC 3986 leaves unreserved.
+/// The unreserved characters of RFC 3986 are not encoded.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -18,10 +18,10 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
 
 impl Xml {
     pub(crate) fn text(&mut self, name: &str, text: impl AsRef<str>) -> &mut Self {
-        // Messages repeat what the caller sent, and that may be what XML can't carry.
+        // Messages repeat text of the caller, which may have characters that are invalid in XML.
         let text = text.as_ref().replace(is_not_xml, "\u{fffd}");
         let text = quick_xml::escape::escape(text);
-        write!(self.0, "<{name}>{text}</{name}>").expect("a string takes all");
+        write!(self.0, "<{name}>{text}</{name}>").expect("writing to a String can't fail");
         self
     }
 
@@ -37,19 +37,19 @@ impl Xml {
         self.text(name, date.to_rfc3339_opts(SecondsFormat::Secs, true))
     }
 
-    /// A policy document, percent-encoded as IAM's answers carry it (RFC 3986).
+    /// Writes a policy document, percent-encoded as in IAM's answers (RFC 3986).
     pub(crate) fn document(&mut self, name: &str, document: &str) -> &mut Self {
         self.text(name, utf8_percent_encode(document, UNRESERVED).to_string())
     }
 
     pub(crate) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) -> &mut Self {
-        write!(self.0, "<{name}>").expect("a string takes all");
+        write!(self.0, "<{name}>").expect("writing to a String can't fail");
         content(self);
-        write!(self.0, "</{name}>").expect("a string takes all");
+        write!(self.0, "</{name}>").expect("writing to a String can't fail");
         self
     }
 
-    /// A list, each item in a `member` element.
+    /// Writes a list, each item in a `member` element.
     pub(crate) fn list<T>(
         &mut self,
         name: &str,
@@ -63,7 +63,7 @@ impl Xml {
         })
     }
 
-    /// A list of plain texts.
+    /// Writes a list of plain texts.
     pub(crate) fn texts<T: AsRef<str>>(
         &mut self,
         name: &str,

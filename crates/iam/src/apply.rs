@@ -1,4 +1,4 @@
-//! One step of a plan as one call to IAM.
+//! Sends each step of a plan as one call to IAM.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,16 @@ use crate::{Depth, ErrorKind, IamError, Target};
 impl<G: Gate> GatedIam<'_, G> {
     /// Sends one step, once.
     ///
-    /// # Errors
-    /// Classified by kind; [`ErrorKind::Unanswered`] means that AWS may have taken the step. For a
-    /// step that removes, `NoSuchEntity` is [`Applied::AlreadyGone`] and no error. A denial of such a
-    /// step is followed by one read, which tells whether there is anything to remove at all:
+    /// For a step that removes, `NoSuchEntity` is [`Applied::AlreadyGone`] and not an error. If AWS
+    /// denies such a step, one read follows; if the read does not show the resource, the result is
     /// [`Applied::Unseen`].
+    ///
+    /// # Errors
+    /// Classified by kind. After [`ErrorKind::Unanswered`] the step may have taken effect, or may
+    /// yet do so.
     pub async fn apply(&self, step: &Step) -> Result<Applied, IamError> {
         let sent = self.send_step(step).await.map_err(|mut error| {
-            if is_about_what_iam_does_not_know(step, &error) {
+            if is_denied_because_absent(step, &error) {
                 error.kind = ErrorKind::Absent;
             }
             error
@@ -41,7 +43,7 @@ impl<G: Gate> GatedIam<'_, G> {
         }
     }
 
-    /// Returns whether a read does not show the resource that a step removes, or changes.
+    /// Returns whether a read does not show the resource that a removing step is about.
     async fn is_gone(&self, step: &Step) -> Result<bool, IamError> {
         let target = match step {
             Step::DeleteRole { role }
@@ -61,7 +63,7 @@ impl<G: Gate> GatedIam<'_, G> {
         Ok(seen.role.is_none() && seen.profile.is_none())
     }
 
-    /// Sends a step that creates no resource, and whose answer holds nothing.
+    /// Sends a step that creates no resource and whose answer has no content.
     async fn change<T, E>(
         &self,
         step: &Step,
@@ -78,7 +80,7 @@ impl<G: Gate> GatedIam<'_, G> {
 
     #[allow(
         clippy::too_many_lines,
-        reason = "one arm a call, each a few lines of the SDK's builder"
+        reason = "one match arm for each call, each a few lines of the SDK's builder"
     )]
     async fn send_step(&self, step: &Step) -> Result<Applied, IamError> {
         let (action, target) = (step.action(), step.target());
@@ -101,12 +103,14 @@ impl<G: Gate> GatedIam<'_, G> {
                     .set_permissions_boundary(boundary.as_ref().map(ToString::to_string))
                     .set_tags(Some(sdk_tags(action, &target, tags)?));
                 let answer = self.call(action, write, &target, request.send()).await?;
-                let made = answer.role.ok_or_else(|| lost(action, &target))?;
+                let created = answer
+                    .role
+                    .ok_or_else(|| answer_without_resource(action, &target))?;
                 Ok(Applied::Role(RoleRecord {
                     name: RoleName::clone(role),
-                    arn: Some(made.arn),
-                    id: Some(made.role_id),
-                    path: Some(made.path),
+                    arn: Some(created.arn),
+                    id: Some(created.role_id),
+                    path: Some(created.path),
                 }))
             }
             Step::CreateInstanceProfile {
@@ -122,13 +126,13 @@ impl<G: Gate> GatedIam<'_, G> {
                     .path(path.as_str())
                     .set_tags(Some(sdk_tags(action, &target, tags)?));
                 let answer = self.call(action, write, &target, request.send()).await?;
-                let made = answer
+                let created = answer
                     .instance_profile
-                    .ok_or_else(|| lost(action, &target))?;
+                    .ok_or_else(|| answer_without_resource(action, &target))?;
                 Ok(Applied::Profile(ProfileRecord {
                     name: profile.clone(),
-                    arn: Some(made.arn),
-                    id: Some(made.instance_profile_id),
+                    arn: Some(created.arn),
+                    id: Some(created.instance_profile_id),
                     managed: true,
                 }))
             }
@@ -209,12 +213,13 @@ impl<G: Gate> GatedIam<'_, G> {
     }
 }
 
-// Returns whether IAM denied a call because the resource does not exist, or not yet. A call names a
-// role or profile without its path. Where IAM does not know the resource, a policy that goes by paths
-// does not match, and the message of the denial names the resource without a path; all of ours have
-// one. The code is AccessDenied as for any other denial, so the message is all there is to go by;
-// wording that is not known leaves the error a denial. docs/architecture.md, "Errors", says so too.
-fn is_about_what_iam_does_not_know(step: &Step, error: &IamError) -> bool {
+// Returns whether IAM denied a call because the resource does not exist, or does not exist yet for
+// IAM. A call names a role or profile without its path. If IAM does not know the resource, a policy
+// that allows resources by path does not match, and the message of the denial names the resource
+// without a path; all of our resources have one. The code is AccessDenied as for any other denial,
+// so only the message distinguishes the two. If the wording is not known, the error stays a denial.
+// See docs/architecture.md, "Errors".
+fn is_denied_because_absent(step: &Step, error: &IamError) -> bool {
     let message = error.message.as_deref().unwrap_or_default();
     let pathless = |kind: &str, words: &str, name: &str| {
         let named = [format!(":{kind}/{name}"), format!("{words} {name}")];
@@ -238,7 +243,7 @@ fn is_about_what_iam_does_not_know(step: &Step, error: &IamError) -> bool {
         Step::TagInstanceProfile { profile: name, .. }
         | Step::UntagInstanceProfile { profile: name, .. }
         | Step::DeleteInstanceProfile { profile: name } => profile(name),
-        // A role that is not ours, which has not our profile's name, may well have no path.
+        // A pass-through role may have no path. Only a role that shares the profile's name is ours.
         Step::AddRoleToInstanceProfile {
             profile: around,
             role: name,
@@ -251,8 +256,9 @@ fn is_about_what_iam_does_not_know(step: &Step, error: &IamError) -> bool {
     error.kind == ErrorKind::Denied && unknown
 }
 
-// The create was answered, but without the resource: to be observed, as if it were unanswered.
-fn lost(action: &'static str, target: &str) -> IamError {
+// AWS answered the create call, but without the resource. The call counts as unanswered, so that
+// the resource is observed next.
+fn answer_without_resource(action: &'static str, target: &str) -> IamError {
     let error = IamError::unreadable(action, target, "lacks the resource");
     IamError {
         kind: ErrorKind::Unanswered,

@@ -1,4 +1,4 @@
-//! Who we are at AWS.
+//! The service's own identity at AWS.
 
 use engine_roles_domain::account::{AccountId, Partition, Scope};
 use engine_roles_domain::resources::{CallKind, RoleName};
@@ -6,36 +6,36 @@ use engine_roles_domain::resources::{CallKind, RoleName};
 use crate::IamError;
 use crate::gate::{Call, Gate, GatedIam, Service};
 
-/// Why it is not known who we are.
+/// Why our own identity is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum CallerError {
-    /// STS did not say.
-    #[error("STS did not say who we are")]
+    /// The call to STS failed.
+    #[error("STS did not return this service's identity")]
     Call(#[from] IamError),
-    /// STS's answer has no account or a partition that this version does not know.
-    #[error("STS's answer names no account and partition that this version knows")]
+    /// STS's answer has no account, or a partition that this release does not support.
+    #[error("STS's answer has no account, or a partition that this release does not support")]
     Unreadable,
 }
 
-/// Who we are.
+/// Our own identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Account and partition.
+    /// The account and partition of our identity.
     pub scope: Scope,
-    /// The ARN of our identity: a role's session, or a user.
+    /// The ARN of our identity, of a role session or of a user.
     pub arn: String,
 }
 
 impl Caller {
-    /// The name of the role whose session we are; none for a user.
+    /// Returns the name of the role whose session we use; none for a user.
     pub fn role_name(&self) -> Option<RoleName> {
         let (_, session) = self.arn.split_once(":assumed-role/")?;
         let (role, _) = session.split_once('/')?;
         RoleName::parse(role).ok()
     }
 
-    /// The ARN of the role or user whose policies count. A session's ARN says nothing of its
-    /// role's path, so a role is taken to have none.
+    /// Returns the ARN of the role or user whose policies apply. A session's ARN does not contain
+    /// the role's path, so the role is assumed to have none.
     pub fn principal_arn(&self) -> String {
         match self.role_name() {
             Some(role) => {
@@ -48,18 +48,18 @@ impl Caller {
 }
 
 impl<G: Gate> GatedIam<'_, G> {
-    /// Account and partition of our own identity, by STS; needs no permission.
+    /// Asks STS for the account and partition of our own identity. The call needs no permission.
     ///
     /// # Errors
-    /// As [`GatedIam::caller`].
+    /// The same as for [`GatedIam::caller`].
     pub async fn caller_scope(&self) -> Result<Scope, CallerError> {
         self.caller().await.map(|caller| caller.scope)
     }
 
-    /// Our own identity, by STS; needs no permission.
+    /// Asks STS for our own identity. The call needs no permission.
     ///
     /// # Errors
-    /// When STS does not answer, or answers what can't be read.
+    /// When the call fails, or the answer has no account, ARN or supported partition.
     pub async fn caller(&self) -> Result<Caller, CallerError> {
         let request = self.iam.sts.get_caller_identity();
         let call = Call {

@@ -1,4 +1,4 @@
-//! The connection to AWS.
+//! The client of IAM and STS, and its configuration.
 
 use std::time::Duration;
 
@@ -7,31 +7,31 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_iam::config::Credentials;
 
-/// The region that IAM's calls are signed for in the partition `aws`.
+/// The region that IAM calls are signed for in the partition `aws`.
 const DEFAULT_REGION: &str = "us-east-1";
 
-/// How AWS is called.
+/// The configuration of the client.
 #[derive(Clone, Debug)]
 pub struct IamConfig {
-    /// The region whose partition is meant; where none is given, the SDK's own settings name
-    /// it. IAM itself is global: its calls are signed for the partition's own region.
+    /// A region of the partition to work in, used where the SDK's own settings name no region. IAM
+    /// is global: its calls are signed for the partition's main region.
     pub region: Option<String>,
-    /// How long one call may take in all. Must lie inside a lease.
+    /// The longest time that one call may take in all. Must be shorter than a lease.
     pub call_timeout: Duration,
 }
 
-/// An address that speaks AWS's protocol, and the keys that it takes.
+/// An endpoint that speaks AWS's protocol, with its credentials.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// `http://…`, for IAM and for STS.
+    /// The URL for both IAM and STS, such as `http://127.0.0.1:4566`.
     pub url: String,
-    /// The access key's id.
+    /// The id of the access key.
     pub access_key_id: String,
-    /// The access key's secret; hence no `Debug`.
+    /// The secret of the access key. Because of the secret this type has no `Debug`.
     pub secret_access_key: String,
 }
 
-/// IAM and STS, by the credentials that the SDK finds.
+/// Clients of IAM and STS.
 #[derive(Clone, Debug)]
 pub struct Iam {
     pub(crate) client: aws_sdk_iam::Client,
@@ -47,12 +47,12 @@ impl Iam {
         Self::load(aws_config::defaults(BehaviorVersion::v2026_01_12()), config).await
     }
 
-    /// As [`Iam::connect`], but at one address and by keys that the caller has: for a sandbox,
-    /// of which a process may have several. No call is made.
+    /// Like [`Iam::connect`], but with the given endpoint and credentials. For sandboxes, of which
+    /// a process may use several. No call is made.
     pub async fn connect_to(endpoint: &Endpoint, config: &IamConfig) -> Self {
         let keys = (&endpoint.access_key_id, &endpoint.secret_access_key);
         let keys = Credentials::new(keys.0, keys.1, None, None, "given");
-        // Named here, or the SDK would look for a region in files and on the network.
+        // Set explicitly, because the SDK would search files and the network for a region.
         let region = config.region.as_deref().unwrap_or(DEFAULT_REGION);
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.to_owned()))
@@ -62,8 +62,8 @@ impl Iam {
     }
 
     async fn load(loader: ConfigLoader, config: &IamConfig) -> Self {
-        // The provisioner decides what is sent again: it alone knows whether a write that was
-        // not answered may be.
+        // The SDK must not retry. The provisioner retries, because only the provisioner knows
+        // whether an unanswered write may be sent again.
         let loader = loader.retry_config(RetryConfig::disabled()).timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(config.call_timeout.min(Duration::from_secs(3)))
@@ -83,12 +83,13 @@ impl Iam {
         }
     }
 
-    /// The region that is configured or that the SDK's own settings name, if any.
+    /// Returns the region of the SDK's own settings, or the one used by [`Iam::connect_to`]; none
+    /// where the settings name none.
     pub fn sdk_region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
-    /// How long one call may take in all.
+    /// Returns the longest time that one call may take in all.
     pub fn call_timeout(&self) -> Duration {
         self.call_timeout
     }

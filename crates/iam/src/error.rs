@@ -1,4 +1,4 @@
-//! AWS's errors, classified by code.
+//! AWS errors, classified by code.
 
 use std::error::Error;
 use std::io;
@@ -8,30 +8,30 @@ use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use engine_roles_domain::resources::CallKind;
 
-/// What an error of IAM means for the caller. AWS's code decides; the one exception is in
-/// `apply.rs`.
+/// The kind of a failed call. AWS's error code decides the kind, with one exception in `apply.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The resource exists: ours by an unanswered create, or somebody else's.
+    /// The resource exists: an unanswered create call of ours created it, or somebody else did.
     AlreadyExists,
-    /// The resource, or one that the call names beside it, does not exist, or not yet for IAM.
+    /// The resource, or another one that the call names, does not exist, or does not exist yet for
+    /// IAM.
     Absent,
-    /// Something still depends on the resource.
+    /// The resource can't be deleted because something still depends on it.
     Conflict,
-    /// The resource is being changed elsewhere: wait minutes, not seconds.
+    /// Another request is changing the resource. The next attempt should wait minutes, not seconds.
     Busy,
-    /// A quota of the account or the resource is full.
+    /// A quota of the account or of the resource is used up.
     Quota,
-    /// Too many calls in this account.
+    /// AWS throttled the call, or the call budget had no room for it.
     Throttled,
     /// Our identity lacks a permission.
     Denied,
-    /// IAM does not accept the request, whoever sends it.
+    /// IAM would reject the request from any caller.
     Malformed,
-    /// IAM answered that it can't do it now, or was never reached; nothing was done.
+    /// IAM can't process the request now, or was never reached. Nothing was changed.
     Transient,
-    /// A write was sent and no answer came, or one that leaves open whether it was done, as a 5xx
-    /// does: it may have been, or may yet be.
+    /// A write was sent, and no answer came, or an answer such as a 5xx that leaves open whether
+    /// the write took effect. The write may have taken effect, or may yet do so.
     Unanswered,
 }
 
@@ -52,7 +52,7 @@ impl ErrorKind {
         }
     }
 
-    /// Returns whether the same call may succeed later without anybody's help.
+    /// Returns whether the same call may succeed later without any intervention.
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
@@ -65,25 +65,25 @@ impl ErrorKind {
 #[derive(Debug, thiserror::Error)]
 #[error("{action} ({target}) failed: {}", .code.as_deref().unwrap_or(.kind.as_str()))]
 pub struct IamError {
-    /// What the provisioner may conclude from it.
+    /// The kind of failure.
     pub kind: ErrorKind,
-    /// The action of IAM or STS that was called, such as `CreateRole`.
+    /// The operation of IAM or STS, such as `CreateRole`.
     pub action: &'static str,
-    /// The resource that the call was about, in words for a message.
+    /// The resource that the call was about, in words for messages.
     pub target: Box<str>,
-    /// AWS's code, where it answered.
+    /// AWS's error code; none where AWS did not answer.
     pub code: Option<Box<str>>,
-    /// AWS's own words, where it answered.
+    /// AWS's error message, or ours where AWS sent none and there is something to report.
     pub message: Option<Box<str>>,
-    /// The permission that was denied, such as `iam:CreateRole`.
+    /// The permission that AWS denied, such as `iam:CreateRole`; none for other kinds of failures.
     pub missing_permission: Option<String>,
-    /// The error as the SDK reports it, if it reports one.
+    /// The SDK's error; none where the failure was found in this crate.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl IamError {
-    pub(crate) fn sort<E>(
+    pub(crate) fn classify<E>(
         action: &'static str,
         call: CallKind,
         target: &str,
@@ -98,11 +98,13 @@ impl IamError {
         let kind = match &error {
             SdkError::ServiceError(answer) => {
                 let kind = code.as_deref().map_or(ErrorKind::Transient, kind_of);
-                // Only a 4xx says that nothing was done. What breaks inside of IAM, or is not
-                // IAM's own answer, may have come after the effect.
-                let refused = answer.raw().status().is_client_error();
+                // Only a 4xx means that nothing was changed. A failure inside of IAM, or an answer
+                // of something between us and IAM, may have come after the effect.
+                let is_client_error = answer.raw().status().is_client_error();
                 match (kind, call) {
-                    (ErrorKind::Transient, CallKind::Write) if !refused => ErrorKind::Unanswered,
+                    (ErrorKind::Transient, CallKind::Write) if !is_client_error => {
+                        ErrorKind::Unanswered
+                    }
                     (kind, _) => kind,
                 }
             }
@@ -128,7 +130,7 @@ impl IamError {
         }
     }
 
-    /// An answer that has the right shape and the wrong content.
+    /// Returns the error for an answer with valid syntax and unusable content.
     pub(crate) fn unreadable(action: &'static str, target: &str, what: &str) -> Self {
         Self {
             kind: ErrorKind::Transient,
@@ -141,7 +143,8 @@ impl IamError {
         }
     }
 
-    /// A call that was not sent, because the account's call budget had no room for it in time.
+    /// Returns the error for a call that was not sent, because the account's call budget had no
+    /// room for it in time.
     pub fn not_sent(action: &'static str, target: &str) -> Self {
         Self {
             kind: ErrorKind::Throttled,
@@ -159,7 +162,7 @@ impl IamError {
         self.kind == ErrorKind::Throttled && self.source.is_none()
     }
 
-    /// One sentence for a person, with AWS's own words where there are any.
+    /// Returns one sentence for a person, with AWS's message where there is one.
     pub fn describe(&self) -> String {
         match &self.message {
             Some(message) => format!("{self}: {message}"),
@@ -168,16 +171,16 @@ impl IamError {
     }
 }
 
-// The SDK's own word for why nothing came back is no proof: a connection that closes without an
-// answer is one of its "other" errors, as are missing credentials. Only what can't happen once a
-// request is under way counts.
+// Returns whether the request certainly did not leave this process. The SDK's own classification is
+// no proof: both a connection that closes without an answer and missing credentials are "other"
+// errors. Only errors that can't happen once a request is being sent count.
 fn was_never_sent(error: &ConnectorError) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        let refused = error
+        let connection_refused = error
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        if refused || error.is::<CredentialsError>() {
+        if connection_refused || error.is::<CredentialsError>() {
             return true;
         }
         cause = error.source();
@@ -215,16 +218,16 @@ fn kind_of(code: &str) -> ErrorKind {
         | "MissingParameter"
         | "MalformedQueryString"
         | "InvalidAction" => ErrorKind::Malformed,
-        // Credentials that expired or don't verify, and 5xx of any name: not for good.
+        // Credentials that expired or can't be verified, and 5xx errors with any code, may go away.
         _ => ErrorKind::Transient,
     }
 }
 
-// The code says that a permission is missing; AWS says which one in the message alone. The message
-// is searched for the permissions that the call can need beside its own; where it names none of them,
-// the call's own is the missing one. docs/architecture.md, "Errors", says so too.
+// Returns the missing permission. AWS's error code does not contain it; only the message does. The
+// message is searched for the additional permissions that the call can need. If it names none of
+// them, the call's own permission is the missing one. See docs/architecture.md, "Errors".
 fn denied_permission(action: &'static str, message: &str) -> String {
-    let beside: &[&str] = match action {
+    let additional: &[&str] = match action {
         "CreateRole" => &["iam:TagRole", "iam:PutRolePermissionsBoundary"],
         "CreateInstanceProfile" => &["iam:TagInstanceProfile"],
         "AddRoleToInstanceProfile" => &["iam:PassRole"],
@@ -235,7 +238,7 @@ fn denied_permission(action: &'static str, message: &str) -> String {
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == ':'))
             .any(|word| word == **permission)
     };
-    match beside.iter().find(named) {
+    match additional.iter().find(named) {
         Some(permission) => (*permission).to_owned(),
         None => format!("iam:{action}"),
     }
@@ -276,14 +279,14 @@ mod tests {
                 .build();
             let request = Client::from_conf(config).delete_role().role_name("r");
             let error = request.send().await.expect_err("no credentials");
-            let error = IamError::sort("DeleteRole", CallKind::Write, "role r", error);
+            let error = IamError::classify("DeleteRole", CallKind::Write, "role r", error);
             assert_eq!(error.kind, ErrorKind::Transient, "{error:?}");
         }
     }
 
     #[test]
-    fn a_refusal_is_read_for_the_permissions_that_the_call_can_need() {
-        let says = |permission: &str| {
+    fn the_missing_permission_of_a_denied_call_is_read_from_the_message() {
+        let message = |permission: &str| {
             format!(
                 "User: arn:aws:sts::123456789012:assumed-role/iam:PassRole/s is not authorized \
                  to perform: {permission} on resource: arn:aws:iam::123456789012:role/x"
@@ -306,7 +309,7 @@ mod tests {
             ),
             ("AddRoleToInstanceProfile", "iam:PassRole", "iam:PassRole"),
         ] {
-            assert_eq!(denied_permission(action, &says(named)), missing);
+            assert_eq!(denied_permission(action, &message(named)), missing);
         }
         assert_eq!(denied_permission("CreateRole", ""), "iam:CreateRole");
     }

@@ -9,37 +9,37 @@ use tracing::debug;
 
 use crate::{Iam, IamError};
 
-/// The AWS service that a call goes to.
+/// The AWS service that a call is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// IAM, whose rate limits all callers of an account share.
     Iam,
-    /// STS.
+    /// STS, whose calls do not count against IAM's rate limits.
     Sts,
 }
 
 /// A call that is about to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// The service.
+    /// The AWS service that the call is sent to.
     pub service: Service,
     /// The operation, such as `CreateRole`.
     pub action: &'static str,
-    /// Whether it changes something.
+    /// Whether the call can change something.
     pub kind: CallKind,
 }
 
-/// Decides when a call may be sent, and is told how AWS answered. The client has no other way to
-/// send a call, so whoever owns it can't forget the call budget.
+/// Decides when a call may be sent, and receives the outcome. The client can't send a call without
+/// a gate, so no code can bypass the call budget.
 pub trait Gate: Send + Sync {
     /// Waits until the call may be sent. Returns false when it may not be sent in time.
     fn admit(&self, call: Call) -> impl Future<Output = bool> + Send;
 
-    /// Is told how AWS answered an admitted call; none means success.
+    /// Receives the outcome of an admitted call; `error` is none after a success.
     fn answered(&self, call: Call, error: Option<&IamError>) -> impl Future<Output = ()> + Send;
 }
 
-/// A gate that admits every call at once: for tests of the client itself.
+/// A gate that admits every call at once, for tests of the client.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenGate;
 
@@ -59,7 +59,7 @@ pub struct GatedIam<'a, G> {
 }
 
 impl Iam {
-    /// Returns this client behind a gate, which every call passes.
+    /// Returns this client behind a gate, which every call has to pass.
     pub fn through<G: Gate>(&self, gate: G) -> GatedIam<'_, G> {
         GatedIam { iam: self, gate }
     }
@@ -86,7 +86,7 @@ impl<G: Gate> GatedIam<'_, G> {
         self.send(call, target, answer)
     }
 
-    /// Sends one call once the gate admits it, measures it, and classifies its error.
+    /// Sends one call once the gate admits it, records its duration, and classifies its error.
     pub(crate) fn send<T, E>(
         &self,
         call: Call,
@@ -97,7 +97,7 @@ impl<G: Gate> GatedIam<'_, G> {
         T: Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        // The SDK's future takes more than 10 kB, which each caller's future would take too.
+        // The SDK's future is larger than 10 kB. Boxing it keeps the callers' futures small.
         let answer = Box::pin(answer);
         async move {
             let Call { action, kind, .. } = call;
@@ -107,16 +107,16 @@ impl<G: Gate> GatedIam<'_, G> {
             let started = Instant::now();
             let result = answer
                 .await
-                .map_err(|error| IamError::sort(action, kind, target, error));
+                .map_err(|error| IamError::classify(action, kind, target, error));
             let elapsed = started.elapsed();
-            note(call, target, elapsed, &result);
+            record_outcome(call, target, elapsed, &result);
             self.gate.answered(call, result.as_ref().err()).await;
             result
         }
     }
 }
 
-fn note<T>(call: Call, target: &str, elapsed: Duration, result: &Result<T, IamError>) {
+fn record_outcome<T>(call: Call, target: &str, elapsed: Duration, result: &Result<T, IamError>) {
     let action = call.action;
     let outcome = result
         .as_ref()
@@ -130,6 +130,6 @@ fn note<T>(call: Call, target: &str, elapsed: Duration, result: &Result<T, IamEr
         outcome,
         target,
         elapsed_ms = elapsed.as_millis(),
-        "called IAM"
+        "AWS call finished"
     );
 }

@@ -1,4 +1,4 @@
-//! Reading a role with all documents that decide what it may do.
+//! Reads a role with all policies that decide what the role may do.
 
 use engine_roles_domain::prepared::{HeldPolicy, HeldRole, PolicyName};
 use engine_roles_domain::resources::{CallKind, RoleName};
@@ -9,12 +9,13 @@ use crate::observe::decode;
 use crate::{ErrorKind, IamError};
 
 impl<G: Gate> GatedIam<'_, G> {
-    /// The role with its trust policy, its inline and managed policies and its boundary; none
-    /// where it is not there. Three calls side by side, and one or two for each policy. What our
-    /// identity may not read is in the answer, with the permission.
+    /// Reads the role with its trust policy, its inline and managed policies and its boundary. None
+    /// where the role does not exist. Makes three concurrent calls, and then one or two for each
+    /// policy. A policy or list that our identity may not read is in the result, with the missing
+    /// permission.
     ///
     /// # Errors
-    /// When the role itself can't be read, or a call failed for another reason than a refusal.
+    /// When the role itself can't be read, or a call fails for a reason other than a denial.
     pub async fn held_role(&self, name: &RoleName) -> Result<Option<HeldRole>, IamError> {
         Box::pin(self.read_held_role(name)).await
     }
@@ -31,7 +32,7 @@ impl<G: Gate> GatedIam<'_, G> {
         let attached = listed(attached, &mut unlisted)?;
         let inline = inline.into_iter().map(|policy| async move {
             let text = self.inline_policy(name, &policy).await;
-            told(PolicyName::Inline(policy), text)
+            held_policy(PolicyName::Inline(policy), text)
         });
         let managed = attached.into_iter().map(|arn| self.managed(arn));
         let boundary = async {
@@ -54,7 +55,7 @@ impl<G: Gate> GatedIam<'_, G> {
 
     async fn managed(&self, arn: String) -> Result<HeldPolicy, IamError> {
         let text = self.managed_policy(&arn).await;
-        told(PolicyName::Managed(arn), text)
+        held_policy(PolicyName::Managed(arn), text)
     }
 
     async fn inline_policy(&self, role: &RoleName, policy: &str) -> Result<String, IamError> {
@@ -67,7 +68,7 @@ impl<G: Gate> GatedIam<'_, G> {
         decode("GetRolePolicy", &target, &answer.policy_document)
     }
 
-    /// The default version of a managed policy: two calls, one after the other.
+    /// Reads the default version of a managed policy with two calls, one after the other.
     async fn managed_policy(&self, arn: &str) -> Result<String, IamError> {
         let request = self.iam.client.get_policy().policy_arn(arn);
         let answer = self
@@ -87,7 +88,8 @@ impl<G: Gate> GatedIam<'_, G> {
     }
 }
 
-// A refused listing leaves the list unknown, which the one who evaluates has to know.
+// Records the missing permission of a denied listing, because an evaluation has to know that the
+// list is incomplete.
 fn listed(
     list: Result<Vec<String>, IamError>,
     unlisted: &mut Vec<String>,
@@ -101,15 +103,15 @@ fn listed(
     }
 }
 
-fn told(name: PolicyName, text: Result<String, IamError>) -> Result<HeldPolicy, IamError> {
+fn held_policy(name: PolicyName, text: Result<String, IamError>) -> Result<HeldPolicy, IamError> {
     let text = match text {
         Ok(text) => Ok(text),
         Err(error) => match (error.kind, error.missing_permission.as_ref()) {
             (ErrorKind::Denied, Some(permission)) => {
-                Err(format!("{permission} is refused to this service"))
+                Err(format!("{permission} is denied to this service"))
             }
-            // Gone since it was listed, or a boundary that names what is no more.
-            (ErrorKind::Absent, _) => Err("it is not there".to_owned()),
+            // The policy was deleted after the listing, or the boundary's policy was deleted.
+            (ErrorKind::Absent, _) => Err("it does not exist".to_owned()),
             _ => return Err(error),
         },
     };

@@ -1,8 +1,8 @@
-//! The only user of the AWS SDK: observe, apply, and errors sorted by code.
+//! The only user of the AWS SDK: reads and writes IAM, and classifies errors by code.
 //!
-//! The wall exists so that the SDK's types, its retries and its many error enums end here. What
-//! goes in are steps of a plan; what comes out is what is at AWS, or one of a few kinds of
-//! failure on which the provisioner can decide.
+//! This crate is separate so that the SDK's types, its retries and its many error enums stay
+//! inside. The input is a step of a plan or the names to read. The output is what exists at AWS, or
+//! one of a few kinds of failure by which the provisioner decides what to do.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,5 @@
-//! Listings of the whole account, each an extra that our identity may lack.
+//! Listings of the whole account. Each is for an optional feature whose permission our identity may
+//! lack.
 
 use aws_sdk_iam::types::{EntityType, InstanceProfile, RoleDetail, SummaryKeyType};
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
@@ -13,53 +14,55 @@ use crate::gate::{Gate, GatedIam};
 use crate::observe::{decode, tags};
 use crate::pages::{Page, all_pages, next_marker};
 
-/// Something under our path.
+/// A role or instance profile that a listing shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// What it is.
+    /// The kind of the resource.
     pub kind: ResourceKind,
-    /// Its name.
+    /// The name of the resource, without the path.
     pub name: String,
-    /// Its ARN.
+    /// The ARN of the resource.
     pub arn: String,
 }
 
-/// How much of the account's quotas is used.
+/// The account's quotas for roles and instance profiles, and how much of them is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuotaUsage {
-    /// Roles that are there.
+    /// The number of roles that exist.
     pub roles: i32,
-    /// Roles that may be.
+    /// The number of roles that may exist.
     pub roles_quota: i32,
-    /// Instance profiles that are there.
+    /// The number of instance profiles that exist.
     pub profiles: i32,
-    /// Instance profiles that may be.
+    /// The number of instance profiles that may exist.
     pub profiles_quota: i32,
 }
 
 impl QuotaUsage {
-    /// Whether there is none for what is to be made: another role, another instance profile.
+    /// Returns whether a quota leaves no room for another role (if `role`) or another instance
+    /// profile (if `profile`).
     pub fn is_used_up_for(&self, role: bool, profile: bool) -> bool {
         role && self.roles >= self.roles_quota || profile && self.profiles >= self.profiles_quota
     }
 }
 
-/// A page of a listing of all roles.
+/// One page of the listing of all roles.
 #[derive(Clone, Debug)]
 pub struct RolePage {
-    /// The roles, with all that depends on them.
+    /// The roles, with their policies, tags and instance profiles.
     pub roles: Vec<ObservedRole>,
-    /// The instance profiles around them, with their tags only if the listing shows these.
+    /// The instance profiles that contain these roles. Their tags are none where the listing does
+    /// not show them.
     pub profiles: Vec<ObservedProfile>,
-    /// Where the next page begins; none after the last.
+    /// The marker of the next page; none after the last.
     pub next: Option<String>,
 }
 
 impl<G: Gate> GatedIam<'_, G> {
-    /// All roles and instance profiles under a path.
+    /// Lists all roles and instance profiles under a path.
     ///
     /// # Errors
-    /// The first call that failed; where it was refused, `missing_permission` says which.
+    /// The first call that failed. After a denial, `missing_permission` names the permission.
     pub async fn list_owned(&self, path: &ResourcePath) -> Result<Vec<Listed>, IamError> {
         let target = path.as_str();
         let request = self.iam.client.list_roles().path_prefix(target);
@@ -98,7 +101,7 @@ impl<G: Gate> GatedIam<'_, G> {
         Ok(found)
     }
 
-    /// How much of the account's quotas is used.
+    /// Reads the account's quotas and how much of them is used.
     ///
     /// # Errors
     /// When the call fails, or its answer lacks a number.
@@ -121,10 +124,11 @@ impl<G: Gate> GatedIam<'_, G> {
         })
     }
 
-    /// A page of all roles of the account with what depends on them.
+    /// Reads one page of the listing of all roles of the account. `after` is the marker of the
+    /// page; none for the first.
     ///
     /// # Errors
-    /// When the call fails. The same page can be asked for again.
+    /// When the call fails. The same page can be requested again.
     pub async fn role_page(&self, after: Option<&str>) -> Result<RolePage, IamError> {
         let action = "GetAccountAuthorizationDetails";
         let request = self
@@ -153,7 +157,7 @@ impl<G: Gate> GatedIam<'_, G> {
     }
 }
 
-// A role whose name or other necessary part is missing can't be one of ours.
+// Returns none for a role without a valid name, which can't be one of ours.
 fn observed_role(detail: RoleDetail) -> Result<Option<ObservedRole>, IamError> {
     let action = "GetAccountAuthorizationDetails";
     let name = detail
@@ -218,7 +222,8 @@ fn observed_profile(profile: &InstanceProfile) -> Option<ObservedProfile> {
             managed: true,
         },
         path: profile.path.clone(),
-        // Whether this listing shows them is nowhere said; each of ours has some.
+        // AWS does not document whether this listing shows the tags of instance profiles. All of
+        // ours have tags, so an empty list counts as not shown.
         tags: profile
             .tags
             .clone()

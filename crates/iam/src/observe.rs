@@ -1,4 +1,4 @@
-//! Reading what is at AWS.
+//! Reads roles and instance profiles.
 
 use std::collections::BTreeMap;
 
@@ -14,32 +14,33 @@ use crate::gate::{Gate, GatedIam};
 use crate::pages::{Page, all_pages};
 use crate::{ErrorKind, IamError};
 
-/// Which resources are read, by name.
+/// The names of the resources to read.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The role, where it is ours.
+    /// The role; none where the role is not ours, and then it is not read.
     pub role: Option<RoleName>,
-    /// The instance profile, where it is ours.
+    /// The instance profile; none where it is not ours, and then it is not read.
     pub profile: Option<ProfileName>,
 }
 
-/// How much is read.
+/// How much of the resources is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// That they are there, and whose: two calls side by side.
+    /// Whether the resources exist, and whose they are: two concurrent calls.
     Existence,
-    /// Our inline policy too: three calls side by side.
+    /// Our inline policy too: three concurrent calls.
     Contents,
-    /// All that depends on the role: six calls side by side, and more where lists are long.
+    /// Everything that depends on the role too: six concurrent calls, and more where lists are
+    /// long.
     Dependants,
 }
 
 impl<G: Gate> GatedIam<'_, G> {
-    /// Reads what is at AWS under the given names. What is not there is `None`; what could not
-    /// be read is an error.
+    /// Reads the resources with the given names. A resource that does not exist is `None`; a
+    /// resource that could not be read is an error.
     ///
     /// # Errors
-    /// The first call that failed for another reason than absence.
+    /// The first call that failed for a reason other than absence.
     pub async fn observe(&self, target: &Target, depth: Depth) -> Result<Observed, IamError> {
         let role = async {
             match &target.role {
@@ -75,7 +76,8 @@ impl<G: Gate> GatedIam<'_, G> {
             }
         };
         let (found, own, dependants) = tokio::join!(self.role(name), own, dependants);
-        // Where there is no role, a policy that goes by paths refuses to look for what hangs on it.
+        // If the role does not exist, a policy that allows resources by path denies reading what
+        // depends on the role. So the absence of the role is checked before these errors.
         let Some(mut role) = found? else {
             return Ok(None);
         };
@@ -277,7 +279,7 @@ pub(crate) fn tags(tags: Vec<Tag>) -> BTreeMap<String, String> {
     tags.into_iter().map(|tag| (tag.key, tag.value)).collect()
 }
 
-// IAM percent-encodes documents by RFC 3986: `%XX` alone is decoded, a plus stays a plus.
+// IAM percent-encodes documents by RFC 3986: only `%XX` is decoded, and a plus stays a plus.
 pub(crate) fn decode(action: &'static str, target: &str, text: &str) -> Result<String, IamError> {
     let decoded = percent_decode_str(text).decode_utf8();
     let decoded = decoded.map_err(|_| IamError::unreadable(action, target, "is not UTF-8"))?;
@@ -289,5 +291,5 @@ fn role_name(text: &str, target: &str) -> Result<RoleName, IamError> {
 }
 
 fn unreadable_name(action: &'static str, target: &str) -> IamError {
-    IamError::unreadable(action, target, "has a name that breaks IAM's own rule")
+    IamError::unreadable(action, target, "has a name that breaks IAM's own rules")
 }

@@ -1,4 +1,4 @@
-//! Listings that IAM answers in pages.
+//! Reads listings that IAM returns in pages.
 
 use crate::IamError;
 
@@ -21,13 +21,13 @@ impl<T> Page<T> {
     }
 }
 
-/// Returns where the next page begins, if there is one: a marker counts only where IAM says that
-/// more follows.
+/// Returns the marker of the next page; none after the last. IAM's marker counts only where the
+/// answer is marked as truncated.
 pub(crate) fn next_marker(is_truncated: bool, marker: Option<String>) -> Option<String> {
     marker.filter(|_| is_truncated)
 }
 
-/// Returns the items of all pages. `page_from` asks for the page that begins at a marker.
+/// Returns the items of all pages. `page_from` requests the page at a marker, none for the first.
 ///
 /// # Errors
 /// The first page that could not be read.

@@ -1,4 +1,4 @@
-//! What our own identity may do, found without changing anything.
+//! Finds out which permissions our own identity has, without changing anything.
 
 use std::collections::BTreeMap;
 
@@ -14,11 +14,12 @@ use crate::pages::{Page, all_pages};
 use crate::{ErrorKind, IamError};
 
 impl<G: Gate> GatedIam<'_, G> {
-    /// Asks IAM's simulator what a principal may do, one call for all needs of the same resource
-    /// and condition keys. The answers are in the order of the needs.
+    /// Asks IAM's policy simulator which needs a principal has the permissions for. Makes one call
+    /// for all needs with the same resource and condition keys. The results are in the order of the
+    /// needs.
     ///
     /// # Errors
-    /// When a call fails; the simulator itself may be refused.
+    /// When a call fails, also when AWS denies the simulator itself.
     pub async fn simulate(
         &self,
         principal: &str,
@@ -45,9 +46,10 @@ impl<G: Gate> GatedIam<'_, G> {
                 decided.extend(same.map(|need| (*need, standing.clone())));
             }
         }
-        let unsaid = || Standing::Unknown("IAM's simulator did not say".to_owned());
+        let no_result =
+            || Standing::Unknown("IAM's policy simulator returned no result".to_owned());
         let standings = needs.iter();
-        let standings = standings.map(|need| decided.get(need).cloned().unwrap_or_else(unsaid));
+        let standings = standings.map(|need| decided.get(need).cloned().unwrap_or_else(no_result));
         Ok(standings.collect())
     }
 
@@ -94,8 +96,9 @@ impl<G: Gate> GatedIam<'_, G> {
         .await
     }
 
-    /// Makes a read to see whether it is allowed: an answer that the thing is not there is one.
-    /// None for an action that is no read, or not one of this service's.
+    /// Makes a read call to find out whether it is allowed. The answer that the resource does not
+    /// exist means that the call is allowed. None for an action that is not one of this service's
+    /// reads.
     pub async fn try_read(&self, action: &str, name: &RoleName) -> Option<Standing> {
         let name = name.as_str();
         let target = format!("role {name}");
@@ -181,7 +184,7 @@ impl<G: Gate> GatedIam<'_, G> {
             Ok(()) => Standing::Allowed,
             Err(error) => match error.kind {
                 ErrorKind::Absent => Standing::Allowed,
-                ErrorKind::Denied => Standing::Refused,
+                ErrorKind::Denied => Standing::Denied,
                 _ => Standing::Unknown(error.describe()),
             },
         })
@@ -193,8 +196,10 @@ fn standing(result: &EvaluationResult) -> Standing {
         PolicyEvaluationDecisionType::Allowed => Standing::Allowed,
         _ if !result.missing_context_values().is_empty() => {
             let missing = result.missing_context_values().join(", ");
-            Standing::Unknown(format!("it hangs on {missing}"))
+            Standing::Unknown(format!(
+                "the decision depends on condition keys without a known value: {missing}"
+            ))
         }
-        _ => Standing::Refused,
+        _ => Standing::Denied,
     }
 }

@@ -4,10 +4,10 @@
 
 use crate::pattern::Pattern;
 
-/// The pieces of an ARN: `arn`, partition, service, region, account, resource.
+/// The number of pieces of an ARN: `arn`, partition, service, region, account, resource.
 pub(crate) const PIECES: usize = 6;
 
-/// Splits at the first five colons, passing over those inside `${…}`.
+/// Splits at the first five colons; colons inside `${…}` do not count.
 pub(crate) fn split(text: &str) -> Vec<&str> {
     let mut pieces = Vec::with_capacity(PIECES);
     let (mut start, mut in_variable) = (0, false);
@@ -26,7 +26,7 @@ pub(crate) fn split(text: &str) -> Vec<&str> {
     pieces
 }
 
-/// What is wrong with a resource of a policy, if anything.
+/// Checks the resource of a policy; the error says what is wrong.
 pub(crate) fn check_resource(text: &str) -> Result<(), String> {
     if text == "*" {
         return Ok(());
@@ -45,11 +45,11 @@ pub(crate) fn check_resource(text: &str) -> Result<(), String> {
         text.bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     };
-    let live = |text: &str| text.contains(['*', '?', '$']);
-    if !(partition.starts_with("aws") && is_name(partition) || live(partition)) {
+    let has_pattern = |text: &str| text.contains(['*', '?', '$']);
+    if !(partition.starts_with("aws") && is_name(partition) || has_pattern(partition)) {
         return Err(format!("{partition:?} is not a partition"));
     }
-    if service.is_empty() || !is_name(service) && !live(service) {
+    if service.is_empty() || !is_name(service) && !has_pattern(service) {
         return Err(format!("{service:?} is not the name of a service"));
     }
     let is_account = |text: &str| {
@@ -57,8 +57,8 @@ pub(crate) fn check_resource(text: &str) -> Result<(), String> {
             || text == "aws"
             || text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
     };
-    if !is_account(account) && !live(account) {
-        // Names of accounts stand in the ARNs of AMIs and the like.
+    if !is_account(account) && !has_pattern(account) {
+        // The ARNs of AMIs and some other resources have an account alias, such as `amazon`, here.
         let is_owner = account
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte == b'-');
@@ -67,12 +67,13 @@ pub(crate) fn check_resource(text: &str) -> Result<(), String> {
         }
     }
     if resource.is_empty() {
-        return Err(format!("{text:?} names no resource"));
+        return Err(format!("{text:?} has no resource part"));
     }
     Ok(())
 }
 
-/// An account, an ARN of IAM or STS, or the unique id that stands for a principal now deleted.
+/// Whether this is an account, an ARN of IAM or STS, or a unique id, which IAM shows in place of a
+/// deleted principal.
 pub(crate) fn is_aws_principal(id: &str) -> bool {
     account(id).is_some()
         || is_unique_id(id)
@@ -99,7 +100,8 @@ fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The account that a principal stands for, written as twelve digits or as its root ARN.
+/// Returns the account if the principal is a whole account, written as twelve digits or as its root
+/// ARN.
 pub(crate) fn account(id: &str) -> Option<&str> {
     if is_account(id) {
         return Some(id);
@@ -114,9 +116,9 @@ pub(crate) fn account(id: &str) -> Option<&str> {
     }
 }
 
-/// Whether a request by `caller` is one by the principal that a policy names as `named`.
+/// Whether `caller` is the principal that a policy names as `named`.
 ///
-/// An account stands for everybody in it, a role also for its sessions. Case matters.
+/// An account includes every principal in it, and a role includes its sessions. Case matters.
 pub(crate) fn is_principal(named: &str, caller: &str) -> bool {
     if named == "*" || named == caller {
         return true;
@@ -148,9 +150,9 @@ pub(crate) fn is_principal(named: &str, caller: &str) -> bool {
     }
 }
 
-/// Whether an ARN is of this pattern, piece by piece; `None` if the text is no ARN.
+/// Whether an ARN matches this pattern, piece by piece; `None` if the text is not an ARN.
 ///
-/// A pattern that is `*` alone takes every ARN; one of fewer than six pieces takes none.
+/// The pattern `*` matches every ARN; any other pattern of fewer than six pieces matches none.
 pub(crate) fn matches(pattern: &Pattern, text: &str) -> Option<bool> {
     let pieces: Vec<&str> = text.splitn(PIECES, ':').collect();
     if pieces.len() < PIECES || pieces[0] != "arn" {

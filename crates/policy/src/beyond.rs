@@ -1,5 +1,5 @@
-//! What policies together grant: beyond certain limits, and how surely; of a whole area, and how
-//! much.
+//! What a set of policies grants together: which grants exceed given limits and how certain that
+//! is, and how much of an area of resources is granted.
 
 use serde::Serialize;
 
@@ -15,17 +15,17 @@ use crate::truth::Truth;
 use crate::variable::{Resolved, Template};
 use crate::version::Version;
 
-/// How surely something is granted.
+/// Whether a grant is certain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Certainty {
-    /// It hangs on conditions, or on what a boundary or a Deny leaves of it.
+    /// The grant depends on conditions, or a boundary or a Deny removes part of it.
     Perhaps,
-    /// Nothing narrows it.
+    /// No condition, boundary or Deny narrows the grant.
     Surely,
 }
 
-/// Actions on resources that are granted beyond the limits.
+/// A grant, actions on resources, that exceeds the limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Beyond {
     /// The statement that grants it.
@@ -34,24 +34,26 @@ pub struct Beyond {
     pub action: String,
     /// The resources, as the statement writes them; `*` for a `NotResource`.
     pub resource: String,
-    /// Whether conditions, a boundary or a Deny may narrow it.
+    /// Whether conditions, a boundary or a Deny may narrow the grant.
     pub certainty: Certainty,
 }
 
 impl Beyond {
-    /// Whether some action of this pattern on some resource of that one may be among it. The
-    /// resource is the pattern of an ARN in which no wildcard stands for a colon.
+    /// Whether this grant may include some action and some resource that match the patterns in
+    /// `grant`. `grant.resource` is the pattern of an ARN in which no wildcard matches a colon.
     pub fn touches(&self, grant: &Grant) -> bool {
         let (own, theirs) = (Pattern::new(&self.resource), Pattern::new(&grant.resource));
-        // A variable could stand for anything.
+        // The value of a variable could be anything.
         let variable = self.resource.contains("${");
-        action(&self.action).overlaps(&action(&grant.action)) && (variable || meet(&own, &theirs))
+        action(&self.action).overlaps(&action(&grant.action))
+            && (variable || overlap_at_colons(&own, &theirs))
     }
 }
 
-/// Whether both patterns match one ARN that has as many colons as `arn` shows. Where both show
-/// equally many, none is left for a wildcard, and they meet piece by piece.
-fn meet(pattern: &Pattern, arn: &Pattern) -> bool {
+/// Whether some ARN with as many colons as `arn` matches both patterns. If both patterns have the
+/// same number of colons, no wildcard can match a colon, so the patterns are compared piece by
+/// piece.
+fn overlap_at_colons(pattern: &Pattern, arn: &Pattern) -> bool {
     let pieces = |pattern: &Pattern| pattern.split_at_colons(usize::MAX);
     let (own, theirs) = (pieces(pattern), pieces(arn));
     if own.len() != theirs.len() {
@@ -62,9 +64,9 @@ fn meet(pattern: &Pattern, arn: &Pattern) -> bool {
         .all(|(own, other)| own.overlaps(other))
 }
 
-/// What the identity policies grant, under the boundary if there is one, that no limit contains.
-/// What the boundary leaves nothing of, or an unconditional Deny takes away whole, is not
-/// granted; what they leave some of is granted perhaps.
+/// Returns what the identity policies grant, under the boundary if one is given, and no limit
+/// contains. A grant that the boundary or an unconditional Deny removes completely is left out; a
+/// grant that they remove in part is reported as [`Certainty::Perhaps`].
 pub fn grants_beyond(
     identity: &[&Document],
     boundary: Option<&Document>,
@@ -117,7 +119,7 @@ fn certainty_of(narrow: bool, statement: &Statement) -> Certainty {
     }
 }
 
-/// How much of something a document's statements take hold of.
+/// How much of a pair of actions and resources the statements of a document match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
     None,
@@ -125,12 +127,12 @@ enum Reach {
     Whole,
 }
 
-/// Actions and resources as patterns.
+/// A pair of actions and resources, as patterns.
 struct Pair {
     action: Pattern,
-    /// What the resource can be at most.
+    /// A pattern that contains every resource that the text can mean.
     widest: Pattern,
-    /// The same, where no variable makes it uncertain.
+    /// The exact pattern; `None` if a policy variable makes it uncertain.
     constant: Option<Pattern>,
 }
 
@@ -153,24 +155,24 @@ impl Pair {
 
 /// How much of the pair the document allows.
 fn reach(document: &Document, pair: &Pair) -> Reach {
-    held(document, Effect::Allow, pair)
+    document_reach(document, Effect::Allow, pair)
 }
 
 /// How much of the pair the document denies.
 fn denial(document: &Document, pair: &Pair) -> Reach {
-    held(document, Effect::Deny, pair)
+    document_reach(document, Effect::Deny, pair)
 }
 
-fn held(document: &Document, effect: Effect, pair: &Pair) -> Reach {
+fn document_reach(document: &Document, effect: Effect, pair: &Pair) -> Reach {
     let statements = document.statements().iter();
     let of_effect = statements.filter(|statement| statement.effect == effect);
     of_effect
-        .map(|statement| hold(document.version(), statement, pair))
+        .map(|statement| statement_reach(document.version(), statement, pair))
         .max()
         .unwrap_or(Reach::None)
 }
 
-fn hold(version: Version, statement: &Statement, pair: &Pair) -> Reach {
+fn statement_reach(version: Version, statement: &Statement, pair: &Pair) -> Reach {
     let excepts = matches!(statement.actions, Scope::Except(_))
         || matches!(statement.resources, Some(Scope::Except(_)));
     let unconditional = statement.conditions.is_empty() && !excepts;
@@ -193,20 +195,20 @@ fn hold(version: Version, statement: &Statement, pair: &Pair) -> Reach {
     found
 }
 
-/// How much of an area is granted.
+/// How much of an area of resources is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Coverage {
-    /// Nothing of it, for certain.
+    /// Certainly nothing.
     Nothing,
-    /// Some of it, or it hangs on keys that are not known.
+    /// Some of the area, or the answer depends on keys that are not known.
     Part,
-    /// All of it, for certain.
+    /// Certainly all of it.
     All,
 }
 
-/// How much of an area is granted for one action: the resources that a pattern without policy
-/// variables matches, all in the same context. What only several statements together grant or
-/// deny whole counts as a part.
+/// Returns how much of `area` is granted for one action. `area` is a pattern without policy
+/// variables; every resource that it matches is in the area, and all have the same context. If only
+/// several statements together grant or deny the whole area, the answer is [`Coverage::Part`].
 pub fn coverage(
     action: &str,
     area: &str,
@@ -282,16 +284,18 @@ impl Asked<'_> {
         }
     }
 
-    /// How much of the area the text of a resource matches.
+    /// How much of the area the resource text of a policy matches.
     fn matched(&self, version: Version, text: &str) -> Coverage {
         let Ok(template) = Template::parse(version, text) else {
             return Coverage::Part;
         };
         match template.to_pattern(self.context) {
             Resolved::Value(pattern) if pattern.contains(&self.area) => Coverage::All,
-            Resolved::Value(pattern) if !meet(&pattern, &self.area) => Coverage::Nothing,
+            Resolved::Value(pattern) if !overlap_at_colons(&pattern, &self.area) => {
+                Coverage::Nothing
+            }
             Resolved::Value(_) => Coverage::Part,
-            // Whatever it stands for, or that it stands for nothing, is left open.
+            // The variable may have any value or none, so the answer stays open.
             Resolved::Unknown(_) | Resolved::Unresolved => {
                 if template.widest_pattern().overlaps(&self.area) {
                     Coverage::Part

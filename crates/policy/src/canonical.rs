@@ -1,9 +1,9 @@
-//! One way of writing for documents of the same meaning.
+//! The canonical form: one spelling for all documents of the same meaning.
 //!
-//! A statement stands for every combination of its principals, actions and resources. The
-//! document is taken apart into those atoms, atoms that others contain are dropped, and what is
-//! left is put together again by one rule. So it does not count how somebody spread the same
-//! grants over statements.
+//! A statement applies to every combination of its principals, actions and resources. The document
+//! is split into those combinations (atoms), atoms that other atoms contain are dropped, and the
+//! remaining atoms are merged into statements by one fixed rule. The result therefore does not
+//! depend on how the author spread the same grants over statements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use crate::value::{lowercase, parse_bool};
 use crate::variable::Template;
 use crate::version::Version;
 
-/// A document with more atoms than this keeps its statements apart: comparing each atom with each
-/// other would take long, and no document of this size is written by hand.
+/// A document with more atoms than this keeps its statements as they are: comparing each atom with
+/// every other would take long, and nobody writes a document of this size by hand.
 const MOST_ATOMS: usize = 512;
 
 pub(crate) fn document(version: Version, statements: &[Statement]) -> Value {
@@ -35,7 +35,7 @@ pub(crate) fn document(version: Version, statements: &[Statement]) -> Value {
     json!({ "Version": Version::V2012.name(), "Statement": statements })
 }
 
-/// Part of a statement: one pattern, or everything but some.
+/// The actions or resources of an atom: one pattern, or everything except a list of patterns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     One(String),
@@ -55,7 +55,7 @@ struct Group {
     conditions: BTreeSet<SpelledTest>,
 }
 
-/// One principal, action and resource of a statement.
+/// One combination of principal, action and resource of a statement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Atom {
     effect: Effect,
@@ -125,7 +125,7 @@ fn write_parts<'a>(
     for part in parts {
         match part {
             Part::One(text) => texts.push(text.as_str()),
-            // `regroup` never puts such a part beside others.
+            // `regroup` never merges such a part with others.
             Part::AllBut(patterns) => {
                 members.insert(format!("Not{name}"), json!(patterns));
                 return;
@@ -143,7 +143,7 @@ fn write_conditions(conditions: &BTreeSet<SpelledTest>) -> Value {
         let taken = operators
             .get(operator)
             .is_some_and(|keys| keys.contains_key(key.as_str()));
-        // Only an ArnEquals beside an ArnLike can come to that.
+        // Only a statement with both ArnEquals and ArnLike on the same key gets here.
         let operator = if taken {
             operator.replacen("Like", "Equals", 1)
         } else {
@@ -189,7 +189,7 @@ fn minimal_atoms(groups: &[Group]) -> BTreeSet<Atom> {
         .collect()
 }
 
-/// An atom with its patterns read.
+/// An atom with its patterns parsed.
 struct Known<'a> {
     atom: &'a Atom,
     action: Option<Pattern>,
@@ -223,7 +223,7 @@ impl<'a> Known<'a> {
     }
 }
 
-/// What has no pattern of its own is contained in `*` only.
+/// An item without a pattern is contained in `*` only.
 fn contains(outer: Option<&Pattern>, inner: Option<&Pattern>) -> bool {
     match (outer, inner) {
         (Some(outer), Some(inner)) => outer.contains(inner),
@@ -238,8 +238,8 @@ fn constant(canonical: &str) -> Option<Pattern> {
         .constant_pattern()
 }
 
-/// Atoms alike but for the resource become one, then those alike but for the action, then those
-/// alike but for the principal.
+/// Merges atoms that differ only in the resource, then those that differ only in the action, then
+/// those that differ only in the principal.
 fn regroup(atoms: &BTreeSet<Atom>) -> Vec<Group> {
     let is_list = |part: &Part| matches!(part, Part::One(_));
     let mut by_resource: BTreeMap<_, BTreeSet<Option<Part>>> = BTreeMap::new();
@@ -297,7 +297,7 @@ fn parts(scope: &Scope, spell: impl Fn(&str) -> String) -> BTreeSet<Part> {
     }
 }
 
-/// Without patterns that another one of them contains.
+/// Removes the patterns that another pattern of the set contains.
 fn minimal_texts(texts: BTreeSet<String>) -> BTreeSet<String> {
     if texts.len() > MOST_ATOMS {
         return texts;
@@ -328,11 +328,11 @@ fn resource(version: Version, text: &str) -> String {
     spell(version, text, true)
 }
 
-fn spell(version: Version, text: &str, live: bool) -> String {
-    // What is in a document has been parsed before.
+fn spell(version: Version, text: &str, wildcards: bool) -> String {
+    // Every text of a document was parsed when the document was created.
     Template::parse(version, text).map_or_else(
         |_| text.to_owned(),
-        |template| template.to_canonical_text(live),
+        |template| template.to_canonical_text(wildcards),
     )
 }
 

@@ -16,20 +16,20 @@ use crate::value::{Decimal, Network, lowercase, parse_base64, parse_bool};
 use crate::variable::{Resolved, Template};
 use crate::version::Version;
 
-/// What one value of the request is to one value of the policy.
+/// The result of comparing one value of the request with one value of the policy.
 enum Match {
     Yes,
     No,
-    /// They can't be compared: a variable without a value, or a value of another type.
+    /// The values can't be compared: a variable has no value, or a value has another type.
     Never,
     Unknown(BTreeSet<String>),
 }
 
 /// Whether the condition holds.
 ///
-/// The statement's effect counts in one case only: where a negated operator meets what can't be
-/// compared. That never widens access, so the condition then fails in an Allow and holds in a
-/// Deny.
+/// The effect of the statement matters in one case only: a negated operator and values that can't
+/// be compared. The doubt must never widen access, so the condition then fails in an Allow and
+/// holds in a Deny.
 pub(crate) fn holds(
     version: Version,
     effect: Effect,
@@ -57,11 +57,11 @@ pub(crate) fn holds(
         .iter()
         .map(|value| passes(version, effect, condition, value, context));
     match operator.set {
-        // A set of nothing but empty strings counts as an empty set.
+        // A set that has only empty strings counts as an empty set.
         Some(SetOperator::ForAllValues) if values.iter().all(String::is_empty) => Truth::True,
         Some(SetOperator::ForAnyValue) if values.iter().all(String::is_empty) => Truth::False,
         Some(SetOperator::ForAllValues) => Truth::all(each),
-        // Without a set operator: some value matches, or, negated, none does.
+        // Without a set operator, one value has to match, or none if the operator is negated.
         None if operator.test.is_negated() => Truth::all(each),
         Some(SetOperator::ForAnyValue) | None => Truth::any(each),
     }
@@ -71,8 +71,9 @@ fn is_null(effect: Effect, condition: &Condition, found: Lookup<'_>) -> Truth {
     let absent = match found {
         Lookup::Unknown => return Truth::unknown(&condition.key),
         Lookup::Absent => true,
-        // The pages call an empty string a null value in one place and a value in another. So
-        // neither answer is relied upon: the test fails in an Allow and holds in a Deny.
+        // The IAM User Guide calls an empty string a null value in one place and a value in
+        // another. Access must not depend on either reading: the test fails in an Allow and holds
+        // in a Deny.
         Lookup::Present(values) if values.iter().all(String::is_empty) => {
             return Truth::from(effect == Effect::Deny);
         }
@@ -85,8 +86,8 @@ fn is_null(effect: Effect, condition: &Condition, found: Lookup<'_>) -> Truth {
         .into()
 }
 
-/// Whether one value of the request passes: it matches one of the policy's values, or, negated,
-/// none of them.
+/// Whether one value of the request matches one of the policy's values, or none of them if the
+/// operator is negated.
 fn passes(
     version: Version,
     effect: Effect,
@@ -150,7 +151,7 @@ fn resolved<T>(resolved: Resolved<T>, compare: impl FnOnce(T) -> Option<bool>) -
     }
 }
 
-/// `None` where one of the two is not of the family's type.
+/// Compares two values; `None` if one of them is not of the family's type.
 fn compare_plain(family: Family, relation: Relation, own: &str, value: &str) -> Option<bool> {
     match family {
         Family::Text => Some(own == value),

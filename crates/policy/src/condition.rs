@@ -4,32 +4,33 @@
 
 use std::fmt;
 
-/// One test of one context key; a statement applies when all of its conditions hold.
+/// One condition on one context key. A statement applies only if all of its conditions hold.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Condition {
     /// How the key is compared.
     pub operator: Operator,
     /// The context key, such as `aws:SourceIp`; its case does not matter.
     pub key: String,
-    /// The values that it is compared with, one of which has to match (none, if negated).
+    /// The values that the key is compared with. One of them has to match; none, if the operator is
+    /// negated.
     pub values: Vec<String>,
 }
 
-/// A comparison with what stands before and after its name.
+/// A comparison with the prefix and the suffix of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Operator {
     /// `ForAllValues:` or `ForAnyValue:`, if any.
     pub set: Option<SetOperator>,
     /// The comparison itself.
     pub test: Test,
-    /// Whether `IfExists` follows: a key that is absent passes.
+    /// Whether the name ends in `IfExists`: the condition then holds if the key is absent.
     pub if_exists: bool,
 }
 
 impl Operator {
-    /// Reads a name such as `ForAllValues:StringLikeIfExists`, in exactly this case.
+    /// Parses a name such as `ForAllValues:StringLikeIfExists`; case matters.
     ///
-    /// `None` for a name that the language does not have; `NullIfExists` is one of those.
+    /// Returns `None` for a name that the policy language does not have, such as `NullIfExists`.
     pub fn parse(name: &str) -> Option<Operator> {
         let (set, rest) = if let Some(rest) = name.strip_prefix("ForAllValues:") {
             (Some(SetOperator::ForAllValues), rest)
@@ -53,7 +54,8 @@ impl Operator {
         })
     }
 
-    /// The same comparison for keys that may be absent.
+    /// Returns the same comparison with the suffix `IfExists`, which also holds if the key is
+    /// absent.
     #[must_use]
     pub fn if_exists(self) -> Operator {
         Operator {
@@ -62,7 +64,7 @@ impl Operator {
         }
     }
 
-    /// The same comparison, for every one of a key's values.
+    /// Returns the same comparison with the prefix `ForAllValues:`.
     #[must_use]
     pub fn for_all_values(self) -> Operator {
         Operator {
@@ -71,7 +73,7 @@ impl Operator {
         }
     }
 
-    /// The same comparison, for at least one of a key's values.
+    /// Returns the same comparison with the prefix `ForAnyValue:`.
     #[must_use]
     pub fn for_any_value(self) -> Operator {
         Operator {
@@ -103,18 +105,18 @@ impl fmt::Display for Operator {
     }
 }
 
-/// How a key with many values is compared.
+/// How a key with several values is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SetOperator {
-    /// Every value of the key passes; true for a key without values.
+    /// Every value of the key has to match; true for a key without values.
     ForAllValues,
-    /// At least one value of the key passes; false for a key without values.
+    /// At least one value of the key has to match; false for a key without values.
     ForAnyValue,
 }
 
 macro_rules! tests {
     ($($name:ident),+ $(,)?) => {
-        /// A comparison, by the name that it has in a policy.
+        /// A comparison, under the name that it has in a policy.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Test {
             $(#[doc = concat!("`", stringify!($name), "`.")] $name,)+
@@ -124,7 +126,7 @@ macro_rules! tests {
             /// Every comparison that the language has.
             pub const ALL: [Test; [$(stringify!($name)),+].len()] = [$(Test::$name),+];
 
-            /// The word in the document.
+            /// Returns the name as the document writes it.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Test::$name => stringify!($name),)+
@@ -164,7 +166,7 @@ tests!(
     Null,
 );
 
-/// What the values of an operator are.
+/// The type of an operator's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Text,
@@ -179,7 +181,7 @@ pub(crate) enum Family {
     Presence,
 }
 
-/// How two ordered values have to lie.
+/// The order that two values must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
     Equal,
@@ -229,7 +231,8 @@ impl Test {
         }
     }
 
-    /// Whether the test holds when nothing matches: true for a key that is absent.
+    /// Whether the test is a negated one, such as `StringNotEquals`, which holds if no value
+    /// matches or the key is absent.
     pub(crate) fn is_negated(self) -> bool {
         matches!(
             self,
@@ -244,10 +247,10 @@ impl Test {
         )
     }
 
-    /// Whether the values may hold policy variables.
+    /// Whether the values may contain policy variables.
     ///
-    /// Text and ARN operators, and Bool: "IAM policy elements: Variables and tags" leaves Bool
-    /// out, "Condition operators" names it.
+    /// True for text and ARN operators and for Bool: "IAM policy elements: Variables and tags" does
+    /// not list Bool, "Condition operators" does.
     pub(crate) fn takes_variables(self) -> bool {
         matches!(
             self.family(),

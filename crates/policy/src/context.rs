@@ -1,12 +1,13 @@
-//! The context of a request: its condition keys and what is known of them.
+//! The context of a request: its condition keys and which of their values are known.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The condition keys of a request. Their case does not matter.
 ///
-/// A context made by [`Context::new`] is complete: a key that it lacks is absent, as for IAM. One
-/// made by [`Context::partial`] tells only part of the story: a key that it lacks is unknown, and
-/// a decision that hangs on it is [`Indeterminate`](crate::Decision::Indeterminate).
+/// A context from [`Context::new`] is complete: a key that is not in the context is absent, as in
+/// IAM. A context from [`Context::partial`] is incomplete: a key that is not in the context is
+/// unknown, and a decision that depends on this key is
+/// [`Indeterminate`](crate::Decision::Indeterminate).
 ///
 /// "The request context" in "IAM JSON policy elements: Condition", IAM User Guide.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Context {
     partial: bool,
 }
 
-/// What is known of a key.
+/// What the context says about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup<'a> {
     /// At least one value.
@@ -26,12 +27,12 @@ pub(crate) enum Lookup<'a> {
 }
 
 impl Context {
-    /// A complete context, without any key yet.
+    /// Returns a complete context without any keys.
     pub fn new() -> Context {
         Context::default()
     }
 
-    /// A context of which nothing is known but what is added.
+    /// Returns an incomplete context: every key that is not added is unknown.
     pub fn partial() -> Context {
         Context {
             partial: true,
@@ -39,13 +40,13 @@ impl Context {
         }
     }
 
-    /// With this key, of this one value.
+    /// Adds a key with one value.
     #[must_use]
     pub fn with(self, key: impl AsRef<str>, value: impl Into<String>) -> Context {
         self.with_values(key, [value])
     }
 
-    /// With this key, of these values; without any, the key is known to be absent.
+    /// Adds a key with these values; if `values` is empty, the key is known to be absent.
     #[must_use]
     pub fn with_values(
         mut self,
@@ -59,13 +60,13 @@ impl Context {
         self
     }
 
-    /// With this key known to be absent, which says something in a partial context only.
+    /// Marks a key as absent. This makes a difference in a partial context only.
     #[must_use]
     pub fn with_absent(self, key: impl AsRef<str>) -> Context {
         self.with_values(key, std::iter::empty::<String>())
     }
 
-    /// With this key declared unknown.
+    /// Marks a key as unknown.
     #[must_use]
     pub fn with_unknown(mut self, key: impl AsRef<str>) -> Context {
         let key = key.as_ref().to_lowercase();

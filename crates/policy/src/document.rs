@@ -1,4 +1,4 @@
-//! A whole policy document, valid by construction.
+//! A policy document that was checked when it was created.
 
 use crate::canonical;
 use crate::error::PolicyError;
@@ -11,9 +11,9 @@ use crate::validate;
 use crate::version::Version;
 use crate::write;
 
-/// A policy document that IAM would take.
+/// A policy document that IAM would accept.
 ///
-/// `==` compares what is written; [`Document::equivalent`] compares what is meant.
+/// `==` compares the text; [`Document::equivalent`] compares the meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     kind: Kind,
@@ -23,22 +23,23 @@ pub struct Document {
 }
 
 impl Document {
-    /// Reads a document strictly, by the grammar of the policy language.
+    /// Parses a document strictly, by the grammar of the policy language.
     ///
-    /// Its size is not limited here, since IAM's limits hang on where it is attached; see
-    /// [`Document::size`].
+    /// The size is not limited here, because IAM's limits depend on what the document is attached
+    /// to; see [`Document::size`].
     ///
     /// # Errors
-    /// What IAM refuses is refused, with its place and the rule. Any text is safe to give.
+    /// Returns an error, with the place and the rule, for a document that IAM would reject.
+    /// Untrusted text is safe to pass.
     pub fn parse(kind: Kind, text: &str) -> Result<Document, PolicyError> {
         Document::from_node(kind, &Node::parse(text)?)
     }
 
-    /// Reads a document from JSON that is parsed already, so that names which occur twice are
-    /// lost before this can refuse them.
+    /// Reads a document from parsed JSON. Parsing keeps only the last of two equal names, so this
+    /// function can't reject a document that repeats a name.
     ///
     /// # Errors
-    /// As [`Document::parse`].
+    /// The same errors as [`Document::parse`].
     pub fn from_value(kind: Kind, value: &serde_json::Value) -> Result<Document, PolicyError> {
         Document::from_node(kind, &Node::from_value(value)?)
     }
@@ -52,10 +53,10 @@ impl Document {
         Document::assemble(kind, version, id, statements)
     }
 
-    /// Makes a document of version 2012-10-17 from statements.
+    /// Creates a document of version 2012-10-17 from statements.
     ///
     /// # Errors
-    /// As [`Document::parse`], with the same places.
+    /// The same errors as [`Document::parse`], with the same places.
     pub fn new(kind: Kind, statements: Vec<Statement>) -> Result<Document, PolicyError> {
         Document::assemble(kind, Some(Version::V2012), None, statements)
     }
@@ -79,74 +80,77 @@ impl Document {
         })
     }
 
-    /// What the document is attached to.
+    /// Returns what the document is attached to.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The version of the language that counts; 2008-10-17 where none is written.
+    /// Returns the version of the language that applies; 2008-10-17 if the document states none.
     pub fn version(&self) -> Version {
         self.written_version.unwrap_or(Version::V2008)
     }
 
-    /// The version as written, if one is.
+    /// Returns the version that the document states; `None` if it states none.
     pub fn written_version(&self) -> Option<Version> {
         self.written_version
     }
 
-    /// The Id element, which only trust policies may have.
+    /// Returns the Id element, which only trust policies may have.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// The statements, in the order in which they are written.
+    /// Returns the statements, in the order of the document.
     pub fn statements(&self) -> &[Statement] {
         &self.statements
     }
 
-    /// The canonical form: one way of writing for documents of the same meaning.
+    /// Returns the canonical form: one spelling for all documents of the same meaning.
     ///
-    /// Without Sids and Id, in version 2012-10-17, statements split and merged again by one rule,
-    /// all lists sorted and without what another entry contains, actions, condition keys and
-    /// account principals in one spelling. The canonical form is itself a document, of the same
-    /// meaning; its own canonical form is itself. See [`Document::equivalent`] for its limits.
+    /// The canonical form has version 2012-10-17 and no Sids and no Id. Its statements are split
+    /// and merged by one fixed rule; its lists are sorted and have no entry that another entry
+    /// contains; actions, condition keys and account principals have one spelling. The canonical
+    /// form is a document of the same meaning, and the canonical form of a canonical form is the
+    /// same document. See [`Document::equivalent`] for the limits.
     pub fn to_value(&self) -> serde_json::Value {
         canonical::document(self.version(), &self.statements)
     }
 
-    /// The text to send to IAM: compact, with the order of statements and the Sids kept.
+    /// Returns the text to send to IAM: compact, with the same order of statements and the same
+    /// Sids.
     pub fn to_json(&self) -> String {
         write::document(self.written_version, self.id(), &self.statements)
     }
 
-    /// The text of [`Document::to_json`] on more lines, for people.
+    /// Returns the text of [`Document::to_json`], indented for people.
     pub fn to_pretty_json(&self) -> String {
         write::indented(&self.to_json())
     }
 
-    /// The characters of [`Document::to_json`] as IAM counts them; see [`crate::size_of_text`].
+    /// Returns the number of characters of [`Document::to_json`] as IAM counts them; see
+    /// [`crate::size_of_text`].
     pub fn size(&self) -> usize {
         size::of_text(&self.to_json())
     }
 
     /// Whether both documents mean the same.
     ///
-    /// `true` is certain. `false` means that the canonical forms differ, which they can also do
-    /// where the documents mean the same by a longer way round (a Deny that takes away half of an
-    /// Allow, say, or two patterns that only together make up a third).
+    /// `true` is certain. `false` means that the canonical forms differ. Documents of the same
+    /// meaning can also have different canonical forms, for example if a Deny removes half of an
+    /// Allow, or if two patterns only together match the same as a third.
     pub fn equivalent(&self, other: &Document) -> bool {
         self.kind == other.kind && self.to_value() == other.to_value()
     }
 }
 
-/// Puts conditions of one operator and principals of one type side by side, as JSON has them, so
-/// that writing and reading gives the same document.
+/// Puts the conditions of one operator next to each other, and the principals of one type too. JSON
+/// groups both, so writing and parsing a document then gives the same document.
 fn group_like_json(statement: &mut Statement) {
     group_by(&mut statement.conditions, |condition| condition.operator);
     group_by(&mut statement.principals, Principal::type_name);
 }
 
-/// Keeps the order of first appearance.
+/// Groups items by key; groups are in the order in which their keys appear first.
 fn group_by<T, K: PartialEq>(items: &mut [T], key: impl Fn(&T) -> K) {
     let mut keys = Vec::new();
     for item in items.iter() {

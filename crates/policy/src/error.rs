@@ -4,16 +4,16 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// The first thing in a document that IAM would refuse.
+/// The first mistake in a document for which IAM would reject it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {reason}")]
 pub struct PolicyError {
-    /// Where, as a path into the document: `Statement[1].Condition.StringEquals`;
-    /// `document` for the whole of it.
+    /// The path in the document, such as `Statement[1].Condition.StringEquals`; `document` if the
+    /// mistake is in the document as a whole.
     pub place: String,
-    /// The rule that is broken.
+    /// The rule that the document breaks.
     pub rule: Rule,
-    /// What was found and what would be right, as a sentence without its full stop.
+    /// What was found and what would be valid, as a sentence without a full stop.
     pub reason: String,
 }
 
@@ -38,29 +38,29 @@ impl PolicyError {
 pub enum Rule {
     /// The text is not JSON.
     JsonSyntax,
-    /// The text has a character that IAM's API takes in no policy.
+    /// The text has a character that IAM's API accepts in no policy.
     InvalidCharacter,
-    /// Objects and lists nest deeper than any policy does.
+    /// Objects and lists are nested deeper than in any valid policy.
     TooDeep,
     /// A name occurs twice in one object.
     DuplicateKey,
-    /// A string was due and something else stands there, or the like.
+    /// A value has the wrong JSON type, such as a number in place of a string.
     WrongType,
     /// An element that the language does not have.
     UnknownElement,
-    /// An element that has to be there is not.
+    /// A required element is missing.
     MissingElement,
-    /// An element that this kind of document must not have.
+    /// An element that is not allowed in this kind of document.
     ProhibitedElement,
     /// Two elements that exclude each other, such as `Action` and `NotAction`.
     ConflictingElements,
-    /// A list or an object without anything in it.
+    /// An empty list or object.
     Empty,
     /// A language version other than 2008-10-17 and 2012-10-17.
     InvalidVersion,
     /// A Sid with characters other than letters and digits.
     InvalidSid,
-    /// A Sid that an earlier statement has already.
+    /// A Sid that an earlier statement has too.
     DuplicateSid,
     /// An Effect other than Allow and Deny.
     InvalidEffect,
@@ -68,20 +68,20 @@ pub enum Rule {
     InvalidAction,
     /// A resource that is neither `*` nor an ARN.
     InvalidResource,
-    /// A principal that is not of its type's form.
+    /// A principal that does not have the form of its type.
     InvalidPrincipal,
     /// A condition operator that the language does not have.
     InvalidOperator,
     /// A condition key that is not `prefix:name`.
     InvalidConditionKey,
-    /// A condition value that is not of its operator's type.
+    /// A condition value that does not have its operator's type.
     InvalidConditionValue,
     /// A policy variable that is not of the form `${key}` or `${key, 'default'}`.
     InvalidVariable,
 }
 
 impl Rule {
-    /// The rule's stable name, in lower case with hyphens.
+    /// Returns the rule's stable name, in lower case with hyphens.
     pub fn name(self) -> &'static str {
         match self {
             Rule::JsonSyntax => "json-syntax",

@@ -1,7 +1,7 @@
-//! What the policies say to a request.
+//! Evaluates policies for a request.
 //!
-//! "Policy evaluation logic", IAM User Guide: an explicit Deny beats all, a boundary intersects,
-//! and what nothing allows is refused.
+//! "Policy evaluation logic", IAM User Guide: an explicit Deny overrides every Allow, a boundary
+//! limits what identity policies grant, and a request that nothing allows is denied.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,23 +19,23 @@ use crate::truth::Truth;
 use crate::variable::{Resolved, Template};
 use crate::version::Version;
 
-/// A request, as the policies see it.
+/// A request to evaluate policies for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Who asks. Only trust policies look at it.
+    /// Who makes the request. Only trust policies use it.
     pub principal: Option<Principal>,
-    /// The action, such as `secretsmanager:GetSecretValue`; nothing in it is a wildcard, and its
+    /// The action, such as `secretsmanager:GetSecretValue`. `*` and `?` are not wildcards here, and
     /// case does not matter.
     pub action: String,
-    /// The ARN of the resource, or `*` for an action without one; nothing in it is a wildcard.
-    /// Trust policies do not look at it.
+    /// The ARN of the resource, or `*` for an action without a resource. `*` and `?` are not
+    /// wildcards here. Trust policies ignore the resource.
     pub resource: String,
-    /// The condition keys.
+    /// The condition keys of the request, and which of them are known.
     pub context: Context,
 }
 
 impl Request {
-    /// A request without a principal, in a complete and empty context.
+    /// Returns a request without a principal, with a complete and empty context.
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Request {
         Request {
             principal: None,
@@ -45,7 +45,8 @@ impl Request {
         }
     }
 
-    /// A request to assume the role whose trust policy is asked: `sts:AssumeRole` by `principal`.
+    /// Returns the request `sts:AssumeRole` by `principal`, to evaluate the trust policy of the
+    /// role that is assumed.
     pub fn assume_role(principal: Principal) -> Request {
         Request {
             principal: Some(principal),
@@ -53,53 +54,53 @@ impl Request {
         }
     }
 
-    /// The same request in this context.
+    /// Returns the same request with this context.
     #[must_use]
     pub fn in_context(self, context: Context) -> Request {
         Request { context, ..self }
     }
 }
 
-/// What the policies say.
+/// The decision of the policies about a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Decision {
-    /// Granted, and nothing denies it.
+    /// A statement grants the request, and none denies it.
     Allowed {
         /// The first statement that grants it.
         by: StatementRef,
     },
-    /// Refused by a statement that says Deny.
+    /// A Deny statement matches the request.
     Denied {
         /// The first statement that denies it.
         by: StatementRef,
     },
-    /// Refused because nothing allows it: no statement, or the boundary leaves it out.
+    /// Denied because no statement allows the request, or because the boundary does not allow it.
     NotAllowed,
-    /// It hangs on condition keys that are not known.
+    /// The decision depends on condition keys that are not known.
     Indeterminate {
-        /// Those keys, as the policies write them.
+        /// The keys that are not known, as the policies write them.
         missing: BTreeSet<String>,
     },
 }
 
 impl Decision {
-    /// Whether it is certain that the request is granted.
+    /// Whether the request is certainly granted.
     pub fn is_allowed(&self) -> bool {
         matches!(self, Decision::Allowed { .. })
     }
 }
 
-/// Which statement of which document.
+/// A statement in one of the evaluated documents.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct StatementRef {
-    /// What the document is.
+    /// The role of the document in the evaluation.
     pub source: Source,
-    /// The document's place among those of its source, from 0.
+    /// The index of the document among those of the same source, from 0.
     pub document: usize,
-    /// The statement's place in the document, from 0.
+    /// The index of the statement in the document, from 0.
     pub statement: usize,
-    /// The statement's name, if it has one.
+    /// The Sid of the statement, if it has one.
     pub sid: Option<String>,
 }
 
@@ -121,7 +122,7 @@ impl fmt::Display for StatementRef {
     }
 }
 
-/// Where a statement comes from.
+/// The role of a document in an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -133,11 +134,11 @@ pub enum Source {
     Trust,
 }
 
-/// What identity policies, under a boundary if there is one, say to a request.
+/// Evaluates identity policies, under a boundary if one is given, for a request.
 ///
-/// Neither order counts, that of the documents nor that of the statements, but for which of
-/// several deciding statements is named. Identity policies and boundaries are written alike, so the
-/// place of a document among the arguments decides what it is. Trust policies say nothing here.
+/// The order of documents and statements does not change the decision; if several statements
+/// decide, the first is named. Identity policies and boundaries have the same grammar, so the
+/// argument in which a document is passed decides what it is. Trust policies are ignored.
 pub fn evaluate(
     request: &Request,
     identity: &[&Document],
@@ -165,10 +166,10 @@ pub fn evaluate(
     decide(denied, denied_by, Truth::all([granted, within]), granted_by)
 }
 
-/// What a trust policy says to a request, whose principal has to match.
+/// Evaluates a trust policy for a request; the principal of the request has to match.
 ///
-/// This is the trust policy's word alone: a principal of another account also needs an identity
-/// policy that lets it. A document of another kind allows nothing.
+/// Only the trust policy is evaluated: a principal of another account also needs an identity policy
+/// that allows the action. A document of another kind allows nothing.
 pub fn evaluate_trust(request: &Request, trust: &Document) -> Decision {
     let documents = || {
         (trust.kind() == Kind::Trust)
@@ -191,7 +192,7 @@ fn decide(
             Some(by) => Decision::Denied { by },
             None => Decision::NotAllowed,
         },
-        // Denied or not, nothing grants it.
+        // The deny is uncertain, but nothing grants the request either way.
         (_, Truth::False) => Decision::NotAllowed,
         (Truth::False, Truth::True) => match granted_by {
             Some(by) => Decision::Allowed { by },
@@ -209,7 +210,7 @@ fn decide(
     }
 }
 
-/// Whether some statement of this effect matches, and the first that surely does.
+/// Whether some statement of this effect matches, and the first that certainly does.
 fn search<'a>(
     effect: Effect,
     request: &Request,
@@ -296,8 +297,8 @@ fn matches_resource(
     resource: &str,
     context: &Context,
 ) -> Truth {
-    // A variable without a value matches nothing; where matching nothing is what widens a grant,
-    // in the NotResource of an Allow, the statement falls away instead.
+    // A variable without a value matches nothing. In the NotResource of an Allow that would widen
+    // the grant, so the whole statement does not apply there.
     let except = matches!(resources, Scope::Except(_));
     let unresolved = Truth::from(except && effect == Effect::Allow);
     let listed = Truth::any(resources.patterns().iter().map(|text| {

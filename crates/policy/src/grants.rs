@@ -1,4 +1,4 @@
-//! The proof that a document grants nothing beyond what it may.
+//! Proves that a document grants nothing beyond given limits.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ use crate::statement::{Effect, Scope, Statement};
 use crate::variable::Template;
 use crate::version::Version;
 
-/// A permission that may be given away: these actions on these resources, as patterns.
+/// A permission: actions on resources, as patterns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Grant {
-    /// A pattern of actions; case does not matter.
+    /// The pattern of the actions; case does not matter.
     pub action: String,
-    /// A pattern of resources, without policy variables.
+    /// The pattern of the resources, without policy variables.
     pub resource: String,
 }
 
 impl Grant {
-    /// These actions on these resources.
+    /// Creates a grant from a pattern of actions and a pattern of resources.
     pub fn new(action: impl Into<String>, resource: impl Into<String>) -> Grant {
         Grant {
             action: action.into(),
@@ -31,29 +31,30 @@ impl Grant {
 
 /// The first permission in a document that no limit contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("{place} grants {action} on {resource}, which is beyond what it may: {reason}")]
+#[error("{place} grants {action} on {resource}, which exceeds the limits: {reason}")]
 pub struct Excess {
-    /// The statement, as `Statement[0]` or `Statement[0] (its Sid)`.
+    /// The statement, as `Statement[0]` or, with its Sid, `Statement[0] (Sid)`.
     pub place: String,
-    /// The place of the statement in its document, from 0.
+    /// The index of the statement in its document, from 0.
     pub statement: usize,
     /// The actions, as the document writes them; `*` for a `NotAction`.
     pub action: String,
     /// The resources, as the document writes them; `*` for a `NotResource`.
     pub resource: String,
-    /// Why it is not contained.
+    /// Why no limit contains the permission.
     pub reason: &'static str,
 }
 
-/// Proves that each (action, resource) which an Allow of the document grants lies within one of
-/// the limits. Conditions and Denies only narrow a grant, and are not looked at.
+/// Proves that each pair of action and resource that an Allow of the document grants is within one
+/// of the limits. Conditions and Deny statements are ignored, because they can only narrow a grant.
 ///
-/// What can't be proved is in excess: a pair that only several limits together contain, a
-/// resource with a policy variable (whose value could be anything without a `/`, or with one),
-/// and `NotAction` and `NotResource` unless a limit contains all actions and all resources.
+/// A pair for which this can't be proved exceeds the limits: a pair that only several limits
+/// together contain, a resource with a policy variable (the value could be anything, with or
+/// without a `/`), a `NotAction` unless a limit contains all actions, and a `NotResource` unless a
+/// limit contains all resources.
 ///
 /// # Errors
-/// The first pair that is not contained.
+/// Returns the first pair that no limit contains.
 pub fn grants_within(document: &Document, limits: &[Grant]) -> Result<(), Excess> {
     excesses(document, limits)
         .into_iter()
@@ -61,8 +62,8 @@ pub fn grants_within(document: &Document, limits: &[Grant]) -> Result<(), Excess
         .map_or(Ok(()), Err)
 }
 
-/// Each (action, resource) which an Allow of the document grants and no limit contains, as
-/// [`grants_within`] has it.
+/// Returns each pair of action and resource that an Allow of the document grants and no limit
+/// contains, by the rules of [`grants_within`].
 pub fn excesses(document: &Document, limits: &[Grant]) -> Vec<Excess> {
     let limits: Vec<(Pattern, Pattern)> = limits
         .iter()
@@ -107,8 +108,8 @@ fn excess(
     });
     match resource {
         _ if contained => None,
-        None => Some("a policy variable could stand for anything"),
-        Some(_) => Some("no limit contains both"),
+        None => Some("the value of a policy variable could be anything"),
+        Some(_) => Some("no limit contains both the action and the resource"),
     }
 }
 
@@ -116,7 +117,7 @@ pub(crate) fn action(text: &str) -> Pattern {
     Pattern::new(text).ignoring_ascii_case()
 }
 
-/// What a scope reaches at most.
+/// Returns patterns that match at least everything that the scope matches.
 pub(crate) fn texts(scope: Option<&Scope>) -> BTreeSet<&str> {
     match scope {
         Some(Scope::Only(patterns)) => patterns.iter().map(String::as_str).collect(),

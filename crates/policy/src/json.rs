@@ -1,7 +1,7 @@
-//! JSON as it was written: with the order of names, and with names that occur twice.
+//! A JSON tree that keeps the order of names, and names that occur twice.
 //!
-//! `serde_json::Value` keeps the last of two equal names. In a policy that would hide a
-//! statement element from whoever checks it, so the parser reads into this tree instead.
+//! `serde_json::Value` keeps only the last of two equal names, which would hide an element of a
+//! policy from this parser. The parser therefore uses this tree.
 
 use std::fmt;
 
@@ -9,7 +9,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{PolicyError, Rule};
 
-/// Deeper than any policy goes: `document.Statement[].Condition.Operator.key[]` is seven.
+/// The deepest nesting that is accepted. Policies need seven levels:
+/// `document.Statement[].Condition.Operator.key[]`.
 const DEEPEST: usize = 16;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -28,10 +29,10 @@ impl Node {
             return Err(PolicyError::new(
                 "",
                 Rule::InvalidCharacter,
-                format!("has {character:?} in it, which IAM takes as an escape only"),
+                format!("contains {character:?}, which IAM accepts only as a JSON escape"),
             ));
         }
-        // serde_json refuses more than 128 levels itself, so this can't exhaust the stack.
+        // serde_json rejects more than 128 levels, so the recursion can't exhaust the stack.
         let node: Node = serde_json::from_str(text).map_err(|error| {
             PolicyError::new("", Rule::JsonSyntax, format!("not JSON: {error}"))
         })?;
@@ -82,7 +83,7 @@ impl Node {
         }
     }
 
-    /// What this is, for a sentence about it.
+    /// The JSON type, as words for an error message.
     pub(crate) fn describe(&self) -> &'static str {
         match self {
             Node::Null => "null",
@@ -95,7 +96,8 @@ impl Node {
     }
 }
 
-/// The characters of the `PolicyDocument` parameter, "`PutRolePolicy`", IAM API Reference.
+/// Whether the `PolicyDocument` parameter accepts the character ("`PutRolePolicy`", IAM API
+/// Reference).
 pub(crate) fn is_taken(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | ' '..='\u{ff}')
 }
@@ -104,7 +106,7 @@ fn too_deep() -> PolicyError {
     PolicyError::new(
         "",
         Rule::TooDeep,
-        format!("nests deeper than {DEEPEST} levels"),
+        format!("is nested deeper than {DEEPEST} levels"),
     )
 }
 

@@ -1,17 +1,18 @@
-//! The IAM policy language: parse, render, evaluate, contain, compare.
+//! The IAM policy language: parse, render, evaluate and compare policies, and prove what they
+//! grant.
 //!
-//! The wall around this crate keeps the language pure: no network, no clock, no AWS SDK, only
-//! texts and values. So its word on who may do what can be checked by properties and tables, and
-//! it is of use to anybody who has IAM policies in hand.
+//! This crate is separate so that the language stays pure: no network, no clock, no AWS SDK, only
+//! text and values. Its decisions can therefore be tested with properties and tables, and any
+//! program that handles IAM policies can use it.
 //!
-//! | for | there is |
+//! | task | item |
 //! |---|---|
-//! | reading, writing, comparing | [`Document`] |
-//! | who may do what | [`evaluate`], [`evaluate_trust`] |
-//! | proving that a grant stays within its limits | [`grants_within`], [`pattern::contains`] |
-//! | what is granted beyond limits, or of an area | [`grants_beyond`], [`coverage`] |
-//! | filling templates | [`render::fill`] |
-//! | what a person should look at | [`lint::lint_text`] |
+//! | parse, write and compare documents | [`Document`] |
+//! | decide whether a request is allowed | [`evaluate`], [`evaluate_trust`] |
+//! | prove that a document stays within limits | [`grants_within`], [`pattern::contains`] |
+//! | find what is granted beyond limits, or how much of an area is granted | [`grants_beyond`], [`coverage`] |
+//! | fill templates | [`render::fill`] |
+//! | find what a person should check | [`lint::lint_text`] |
 //!
 //! ```
 //! use engine_roles_policy::{Document, Kind, Request, evaluate};
@@ -25,21 +26,23 @@
 //! # Ok::<(), engine_roles_policy::PolicyError>(())
 //! ```
 //!
-//! # What AWS leaves open
+//! # What the AWS documentation leaves open
 //!
-//! The source is the IAM User Guide; the tests name the page row by row. Where it is silent or
-//! says two things, the rule here is that *what is in doubt never widens access*: a condition in
-//! doubt fails in an Allow and holds in a Deny.
+//! The source is the IAM User Guide; each row of the tests names its page. Where the guide says
+//! nothing or contradicts itself, the rule here is that *a doubt never widens access*: a condition
+//! in doubt fails in an Allow and holds in a Deny.
 //!
-//! - A variable without a value matches nothing. Where matching nothing would widen a grant (a
-//!   negated operator or `NotResource` in an Allow), the statement falls away.
-//! - A value that is not of its operator's type, such as text for `NumericNotEquals`, is in doubt.
-//! - An empty string as a key's only value is in doubt for `Null`, an empty set for `ForAllValues`
-//!   and `ForAnyValue`, and an ordinary value for every other operator.
-//! - A key of many values without a set operator matches by one of them; negated, by none.
-//! - A `*` or `?` of a resource also takes `:` and `/`, wherever it stands.
-//! - Names of elements and operators are taken in exactly the case in which the guide has them.
-//! - White space inside of strings counts towards a document's size.
+//! - A variable without a value matches nothing. Where that would widen a grant (a negated operator
+//!   or `NotResource` in an Allow), the statement does not apply.
+//! - A condition whose value does not have the operator's type, such as text for
+//!   `NumericNotEquals`, is in doubt.
+//! - If an empty string is a key's only value, `Null` is in doubt, `ForAllValues` and `ForAnyValue`
+//!   treat it as an empty set, and every other operator treats it as an ordinary value.
+//! - Without a set operator, a key with several values matches if one of them matches; with a
+//!   negated operator, if none of them matches the policy's values.
+//! - A `*` or `?` in a resource also matches `:` and `/`, in every position.
+//! - Names of elements and operators have to be written in exactly the case of the guide.
+//! - White space inside strings counts towards a document's size.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! Points in time as conditions write them.
+//! Points in time, as condition values write them.
 
 /// Seconds since 1970-01-01T00:00:00Z, and the nanoseconds after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -8,8 +8,8 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// Reads the profile of ISO 8601 in the W3C's note "Date and Time Formats", the compact form
-    /// `20260102T030405Z`, or seconds since 1970 (five digits or more: four are a year).
+    /// Parses the profile of ISO 8601 in the W3C's note "Date and Time Formats", the compact form
+    /// `20260102T030405Z`, or seconds since 1970 (five digits or more; four digits are a year).
     pub(crate) fn parse(text: &str) -> Option<Moment> {
         if !text.is_ascii() {
             return None;
@@ -76,7 +76,8 @@ fn parse_date(text: &str, whole: bool) -> Option<i64> {
     if !(1..=12).contains(&month) || !(1..=days_of_month(year, month)).contains(&day) {
         return None;
     }
-    // Howard Hinnant's "days from civil": years begin in March, so that the leap day is last.
+    // Howard Hinnant's algorithm "days from civil": a year begins in March, so the leap day is the
+    // last day.
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -94,7 +95,7 @@ fn days_of_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Seconds into the day, less the zone's offset, and nanoseconds.
+/// Seconds since midnight minus the offset of the time zone, and nanoseconds.
 fn parse_time(text: &str) -> Option<(i64, u32)> {
     let (clock, offset) = if let Some(clock) = text.strip_suffix(['Z', 'z']) {
         (clock, 0)

@@ -1,4 +1,4 @@
-//! From JSON to statements: which elements there are, and of which type.
+//! Reads statements from JSON: checks which elements exist and which types they have.
 
 use crate::condition::{Condition, Operator};
 use crate::error::{PolicyError, Rule};
@@ -11,7 +11,7 @@ type Members = [(String, Node)];
 
 /// The elements of a document, each of the right type.
 pub(crate) struct Elements {
-    /// As written.
+    /// `None` if the document states no version.
     pub(crate) version: Option<Version>,
     pub(crate) id: Option<String>,
     pub(crate) statements: Vec<Statement>,
@@ -31,7 +31,7 @@ pub(crate) fn elements(kind: Kind, node: &Node) -> Result<Elements, PolicyError>
             return Err(PolicyError::new(
                 "Id",
                 Rule::ProhibitedElement,
-                "only policies of resources have an Id",
+                "only resource policies and trust policies can have an Id",
             ));
         }
         Some(node) => Some(text("Id", node)?.to_owned()),
@@ -86,7 +86,7 @@ fn statement(place: &str, node: &Node) -> Result<Statement, PolicyError> {
         return Err(PolicyError::new(
             &format!("{place}.NotPrincipal"),
             Rule::ProhibitedElement,
-            "neither trust policies nor identity policies have NotPrincipal",
+            "neither trust policies nor identity policies can have NotPrincipal",
         ));
     }
     let effect = match member(members, "Effect") {
@@ -159,7 +159,7 @@ fn principals(place: &str, node: &Node) -> Result<Vec<Principal>, PolicyError> {
             Err(PolicyError::new(
                 place,
                 Rule::InvalidPrincipal,
-                format!("{text:?} has no type; only \"*\" goes without one"),
+                format!("{text:?} has no principal type; only \"*\" can be written without one"),
             ))
         };
     }
@@ -170,7 +170,7 @@ fn principals(place: &str, node: &Node) -> Result<Vec<Principal>, PolicyError> {
         &["AWS", "Service", "Federated", "CanonicalUser"],
     )?;
     if members.is_empty() {
-        return Err(PolicyError::new(place, Rule::Empty, "names nobody"));
+        return Err(PolicyError::new(place, Rule::Empty, "has no principal"));
     }
     let mut principals = Vec::new();
     for (name, node) in members {
@@ -202,7 +202,11 @@ fn conditions(place: &str, node: &Node) -> Result<Vec<Condition>, PolicyError> {
         let keys = object(&place, node)?;
         unique(&place, keys)?;
         if keys.is_empty() {
-            return Err(PolicyError::new(&place, Rule::Empty, "tests no key"));
+            return Err(PolicyError::new(
+                &place,
+                Rule::Empty,
+                "has no condition key",
+            ));
         }
         for (key, node) in keys {
             conditions.push(Condition {
@@ -215,7 +219,7 @@ fn conditions(place: &str, node: &Node) -> Result<Vec<Condition>, PolicyError> {
     Ok(conditions)
 }
 
-/// Quotation marks are optional for numbers and Booleans here, and only here.
+/// Only condition values may be JSON numbers and Booleans, without quotation marks.
 fn condition_values(place: &str, node: &Node) -> Result<Vec<String>, PolicyError> {
     let value = |place: &str, node: &Node| match node {
         Node::Text(text) | Node::Number(text) => Ok(text.clone()),
@@ -286,7 +290,7 @@ fn unique(place: &str, members: &Members) -> Result<(), PolicyError> {
             return Err(PolicyError::new(
                 &join(place, name),
                 Rule::DuplicateKey,
-                "occurs twice in one object",
+                "the name occurs twice in one object",
             ));
         }
     }
@@ -302,13 +306,13 @@ fn join(place: &str, name: &str) -> String {
 }
 
 fn missing(place: &str, what: &str) -> PolicyError {
-    PolicyError::new(place, Rule::MissingElement, format!("has to have {what}"))
+    PolicyError::new(place, Rule::MissingElement, format!("{what} is missing"))
 }
 
-fn wrong_type(place: &str, due: &str, found: &Node) -> PolicyError {
+fn wrong_type(place: &str, expected: &str, found: &Node) -> PolicyError {
     PolicyError::new(
         place,
         Rule::WrongType,
-        format!("has to be {due}, not {}", found.describe()),
+        format!("must be {expected}, not {}", found.describe()),
     )
 }

@@ -1,14 +1,14 @@
-//! Patterns with `*` (any text, also none) and `?` (exactly one character).
+//! Patterns with `*` (any text, also empty) and `?` (exactly one character).
 //!
-//! Matching and containment are exact and take time in proportion to the two lengths
-//! multiplied, at most: there is no backtracking that a pattern could make explode.
+//! Matching and containment are exact and take at most time proportional to the product of the two
+//! lengths: no pattern can cause exponential backtracking.
 
 use std::fmt::Write as _;
 
-/// One piece of a pattern.
+/// One element of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Token {
-    /// A character that stands for itself.
+    /// A literal character.
     Literal(char),
     /// `?`
     One,
@@ -16,22 +16,22 @@ pub(crate) enum Token {
     Many,
 }
 
-/// A pattern taken apart, in which a literal `*` can be told from a live one.
+/// A parsed pattern, which distinguishes a literal `*` from a wildcard.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
     tokens: Vec<Token>,
 }
 
 impl Pattern {
-    /// Reads `*` and `?` as wildcards and all else literally; policy variables are not known
-    /// here, `${` is two characters.
+    /// Parses a pattern: `*` and `?` are wildcards, everything else is literal. Policy variables
+    /// are not recognised; `${` is two literal characters.
     pub fn new(text: &str) -> Pattern {
         let mut pattern = Pattern::default();
         pattern.push_pattern(text);
         pattern
     }
 
-    /// A pattern that matches this text alone.
+    /// Returns a pattern that matches exactly this text.
     pub fn literal(text: &str) -> Pattern {
         let mut pattern = Pattern::default();
         pattern.push_literal(text);
@@ -64,7 +64,7 @@ impl Pattern {
         &self.tokens
     }
 
-    /// Splits at literal colons, into at most `pieces`; wildcards stay within their piece.
+    /// Splits at literal colons into at most `pieces`; no wildcard is split.
     pub(crate) fn split_at_colons(&self, pieces: usize) -> Vec<Pattern> {
         self.tokens
             .splitn(pieces, |token| *token == Token::Literal(':'))
@@ -74,7 +74,7 @@ impl Pattern {
             .collect()
     }
 
-    /// Whether the whole text is of this pattern; case matters.
+    /// Whether the whole text matches this pattern; case matters.
     pub fn matches(&self, text: &str) -> bool {
         let text: Vec<char> = text.chars().collect();
         let fits = |token: Token, character: char| match token {
@@ -83,8 +83,8 @@ impl Pattern {
             Token::Many => false,
         };
 
-        // The usual two-pointer walk: only the last `*` met is ever tried again, since an
-        // earlier one could win nothing that the last one can't.
+        // The usual two-pointer algorithm: only the most recent `*` is retried, because an earlier
+        // one can't match anything that the most recent one can't.
         let (mut at, mut read) = (0, 0);
         let mut retry: Option<(usize, usize)> = None;
         while read < text.len() {
@@ -109,15 +109,15 @@ impl Pattern {
         self.tokens[at..].iter().all(|token| *token == Token::Many)
     }
 
-    /// Whether everything that `inner` matches is matched by this pattern too. Exact.
+    /// Whether this pattern matches every text that `inner` matches. The answer is exact.
     pub fn contains(&self, inner: &Pattern) -> bool {
         containment::contains(&self.normalised().tokens, &inner.tokens)
     }
 
-    /// Whether some text is matched by both patterns. Exact.
+    /// Whether some text matches both patterns. The answer is exact.
     pub fn overlaps(&self, other: &Pattern) -> bool {
-        // Which beginnings of `other` can be matched together with the beginning of `self` that
-        // was read so far.
+        // Which prefixes of `other` some text can match that also matches the prefix of `self` read
+        // so far.
         let theirs = &other.tokens;
         let mut reached = vec![false; theirs.len() + 1];
         reached[0] = true;
@@ -129,7 +129,7 @@ impl Pattern {
             }
             for (at, token) in theirs.iter().enumerate() {
                 match (own, token) {
-                    // Our `*` takes one more of theirs, and stays.
+                    // The `*` of `self` matches one more token of `other`, and can match more.
                     (Token::Many, _) => next[at + 1] |= next[at],
                     (_, Token::Many) => next[at] |= reached[at],
                     (Token::One, _) | (_, Token::One) => next[at + 1] |= reached[at],
@@ -142,7 +142,8 @@ impl Pattern {
         reached[theirs.len()]
     }
 
-    /// The same pattern with every run of wildcards in one form: the `?`s, then at most one `*`.
+    /// Returns the same pattern with every run of wildcards in one form: first the `?`s, then at
+    /// most one `*`.
     pub(crate) fn normalised(&self) -> Pattern {
         let mut tokens = Vec::with_capacity(self.tokens.len());
         let mut many = false;
@@ -172,16 +173,16 @@ impl Pattern {
             .all(|token| matches!(token, Token::Literal(_)))
     }
 
-    /// The pattern as a policy of version 2012-10-17 writes it, escapes included.
+    /// Returns the pattern as a policy of version 2012-10-17 writes it, with escapes.
     pub(crate) fn to_policy_text(&self) -> String {
         let mut text = String::with_capacity(self.tokens.len());
         for (index, token) in self.tokens.iter().enumerate() {
             match token {
                 Token::Many => text.push('*'),
                 Token::One => text.push('?'),
-                Token::Literal(live @ ('*' | '?')) => {
-                    // Writing into a String can't fail.
-                    let _ = write!(text, "${{{live}}}");
+                Token::Literal(special @ ('*' | '?')) => {
+                    // Writing to a String can't fail.
+                    let _ = write!(text, "${{{special}}}");
                 }
                 Token::Literal('$') if self.tokens.get(index + 1) == Some(&Token::Literal('{')) => {
                     text.push_str("${$}");
@@ -202,49 +203,51 @@ fn skip_many(reached: &mut [bool], tokens: &[Token]) {
     }
 }
 
-/// Whether the whole text is of this pattern; `*`, `?` and nothing else is live, case matters.
+/// Whether the whole text matches the pattern; only `*` and `?` are wildcards, and case matters.
 pub fn matches(pattern: &str, text: &str) -> bool {
     Pattern::new(pattern).matches(text)
 }
 
-/// Whether everything that `inner` matches is matched by `outer` too. Exact for `*` and `?`.
+/// Whether `outer` matches every text that `inner` matches. The answer is exact for `*` and `?`.
 pub fn contains(outer: &str, inner: &str) -> bool {
     Pattern::new(outer).contains(&Pattern::new(inner))
 }
 
-/// Whether some text is matched by both patterns. Exact for `*` and `?`.
+/// Whether some text matches both patterns. The answer is exact for `*` and `?`.
 pub fn overlaps(one: &str, other: &str) -> bool {
     Pattern::new(one).overlaps(&Pattern::new(other))
 }
 
-/// Whether an action is of this pattern; unlike resources, actions ignore case.
+/// Whether an action matches the pattern; actions ignore case, unlike resources.
 pub fn matches_action(pattern: &str, action: &str) -> bool {
     Pattern::new(pattern)
         .ignoring_ascii_case()
         .matches(&action.to_ascii_lowercase())
 }
 
-/// Whether the text stands for itself wherever a policy takes a pattern: no `*`, no `?`, no
-/// `${`.
+/// Whether a policy reads the text literally in every place that accepts a pattern: it contains no
+/// `*`, no `?` and no `${`.
 pub fn is_literal(text: &str) -> bool {
     !text.contains(['*', '?']) && !text.contains("${")
 }
 
 mod containment {
-    //! Is every word of one pattern a word of another?
+    //! Decides whether `outer` matches every word that `inner` matches.
     //!
-    //! A character that `outer` does not name is the hardest for it: only wildcards take it. So
-    //! only those words of `inner` count in which its wildcards became such strangers, and what
-    //! is left to choose is the length of each `*`. `outer` is cut at its `*`s into blocks:
+    //! A character that is not a literal of `outer` ("foreign" below) is the hardest for `outer`:
+    //! only its wildcards match the character. It is therefore enough to check the words of `inner`
+    //! in which every wildcard is replaced by foreign characters; only the length of each `*`
+    //! remains open. `outer` is split at its `*`s into blocks:
     //!
-    //! - the last block ends the word. It begins with a named character (the normal form sees to
-    //!   that), so it has to lie behind the last `*` of `inner`, whose strangers it can't take;
-    //! - every other block is best placed as early as possible, since the `*` behind it takes
-    //!   whatever is left over. Up to its last named character it can't be hidden better than by
-    //!   making every `*` of `inner` long: then it fits only between two of them. The `?`s at
-    //!   its end eat most of what is still needed if the `*`s that they meet are empty.
+    //! - The last block ends the word. It begins with a literal (the normal form guarantees this),
+    //!   so it has to match after the last `*` of `inner`, whose foreign characters it can't match.
+    //! - Every other block is best placed as early as possible, because the `*` after it matches
+    //!   the remainder. For the part up to the block's last literal, the worst word makes every `*`
+    //!   of `inner` long: the part then fits only between two of them. For the `?`s at the end of
+    //!   the block, the worst word makes the following `*`s of `inner` empty: the `?`s then consume
+    //!   most of the characters that later blocks need.
     //!
-    //! So for each block there is one worst word, and these choices never meet in one `*`.
+    //! Each block therefore has one worst word, and no two of these choices concern the same `*`.
 
     use super::Token;
 
@@ -281,29 +284,29 @@ mod containment {
         true
     }
 
-    /// What is left when the block has to stand right here.
+    /// Returns the remainder if the block has to start here.
     fn place_first<'a>(block: &[Token], rest: &'a [Token]) -> Option<&'a [Token]> {
-        let (core, appetite) = split_core(block);
+        let (core, count) = split_core(block);
         let here = rest.get(..core.len())?;
         if position_of_many(here).is_some() || !fits(core, here) {
             return None;
         }
-        eat(&rest[core.len()..], appetite)
+        skip(&rest[core.len()..], count)
     }
 
-    /// What is left when the block may stand here or later.
+    /// Returns the remainder if the block may start here or later.
     fn place_anywhere<'a>(block: &[Token], rest: &'a [Token]) -> Option<&'a [Token]> {
-        let (core, appetite) = split_core(block);
+        let (core, count) = split_core(block);
         if core.is_empty() {
-            return eat(rest, appetite);
+            return skip(rest, count);
         }
         let at = rest
             .windows(core.len())
             .position(|window| position_of_many(window).is_none() && fits(core, window))?;
-        eat(&rest[at + core.len()..], appetite)
+        skip(&rest[at + core.len()..], count)
     }
 
-    /// The block up to its last named character, and the number of `?`s behind that.
+    /// Returns the block up to its last literal, and the number of `?`s after it.
     fn split_core(block: &[Token]) -> (&[Token], usize) {
         let core = block
             .iter()
@@ -312,16 +315,16 @@ mod containment {
         (&block[..core], block.len() - core)
     }
 
-    /// Takes that many characters away, from words whose `*`s are empty here.
-    fn eat(mut rest: &[Token], appetite: usize) -> Option<&[Token]> {
-        for _ in 0..appetite {
-            let bite = rest.iter().position(|token| *token != Token::Many)?;
-            rest = &rest[bite + 1..];
+    /// Removes `count` characters; the `*`s among them are empty.
+    fn skip(mut rest: &[Token], count: usize) -> Option<&[Token]> {
+        for _ in 0..count {
+            let next = rest.iter().position(|token| *token != Token::Many)?;
+            rest = &rest[next + 1..];
         }
         Some(rest)
     }
 
-    /// Whether each token of `outer` takes the character at its place.
+    /// Whether each token of `outer` matches the token of `inner` at the same position.
     fn fits(outer: &[Token], inner: &[Token]) -> bool {
         outer
             .iter()

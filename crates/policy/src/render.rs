@@ -1,30 +1,30 @@
-//! Templates of documents: `<PLACEHOLDER>` filled with values that can't widen anything.
+//! Templates of documents, whose `<PLACEHOLDER>`s are filled with values that can't widen a grant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::json;
 
-/// Why a template was not filled.
+/// The reason why a template could not be filled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields are")]
 pub enum RenderError {
-    /// A value would be read as more than itself: by IAM (`*`, `?`, `${`), by JSON (quotes,
-    /// backslashes, control characters) or by this very step (`<`, `>`), or IAM would not take it
-    /// at all (beyond U+00FF).
+    /// A value has a character with a special meaning in IAM (`*`, `?`, `${`), in JSON (quotes,
+    /// backslashes, control characters) or in a template (`<`, `>`), or a character that IAM does
+    /// not accept (beyond U+00FF).
     #[error(
-        "the value for <{placeholder}> has {character:?} in it, which would not stand for itself"
+        "the value for <{placeholder}> contains {character:?}, which would not be read literally"
     )]
     LiveCharacter {
         placeholder: String,
         character: char,
     },
-    /// A value is empty, which would join what stands on its two sides.
+    /// A value is empty, which would join the text before and after the placeholder.
     #[error("the value for <{placeholder}> is empty")]
     EmptyValue { placeholder: String },
-    /// The template has a placeholder for which there is no value.
+    /// The template has a placeholder without a value.
     #[error("<{placeholder}> has no value")]
     Unfilled { placeholder: String },
-    /// There is a value whose placeholder the template does not have.
+    /// A value has a name that is not a placeholder of the template.
     #[error("the template has no <{placeholder}>")]
     UnknownPlaceholder { placeholder: String },
     /// A `<` or `>` of the template is not part of a placeholder.
@@ -34,11 +34,12 @@ pub enum RenderError {
 
 /// Fills the placeholders of a template: `<A_NAME>`, of capital letters, digits and `_`.
 ///
-/// Values are literals. One with a character that IAM, JSON or this step would not take as itself
-/// is refused rather than escaped: see [`is_safe`].
+/// Values are literals. A value with a character that has a special meaning in IAM, JSON or a
+/// template is rejected, not escaped; see [`is_safe`].
 ///
 /// # Errors
-/// If a value is not safe, a placeholder has no value, or a value has no placeholder.
+/// Returns an error if a value is not safe, a placeholder has no value, or a value has no
+/// placeholder.
 pub fn fill(template: &str, values: &BTreeMap<&str, &str>) -> Result<String, RenderError> {
     for (placeholder, value) in values {
         check_value(placeholder, value)?;
@@ -65,10 +66,10 @@ pub fn fill(template: &str, values: &BTreeMap<&str, &str>) -> Result<String, Ren
     }
 }
 
-/// The names of a template's placeholders.
+/// Returns the names of a template's placeholders.
 ///
 /// # Errors
-/// If a `<` or `>` is not part of a placeholder.
+/// Returns an error if a `<` or `>` is not part of a placeholder.
 pub fn placeholders(template: &str) -> Result<BTreeSet<&str>, RenderError> {
     Ok(pieces(template)?
         .into_iter()
@@ -79,10 +80,11 @@ pub fn placeholders(template: &str) -> Result<BTreeSet<&str>, RenderError> {
         .collect())
 }
 
-/// Whether a value stands for itself in a policy: not empty and without `*`, `?`, `$`, `{`, `}`,
-/// `<`, `>`, `"`, `\`, control characters and those beyond U+00FF, which IAM does not take.
+/// Whether a policy reads the value literally: it is not empty and has none of `*`, `?`, `$`, `{`,
+/// `}`, `<`, `>`, `"`, `\`, no control characters, and no characters beyond U+00FF, which IAM does
+/// not accept.
 pub fn is_safe(value: &str) -> bool {
-    !value.is_empty() && live_character(value).is_none()
+    !value.is_empty() && special_character(value).is_none()
 }
 
 fn check_value(placeholder: &str, value: &str) -> Result<(), RenderError> {
@@ -90,7 +92,7 @@ fn check_value(placeholder: &str, value: &str) -> Result<(), RenderError> {
     if value.is_empty() {
         return Err(RenderError::EmptyValue { placeholder });
     }
-    match live_character(value) {
+    match special_character(value) {
         Some(character) => Err(RenderError::LiveCharacter {
             placeholder,
             character,
@@ -99,7 +101,7 @@ fn check_value(placeholder: &str, value: &str) -> Result<(), RenderError> {
     }
 }
 
-fn live_character(value: &str) -> Option<char> {
+fn special_character(value: &str) -> Option<char> {
     value.chars().find(|character| {
         character.is_control() || !json::is_taken(*character) || "*?${}<>\"\\".contains(*character)
     })

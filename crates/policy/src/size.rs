@@ -1,10 +1,11 @@
 //! The size of a document as IAM counts it.
 
-/// The characters of a policy's text without the white space between its elements.
+/// Returns the number of characters of a policy's text without the white space between its
+/// elements.
 ///
-/// "IAM and AWS STS quotas", IAM User Guide, says that white space is not counted and leaves open
-/// whether that goes for white space inside of a string. Here that counts, so that a document is
-/// never held for smaller than IAM holds it.
+/// "IAM and AWS STS quotas", IAM User Guide, says that white space is not counted, but not whether
+/// this includes white space inside a string. Here white space inside a string is counted, so that
+/// the result is never smaller than IAM's count.
 pub fn of_text(text: &str) -> usize {
     let (mut size, mut in_string, mut escaped) = (0, false, false);
     for character in text.chars() {

@@ -6,17 +6,17 @@ use serde::Serialize;
 
 use crate::condition::{Condition, Operator};
 
-/// Whether a statement grants or refuses.
+/// Whether a statement grants or denies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Effect {
-    /// What the statement matches is granted, unless something else denies it.
+    /// The statement grants what it matches, unless another statement denies it.
     Allow,
-    /// What the statement matches is refused, whatever else allows it.
+    /// The statement denies what it matches, even if another statement allows it.
     Deny,
 }
 
 impl Effect {
-    /// The word in the document.
+    /// Returns the word that the document uses.
     pub fn name(self) -> &'static str {
         match self {
             Effect::Allow => "Allow",
@@ -31,17 +31,17 @@ impl fmt::Display for Effect {
     }
 }
 
-/// What an element reaches: a list of patterns, or everything but a list of patterns.
+/// What an element matches: a list of patterns, or everything except a list of patterns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
-    /// `Action`, `Resource`: what one of these patterns matches.
+    /// `Action`, `Resource`: everything that one of these patterns matches.
     Only(Vec<String>),
-    /// `NotAction`, `NotResource`: what none of these patterns matches.
+    /// `NotAction`, `NotResource`: everything that none of these patterns matches.
     Except(Vec<String>),
 }
 
 impl Scope {
-    /// The patterns, whichever way they count.
+    /// Returns the patterns, of either variant.
     pub fn patterns(&self) -> &[String] {
         match self {
             Scope::Only(patterns) | Scope::Except(patterns) => patterns,
@@ -49,7 +49,7 @@ impl Scope {
     }
 }
 
-/// Somebody, as a policy names them, or as a request comes from them.
+/// A principal, as a policy names it or as a request comes from it.
 ///
 /// "AWS JSON policy elements: Principal", IAM User Guide.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,17 +63,17 @@ pub enum Principal {
     Service(String),
     /// An identity provider: its domain, or the ARN of a SAML or OIDC provider.
     Federated(String),
-    /// A canonical user id, as Amazon S3 has them.
+    /// A canonical user id, as Amazon S3 uses.
     CanonicalUser(String),
 }
 
 impl Principal {
-    /// A service, such as `ec2.amazonaws.com`.
+    /// Returns a principal for a service, such as `ec2.amazonaws.com`.
     pub fn service(name: impl Into<String>) -> Principal {
         Principal::Service(name.into())
     }
 
-    /// An account, role, user or session.
+    /// Returns a principal for an account, role, user or session.
     pub fn aws(arn_or_account: impl Into<String>) -> Principal {
         Principal::Aws(arn_or_account.into())
     }
@@ -108,26 +108,26 @@ impl fmt::Display for Principal {
     }
 }
 
-/// One statement. Built freely; what is wrong with it shows when it becomes part of a
-/// [`Document`](crate::Document).
+/// One statement. It is not checked until it becomes part of a [`Document`](crate::Document).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The statement's name: letters and digits, unique in its document.
     pub sid: Option<String>,
-    /// Whether it grants or refuses.
+    /// Whether the statement grants or denies.
     pub effect: Effect,
-    /// Whom a trust policy speaks of (`Principal`); empty in identity policies and boundaries.
+    /// The `Principal` element of a trust policy; empty in identity policies and boundaries.
     pub principals: Vec<Principal>,
     /// `Action` or `NotAction`.
     pub actions: Scope,
     /// `Resource` or `NotResource`; `None` in trust policies, which have neither.
     pub resources: Option<Scope>,
-    /// `Condition`: all of these have to hold.
+    /// `Condition`: the statement applies only if all of these hold.
     pub conditions: Vec<Condition>,
 }
 
 impl Statement {
-    /// Grants these actions on these resources; an empty `sid` is none.
+    /// Returns a statement that grants these actions on these resources; an empty `sid` means no
+    /// Sid.
     pub fn allow(
         sid: &str,
         actions: impl IntoIterator<Item = impl Into<String>>,
@@ -136,7 +136,8 @@ impl Statement {
         Statement::identity(Effect::Allow, sid, collect(actions), collect(resources))
     }
 
-    /// Refuses these actions on these resources; an empty `sid` is none.
+    /// Returns a statement that denies these actions on these resources; an empty `sid` means no
+    /// Sid.
     pub fn deny(
         sid: &str,
         actions: impl IntoIterator<Item = impl Into<String>>,
@@ -145,7 +146,8 @@ impl Statement {
         Statement::identity(Effect::Deny, sid, collect(actions), collect(resources))
     }
 
-    /// Lets this principal do these actions: a statement of a trust policy.
+    /// Returns a statement of a trust policy that allows this principal these actions; an empty
+    /// `sid` means no Sid.
     pub fn trust(
         sid: &str,
         principal: Principal,
@@ -161,7 +163,7 @@ impl Statement {
         }
     }
 
-    /// The same statement with one more condition.
+    /// Returns the same statement with one more condition.
     #[must_use]
     pub fn when(
         mut self,

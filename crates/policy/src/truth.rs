@@ -1,4 +1,4 @@
-//! True, false, or unknown for want of context keys: Kleene's logic.
+//! Kleene's three-valued logic: true, false, or unknown because context keys are missing.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 pub(crate) enum Truth {
     True,
     False,
-    /// It hangs on these keys.
+    /// The answer depends on these keys.
     Unknown(BTreeSet<String>),
 }
 
@@ -15,7 +15,7 @@ impl Truth {
         Truth::Unknown(BTreeSet::from([key.to_owned()]))
     }
 
-    /// False if any is false, else unknown if any is.
+    /// False if any item is false, otherwise unknown if any is unknown.
     pub(crate) fn all(items: impl IntoIterator<Item = Truth>) -> Truth {
         let mut missing = BTreeSet::new();
         for item in items {
@@ -28,7 +28,7 @@ impl Truth {
         Truth::from_missing(missing, Truth::True)
     }
 
-    /// True if any is true, else unknown if any is.
+    /// True if any item is true, otherwise unknown if any is unknown.
     pub(crate) fn any(items: impl IntoIterator<Item = Truth>) -> Truth {
         let mut missing = BTreeSet::new();
         for item in items {

@@ -1,4 +1,4 @@
-//! What statements have to be, however they came about.
+//! Checks statements, whether they were parsed or built in code.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub(crate) fn statements(
         return Err(PolicyError::new(
             "Statement",
             Rule::Empty,
-            "there is no statement",
+            "the document has no statement",
         ));
     }
     let mut sids = HashSet::new();
@@ -29,12 +29,12 @@ pub(crate) fn statements(
         let place = format!("Statement[{index}]");
         if let Some(sid) = &statement.sid {
             check_sid(&place, sid)?;
-            // IAM takes an empty Sid for none.
+            // IAM treats an empty Sid as no Sid.
             if !sid.is_empty() && !sids.insert(sid) {
                 return Err(PolicyError::new(
                     &format!("{place}.Sid"),
                     Rule::DuplicateSid,
-                    format!("an earlier statement is called {sid:?} too"),
+                    format!("an earlier statement has the Sid {sid:?} too"),
                 ));
             }
         }
@@ -53,7 +53,7 @@ fn check_sid(place: &str, sid: &str) -> Result<(), PolicyError> {
     Err(PolicyError::new(
         &format!("{place}.Sid"),
         Rule::InvalidSid,
-        format!("{sid:?} has other characters than A-Z, a-z and 0-9"),
+        format!("{sid:?} has characters other than A-Z, a-z and 0-9"),
     ))
 }
 
@@ -63,24 +63,24 @@ fn check_principals(kind: Kind, place: &str, principals: &[Principal]) -> Result
             return Err(PolicyError::new(
                 place,
                 Rule::MissingElement,
-                "a statement of a trust policy has to have a Principal",
+                "a statement of a trust policy must have a Principal",
             ));
         }
         (Kind::Identity | Kind::Boundary, false) => {
             return Err(PolicyError::new(
                 &format!("{place}.Principal"),
                 Rule::ProhibitedElement,
-                "only policies of resources have a Principal",
+                "only resource policies and trust policies can have a Principal",
             ));
         }
         _ => {}
     }
-    // In JSON, "*" stands alone.
+    // JSON has no way to write "*" together with other principals.
     if principals.len() > 1 && principals.contains(&Principal::Anyone) {
         return Err(PolicyError::new(
             &format!("{place}.Principal"),
             Rule::InvalidPrincipal,
-            "\"*\" can't be written beside others",
+            "\"*\" can't be combined with other principals",
         ));
     }
     principals
@@ -94,7 +94,7 @@ fn check_principal(place: &str, principal: &Principal) -> Result<(), PolicyError
         && id.chars().all(|character| {
             !character.is_whitespace() && !character.is_control() && !"*?${}\"".contains(character)
         });
-    let (valid, due) = match principal {
+    let (valid, expected) = match principal {
         Principal::Anyone => (true, ""),
         Principal::Aws(id) => (
             id == "*" || plain && arn::is_aws_principal(id),
@@ -116,7 +116,7 @@ fn check_principal(place: &str, principal: &Principal) -> Result<(), PolicyError
     Err(PolicyError::new(
         &format!("{place}.Principal.{}", principal.type_name()),
         Rule::InvalidPrincipal,
-        format!("{id:?} is not {due}"),
+        format!("{id:?} is not {expected}"),
     ))
 }
 
@@ -167,14 +167,14 @@ fn check_resources(
             return Err(PolicyError::new(
                 &format!("{place}.Resource"),
                 Rule::ProhibitedElement,
-                "a trust policy speaks of its own role and has no Resource",
+                "a trust policy applies to its own role and can't have a Resource",
             ));
         }
         (_, None) => {
             return Err(PolicyError::new(
                 place,
                 Rule::MissingElement,
-                "has to have a Resource or a NotResource",
+                "a Resource or a NotResource is missing",
             ));
         }
         (_, Some(resources)) => resources,
@@ -214,7 +214,7 @@ fn check_conditions(
             return Err(PolicyError::new(
                 &place,
                 Rule::DuplicateKey,
-                "the same operator tests this key already; case makes no difference",
+                "the same operator already tests this key; the case of the key makes no difference",
             ));
         }
         for_each(&place, values, |place, value| {
@@ -224,7 +224,7 @@ fn check_conditions(
     Ok(())
 }
 
-/// The prefix is a service's, or the address of an identity provider, with its path.
+/// The prefix is the name of a service, or the address of an identity provider with its path.
 fn is_condition_key(key: &str) -> bool {
     key.split_once(':').is_some_and(|(prefix, name)| {
         prefix.split('/').all(is_service)
@@ -248,7 +248,7 @@ fn check_value(
             return Ok(());
         }
     }
-    let (valid, due) = match test.family() {
+    let (valid, expected) = match test.family() {
         Family::Text | Family::TextIgnoringCase | Family::TextPattern => (true, ""),
         Family::Arn => (!value.is_empty(), "an ARN"),
         Family::Number => (Decimal::parse(value).is_some(), "a decimal number"),
@@ -257,7 +257,7 @@ fn check_value(
             "a date of ISO 8601 or seconds since 1970",
         ),
         Family::Boolean | Family::Presence => (parse_bool(value).is_some(), "true or false"),
-        Family::Binary => (parse_base64(value).is_some(), "base 64"),
+        Family::Binary => (parse_base64(value).is_some(), "base64"),
         Family::Address => (
             Network::parse(value).is_some(),
             "an address or a range of addresses",
@@ -269,7 +269,7 @@ fn check_value(
     Err(PolicyError::new(
         place,
         Rule::InvalidConditionValue,
-        format!("{value:?} is not {due}"),
+        format!("{value:?} is not {expected}"),
     ))
 }
 

@@ -58,7 +58,7 @@ impl PartialOrd for Decimal {
     }
 }
 
-/// A range of addresses; one address is a range of its own.
+/// A range of addresses; a single address is a range of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     address: IpAddr,
@@ -83,7 +83,7 @@ impl Network {
         Some(Network { address, prefix })
     }
 
-    /// Whether the whole other range lies in this one.
+    /// Whether this range contains the whole other range.
     pub(crate) fn contains(&self, other: &Network) -> bool {
         if self.prefix > other.prefix {
             return false;
@@ -104,8 +104,8 @@ impl Network {
     }
 }
 
-/// Lower case, character by character: what a character becomes does not hang on its neighbours,
-/// so that a text can be lowered before or after its variables are filled.
+/// Converts to lower case character by character. The result for a character does not depend on its
+/// neighbours, so a text can be converted before or after its variables are filled.
 pub(crate) fn lowercase(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
@@ -121,7 +121,7 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// Base 64 as in RFC 4648, section 4, with its padding.
+/// Decodes base64 as in RFC 4648, section 4, with padding.
 pub(crate) fn parse_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=');
     if !text.len().is_multiple_of(4) || text.len() - digits.len() > 2 {

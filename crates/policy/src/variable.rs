@@ -1,7 +1,7 @@
 //! Policy variables: `${key}`, `${key, 'default'}` and the escapes `${*}`, `${?}`, `${$}`.
 //!
 //! "IAM policy elements: Variables and tags", IAM User Guide. Version 2008-10-17 of the language
-//! has none of them.
+//! has no variables and no escapes.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::context::{Context, Lookup};
 use crate::pattern::Pattern;
 use crate::version::Version;
 
-/// A text of a policy, taken apart at its variables.
+/// A text of a policy, split at its variables.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Template {
     parts: Vec<Part>,
@@ -25,17 +25,17 @@ enum Part {
     },
 }
 
-/// What became of a template under a request's context.
+/// The result of filling a template from the context of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Resolved<T> {
     Value(T),
-    /// A variable has no value: this matches nothing.
+    /// A variable has no value, so the template matches nothing.
     Unresolved,
-    /// A variable's key is not known, so neither is this.
+    /// The value depends on these keys, which are not known.
     Unknown(BTreeSet<String>),
 }
 
-/// Where in the text a variable is wrong, and how.
+/// What is wrong with a variable.
 pub(crate) type VariableError = &'static str;
 
 impl Template {
@@ -67,7 +67,7 @@ impl Template {
             .any(|part| matches!(part, Part::Variable { .. }))
     }
 
-    /// The pattern, if it is the same for every request.
+    /// Returns the pattern; `None` if it is not the same for every request.
     pub(crate) fn constant_pattern(&self) -> Option<Pattern> {
         match self.to_pattern(&Context::new()) {
             Resolved::Value(pattern) if !self.has_variables() => Some(pattern),
@@ -75,7 +75,8 @@ impl Template {
         }
     }
 
-    /// A pattern that matches whatever the template can match: a variable becomes a `*`.
+    /// Returns a pattern that matches everything that the template can match: a variable becomes a
+    /// `*`.
     pub(crate) fn widest_pattern(&self) -> Pattern {
         let mut whole = Pattern::default();
         for part in &self.parts {
@@ -88,7 +89,8 @@ impl Template {
         whole
     }
 
-    /// The template as a pattern: wildcards of the policy are live, those in a value are not.
+    /// Returns the template as a pattern: `*` and `?` are wildcards in the text of the policy, and
+    /// literal in the value of a variable.
     pub(crate) fn to_pattern(&self, context: &Context) -> Resolved<Pattern> {
         self.resolve(context, |pattern: &mut Pattern, text, from_policy| {
             if from_policy {
@@ -99,7 +101,7 @@ impl Template {
         })
     }
 
-    /// The template as plain text, for operators without wildcards.
+    /// Returns the template as plain text, for operators without wildcards.
     pub(crate) fn to_text(&self, context: &Context) -> Resolved<String> {
         self.resolve(context, |whole: &mut String, text, _| whole.push_str(text))
     }
@@ -121,7 +123,7 @@ impl Template {
                 Part::Variable { key, default } => match (context.lookup(key), default) {
                     (Lookup::Present([value]), _) => push(&mut whole, value, false),
                     (Lookup::Absent, Some(default)) => push(&mut whole, default, false),
-                    // A key with many values can't stand for one text.
+                    // A key with several values has no single text.
                     (Lookup::Present(_) | Lookup::Absent, _) => unresolved = true,
                     (Lookup::Unknown, _) => {
                         missing.insert(key.clone());
@@ -138,16 +140,16 @@ impl Template {
         }
     }
 
-    /// One way of writing for all templates of the same meaning, in version 2012-10-17.
+    /// Returns one spelling for all templates of the same meaning, in version 2012-10-17.
     ///
-    /// `live` says whether wildcards are, as in resources; otherwise `*` is itself.
-    pub(crate) fn to_canonical_text(&self, live: bool) -> String {
+    /// `wildcards` says whether `*` and `?` are wildcards, as in resources, or literal.
+    pub(crate) fn to_canonical_text(&self, wildcards: bool) -> String {
         let mut text = String::new();
         let mut run = Pattern::default();
         let flush = |run: &mut Pattern, text: &mut String| {
             let run = std::mem::take(run).normalised();
             let piece = run.to_policy_text();
-            if live {
+            if wildcards {
                 text.push_str(&piece);
             } else {
                 text.push_str(&piece.replace("${*}", "*").replace("${?}", "?"));
@@ -155,7 +157,7 @@ impl Template {
         };
         for part in &self.parts {
             match part {
-                Part::Text(piece) if live => run.push_pattern(piece),
+                Part::Text(piece) if wildcards => run.push_pattern(piece),
                 Part::Text(piece) => run.push_literal(piece),
                 Part::Escape(character) => run.push_literal(character.encode_utf8(&mut [0; 4])),
                 Part::Variable { key, default } => {
@@ -176,7 +178,7 @@ impl Template {
     }
 }
 
-/// Reads what follows `${`.
+/// Parses the text that follows `${`.
 fn parse_variable(text: &str) -> Result<(Part, &str), VariableError> {
     for escape in ['*', '?', '$'] {
         if let Some(after) = text

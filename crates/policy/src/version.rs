@@ -5,14 +5,15 @@
 /// "IAM JSON policy elements: Version", IAM User Guide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// `2008-10-17`, also meant where none is written: without policy variables.
+    /// `2008-10-17`, which also applies if the document states no version: the language without
+    /// policy variables.
     V2008,
     /// `2012-10-17`.
     V2012,
 }
 
 impl Version {
-    /// The date in the document.
+    /// Returns the date as the document writes it.
     pub fn name(self) -> &'static str {
         match self {
             Version::V2008 => "2008-10-17",

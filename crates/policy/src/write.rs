@@ -1,4 +1,4 @@
-//! The compact text of a document, in the order in which people read one.
+//! Writes the compact text of a document, with the elements in the order in which people read them.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub(crate) fn document(
     object(members)
 }
 
-/// The same text on more lines, for people.
+/// Indents a compact text for people.
 pub(crate) fn indented(compact: &str) -> String {
     let mut lines = String::with_capacity(compact.len() * 2);
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -106,7 +106,7 @@ fn principals(principals: &[Principal]) -> String {
     object(types.iter().map(|(name, ids)| (*name, strings(ids))))
 }
 
-/// The conditions of one operator stand side by side; `Document` sees to that.
+/// The conditions of one operator are next to each other; `Document` guarantees this.
 fn conditions(conditions: &[Condition]) -> String {
     let operators = conditions
         .chunk_by(|one, next| one.operator == next.operator)
@@ -127,7 +127,7 @@ fn object<K: AsRef<str>>(members: impl IntoIterator<Item = (K, String)>) -> Stri
     format!("{{{}}}", members.join(","))
 }
 
-/// One string stands without its list.
+/// Writes a list of strings; a single string is written without a list.
 fn strings(values: &[String]) -> String {
     if let [value] = values {
         return string(value);
@@ -136,7 +136,7 @@ fn strings(values: &[String]) -> String {
     format!("[{}]", values.join(","))
 }
 
-/// With escapes for the characters that IAM does not take as they are.
+/// Writes a string with escapes for the characters that IAM accepts only as escapes.
 fn string(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     if quoted.chars().all(json::is_taken) {
@@ -148,7 +148,7 @@ fn string(text: &str) -> String {
             escaped.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing into a String can't fail.
+                // Writing to a String can't fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
         }

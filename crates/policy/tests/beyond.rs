@@ -1,4 +1,4 @@
-//! What is granted beyond limits, and how surely.
+//! Which grants exceed the limits, and how certain that is.
 
 use engine_roles_policy::{
     Beyond, Certainty, Context, Coverage, Document, Grant, Kind, Request, coverage, evaluate,
@@ -27,8 +27,8 @@ fn limits() -> [Grant; 1] {
 fn beyond(identity: &Value, boundary: Option<&Value>) -> Vec<(String, String, Certainty)> {
     let (identity, boundary) = (document(identity), boundary.map(document));
     let found = grants_beyond(&[&identity], boundary.as_ref(), &limits());
-    let told = |found: Beyond| (found.action, found.resource, found.certainty);
-    found.into_iter().map(told).collect()
+    let parts = |found: Beyond| (found.action, found.resource, found.certainty);
+    found.into_iter().map(parts).collect()
 }
 
 fn one(action: &str, resource: &str, certainty: Certainty) -> Vec<(String, String, Certainty)> {
@@ -36,7 +36,7 @@ fn one(action: &str, resource: &str, certainty: Certainty) -> Vec<(String, Strin
 }
 
 #[test]
-fn what_the_limits_contain_is_not_beyond_them() {
+fn a_grant_that_a_limit_contains_does_not_exceed_the_limits() {
     assert_eq!(
         beyond(&json!([allow("s3:getobject", "arn:aws:s3:::own/a*")]), None),
         []
@@ -44,7 +44,7 @@ fn what_the_limits_contain_is_not_beyond_them() {
 }
 
 #[test]
-fn what_nothing_narrows_is_granted_surely() {
+fn a_grant_that_nothing_narrows_is_certain() {
     let found = beyond(&json!([allow("s3:*", "arn:aws:s3:::other/*")]), None);
     assert_eq!(
         found,
@@ -53,7 +53,7 @@ fn what_nothing_narrows_is_granted_surely() {
 }
 
 #[test]
-fn a_condition_a_variable_and_a_negated_list_make_it_perhaps() {
+fn a_condition_a_variable_or_a_negated_list_makes_a_grant_uncertain() {
     let mut conditional = allow("s3:PutObject", "*");
     conditional["Condition"] = json!({"Bool": {"aws:SecureTransport": "true"}});
     let variable = allow("s3:GetObject", "arn:aws:s3:::${aws:PrincipalTag/team}/*");
@@ -66,7 +66,7 @@ fn a_condition_a_variable_and_a_negated_list_make_it_perhaps() {
 }
 
 #[test]
-fn a_boundary_takes_away_all_some_or_nothing() {
+fn a_boundary_removes_all_of_a_grant_part_of_it_or_nothing() {
     let granted = json!([allow("s3:*", "arn:aws:s3:::other/*")]);
     for (boundary, left) in [
         (json!([allow("s3:GetObject", "arn:aws:s3:::own/*")]), None),
@@ -87,7 +87,7 @@ fn a_boundary_takes_away_all_some_or_nothing() {
 }
 
 #[test]
-fn a_deny_takes_away_all_some_or_nothing() {
+fn a_deny_removes_all_of_a_grant_part_of_it_or_nothing() {
     let mut conditional = deny("*", "*");
     conditional["Condition"] = json!({"Bool": {"aws:SecureTransport": "false"}});
     for (denied, left) in [
@@ -116,7 +116,7 @@ fn a_deny_takes_away_all_some_or_nothing() {
 }
 
 #[test]
-fn what_is_beyond_is_asked_for_an_area() {
+fn an_excess_touches_only_the_areas_that_it_overlaps() {
     let granted = document(&json!([allow(
         "secretsmanager:*",
         "arn:aws:secretsmanager:*:*:secret:pro*"
@@ -130,7 +130,7 @@ fn what_is_beyond_is_asked_for_an_area() {
 }
 
 #[test]
-fn how_much_of_an_area_is_granted() {
+fn coverage_reports_how_much_of_an_area_is_granted() {
     let secure = |mut statement: Value, value: &str| {
         statement["Condition"] = json!({"Bool": {"aws:SecureTransport": value}});
         statement
@@ -202,10 +202,10 @@ fn statement() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Held against the evaluator: what it allows outside of the limits is found, and what is
-    /// found to be granted surely it allows.
+    /// Compares with the evaluator: every request outside the limits that the evaluator allows is
+    /// reported, and the evaluator allows every grant that is reported as certain.
     #[test]
-    fn it_agrees_with_the_evaluator(
+    fn grants_beyond_the_limits_agree_with_the_evaluator(
         identity in proptest::collection::vec(statement(), 1..4),
         boundary in proptest::option::of(proptest::collection::vec(statement(), 1..3)),
         action in "[ab]{1,3}",
@@ -229,8 +229,8 @@ proptest! {
         }
     }
 
-    /// Held against the evaluator: of an area that is granted whole each resource is allowed, of
-    /// one of which nothing is granted none.
+    /// Compares with the evaluator: the evaluator allows each resource of an area that is granted
+    /// completely, and none of an area of which nothing is granted.
     #[test]
     fn coverage_agrees_with_the_evaluator(
         identity in proptest::collection::vec(statement(), 1..4),

@@ -1,4 +1,4 @@
-//! Condition operators, row by row, each with the page of the IAM User Guide that it is from.
+//! Condition operators; each row names the page of the IAM User Guide that it comes from.
 
 use engine_roles_policy::{Context, Decision, Document, Kind, Request, evaluate};
 use serde_json::{Value, json};
@@ -8,10 +8,11 @@ const LOGIC: &str = "Conditions with multiple context keys or values";
 const SETS: &str = "Single-valued vs. multivalued context keys";
 const KEYS: &str = "IAM JSON policy elements: Condition";
 const VARIABLES: &str = "IAM policy elements: Variables and tags";
-/// The pages leave it open; here it never widens access.
+/// The guide does not say; the result chosen here never widens access.
 const OURS: &str = "decided here";
 
-/// (page, Condition, values of the key `t:k`, or `None` where it is absent, whether it holds)
+/// (page, Condition, values of the key `t:k` or `None` if it is absent, whether the condition
+/// holds)
 type Row<'a> = (&'a str, Value, Option<&'a [&'a str]>, bool);
 
 fn holds(effect: &str, condition: &Value, context: &Context) -> bool {
@@ -56,7 +57,7 @@ fn one(operator: &str, value: &str) -> Value {
 
 #[test]
 #[rustfmt::skip]
-fn text_is_compared_exactly_ignoring_case_or_by_pattern() {
+fn text_operators_compare_exactly_or_ignoring_case_or_by_pattern() {
     check(&[
         (OPERATORS, one("StringEquals", "a"), Some(&["a"]), true),
         (OPERATORS, one("StringEquals", "a"), Some(&["A"]), false),
@@ -96,7 +97,7 @@ fn numbers_are_compared_as_numbers() {
         (OPERATORS, one("NumericGreaterThan", "9"), Some(&["9"]), false),
         (OPERATORS, one("NumericGreaterThanEquals", "9"), Some(&["9"]), true),
         (OPERATORS, one("NumericGreaterThanEquals", "9"), Some(&["8.9"]), false),
-        // Beyond what a 64-bit float can tell apart.
+        // A 64-bit float could not distinguish these two.
         (OPERATORS, one("NumericEquals", "9007199254740993"), Some(&["9007199254740992"]), false),
     ]);
 }
@@ -123,7 +124,7 @@ fn dates_are_compared_as_points_in_time() {
 
 #[test]
 #[rustfmt::skip]
-fn booleans_bytes_and_addresses_are_compared_as_such() {
+fn booleans_bytes_and_addresses_are_compared_by_value() {
     check(&[
         (OPERATORS, one("Bool", "true"), Some(&["true"]), true),
         (OPERATORS, one("Bool", "false"), Some(&["true"]), false),
@@ -132,7 +133,7 @@ fn booleans_bytes_and_addresses_are_compared_as_such() {
         (OPERATORS, one("BinaryEquals", "QQ=="), Some(&["Qg=="]), false),
         (OPERATORS, one("IpAddress", "203.0.113.0/24"), Some(&["203.0.113.255"]), true),
         (OPERATORS, one("IpAddress", "203.0.113.0/24"), Some(&["203.0.114.0"]), false),
-        // A range as the value of a request lies in another range or does not.
+        // The value of a request can be a range too; it matches if the policy's range contains it.
         (OURS, one("IpAddress", "10.0.0.0/8"), Some(&["10.0.0.0/1"]), false),
         (OPERATORS, one("IpAddress", "203.0.113.7"), Some(&["203.0.113.7"]), true),
         (OPERATORS, one("IpAddress", "203.0.113.7"), Some(&["203.0.113.8"]), false),
@@ -175,7 +176,7 @@ fn arns_are_compared_piece_by_piece() {
 
 #[test]
 #[rustfmt::skip]
-fn an_absent_key_fails_a_test_passes_a_negated_one_and_passes_if_exists() {
+fn an_absent_key_fails_an_operator_but_passes_its_negation_and_if_exists() {
     let families = [
         ("StringEquals", "StringNotEquals", "a"),
         ("StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase", "a"),
@@ -215,7 +216,7 @@ fn an_absent_key_fails_a_test_passes_a_negated_one_and_passes_if_exists() {
 
 #[test]
 #[rustfmt::skip]
-fn if_exists_compares_a_key_that_is_there() {
+fn if_exists_compares_a_key_that_is_present() {
     check(&[
         (OPERATORS, one("StringLikeIfExists", "t2.*"), Some(&["t2.micro"]), true),
         (OPERATORS, one("StringLikeIfExists", "t2.*"), Some(&["m5.large"]), false),
@@ -230,7 +231,7 @@ fn if_exists_compares_a_key_that_is_there() {
 }
 
 #[test]
-fn null_asks_whether_the_key_is_absent() {
+fn null_tests_whether_the_key_is_absent() {
     check(&[
         (OPERATORS, one("Null", "true"), None, true),
         (OPERATORS, one("Null", "true"), Some(&["x"]), false),
@@ -242,7 +243,7 @@ fn null_asks_whether_the_key_is_absent() {
 }
 
 #[test]
-fn whether_an_empty_string_is_null_is_left_open_and_widens_nothing() {
+fn a_null_test_of_an_empty_string_never_widens_access() {
     let empty = Context::new().with("t:k", "");
     for asked in ["true", "false"] {
         assert!(
@@ -258,7 +259,7 @@ fn whether_an_empty_string_is_null_is_left_open_and_widens_nothing() {
 
 #[test]
 #[rustfmt::skip]
-fn the_values_of_a_policy_are_alternatives_and_its_keys_and_operators_are_not() {
+fn one_value_of_a_condition_has_to_match_but_every_key_and_operator() {
     check(&[
         (LOGIC, json!({"StringEquals": {"t:k": ["a", "b"]}}), Some(&["b"]), true),
         (LOGIC, json!({"StringEquals": {"t:k": ["a", "b"]}}), Some(&["c"]), false),
@@ -272,7 +273,7 @@ fn the_values_of_a_policy_are_alternatives_and_its_keys_and_operators_are_not() 
 }
 
 #[test]
-fn set_operators_range_over_the_values_of_the_request() {
+fn set_operators_test_all_values_of_the_request() {
     let listed = json!(["PostDateTime", "Message", "Tags"]);
     let all = json!({"ForAllValues:StringEquals": {"t:k": listed}});
     let any = json!({"ForAnyValue:StringEquals": {"t:k": listed}});
@@ -294,7 +295,7 @@ fn set_operators_range_over_the_values_of_the_request() {
         (SETS, any_not.clone(), Some(both), false),
         (SETS, any_not.clone(), Some(mixed), true),
         (SETS, any_not, Some(neither), true),
-        // An empty set, which an empty string counts as.
+        // A set with only an empty string counts as an empty set.
         (SETS, all.clone(), Some(&[]), true),
         (SETS, any.clone(), Some(&[]), false),
         (SETS, all, Some(&[""]), true),
@@ -304,7 +305,7 @@ fn set_operators_range_over_the_values_of_the_request() {
 
 #[test]
 #[rustfmt::skip]
-fn a_key_of_many_values_without_a_set_operator_matches_by_one_and_is_negated_by_all() {
+fn without_a_set_operator_one_of_several_values_has_to_match_or_none_if_negated() {
     check(&[
         (OURS, one("StringEquals", "a"), Some(&["x", "a"]), true),
         (OURS, one("StringNotEquals", "a"), Some(&["x", "a"]), false),
@@ -314,7 +315,7 @@ fn a_key_of_many_values_without_a_set_operator_matches_by_one_and_is_negated_by_
 
 #[test]
 #[rustfmt::skip]
-fn what_cannot_be_compared_never_widens_access() {
+fn values_that_cannot_be_compared_never_widen_access() {
     for (condition, values) in [
         (one("NumericNotEquals", "1"), "many"),
         (one("DateNotEquals", "2026"), "today"),
@@ -340,7 +341,7 @@ fn what_cannot_be_compared_never_widens_access() {
 
 #[test]
 #[rustfmt::skip]
-fn variables_escapes_and_defaults_stand_in_the_values_of_text_and_arn_operators() {
+fn values_of_text_and_arn_operators_can_have_variables_escapes_and_defaults() {
     let context = |value: &str| {
         Context::new()
             .with("t:k", value)
@@ -351,7 +352,7 @@ fn variables_escapes_and_defaults_stand_in_the_values_of_text_and_arn_operators(
         ("StringEquals", "${aws:username}", "ann*", true),
         ("StringEquals", "${AWS:UserName}", "ann*", true),
         ("StringLike", "home/${aws:username}/*", "home/ann*/x", true),
-        // The star of a value is no wildcard.
+        // A star in the value of a variable is not a wildcard.
         ("StringLike", "home/${aws:username}/*", "home/anna/x", false),
         ("StringLike", "${*}", "*", true),
         ("StringLike", "${*}", "x", false),

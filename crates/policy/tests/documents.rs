@@ -10,7 +10,7 @@ use engine_roles_policy::{
 use serde_json::{Value, json};
 
 #[test]
-fn a_document_built_in_code_is_written_compactly_and_in_reading_order() {
+fn a_document_built_in_code_is_written_compactly_in_a_fixed_order() {
     let document = Document::new(
         Kind::Identity,
         vec![
@@ -32,7 +32,7 @@ fn a_document_built_in_code_is_written_compactly_and_in_reading_order() {
 }
 
 #[test]
-fn a_document_is_written_for_people_in_the_same_order_with_the_same_meaning() {
+fn the_indented_text_has_the_same_order_and_the_same_meaning() {
     let document = Document::new(
         Kind::Identity,
         vec![
@@ -80,7 +80,7 @@ fn a_document_is_written_for_people_in_the_same_order_with_the_same_meaning() {
 }
 
 #[test]
-fn a_trust_policy_names_its_principal_and_no_resource() {
+fn a_written_trust_policy_has_a_principal_and_no_resource() {
     let document = Document::new(
         Kind::Trust,
         vec![Statement::trust(
@@ -171,7 +171,7 @@ fn documents_of_different_meaning_are_not_equivalent() {
 }
 
 #[test]
-fn tests_of_one_key_that_differ_only_in_spelling_both_stay() {
+fn two_operators_of_the_same_meaning_on_one_key_are_both_kept() {
     let with = |condition: Value| {
         identity(
             &json!({"Effect": "Allow", "Action": "a:B", "Resource": "*", "Condition": condition}),
@@ -190,7 +190,7 @@ fn tests_of_one_key_that_differ_only_in_spelling_both_stay() {
     assert!(both.equivalent(&swapped));
     let again = Document::from_value(Kind::Identity, &both.to_value()).unwrap();
     assert_eq!(again.to_value(), both.to_value());
-    // For StringEquals, `*` is a text like any other.
+    // For StringEquals, `*` is ordinary text.
     let plain = with(json!({"StringEquals": {"t:k": ["*", "x"]}}));
     assert!(!plain.equivalent(&with(json!({"StringEquals": {"t:k": "*"}}))));
     let like = with(json!({"StringLike": {"t:k": ["*", "x"]}}));
@@ -200,7 +200,7 @@ fn tests_of_one_key_that_differ_only_in_spelling_both_stay() {
 }
 
 #[test]
-fn conditions_and_principals_are_kept_in_the_order_in_which_json_has_them() {
+fn conditions_and_principals_are_grouped_as_json_groups_them() {
     let mixed = Statement::trust(
         "",
         Principal::service("ec2.amazonaws.com"),
@@ -225,7 +225,7 @@ fn conditions_and_principals_are_kept_in_the_order_in_which_json_has_them() {
 }
 
 #[test]
-fn an_account_is_the_same_by_number_and_by_root_arn() {
+fn an_account_number_and_its_root_arn_are_equivalent() {
     let trust = |principal: Value| {
         let document = json!({"Version": "2012-10-17", "Statement": {
             "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}});
@@ -246,7 +246,7 @@ fn an_account_is_the_same_by_number_and_by_root_arn() {
 }
 
 #[test]
-fn a_document_too_large_to_be_taken_apart_keeps_its_canonical_form() {
+fn a_document_with_too_many_atoms_still_has_a_canonical_form() {
     let actions: Vec<String> = (0..300).map(|index| format!("a:B{index}")).collect();
     let statement =
         |resource: &str| Statement::allow("", actions.clone(), [resource, "arn:aws:s3:::c"]);
@@ -261,7 +261,7 @@ fn a_document_too_large_to_be_taken_apart_keeps_its_canonical_form() {
 }
 
 #[test]
-fn size_counts_characters_but_no_white_space_between_elements() {
+fn size_does_not_count_white_space_between_elements() {
     for (text, expected) in [
         ("{}", 2),
         (" {\n\t} \r\n", 2),
@@ -273,7 +273,7 @@ fn size_counts_characters_but_no_white_space_between_elements() {
 }
 
 #[test]
-fn a_document_within_its_limits_is_proved() {
+fn a_document_within_its_limits_is_proved_to_be() {
     let secrets = "arn:aws:secretsmanager:us-east-1:111122223333:secret:compute-engine/a/*";
     let limits = [
         Grant::new("secretsmanager:GetSecretValue", secrets),
@@ -316,12 +316,12 @@ fn a_document_within_its_limits_is_proved() {
     );
     insta::assert_snapshot!(
         excess.unwrap_err(),
-        @"Statement[1] (Wide) grants s3:* on *, which is beyond what it may: no limit contains both"
+        @"Statement[1] (Wide) grants s3:* on *, which exceeds the limits: no limit contains both the action and the resource"
     );
 }
 
 #[test]
-fn where_everything_may_be_granted_exceptions_may_be_too() {
+fn a_limit_of_everything_contains_not_action_and_not_resource() {
     let everything = [Grant::new("*", "*")];
     let document = identity(
         &json!({"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:aws:s3:::${aws:username}"}),
@@ -360,10 +360,10 @@ fn a_template_is_filled_with_literals_only() {
     ] {
         let mut values = values.clone();
         values.insert("CLUSTER", value);
-        let refused = render::fill(template, &values);
+        let rejected = render::fill(template, &values);
         assert!(
-            matches!(&refused, Err(RenderError::LiveCharacter { placeholder, .. }) if placeholder == "CLUSTER"),
-            "{value:?}: {refused:?}"
+            matches!(&rejected, Err(RenderError::LiveCharacter { placeholder, .. }) if placeholder == "CLUSTER"),
+            "{value:?}: {rejected:?}"
         );
         assert!(!render::is_safe(value));
     }
@@ -382,7 +382,7 @@ fn a_template_is_filled_with_literals_only() {
     star.insert("CLUSTER", "*");
     insta::assert_snapshot!(
         render::fill(template, &star).unwrap_err(),
-        @"the value for <CLUSTER> has '*' in it, which would not stand for itself"
+        @"the value for <CLUSTER> contains '*', which would not be read literally"
     );
     for stray in ["a < b", "a > b", "<lower>", "<>", "<A", "<A <B>"] {
         assert!(
@@ -393,8 +393,8 @@ fn a_template_is_filled_with_literals_only() {
 }
 
 #[test]
-fn ignoring_case_does_not_hang_on_what_stands_beside_a_variable() {
-    // A capital sigma at the end of a word has another small form than elsewhere.
+fn ignoring_case_does_not_depend_on_the_text_next_to_a_variable() {
+    // The lower case of a capital sigma is different at the end of a word.
     let policy = identity(&json!({"Effect": "Allow", "Action": "a:B", "Resource": "*",
         "Condition": {"StringEqualsIgnoreCase": {"t:k": "ΑΣ${t:v}"}}}));
     let canonical = Document::from_value(Kind::Identity, &policy.to_value()).unwrap();

@@ -1,4 +1,4 @@
-//! Requests against policies, each row with the page of the IAM User Guide that it is from.
+//! Requests and policies; each row names the page of the IAM User Guide that it comes from.
 
 use engine_roles_policy::{
     Context, Decision, Document, Kind, Principal, Request, Source, evaluate, evaluate_trust,
@@ -91,7 +91,7 @@ fn a_request_is_decided_by_action_resource_and_effect() {
 }
 
 #[test]
-fn nothing_in_a_request_is_a_wildcard() {
+fn stars_and_question_marks_in_a_request_are_literal() {
     let policy = identity(
         &json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::a"}),
     );
@@ -107,7 +107,7 @@ fn nothing_in_a_request_is_a_wildcard() {
 }
 
 #[test]
-fn the_statement_that_decides_is_named() {
+fn a_decision_names_the_statement_that_decides() {
     let first = identity(&json!([{"Effect": "Allow", "Action": "a:B", "Resource": "*"}]));
     let second = identity(&json!([
         {"Effect": "Allow", "Action": "a:C", "Resource": "*"},
@@ -129,7 +129,7 @@ fn the_statement_that_decides_is_named() {
 }
 
 #[test]
-fn a_boundary_intersects_and_its_deny_counts() {
+fn a_boundary_limits_what_is_granted_and_its_deny_applies() {
     let policy =
         identity(&json!({"Effect": "Allow", "Action": ["a:B", "a:C", "a:D"], "Resource": "*"}));
     let boundary = boundary(&json!([
@@ -153,7 +153,7 @@ fn a_boundary_intersects_and_its_deny_counts() {
 
 #[test]
 #[rustfmt::skip]
-fn variables_in_a_resource_take_the_value_literally_or_match_nothing() {
+fn a_variable_in_a_resource_matches_its_value_literally_or_matches_nothing() {
     let allow = |resource: &str| json!({"Effect": "Allow", "Action": "s3:*", "Resource": resource});
     let own = allow("arn:aws:s3:::b/${aws:username}/*");
     let ann = Context::new().with("aws:username", "ann");
@@ -209,7 +209,7 @@ fn the_old_version_has_no_variables() {
 }
 
 #[test]
-fn a_missing_variable_in_not_resource_widens_no_allow() {
+fn a_missing_variable_in_not_resource_does_not_widen_an_allow() {
     let statement = |effect: &str| json!({"Effect": effect, "Action": "s3:*", "NotResource": "arn:aws:s3:::b/${aws:username}/*"});
     let request = Request::new("s3:GetObject", "arn:aws:s3:::b/ann/1");
     let allow = evaluate(&request, &[&identity(&statement("Allow"))], None);
@@ -260,7 +260,7 @@ fn a_trust_policy_matches_the_principal() {
 }
 
 #[test]
-fn a_trust_policy_can_deny_and_can_ask_for_conditions() {
+fn a_trust_policy_can_deny_and_can_have_conditions() {
     let policy = trust(&json!([
         {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "sts:AssumeRole",
          "Condition": {"StringEquals": {"sts:ExternalId": "x"}}},
@@ -331,14 +331,14 @@ fn an_unknown_key_makes_a_decision_indeterminate_only_where_it_matters() {
         (json!([allow_if, deny]), Context::partial(), "denied", &[]),
         (json!([allow, deny_if]), Context::partial(), "indeterminate", &["aws:SourceVpc"]),
         (json!([allow, deny_if]), Context::partial().with("aws:SourceVpc", "vpc-1"), "allowed", &[]),
-        // Denied or merely not allowed, it is refused.
+        // The request is denied whether or not the Deny matches, because nothing allows it.
         (json!([deny_if]), Context::partial(), "not allowed", &[]),
     ]);
 }
 
 #[test]
 #[rustfmt::skip]
-fn an_unknown_key_counts_in_variables_and_null_tests_too() {
+fn an_unknown_key_in_a_variable_or_a_null_test_makes_a_decision_indeterminate() {
     let like = json!({"Effect": "Allow", "Action": "a:B", "Resource": "*",
         "Condition": {"StringLike": {"t:k": ["a", "${aws:username}"]}}});
     check_partial(&[

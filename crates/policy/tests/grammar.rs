@@ -1,15 +1,15 @@
-//! What the parser refuses, with the place and the rule.
+//! What the parser rejects, with the place and the rule.
 //!
-//! Rules are those of "Grammar of the IAM JSON policy language" and "IAM policy validation check
+//! The rules come from "Grammar of the IAM JSON policy language" and "IAM policy validation check
 //! reference", IAM User Guide.
 
 use engine_roles_policy::{Document, Kind, PolicyError, Rule, Statement, Test, Version};
 
-fn refusal(kind: Kind, text: &str) -> PolicyError {
+fn rejection(kind: Kind, text: &str) -> PolicyError {
     Document::parse(kind, text).expect_err(text)
 }
 
-/// A document around one statement of an identity policy.
+/// Returns a document with this one statement of an identity policy.
 fn around(statement: &str) -> String {
     format!(r#"{{"Version": "2012-10-17", "Statement": [{statement}]}}"#)
 }
@@ -22,7 +22,7 @@ fn with(element: &str) -> String {
 
 #[test]
 #[rustfmt::skip]
-fn what_iam_refuses_is_refused_with_its_place_and_rule() {
+fn a_document_that_iam_would_reject_is_rejected_with_its_place_and_rule() {
     let ok = r#"{"Effect":"Allow","Action":"a:B","Resource":"*"}"#;
     let rows: Vec<(String, &str, Rule)> = vec![
         (String::new(), "document", Rule::JsonSyntax),
@@ -87,7 +87,7 @@ fn what_iam_refuses_is_refused_with_its_place_and_rule() {
         (with(r#""Condition": {"StringLike": {"a:b": "${aws:x, none}"}}"#), "Statement[0].Condition.StringLike.a:b", Rule::InvalidVariable),
     ];
     for (text, place, rule) in rows {
-        let error = refusal(Kind::Identity, &text);
+        let error = rejection(Kind::Identity, &text);
         let shown: String = text.chars().take(200).collect();
         assert_eq!(
             (error.place.as_str(), error.rule),
@@ -99,7 +99,7 @@ fn what_iam_refuses_is_refused_with_its_place_and_rule() {
 
 #[test]
 #[rustfmt::skip]
-fn a_resource_is_a_star_or_an_arn() {
+fn a_resource_must_be_a_star_or_an_arn() {
     for (resource, valid) in [
         ("*", true),
         ("arn:aws:s3:::a/*", true),
@@ -133,7 +133,7 @@ fn a_resource_is_a_star_or_an_arn() {
 
 #[test]
 #[rustfmt::skip]
-fn a_trust_policy_has_a_principal_and_no_resource() {
+fn a_trust_policy_must_have_a_principal_and_no_resource() {
     let rows: &[(&str, &str, Rule)] = &[
         (r#""Effect": "Allow", "Action": "sts:AssumeRole""#, "Statement[0]", Rule::MissingElement),
         (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*", "Resource": "*""#, "Statement[0].Resource", Rule::ProhibitedElement),
@@ -149,7 +149,7 @@ fn a_trust_policy_has_a_principal_and_no_resource() {
         (r#""Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::111122223333:group/a"}"#, "Statement[0].Principal.AWS", Rule::InvalidPrincipal),
     ];
     for (elements, place, rule) in rows {
-        let error = refusal(Kind::Trust, &around(&format!("{{{elements}}}")));
+        let error = rejection(Kind::Trust, &around(&format!("{{{elements}}}")));
         assert_eq!(
             (error.place.as_str(), error.rule),
             (*place, *rule),
@@ -165,7 +165,7 @@ fn a_trust_policy_has_a_principal_and_no_resource() {
 }
 
 #[test]
-fn what_is_built_in_code_is_held_to_the_same_rules() {
+fn statements_built_in_code_are_checked_by_the_same_rules() {
     let twice = Statement::allow("A", ["a:B"], ["*"]);
     let error = Document::new(Kind::Identity, vec![twice.clone(), twice]).unwrap_err();
     assert_eq!(
@@ -189,7 +189,7 @@ fn what_is_built_in_code_is_held_to_the_same_rules() {
 }
 
 #[test]
-fn what_iam_takes_is_taken() {
+fn a_document_that_iam_accepts_is_accepted() {
     for statement in [
         r#"{"Sid": "", "Effect": "Allow", "Action": "*", "Resource": "*"}"#,
         r#"{"Sid": "", "Effect": "Allow", "Action": "*", "Resource": "*"}, {"Sid": "", "Effect": "Deny", "Action": "*", "Resource": "*"}"#,
@@ -205,22 +205,22 @@ fn what_iam_takes_is_taken() {
 }
 
 #[test]
-fn characters_beyond_latin_1_are_taken_as_escapes_only() {
+fn characters_beyond_latin_1_are_accepted_only_as_escapes() {
     let sent = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"arn:aws:s3:::\u6c34\ud83d\ude00é"}]}"#;
     let document = Document::parse(Kind::Identity, sent).unwrap();
     let resources = document.statements()[0].resources.as_ref().unwrap();
     assert_eq!(resources.patterns(), ["arn:aws:s3:::水😀é"]);
     assert_eq!(document.to_json(), sent);
     let raw = sent.replace("\\u6c34", "水");
-    assert_eq!(refusal(Kind::Identity, &raw).rule, Rule::InvalidCharacter);
+    assert_eq!(rejection(Kind::Identity, &raw).rule, Rule::InvalidCharacter);
     assert_eq!(
-        refusal(Kind::Identity, "\u{0}").rule,
+        rejection(Kind::Identity, "\u{0}").rule,
         Rule::InvalidCharacter
     );
 }
 
 #[test]
-fn the_old_version_takes_a_dollar_for_a_dollar() {
+fn the_old_version_reads_a_dollar_sign_literally() {
     let text = r#"{"Version": "2008-10-17", "Statement": {"Effect": "Allow", "Action": "a:B", "Resource": "arn:aws:s3:::${"}}"#;
     let document = Document::parse(Kind::Identity, text).unwrap();
     insta::assert_snapshot!(

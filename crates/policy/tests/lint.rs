@@ -1,4 +1,4 @@
-//! Findings, rule by rule.
+//! The findings of each lint rule.
 
 use engine_roles_policy::lint::{Finding, Severity, lint, lint_text};
 use engine_roles_policy::{Document, Kind};
@@ -40,7 +40,7 @@ fn a_narrow_document_has_no_findings() {
 
 #[test]
 #[rustfmt::skip]
-fn each_rule_finds_what_it_is_for() {
+fn each_rule_has_a_document_that_it_reports() {
     use Severity::{Error, Notice, Warning};
     let secret = |name: &str| {
         allow(
@@ -85,7 +85,7 @@ fn each_rule_finds_what_it_is_for() {
 }
 
 #[test]
-fn five_question_marks_are_one_too_few_for_a_secret() {
+fn a_secret_pattern_that_ends_in_five_question_marks_is_reported() {
     let findings = identity(&allow(
         "secretsmanager:GetSecretValue",
         "arn:aws:secretsmanager:us-east-1:111122223333:secret:compute-engine/a/b-?????",
@@ -100,7 +100,7 @@ fn five_question_marks_are_one_too_few_for_a_secret() {
 }
 
 #[test]
-fn what_looks_alike_but_is_right_is_not_found() {
+fn correct_documents_that_look_like_mistakes_are_not_reported() {
     for statement in [
         allow(
             "secretsmanager:GetSecretValue",
@@ -132,7 +132,7 @@ fn what_looks_alike_but_is_right_is_not_found() {
 
 #[test]
 #[rustfmt::skip]
-fn escalation_is_found_by_the_names_of_the_field() {
+fn escalation_methods_are_reported_under_their_published_names() {
     let any_role = "arn:aws:iam::111122223333:role/*";
     let rows: &[(Value, &[(&str, Severity)])] = &[
         (json!([allow("iam:PutRolePolicy", any_role)]), &[("PutRolePolicy", Severity::Error)]),
@@ -161,7 +161,7 @@ fn escalation_is_found_by_the_names_of_the_field() {
 }
 
 #[test]
-fn a_trust_policy_is_looked_at_for_whom_it_lets_in() {
+fn a_trust_policy_that_allows_too_many_principals_is_reported() {
     let trust = |principal: Value, action: &str| {
         let document = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": principal, "Action": action}});
         rules(&lint(
@@ -187,7 +187,7 @@ fn a_trust_policy_is_looked_at_for_whom_it_lets_in() {
 }
 
 #[test]
-fn a_text_that_iam_refuses_is_a_finding_too() {
+fn a_text_that_iam_would_reject_is_reported_as_a_finding() {
     let text = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Actions": "a:B", "Resource": "*"}}"#;
     insta::assert_json_snapshot!(lint_text(Kind::Identity, text), @r#"
     [

@@ -1,6 +1,7 @@
-//! Mistakes that public libraries for IAM policies make, and that this one must not.
+//! Mistakes that public libraries for IAM policies make, and that this crate must not make.
 //!
-//! Collected by reading such libraries in Rust. Each would grant what IAM does not, or miss a Deny.
+//! They were collected by reading such libraries in Rust. Each mistake would grant what IAM does
+//! not grant, or miss a Deny.
 
 use engine_roles_policy::{
     Context, Decision, Document, Kind, Principal, Request, Rule, evaluate, evaluate_trust,
@@ -29,7 +30,7 @@ fn all_but(resource: &str) -> Value {
 }
 
 #[test]
-fn a_missing_variable_is_not_the_empty_text() {
+fn a_missing_variable_is_not_an_empty_text() {
     let decision = decide(&home(), get("home//secret"), Context::new());
     assert_eq!(decision, Decision::NotAllowed);
 }
@@ -50,7 +51,7 @@ fn the_value_of_a_variable_is_not_a_pattern() {
 }
 
 #[test]
-fn a_value_that_looks_like_a_variable_is_not_filled_again() {
+fn a_variable_inside_the_value_of_a_variable_is_not_replaced() {
     let context = Context::new()
         .with("aws:username", "${aws:PrincipalTag/team}")
         .with("aws:PrincipalTag/team", "red");
@@ -71,7 +72,7 @@ fn a_key_of_many_values_is_not_joined_into_one() {
 }
 
 #[test]
-fn escapes_are_characters_and_not_missing_keys() {
+fn escapes_are_literal_characters_and_not_missing_keys() {
     let literal =
         json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::a/${*}"});
     assert!(decide(&literal, get("a/*"), Context::new()).is_allowed());
@@ -149,7 +150,7 @@ fn set_operators_work_for_every_type_and_with_if_exists() {
 }
 
 #[test]
-fn base_64_has_case() {
+fn base64_values_are_compared_with_case() {
     let statement = json!({"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"BinaryEquals": {"t:k": "QUJD"}}});
     let with = |value: &str| Context::new().with("t:k", value);
     assert!(decide(&statement, get("x"), with("QUJD")).is_allowed());
@@ -160,7 +161,7 @@ fn base_64_has_case() {
 }
 
 #[test]
-fn one_value_of_the_wrong_type_does_not_stop_a_deny_elsewhere() {
+fn a_value_of_the_wrong_type_in_one_statement_does_not_disable_a_deny_in_another() {
     let statements = json!([
         {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"NumericLessThan": {"t:k": "5"}}},
         {"Effect": "Deny", "Action": "*", "Resource": "*"},
@@ -170,7 +171,7 @@ fn one_value_of_the_wrong_type_does_not_stop_a_deny_elsewhere() {
 }
 
 #[test]
-fn a_principal_is_not_matched_by_its_beginning_nor_by_a_star_in_the_request() {
+fn a_principal_is_not_matched_by_a_prefix_or_by_a_star_in_the_request() {
     let named = |principal: Value| {
         let document = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": principal, "Action": "sts:*"}});
         Document::from_value(Kind::Trust, &document).unwrap()
@@ -191,14 +192,14 @@ fn a_principal_is_not_matched_by_its_beginning_nor_by_a_star_in_the_request() {
         let decision = evaluate_trust(&Request::assume_role(caller.clone()), document);
         assert_eq!(decision, Decision::NotAllowed, "{caller}");
     }
-    // An account, on the other hand, is everybody in it.
+    // An account, in contrast, includes every principal in it.
     let account = named(json!({"AWS": "111122223333"}));
     let session = Principal::aws("arn:aws:sts::111122223333:assumed-role/a/b");
     assert!(evaluate_trust(&Request::assume_role(session), &account).is_allowed());
 }
 
 #[test]
-fn an_element_written_twice_is_refused_and_not_half_read() {
+fn a_document_with_a_repeated_element_is_rejected() {
     let text = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:Get*", "Action": "*", "Resource": "*"}}"#;
     let error = Document::parse(Kind::Identity, text).unwrap_err();
     assert_eq!(

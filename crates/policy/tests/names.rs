@@ -1,7 +1,7 @@
-//! No name of a cluster or a secret makes a rendered document reach outside of its prefix.
+//! No name of a cluster or a secret lets a rendered document grant anything outside its prefix.
 //!
-//! 20,000 names by default; a million with
-//! `PROPTEST_CASES=1000000 cargo test --release -p engine-roles-policy --test names`.
+//! The tests try 20,000 names by default, and a million with `PROPTEST_CASES=1000000 cargo test
+//! --release -p engine-roles-policy --test names`.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ fn arn(name: &str) -> String {
     format!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:{name}")
 }
 
-/// Names that somebody would choose, and names that somebody would try.
+/// Ordinary names, and names that an attacker would try.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => "[a-zA-Z0-9_+=.@-]{1,24}",
@@ -49,7 +49,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn a_name_is_refused_or_reaches_its_own_secret_only(
+    fn a_name_is_rejected_or_grants_access_to_its_own_secret_only(
         cluster in name(), secret in name(), other in name()
     ) {
         let values = BTreeMap::from([("CLUSTER", cluster.as_str()), ("SECRET", secret.as_str())]);
@@ -73,7 +73,8 @@ proptest! {
         };
         let named = format!("compute-engine/{cluster}/{secret}-Ab12Cd");
         prop_assert!(read(&named).is_allowed());
-        // Another cluster's secret of the same name is out of reach, unless it is the same one.
+        // The document grants no access to another cluster's secret of the same name, unless the
+        // other cluster has the same name too.
         let theirs = format!("compute-engine/{other}/{secret}-Ab12Cd");
         prop_assert!(theirs == named || !read(&theirs).is_allowed());
         let longer = format!("compute-engine/{cluster}x/{secret}-Ab12Cd");

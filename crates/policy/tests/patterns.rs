@@ -1,10 +1,10 @@
-//! Wildcards: matching against a naive matcher, containment against brute force.
+//! Compares matching with a naive matcher, and containment with brute force.
 
 use engine_roles_policy::pattern::{contains, matches, matches_action, overlaps};
 use engine_roles_policy::{Grant, is_literal};
 use proptest::prelude::*;
 
-/// Straight from the definition, and exponential.
+/// Matches by the definition, in exponential time.
 fn naive(pattern: &[char], text: &[char]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, None) => true,
@@ -21,8 +21,8 @@ fn naively_matches(pattern: &str, text: &str) -> bool {
     naive(&chars(pattern), &chars(text))
 }
 
-/// All words over an alphabet with a character, `z`, that no pattern names. Words longer than
-/// both patterns together could show nothing new.
+/// Tries all words over an alphabet that has a character, `z`, which is a literal of no pattern.
+/// Words longer than both patterns together can't give a different result.
 fn counterexample(outer: &str, inner: &str, longest: usize) -> Option<String> {
     let mut words = vec![String::new()];
     for _ in 0..=longest {
@@ -39,8 +39,8 @@ fn counterexample(outer: &str, inner: &str, longest: usize) -> Option<String> {
     None
 }
 
-/// Whether some word is of both patterns. One that is shorter than both together is among them,
-/// if there is any.
+/// Whether some word matches both patterns. If such a word exists, one exists that is shorter than
+/// both patterns together.
 fn common_word(one: &str, other: &str, longest: usize) -> bool {
     let mut words = vec![String::new()];
     for _ in 0..=longest {
@@ -81,13 +81,13 @@ proptest! {
     }
 
     #[test]
-    fn a_pattern_contains_itself_and_lies_in_the_star(pattern in pattern(10)) {
+    fn every_pattern_contains_itself_and_is_contained_in_the_star(pattern in pattern(10)) {
         prop_assert!(contains(&pattern, &pattern));
         prop_assert!(contains("*", &pattern));
     }
 
     #[test]
-    fn what_contains_a_pattern_matches_all_that_it_matches(
+    fn a_pattern_matches_every_text_that_a_pattern_it_contains_matches(
         outer in pattern(10), inner in pattern(10), text in "[abz]{0,12}"
     ) {
         if contains(&outer, &inner) && matches(&inner, &text) {
@@ -96,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn containment_goes_through(one in pattern(5), two in pattern(5), three in pattern(5)) {
+    fn containment_is_transitive(one in pattern(5), two in pattern(5), three in pattern(5)) {
         if contains(&one, &two) && contains(&two, &three) {
             prop_assert!(contains(&one, &three));
         }
@@ -121,7 +121,7 @@ proptest! {
     }
 }
 
-/// Each pattern of up to four pieces against each other.
+/// Compares each pattern of up to four tokens with each other.
 #[test]
 fn containment_agrees_with_brute_force_for_every_short_pattern() {
     let mut patterns = vec![String::new()];
@@ -163,7 +163,7 @@ fn containment_agrees_with_brute_force_for_every_short_pattern() {
 }
 
 #[test]
-fn containment_knows_the_cases_in_which_stars_trade_places() {
+fn containment_is_right_where_stars_and_question_marks_change_places() {
     for (outer, inner, expected) in [
         ("*", "", true),
         ("", "*", false),
@@ -206,7 +206,7 @@ fn containment_knows_the_cases_in_which_stars_trade_places() {
 }
 
 #[test]
-fn a_pattern_of_many_stars_takes_no_time() {
+fn matching_a_pattern_of_many_stars_is_not_exponential() {
     let text = "a".repeat(2_000);
     let pattern = "a*".repeat(500) + "b";
     assert!(!matches(&pattern, &text));
@@ -222,7 +222,7 @@ fn actions_ignore_case_and_resources_do_not() {
 }
 
 #[test]
-fn a_literal_has_nothing_live_in_it() {
+fn a_literal_has_no_wildcard_and_no_variable() {
     for (text, expected) in [
         ("prod", true),
         ("pro?", false),

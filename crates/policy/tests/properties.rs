@@ -1,4 +1,4 @@
-//! What holds for every document and every request.
+//! Properties of every document and every request.
 
 mod generated;
 
@@ -8,11 +8,11 @@ use engine_roles_policy::{
 };
 use proptest::prelude::*;
 
-fn refused(decision: &Decision) -> bool {
+fn denied(decision: &Decision) -> bool {
     matches!(decision, Decision::Denied { .. } | Decision::NotAllowed)
 }
 
-/// The decision without the statement that is named for it.
+/// The decision without the statement that made it.
 fn word(decision: &Decision) -> String {
     match decision {
         Decision::Allowed { .. } => "allowed".to_owned(),
@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn writing_and_reading_gives_the_same_document(document in generated::document()) {
+    fn writing_and_parsing_gives_the_same_document(document in generated::document()) {
         let text = document.to_json();
         prop_assert_eq!(&Document::parse(Kind::Identity, &text).unwrap(), &document);
         prop_assert_eq!(document.size(), size_of_text(&text));
@@ -50,7 +50,7 @@ proptest! {
     }
 
     #[test]
-    fn the_canonical_form_means_the_same(
+    fn the_canonical_form_has_the_same_meaning(
         document in generated::document(), request in generated::request()
     ) {
         let canonical = Document::from_value(Kind::Identity, &document.to_value()).unwrap();
@@ -62,7 +62,7 @@ proptest! {
     }
 
     #[test]
-    fn the_canonical_form_of_a_trust_policy_means_the_same(
+    fn the_canonical_form_of_a_trust_policy_has_the_same_meaning(
         document in generated::trust(), request in generated::request()
     ) {
         let canonical = Document::from_value(Kind::Trust, &document.to_value()).unwrap();
@@ -76,13 +76,13 @@ proptest! {
     }
 
     #[test]
-    fn the_canonical_form_is_its_own(document in generated::document()) {
+    fn the_canonical_form_of_a_canonical_form_is_the_same(document in generated::document()) {
         let canonical = Document::from_value(Kind::Identity, &document.to_value()).unwrap();
         prop_assert_eq!(canonical.to_value(), document.to_value());
     }
 
     #[test]
-    fn splitting_a_statement_changes_nothing(statement in generated::statement()) {
+    fn splitting_a_statement_does_not_change_the_canonical_form(statement in generated::statement()) {
         use engine_roles_policy::Scope;
         let whole = Document::new(Kind::Identity, vec![statement.clone()]).unwrap();
         if let Scope::Only(actions) = &statement.actions {
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn equivalent_documents_decide_alike(
+    fn equivalent_documents_give_the_same_decisions(
         one in generated::document(), two in generated::document(), request in generated::request()
     ) {
         if one.equivalent(&two) {
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_boundary_only_takes_away(
+    fn a_boundary_never_widens_access(
         document in generated::document(), boundary in generated::document(), request in generated::request()
     ) {
         let bounded = evaluate(&request, &[&document], Some(&boundary));
@@ -121,14 +121,14 @@ proptest! {
             prop_assert!(evaluate(&request, &[&boundary], None).is_allowed());
         } else {
             prop_assert!(
-                refused(&evaluate(&request, &[&document], None))
-                    || refused(&evaluate(&request, &[&boundary], None))
+                denied(&evaluate(&request, &[&document], None))
+                    || denied(&evaluate(&request, &[&boundary], None))
             );
         }
     }
 
     #[test]
-    fn a_deny_in_either_order_beats_an_allow(
+    fn a_deny_overrides_an_allow_in_either_order(
         document in generated::document(), request in generated::request()
     ) {
         use engine_roles_policy::Statement;
@@ -144,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn a_certain_decision_stays_when_the_unknown_becomes_known(
+    fn a_certain_decision_stays_the_same_when_unknown_keys_become_known(
         document in generated::document(),
         request in generated::request(),
         facts in generated::facts(),
@@ -162,13 +162,13 @@ proptest! {
         let after = evaluate(&request.in_context(generated::context(&facts)), &[&document], None);
         match before {
             Decision::Indeterminate { missing } => prop_assert!(!missing.is_empty()),
-            Decision::NotAllowed => prop_assert!(refused(&after)),
+            Decision::NotAllowed => prop_assert!(denied(&after)),
             certain => prop_assert_eq!(word(&certain), word(&after)),
         }
     }
 
     #[test]
-    fn what_is_within_its_limits_allows_nothing_beyond_them(
+    fn a_document_within_its_limits_allows_nothing_beyond_them(
         document in generated::document(), request in generated::request()
     ) {
         let limits = [Grant::new("t:*", "arn:aws:t:::x*"), Grant::new("u:A", "*")];
@@ -188,7 +188,7 @@ proptest! {
         document in generated::document(), request in generated::request()
     ) {
         if document.statements().iter().all(|one| one.effect == Effect::Deny) {
-            prop_assert!(refused(&evaluate(&request, &[&document], None)));
+            prop_assert!(denied(&evaluate(&request, &[&document], None)));
         }
     }
 
@@ -212,7 +212,7 @@ proptest! {
     }
 }
 
-/// JSON that looks like a policy, more or less.
+/// Generates JSON that resembles a policy.
 fn json() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         proptest::sample::select(vec![

@@ -1,4 +1,4 @@
-//! How the application is put together: its parts, and the list of its background tasks.
+//! Constructs the parts of the application, and lists its background tasks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,12 +27,12 @@ use crate::tasks::{
 };
 use crate::waiting::Waiting;
 
-/// How often events that nobody has read yet are numbered.
+/// How often new audit events are numbered.
 const SEQUENCE_INTERVAL: Duration = Duration::from_secs(1);
-/// An account task runs once in this many polls of the database for due work.
+/// An account task runs once per this many polls for due bindings.
 const POLLS_A_RUN: u32 = 10;
 
-/// What the provisioner is put together from; each part holds only what it needs.
+/// The parts of the provisioner; each holds only what it needs.
 pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,
@@ -55,7 +55,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Makes every part, each from the ones that it needs. Nothing runs yet.
+    /// Constructs every part from the parts that it needs. Starts nothing.
     pub(crate) fn assemble(store: Store, iam: Iam, settings: Settings) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let defaults = Arc::new(settings.defaults.clone());
@@ -145,7 +145,7 @@ impl Parts {
         }
     }
 
-    /// Lists all background tasks, each with its interval and its wake-up.
+    /// Returns all background tasks, each with its interval and its wake-up signal.
     pub(crate) fn tasks(&self) -> Vec<Registration> {
         let settings = &self.settings;
         let store = || self.store.clone();

@@ -1,4 +1,4 @@
-//! Why the provisioner did not do what it was asked.
+//! Why the provisioner did not carry out a request.
 
 use engine_roles_domain::binding::Rejection;
 use engine_roles_domain::binding::State;
@@ -7,62 +7,64 @@ use engine_roles_domain::resources::{NotAdoptable, RoleName};
 use engine_roles_iam::{CallerError, IamError, QuotaUsage};
 use engine_roles_store::{IntentError, StoreError};
 
-/// Why the provisioner did not do what it was asked. Nothing was changed.
+/// Why the provisioner did not carry out a request. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProvisionerError {
-    /// The request may not be carried out.
+    /// The request was rejected.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// STS does not tell in which account this service works.
-    #[error("it is not known in which AWS account this service works")]
+    /// STS did not return the account in which this service works.
+    #[error("the AWS account in which this service works is not known: STS did not return it")]
     AccountUnknown(#[from] CallerError),
     /// A quota of the account is used up.
-    #[error("the account holds {} of {} roles and {} of {} instance profiles", .0.roles, .0.roles_quota, .0.profiles, .0.profiles_quota)]
+    #[error("an IAM quota of the account is used up: {} of {} roles and {} of {} instance profiles exist", .0.roles, .0.roles_quota, .0.profiles, .0.profiles_quota)]
     QuotaExceeded(QuotaUsage),
     /// The cluster has no role now.
-    #[error("the cluster has no role: its state is {0}")]
+    #[error("the cluster has no role; its state is {0}")]
     NoRole(State),
-    /// IAM does not show the cluster's role.
-    #[error("IAM does not show the role {0}")]
+    /// A read of IAM did not find the cluster's role.
+    #[error("IAM did not find the role {0}")]
     NotShown(RoleName),
-    /// The role that IAM shows is another than the cluster's.
+    /// The role that IAM returned has another id or ARN than the recorded one.
     #[error(
-        "the role {0} that IAM shows is not the one that the cluster was given: somebody made it anew"
+        "the role {0} that IAM returned is not the one recorded for the cluster: it was deleted and created again"
     )]
     Recreated(RoleName),
     /// The account's call budget is used up.
-    #[error("the account's call budget is used up for now")]
+    #[error("the account's call budget is used up; repeat the request in a few seconds")]
     BudgetUsedUp,
-    /// AWS could not be read, or denied it.
-    #[error("AWS could not be read")]
+    /// AWS denied a read, or could not be read.
+    #[error("could not read {resource} from AWS")]
     Unreadable {
-        /// The resource that a statement would name to allow the read.
+        /// The resource to name in a policy statement that allows the read.
         resource: String,
         /// AWS's answer.
         source: Box<IamError>,
     },
-    /// No role can have this name.
-    #[error("{0} is no role's name")]
+    /// The name is not valid for a role.
+    #[error("{0} is not a valid role name")]
     NotARoleName(String),
-    /// AWS has no role and no instance profile of this name.
-    #[error("AWS holds no role and no instance profile called {0}")]
+    /// No role and no instance profile has this name.
+    #[error("no role and no instance profile called {0} exists")]
     NothingFound(RoleName),
-    /// An orphan can't be adopted.
-    #[error("{name} can't be taken over")]
+    /// A resource can't be adopted or removed as an orphan.
+    #[error("{name} can't be adopted or removed as an orphan")]
     NotAdoptable {
-        /// The name that the operator gave.
+        /// The name that the operator specified.
         name: RoleName,
-        /// What path, name, tags or policy show.
+        /// Why its path, name, tags or policy do not allow it.
         #[source]
         source: NotAdoptable,
     },
     /// A binding accounts for the resource, or its cluster has another live role.
-    #[error("{0} is known, or its cluster has another live role")]
+    #[error(
+        "{0} is not an orphan because a binding accounts for it, or its cluster has another live role"
+    )]
     NoOrphan(RoleName),
-    /// A transition that can't happen in the binding's state: an error of this program.
+    /// A transition that is not possible in the binding's state: an error in this program.
     #[error(transparent)]
     WrongState(#[from] WrongState),
-    /// The database did not answer, or holds a record that can't be read.
+    /// The database did not answer, or contains a record that can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

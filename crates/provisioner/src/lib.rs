@@ -1,14 +1,16 @@
-//! The application: it provisions and tears down the roles of clusters, and keeps them as intended.
+//! The application: it provisions and tears down the roles of clusters, and converges them to their
+//! intent.
 //!
-//! The boundary exists so that there is one path on which anything at AWS changes: an intent is
-//! recorded in the store, and a worker takes its lease, observes, plans, applies, and records the
-//! outcome. Requests, retries, crashes and drift all take it; HTTP and SQL stay outside.
+//! The boundary exists so that AWS is changed in one place only: an intent is recorded in the store,
+//! and a worker takes the lease on the binding, observes AWS, plans, applies the plan, and records the
+//! outcome. Requests, retries, recovery after crashes and repair of drift all work this way. HTTP and
+//! SQL belong to other crates.
 //!
-//! - `requests`: what callers ask for;
+//! - `requests`: the operations that callers ask for;
 //! - `convergence`: the worker, and what it does in each state;
-//! - `tasks`: what the service does by itself;
+//! - `tasks`: background tasks;
 //! - `aws`: the gateway, through which every call to AWS passes;
-//! - `service` and `assembly`: what callers see, and how it is put together.
+//! - `service` and `assembly`: the public interface, and the construction of the parts.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! The provisioner: what callers can ask of it.
+//! The public interface of the provisioner.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,14 +22,14 @@ use crate::requests::plan::Preview;
 use crate::requests::read::Health;
 use crate::settings::Settings;
 
-/// The application. Cheap to clone; all clones are one.
+/// The application. Clones are cheap and share all state.
 #[derive(Clone)]
 pub struct Provisioner {
     parts: Arc<Parts>,
 }
 
 impl Provisioner {
-    /// Puts the application together. Nothing runs yet.
+    /// Constructs the application. Starts nothing.
     pub fn new(store: Store, iam: Iam, settings: Settings) -> Self {
         Self {
             parts: Arc::new(Parts::assemble(store, iam, settings)),
@@ -43,25 +43,25 @@ impl Provisioner {
         }
     }
 
-    /// Starts no more work, lets what runs come to an end, and waits for that at most `limit`.
-    /// What is still in progress then is found by its lease and completed by another replica or
-    /// at the next start.
+    /// Stops taking new work, and waits at most `limit` until the work in progress has finished. A
+    /// binding that is still in progress then is due when its lease expires; another replica
+    /// completes it, or this one after its next start.
     pub async fn shut_down(&self, limit: Duration) {
         let Parts { tasks, stop, .. } = &*self.parts;
         stop.cancel();
         tasks.close();
         if tokio::time::timeout(limit, tasks.wait()).await.is_err() {
             let running = tasks.len();
-            warn!(running, "work still in progress at the end of the shutdown");
+            warn!(running, "shutdown ended while work was still in progress");
         }
     }
 
-    /// Provisions a cluster's role, or changes it to this spec, and waits as the request says.
-    /// The work goes on whether or not the caller stays.
+    /// Provisions a cluster's role, or changes it to this spec, and waits for the outcome as long as
+    /// the request allows. The work continues after the caller stops waiting.
     ///
     /// # Errors
-    /// When nothing was changed: the request is rejected, the database failed, or it is not known
-    /// in which account the service works.
+    /// When the request was rejected, the database failed, or the account in which the service works
+    /// is not known. Nothing was changed then.
     pub async fn provision(
         &self,
         cluster: &ClusterName,
@@ -74,11 +74,11 @@ impl Provisioner {
             .await
     }
 
-    /// Tears a cluster's role down, and waits as the request says. Asked again, it answers the
-    /// same.
+    /// Tears a cluster's role down, and waits for the outcome as long as the request allows. A
+    /// repeated call returns the same answer.
     ///
     /// # Errors
-    /// When nothing was changed: the cluster never had a role, or the database failed.
+    /// When the cluster never had a role, or the database failed. Nothing was changed then.
     pub async fn tear_down(
         &self,
         cluster: &ClusterName,
@@ -87,7 +87,7 @@ impl Provisioner {
         self.parts.teardown.tear_down(cluster, request).await
     }
 
-    /// Returns what [`Provisioner::provision`] would do. Changes nothing.
+    /// Returns what [`Provisioner::provision`] would do, and changes nothing.
     ///
     /// # Errors
     /// As [`Provisioner::provision`].
@@ -99,7 +99,8 @@ impl Provisioner {
         self.parts.plan.plan(cluster, wanted).await
     }
 
-    /// Reads the documents of a cluster's role and evaluates them; none where it never had one.
+    /// Reads the policy documents of a cluster's role and evaluates them. Returns none when the
+    /// cluster never had a role.
     ///
     /// # Errors
     /// When the cluster has no role now, or AWS or the database failed.
@@ -110,7 +111,8 @@ impl Provisioner {
         self.parts.access.access(cluster).await
     }
 
-    /// Returns a cluster's newest binding, after waiting at most `wait` while it is in progress.
+    /// Returns a cluster's newest binding. While its intent is in progress, waits at most `wait` for
+    /// the outcome.
     ///
     /// # Errors
     /// When the database fails.
@@ -122,7 +124,8 @@ impl Provisioner {
         self.parts.records.get(cluster, wait).await
     }
 
-    /// Returns each cluster's newest binding, newest first; none where `after` is no binding.
+    /// Returns each cluster's newest binding, newest first. Returns none when `after` is not the id
+    /// of a binding.
     ///
     /// # Errors
     /// When the database fails.
@@ -143,7 +146,7 @@ impl Provisioner {
         self.parts.records.count_by_state().await
     }
 
-    /// Returns events of the audit log in order, those written a moment ago included.
+    /// Returns events of the audit log in order, including those written just before the call.
     ///
     /// # Errors
     /// When the database fails.
@@ -168,26 +171,27 @@ impl Provisioner {
         }
     }
 
-    /// Returns what this service's identity may do, found out without changing anything. What was
-    /// detected is used for five minutes; what AWS allowed or denied in the course of work counts
-    /// at once.
+    /// Detects what this service's identity may do, without changing anything. A detection is reused
+    /// for five minutes; a permission that AWS allowed or denied in an ordinary call since then takes
+    /// precedence at once.
     ///
     /// # Errors
-    /// When STS does not tell who we are.
+    /// When STS does not return this service's identity and no account is configured.
     pub async fn capabilities(&self) -> Result<Capabilities, CallerError> {
         self.parts.detector.capabilities().await
     }
 
-    /// Returns the administrator's roles, each with the verdict by what IAM last showed.
+    /// Returns the pass-through roles that the administrator listed, each with the verdict that
+    /// follows from the last read of IAM.
     ///
     /// # Errors
-    /// When the database fails, or it is not known in which account the service works.
+    /// When the database fails, or the account in which the service works is not known.
     pub async fn pass_through_roles(&self) -> Result<Vec<AttestedRole>, ProvisionerError> {
         self.parts.attestor.listed().await
     }
 
-    /// Returns this service's own settings as values for the documents of `policies/`. AWS is not
-    /// asked.
+    /// Returns this service's settings as values for the templates in `policies/`. Makes no call to
+    /// AWS.
     pub fn placeholders(&self) -> Placeholders {
         let Parts {
             store,
@@ -207,11 +211,12 @@ impl Provisioner {
         self.parts.orphans.list().await
     }
 
-    /// Adopts an orphan: records it as its cluster's live role, with the spec that its policy and
-    /// tags show, and brings it to that spec.
+    /// Adopts an orphan: records it as its cluster's live role, with the spec derived from its policy
+    /// and tags, and converges it to that spec.
     ///
     /// # Errors
-    /// When it is not provably ours, a binding accounts for it, or something failed.
+    /// When path, name and tags do not prove that the resource is ours, a binding accounts for it, or
+    /// AWS or the database failed.
     pub async fn adopt_orphan(
         &self,
         name: &str,
@@ -221,7 +226,8 @@ impl Provisioner {
         orphans.resolve(name, actor, Resolution::Adopt).await
     }
 
-    /// Removes an orphan: records a tombstone for it, and removes what is provably its own.
+    /// Removes an orphan: records a tombstone for it, and removes the resources that its path, name
+    /// and tags prove to be ours.
     ///
     /// # Errors
     /// As [`Provisioner::adopt_orphan`].

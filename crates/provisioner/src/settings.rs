@@ -1,4 +1,4 @@
-//! What the administrator can set about the provisioner.
+//! The provisioner's settings.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use engine_roles_domain::account::Scope;
 use engine_roles_domain::cluster::Defaults;
 use engine_roles_store::BudgetLimits;
 
-/// Gives a setting that takes one of a few words its parser.
+/// Implements `FromStr` for a setting whose value is one of a few words.
 macro_rules! words {
     ($name:ident: $($word:literal => $value:ident),+; $rule:literal) => {
         impl FromStr for $name {
@@ -25,27 +25,27 @@ macro_rules! words {
 /// What is done about drift.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DriftMode {
-    /// Drift of what is ours is repaired; all other drift is reported.
+    /// Drift of resources that are ours is repaired; all other drift is reported.
     #[default]
     Repair,
     /// All drift is reported.
     Report,
-    /// Bindings are not checked after the first read-back.
+    /// Bindings are not checked for drift after the first read-back.
     Off,
 }
 
 words!(DriftMode: "repair" => Repair, "report" => Report, "off" => Off;
     "must be repair, report or off");
 
-/// What is done about resources that finished incarnations have left at AWS.
+/// What is done about AWS resources that finished incarnations left behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrphanMode {
-    /// The resources are removed, where path, name and tags prove whose they were.
+    /// The resources are removed if path, name and tags prove to which incarnation they belonged.
     #[default]
     Remove,
     /// The resources are reported.
     Report,
-    /// AWS is not listed.
+    /// AWS is not searched for such resources.
     Off,
 }
 
@@ -55,10 +55,10 @@ words!(OrphanMode: "remove" => Remove, "report" => Report, "off" => Off;
 /// What is done about a pass-through role that is unfit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AttestationMode {
-    /// It is not passed to a new engine.
+    /// The role is not passed to a new engine: the request is rejected.
     #[default]
     Enforce,
-    /// It is passed, and the log reports it.
+    /// The role is passed, and a warning is logged.
     Warn,
     /// Roles are not attested.
     Off,
@@ -67,24 +67,25 @@ pub enum AttestationMode {
 words!(AttestationMode: "enforce" => Enforce, "warn" => Warn, "off" => Off;
     "must be enforce, warn or off");
 
-/// What the administrator can set about the provisioner.
+/// The provisioner's settings, which the administrator configures.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What requests leave open, and what they may ask for.
+    /// Default values for requests, and limits on what requests may ask for.
     pub defaults: Defaults,
-    /// Account and partition, where they are configured; else STS is asked.
+    /// Account and partition; none when STS must be asked for them.
     pub scope: Option<Scope>,
     /// What is done about drift.
     pub drift: DriftMode,
-    /// What is done about resources that finished incarnations have left at AWS.
+    /// What is done about AWS resources that finished incarnations left behind.
     pub orphans: OrphanMode,
     /// What is done about a pass-through role that is unfit.
     pub attestation: AttestationMode,
-    /// How fast the account may be called, reads and writes each.
+    /// The rate limit on calls to the account, for reads and for writes each.
     pub call_limits: BudgetLimits,
-    /// How often an active binding is checked, spread out.
+    /// The longest time between two checks of an active binding. Each pause is a random time between
+    /// half of this and all of it.
     pub reconcile_interval: Duration,
-    /// How often the database is asked for due work.
+    /// How often the reconciler asks the database for due bindings.
     pub poll_interval: Duration,
     /// How many bindings the reconciler of one replica converges at once.
     pub reconcile_slots: usize,

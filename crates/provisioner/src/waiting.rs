@@ -1,4 +1,4 @@
-//! Callers that wait for a binding's intent to end.
+//! Callers that wait for the outcome of a binding's intent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,8 +10,8 @@ use tokio::sync::futures::Notified;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// The longest time after which a waiting caller reads the database again by itself: another
-/// replica may have done the work.
+/// How often a waiting caller reads the database even if it is not woken: another replica, which can't
+/// wake it, may have converged the binding.
 const READ_AGAIN: Duration = Duration::from_millis(500);
 
 /// Wakes the callers of this process that wait for a binding.
@@ -29,8 +29,8 @@ impl Waiting {
         }
     }
 
-    /// Returns what a caller waits on. To be had before the database is read, so that no change
-    /// falls between.
+    /// Returns the notification that a caller waits for. The caller must get it before it reads the
+    /// database, so that it misses no change.
     pub(crate) fn on(&self, id: BindingId) -> Arc<Notify> {
         let mut waiting = self.lock();
         if let Some(notify) = waiting.get(&id).and_then(Weak::upgrade) {
@@ -49,8 +49,8 @@ impl Waiting {
         }
     }
 
-    /// Waits to be woken, or until the database is to be read again. Returns false when the time
-    /// is over, or the service is to stop.
+    /// Waits until the caller is woken or has to read the database again. Returns false, without
+    /// waiting, when `until` has passed or the service stops.
     pub(crate) async fn wait(&self, notified: Notified<'_>, until: Instant) -> bool {
         let now = Instant::now();
         if now >= until || self.stop.is_cancelled() {

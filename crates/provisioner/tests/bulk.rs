@@ -1,5 +1,5 @@
-//! The bulk sweep, against a real database and the sandbox at the wire: how many calls it takes,
-//! and that it resumes where it was throttled.
+//! Tests of the bulk drift sweep with a real database and the IAM sandbox: how many calls it makes, and
+//! that it resumes at the page where it was throttled.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use engine_roles_store::{Store, StoreConfig};
 use futures::StreamExt;
 use tokio_postgres::{Client, NoTls};
 
-/// As many as a page of the listing holds, and some: 5,000 with `ENGINE_ROLES_BULK_ROLES=5000`.
+/// Returns the number of roles in the test: `ENGINE_ROLES_BULK_ROLES`, or by default slightly more than
+/// fit in one page of the listing.
 fn roles() -> usize {
     std::env::var("ENGINE_ROLES_BULK_ROLES")
         .ok()
@@ -88,18 +89,18 @@ impl Fleet {
             if_match: None,
             wait: Duration::from_mins(2),
         };
-        let made = futures::stream::iter(0..count).map(|n| {
+        let provisions = futures::stream::iter(0..count).map(|n| {
             let cluster = ClusterName::parse(&format!("cluster-{n}")).expect("a name");
             let (wanted, request) = (&wanted, &request);
             async move { self.provisioner.provision(&cluster, wanted, request).await }
         });
-        let mut made = made.buffer_unordered(16);
-        while let Some(answer) = made.next().await {
+        let mut answers = provisions.buffer_unordered(16);
+        while let Some(answer) = answers.next().await {
             assert_eq!(answer.expect("an answer").verdict, Verdict::Done);
         }
     }
 
-    /// Moves the database's time on by this much, once and for all.
+    /// Sets the database's clock this many seconds ahead of the real time.
     async fn move_time(&self, seconds: u32) {
         let body = format!(
             "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
@@ -115,7 +116,7 @@ impl Fleet {
 
     async fn wait_until_verified(&self, count: usize) {
         let wanted = i64::try_from(count).expect("a small number");
-        // Far more than it takes; the loop ends when it is so.
+        // Two minutes are far more than necessary.
         for _ in 0..1200 {
             if self.verified().await >= wanted {
                 return;
@@ -150,7 +151,7 @@ fn settings() -> Settings {
             rate: 100_000.0,
             burst: 100_000.0,
         },
-        // Long in the service's time, so that no binding is checked by itself; the test moves it.
+        // So long that no binding is due for a separate check before the test moves the clock.
         reconcile_interval: Duration::from_hours(4),
         poll_interval: Duration::from_millis(100),
         reconcile_slots: 0,
@@ -174,7 +175,7 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
     }]);
     fleet.provisioner.start();
     fleet.move_time(120).await;
-    // The first sweep is due an interval after the first who asks for one.
+    // The first sweep is due one interval after the service first asked for one.
     for _ in 0..600 {
         let asked: i64 = fleet
             .sql
@@ -188,24 +189,19 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     fleet.move_time(3 * 3600).await;
-    // The tags of profiles, which the listing does not show, are read a few at a time: those
-    // are left for a worker, of which there is none here.
+    // The listing does not contain the tags of profiles. The sweep leaves a few profiles at a time to
+    // a worker, which reads their tags; this test runs none.
     fleet.wait_until_verified(count - count / 20).await;
     fleet.provisioner.shut_down(Duration::from_secs(10)).await;
 
-    let left = "SELECT count(*) FROM bindings
+    let due = "SELECT count(*) FROM bindings
                 WHERE verified_at IS NULL AND due_at <= service_now()";
-    let left: i64 = fleet
-        .sql
-        .query_one(left, &[])
-        .await
-        .expect("a count")
-        .get(0);
+    let due: i64 = fleet.sql.query_one(due, &[]).await.expect("a count").get(0);
     let sound = fleet.verified().await;
     assert_eq!(
-        usize::try_from(sound + left),
+        usize::try_from(sound + due),
         Ok(count),
-        "none is passed over"
+        "every binding is verified or due for a separate check"
     );
 
     let calls = fleet.reads_since(mark);
@@ -225,14 +221,14 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
         .collect();
     assert_eq!(throttled.len(), 2);
     let markers: Vec<_> = pages.iter().map(|call| call.params.get("Marker")).collect();
-    assert_eq!(markers[1], markers[2], "the same page is asked for again");
+    assert_eq!(markers[1], markers[2], "the same page is requested again");
     assert_eq!(markers[2], markers[3]);
     assert_ne!(markers[0], markers[1], "no page is read twice");
     let of_ours = |call: &&engine_roles_iam_sandbox::Call| {
         let role = call.params.get("RoleName");
         call.action == "GetRole" && role.is_some_and(|role| role.starts_with("bulk-"))
     };
-    let one_by_one = calls.iter().filter(of_ours).count();
-    assert_eq!(one_by_one, 0, "no role had to be read by itself");
+    let separate_reads = calls.iter().filter(of_ours).count();
+    assert_eq!(separate_reads, 0, "no role was read separately");
     drop(fleet.database);
 }

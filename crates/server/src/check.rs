@@ -1,4 +1,5 @@
-//! The command `check`: what this service's identity may do, and what is missing.
+//! The command `check`: reports what the service's AWS identity may do, and which permissions it
+//! lacks.
 
 use clap::{Args, ValueEnum};
 use engine_roles_domain::identity::{Feature, Status};
@@ -9,29 +10,29 @@ use crate::config::{Config, ServeArgs};
 use crate::print;
 use crate::serve::assemble;
 
-/// What `check` needs.
+/// The arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// How the findings are printed
+    /// Format of the output
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
     serve: Box<ServeArgs>,
 }
 
-/// How something is printed.
+/// The format of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For a reader.
+    /// For people
     Text,
-    /// For a program.
+    /// For programs, as `GET /v1/capabilities` answers
     Json,
 }
 
-/// Looks without changing anything, and prints what it finds.
+/// Finds out what the identity may do, without changing anything, and prints it.
 ///
 /// # Errors
-/// When STS does not answer, or neither way to give an engine its role works.
+/// When STS does not answer, or neither creating nor passing roles works.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     args.serve.start_logging();
     let config = Config::for_command(&args.serve)?;
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     };
     let creates = !is_missing(Feature::Create) && !is_missing(Feature::Teardown);
     if !creates && is_missing(Feature::PassThrough) {
-        anyhow::bail!("neither creating roles nor passing a prepared one works with this identity");
+        anyhow::bail!("this identity may neither create roles nor pass a prepared role");
     }
     Ok(())
 }
@@ -95,7 +96,7 @@ fn text(found: &Capabilities) -> String {
     lines.join("\n")
 }
 
-/// In the form of `GET /v1/capabilities`.
+/// Returns the JSON that `GET /v1/capabilities` answers.
 fn as_json(found: &Capabilities) -> serde_json::Value {
     let features = found.features.iter().map(|report| {
         json!({

@@ -12,7 +12,7 @@ use crate::orphans::{self, OrphansArgs};
 use crate::policy::{self, Outcome, PolicyArgs};
 use crate::serve;
 
-/// Gives every AI Unlimited engine exactly the AWS role it needs, and takes it away again.
+/// Creates or passes an AWS IAM role for each AI Unlimited engine, and removes it on request.
 #[derive(Debug, Parser)]
 #[command(name = "engine-roles", version)]
 pub struct Cli {
@@ -24,19 +24,20 @@ pub struct Cli {
 pub enum Command {
     /// Run the service
     Serve(Box<ServeArgs>),
-    /// Bring the database schema up to date, and end
+    /// Bring the database schema up to date, then exit
     Migrate(MigrateArgs),
-    /// Find out what this identity may do, without changing anything, and what is missing
+    /// Show what the service's AWS identity may do and which permissions it lacks; changes nothing
     Check(CheckArgs),
-    /// Roles and instance profiles under our path that no record knows
+    /// List, adopt or remove roles and instance profiles that no binding accounts for
     Orphans(OrphansArgs),
-    /// The policy documents: list them, fill one, look at one
+    /// List, render or check policy documents
     Policy(PolicyArgs),
     /// Print the OpenAPI document
     Openapi,
 }
 
-/// Does what the command line says. Exit code 1 says that it failed, 2 that it was asked wrongly.
+/// Runs the command. The exit code is 1 when the command failed; clap exits with 2 when the command
+/// line is invalid.
 pub fn run(cli: Cli) -> ExitCode {
     let outcome = match cli.command {
         Command::Serve(args) => serve::run(&args),
@@ -45,8 +46,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Orphans(args) => orphans::run(&args),
         Command::Policy(args) => match policy::run(&args) {
             Ok(Outcome::Done) => Ok(()),
-            // All has been said already.
-            Ok(Outcome::Faulty) => return ExitCode::FAILURE,
+            // The findings are printed already.
+            Ok(Outcome::Invalid) => return ExitCode::FAILURE,
             Err(error) => Err(error),
         },
         Command::Openapi => openapi::run(),
@@ -54,7 +55,7 @@ pub fn run(cli: Cli) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // To the one who called, whatever the log level.
+            // Printed, not logged, so that the caller sees it at every log level.
             eprintln!("engine-roles: {error:#}");
             ExitCode::FAILURE
         }

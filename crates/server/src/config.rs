@@ -1,4 +1,4 @@
-//! Configuration: flags and environment variables, read once, checked all.
+//! Configuration: flags and environment variables, read and checked at the start.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,13 +17,14 @@ use engine_roles_store::{Store, StoreConfig, StoreError};
 
 use crate::telemetry::{self, LogArgs};
 
-/// The database, as `serve` and `migrate` need it.
+/// The arguments that `serve` and `migrate` share.
 #[derive(Clone, Args)]
 pub struct DatabaseArgs {
-    /// Postgres, as `postgres://user:password@host/database`
+    /// URL of the Postgres database, `postgres://user:password@host/database`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
-    /// This installation, [a-z0-9-]{1,32}; stands in the path and tags of all that is made
+    /// Name of this installation, [a-z0-9-]{1,32}; part of the path and tags of everything that is
+    /// created
     #[arg(long, env = "ENGINE_ROLES_NAMESPACE", default_value = "default")]
     namespace: String,
 }
@@ -51,7 +52,7 @@ impl DatabaseArgs {
     }
 }
 
-/// The flags of `serve`. An empty variable counts as not set.
+/// The arguments of `serve`. An empty variable counts as not set.
 #[derive(Clone, Args)]
 pub struct ServeArgs {
     /// Address to listen on
@@ -62,21 +63,22 @@ pub struct ServeArgs {
     /// The first API key, 64 characters of A-Z a-z 0-9
     #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY", hide_env_values = true)]
     pub init_api_key: Option<String>,
-    /// Serve without any key; on a loopback address only
+    /// Accept requests without an API key; on a loopback address only
     #[arg(long)]
     pub insecure_no_auth: bool,
     #[command(flatten)]
     pub log: LogArgs,
-    /// The AWS account [default: asked of STS]
+    /// AWS account id [default: the account that STS reports for the service's identity]
     #[arg(long, env = "ENGINE_ROLES_ACCOUNT_ID")]
     pub account_id: Option<String>,
-    /// Where engines run [default: the AWS SDK's region]
+    /// Region in which engines run [default: the AWS SDK's region]
     #[arg(long, env = "ENGINE_ROLES_DEFAULT_REGION")]
     pub default_region: Option<String>,
-    /// The role that is passed to engines; without one, a role is created per engine
+    /// Name or ARN of the prepared role that is passed to engines; without it, the default is to
+    /// create a role for each engine
     #[arg(long, env = "ENGINE_ROLES_DEFAULT_IAM_ROLE")]
     pub default_iam_role: Option<String>,
-    /// Put before the name of what is made, at most 30 characters
+    /// Prefix of the names of created roles and instance profiles, at most 30 characters
     #[arg(
         long,
         env = "ENGINE_ROLES_ROLE_PREFIX",
@@ -86,23 +88,25 @@ pub struct ServeArgs {
     /// ARN of the permissions boundary that is set on created roles
     #[arg(long, env = "ENGINE_ROLES_PERMISSIONS_BOUNDARY")]
     pub permissions_boundary: Option<String>,
-    /// ARN of the KMS key under which the engines' secrets are encrypted; roles created from now
-    /// on may use it for their cluster's secrets
+    /// ARN of the KMS key that encrypts the engines' secrets; roles created from now on may use it
+    /// for their cluster's secrets
     #[arg(long, env = "ENGINE_ROLES_KMS_KEY_ARN")]
     pub kms_key_arn: Option<String>,
-    /// Tags on everything created, `k=v,k=v`
+    /// Tags of everything that is created, `k=v,k=v`
     #[arg(long, env = "ENGINE_ROLES_RESOURCE_TAGS")]
     pub resource_tags: Option<String>,
-    /// Roles that may be passed, `role[=instance-profile]` separated by commas, names or ARNs
+    /// Prepared roles that may be passed, names or ARNs, `role[=instance-profile]` separated by
+    /// commas
     #[arg(long, env = "ENGINE_ROLES_PASS_THROUGH_ROLES")]
     pub pass_through_roles: Option<String>,
-    /// ARNs of boundaries that a request may name beside the default one, separated by commas
+    /// ARNs of permissions boundaries that a request may name in addition to the default one,
+    /// separated by commas
     #[arg(long, env = "ENGINE_ROLES_ALLOWED_BOUNDARIES")]
     pub allowed_boundaries: Option<String>,
     /// How long IAM's reads may lag behind its writes
     #[arg(long, env = "ENGINE_ROLES_CONSISTENCY_WINDOW", default_value = "60s", value_parser = humantime::parse_duration)]
     pub consistency_window: Duration,
-    /// How often an active role is checked, spread out
+    /// How often each active role is checked; the checks are spread over this time
     #[arg(long, env = "ENGINE_ROLES_RECONCILE_INTERVAL", default_value = "15m", value_parser = humantime::parse_duration)]
     pub reconcile_interval: Duration,
     /// How long a replica's lease on a binding lasts without being renewed
@@ -111,30 +115,30 @@ pub struct ServeArgs {
     /// How long one call to AWS may take; at most a quarter of the lease
     #[arg(long, env = "ENGINE_ROLES_CALL_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub call_timeout: Duration,
-    /// How often the database is asked for work that is due
+    /// How often the database is queried for due work
     #[arg(long, env = "ENGINE_ROLES_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
     pub poll_interval: Duration,
-    /// What is done about drift: `repair`, `report` or `off`
+    /// What to do when AWS differs from the applied spec: `repair`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_DRIFT", default_value = "repair")]
     pub drift: DriftMode,
-    /// What is done about resources that finished incarnations have left: `remove`, `report` or `off`
+    /// What to do with resources that finished incarnations left behind: `remove`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_ORPHANS", default_value = "remove")]
     pub orphans: OrphanMode,
-    /// What is done about a pass-through role that is unfit: `enforce` (it is not passed to a new
-    /// engine), `warn` or `off`
+    /// What to do with a pass-through role that is unfit: `enforce` (reject requests that would pass
+    /// it to a new engine), `warn` or `off`
     #[arg(long, env = "ENGINE_ROLES_ATTESTATION", default_value = "enforce")]
     pub attestation: AttestationMode,
-    /// How many calls a second the AWS account may get from all replicas, reads and writes each;
-    /// halved where AWS throttles
+    /// Most calls per second to IAM from all replicas together, for reads and for writes each;
+    /// halved when AWS throttles
     #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
     pub call_rate: f64,
-    /// How many calls it may get at once after a time without calls
+    /// Most calls to IAM at once after a time without calls
     #[arg(long, env = "ENGINE_ROLES_CALL_BURST", default_value_t = 200)]
     pub call_burst: u32,
-    /// The most connections to the database at once
+    /// Most connections to the database from this replica
     #[arg(long, env = "ENGINE_ROLES_DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
-    /// How long what runs has to come to rest at a stop
+    /// How long running requests and work may take to finish when the service stops
     #[arg(long, env = "ENGINE_ROLES_SHUTDOWN_LIMIT", default_value = "25s", value_parser = humantime::parse_duration)]
     pub shutdown_limit: Duration,
 }
@@ -148,13 +152,13 @@ impl std::fmt::Debug for ServeArgs {
 }
 
 impl ServeArgs {
-    /// Starts logging as the flags say. A second start in one process changes nothing.
+    /// Starts logging. A second call in the same process has no effect.
     pub fn start_logging(&self) {
         telemetry::start(&self.log);
     }
 }
 
-/// What is wrong with the configuration.
+/// Why the configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A value breaks its rule.
@@ -176,7 +180,7 @@ pub enum ConfigError {
     #[error("--database-url")]
     Database(#[source] StoreError),
     #[error(
-        "--init-api-key (ENGINE_ROLES_INIT_API_KEY) is missing; --insecure-no-auth serves without, on loopback only"
+        "--init-api-key (ENGINE_ROLES_INIT_API_KEY) is missing; to accept requests without a key on a loopback address, set --insecure-no-auth"
     )]
     NoKey,
 }
@@ -200,28 +204,31 @@ pub struct Config {
 }
 
 impl Config {
+    /// Checks the flags of `serve`.
+    ///
     /// # Errors
-    /// The first flag that is wrong, by name.
+    /// When a flag is invalid; the error names the first one.
     pub fn new(args: &ServeArgs) -> Result<Self, ConfigError> {
         Self::with(args, authentication(args)?)
     }
 
-    /// Checks the flags for a command that serves nobody, and so needs no key.
+    /// Checks the flags for a command that accepts no requests and therefore needs no API key.
     pub(crate) fn for_command(args: &ServeArgs) -> Result<Self, ConfigError> {
         Self::with(args, Authentication::Keys(Vec::new()))
     }
 
     fn with(args: &ServeArgs, authentication: Authentication) -> Result<Self, ConfigError> {
         if args.call_timeout.is_zero() || args.call_timeout * 4 > args.lease {
-            // A stage is at most two rounds of a call, and the lease is renewed at its half.
-            let rule = "must be more than nothing and at most a quarter of --lease";
+            // A stage takes at most the time of two calls, and the lease is renewed after half of its
+            // own time.
+            let rule = "must be more than zero and at most a quarter of --lease";
             return Err(ConfigError::Form {
                 flag: "--call-timeout",
                 rule,
             });
         }
         if !args.call_rate.is_finite() || args.call_rate < 1.0 || args.call_burst < 10 {
-            let rule = "must be at least 1, and --call-burst at least 10";
+            let rule = "must be at least 1, and --call-burst must be at least 10";
             return Err(ConfigError::Form {
                 flag: "--call-rate",
                 rule,
@@ -265,7 +272,7 @@ fn authentication(args: &ServeArgs) -> Result<Authentication, ConfigError> {
         }
         None if args.insecure_no_auth && args.listen.ip().is_loopback() => Ok(Authentication::None),
         None if args.insecure_no_auth => {
-            let rule = "is for a loopback address only";
+            let rule = "is allowed only when --listen is a loopback address";
             Err(ConfigError::Form {
                 flag: "--insecure-no-auth",
                 rule,
@@ -303,15 +310,15 @@ fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
     })
 }
 
-// A key that is not where engines run would make every request fail that names no region.
+// Without this check, a key of another region would make every request fail that names no region.
 fn kms_key(args: &ServeArgs, region: Option<&Region>) -> Result<Option<KmsKeyArn>, ConfigError> {
     let flag = "--kms-key-arn";
     let key = optional(flag, args.kms_key_arn.as_deref(), KmsKeyArn::parse)?;
-    let elsewhere = key
+    let other_region = key
         .as_ref()
         .zip(region)
         .is_some_and(|(key, region)| key.in_region(region).is_none());
-    if elsewhere {
+    if other_region {
         let rule = "must be a key of --default-region, or a multi-Region key of its partition";
         return Err(ConfigError::Form { flag, rule });
     }

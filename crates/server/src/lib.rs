@@ -1,7 +1,7 @@
 //! The service as a program: command line, configuration, telemetry, wiring, shutdown.
 //!
-//! The wall exists so that environment variables, signals and the order of start and stop are
-//! known in one place. It decides nothing about roles.
+//! The boundary exists so that environment variables, signals and the order of start and stop are
+//! handled in one place. The crate makes no decisions about roles.
 
 mod check;
 mod cli;

@@ -7,7 +7,7 @@ use crate::config::DatabaseArgs;
 use crate::print;
 use crate::telemetry::{self, LogArgs};
 
-/// What `migrate` needs.
+/// The arguments of `migrate`.
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
     #[command(flatten)]

@@ -7,7 +7,7 @@ use crate::config::{Config, ServeArgs};
 use crate::print;
 use crate::serve::assemble;
 
-/// What `orphans` needs.
+/// The arguments of `orphans`.
 #[derive(Debug, Args)]
 pub struct OrphansArgs {
     #[command(subcommand)]
@@ -16,24 +16,24 @@ pub struct OrphansArgs {
     serve: Box<ServeArgs>,
 }
 
-/// What is done about orphans.
+/// What to do with orphans.
 #[derive(Debug, Subcommand)]
 enum OrphansAction {
-    /// Print what the last sweep found
+    /// Print the orphans that the last sweep found
     List,
-    /// Write one down as its cluster's live role, and bring it to what its policy shows
+    /// Record an orphan as its cluster's live role, with the spec that its policy implies
     Adopt {
-        /// Its name
+        /// Name of the role
         name: String,
     },
-    /// Remove one
+    /// Remove an orphan from AWS
     Remove {
-        /// Its name
+        /// Name of the role or instance profile
         name: String,
     },
 }
 
-/// Does what an operator says about what no record knows.
+/// Runs an operator's command on orphans.
 pub(crate) fn run(args: &OrphansArgs) -> anyhow::Result<()> {
     args.serve.start_logging();
     let config = Config::for_command(&args.serve)?;
@@ -53,17 +53,17 @@ pub(crate) fn run(args: &OrphansArgs) -> anyhow::Result<()> {
                 }
             }
             OrphansAction::Adopt { name } => {
-                tell(&provisioner.adopt_orphan(name, actor).await?)?;
+                print_binding(&provisioner.adopt_orphan(name, actor).await?)?;
             }
             OrphansAction::Remove { name } => {
-                tell(&provisioner.remove_orphan(name, actor).await?)?;
+                print_binding(&provisioner.remove_orphan(name, actor).await?)?;
             }
         }
         Ok(())
     })
 }
 
-fn tell(binding: &Binding) -> std::io::Result<()> {
+fn print_binding(binding: &Binding) -> std::io::Result<()> {
     print::line(format_args!(
         "cluster {}: {}",
         binding.cluster,

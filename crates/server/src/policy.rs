@@ -1,4 +1,4 @@
-//! The command `policy`. It needs neither a database nor AWS.
+//! The command `policy`, which needs neither a database nor AWS.
 
 use std::io::Read;
 
@@ -16,7 +16,7 @@ use engine_roles_policy::lint::{Finding, Severity, lint_text};
 use crate::config::{ConfigError, invalid_in, list, optional, pass_through_role};
 use crate::print;
 
-/// What `policy` needs.
+/// The arguments of `policy`.
 #[derive(Debug, Args)]
 pub struct PolicyArgs {
     #[command(subcommand)]
@@ -25,63 +25,63 @@ pub struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum PolicyAction {
-    /// Print the names of the documents, and what each is for
+    /// Print the name, kind and purpose of each policy document
     List,
-    /// Print a document, filled
+    /// Print a policy document with its placeholders replaced
     Render(Box<RenderArgs>),
-    /// Say what a person should look at in a policy; ends with 1 where there is an error in it
+    /// Check a policy document; exits with 1 when the document has an error
     Lint(LintArgs),
 }
 
-/// What a document is filled with. An empty variable counts as not set.
+/// The values that replace the placeholders. An empty variable counts as not set.
 #[derive(Debug, Args)]
 struct RenderArgs {
-    /// A name that `policy list` prints
+    /// Name of the document, as `policy list` prints it
     name: String,
-    /// Where engines run
+    /// Region in which engines run
     #[arg(long, env = "ENGINE_ROLES_DEFAULT_REGION")]
     region: Option<String>,
-    /// The AWS account
+    /// AWS account id
     #[arg(long, env = "ENGINE_ROLES_ACCOUNT_ID")]
     account_id: Option<String>,
-    /// aws, aws-cn, aws-us-gov or aws-eusc [default: the region's]
+    /// AWS partition: aws, aws-cn, aws-us-gov or aws-eusc [default: the region's]
     #[arg(long)]
     partition: Option<String>,
-    /// This installation, [a-z0-9-]{1,32}
+    /// Name of this installation, [a-z0-9-]{1,32}
     #[arg(long, env = "ENGINE_ROLES_NAMESPACE", default_value = "default")]
     namespace: String,
-    /// The one cluster that an engine's document shall be about
+    /// Limit the document to this cluster; for ai-unlimited-engine and engine-boundary only
     #[arg(long)]
     cluster: Option<String>,
-    /// ARN of a boundary that created roles may have; can be given again [default:
+    /// ARN of a permissions boundary that created roles may have; can be repeated [default:
     /// ai-unlimited-engine-boundary]
     #[arg(long, env = "ENGINE_ROLES_PERMISSIONS_BOUNDARY")]
     permissions_boundary: Vec<String>,
-    /// Boundaries beside those, separated by commas
+    /// ARNs of more such boundaries, separated by commas
     #[arg(long, env = "ENGINE_ROLES_ALLOWED_BOUNDARIES")]
     allowed_boundaries: Option<String>,
-    /// A role that may be passed, by ARN, or by name where it has no path; can be given again
+    /// ARN of a prepared role that may be passed, or its name where it has no path; can be repeated
     #[arg(long = "pass-through-role", env = "ENGINE_ROLES_PASS_THROUGH_ROLES")]
     pass_through_roles: Vec<String>,
-    /// The role that is passed where none is named
+    /// Prepared role that is passed where a request names none
     #[arg(long, env = "ENGINE_ROLES_DEFAULT_IAM_ROLE")]
     default_iam_role: Option<String>,
-    /// A role that this service has, by ARN; can be given again
+    /// ARN of a role that the service itself runs under; can be repeated
     #[arg(long = "service-role")]
     service_roles: Vec<String>,
-    /// ARN of the KMS key under which the engines' secrets are encrypted
+    /// ARN of the KMS key that encrypts the engines' secrets
     #[arg(long, env = "ENGINE_ROLES_KMS_KEY_ARN")]
     kms_key_arn: Option<String>,
 }
 
 #[derive(Debug, Args)]
 struct LintArgs {
-    /// The policy, a JSON file; `-` for standard input
+    /// JSON file with the policy; `-` for standard input
     file: String,
-    /// What it is attached to [default: trust where a statement has a Principal, else identity]
+    /// Kind of the policy [default: trust if a statement has a Principal, else identity]
     #[arg(long)]
     kind: Option<KindWord>,
-    /// For whom it is written
+    /// Format of the output
     #[arg(long, default_value = "text")]
     format: Format,
 }
@@ -102,13 +102,13 @@ enum Format {
 /// How the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// As it should.
+    /// The command succeeded.
     Done,
-    /// What was looked at has an error in it.
-    Faulty,
+    /// The checked document has an error.
+    Invalid,
 }
 
-/// Lists, fills, or looks at policy documents.
+/// Lists, renders or checks policy documents.
 pub(crate) fn run(args: &PolicyArgs) -> anyhow::Result<Outcome> {
     match &args.action {
         PolicyAction::List => {
@@ -121,7 +121,7 @@ pub(crate) fn run(args: &PolicyArgs) -> anyhow::Result<Outcome> {
         PolicyAction::Render(args) => {
             let template = PolicyTemplate::named(&args.name).with_context(|| {
                 format!(
-                    "there is no policy {:?}; see engine-roles policy list",
+                    "no policy document is called {:?}; engine-roles policy list prints the names",
                     args.name
                 )
             })?;
@@ -169,7 +169,7 @@ impl RenderArgs {
     }
 }
 
-// A flag that is given again and its variable, which holds a list, come as one.
+// The values of a repeated flag, or of its variable, which is a list separated by commas.
 fn entries(given: &[String]) -> impl Iterator<Item = &str> {
     given.iter().flat_map(|text| list(Some(text)))
 }
@@ -200,19 +200,19 @@ fn lint(args: &LintArgs) -> anyhow::Result<Outcome> {
     let findings = lint_text(kind, &text);
     match args.format {
         Format::Json => print::line(serde_json::to_string_pretty(&findings)?)?,
-        Format::Text => findings.iter().try_for_each(tell)?,
+        Format::Text => findings.iter().try_for_each(print_finding)?,
     }
-    let faulty = findings
+    let invalid = findings
         .iter()
         .any(|found| found.severity == Severity::Error);
-    Ok(if faulty {
-        Outcome::Faulty
+    Ok(if invalid {
+        Outcome::Invalid
     } else {
         Outcome::Done
     })
 }
 
-fn tell(found: &Finding) -> std::io::Result<()> {
+fn print_finding(found: &Finding) -> std::io::Result<()> {
     let severity = match found.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -234,7 +234,7 @@ impl From<KindWord> for Kind {
     }
 }
 
-/// Only a trust policy names who it speaks of; a boundary is written like an identity policy.
+/// Only a trust policy has principals. A boundary can't be told from an identity policy.
 fn guess_kind(text: &str) -> Kind {
     let document: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     let statement = &document["Statement"];

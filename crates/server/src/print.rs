@@ -1,4 +1,4 @@
-//! Standard output of the commands.
+//! Printing to standard output.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Result, Write, stdout};
@@ -6,7 +6,8 @@ use std::io::{ErrorKind, Result, Write, stdout};
 /// Prints a line.
 ///
 /// # Errors
-/// When it can't be written. That the reader has closed the pipe is no error: it has read enough.
+/// When standard output can't be written. A pipe that its reader has closed is not an error: the
+/// reader wants no more, as `head` does.
 pub(crate) fn line(text: impl Display) -> Result<()> {
     match writeln!(stdout(), "{text}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -1,4 +1,4 @@
-//! The command `serve`: start and stop.
+//! The command `serve`: starts and stops the service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,25 +20,25 @@ use crate::config::{Config, ServeArgs};
 /// How many bindings the reconciler of one replica converges at once.
 const RECONCILE_SLOTS: usize = 32;
 
-/// Why the service can't start or go on.
+/// Why the service can't start, or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address can't be listened on.
+    /// Another process listens on the address, or the address is not of this machine.
     #[error("can't listen on {address}")]
     Listen {
         address: SocketAddr,
         #[source]
         source: std::io::Error,
     },
-    /// The database URL can't be read, or the schema can't be migrated.
+    /// The database URL is invalid, or the schema can't be migrated.
     #[error("the database can't be used")]
     Store(#[from] StoreError),
-    /// Serving ended by itself.
-    #[error("serving ended")]
+    /// The HTTP server stopped by itself.
+    #[error("the HTTP server stopped by itself")]
     Serve(#[source] std::io::Error),
 }
 
-/// The service, listening but not yet serving.
+/// The service, which listens but does not answer requests yet.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -48,10 +48,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the address and puts everything together. Neither the database nor AWS is asked.
+    /// Listens on the address and assembles the service, without contacting the database or AWS.
     ///
     /// # Errors
-    /// When the address is taken or the database URL can't be read.
+    /// When the service can't listen on the address, or the database URL is invalid.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
         let (listen_on, limit) = (config.listen, config.shutdown_limit);
         let authentication = Arc::clone(&config.authentication);
@@ -81,11 +81,12 @@ impl Server {
         self.address
     }
 
-    /// Serves until it is told to stop: then it accepts nothing more, lets what runs come to
-    /// rest within the limit, and ends. What is not at rest by then is taken up by its lease.
+    /// Answers requests until `stop` is cancelled. Then the service accepts no more requests, gives
+    /// running work until the shutdown limit to finish, and returns. Unfinished bindings are
+    /// continued by another replica, or by the next start, once their leases end.
     ///
     /// # Errors
-    /// When the schema can't be migrated or serving fails.
+    /// When the schema can't be migrated or the HTTP server fails.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ServerError> {
         let Self {
             listener,
@@ -98,32 +99,35 @@ impl Server {
         let closed = stop.clone();
         let serving = serve(listener, api, async move { closed.cancelled().await });
         let mut serving = tokio::spawn(serving);
-        info!(%address, "listening");
-        let life = async {
+        info!(%address, "listening for requests");
+        let background = async {
             start(&store, &provisioner, &stop).await?;
             std::future::pending::<Result<(), StoreError>>().await
         };
         let outcome = tokio::select! {
-            // First, since an idle server ends by itself as soon as it is told to stop.
+            // Checked first, since an idle HTTP server returns as soon as `stop` is cancelled.
             biased;
             () = stop.cancelled() => Ok(()),
-            failed = life => failed.map_err(ServerError::from),
+            failed = background => failed.map_err(ServerError::from),
             ended = &mut serving => ended_serving(ended),
         };
         stop.cancel();
-        let at_rest = async {
+        let finished = async {
             provisioner.shut_down(shutdown_limit).await;
             if !serving.is_finished() {
                 let _ = (&mut serving).await;
             }
         };
-        if tokio::time::timeout(shutdown_limit, at_rest).await.is_err() {
-            warn!("some requests were still waiting at the end of the shutdown");
+        if tokio::time::timeout(shutdown_limit, finished)
+            .await
+            .is_err()
+        {
+            warn!("shutdown limit reached; open requests are aborted");
             serving.abort();
         }
-        // Connections that are still in use when the process ends are closed by it.
+        // Connections that are still in use after that are closed by the end of the process.
         let _ = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
-        info!("stopped");
+        info!("service stopped");
         outcome
     }
 }
@@ -149,18 +153,18 @@ async fn stop_on_signal(stop: CancellationToken) {
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
     ) else {
-        error!("signals can't be heard; the service will only stop when it is killed");
+        error!("signal handlers can't be installed; the service won't shut down gracefully");
         return;
     };
     tokio::select! {
-        _ = terminate.recv() => info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => info!("SIGINT: stopping"),
+        _ = terminate.recv() => info!("stopping on SIGTERM"),
+        _ = interrupt.recv() => info!("stopping on SIGINT"),
     }
     stop.cancel();
 }
 
-/// The application with its store, as the configuration says. Neither the database nor AWS is
-/// asked.
+/// Assembles the provisioner and its store from the configuration, without contacting the database
+/// or AWS.
 pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), StoreError> {
     let mut defaults = config.defaults;
     let region = defaults.region.as_ref().map(ToString::to_string);
@@ -207,7 +211,7 @@ async fn start(
             Err(error) if error.is_transient() => {
                 warn!(
                     error = &error as &dyn std::error::Error,
-                    "waiting for the database"
+                    "database can't be reached; waiting for it"
                 );
             }
             Err(error) => return Err(error),
@@ -227,7 +231,7 @@ fn ended_serving(
     }
 }
 
-// One recorder a process: a second service in it, as in tests, shares the first one's.
+// A process has one metrics recorder, so a second service in it (in tests) shares the first one's.
 fn metrics_handle() -> MetricsHandle {
     static HANDLE: std::sync::OnceLock<MetricsHandle> = std::sync::OnceLock::new();
     HANDLE
@@ -235,7 +239,7 @@ fn metrics_handle() -> MetricsHandle {
             let recorder = PrometheusBuilder::new().build_recorder();
             let handle = MetricsHandle(recorder.handle());
             if metrics::set_global_recorder(recorder).is_err() {
-                warn!("another recorder gathers the metrics");
+                warn!("another metrics recorder is installed; /metrics stays empty");
             }
             handle
         })

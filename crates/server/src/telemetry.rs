@@ -1,4 +1,4 @@
-//! Logs, on standard error.
+//! Logging to standard error.
 
 use std::io::IsTerminal;
 use std::str::FromStr;
@@ -6,13 +6,13 @@ use std::str::FromStr;
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
-/// How the service logs.
+/// The arguments for logging.
 #[derive(Clone, Debug, Args)]
 pub struct LogArgs {
-    /// Level, or directives such as `info,engine_roles_iam=debug`
+    /// Log level, or directives such as `info,engine_roles_iam=debug`
     #[arg(long, env = "ENGINE_ROLES_LOG", default_value = "info", value_parser = filter)]
     log: String,
-    /// `text` for readers, `json` for machines
+    /// Log format: `text` or `json`
     #[arg(long, env = "ENGINE_ROLES_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 }
@@ -35,7 +35,7 @@ impl FromStr for LogFormat {
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    // AI Unlimited writes its levels in capitals.
+    // AI Unlimited's configuration has log levels in capital letters.
     let text = if text.is_empty() {
         "info".to_owned()
     } else {
@@ -45,9 +45,9 @@ fn filter(text: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// Starts logging. A second start in one process changes nothing.
+/// Starts logging. A second call in the same process has no effect.
 pub(crate) fn start(args: &LogArgs) {
-    // A level alone is meant for this service; of its libraries only the warnings are wanted.
+    // A level without directives applies to this service; its libraries log warnings only.
     let plain = args.log.parse::<tracing::Level>().is_ok();
     let directives = if plain {
         format!("warn,engine_roles={}", args.log)

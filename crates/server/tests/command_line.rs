@@ -1,4 +1,4 @@
-//! The command line, asked as an operator asks it.
+//! Tests of the command line, with the real binary.
 
 use std::process::{Command, Output};
 
@@ -31,7 +31,7 @@ const KEY: (&str, &str) = (
 );
 
 #[test]
-fn the_help_of_serve_shows_flag_variable_and_default() {
+fn the_help_of_serve_shows_each_flag_with_its_variable_and_default() {
     let output = engine_roles(&["serve", "--help"], &[]);
     assert!(output.status.success());
     let help = text(&output.stdout);
@@ -92,7 +92,7 @@ fn the_help_of_serve_shows_flag_variable_and_default() {
 }
 
 #[test]
-fn help_shows_no_secret_that_the_environment_holds() {
+fn help_does_not_show_secrets_from_the_environment() {
     for arguments in [["serve", "--help"], ["migrate", "--help"]] {
         let output = engine_roles(&arguments, &[DATABASE, KEY]);
         let help = text(&output.stdout);
@@ -117,16 +117,16 @@ fn every_command_has_help() {
 }
 
 #[test]
-fn serve_without_a_key_says_how_to_get_one_and_ends_with_1() {
+fn serve_without_a_key_names_both_ways_to_start_and_exits_with_1() {
     let output = engine_roles(&["serve", "--listen", "127.0.0.1:0"], &[DATABASE]);
     assert_eq!(output.status.code(), Some(1));
-    let said = text(&output.stderr);
-    assert!(said.contains("ENGINE_ROLES_INIT_API_KEY"), "{said}");
-    assert!(said.contains("--insecure-no-auth"), "{said}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("ENGINE_ROLES_INIT_API_KEY"), "{stderr}");
+    assert!(stderr.contains("--insecure-no-auth"), "{stderr}");
 }
 
 #[test]
-fn an_empty_key_is_no_key() {
+fn an_empty_key_counts_as_missing() {
     let empty = ("ENGINE_ROLES_INIT_API_KEY", "");
     let output = engine_roles(&["serve", "--listen", "127.0.0.1:0"], &[DATABASE, empty]);
     assert_eq!(output.status.code(), Some(1));
@@ -134,31 +134,31 @@ fn an_empty_key_is_no_key() {
 }
 
 #[test]
-fn a_key_of_another_form_is_refused_and_not_repeated() {
+fn a_malformed_key_is_rejected_and_not_printed() {
     for key in ["tooshortasecret", &format!("{}-", &KEY.1[..63])] {
         let variable = ("ENGINE_ROLES_INIT_API_KEY", key);
         let output = engine_roles(&["serve", "--listen", "127.0.0.1:0"], &[DATABASE, variable]);
         assert_eq!(output.status.code(), Some(1));
-        let said = text(&output.stderr);
-        assert!(said.contains("64 characters"), "{said}");
-        assert!(!said.contains(key), "{said}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains("64 characters"), "{stderr}");
+        assert!(!stderr.contains(key), "{stderr}");
     }
 }
 
 #[test]
-fn serving_without_a_key_is_for_loopback_only() {
+fn serving_without_a_key_is_rejected_on_other_addresses_than_loopback() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let arguments = ["serve", "--insecure-no-auth", "--listen", address];
         let output = engine_roles(&arguments, &[DATABASE]);
         assert_eq!(output.status.code(), Some(1));
-        let said = text(&output.stderr);
-        assert!(said.contains("--insecure-no-auth"), "{said}");
-        assert!(said.contains("loopback"), "{said}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains("--insecure-no-auth"), "{stderr}");
+        assert!(stderr.contains("loopback"), "{stderr}");
     }
 }
 
 #[test]
-fn a_wrong_setting_is_refused_by_its_name() {
+fn an_invalid_setting_is_rejected_by_the_name_of_its_flag() {
     let cases = [
         ("ENGINE_ROLES_NAMESPACE", "Upper", "--namespace"),
         ("ENGINE_ROLES_NAMESPACE", "a/b", "--namespace"),
@@ -194,13 +194,13 @@ fn a_wrong_setting_is_refused_by_its_name() {
             &[DATABASE, KEY, (variable, value)],
         );
         assert_eq!(output.status.code(), Some(1), "{variable}={value}");
-        let said = text(&output.stderr);
-        assert!(said.contains(flag), "{variable}={value}: {said}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains(flag), "{variable}={value}: {stderr}");
     }
 }
 
 #[test]
-fn a_key_that_is_not_where_engines_run_is_refused_at_the_start() {
+fn a_kms_key_of_another_region_than_the_default_one_is_rejected_at_the_start() {
     let key = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
     let output = engine_roles(
         &["serve", "--listen", "127.0.0.1:0"],
@@ -212,13 +212,13 @@ fn a_key_that_is_not_where_engines_run_is_refused_at_the_start() {
         ],
     );
     assert_eq!(output.status.code(), Some(1));
-    let said = text(&output.stderr);
-    assert!(said.contains("--kms-key-arn"), "{said}");
-    assert!(said.contains("--default-region"), "{said}");
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("--kms-key-arn"), "{stderr}");
+    assert!(stderr.contains("--default-region"), "{stderr}");
 }
 
 #[test]
-fn what_is_asked_wrongly_ends_with_2() {
+fn an_invalid_command_line_exits_with_2() {
     let wrong: [&[&str]; 4] = [
         &[],
         &["sing"],
@@ -233,7 +233,7 @@ fn what_is_asked_wrongly_ends_with_2() {
 }
 
 #[test]
-fn openapi_prints_the_document() {
+fn the_command_openapi_prints_the_document() {
     let output = engine_roles(&["openapi"], &[]);
     assert!(output.status.success());
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
@@ -243,7 +243,7 @@ fn openapi_prints_the_document() {
 }
 
 #[test]
-fn a_reader_who_has_read_enough_is_no_failure() {
+fn a_closed_pipe_is_not_an_error() {
     for arguments in [
         &["openapi"][..],
         &["policy", "list"],

@@ -1,4 +1,4 @@
-//! `engine-roles policy`, asked as an administrator asks it: without a database and without AWS.
+//! Tests of `engine-roles policy` with the real binary, without a database and without AWS.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Output, Stdio};
@@ -14,13 +14,13 @@ fn policy(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Outp
         .stderr(Stdio::piped())
         .spawn()
         .expect("the binary can be run");
-    let mut stdin = child.stdin.take().expect("it has an input");
-    // It may end without a look at its input.
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    // The command may exit without reading its input.
     let written = stdin.write_all(input.as_bytes());
     let unread = |error: &std::io::Error| error.kind() == ErrorKind::BrokenPipe;
     assert!(written.as_ref().err().is_none_or(unread), "{written:?}");
     drop(stdin);
-    child.wait_with_output().expect("it ends")
+    child.wait_with_output().expect("the command exits")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -37,7 +37,7 @@ const ACCOUNT: (&str, &str) = ("ENGINE_ROLES_ACCOUNT_ID", "123456789012");
 const REGION: (&str, &str) = ("ENGINE_ROLES_DEFAULT_REGION", "us-west-2");
 
 #[test]
-fn each_document_that_is_listed_can_be_rendered_and_linted() {
+fn every_listed_document_can_be_rendered_and_linted() {
     let listed = done(&policy(&["list"], &[], ""));
     assert_eq!(listed.lines().count(), 7, "{listed}");
     for line in listed.lines() {
@@ -47,20 +47,21 @@ fn each_document_that_is_listed_can_be_rendered_and_linted() {
         };
         assert!(purpose.ends_with('.'), "{line}");
         let rendered = done(&policy(&["render", name], &[ACCOUNT, REGION], ""));
-        let looked_at = policy(&["lint", "-", "--kind", kind], &[], &rendered);
-        // What the manager holds is AI Unlimited's own, and lets it make itself more.
+        let checked = policy(&["lint", "-", "--kind", kind], &[], &rendered);
+        // The manager's policies are AI Unlimited's own. They allow the manager to raise its own
+        // permissions, which the lint reports as an error.
         let wide = name.starts_with("ai-unlimited-w");
-        let said = text(&looked_at.stdout);
+        let output_text = text(&checked.stdout);
         assert_eq!(
-            looked_at.status.code(),
+            checked.status.code(),
             Some(i32::from(wide)),
-            "{name}: {said}"
+            "{name}: {output_text}"
         );
     }
 }
 
 #[test]
-fn a_document_is_rendered_from_flags_or_from_the_variables_of_serve() {
+fn flags_and_the_variables_of_serve_give_the_same_document() {
     let key = ("ENGINE_ROLES_KMS_KEY_ARN", KEY);
     let by_variables = policy(
         &["render", "ai-unlimited-engine", "--cluster", "one"],
@@ -117,7 +118,7 @@ fn a_document_is_rendered_from_flags_or_from_the_variables_of_serve() {
 }
 
 #[test]
-fn what_can_be_given_again_and_what_a_variable_lists_come_together() {
+fn a_repeated_flag_and_a_list_in_a_variable_give_the_same_document() {
     let arn = |kind: &str, name: &str| format!("arn:aws:iam::123456789012:{kind}/{name}");
     let (one, two) = (arn("policy", "one"), arn("policy", "two"));
     let by_flags = done(&policy(
@@ -175,7 +176,7 @@ fn what_can_be_given_again_and_what_a_variable_lists_come_together() {
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_named_by_its_flag() {
+fn a_missing_or_invalid_value_is_reported_by_the_name_of_its_flag() {
     let engine = "ai-unlimited-engine";
     let cases: [(&[&str], &str); 14] = [
         (&["render", engine, "--region", "us-west-2"], "--account-id"),
@@ -230,8 +231,11 @@ fn what_is_missing_or_wrong_is_named_by_its_flag() {
         let output = policy(arguments, &[], "");
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         assert!(output.stdout.is_empty(), "{arguments:?}");
-        let said = text(&output.stderr);
-        assert!(said.contains(&format!("{flag}: ")), "{arguments:?}: {said}");
+        let output_text = text(&output.stderr);
+        assert!(
+            output_text.contains(&format!("{flag}: ")),
+            "{arguments:?}: {output_text}"
+        );
     }
     let unknown = policy(&["render", "nothing"], &[], "");
     assert_eq!(unknown.status.code(), Some(1));
@@ -246,29 +250,29 @@ const TRUST: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow"
     "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}}"#;
 
 #[test]
-fn lint_ends_with_1_where_there_is_an_error() {
+fn lint_exits_with_1_if_the_policy_has_an_error() {
     for (arguments, input, code) in [
         (vec!["lint", "-"], CLOSED, 0),
         (vec!["lint", "-"], OPEN, 1),
         (vec!["lint", "-"], "{", 1),
         (vec!["lint", "-"], "", 1),
-        // The kind is guessed, and what is said wins.
+        // Without --kind, the kind is guessed from the document.
         (vec!["lint", "-"], TRUST, 0),
         (vec!["lint", "-", "--kind", "identity"], TRUST, 1),
         (vec!["lint", "-", "--kind", "trust"], CLOSED, 1),
         (vec!["lint", "-", "--kind", "boundary"], CLOSED, 0),
     ] {
         let output = policy(&arguments, &[], input);
-        let said = text(&output.stdout);
+        let output_text = text(&output.stdout);
         assert_eq!(
             output.status.code(),
             Some(code),
-            "{arguments:?} {input}: {said}"
+            "{arguments:?} {input}: {output_text}"
         );
         assert_eq!(
-            said.lines().any(|line| line.starts_with("error: ")),
+            output_text.lines().any(|line| line.starts_with("error: ")),
             code == 1,
-            "{said}"
+            "{output_text}"
         );
     }
     let missing = policy(&["lint", "/nowhere/policy.json"], &[], "");
@@ -283,7 +287,7 @@ fn lint_ends_with_1_where_there_is_an_error() {
 }
 
 #[test]
-fn a_finding_says_severity_rule_place_and_reason() {
+fn a_finding_is_printed_with_severity_rule_place_and_reason() {
     let output = policy(&["lint", "-", "--format", "json"], &[], OPEN);
     assert_eq!(output.status.code(), Some(1));
     let findings: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -297,8 +301,11 @@ fn a_finding_says_severity_rule_place_and_reason() {
         field("place"),
         field("reason")
     );
-    let said = text(&policy(&["lint", "-"], &[], OPEN).stdout);
-    assert!(said.lines().any(|said| said == line), "{line}: {said}");
+    let output_text = text(&policy(&["lint", "-"], &[], OPEN).stdout);
+    assert!(
+        output_text.lines().any(|printed| printed == line),
+        "{line}: {output_text}"
+    );
 
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),

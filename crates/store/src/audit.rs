@@ -12,15 +12,16 @@ use uuid::Uuid;
 use crate::row::{corrupt, to_json};
 use crate::{Store, StoreError};
 
-/// The class of the advisory locks under which events are numbered; any constant of our own.
+/// The first key of the advisory lock that a sequencer holds; the second is a hash of the namespace.
+/// An arbitrary constant that no other advisory lock in the database may use.
 const SEQUENCER_LOCK: i32 = 0x656e_6772;
 
-/// The events that a reader asks for. What is none does not narrow them.
+/// Selects events of the audit log. A field that is none selects all.
 #[derive(Clone, Debug, Default)]
 pub struct AuditFilter {
     /// Only events of this cluster's bindings.
     pub cluster: Option<ClusterName>,
-    /// Only events that this API key or task caused, by its name.
+    /// Only events that the API key or task with this name caused.
     pub actor: Option<String>,
     /// Only events of this kind.
     pub action: Option<EventAction>,
@@ -32,7 +33,7 @@ pub struct AuditFilter {
     pub after: i64,
 }
 
-/// Appends an event about a binding as it is in this transaction.
+/// Appends an event with the generation and state that the binding has in this transaction.
 pub(crate) async fn append(
     connection: &mut PgConnection,
     binding: BindingId,
@@ -60,8 +61,8 @@ pub(crate) async fn append(
 }
 
 impl Store {
-    /// Numbers the events that have no number, in the order in which they were written. Returns how
-    /// many there were. One sequencer works at a time; others wait for it.
+    /// Numbers the events that have no number yet, in the order in which they were written. Returns
+    /// how many were numbered. An advisory lock lets one sequencer work at a time.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -74,8 +75,8 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        // A statement of its own: its snapshot is taken after the lock, so it sees all that
-        // the sequencer before it numbered.
+        // This is a separate statement so that its snapshot is taken after the lock, and contains
+        // every number that the previous holder of the lock assigned.
         let numbered = sqlx::query!(
             "WITH last AS (
                  SELECT COALESCE(max(seq), 0) AS seq FROM audit_events WHERE namespace = $1
@@ -95,7 +96,7 @@ impl Store {
         Ok(numbered)
     }
 
-    /// Returns numbered events in order, at most `limit`.
+    /// Returns at most `limit` numbered events, lowest number first.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -104,6 +105,11 @@ impl Store {
         filter: &AuditFilter,
         limit: i64,
     ) -> Result<Vec<SequencedEvent>, StoreError> {
+        // Rows of earlier releases have earlier words for some actions.
+        let words = filter.action.map(|action| {
+            let words = action.stored_words().into_iter();
+            words.map(str::to_owned).collect::<Vec<_>>()
+        });
         let rows = sqlx::query!(
             r#"SELECT id, seq AS "seq!", at, cluster, binding_id, generation, action, actor,
                       request_id, from_state, to_state, detail
@@ -111,7 +117,7 @@ impl Store {
                WHERE namespace = $1 AND seq > $2
                  AND ($3::text IS NULL OR cluster = $3)
                  AND ($4::text IS NULL OR actor = $4)
-                 AND ($5::text IS NULL OR action = $5)
+                 AND ($5::text[] IS NULL OR action = ANY($5))
                  AND ($6::timestamptz IS NULL OR at >= $6)
                  AND ($7::timestamptz IS NULL OR at < $7)
                ORDER BY seq
@@ -120,7 +126,7 @@ impl Store {
             filter.after,
             filter.cluster.as_ref().map(ClusterName::as_str),
             filter.actor.as_deref(),
-            filter.action.map(EventAction::as_str),
+            words.as_deref(),
             filter.since,
             filter.until,
             limit,

@@ -7,23 +7,24 @@ use engine_roles_domain::resources::CallKind;
 
 use crate::{Store, StoreError};
 
-/// How fast an account may be called while AWS does not throttle.
+/// The rate limit on calls to one account while AWS does not throttle, for reads and for writes each.
 #[derive(Clone, Copy, Debug)]
 pub struct BudgetLimits {
-    /// Calls a second, at the most.
+    /// The most calls per second.
     pub rate: f64,
-    /// The most calls at once, after a time without calls.
+    /// The most calls at once after a pause: the size of the token bucket.
     pub burst: f64,
 }
 
-/// The slowest that throttling makes us, in calls a second.
+/// The lowest rate to which throttling reduces the budget, in calls per second.
 const SLOWEST: f64 = 0.5;
-/// How much of the full rate comes back each second: all of it in a few minutes.
+/// The share of the full rate that is restored each second after throttling: all of it within 200
+/// seconds.
 const GROWTH: f64 = 1.0 / 200.0;
 
 impl Store {
-    /// Takes up to `most` tokens for one call each, but leaves `floor` of them in the bucket. Returns
-    /// how many were taken.
+    /// Takes up to `most` tokens, of which each permits one call, but leaves `floor` tokens in the
+    /// bucket. Returns how many tokens were taken.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -35,7 +36,8 @@ impl Store {
         most: f64,
         floor: f64,
     ) -> Result<f64, StoreError> {
-        // The very first statement only writes the row down, and does not see it.
+        // The first statement for an account inserts its row, but its snapshot does not contain
+        // that row, so it grants nothing. The second statement does.
         if let Some(granted) = self
             .try_take_calls(account, kind, limits, most, floor)
             .await?
@@ -97,8 +99,8 @@ impl Store {
         Ok(row.map(|row| row.grant))
     }
 
-    /// Records that AWS throttled a call: the rate halves, at most once a second, and tokens that
-    /// were not used are void.
+    /// Records that AWS throttled a call: halves the rate, at most once per second, and discards the
+    /// unused tokens.
     ///
     /// # Errors
     /// When the database does not answer.

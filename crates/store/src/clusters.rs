@@ -1,4 +1,4 @@
-//! The row of a cluster. Its lock puts all changes of the cluster's intent in order.
+//! The row of a cluster. Its row lock serialises all changes of the cluster's intent.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::{Binding, Generation};
@@ -9,14 +9,14 @@ use sqlx::PgConnection;
 use crate::StoreError;
 use crate::row::{BindingRow, select_binding};
 
-/// A cluster's newest binding as it is under the cluster's lock.
+/// A cluster's newest binding, read while the cluster's row is locked.
 #[derive(Clone, Debug)]
 pub struct Latest {
-    /// The binding, live or not; none where the cluster never had one.
+    /// The binding, live or a tombstone; none when the cluster never had one.
     pub binding: Option<Binding>,
-    /// The number of the cluster's last intent; 0 where there was none.
+    /// The generation of the cluster's last intent; 0 when it had none.
     pub generation: Generation,
-    /// The database's time, read under the lock; never before the binding's last change.
+    /// The database's time, read under the lock; never earlier than the binding's last change.
     pub now: DateTime<Utc>,
 }
 
@@ -26,8 +26,8 @@ pub(crate) async fn lock(
     namespace: &Namespace,
     cluster: &ClusterName,
 ) -> Result<Latest, StoreError> {
-    // The update that changes nothing takes the row's lock, whether the row existed or not. The
-    // time is read after the wait for the lock.
+    // The update changes nothing; it locks the row, whether the row existed or not. Postgres
+    // evaluates RETURNING after the wait for the lock, so the time is not too early.
     let row = sqlx::query!(
         r#"INSERT INTO clusters (namespace, cluster) VALUES ($1, $2)
            ON CONFLICT (namespace, cluster) DO UPDATE SET generation = clusters.generation
@@ -37,8 +37,8 @@ pub(crate) async fn lock(
     )
     .fetch_one(&mut *connection)
     .await?;
-    // The binding is locked too: a worker's record must not come between what is decided on and
-    // what is written. The order, cluster before binding, is the same everywhere.
+    // The binding is locked too, so that no worker can record an outcome between the decision that
+    // is based on this read and the write. Every transaction locks the cluster before the binding.
     let binding = select_binding!(
         "WHERE b.namespace = $1 AND b.cluster = $2 AND b.generation = $3 FOR UPDATE OF b",
         namespace.as_str(),
@@ -48,7 +48,8 @@ pub(crate) async fn lock(
     .fetch_optional(connection)
     .await?;
     let binding = binding.map(BindingRow::into_binding).transpose()?;
-    // A worker may have written the binding while its lock was waited for, after `row.now`.
+    // A worker may have written the binding after `row.now`, while this transaction waited for the
+    // binding's lock.
     let updated_at = binding.as_ref().map(|binding| binding.updated_at);
     Ok(Latest {
         now: updated_at.map_or(row.now, |updated_at| updated_at.max(row.now)),
@@ -57,7 +58,7 @@ pub(crate) async fn lock(
     })
 }
 
-/// Writes the number of a cluster's intent, which is that of its newest binding.
+/// Writes a binding's generation to its cluster, unless the cluster has a higher one.
 pub(crate) async fn set_generation(
     connection: &mut PgConnection,
     binding: &Binding,

@@ -1,35 +1,35 @@
 //! What can go wrong with the database.
 
-/// What can go wrong with the database; [`StoreError::is_transient`] says what may be tried again.
+/// What can go wrong with the database. [`StoreError::is_transient`] returns whether a retry can help.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database URL can't be read. It may hold a password, so it is not repeated.
-    #[error("the database URL can't be read")]
+    /// The database URL is invalid. It may contain a password, so the message does not repeat it.
+    #[error("the database URL is invalid")]
     Url(#[source] sqlx::Error),
-    /// The database can't be reached, or no connection came free in time.
+    /// The database can't be reached, or no connection of the pool became free in time.
     #[error("the database can't be reached")]
     Unavailable(#[source] sqlx::Error),
     /// The database answered a statement with an error.
-    #[error("a statement failed in the database")]
+    #[error("the database answered a statement with an error")]
     Query(#[source] sqlx::Error),
-    /// The schema could not be brought up to date.
+    /// A migration of the schema failed.
     #[error("the database schema could not be migrated")]
     Migration(#[source] sqlx::migrate::MigrateError),
-    /// A record holds something that this release can't read.
+    /// A row contains a value that this release can't read.
     #[error("the record {id} has a {column} that can't be read")]
     Corrupt {
         /// The id of the binding or the event.
         id: uuid::Uuid,
         /// The column that can't be read.
         column: &'static str,
-        /// The rule that its value breaks.
+        /// Why the value can't be read.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl StoreError {
-    /// Returns whether the same call may succeed later without anybody's help.
+    /// Returns whether the same call may succeed later without intervention.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Query(_))
     }
@@ -52,7 +52,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-// Class 08 is connection trouble, 53 a lack of resources, 57P a server going down or coming up.
+// Class 08 is a connection failure, 53 a lack of resources, 57P a server that stops or starts.
 // Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".
 fn is_outage(code: Option<&str>) -> bool {
     code.is_some_and(|code| {

@@ -11,12 +11,12 @@ use crate::clusters::{Latest, lock, set_generation};
 use crate::row::{binding_by_id, insert_binding, update_binding};
 use crate::{Lease, Store, StoreError};
 
-/// What a request has the store write.
+/// What the store writes for a request.
 #[derive(Clone, Debug)]
 pub enum Intent {
-    /// A new binding, the newest of its cluster from now on.
+    /// A new binding, which becomes the newest of its cluster.
     New(Box<Transition>),
-    /// A new intent of the newest binding.
+    /// A new intent for the newest binding.
     Changed(Box<Transition>),
     /// Nothing: the newest binding has this intent already.
     Unchanged(Box<Binding>),
@@ -25,32 +25,32 @@ pub enum Intent {
 /// What a request did to the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// There is a new binding.
+    /// It recorded a new binding.
     Created,
-    /// The binding has a new intent.
+    /// It recorded a new intent for the binding.
     Changed,
-    /// The binding had the intent already.
+    /// It changed nothing: the binding had the intent already.
     Unchanged,
 }
 
-/// An intent that is committed.
+/// An intent that was committed to the database.
 #[derive(Debug)]
 pub struct RecordedIntent {
     /// The binding with the intent.
     pub binding: Binding,
     /// What the request did to the record.
     pub change: Change,
-    /// The right to converge it, unless somebody else has it or there is nothing to do.
+    /// The lease on the binding; none when another worker has it or nothing has to be done.
     pub lease: Option<Lease>,
 }
 
 /// Why no intent was recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum IntentError<E> {
-    /// The decision was against it: nothing was written.
+    /// The `decide` function rejected the request; nothing was written.
     #[error(transparent)]
     Rejected(E),
-    /// The database failed: nothing was written, or the commit's answer was lost.
+    /// The database failed: nothing was written, or the answer to the commit was lost.
     #[error(transparent)]
     Store(StoreError),
 }
@@ -62,8 +62,9 @@ impl<E> From<StoreError> for IntentError<E> {
 }
 
 impl Store {
-    /// Records what `decide` returns: intent, lease and audit event in one transaction. `decide`
-    /// sees the cluster's newest binding under the cluster's lock.
+    /// Records the intent that `decide` returns, with its lease and its audit event, in one
+    /// transaction. `decide` is called with the cluster's newest binding, while the cluster is
+    /// locked.
     ///
     /// # Errors
     /// When `decide` rejects the request, or the database fails.
@@ -101,14 +102,12 @@ impl Store {
         })
     }
 
-    /// Records a binding for an orphan, and takes the lease on it. `decide` sees the cluster's
-    /// newest binding under the cluster's lock, and returns none where the cluster has no room for
-    /// the orphan.
-    ///
-    /// Returns none in that case, and where the orphan's id is recorded already.
+    /// Records a binding for an orphan and takes the lease on it. `decide` is called with the
+    /// cluster's newest binding, while the cluster is locked. Records nothing and returns none when
+    /// `decide` returns none, or when a binding with the orphan's id exists already.
     ///
     /// # Errors
-    /// When the database fails; nothing was then written.
+    /// When the database fails. Nothing was written then.
     pub async fn record_orphan(
         &self,
         cluster: &ClusterName,

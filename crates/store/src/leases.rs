@@ -14,34 +14,35 @@ use crate::{Store, StoreError};
 /// A replica's time-limited right to converge a binding.
 #[derive(Debug)]
 pub struct Lease {
-    /// The binding as it was last read or written under the lease.
+    /// The binding as it was last read or written under this lease.
     pub binding: Binding,
     pub(crate) token: Uuid,
-    // Taken before the database is asked, so that the holder considers the lease ended earlier
-    // than the database does.
+    // Read before the query is sent, so that the holder considers the lease ended earlier than the
+    // database does.
     since: Instant,
     length: Duration,
     now: DateTime<Utc>,
 }
 
 impl Lease {
-    /// Returns the database's time, carried on by this process's steady clock.
+    /// Returns the database's time: the time that it returned with the lease, plus what this process's
+    /// monotonic clock has measured since.
     pub fn now(&self) -> DateTime<Utc> {
         self.now + chrono::Duration::from_std(self.since.elapsed()).unwrap_or_default()
     }
 
-    /// Returns how long the lease certainly still holds.
+    /// Returns how long the lease is certain to last.
     pub fn remaining(&self) -> Duration {
         self.length.saturating_sub(self.since.elapsed())
     }
 }
 
 impl Store {
-    /// Takes leases on at most `most` bindings that are due: work whose lease ran out, retries,
-    /// checks. Any number of replicas may ask at once.
+    /// Takes leases on at most `most` bindings that are due: those whose lease expired, retries and
+    /// checks. Any number of replicas may call this at the same time.
     ///
-    /// A replica that takes over an expired lease can't know what its holder still sent, so the
-    /// writes of such a binding count as unresolved until one consistency window after that lease.
+    /// A replica that takes over an expired lease can't know which calls the previous holder sent,
+    /// so the binding's writes count as unresolved until one consistency window after that lease.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -79,13 +80,13 @@ impl Store {
             match binding_by_id(&self.pool, row.id).await {
                 Ok(binding) => leases
                     .extend(binding.map(|binding| self.lease(binding, row.token, since, row.now))),
-                // One that can't be read, or not now, must not keep the others waiting. Its
-                // lease runs out.
+                // A binding that can't be read must not delay the others. Its lease expires
+                // and it is due again.
                 Err(error) => {
                     error!(
                         binding = %row.id,
                         error = &error as &dyn std::error::Error,
-                        "a leased binding could not be read",
+                        "leased binding could not be read",
                     );
                 }
             }
@@ -93,8 +94,8 @@ impl Store {
         Ok(leases)
     }
 
-    /// Takes the lease on one binding inside a transaction that changes its intent, unless
-    /// somebody has it.
+    /// Takes the lease on one binding inside a transaction that changes its intent. Returns none
+    /// when another worker has the lease.
     pub(crate) async fn lease_within(
         &self,
         connection: &mut PgConnection,
@@ -123,10 +124,10 @@ impl Store {
         Ok(binding.map(|binding| self.lease(binding, row.token, since, row.now)))
     }
 
-    /// Prolongs a lease by its whole length. Returns false where it was lost.
+    /// Extends a lease to its full length from now. Returns false when the lease was lost.
     ///
     /// # Errors
-    /// When the database does not answer. The lease then ends when it would have.
+    /// When the database does not answer. The lease then ends when it would have without the call.
     pub async fn renew(&self, lease: &mut Lease) -> Result<bool, StoreError> {
         let since = Instant::now();
         let row = sqlx::query!(

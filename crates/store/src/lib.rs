@@ -1,12 +1,11 @@
-//! The only user of sqlx: bindings, leases, audit events, migrations.
+//! The only crate that uses sqlx: bindings, leases, audit events, migrations.
 //!
-//! The boundary exists so that nothing else can hold a transaction open, least of all across a call
-//! to AWS: each function here is one transaction, and takes and returns types of the domain. Rows
-//! stay private. SQL writes what `domain::binding::lifecycle` returned and decides no state. All
-//! times are the database's own, by `service_now()`.
+//! The boundary exists so that no other crate can hold a transaction open, least of all during a call
+//! to AWS: each function here is one transaction, and takes and returns types of the domain. Row
+//! types are private. SQL writes what `domain::binding::lifecycle` returned and never decides a
+//! state. All times are the database's own, read with `service_now()`.
 //!
-//! [`Store`] has one file for each thing that it keeps: each holds the statements about it, and no
-//! state.
+//! The methods of [`Store`] are divided into one file for each kind of record.
 
 #![warn(missing_docs)]
 
@@ -52,15 +51,16 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 /// How the database is reached.
 #[derive(Clone)]
 pub struct StoreConfig {
-    /// `postgres://…`; may hold a password, so it has no `Debug`.
+    /// `postgres://…`. It may contain a password, so this type does not implement `Debug`.
     pub url: String,
-    /// The most connections at once.
+    /// The size of the connection pool.
     pub max_connections: u32,
-    /// How long a caller waits for a connection.
+    /// How long a caller waits for a connection of the pool.
     pub acquire_timeout: Duration,
     /// How long a lease lasts without being renewed.
     pub lease: Duration,
-    /// How long IAM's reads may lag behind its writes, and an unanswered write may still take effect.
+    /// How long IAM's reads may lag behind its writes, and for how long a write that IAM did not
+    /// answer may still take effect.
     pub consistency_window: Duration,
 }
 
@@ -74,11 +74,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Prepares the pool. No connection is made yet, so a database that is down at the start is
-    /// no reason to die.
+    /// Prepares the pool. It connects on first use, so the service can start while the database is
+    /// down.
     ///
     /// # Errors
-    /// When the URL can't be read.
+    /// When the URL is invalid.
     pub fn new(config: &StoreConfig, namespace: Namespace) -> Result<Self, StoreError> {
         let options: PgConnectOptions = config.url.parse().map_err(StoreError::Url)?;
         let options = options.application_name("engine-roles");
@@ -94,7 +94,7 @@ impl Store {
         })
     }
 
-    /// Returns the installation whose records these are.
+    /// Returns the name of the installation whose records this store reads and writes.
     pub fn namespace(&self) -> &Namespace {
         &self.namespace
     }
@@ -120,8 +120,8 @@ impl Store {
         Ok(row.now)
     }
 
-    /// Brings the schema up to date. Safe to run from several replicas at once: sqlx takes an
-    /// advisory lock.
+    /// Runs the migrations that the database lacks. Several replicas may do so at the same time:
+    /// sqlx takes an advisory lock.
     ///
     /// # Errors
     /// When the database can't be reached or a migration fails.
@@ -137,7 +137,7 @@ impl Store {
         })
     }
 
-    /// Closes the pool, waiting for what is in use.
+    /// Closes the pool, and waits until connections in use are returned.
     pub async fn close(&self) {
         self.pool.close().await;
     }

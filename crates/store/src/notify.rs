@@ -1,4 +1,4 @@
-//! Notifications to all replicas of work that one of them has left.
+//! Notifications between replicas: one hands over a binding that another should converge.
 
 use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
@@ -7,15 +7,15 @@ use crate::{Store, StoreError};
 
 const CHANNEL: &str = "engine_roles_work";
 
-/// Receives notifications of work that was left for others. A lost notification does no harm:
-/// the reconciler's timer finds the same work.
+/// Receives notifications that a binding is due. A lost notification does no harm: the reconciler's
+/// timer finds the same binding.
 pub struct WorkListener {
     listener: PgListener,
     namespace: String,
 }
 
 impl Store {
-    /// Listens on a connection of its own.
+    /// Opens a separate connection and listens on it.
     ///
     /// # Errors
     /// When the database can't be reached.
@@ -30,7 +30,7 @@ impl Store {
 }
 
 impl WorkListener {
-    /// Waits for the next notification of work in this namespace.
+    /// Waits for the next notification in this namespace.
     ///
     /// # Errors
     /// When the connection is lost.
@@ -43,7 +43,7 @@ impl WorkListener {
     }
 }
 
-/// Tells all replicas that work is left, when this transaction commits.
+/// Notifies all replicas, when this transaction commits, that a binding is due.
 pub(crate) async fn notify_replicas(
     connection: &mut PgConnection,
     namespace: &str,

@@ -1,4 +1,4 @@
-//! Orphans: AWS resources with our path that no binding accounts for, as sweeps found them.
+//! Orphans that sweeps found: AWS resources with our path that no binding accounts for.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::resources::ResourceKind;
@@ -8,7 +8,7 @@ use crate::{Store, StoreError};
 /// An AWS resource with our path that no binding accounts for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundOrphan {
-    /// Role or instance profile.
+    /// Whether it is a role or an instance profile.
     pub kind: ResourceKind,
     /// The name at AWS, without the path.
     pub name: String,
@@ -16,10 +16,10 @@ pub struct FoundOrphan {
     pub arn: String,
 }
 
-/// An orphan as it is recorded.
+/// A recorded orphan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Orphan {
-    /// Role or instance profile.
+    /// Whether it is a role or an instance profile.
     pub kind: ResourceKind,
     /// The name at AWS, without the path.
     pub name: String,
@@ -30,8 +30,8 @@ pub struct Orphan {
 }
 
 impl Store {
-    /// Records the orphans that a whole listing found, and forgets those that it did not find
-    /// again. Returns the names of new ones.
+    /// Records the orphans that a complete listing found, and deletes the records of all others.
+    /// Returns the names of the orphans that were not recorded before.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -83,7 +83,7 @@ impl Store {
         .await?;
         let orphans = rows.into_iter().filter_map(|row| {
             Some(Orphan {
-                // The table's own check admits no other word.
+                // A check constraint of the table allows no other word.
                 kind: row.kind.parse().ok()?,
                 name: row.name,
                 arn: row.arn,
@@ -93,7 +93,7 @@ impl Store {
         Ok(orphans.collect())
     }
 
-    /// Forgets an orphan that was removed.
+    /// Deletes the record of an orphan that was adopted or removed.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! Outcomes: what a worker did, recorded if lease and generation still match.
+//! Outcomes: what a worker did. An outcome is recorded only while lease and generation match.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::lifecycle::{Transition, superseded};
@@ -10,39 +10,39 @@ use crate::notify::notify_replicas;
 use crate::row::{BindingRow, select_binding, update_binding};
 use crate::{Lease, Store, StoreError};
 
-/// What becomes of the lease after a record.
+/// What happens to the lease when an outcome is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The worker goes on under it.
+    /// The worker keeps the lease and continues.
     Keep,
-    /// The worker is done and gives the lease back.
+    /// The worker has finished and releases the lease.
     Release {
-        /// When the binding is due again; none where only a request makes it due.
+        /// When the binding is due again; none when only a request makes it due.
         due_at: Option<DateTime<Utc>>,
     },
-    /// The worker stops with work left: the binding is due at once, and other replicas are told.
+    /// The worker stops before it has finished: the binding is due at once, and the other replicas
+    /// are notified.
     HandOver,
 }
 
-/// Whether a record was written.
+/// Whether an outcome was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// It was written, with its event.
+    /// The outcome and its event were written.
     Written,
-    /// Another request changed the intent first. What was learned about AWS is kept; the lease holds
-    /// on, and has the binding with the new intent.
+    /// Another request changed the intent first. What was learned about AWS was written, but not the
+    /// outcome. The worker still has the lease, whose binding now has the new intent.
     Superseded,
-    /// The lease was lost: nothing was written, and nothing more may be done.
+    /// The lease was lost: nothing was written, and the worker must stop.
     Lost,
 }
 
 impl Store {
-    /// Records what a transition returned, with its event, in one transaction.
-    ///
-    /// Written only if lease and generation still match. On [`Next::Release`] the lease ends.
+    /// Records the binding and the event of a transition in one transaction, but only while lease and
+    /// generation match. [`Next::Release`] and [`Next::HandOver`] end the lease.
     ///
     /// # Errors
-    /// When the database fails; the lease then runs out by itself, and whoever takes over observes
+    /// When the database fails. The lease then expires, and the worker that takes it over observes
     /// what was done.
     pub async fn record(
         &self,
@@ -59,7 +59,8 @@ impl Store {
             Next::HandOver => (false, Some(lease.now())),
         };
         if binding.generation != lease.binding.generation {
-            // Intents lock the cluster before the binding; so does this.
+            // The cluster is locked before the binding, in the same order as when an intent is
+            // recorded.
             set_generation(&mut tx, binding).await?;
         }
         let now: Option<DateTime<Utc>> = None;
@@ -109,9 +110,9 @@ impl Store {
         Ok(Recorded::Written)
     }
 
-    /// Records that a call may have reached AWS after its lease was lost: the binding's writes
-    /// count as unresolved for one consistency window from now on, and it is due when that has
-    /// passed. Needs no lease, and takes none away.
+    /// Records that a call may have reached AWS after the lease was lost: the binding's writes count
+    /// as unresolved for one consistency window from now, and the binding is due when the window
+    /// ends. The caller needs no lease, and a lease of another worker is not affected.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -130,7 +131,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps what was learned about AWS under an intent that has changed meanwhile.
+    /// Records what was learned about AWS under an intent that another request has changed since.
     async fn keep_what_was_learned(
         &self,
         lease: &mut Lease,

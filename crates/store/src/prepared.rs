@@ -1,4 +1,4 @@
-//! Pass-through roles, as IAM last showed them.
+//! Pass-through roles: what the last read of IAM returned about them.
 
 use std::time::Duration;
 
@@ -11,35 +11,35 @@ use serde_json::Value;
 use crate::row::to_json;
 use crate::{Store, StoreError};
 
-/// What IAM last showed of a pass-through role.
+/// What the last read of a pass-through role returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// IAM was never read.
+    /// No read of the role was ever answered.
     Never,
-    /// IAM answered that it does not exist.
+    /// The role does not exist.
     Absent,
-    /// The role with its documents.
+    /// The role and its policy documents.
     Held(Box<HeldRole>),
 }
 
-/// What is recorded of a pass-through role.
+/// The record of a pass-through role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedRole {
-    /// What the last read that IAM answered showed.
+    /// What the last read that IAM answered returned.
     pub reading: Reading,
-    /// When IAM answered that read; none where it never did.
+    /// When IAM answered that read; none when it never answered one.
     pub read_at: Option<DateTime<Utc>>,
-    /// Whether that is as recent as the caller asked for.
+    /// Whether that read is as recent as the caller requires.
     pub fresh: bool,
-    /// Why the last attempt to read it failed; none where it did not.
+    /// Why the last attempt to read the role failed; none when it succeeded.
     pub unread: Option<String>,
-    /// When it was last tried to read it.
+    /// When the last attempt to read the role was made.
     pub tried_at: DateTime<Utc>,
 }
 
 impl Store {
-    /// Returns what is recorded of a pass-through role; `fresh` says whether it was read within
-    /// `age`. None where it was never tried to read it.
+    /// Returns the record of a pass-through role, which is fresh when the role was read within the
+    /// last `age`. Returns none when no attempt to read the role was recorded.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -71,7 +71,8 @@ impl Store {
         }))
     }
 
-    /// Records what IAM showed of a pass-through role: `held` is none where it does not exist.
+    /// Records what IAM returned about a pass-through role. `held` is none when the role does not
+    /// exist.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -98,7 +99,7 @@ impl Store {
         Ok(())
     }
 
-    /// Records that a pass-through role could not be read. What was read before stays.
+    /// Records that a pass-through role could not be read. What was read before is kept.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -144,7 +145,7 @@ impl Store {
     }
 }
 
-// What an older release wrote and this one can't read counts as never read.
+// A value that an older release wrote and this one can't read counts as never read.
 fn reading(held: Value) -> Reading {
     match serde_json::from_value(held) {
         Ok(Some(held)) => Reading::Held(held),

@@ -1,25 +1,25 @@
-//! Whether the database can serve this release.
+//! Whether the database schema has the version that this release needs.
 
 use crate::{MIGRATIONS, Store, StoreError};
 
-/// Whether the database can serve this release.
+/// Whether the database schema has the version that this release needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// All migrations of this release were run.
+    /// All migrations of this release have run.
     Ready,
-    /// It answers, but not all migrations were run.
+    /// The database answers, but some migrations of this release have not run.
     MigrationsPending,
 }
 
 impl Store {
-    /// Asks the database whether it can serve this release.
+    /// Reads from the database whether all migrations of this release have run.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the database does not answer.
     pub async fn readiness(&self) -> Result<Readiness, StoreError> {
         let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
-        // Not checked at compile time: the table is sqlx's own and is not there before the
-        // first migration.
+        // This query is not checked at compile time, because sqlx creates the table with the first
+        // migration.
         let applied: Result<Option<i64>, sqlx::Error> =
             sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations WHERE success")
                 .fetch_one(&self.pool)

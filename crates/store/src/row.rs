@@ -1,4 +1,4 @@
-//! A binding as the database holds it.
+//! Rows of the table `bindings`.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::account::Scope;
@@ -40,7 +40,7 @@ pub(crate) struct BindingRow {
     pub writes_settle_at: Option<DateTime<Utc>>,
 }
 
-/// The columns of [`BindingRow`], each query's own text around them.
+/// Selects the columns of [`BindingRow`], with the rest of the statement as given.
 macro_rules! select_binding {
     ($rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
@@ -56,8 +56,9 @@ macro_rules! select_binding {
 }
 pub(crate) use select_binding;
 
-/// Writes every column that a [`Binding`] has to the row that the rest of the statement chooses,
-/// which has its own arguments from `$21` on. A write that may still take effect is never forgotten.
+/// Writes all fields of a [`Binding`] to the row that the rest of the statement selects. The
+/// arguments of that rest start at `$21`. `writes_settle_at` never gets smaller, so that a write that
+/// may still take effect is never forgotten.
 macro_rules! update_binding {
     ($binding:expr, $updated_at:expr, $rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query!(
@@ -122,7 +123,7 @@ pub(crate) async fn insert_binding(
     Ok(())
 }
 
-/// Reads one binding of any installation.
+/// Reads one binding, of whatever installation.
 pub(crate) async fn binding_by_id<'c>(
     executor: impl sqlx::PgExecutor<'c>,
     id: Uuid,
@@ -202,8 +203,8 @@ fn optional<T: DeserializeOwned>(
     value.map(|value| json(id, column, value)).transpose()
 }
 
-/// Writes a value of the domain as a JSON column. They are all plain data with text keys, which
-/// can't fail to serialise.
+/// Serialises a value of the domain for a JSON column. This can't fail: the values are plain data
+/// with text keys.
 pub(crate) fn to_json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).expect("plain data with text keys serialises")
 }

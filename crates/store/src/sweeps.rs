@@ -1,4 +1,4 @@
-//! Sweeps of the whole account: which replica has the turn, and what the drift sweep records.
+//! Sweeps of the whole account: which replica runs the next one, and what the drift sweep records.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use engine_roles_domain::binding::{BindingId, Generation};
 
 use crate::{Store, StoreError};
 
-/// A sweep of the whole account, done by one replica for all.
+/// A sweep of the whole account, which one replica runs for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sweep {
     /// Pass-through roles are attested again.
     Attestation,
     /// All active bindings are compared with AWS.
     Drift,
-    /// AWS is listed for resources that no binding accounts for.
+    /// AWS is searched for resources that no binding accounts for.
     Orphans,
 }
 
@@ -28,8 +28,8 @@ impl Sweep {
 }
 
 impl Store {
-    /// Takes the turn at a sweep, if it is due: one replica, once an interval. The very first turn
-    /// is due an interval after a replica first asks.
+    /// Returns whether this replica must run the sweep now: true for one replica, once per interval.
+    /// The first sweep of an installation is due one interval after the first call.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -54,7 +54,7 @@ impl Store {
         Ok(taken.is_some())
     }
 
-    /// Makes these bindings due now, unless somebody has the lease on them.
+    /// Makes these bindings due now, except those that a worker has leased.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -70,8 +70,8 @@ impl Store {
         Ok(())
     }
 
-    /// Records that a read showed these active bindings without drift, unless their intent has
-    /// changed since or somebody has the lease on them. They are due again after the interval.
+    /// Records that a read found no drift of these active bindings, and makes them due again after
+    /// the interval. Skips a binding whose intent has changed since, or that a worker has leased.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -98,20 +98,20 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the active bindings, `seen` excepted, that have a resource of ours at AWS and are
-    /// past their consistency window.
+    /// Returns the active bindings that have an instance profile of ours and whose consistency
+    /// window has passed, except those in `found`.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn active_unseen(&self, seen: &[BindingId]) -> Result<Vec<BindingId>, StoreError> {
-        let seen: Vec<_> = seen.iter().map(|id| id.0).collect();
+    pub async fn active_except(&self, found: &[BindingId]) -> Result<Vec<BindingId>, StoreError> {
+        let found: Vec<_> = found.iter().map(|id| id.0).collect();
         let rows = sqlx::query!(
             "SELECT id FROM bindings
              WHERE namespace = $1 AND state = 'active' AND profile @> '{\"managed\": true}'
                AND (reads_settle_at IS NULL OR reads_settle_at <= service_now())
                AND NOT (id = ANY($2))",
             self.namespace.as_str(),
-            &seen,
+            &found,
         )
         .fetch_all(&self.pool)
         .await?;

@@ -1,4 +1,4 @@
-//! Bindings, read without a lease.
+//! Reads of bindings, which need no lease.
 
 use engine_roles_domain::account::Scope;
 use engine_roles_domain::binding::{Binding, BindingId, State};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::row::{BindingRow, binding_by_id, select_binding};
 use crate::{Store, StoreError};
 
-/// Which bindings a list shows.
+/// Selects bindings for a list.
 #[derive(Clone, Debug, Default)]
 pub struct BindingFilter {
     /// Only bindings in this state; none for all.
@@ -20,14 +20,14 @@ pub struct BindingFilter {
 /// One page of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// What the page holds, in the order of the list.
+    /// The items of the page, in the order of the list.
     pub items: Vec<T>,
-    /// Where the next page begins; none after the last.
+    /// The cursor of the next page; none on the last page.
     pub next: Option<Uuid>,
 }
 
 impl Store {
-    /// Returns one binding of this installation by its id.
+    /// Returns the binding of this installation with this id.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -36,7 +36,7 @@ impl Store {
         Ok(found.filter(|binding| binding.namespace == self.namespace))
     }
 
-    /// Returns the cluster's newest binding, live or not; none where it never had one.
+    /// Returns the cluster's newest binding, live or a tombstone; none when it never had one.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -54,8 +54,8 @@ impl Store {
 
     /// Returns each cluster's newest binding, newest first.
     ///
-    /// `after` is the id of the last binding of the page before; none where there is no such
-    /// binding.
+    /// `after` is the cursor that came with the previous page. Returns none when `after` is not the
+    /// id of a binding.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -99,7 +99,7 @@ impl Store {
         Ok(Some(Page { items, next }))
     }
 
-    /// Returns the bindings whose resources have, or would have, these names.
+    /// Returns the bindings whose AWS resources have these names, whether or not they exist.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -132,7 +132,7 @@ impl Store {
         Ok(counted.collect())
     }
 
-    /// Counts the live bindings that belong to another account or partition than this.
+    /// Counts the live bindings that do not belong to this account and partition.
     ///
     /// # Errors
     /// When the database does not answer.

@@ -57,12 +57,12 @@ impl Checker {
                     cluster.cluster
                 ));
             }
-            // The withdrawal of a denied change has its own generation.
-            let refused = self
+            // The withdrawal of a rejected change has its own generation.
+            let rejected = self
                 .events
                 .iter()
-                .filter(|event| event.cluster == cluster.cluster && event.action == "refused");
-            let all: BTreeSet<i64> = refused
+                .filter(|event| event.cluster == cluster.cluster && event.action == "rejected");
+            let all: BTreeSet<i64> = rejected
                 .map(|event| event.generation)
                 .chain(distinct)
                 .collect();

@@ -324,7 +324,7 @@ async fn a_policy_that_cannot_be_read_is_named_with_the_missing_permission() {
     ] {
         let because = area["because"].to_string();
         assert!(because.contains(arn), "{because}");
-        assert!(because.contains("iam:GetPolicy is refused"), "{because}");
+        assert!(because.contains("iam:GetPolicy is denied"), "{because}");
     }
 }
 

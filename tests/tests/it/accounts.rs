@@ -36,7 +36,7 @@ async fn in_another_account_live_bindings_stay_untouched_and_new_requests_are_re
     })
     .await;
     assert_eq!(body["status"], "degraded");
-    assert_eq!(body["bindings_elsewhere"], 2);
+    assert_eq!(body["other_account_bindings"], 2);
     for answer in [
         client.provision("new").await,
         client.put("one", json!({"secrets": ["x"]})).await,

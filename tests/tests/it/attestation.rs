@@ -169,7 +169,7 @@ async fn a_role_that_ec2_may_not_assume_is_rejected() {
     administrator
         .write_policy("prepared", "read", &policy)
         .await;
-    let reason = "its trust policy does not let ec2.amazonaws.com assume it";
+    let reason = "the role's trust policy does not let ec2.amazonaws.com assume the role";
     assert_rejected(&installation, "one", reason).await;
     let reported = listed_role(&installation).await;
     assert_eq!(reported["verdict"], "unfit");
@@ -185,9 +185,9 @@ async fn a_role_that_does_not_exist_is_rejected_until_it_is_created() {
     assert_eq!(reported["width"], "unknown");
     assert_eq!(
         reasons(&reported, "role_absent"),
-        ["role prepared is not there"]
+        ["role prepared does not exist"]
     );
-    assert_rejected(&installation, "one", "role prepared is not there").await;
+    assert_rejected(&installation, "one", "role prepared does not exist").await;
     // A problem that was fixed since then rejects no request.
     installation.administrator.prepare_role("prepared").await;
     pass(&installation, "one").await.expect(201);
@@ -279,7 +279,7 @@ async fn a_role_for_one_clusters_secrets_is_fit_for_that_cluster_only() {
     assert_eq!(reported["verdict"], "fit", "{reported:#}");
     assert_eq!(reported["width"], "clusters");
     assert_eq!(reported["clusters"], json!(["one"]));
-    let reason = "compute-engine/two/* is refused";
+    let reason = "compute-engine/two/* is denied";
     assert_rejected(&installation, "two", reason).await;
     installation.assert_sound().await;
 }
@@ -402,7 +402,7 @@ async fn with_attestation_set_to_warn_an_unfit_role_is_passed_and_logged() {
     assert_eq!(listed_role(&installation).await["verdict"], "unfit");
     let reported = installation.replicas[0]
         .log()
-        .find("passing a pass-through role that is unfit");
+        .find("unfit pass-through role is passed to an engine");
     let reported = reported.expect("the warning is logged").to_string();
     assert!(reported.contains("GetSecretValue"), "{reported}");
     installation.assert_sound().await;

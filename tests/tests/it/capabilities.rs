@@ -478,7 +478,7 @@ async fn check_exits_with_1_when_neither_mode_works_and_prints_what_to_add() {
     assert!(text.contains("    add: {\""), "{text}");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        stderr.contains("neither creating roles nor passing a prepared one works"),
+        stderr.contains("neither create roles nor pass a prepared role"),
         "{stderr}"
     );
     let (found, succeeded) = check_json(&installation).await;

@@ -1,6 +1,6 @@
 //! Drift: changes by others are found and reported, and repaired where the resource is ours.
 
-use engine_roles_e2e::Installation;
+use engine_roles_e2e::{Installation, eventually};
 use serde_json::{Value, json};
 
 const OTHER_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}"#;
@@ -308,7 +308,26 @@ async fn a_resource_that_others_recreated_under_our_name_is_never_treated_as_our
     let gone = installation.reaches_in_time("one", "deleted").await;
     let left = gone["receipt"]["left"].to_string();
     assert!(left.contains(&name), "{left}");
+    // A sweep makes a tombstone due whose name exists at AWS; its attempt leaves the role too.
+    let since = installation.mark();
+    let make_due = "UPDATE bindings SET due_at = service_now() - interval '1 second'";
+    installation.database.execute(make_due).await;
+    eventually("the tombstone was attempted", async || {
+        let attempted = "SELECT id FROM bindings WHERE due_at IS NULL AND lease_token IS NULL";
+        let attempted: Vec<Value> = installation.database.rows(attempted).await;
+        (!attempted.is_empty()).then_some(())
+    })
+    .await;
+    assert!(
+        installation
+            .calls(since)
+            .iter()
+            .any(|call| call.action == "GetRole")
+    );
+    assert_eq!(installation.mutations(since).len(), 0);
     assert_eq!(installation.role(&name).expect("the role exists"), theirs);
+    let shown = installation.client().get("one").await;
+    assert_eq!(shown.expect(200)["role"], Value::Null);
     hand.call("DeleteRole", &[("RoleName", &name)]).await;
     installation.assert_sound().await;
 }

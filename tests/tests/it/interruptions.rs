@@ -15,7 +15,7 @@ async fn work_in_progress_finishes_after_sigterm() {
     installation.reached("PutRolePolicy", 0).await;
     installation.replicas[0].ask_to_stop();
     eventually("the service logs that it stops", async || {
-        installation.replicas[0].log().find("SIGTERM: stopping")
+        installation.replicas[0].log().find("stopping on SIGTERM")
     })
     .await;
     installation.sandbox.advance(Duration::from_secs(5));
@@ -67,7 +67,7 @@ async fn work_without_a_waiting_caller_finishes_after_sigterm() {
         installation.reached("PutRolePolicy", 0).await;
         installation.replicas[0].ask_to_stop();
         eventually("the service logs that it stops", async || {
-            installation.replicas[0].log().find("SIGTERM: stopping")
+            installation.replicas[0].log().find("stopping on SIGTERM")
         })
         .await;
         assert!(
@@ -76,7 +76,12 @@ async fn work_without_a_waiting_caller_finishes_after_sigterm() {
         );
         installation.sandbox.advance(Duration::from_secs(5));
         assert_eq!(installation.replicas[0].ended().await.code(), Some(0));
-        assert!(installation.replicas[0].log().find("stopped").is_some());
+        assert!(
+            installation.replicas[0]
+                .log()
+                .find("service stopped")
+                .is_some()
+        );
         let binding = installation.recorded("one").await;
         assert_eq!(binding.state, "active");
         assert_eq!(binding.lease_until, None);
@@ -89,7 +94,12 @@ async fn an_idle_service_stops_at_once_after_sigterm() {
     let mut installation = Installation::start().await;
     installation.client().provision("one").await.expect(201);
     assert_eq!(installation.replicas[0].stop().await.code(), Some(0));
-    assert!(installation.replicas[0].log().find("stopped").is_some());
+    assert!(
+        installation.replicas[0]
+            .log()
+            .find("service stopped")
+            .is_some()
+    );
     installation.restart(0).await;
     let answer = installation.client().get("one").await;
     assert_eq!(answer.expect(200)["state"], "active");

@@ -83,7 +83,7 @@ async fn a_late_resource_of_a_finished_incarnation_is_removed() {
         let events = installation.database.events().await;
         events
             .iter()
-            .any(|event| event.action == "ghost_removed")
+            .any(|event| event.action == "late_resource_removed")
             .then_some(())
     })
     .await;
@@ -271,7 +271,7 @@ async fn without_the_permission_to_list_readyz_reports_the_missing_permission() 
     let missing = eventually("the missing permission is reported", async || {
         let body = client.fetch("/readyz").await.body;
         let missing = body["missing"].as_array()?.clone();
-        missing.into_iter().find(|one| one["extra"] == "orphans")
+        missing.into_iter().find(|one| one["feature"] == "orphans")
     })
     .await;
     let permission = missing["permission"].as_str().unwrap_or_default();

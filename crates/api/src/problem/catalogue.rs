@@ -1,4 +1,4 @@
-//! Why a policy document can't be filled.
+//! Errors of rendering a policy document.
 
 use engine_roles_contract::Code;
 use engine_roles_domain::grant::CatalogueError;
@@ -19,7 +19,7 @@ impl From<CatalogueError> for Problem {
             (None, _) => {
                 error!(
                     error = &failed as &dyn std::error::Error,
-                    "a policy document has a flaw"
+                    "policy document could not be rendered"
                 );
                 Self::internal()
             }

@@ -1,4 +1,4 @@
-//! How an intent failed.
+//! Problems of intents that failed.
 
 use engine_roles_contract::Code;
 use engine_roles_domain::binding::{Binding, Failure, FailureCode};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::Problem;
 
-/// What a caller is told who may not create roles.
-const ALTERNATIVE: &str = "Where the account forbids creating roles, an administrator prepares a \
-                           role from ai-unlimited-engine.json and puts it on \
+/// The advice for a service whose identity may not create roles.
+const ALTERNATIVE: &str = "If this service must not create roles in the account, let an administrator \
+                           prepare a role from ai-unlimited-engine.json and add it to \
                            ENGINE_ROLES_PASS_THROUGH_ROLES; then send mode pass_through.";
 
 /// Returns the code of a failure, in an answer and in a binding's `last_error`.
@@ -28,8 +28,8 @@ pub(crate) fn code(code: FailureCode) -> Code {
     }
 }
 
-/// Returns the problem of an intent that failed; a denial comes with the statement that would
-/// let the service's identity do it.
+/// Returns the problem of an intent that failed. Where AWS denied an action, the problem has the
+/// policy statement that would allow it.
 pub(crate) fn failed(failure: &Failure, binding: &Binding) -> Problem {
     let mut problem = Problem::new(code(failure.code), failure.detail.clone());
     let body = &mut *problem.0;
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_has_the_same_word_in_the_domain_and_on_the_wire() {
+    fn each_failure_code_is_the_same_in_the_domain_and_on_the_wire() {
         for failure in [
             FailureCode::MissingPermission,
             FailureCode::QuotaExceeded,

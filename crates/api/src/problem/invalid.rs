@@ -1,4 +1,4 @@
-//! Values that may not enter a name, an ARN or a policy.
+//! Problems of values that must not get into a name, an ARN or a policy.
 
 use engine_roles_contract::Code;
 use engine_roles_domain::invalid::{Invalid, InvalidKind};
@@ -48,7 +48,7 @@ mod tests {
         let codes = kinds.map(|kind| {
             let value = Invalid {
                 kind,
-                rule: "is not right".to_owned(),
+                rule: "breaks a rule".to_owned(),
             };
             let Problem(body) = invalid("field", &value);
             let code = body.code.known().expect("a code of this version");

@@ -1,4 +1,4 @@
-//! Why the provisioner did not do what it was asked.
+//! Problems of requests that the provisioner did not carry out.
 
 use engine_roles_contract::Code;
 use engine_roles_provisioner::{CallerError, IamError, ProvisionerError};
@@ -21,14 +21,14 @@ impl From<ProvisionerError> for Problem {
             | ProvisionerError::NotShown(_)
             | ProvisionerError::NothingFound(_) => Self::new(Code::NotFound, detail),
             ProvisionerError::Recreated(_) => Self::new(Code::NameTaken, detail),
-            // Orphans are resolved on the command line, never by a request.
+            // Operations on orphans exist on the command line only, so no HTTP request gets these.
             failed @ (ProvisionerError::NotARoleName(_)
             | ProvisionerError::NotAdoptable { .. }
             | ProvisionerError::NoOrphan(_)
             | ProvisionerError::WrongState(_)) => {
                 error!(
                     error = &failed as &dyn std::error::Error,
-                    "request met an error of this program"
+                    "request failed with an error that no request should get"
                 );
                 Self::internal()
             }
@@ -40,11 +40,11 @@ impl From<CallerError> for Problem {
     fn from(failed: CallerError) -> Self {
         error!(
             error = &failed as &dyn std::error::Error,
-            "STS failed a request"
+            "STS did not return the account id; request failed"
         );
         Self::new(
             Code::IamUnavailable,
-            "STS does not say in which account this service works; nothing was changed",
+            "STS did not return the AWS account in which this service works; nothing was changed; send the request again",
         )
     }
 }

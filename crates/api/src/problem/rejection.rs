@@ -1,4 +1,4 @@
-//! Why a request changes nothing.
+//! Problems of requests that were rejected.
 
 use engine_roles_contract::Code;
 use engine_roles_domain::binding::Rejection;
@@ -17,7 +17,7 @@ impl From<Rejection> for Problem {
             Rejection::ImmutableField { field } => Self::field(
                 Code::ImmutableField,
                 field.as_str(),
-                "can't change once something has been made; tear the role down first",
+                "can't change once something has been created; tear the role down first",
             ),
             Rejection::NotApplicable { field, rule } => {
                 Self::field(Code::InvalidRequest, field.as_str(), rule)
@@ -37,7 +37,7 @@ impl From<Rejection> for Problem {
             Rejection::Policy(cause) => {
                 error!(
                     error = &cause as &dyn std::error::Error,
-                    "policy could not be proved"
+                    "rendered policy could not be proved to grant only what the spec allows"
                 );
                 Self::internal()
             }

@@ -1,4 +1,4 @@
-//! The bodies and headers of error answers.
+//! Renders the bodies and headers of error answers.
 
 use axum::Json;
 use axum::extract::Request;
@@ -11,7 +11,7 @@ use engine_roles_contract::Code;
 use super::Problem;
 use crate::request_context::RequestId;
 
-/// Writes the bodies of error answers.
+/// Renders a [`Problem`] that a handler left in its response, with the request's id.
 pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let mut response = next.run(request).await;

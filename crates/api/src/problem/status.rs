@@ -1,4 +1,4 @@
-//! The status and the title of each code.
+//! The HTTP status and the title of each code.
 
 use axum::http::StatusCode;
 use engine_roles_contract::Code;
@@ -7,14 +7,20 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match code {
         Code::InvalidRequest => (S::BAD_REQUEST, "The request is not valid"),
-        Code::Unauthenticated => (S::UNAUTHORIZED, "A valid API key is needed"),
+        Code::Unauthenticated => (S::UNAUTHORIZED, "A valid API key is required"),
         Code::NotFound => (S::NOT_FOUND, "Not found"),
-        Code::MethodNotAllowed => (S::METHOD_NOT_ALLOWED, "The method is not allowed here"),
+        Code::MethodNotAllowed => (
+            S::METHOD_NOT_ALLOWED,
+            "The method is not allowed for this path",
+        ),
         Code::ImmutableField => (S::CONFLICT, "The field can't be changed"),
         Code::TeardownInProgress => (S::CONFLICT, "The role is being removed"),
-        Code::TeardownBlocked => (S::CONFLICT, "Something stands in the way of the teardown"),
+        Code::TeardownBlocked => (S::CONFLICT, "The teardown is blocked"),
         Code::Superseded => (S::CONFLICT, "Another request changed the intent"),
-        Code::NameTaken => (S::CONFLICT, "The name is somebody else's"),
+        Code::NameTaken => (
+            S::CONFLICT,
+            "The name is taken by a resource of somebody else",
+        ),
         Code::PreconditionFailed => (S::PRECONDITION_FAILED, "The binding has changed"),
         Code::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),
         Code::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
@@ -23,21 +29,21 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
         Code::InvalidRegion => (S::UNPROCESSABLE_ENTITY, "The region is not valid"),
         Code::InvalidRolePrefix => (S::UNPROCESSABLE_ENTITY, "The role prefix is not valid"),
         Code::InvalidTag => (S::UNPROCESSABLE_ENTITY, "A tag is not valid"),
-        Code::PassThroughRoleNotAllowed => (S::UNPROCESSABLE_ENTITY, "The role may not be passed"),
+        Code::PassThroughRoleNotAllowed => (
+            S::UNPROCESSABLE_ENTITY,
+            "The role is not on the list of pass-through roles",
+        ),
         Code::BoundaryNotAllowed => (
             S::UNPROCESSABLE_ENTITY,
-            "The permissions boundary may not be used",
+            "The permissions boundary is not allowed",
         ),
         Code::PolicyTooLarge => (S::UNPROCESSABLE_ENTITY, "The policy is too large"),
-        Code::MissingPermission => (
-            S::FAILED_DEPENDENCY,
-            "AWS refused this service a permission",
-        ),
-        Code::PassThroughRoleUnfit => (S::FAILED_DEPENDENCY, "The passed role does not serve"),
+        Code::MissingPermission => (S::FAILED_DEPENDENCY, "AWS denied this service a permission"),
+        Code::PassThroughRoleUnfit => (S::FAILED_DEPENDENCY, "The pass-through role is unfit"),
         Code::QuotaExceeded => (S::SERVICE_UNAVAILABLE, "A quota of the AWS account is full"),
         Code::DatabaseUnavailable => (S::SERVICE_UNAVAILABLE, "The database can't be reached"),
-        Code::IamUnavailable => (S::SERVICE_UNAVAILABLE, "AWS can't be reached"),
-        Code::Internal => (S::INTERNAL_SERVER_ERROR, "Something went wrong here"),
+        Code::IamUnavailable => (S::SERVICE_UNAVAILABLE, "AWS is unavailable"),
+        Code::Internal => (S::INTERNAL_SERVER_ERROR, "The service failed"),
     }
 }
 
@@ -48,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_of_codes() {
+    fn each_code_has_its_status() {
         let codes = [
             Code::InvalidRequest,
             Code::Unauthenticated,

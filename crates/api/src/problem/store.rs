@@ -1,4 +1,4 @@
-//! Errors of the database.
+//! Problems of requests that failed because of the database.
 
 use engine_roles_contract::Code;
 use engine_roles_store::StoreError;
@@ -10,12 +10,12 @@ impl From<StoreError> for Problem {
     fn from(failed: StoreError) -> Self {
         error!(
             error = &failed as &dyn std::error::Error,
-            "the database failed a request"
+            "request failed because of the database"
         );
         if failed.is_transient() {
             Self::new(
                 Code::DatabaseUnavailable,
-                "the same request can be sent again as it is",
+                "the database did not answer; send the same request again (a change may have been recorded already)",
             )
         } else {
             Self::internal()

@@ -1,5 +1,5 @@
-//! The whole interface, with a database and an AWS that nobody has: what is refused before
-//! anything is asked of them.
+//! Tests of the whole HTTP interface, with a database and an AWS that can't be reached: a request
+//! that needs them is answered with 503, so any other answer was decided without them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ async fn api(authentication: Authentication) -> Api {
 }
 
 async fn api_with(authentication: Authentication, settings: Settings) -> Api {
-    // Port 1 of loopback: nobody listens.
+    // Nothing listens on port 1.
     let config = StoreConfig {
         url: "postgres://nobody@127.0.0.1:1/nothing".to_owned(),
         max_connections: 1,
@@ -95,7 +95,7 @@ impl Answer {
         value.transpose().expect("text").unwrap_or_default()
     }
 
-    /// Status and code, once it is sure that the answer is a whole problem.
+    /// Asserts that the answer is a complete problem; returns its status and code.
     fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.body["status"], self.status.as_u16());
@@ -147,7 +147,7 @@ async fn put_as(content_type: &str, body: impl Into<Body>) -> Answer {
 }
 
 #[tokio::test]
-async fn bodies_are_read_strictly() {
+async fn request_bodies_are_parsed_strictly() {
     for (body, status, code, field) in [
         ("", 503, "database_unavailable", ""),
         ("{}", 503, "database_unavailable", ""),
@@ -227,7 +227,7 @@ async fn bodies_are_read_strictly() {
 }
 
 #[tokio::test]
-async fn a_body_is_json_says_so_and_is_not_too_large() {
+async fn a_body_must_be_declared_as_json_and_must_not_be_too_large() {
     for (content_type, status) in [
         ("application/json; charset=utf-8", 503),
         ("Application/JSON", 503),
@@ -251,7 +251,7 @@ async fn a_body_is_json_says_so_and_is_not_too_large() {
 }
 
 #[tokio::test]
-async fn a_plans_body_is_read_as_a_puts() {
+async fn the_body_of_a_plan_is_parsed_like_the_body_of_a_put() {
     let api = api(Authentication::None).await;
     let path = format!("{ROLE}/plan");
     let request = request(Method::POST, &path).header("content-type", "application/json");
@@ -279,15 +279,15 @@ async fn cluster_names_are_checked_in_every_path() {
             (Method::POST, "role/plan"),
         ] {
             let answer = call(method.clone(), &format!("/v1/clusters/{name}/{tail}")).await;
-            let refused = (422, "invalid_cluster_name".to_owned());
-            assert_eq!(answer.problem(), refused, "{method} {name}");
+            let rejected = (422, "invalid_cluster_name".to_owned());
+            assert_eq!(answer.problem(), rejected, "{method} {name}");
             assert_eq!(answer.field(), "cluster");
         }
     }
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_not_taken_is_a_problem_too() {
+async fn unknown_paths_and_unsupported_methods_are_answered_with_problems() {
     for path in ["/", "/v1", "/v1/clusters/one", "/v2/clusters"] {
         let answer = call(Method::GET, path).await;
         assert_eq!(answer.problem(), (404, "not_found".to_owned()), "{path}");
@@ -307,7 +307,7 @@ async fn what_is_not_there_or_not_taken_is_a_problem_too() {
 }
 
 #[tokio::test]
-async fn queries_are_read_strictly() {
+async fn query_strings_are_parsed_strictly() {
     for path in [
         "/v1/clusters?limit=0",
         "/v1/clusters?limit=501",
@@ -341,7 +341,7 @@ async fn queries_are_read_strictly() {
 }
 
 #[tokio::test]
-async fn an_if_match_that_is_none_of_ours_is_refused() {
+async fn an_if_match_that_is_not_one_etag_of_this_service_is_rejected() {
     let api = api(Authentication::None).await;
     for (value, status) in [
         ("*", 503),
@@ -361,7 +361,7 @@ async fn an_if_match_that_is_none_of_ours_is_refused() {
 }
 
 #[tokio::test]
-async fn an_outage_is_worth_another_try() {
+async fn a_database_outage_is_answered_with_retry_after_and_without_internals() {
     let answer = call(Method::GET, ROLE).await;
     assert_eq!(answer.problem(), (503, "database_unavailable".to_owned()));
     assert_eq!(answer.header("retry-after"), "5");
@@ -374,7 +374,7 @@ async fn an_outage_is_worth_another_try() {
 }
 
 #[tokio::test]
-async fn only_a_known_key_opens_what_needs_one() {
+async fn routes_that_need_a_key_accept_only_a_known_one() {
     let key = "k".repeat(64);
     let keys = vec![ApiKey::new("first", &key).expect("a key")];
     let api = api(Authentication::Keys(keys)).await;
@@ -413,7 +413,7 @@ async fn only_a_known_key_opens_what_needs_one() {
 }
 
 #[test]
-fn a_key_has_64_letters_and_digits() {
+fn a_key_must_have_64_letters_and_digits_and_is_not_shown() {
     for text in [
         "",
         &"k".repeat(63),
@@ -428,7 +428,7 @@ fn a_key_has_64_letters_and_digits() {
 }
 
 #[tokio::test]
-async fn a_sane_request_id_is_kept() {
+async fn a_valid_request_id_is_kept_and_another_is_replaced() {
     let api = api(Authentication::None).await;
     let long = "a".repeat(129);
     for (given, kept) in [
@@ -446,7 +446,7 @@ async fn a_sane_request_id_is_kept() {
 }
 
 #[tokio::test]
-async fn a_service_without_a_database_lives_and_is_not_ready() {
+async fn a_service_without_a_database_is_live_but_not_ready() {
     assert_eq!(call(Method::GET, "/livez").await.status, StatusCode::OK);
     let ready = call(Method::GET, "/readyz").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -455,7 +455,7 @@ async fn a_service_without_a_database_lives_and_is_not_ready() {
 }
 
 #[tokio::test]
-async fn the_document_is_served_and_has_each_route_with_its_problems() {
+async fn the_openapi_document_is_served_and_lists_every_route_with_its_problems() {
     let served = call(Method::GET, "/openapi.json").await.body;
     assert_eq!(served, json!(crate::document()));
     let paths = served["paths"].as_object().expect("paths");
@@ -471,12 +471,13 @@ async fn the_document_is_served_and_has_each_route_with_its_problems() {
                 let problem = &content["application/problem+json"]["schema"]["$ref"];
                 assert_eq!(problem, "#/components/schemas/Problem", "{method} {path}");
             }
-            // What is in the document answers, and not by "there is nothing".
+            // A documented route must not be answered with 404 or 405.
             let real = path.replace("{cluster}", "one");
             let real = real.replace("{name}", "session-manager");
             let method = method.to_uppercase().parse().expect("a method");
             let answer = call(method, &real).await;
-            // No role is on the administrator's list, and the account is configured.
+            // These need neither: no role is on the administrator's list, and the account is
+            // configured.
             let needs_nothing = ["/v1/policies", "/v1/pass-through-roles", "/v1/capabilities"];
             let status = if needs_nothing.iter().any(|start| path.starts_with(start)) {
                 StatusCode::OK

@@ -1,4 +1,4 @@
-//! How a client is put together.
+//! The builder of a client.
 
 use std::time::Duration;
 
@@ -10,18 +10,20 @@ use crate::key::ApiKey;
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why a client can't be put together.
+/// Why a client can't be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The address is not `http://…` or `https://…`, or has a user, a query or a fragment.
-    #[error("the service's address must be a plain http:// or https:// URL")]
+    #[error(
+        "the service's address must be an http:// or https:// URL without user, query or fragment"
+    )]
     Address,
-    /// The HTTP library can't be set up.
+    /// The HTTP library failed to set up, for example TLS.
     #[error("the HTTP client can't be set up")]
     Http(#[source] reqwest::Error),
 }
 
-/// What a client is put together from.
+/// The settings of a client to be built.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientBuilder {
@@ -49,35 +51,35 @@ impl ClientBuilder {
         self
     }
 
-    /// How long an answer may take beyond what the request lets the service wait. Default: 30
-    /// seconds.
+    /// Sets how long an answer may take, in addition to the time for which the request lets the
+    /// service wait. Default: 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How long it may take to connect. Default: 10 seconds.
+    /// Sets how long connecting may take. Default: 10 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// Connects directly, whatever proxies the environment names.
+    /// Connects directly, even where the environment configures a proxy.
     pub fn no_proxy(mut self) -> Self {
         self.proxies = false;
         self
     }
 
-    /// Puts the client together; nothing is sent yet.
+    /// Builds the client, without sending anything.
     ///
     /// # Errors
-    /// When the address is not one, or the HTTP library can't be set up.
+    /// When the address is invalid, or the HTTP library can't be set up.
     pub fn build(self) -> Result<Client, BuildError> {
         let address = parse_address(&self.address).ok_or(BuildError::Address)?;
         let mut http = reqwest::Client::builder()
             .connect_timeout(self.connect_timeout)
             .user_agent(concat!("engine-roles-client/", env!("CARGO_PKG_VERSION")))
-            // The interface redirects nowhere, and a redirected PUT would become a GET.
+            // The service never redirects, and a redirected PUT would become a GET.
             .redirect(redirect::Policy::none());
         if !self.proxies {
             http = http.no_proxy();

@@ -1,4 +1,4 @@
-//! A cluster's role.
+//! The requests about a cluster's role.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
-/// A cluster's role, and under which conditions it is asked for or changed.
+/// The requests about a cluster's role, with the conditions under which they are sent.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClusterRole<'a> {
@@ -33,26 +33,26 @@ impl<'a> ClusterRole<'a> {
         }
     }
 
-    /// Waits so long for the outcome, at most two minutes (`Prefer: wait`). Default: 30 seconds
-    /// for a change; a read does not wait.
+    /// Sets how long the service waits for the outcome before it answers, at most two minutes
+    /// (`Prefer: wait`). Default: 30 seconds for a change; a read does not wait.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.prefer = Prefer::Wait(wait);
         self
     }
 
-    /// Does not wait for the outcome (`Prefer: respond-async`).
+    /// Lets the service answer without waiting for the outcome (`Prefer: respond-async`).
     pub fn respond_async(mut self) -> Self {
         self.prefer = Prefer::RespondAsync;
         self
     }
 
-    /// Changes the binding only if it has this tag.
+    /// Changes the binding only if it has this entity tag (`If-Match`).
     pub fn if_match(mut self, tag: EntityTag) -> Self {
         self.if_match = Some(IfMatch::Tag(tag));
         self
     }
 
-    /// Changes the binding only if there is one (`If-Match: *`).
+    /// Changes the binding only if a live one exists (`If-Match: *`).
     pub fn if_exists(mut self) -> Self {
         self.if_match = Some(IfMatch::Any);
         self
@@ -61,8 +61,8 @@ impl<'a> ClusterRole<'a> {
     /// Provisions the role, or changes it to this spec.
     ///
     /// # Errors
-    /// When the request is not answered with a binding. No answer at all does not mean that
-    /// nothing was recorded: the same request can be sent again.
+    /// When the request is not answered with a binding. Without an answer the change may have been
+    /// recorded all the same; the same request can be sent again.
     pub async fn put(&self, request: &RoleRequest) -> Result<Answer<Binding>, Error> {
         let sent = self.change(Method::PUT)?.json(request);
         let wait = self.prefer.wait_for_change();
@@ -79,7 +79,7 @@ impl<'a> ClusterRole<'a> {
         self.client.fetch(sent, wait).await?.read()
     }
 
-    /// Reads the binding.
+    /// Returns the cluster's binding.
     ///
     /// # Errors
     /// When the request is not answered with a binding.
@@ -89,7 +89,7 @@ impl<'a> ClusterRole<'a> {
         self.client.fetch(sent, wait).await?.read()
     }
 
-    /// Says what [`ClusterRole::put`] would do, and changes nothing.
+    /// Returns what [`ClusterRole::put`] would do, without changing anything.
     ///
     /// # Errors
     /// When the request is not answered with a plan.
@@ -98,10 +98,10 @@ impl<'a> ClusterRole<'a> {
         self.client.fetch(sent, Duration::ZERO).await?.read()
     }
 
-    /// Says what the role can reach, by the documents that IAM holds.
+    /// Returns what the role can reach, evaluated from the policy documents that IAM has.
     ///
     /// # Errors
-    /// When the request is not answered with that.
+    /// When the request is not answered with an access report.
     pub async fn access(&self) -> Result<Answer<Access>, Error> {
         let sent = self.begin(Method::GET, &["access"])?;
         self.client.fetch(sent, Duration::ZERO).await?.read()

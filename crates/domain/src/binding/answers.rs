@@ -1,4 +1,4 @@
-//! What AWS's answers tell about a binding, kept in its record. None of these changes its state.
+//! Records what AWS's answers show about a binding. None of these functions changes its state.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,8 @@ use crate::cluster::spec::Mode;
 use crate::resources::observed::Observed;
 use crate::resources::step::{Applied, Step};
 
-/// AWS answered a step with success. `consistent_at` is when reads will show it for certain.
+/// Records that AWS answered a step with success. From `consistent_at` on, reads certainly show
+/// the step's effect.
 #[must_use]
 pub fn step_applied(binding: Binding, applied: &Applied, consistent_at: DateTime<Utc>) -> Binding {
     let mut binding = Binding {
@@ -22,8 +23,8 @@ pub fn step_applied(binding: Binding, applied: &Applied, consistent_at: DateTime
     binding
 }
 
-/// A step was sent and not answered, or something exists of which no read tells whose it is. It
-/// may take effect until `resolved_at`.
+/// Records that a step was sent and not answered, or that a resource exists whose owner no read
+/// shows. An unanswered step may take effect until `resolved_at`.
 #[must_use]
 pub fn write_unresolved(binding: Binding, resolved_at: DateTime<Utc>) -> Binding {
     Binding {
@@ -32,7 +33,7 @@ pub fn write_unresolved(binding: Binding, resolved_at: DateTime<Utc>) -> Binding
     }
 }
 
-/// A read showed resources that are proved ours: keeps their unique ids.
+/// Records the unique ids of resources that a read showed and that are proved to be ours.
 #[must_use]
 pub fn resources_found(binding: Binding, observed: &Observed) -> Binding {
     let role = observed.role.as_ref().map(|role| role.record.clone());
@@ -45,8 +46,8 @@ pub fn resources_found(binding: Binding, observed: &Observed) -> Binding {
     }
 }
 
-/// What a removing step was about is gone. `removed` says that this very step removed it; only
-/// then does the receipt list it.
+/// Records that the resource which `step` removes is gone. The receipt lists the resource only if
+/// `removed` is true: this very step removed it.
 #[must_use]
 pub fn step_removed(binding: Binding, step: &Step, removed: bool, now: DateTime<Utc>) -> Binding {
     let mut binding = binding;
@@ -79,7 +80,7 @@ pub fn step_removed(binding: Binding, step: &Step, removed: bool, now: DateTime<
     binding
 }
 
-/// A removal found things that are not ours, each with the reason, and leaves them.
+/// Records the resources that a removal left because they are not ours, each with the reason.
 #[must_use]
 pub fn resources_left(binding: Binding, left: &[String]) -> Binding {
     let mut binding = binding;

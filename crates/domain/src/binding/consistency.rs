@@ -1,4 +1,4 @@
-//! Whether what IAM shows, and what it does not show, can be believed yet.
+//! Whether IAM's answers about what exists and what does not exist can be believed yet.
 //!
 //! IAM's reads lag behind its writes for seconds, and a write of ours that was never answered may
 //! still take effect. Both end one consistency window after the call.
@@ -6,26 +6,28 @@
 
 use chrono::{DateTime, Utc};
 
-/// From when on IAM's answers about a binding can be believed.
+/// The times from which IAM's answers about a binding can be believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Consistency {
-    /// Until then reads may not show our last answered write.
+    /// Until this time reads may not show our last answered write. None before the
+    /// first answer.
     pub reads_consistent_at: Option<DateTime<Utc>>,
-    /// Until then a write of ours that was not answered may still take effect.
+    /// Until this time an unanswered write of ours may still take effect. None where every write
+    /// was answered.
     pub writes_resolved_at: Option<DateTime<Utc>>,
 }
 
-/// Whether something can be believed.
+/// Whether an observation can be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Belief {
-    /// It can be believed now.
+    /// The observation can be believed now.
     Believed,
-    /// It can't be believed before this time.
+    /// The observation can't be believed before this time.
     NotBefore(DateTime<Utc>),
 }
 
 impl Belief {
-    /// Returns whether it can be believed now.
+    /// Returns whether the observation can be believed now.
     pub fn is_believed(self) -> bool {
         self == Self::Believed
     }
@@ -41,24 +43,24 @@ impl Belief {
 /// What is known about a resource that should not exist any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// No answer of AWS ever named it: every create of ours that was answered made nothing.
+    /// No answer of AWS ever named the resource: no create call of ours was answered with success.
     NeverObserved,
-    /// It was made, and a read does not show it.
+    /// The resource was created, and a read does not show it.
     NotFound,
-    /// AWS answered our delete with success.
+    /// AWS answered our delete call with success.
     Deleted,
-    /// AWS answered our delete with `NoSuchEntity`, or denied a delete of something that a read
-    /// does not show.
+    /// AWS answered our delete call with `NoSuchEntity`, or denied the delete of a resource that a
+    /// read does not show.
     DeleteFoundNothing,
-    /// Something that is not ours exists under its name and stays there.
+    /// A resource that is not ours exists under the name, and we leave it.
     LeftBehind,
-    /// It still exists, as far as is known.
+    /// The resource still exists, as far as we know.
     Present,
 }
 
 impl Consistency {
-    /// Returns whether what IAM shows can be trusted: reads show all our answered writes, and
-    /// none of our writes can still take effect.
+    /// Returns whether reads can be trusted: they show all our answered writes, and none of our
+    /// writes can still take effect.
     pub fn trusts_reads(&self, now: DateTime<Utc>) -> Belief {
         Belief::from(self.reads_consistent_at.max(self.writes_resolved_at), now)
     }
@@ -68,15 +70,15 @@ impl Consistency {
         Belief::from(self.writes_resolved_at, now)
     }
 
-    /// Returns whether it can be believed that a resource is absent. `self` is as it was before
-    /// the calls that gave the evidence.
+    /// Returns whether a resource can be believed absent. `self` holds the times from before the
+    /// calls that gave the evidence.
     ///
     /// | evidence | believed |
     /// |---|---|
     /// | deleted by an answered call | at once |
     /// | never observed | when no write can still take effect |
     /// | not found, delete found nothing, left behind | when reads can be trusted |
-    /// | present | never: `NotBefore` the time at which it is worth another attempt |
+    /// | present | never: `NotBefore` has the time at which another attempt makes sense |
     pub fn believes_absence(&self, evidence: Evidence, now: DateTime<Utc>) -> Belief {
         match evidence {
             Evidence::Deleted => Belief::Believed,
@@ -91,7 +93,7 @@ impl Consistency {
         }
     }
 
-    /// Returns the times after an answered write.
+    /// Returns the times that hold after an answered write.
     #[must_use]
     pub fn after_answered_write(self, consistent_at: DateTime<Utc>) -> Self {
         Self {
@@ -100,8 +102,8 @@ impl Consistency {
         }
     }
 
-    /// Returns the times after a write that was not answered, or that may have been sent by
-    /// somebody whose lease was lost.
+    /// Returns the times that hold after an unanswered write, or after a write that the holder of
+    /// a lost lease may have sent.
     #[must_use]
     pub fn after_unanswered_write(self, resolved_at: DateTime<Utc>) -> Self {
         Self {

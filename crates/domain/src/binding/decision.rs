@@ -1,4 +1,4 @@
-//! What a request for a role asks for, given the cluster's newest binding.
+//! Decides what a request for a role changes, given the cluster's newest binding.
 
 use crate::account::{Region, Scope};
 use crate::binding::drift::DriftKind;
@@ -12,21 +12,21 @@ use crate::cluster::spec::{CreateSpec, Mode, ModeSpec, PassThroughSpec, RoleSpec
 use crate::grant::kms_key::KmsKeyArn;
 use crate::grant::role_policy::role_policy;
 
-/// What a request for a role asks for.
+/// What a request for a role changes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
-    /// A new binding with this spec.
+    /// The cluster gets a new binding with this spec.
     New(RoleSpec),
     /// The live binding gets this spec.
     Change(Box<Binding>, RoleSpec),
-    /// Nothing new: the live binding has this spec, or AWS is being brought to it.
+    /// Nothing changes: the live binding has this spec already, or AWS is being brought to it.
     Unchanged(Box<Binding>),
 }
 
-/// Decides what a request for a role asks for.
+/// Decides what a request for a role changes.
 ///
 /// # Errors
-/// When the request may not be carried out; nothing is then to be written.
+/// When the request is rejected; the caller then writes nothing.
 pub fn decide_put(
     cluster: &ClusterName,
     latest: Option<&Binding>,
@@ -46,15 +46,15 @@ pub fn decide_put(
     }
     live.scope.must_be(scope)?;
     let spec = resolve_change(live, request)?;
-    if spec == live.spec && !wants_another_try(live) {
+    if spec == live.spec && !needs_another_attempt(live) {
         return Ok(Intent::Unchanged(Box::new(live.clone())));
     }
     check_policy(&spec, scope, cluster)?;
     Ok(Intent::Change(Box::new(live.clone()), spec))
 }
 
-// The spec is the same, but AWS does not have it: the intent was rejected, or a resource is gone.
-fn wants_another_try(live: &Binding) -> bool {
+// The spec is the same, but AWS does not match it: the intent was rejected, or a resource is gone.
+fn needs_another_attempt(live: &Binding) -> bool {
     let rejected = live
         .last_error()
         .is_some_and(|failure| failure.generation == live.generation && failure.is_final());
@@ -90,7 +90,7 @@ fn resolve_new(
     let mode = match request.mode.unwrap_or(implied) {
         Mode::Create => {
             if request.iam_role.is_some() {
-                let rule = "goes with mode pass_through only";
+                let rule = "is allowed with mode pass_through only";
                 return Err(Rejection::NotApplicable {
                     field: RequestField::IamRole,
                     rule,
@@ -123,7 +123,7 @@ fn resolve_new(
         });
     }
     let kms_key = match &mode {
-        ModeSpec::Create(_) => key_of(defaults.kms_key.as_ref(), &region)?,
+        ModeSpec::Create(_) => key_in(defaults.kms_key.as_ref(), &region)?,
         ModeSpec::PassThrough(_) => None,
     };
     Ok(RoleSpec {
@@ -141,16 +141,16 @@ fn resolve_new(
     })
 }
 
-// A KMS key belongs to one region, and Secrets Manager uses the key of its own region.
-fn key_of(key: Option<&KmsKeyArn>, region: &Region) -> Result<Option<KmsKeyArn>, Rejection> {
-    let here = key.map(|key| {
+// A KMS key belongs to one region, and Secrets Manager uses a key of its own region.
+fn key_in(key: Option<&KmsKeyArn>, region: &Region) -> Result<Option<KmsKeyArn>, Rejection> {
+    let regional = key.map(|key| {
         key.in_region(region)
             .ok_or_else(|| Rejection::KeyOfOtherRegion {
                 region: region.clone(),
                 key_region: key.region(),
             })
     });
-    here.transpose()
+    regional.transpose()
 }
 
 fn resolve_pass_through(
@@ -161,7 +161,7 @@ fn resolve_pass_through(
     if request.permissions_boundary.is_some() {
         return Err(Rejection::NotApplicable {
             field: RequestField::PermissionsBoundary,
-            rule: "goes with mode create only: a passed role is never written to",
+            rule: "is allowed with mode create only: a pass-through role is never changed",
         });
     }
     let wanted = request.iam_role.as_ref().or(defaults.iam_role.as_ref());
@@ -169,17 +169,17 @@ fn resolve_pass_through(
         field: RequestField::IamRole,
         rule: "is missing, and no default IAM role is configured",
     })?;
-    // What is used is the administrator's own entry, never the caller's text.
+    // The administrator's own entry is used, never the caller's text.
     let entry = defaults
         .pass_through_role(wanted)
         .ok_or_else(|| Rejection::RoleNotAllowed(wanted.clone()))?;
-    // IAM takes the role by its name alone, so one of another account would become our own
-    // account's role of that name.
+    // IAM calls name a role without its account. A role of another account would be mistaken for
+    // our own account's role of the same name.
     for role in [wanted, &entry.role] {
-        let elsewhere = role.arn().is_some_and(|arn| {
+        let in_other_account = role.arn().is_some_and(|arn| {
             arn.account.as_ref() != Some(&scope.account) || arn.partition != scope.partition
         });
-        if elsewhere {
+        if in_other_account {
             return Err(Rejection::RoleNotAllowed(wanted.clone()));
         }
     }

@@ -1,4 +1,4 @@
-//! What a request for a teardown asks for, given the cluster's newest binding.
+//! Decides what a request for a teardown changes, given the cluster's newest binding.
 
 use crate::account::Scope;
 use crate::binding::lifecycle::stage::Lifecycle;
@@ -6,26 +6,26 @@ use crate::binding::precondition::{IfMatch, check_precondition};
 use crate::binding::record::Binding;
 use crate::binding::rejection::Rejection;
 
-/// What a request for a teardown asks for. Each case has the binding as it was read.
+/// What a request for a teardown changes. Each case holds the binding as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deletion {
-    /// A teardown of the live binding.
+    /// A teardown of the live binding begins.
     Begin(Box<Binding>),
-    /// Another attempt, now, at a teardown that is blocked.
+    /// A blocked teardown is attempted again at once.
     Resume(Box<Binding>),
-    /// Nothing new: the teardown is in progress.
+    /// Nothing changes: the teardown is in progress.
     Continue(Box<Binding>),
-    /// A record that is closed without a call, because nothing of it exists at AWS.
+    /// The record is closed without a call to AWS, because nothing of the binding exists there.
     Close(Box<Binding>),
-    /// Nothing new: the binding is torn down.
+    /// Nothing changes: the binding is torn down already.
     Done(Box<Binding>),
 }
 
-/// Decides what a request for a teardown asks for. `scope` is the account in which this service works, where that is
-/// known.
+/// Decides what a request for a teardown changes. `scope` is the account in which this service
+/// works; none where the account is not known.
 ///
 /// # Errors
-/// When the request may not be carried out; nothing is then to be written.
+/// When the request is rejected; the caller then writes nothing.
 pub fn decide_delete(
     latest: Option<&Binding>,
     scope: Option<&Scope>,

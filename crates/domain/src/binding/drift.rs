@@ -1,24 +1,24 @@
-//! Drift, as a binding records it.
+//! The drift that a binding records.
 
 use serde::{Deserialize, Serialize};
 
 /// One way in which AWS differs from the applied spec.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
-    /// The thing that differs.
+    /// What differs.
     pub kind: DriftKind,
-    /// What the read showed, for a person.
+    /// What the read showed, in words for a person.
     pub detail: String,
-    /// The permission that AWS denied when the drift was to be repaired; none where no repair was
-    /// denied.
+    /// The permission that the repair lacks, such as `iam:PutRolePolicy`; none where AWS denied no
+    /// repair.
     pub missing_permission: Option<String>,
 }
 
-/// The kinds of drift, by the thing that differs.
+/// The kinds of drift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DriftKind {
-    /// Our inline policy says something else.
+    /// Our inline policy differs in meaning.
     PolicyChanged,
     /// Our inline policy is gone.
     PolicyMissing,
@@ -30,19 +30,19 @@ pub enum DriftKind {
     OtherRoleInProfile,
     /// The role has an inline policy that is not ours.
     ForeignInlinePolicy,
-    /// The role has a managed policy, and we attach none.
+    /// The role has a managed policy; we never attach one.
     ForeignManagedPolicy,
-    /// The trust policy says something else.
+    /// The trust policy differs in meaning.
     TrustChanged,
-    /// The permissions boundary is another or gone.
+    /// The permissions boundary differs or is gone.
     BoundaryChanged,
-    /// The role is gone.
+    /// The role does not exist any more.
     RoleDeleted,
-    /// The instance profile is gone.
+    /// The instance profile does not exist any more.
     ProfileDeleted,
-    /// The role was deleted, and somebody else made one of its name.
+    /// The role was deleted, and somebody else created a role of the same name.
     RoleRecreated,
-    /// The instance profile was deleted, and somebody else made one of its name.
+    /// The instance profile was deleted, and somebody else created one of the same name.
     ProfileRecreated,
 }
 

@@ -1,4 +1,5 @@
-//! Audit events: one for each change of a binding's state, written with it.
+//! Audit events. Each is written in the same transaction as the change of the binding that it
+//! reports.
 
 use std::fmt;
 
@@ -15,13 +16,13 @@ use crate::binding::state::State;
 use crate::cluster::name::ClusterName;
 use crate::cluster::spec::RoleSpec;
 
-/// Who caused a change: an API key by its name, or a task of the service.
+/// Who caused a change: the name of an API key, or a task of the service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Actor(pub String);
 
 impl Actor {
-    /// Returns the reconciler, which acts without a request.
+    /// Returns the actor of changes that the reconciler makes without a request.
     pub fn reconciler() -> Self {
         Self("reconciler".to_owned())
     }
@@ -33,43 +34,43 @@ impl fmt::Display for Actor {
     }
 }
 
-/// The kind of a change, as the audit log lists it. The words of two kinds are older than their
-/// names here; stored events keep them.
+/// The kind of a change. Each has one word on the wire; [`EventAction::stored_words`] has the
+/// words that earlier releases stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventAction {
-    /// A role was asked for.
+    /// A caller asked for a role.
     ProvisionRequested,
-    /// A change of a live role was asked for.
+    /// A caller asked for a change of a live role.
     UpdateRequested,
-    /// A teardown was asked for.
+    /// A caller asked for a teardown.
     TeardownRequested,
-    /// AWS took everything of a first intent.
+    /// AWS matches the first intent of an incarnation.
     Provisioned,
-    /// AWS took everything of a changed intent.
+    /// AWS matches a changed intent.
     Updated,
-    /// Everything of ours is gone.
+    /// All resources of the binding are removed.
     TornDown,
-    /// The intent was rejected for good; what was half-made is removed again.
-    #[serde(rename = "refused")]
+    /// The intent can't be carried out and was given up. Its partial changes are undone next.
+    #[serde(alias = "refused")]
     Rejected,
-    /// What a rejected intent had half-made is gone, or the spec before it is back.
+    /// The partial changes of a rejected intent are undone.
     Withdrawn,
-    /// The teardown met something that it may not remove.
+    /// A removal found a resource that it may not remove.
     Blocked,
-    /// An attempt failed and will be made again.
+    /// An attempt failed and will be repeated.
     Delayed,
-    /// A read of AWS showed a difference to the applied spec.
+    /// A read of AWS showed a difference from the applied spec.
     DriftFound,
-    /// Drift is gone, by our repair or by somebody else.
+    /// We repaired drift, or somebody else did.
     DriftRepaired,
-    /// A resource turned up after the teardown and was removed.
-    #[serde(rename = "ghost_removed")]
+    /// A late resource appeared after its incarnation had ended, and was removed.
+    #[serde(alias = "ghost_removed")]
     LateResourceRemoved,
 }
 
 impl EventAction {
-    /// Every kind.
+    /// Every kind, in the order of declaration.
     pub const ALL: [Self; 13] = [
         Self::ProvisionRequested,
         Self::UpdateRequested,
@@ -86,7 +87,7 @@ impl EventAction {
         Self::LateResourceRemoved,
     ];
 
-    /// Returns the word in JSON and in the database.
+    /// Returns the word on the wire, under which new events are stored.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ProvisionRequested => "provision_requested",
@@ -95,33 +96,49 @@ impl EventAction {
             Self::Provisioned => "provisioned",
             Self::Updated => "updated",
             Self::TornDown => "torn_down",
-            Self::Rejected => "refused",
+            Self::Rejected => "rejected",
             Self::Withdrawn => "withdrawn",
             Self::Blocked => "blocked",
             Self::Delayed => "delayed",
             Self::DriftFound => "drift_found",
             Self::DriftRepaired => "drift_repaired",
-            Self::LateResourceRemoved => "ghost_removed",
+            Self::LateResourceRemoved => "late_resource_removed",
         }
     }
 
-    /// Reads the word in JSON and in the database; none where it is no such word.
+    /// Returns every word under which events of this kind may be stored: the current word first,
+    /// then the words of earlier releases.
+    pub fn stored_words(self) -> Vec<&'static str> {
+        let earlier: &[&str] = match self {
+            Self::Rejected => &["refused"],
+            Self::LateResourceRemoved => &["ghost_removed"],
+            _ => &[],
+        };
+        [self.as_str()]
+            .into_iter()
+            .chain(earlier.iter().copied())
+            .collect()
+    }
+
+    /// Reads a current word or the word of an earlier release; none for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == text)
+        Self::ALL
+            .into_iter()
+            .find(|action| action.stored_words().contains(&text))
     }
 }
 
-/// Who or what causes a change, for the audit log.
+/// The cause of a change, as the audit log records it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// The API key or the task.
+    /// The API key or the task that causes the change.
     pub actor: Actor,
-    /// The id of the HTTP request; none where no request causes the change.
+    /// The id of the HTTP request; none where a task causes the change.
     pub request_id: Option<String>,
 }
 
 impl Cause {
-    /// Returns the cause of what the service does by itself.
+    /// Returns the cause of changes that the service makes without a request.
     pub fn reconciler() -> Self {
         Self {
             actor: Actor::reconciler(),
@@ -130,109 +147,110 @@ impl Cause {
     }
 }
 
-/// What changed, with what a reader of the audit log needs to know about it.
+/// What changed, with the details that a reader of the audit log needs.
 ///
-/// It is stored as a JSON object of the variant's fields, beside the word of its action.
+/// A detail is stored as a JSON object of the variant's fields; the action has a column of its own.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum EventDetail {
-    /// A role was asked for.
+    /// A caller asked for a role, or an operator adopted an orphan.
     ProvisionRequested {
-        /// An operator took an orphan over.
+        /// True where an operator adopted an orphan.
         #[serde(skip_serializing_if = "is_false")]
         adopted: bool,
         /// The spec of the new intent, resolved.
         spec: RoleSpec,
     },
-    /// A change of a live role was asked for.
+    /// A caller asked for a change of a live role.
     UpdateRequested {
         /// The spec of the new intent, resolved.
         spec: RoleSpec,
     },
-    /// A teardown was asked for.
+    /// A caller asked for a teardown, or an operator wants an orphan removed.
     TeardownRequested {
-        /// It was blocked, and was asked for again.
+        /// True where the teardown was blocked and the caller asked again.
         #[serde(skip_serializing_if = "is_false")]
         again: bool,
-        /// The spec under which an orphan that an operator wants removed is looked for.
+        /// The spec that was read back from an orphan that an operator wants removed; none for a
+        /// teardown by a caller.
         #[serde(flatten, serialize_with = "adopted_spec")]
         adopted: Option<RoleSpec>,
     },
-    /// AWS took everything of a first intent.
+    /// AWS matches the first intent of an incarnation.
     Provisioned {
-        /// How many calls the last attempt made.
+        /// The number of calls that the last attempt made.
         calls: usize,
     },
-    /// AWS took everything of a changed intent.
+    /// AWS matches a changed intent.
     Updated {
-        /// How many calls the last attempt made.
+        /// The number of calls that the last attempt made.
         calls: usize,
     },
-    /// The intent was rejected for good.
+    /// The intent can't be carried out and was given up.
     Rejected {
         /// The stable code, for a program.
         code: FailureCode,
-        /// What happened, for a person.
+        /// What happened, in words for a person.
         reason: String,
         /// The IAM actions that were denied.
         missing_permissions: Vec<String>,
     },
-    /// A rejected change was withdrawn: the spec before it is back.
+    /// A rejected change was withdrawn: AWS matches the spec before the change again.
     ChangeWithdrawn {
-        /// How many calls the last attempt made.
+        /// The number of calls that the last attempt made.
         calls: usize,
     },
-    /// A rejected first intent was withdrawn: what it had half-made is gone.
+    /// A rejected first intent was withdrawn: the resources that it had created are removed.
     ProvisionWithdrawn {
-        /// What was removed, by kind and name.
+        /// The removed resources, by kind and name.
         removed: Vec<String>,
     },
-    /// Everything of ours is gone.
+    /// All resources of the binding are removed.
     TornDown {
         /// What was removed and left, and when access ended.
         receipt: Receipt,
     },
-    /// The record of a binding that had made nothing was closed.
+    /// The record of a binding without any resource was closed.
     #[serde(serialize_with = "nothing_was_made")]
     NothingToTearDown,
-    /// A removal met something that it may not remove.
+    /// A removal found a resource that it may not remove.
     Blocked {
         /// The stable code, for a program.
         code: FailureCode,
-        /// What happened, for a person.
+        /// What happened, in words for a person.
         reason: String,
         /// The IAM actions that were denied.
         missing_permissions: Vec<String>,
-        /// What it met, by name.
+        /// The resources that block the removal, each in words.
         blockers: Vec<String>,
     },
     /// An attempt failed and will be repeated.
     Delayed {
-        /// Why the attempt failed, for a person.
+        /// Why the attempt failed, in words for a person.
         reason: String,
     },
-    /// A read of AWS showed something else than the applied spec.
+    /// A read of AWS showed a difference from the applied spec.
     DriftFound {
         /// Every difference that the read showed.
         drift: Vec<Drift>,
     },
-    /// AWS took at least one step of a repair.
+    /// AWS accepted at least one step of a repair.
     DriftRepaired {
-        /// The steps that AWS took, in words.
+        /// The steps that AWS accepted, in words.
         steps: Vec<String>,
     },
-    /// A read showed that drift is gone.
+    /// A read showed that the drift is gone, without a repair of ours.
     #[serde(serialize_with = "by_others")]
     DriftRepairedByOthers,
-    /// A resource turned up after the teardown and was removed.
+    /// A late resource appeared after its incarnation had ended, and was removed.
     LateResourceRemoved {
-        /// What was removed since the teardown began, by kind and name.
+        /// The resources that were removed since the teardown began, by kind and name.
         removed: Vec<String>,
     },
 }
 
 impl EventDetail {
-    /// Returns the action under which the audit log lists the event.
+    /// Returns the action that the event is listed under in the audit log.
     pub fn action(&self) -> EventAction {
         match self {
             Self::ProvisionRequested { .. } => EventAction::ProvisionRequested,
@@ -285,31 +303,31 @@ fn by_others<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map([("by", "others")])
 }
 
-/// An event as it stands in the log, after the sequencer gave it its number.
+/// An event of the audit log, after the sequencer has numbered it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SequencedEvent {
-    /// Its place in the log, from 1, without gaps.
+    /// The event's number in the log, from 1, without gaps.
     pub seq: i64,
-    /// The id that the event got when it was written; its number comes later.
+    /// The id that the event got when it was written, before it had a number.
     pub id: Uuid,
-    /// The database's time when it was written.
+    /// The database's time at which the event was written.
     pub at: DateTime<Utc>,
     /// The cluster whose binding changed.
     pub cluster: ClusterName,
     /// The incarnation of the cluster's role.
     pub binding_id: BindingId,
-    /// The number of the intent under which the binding changed.
+    /// The generation of the intent under which the binding changed.
     pub generation: Generation,
-    /// The state before; none for a new binding.
+    /// The binding's state before the change; none for a new binding.
     pub from_state: Option<State>,
-    /// The state after; the same as before where only something else changed.
+    /// The binding's state after the change; it equals `from_state` where the state did not change.
     pub to_state: State,
     /// The kind of the change.
     pub action: EventAction,
     /// The API key or the task that caused the change.
     pub actor: Actor,
-    /// The id of the HTTP request that caused the change; none where none did.
+    /// The id of the HTTP request that caused the change; none where a task caused the change.
     pub request_id: Option<String>,
-    /// The event's detail as it was stored, also by older releases.
+    /// The event's detail as this release or an earlier one stored it.
     pub detail: Value,
 }

@@ -1,31 +1,31 @@
-//! What went wrong last with a binding.
+//! The last failure of a binding.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::id::Generation;
 
-/// The stable codes that a binding's `last_error` may have; the HTTP interface answers the same.
+/// The stable codes of a binding's `last_error`. The HTTP interface uses the same codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
-    /// AWS denied our own identity a permission.
+    /// Our identity lacks a permission.
     MissingPermission,
     /// A quota of the account is used up.
     QuotaExceeded,
     /// A resource of the same name exists that is not provably ours.
     NameTaken,
-    /// The permissions boundary does not exist or may not be used.
+    /// The permissions boundary does not exist, or our identity may not use it.
     BoundaryNotAllowed,
-    /// The inline policy is larger than IAM takes.
+    /// The inline policy is larger than IAM allows.
     PolicyTooLarge,
     /// The pass-through role does not exist, or attestation found it unfit.
     PassThroughRoleUnfit,
-    /// The teardown met something that it may not remove.
+    /// The teardown found a resource that it may not remove.
     TeardownBlocked,
-    /// AWS throttles, is down, or did not answer; the attempt is repeated.
+    /// AWS throttled us, is down, or did not answer. The attempt is repeated.
     IamUnavailable,
-    /// IAM called something malformed that this program wrote.
+    /// IAM rejected a request of ours as malformed, which is an error of this program.
     Internal,
 }
 
@@ -46,31 +46,32 @@ impl FailureCode {
     }
 }
 
-/// The last thing that went wrong with a binding.
+/// The last failure of a binding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The stable code, for a program.
     pub code: FailureCode,
-    /// What happened, for a person.
+    /// What happened, in words for a person.
     pub detail: String,
     /// The IAM actions that AWS denied, such as `iam:CreateRole`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_permissions: Vec<String>,
-    /// The resources that keep a teardown from going on, each in words.
+    /// The resources that block a teardown, each in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<String>,
-    /// The number of the intent that failed; older than the binding's while the intent is withdrawn.
+    /// The generation of the intent that failed. It is older than the binding's generation while
+    /// the intent is being withdrawn.
     pub generation: Generation,
-    /// When it failed, by the database's time.
+    /// The database's time of the failure.
     pub at: DateTime<Utc>,
-    /// How many attempts at the intent have failed.
+    /// The number of failed attempts at the intent.
     pub attempts: i32,
-    /// When the next attempt is due; none where the intent is given up.
+    /// The time of the next attempt; none where the intent is given up.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
 impl Failure {
-    /// Returns whether the intent is given up: it is not tried again.
+    /// Returns whether the intent is given up, so that no further attempt is made.
     pub fn is_final(&self) -> bool {
         self.next_attempt_at.is_none()
     }

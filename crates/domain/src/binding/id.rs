@@ -1,4 +1,4 @@
-//! The numbers that identify an incarnation and an intent.
+//! The id of an incarnation and the number of an intent.
 
 use std::fmt;
 
@@ -17,5 +17,6 @@ impl fmt::Display for BindingId {
     }
 }
 
-/// The number of a cluster's intent. It only grows, also from one incarnation to the next.
+/// The number of a cluster's intent. It only grows, also from one incarnation of the role to the
+/// next.
 pub type Generation = i64;

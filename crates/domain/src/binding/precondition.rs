@@ -1,15 +1,15 @@
-//! The condition that a request states about the binding that it changes.
+//! The `If-Match` condition of a request.
 
 use crate::binding::id::Generation;
 use crate::binding::record::Binding;
 use crate::binding::rejection::Rejection;
 
-/// The generation that a caller's `If-Match` names.
+/// The value of the header `If-Match`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMatch {
-    /// `*`: there is a binding.
+    /// `*`: the cluster has a binding.
     Any,
-    /// `"N"`: it has this generation.
+    /// `"N"`: the cluster's newest binding has this generation.
     Generation(Generation),
 }
 

@@ -1,4 +1,4 @@
-//! What a teardown removed and left, and when access ended.
+//! The receipt of a teardown.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 /// What a teardown removed and left, and when access ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// When our grant ended: AWS had removed the inline policy, or the role from its profile. None
-    /// until then.
+    /// When our grant ended, because AWS removed the inline policy, or the role from its instance
+    /// profile. None until then.
     pub grant_ended_at: Option<DateTime<Utc>>,
-    /// When all access ended: AWS had removed the role. None until then, and in pass-through, where
-    /// the role stays.
+    /// When all access ended, because AWS removed the role. None until then, and always none in
+    /// mode pass-through, where the role stays.
     pub access_ended_at: Option<DateTime<Utc>>,
     /// The resources that were removed, by kind and name.
     pub removed: Vec<String>,
-    /// The resources that were found and left, each with the reason.
+    /// The resources that were found and left in place, each with the reason.
     pub left: Vec<String>,
 }

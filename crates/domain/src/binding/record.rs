@@ -18,73 +18,75 @@ use crate::cluster::spec::{Mode, ModeSpec, RoleSpec};
 use crate::resources::arn::IamResource;
 use crate::resources::names::{Namespace, ProfileName, RoleName, resource_name};
 
-/// A role as IAM answered it, or as the administrator named it.
+/// A role as IAM returned it, or as the administrator named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleRecord {
-    /// The name under which IAM has it; unique in the account.
+    /// The name, which is unique in the account.
     pub name: RoleName,
     /// The ARN; none for a role that the administrator named without one.
     pub arn: Option<String>,
-    /// The unique id (`AROA…`), which a role made anew does not keep; none where IAM never named it.
+    /// The unique id (`AROA…`); a role that is deleted and created again gets another. None where
+    /// IAM never returned one.
     pub id: Option<String>,
     /// The path, with a slash at both ends; none for a role that the administrator named without
     /// an ARN.
     pub path: Option<String>,
 }
 
-/// An instance profile as IAM answered it, or as the administrator named it.
+/// An instance profile as IAM returned it, or as the administrator named it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileRecord {
-    /// The name under which IAM has it; unique in the account.
+    /// The name, which is unique in the account.
     pub name: ProfileName,
     /// The ARN; none for the administrator's profile.
     pub arn: Option<String>,
-    /// The unique id (`AIPA…`), which a profile made anew does not keep; none for the
-    /// administrator's profile.
+    /// The unique id (`AIPA…`); a profile that is deleted and created again gets another. None for
+    /// the administrator's profile.
     pub id: Option<String>,
-    /// Whether this service created it and removes it.
+    /// Whether this service created the profile and removes it.
     pub managed: bool,
 }
 
 /// The record that ties a cluster to its role, for one incarnation of the role.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
-    /// The id of the incarnation. Names and tags at AWS are made from it.
+    /// The id of the incarnation. Resource names contain a hash of it, and a tag has it.
     pub id: BindingId,
     /// The cluster whose engine gets the role.
     pub cluster: ClusterName,
-    /// The installation that recorded it; it touches no other's.
+    /// The installation that recorded the binding. An installation never touches bindings of
+    /// another.
     pub namespace: Namespace,
-    /// The account and partition in which its resources are.
+    /// The account and partition of the binding's resources.
     pub scope: Scope,
-    /// The state, with what belongs to it.
+    /// The state, with the data that belongs to it.
     pub lifecycle: Lifecycle,
-    /// The number of the current intent.
+    /// The generation of the current intent.
     pub generation: Generation,
-    /// The number of the last intent that AWS took in full; none before the first.
+    /// The generation of the last intent that AWS accepted in full; none before the first.
     pub applied_generation: Option<Generation>,
-    /// What should exist, by the current intent.
+    /// The spec of the current intent.
     pub spec: RoleSpec,
-    /// The last spec that AWS took in full; none before the first.
+    /// The last spec that AWS accepted in full; none before the first.
     pub applied_spec: Option<RoleSpec>,
-    /// Keys of tags that an intent may have set though AWS never took it in full. They are removed
-    /// unless the spec has them.
+    /// Keys of tags that an intent may have set although AWS never accepted that intent in full.
+    /// The tags are removed unless the spec has them.
     pub unapplied_tags: BTreeSet<String>,
-    /// The role, once AWS or the administrator named it.
+    /// The role; none before AWS or the administrator named it.
     pub role: Option<RoleRecord>,
-    /// The instance profile, once AWS or the administrator named it.
+    /// The instance profile; none before AWS or the administrator named it.
     pub profile: Option<ProfileRecord>,
-    /// The inline policy as it was last written; none in pass-through.
+    /// The inline policy that was last written; none in mode pass-through and before the first.
     pub policy: Option<serde_json::Value>,
-    /// When EC2 is expected to know the instance profile.
+    /// When EC2 is expected to know the instance profile; none before the profile is complete.
     pub usable_after: Option<DateTime<Utc>>,
-    /// When a read last showed that AWS has what it should have.
+    /// When a check last found no drift; none before the first such check.
     pub verified_at: Option<DateTime<Utc>>,
-    /// How AWS differs from the applied spec, by the last check.
+    /// The drift that the last check found.
     pub drift: Vec<Drift>,
-    /// How many attempts at the current intent have failed.
+    /// The number of failed attempts at the current intent.
     pub attempts: i32,
-    /// From when on IAM's answers about the binding can be believed.
+    /// The times from which IAM's answers about the binding can be believed.
     pub consistency: Consistency,
     /// The database's time when the binding was recorded.
     pub created_at: DateTime<Utc>,
@@ -93,7 +95,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Returns whether the role is created here or prepared by the administrator.
+    /// Returns whether this service creates the role or the administrator prepared it.
     pub fn mode(&self) -> Mode {
         self.spec.mode.mode()
     }
@@ -117,8 +119,8 @@ impl Binding {
         }
     }
 
-    /// Returns the ARN for a statement that is to allow something with the role: that of the
-    /// administrator's role, or a pattern for all roles of this installation.
+    /// Returns the `Resource` of a policy statement that allows an action on the role: the ARN of
+    /// the administrator's role, or a pattern for all roles of this installation.
     pub fn role_resource(&self) -> String {
         match &self.spec.mode {
             ModeSpec::Create(_) => {
@@ -140,23 +142,23 @@ impl Binding {
         self.lifecycle.is_live()
     }
 
-    /// Returns what went wrong last.
+    /// Returns the last failure, or the rejection that a withdrawal or a closed record keeps.
     pub fn last_error(&self) -> Option<&Failure> {
         self.lifecycle.last_error()
     }
 
-    /// Returns what a removal did so far.
+    /// Returns what a removal did so far; none where nothing is or was being removed.
     pub fn receipt(&self) -> Option<&Receipt> {
         self.lifecycle.receipt()
     }
 
-    /// Returns whether the current intent has not been carried out yet, so that somebody has to
-    /// converge the binding.
+    /// Returns whether the current intent has not been carried out yet, so that the binding has to
+    /// be converged.
     pub fn is_intent_pending(&self) -> bool {
         self.is_live() && self.applied_generation != Some(self.generation)
     }
 
-    /// Describes a failure of the current intent, one that is not tried again.
+    /// Returns a final failure of the current intent.
     pub fn failure(&self, code: FailureCode, detail: String, now: DateTime<Utc>) -> Failure {
         Failure {
             code,

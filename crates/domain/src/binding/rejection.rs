@@ -1,4 +1,4 @@
-//! Why a request changes nothing.
+//! The reasons for which a request is rejected.
 
 use crate::account::{OtherAccount, Partition, Region};
 use crate::binding::id::Generation;
@@ -7,71 +7,73 @@ use crate::cluster::spec::RoleReference;
 use crate::grant::boundary::BoundaryArn;
 use crate::grant::error::RolePolicyError;
 
-/// Why a request changes nothing.
+/// Why a request is rejected. A rejected request changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
-    /// `If-Match` names another generation than the binding has.
+    /// `If-Match` names a generation other than the binding's.
     #[error("the binding's generation is {}, not the one that If-Match names", .current.map_or_else(|| "none".to_owned(), |g| g.to_string()))]
     PreconditionFailed {
-        /// The generation that is; none where there is no binding.
+        /// The binding's generation; none where the cluster has no binding.
         current: Option<Generation>,
     },
     /// The cluster's role is being removed.
     #[error("the cluster's role is being removed; provision it again when that is done")]
     TeardownInProgress,
-    /// A field that can't change once something has been made.
-    #[error("{field} can't change once something has been made; tear the role down first")]
+    /// The request changes a field that a live binding keeps.
+    #[error("{field} can't change while the cluster has a role; tear the role down first")]
     ImmutableField {
         /// The field for which the request names another value than the binding has.
         field: RequestField,
     },
-    /// A field that the mode does not know, or that is missing and has no default.
+    /// A field is not allowed in the mode, or is missing and has no default.
     #[error("{field} {rule}")]
     NotApplicable {
-        /// The field that is there or missing.
+        /// The field that is not allowed or missing.
         field: RequestField,
-        /// The rule that it breaks, to be read after the field's name.
+        /// The rule that the field breaks, to be read after the field's name.
         rule: &'static str,
     },
-    /// The region belongs to another partition than the account.
-    #[error("the region {region} is not of the partition {partition}")]
+    /// The region belongs to a partition other than the account's.
+    #[error("region {region} is not in partition {partition}, in which this service works")]
     RegionOfOtherPartition {
         /// The region that the request or the configuration names.
         region: Region,
         /// The partition in which this service works.
         partition: Partition,
     },
-    /// The secrets' key is in another region, and has no replicas.
+    /// The secrets' KMS key is in another region, and is not a multi-Region key.
     #[error(
-        "the secrets' KMS key is in {key_region}, and is no multi-Region key: {region} has none"
+        "the secrets' KMS key is a single-Region key in {key_region}; it can't be used in {region}"
     )]
     KeyOfOtherRegion {
-        /// The region in which the engine runs.
+        /// The region of the cluster.
         region: Region,
-        /// The region in which the key is.
+        /// The region of the key.
         key_region: Region,
     },
     /// The role is not on the administrator's list.
     #[error("the role {0} is not on the administrator's list of pass-through roles")]
     RoleNotAllowed(RoleReference),
-    /// The boundary is not one that the administrator allows.
-    #[error("the permissions boundary {0} is not one that the administrator allows")]
+    /// The boundary is not on the administrator's list.
+    #[error(
+        "the permissions boundary {0} is not on the administrator's list of allowed boundaries"
+    )]
     BoundaryNotAllowed(BoundaryArn),
-    /// The policy can't be written.
-    #[error("the role's policy can't be written")]
+    /// The spec makes no policy that IAM would accept.
+    #[error("the role's inline policy can't be built")]
     Policy(#[source] RolePolicyError),
-    /// The administrator's role does not serve.
-    #[error("the role {role} does not serve: {reasons}")]
+    /// Attestation found the pass-through role unfit.
+    #[error("the pass-through role {role} is unfit: {reasons}")]
     RoleUnfit {
         /// The pass-through role that the request or the configuration names.
         role: RoleReference,
-        /// What attestation found against it, in sentences.
+        /// The findings of the attestation, in sentences.
         reasons: String,
     },
-    /// The cluster never had a binding.
+    /// The cluster has no binding and never had one.
     #[error("the cluster never had a role")]
     NotFound,
-    /// Live bindings belong to another account than the one in which this service works.
+    /// Live bindings belong to an account other than the one in which this service works.
     #[error(transparent)]
     OtherAccount(#[from] OtherAccount),
 }

@@ -1,4 +1,4 @@
-//! The states of a binding.
+//! The words for the states of a binding.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,27 +7,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::invalid::UnknownWord;
 
-/// The six words for the state of a binding on the wire and in the database. What a binding can do
-/// is decided by [`crate::binding::lifecycle::Lifecycle`], which has eight.
+/// The six words for the state of a binding on the wire and in the database.
+/// [`crate::binding::lifecycle::Lifecycle`] has eight states and decides which transitions are
+/// possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// AWS is being brought to the spec.
     Provisioning,
-    /// AWS took everything that the spec says.
+    /// AWS accepted the whole spec.
     Active,
-    /// Everything that belongs to the binding is being removed.
+    /// All resources of the binding are being removed.
     Deleting,
     /// A tombstone: nothing is left at AWS.
     Deleted,
-    /// The intent was rejected: it takes a changed request or a person.
+    /// The intent was rejected: a changed request or an operator has to resolve the reason.
     Failed,
-    /// The teardown met something that it may not remove; it is tried again slowly.
+    /// The teardown found a resource that it may not remove; it is retried at long intervals.
     Blocked,
 }
 
 impl State {
-    /// Every word, in the order of a binding's life.
+    /// Every word.
     pub const ALL: [Self; 6] = [
         Self::Provisioning,
         Self::Active,

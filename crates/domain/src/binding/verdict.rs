@@ -1,30 +1,30 @@
-//! How an intent ended, read from the binding to which it was written.
+//! The verdict on an intent, derived from the binding to which the intent was written.
 
 use crate::binding::failure::Failure;
 use crate::binding::id::Generation;
 use crate::binding::lifecycle::stage::Lifecycle;
 use crate::binding::record::Binding;
 
-/// How an intent ended, as far as it has.
+/// The verdict on an intent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The intent is still being carried out.
     Pending,
-    /// AWS has what the intent asked for.
+    /// The intent is carried out: AWS matches it.
     Done,
     /// The intent was rejected and withdrawn, or its teardown is blocked.
     Failed(Failure),
-    /// Another request changed the intent before it was carried out.
+    /// Another request replaced the intent before it was carried out.
     Superseded,
 }
 
-/// Returns how the intent of `generation` ended.
+/// Returns the verdict on the intent of `generation`.
 pub fn verdict(binding: &Binding, generation: Generation) -> Verdict {
     let rejection = binding
         .last_error()
         .filter(|failure| failure.generation == generation && failure.is_final());
     if binding.generation > generation {
-        // A rejected change withdraws itself by a newer intent: the spec before it.
+        // The withdrawal of a rejected change is a newer intent, with the spec before the change.
         return match (rejection, &binding.lifecycle) {
             (None, _) => Verdict::Superseded,
             (Some(_), Lifecycle::WithdrawingChange { .. }) => Verdict::Pending,

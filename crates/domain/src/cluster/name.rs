@@ -6,8 +6,8 @@ use crate::invalid::{Invalid, InvalidKind};
 text_type! {
     /// The name of one engine cluster, `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`.
     ///
-    /// It stands in policy patterns, where `*`, `?` and `${` are live and can't be escaped, so
-    /// the characters are allow-listed.
+    /// A cluster's name becomes part of policy patterns, in which `*`, `?` and `${` are special and
+    /// can't be escaped. The characters are therefore allow-listed.
     ClusterName
 }
 
@@ -18,7 +18,7 @@ impl ClusterName {
     /// Reads a cluster name.
     ///
     /// # Errors
-    /// When it is empty, longer than 63 characters, or has a character outside the list.
+    /// When the text is empty, longer than 63 characters, or has a character outside the list.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let bytes = text.as_bytes();
         let fits = (1..=Self::MAX).contains(&bytes.len())

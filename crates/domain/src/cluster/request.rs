@@ -1,4 +1,4 @@
-//! What a caller asks for, and the administrator's settings that fill in the rest.
+//! A caller's request for a role, and the administrator's settings that complete it.
 
 use std::fmt;
 
@@ -13,40 +13,40 @@ use crate::prepared::role::PassThroughRole;
 use crate::resources::names::RolePrefix;
 use crate::resources::tags::Tags;
 
-/// The fields of a request, parsed. For a new binding what is absent comes from the
-/// [`Defaults`]; for a live one, absent means unchanged.
+/// The parsed fields of a request. An absent field means the value of [`Defaults`] for a new
+/// binding, and "unchanged" for a live one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct RoleRequest {
-    /// Where the role shall come from.
+    /// Whether this service creates the role or passes a prepared one.
     pub mode: Option<Mode>,
-    /// The administrator's role, in pass-through only.
+    /// The administrator's role, in mode pass-through only.
     pub iam_role: Option<RoleReference>,
     /// The secrets that the engine may read.
     pub secrets: Option<Secrets>,
-    /// Whether Session Manager may reach the nodes.
+    /// Whether Session Manager may reach the engine's nodes.
     pub session_manager: Option<bool>,
-    /// Where the secrets are.
+    /// The region of the cluster's secrets.
     pub region: Option<Region>,
-    /// Put before the name of what is made.
+    /// The prefix of the names of created resources.
     pub role_prefix: Option<RolePrefix>,
-    /// The most that a created role may ever have.
+    /// The permissions boundary of a created role.
     pub permissions_boundary: Option<BoundaryArn>,
-    /// The user's tags.
+    /// The user's tags for the created resources.
     pub tags: Option<Tags>,
 }
 
-/// The fields of a request that a decision may object to.
+/// The fields that a rejection may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestField {
     /// `mode`, which a live binding keeps.
     Mode,
-    /// `iam_role`, which goes with mode `pass_through`.
+    /// `iam_role`, which is allowed in mode `pass_through` only.
     IamRole,
-    /// `region`, which needs a default where a request leaves it open.
+    /// `region`, which needs a default where a request does not name one.
     Region,
     /// `role_prefix`, which a live binding keeps.
     RolePrefix,
-    /// `permissions_boundary`, which goes with mode `create`.
+    /// `permissions_boundary`, which is allowed in mode `create` only.
     PermissionsBoundary,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for RequestField {
 }
 
 impl RoleRequest {
-    /// Whether a new binding by this request may pass a prepared role.
+    /// Returns whether a new binding of this request may pass a prepared role.
     pub fn may_pass(&self, defaults: &Defaults) -> bool {
         match self.mode {
             Some(mode) => mode == Mode::PassThrough,
@@ -79,29 +79,29 @@ impl RoleRequest {
     }
 }
 
-/// The administrator's settings.
+/// The administrator's settings for new bindings.
 #[derive(Clone, Debug)]
 pub struct Defaults {
-    /// Where engines run.
+    /// The region where the request names none.
     pub region: Option<Region>,
-    /// The role that is passed where the request names none.
+    /// The pass-through role where the request names neither a role nor mode create.
     pub iam_role: Option<RoleReference>,
-    /// Put before the name of what is made.
+    /// The prefix of the names of created resources.
     pub role_prefix: RolePrefix,
-    /// Set on created roles.
+    /// The permissions boundary of created roles where the request names none.
     pub permissions_boundary: Option<BoundaryArn>,
-    /// The key under which the engines' secrets are encrypted, where it is the customer's own.
+    /// The customer's KMS key that encrypts the engines' secrets; none where AWS's own key does.
     pub kms_key: Option<KmsKeyArn>,
-    /// Put on everything created.
+    /// The tags of created resources where the request names none.
     pub tags: Tags,
-    /// The roles that may be passed; the default role is always one of them.
+    /// The roles that may be passed. The default role may be passed even if it is not listed here.
     pub pass_through_roles: Vec<PassThroughRole>,
-    /// Boundaries that a request may name beside the default one.
+    /// The boundaries that a request may name, in addition to the default one.
     pub allowed_boundaries: Vec<BoundaryArn>,
 }
 
 impl Defaults {
-    /// The administrator's entry for a role, if it may be passed.
+    /// Returns the administrator's entry for a role; none where the role may not be passed.
     pub fn pass_through_role(&self, wanted: &RoleReference) -> Option<PassThroughRole> {
         let listed = self
             .pass_through_roles
@@ -116,7 +116,7 @@ impl Defaults {
         })
     }
 
-    /// All roles that may be passed, the default one among them, each once.
+    /// Returns all roles that may be passed, with the default one, each once.
     pub fn listed_roles(&self) -> Vec<PassThroughRole> {
         let mut listed = self.pass_through_roles.clone();
         let default = self.iam_role.iter();
@@ -132,7 +132,7 @@ impl Defaults {
         listed
     }
 
-    /// Whether a request may name this boundary.
+    /// Returns whether a request may name this boundary.
     pub fn allows_boundary(&self, wanted: &BoundaryArn) -> bool {
         self.permissions_boundary
             .iter()

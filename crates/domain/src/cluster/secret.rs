@@ -14,15 +14,15 @@ text_type! {
 }
 
 impl SecretName {
-    /// The longest name: Secrets Manager allows 512 characters, of which
-    /// `compute-engine/`, the longest cluster name and a slash take 79.
+    /// The longest name, in characters. Secrets Manager allows 512, of which `compute-engine/`, the
+    /// longest cluster name and a slash take 79.
     pub const MAX: usize = 433;
 
     /// Reads a secret name.
     ///
     /// # Errors
-    /// When it is empty or too long, has a character outside `[A-Za-z0-9/_+=.@-]`, or an empty,
-    /// `.` or `..` segment.
+    /// When the text is empty or too long, has a character outside `[A-Za-z0-9/_+=.@-]`, or an
+    /// empty, `.` or `..` segment.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let invalid = |rule: &str| Err(Invalid::new(InvalidKind::SecretName, rule));
         if text.is_empty() || text.len() > Self::MAX {
@@ -41,10 +41,10 @@ impl SecretName {
         Ok(Self(text.to_owned()))
     }
 
-    /// Whether the name ends as a secret's ARN does, in `-` and six letters or digits.
+    /// Returns whether the name ends like a secret's ARN, in `-` and six letters or digits.
     ///
-    /// It is taken as a name all the same; but whoever copied it from an ARN gets a policy that
-    /// matches nothing, and should be told.
+    /// Such a name is valid. But if it was copied from an ARN, the policy would match nothing, so
+    /// the caller gets a warning.
     pub fn looks_like_arn_tail(&self) -> bool {
         let bytes = self.0.as_bytes();
         bytes.len() > 7
@@ -61,15 +61,15 @@ impl SecretName {
 pub enum Secrets {
     /// Every secret of the cluster.
     All,
-    /// These, at least one.
+    /// The named secrets, at least one.
     Named(BTreeSet<SecretName>),
 }
 
 impl Secrets {
-    /// The named secrets, each once.
+    /// Returns the named secrets, each once.
     ///
     /// # Errors
-    /// When the list is empty: a policy can't grant nothing.
+    /// When the list is empty: a policy statement needs at least one resource.
     pub fn named(names: impl IntoIterator<Item = SecretName>) -> Result<Self, Invalid> {
         let names: BTreeSet<_> = names.into_iter().collect();
         if names.is_empty() {

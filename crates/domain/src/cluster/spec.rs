@@ -1,4 +1,4 @@
-//! What a cluster's role should be, resolved: nothing is left to a default.
+//! The spec of a cluster's role, with all defaults filled in.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,33 +14,33 @@ use crate::resources::arn::{IamArn, IamResource};
 use crate::resources::names::{ProfileName, RoleName, RolePrefix};
 use crate::resources::tags::Tags;
 
-/// The resolved specification of a binding.
+/// The spec of a binding, with all defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleSpec {
-    /// Where the role comes from.
+    /// Whether this service creates the role or the administrator prepared it.
     #[serde(flatten)]
     pub mode: ModeSpec,
     /// The secrets that the engine may read.
     pub secrets: Secrets,
     /// Whether the role also lets Session Manager reach the engine's nodes.
     pub session_manager: bool,
-    /// Where the secrets are.
+    /// The region of the cluster's secrets.
     pub region: Region,
-    /// The customer's key under which the secrets are encrypted, in the region of the secrets;
-    /// in mode create only. It is the administrator's when the role is made, and stays.
+    /// The customer's KMS key that encrypts the secrets, in the region of the secrets; in mode
+    /// create only. A binding keeps the key that was configured when the binding was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key: Option<KmsKeyArn>,
-    /// Put before the name of what is made.
+    /// The prefix of the names of created resources.
     pub role_prefix: RolePrefix,
-    /// The user's tags on what is made.
+    /// The user's tags on the created resources.
     pub tags: Tags,
 }
 
-/// Where the role of a binding comes from.
+/// Who creates the role of a binding, with the details of the mode.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum ModeSpec {
-    /// The service makes a role, an inline policy and an instance profile.
+    /// This service creates a role, an inline policy and an instance profile.
     Create(CreateSpec),
     /// The administrator prepared a role.
     PassThrough(PassThroughSpec),
@@ -56,18 +56,18 @@ impl ModeSpec {
     }
 }
 
-/// Where the role of a binding comes from, as a word.
+/// Who creates the role of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Made by this service.
+    /// This service creates the role.
     Create,
-    /// Prepared by the administrator.
+    /// The administrator prepared the role.
     PassThrough,
 }
 
 impl Mode {
-    /// The word that stands in JSON and in the database.
+    /// Returns the word in JSON and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -86,27 +86,28 @@ impl FromStr for Mode {
     }
 }
 
-/// What is special to a created role.
+/// The part of a spec that only a created role has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreateSpec {
-    /// The most that the role may ever have.
+    /// The permissions boundary; none where neither the request nor the administrator named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<BoundaryArn>,
 }
 
-/// What is special to a role that the administrator prepared.
+/// The part of a spec that only a pass-through role has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassThroughSpec {
-    /// The role.
+    /// The role, as the administrator's list names it.
     pub iam_role: RoleReference,
-    /// The administrator's own instance profile around the role; none where one is made per
-    /// cluster.
+    /// The administrator's own instance profile for the role; none where this service creates an
+    /// instance profile for each cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_profile: Option<ProfileName>,
 }
 
 impl PassThroughSpec {
-    /// As [`crate::prepared::PassThroughRole::is_declared`].
+    /// Returns whether the administrator declared the role, as
+    /// [`crate::prepared::PassThroughRole::is_declared`] defines it.
     pub fn is_declared(&self) -> bool {
         self.iam_role.arn().is_some() && self.instance_profile.is_some()
     }
@@ -116,9 +117,9 @@ impl PassThroughSpec {
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RoleReference {
-    /// By name; its path and so its ARN are not known.
+    /// By name. The role's path is not known, and so neither is its ARN.
     Name(RoleName),
-    /// By ARN.
+    /// By ARN: the role's name and the whole ARN.
     Arn(Box<(RoleName, String)>),
 }
 
@@ -126,7 +127,7 @@ impl RoleReference {
     /// Reads a role's name or ARN.
     ///
     /// # Errors
-    /// When it is neither.
+    /// When the text is neither.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.starts_with("arn:") {
             let arn = IamArn::parse(IamResource::Role, text)?;
@@ -136,7 +137,7 @@ impl RoleReference {
         RoleName::parse(text).map(Self::Name)
     }
 
-    /// The role's name.
+    /// Returns the role's name, without the path.
     pub fn name(&self) -> &RoleName {
         match self {
             Self::Name(name) => name,
@@ -144,7 +145,7 @@ impl RoleReference {
         }
     }
 
-    /// The role's ARN, where it was given.
+    /// Returns the role's ARN; none where the role was given by name.
     pub fn arn(&self) -> Option<IamArn> {
         match self {
             Self::Name(_) => None,
@@ -152,7 +153,7 @@ impl RoleReference {
         }
     }
 
-    /// The role's ARN in this account; a role that is known by its name alone is taken to have no
+    /// Returns the role's ARN in this account. A role that was given by name is assumed to have no
     /// path.
     pub fn arn_in(&self, scope: &Scope) -> IamArn {
         self.arn().unwrap_or_else(|| IamArn {
@@ -164,7 +165,8 @@ impl RoleReference {
         })
     }
 
-    /// Whether both mean the same role, as far as what is known of them tells.
+    /// Returns whether both are the same role. If one was given by name, only the names are
+    /// compared.
     pub fn same_role(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Arn(one), Self::Arn(two)) => one.1 == two.1,

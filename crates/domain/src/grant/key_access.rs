@@ -1,4 +1,4 @@
-//! The use of a customer's key, confined to one cluster's secrets, or to all engines'.
+//! The use of a customer's KMS key, limited to one cluster's secrets or to all engines' secrets.
 
 use std::collections::BTreeMap;
 
@@ -15,20 +15,20 @@ use crate::grant::secrets::{narrowed, secrets_arn};
 
 pub(crate) const DECRYPT: &str = "kms:Decrypt";
 
-/// The statement, as the administrator sees it too.
+/// The key's statement, from the document that administrators also get.
 pub(crate) const KEY_STATEMENT: &str = include_str!("../../../../policies/engine-secrets-key.json");
 
 /// A key, and the secrets that it may be used for.
 pub(crate) struct KeyAccess<'a> {
     /// The key, in the region of the secrets.
     pub(crate) key: &'a KmsKeyArn,
-    /// Where the secrets are.
+    /// The partition of the secrets.
     pub(crate) partition: Partition,
-    /// Where the secrets are.
+    /// The region of the secrets.
     pub(crate) region: &'a Region,
-    /// Whose the secrets are.
+    /// The account of the secrets.
     pub(crate) account: &'a AccountId,
-    /// The cluster; all engines where there is none.
+    /// The cluster that owns the secrets; none for the secrets of all engines.
     pub(crate) cluster: Option<&'a ClusterName>,
 }
 
@@ -48,10 +48,11 @@ impl<'a> KeyAccess<'a> {
         })
     }
 
-    /// What lets the key be used, for nothing but reading the secrets through Secrets Manager.
+    /// Returns the statements that allow the key for reading the secrets through Secrets Manager,
+    /// and for nothing else.
     ///
     /// # Errors
-    /// Never in practice: each value is a word without live characters.
+    /// Never in practice: no value has a character that is special in a policy.
     pub(crate) fn statements(&self) -> Result<Vec<Statement>, RolePolicyError> {
         let template = narrowed(KEY_STATEMENT, self.cluster);
         let values = BTreeMap::from([
@@ -66,29 +67,29 @@ impl<'a> KeyAccess<'a> {
         Ok(document.statements().to_vec())
     }
 
-    /// The most that a document may grant with the key.
+    /// Returns the most that a document may grant on the key.
     pub(crate) fn limit(&self) -> Grant {
         Grant::new(DECRYPT, self.key.as_str())
     }
 
-    /// Proves that each statement which lets a key be used does so under exactly two conditions:
-    /// through Secrets Manager of the region, and for these secrets.
+    /// Proves that each statement which allows decryption has exactly two conditions: through
+    /// Secrets Manager of the region, and for these secrets.
     ///
-    /// The proof of the grants does not look at conditions, and without them a key would open
-    /// whatever else is encrypted under it.
+    /// The proof of the grants ignores conditions. Without these conditions the key would decrypt
+    /// everything else that is encrypted with it.
     ///
     /// # Errors
-    /// The first statement that has other conditions, or none.
+    /// Names the first statement whose conditions differ or are missing.
     pub(crate) fn prove_confined(&self, document: &Document) -> Result<(), RolePolicyError> {
-        let mut due = self.conditions();
-        due.sort();
-        let opens = |statement: &&Statement| {
+        let mut required = self.conditions();
+        required.sort();
+        let allows_key = |statement: &&Statement| {
             statement.effect == Effect::Allow && may_decrypt(&statement.actions)
         };
-        for statement in document.statements().iter().filter(opens) {
+        for statement in document.statements().iter().filter(allows_key) {
             let mut conditions = statement.conditions.clone();
             conditions.sort();
-            if conditions != due {
+            if conditions != required {
                 return Err(RolePolicyError::KeyNotConfined {
                     statement: statement.sid.clone().unwrap_or_default(),
                 });
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_without_exactly_its_two_conditions_is_not_confined() {
+    fn a_statement_without_exactly_its_two_conditions_is_not_confined() {
         let key = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
         let key = KmsKeyArn::parse(key).expect("a key");
         let region = key.region();
@@ -186,9 +187,9 @@ mod tests {
             with_action("kms:D*"),
             with_action("*"),
         ] {
-            let refused = proved(wider.clone());
+            let failed = proved(wider.clone());
             assert!(
-                matches!(refused, Err(RolePolicyError::KeyNotConfined { .. })),
+                matches!(failed, Err(RolePolicyError::KeyNotConfined { .. })),
                 "{wider:?}"
             );
         }

@@ -1,4 +1,4 @@
-//! The customer's own key, under which a cluster's secrets may be encrypted.
+//! The ARN of a customer's KMS key that encrypts a cluster's secrets.
 
 use crate::account::{AccountId, Partition, Region};
 use crate::invalid::text_type;
@@ -7,17 +7,19 @@ use crate::invalid::{Invalid, InvalidKind};
 text_type! {
     /// The ARN of a KMS key, `arn:{partition}:kms:{region}:{account}:key/{key id}`.
     ///
-    /// By its id alone: an alias can be pointed at another key later, and KMS does not look at
+    /// Only a key id is accepted. An alias can be pointed at another key later, and KMS ignores
     /// aliases in the Resource of a policy.
     /// Source: KMS developer guide, "Specifying KMS keys in IAM policy statements".
     KmsKeyArn
 }
 
 impl KmsKeyArn {
-    /// Reads the ARN of a key: the id is a UUID, or `mrk-` and 32 digits for a multi-Region key.
+    /// Reads the ARN of a key. The id is a UUID, or `mrk-` and 32 hex digits for a multi-Region
+    /// key.
     ///
     /// # Errors
-    /// When it is none, an alias or a pattern, or its region is of another partition.
+    /// When the text is anything else, such as an alias or a pattern, or when the region belongs to
+    /// another partition.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let key = split(text).ok_or_else(|| {
             Invalid::new(
@@ -35,16 +37,17 @@ impl KmsKeyArn {
         Ok(Self(text.to_owned()))
     }
 
-    /// The region in which the key is.
+    /// Returns the region of the key.
     pub fn region(&self) -> Region {
         let field = self.0.split(':').nth(3).unwrap_or_default();
         Region::parse(field).expect("the ARN was parsed")
     }
 
-    /// The key as it stands in a region: itself in its own, the replica of a multi-Region key in
-    /// another one of its partition. None where there is no such key.
+    /// Returns the key to be used in a region: in the key's own region the key itself, in another
+    /// region of its partition the replica of a multi-Region key. None for a single-Region key of
+    /// another region. Whether the replica exists is not checked.
     ///
-    /// All replicas share the key id, and each has an ARN of its own region.
+    /// All replicas share the key id, and each ARN has the replica's region.
     /// Source: KMS developer guide, "Multi-Region keys in AWS KMS".
     pub fn in_region(&self, region: &Region) -> Option<Self> {
         let own = self.region();

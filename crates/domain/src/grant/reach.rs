@@ -1,4 +1,4 @@
-//! What a role can reach, evaluated from the documents that it holds.
+//! What a role can access, evaluated from the policies that it holds.
 
 use std::collections::BTreeSet;
 
@@ -17,38 +17,39 @@ use crate::grant::role_policy::engine_limits;
 use crate::grant::secrets::{READ_SECRET, engines_secrets, secrets_arn};
 use crate::prepared::held::{HeldRole, PolicyName};
 
-/// A secret and the tail of its ARN, which stand for any of their kind.
+/// The sample secret, and the sample of the six characters that Secrets Manager appends, with which
+/// all secrets of an area are represented.
 const SOME_SECRET: &str = "some-secret";
 const SOME_TAIL: &str = "AbCdEf";
 
-/// Whether something can be reached, and by what.
+/// Whether access is allowed, and which statement decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Access {
-    /// It can.
+    /// Access is certainly allowed.
     Allowed {
-        /// The statement that grants it.
+        /// The statement that grants access.
         by: String,
     },
-    /// It can't.
+    /// Access is certainly denied.
     Denied {
-        /// The statement that denies it; none where nothing allows it.
+        /// The statement that denies access; none where no statement allows it.
         by: Option<String>,
     },
-    /// It hangs on what is not known.
+    /// The decision depends on something that is not known.
     Indeterminate {
-        /// On what.
+        /// What is not known, each in a sentence.
         because: Vec<String>,
     },
 }
 
 impl Access {
-    /// Whether it is certain that it can be reached.
+    /// Returns whether access is certainly allowed.
     pub fn is_allowed(&self) -> bool {
         matches!(self, Self::Allowed { .. })
     }
 
-    /// Whether it is certain that it can't.
+    /// Returns whether access is certainly denied.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }
@@ -60,54 +61,54 @@ pub struct SecretAccess {
     /// The secret's ARN with question marks for the six characters that Secrets Manager appends,
     /// or the pattern of all secrets of the cluster.
     pub resource: String,
-    /// Whether it can be read.
+    /// Whether the secret can be read.
     #[serde(flatten)]
     pub access: Access,
 }
 
-/// Access to what lies beyond.
+/// Access to resources that the binding should not reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AreaAccess {
-    /// Whether anything of it can be reached.
+    /// Whether any of the resources can be accessed.
     #[serde(flatten)]
     pub access: Access,
-    /// What is granted of it.
+    /// The grants on these resources.
     pub grants: Vec<WideGrant>,
 }
 
-/// Actions on resources that one statement grants.
+/// An action on a resource that a statement grants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WideGrant {
-    /// The statement.
+    /// The statement, with the name of its policy.
     pub by: String,
-    /// The actions, as it writes them.
+    /// The action pattern, as the statement writes it.
     pub action: String,
-    /// The resources, as it writes them.
+    /// The resource pattern, as the statement writes it.
     pub resource: String,
-    /// Whether conditions, a boundary or a denial may narrow it.
+    /// Whether conditions, a boundary or a Deny statement may narrow the grant.
     pub certainty: Certainty,
 }
 
-/// What a cluster's role can reach.
+/// What a cluster's role can access.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reach {
     /// The cluster's own secrets: each that its spec names, or all of them.
     pub own_secrets: Vec<SecretAccess>,
     /// Other clusters' secrets.
     pub other_secrets: AreaAccess,
-    /// Anything else, beyond what the binding may have.
+    /// Everything else that the binding should not have.
     pub anything_else: AreaAccess,
-    /// What could not be read, each in a sentence.
+    /// The policies that could not be read, each in a sentence.
     pub unread: Vec<String>,
 }
 
-/// The documents of a role, parsed once.
+/// The parsed policy documents of a role.
 pub(crate) struct Documents<'a> {
     identity: Vec<(&'a PolicyName, Document)>,
     boundary: Option<(&'a PolicyName, Document)>,
-    /// Why it is not certain what the role may do.
+    /// The policies that could not be read, each in a sentence. They make decisions uncertain.
     pub(crate) unread: Vec<String>,
-    /// There is a boundary that can't be read.
+    /// True where the role has a boundary that can't be read.
     boundary_unread: bool,
 }
 
@@ -134,7 +135,7 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Whether the role may do this, as far as its documents tell.
+    /// Decides by the role's documents whether the role may take an action on a resource.
     pub(crate) fn decide(&self, action: &str, resource: &str, context: Context) -> Access {
         let request = Request::new(action, resource).in_context(context);
         let identity: Vec<&Document> = self.identity.iter().map(|(_, document)| document).collect();
@@ -143,7 +144,7 @@ impl<'a> Documents<'a> {
             Decision::Denied { by } => Access::Denied {
                 by: Some(self.name(&by)),
             },
-            _ if !self.unread.is_empty() && !self.is_refused_anyway(&request) => {
+            _ if !self.unread.is_empty() && !self.is_denied_regardless(&request) => {
                 Access::Indeterminate {
                     because: self.unread.clone(),
                 }
@@ -153,13 +154,14 @@ impl<'a> Documents<'a> {
             Decision::Indeterminate { missing } => Access::Indeterminate {
                 because: missing
                     .into_iter()
-                    .map(|key| format!("the condition key {key} is not known here"))
+                    .map(|key| format!("the value of condition key {key} is not known"))
                     .collect(),
             },
         }
     }
 
-    /// Whether the role may do this to all of an area, to none of it, or to some.
+    /// Decides whether the role may take an action on all resources of an area. The decision is
+    /// indeterminate where the role may do so on some of them only.
     pub(crate) fn decide_all(&self, action: &str, wanted: &Wanted, context: &Context) -> Access {
         let identity: Vec<&Document> = self.identity.iter().map(|(_, document)| document).collect();
         let boundary = self.boundary.as_ref().map(|(_, document)| document);
@@ -174,7 +176,7 @@ impl<'a> Documents<'a> {
                     _ => "nothing allows it".to_owned(),
                 };
                 let reason = format!(
-                    "some of {} differ: on {} {example}",
+                    "the decision is not the same for all of {}; for {}, {example}",
                     wanted.area, wanted.sample
                 );
                 Access::Indeterminate {
@@ -185,7 +187,8 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Whether each use of the spec's key has exactly the conditions that confine it.
+    /// Returns whether each statement that allows the spec's key has exactly the conditions that
+    /// limit it to the cluster's secrets.
     fn confines_key(&self, spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> bool {
         let Some(access) = KeyAccess::of(spec, scope, cluster) else {
             return true;
@@ -194,9 +197,9 @@ impl<'a> Documents<'a> {
         documents.all(|(_, document)| access.prove_confined(document).is_ok())
     }
 
-    // What a boundary leaves out stays out, whatever an unread policy says; and where only the
-    // boundary is unread, what no policy allows stays refused.
-    fn is_refused_anyway(&self, request: &Request) -> bool {
+    // A readable boundary denies what it does not allow, whatever an unread policy contains. Where
+    // only the boundary is unread, an action that no policy allows is denied.
+    fn is_denied_regardless(&self, request: &Request) -> bool {
         if let Some((_, boundary)) = &self.boundary {
             return matches!(
                 evaluate(request, &[boundary], None),
@@ -207,12 +210,12 @@ impl<'a> Documents<'a> {
         !self.may_grant_more() && matches!(evaluate(request, &identity, None), Decision::NotAllowed)
     }
 
-    // An unread policy may grant anything, an unread boundary nothing.
+    // An unread policy may grant anything. An unread boundary grants nothing.
     fn may_grant_more(&self) -> bool {
         self.unread.len() > usize::from(self.boundary_unread)
     }
 
-    /// What is granted beyond the limits.
+    /// Returns the grants beyond the limits.
     pub(crate) fn beyond(&self, limits: &[Grant]) -> Vec<(Beyond, WideGrant)> {
         let identity: Vec<&Document> = self.identity.iter().map(|(_, document)| document).collect();
         let boundary = self.boundary.as_ref().map(|(_, document)| document);
@@ -221,21 +224,22 @@ impl<'a> Documents<'a> {
             let certainty = if self.unread.is_empty() {
                 beyond.certainty
             } else {
-                // An unread policy may deny it, an unread boundary leave it out.
+                // An unread policy may deny the action, and an unread boundary may not allow it.
                 Certainty::Perhaps
             };
-            let told = WideGrant {
+            let grant = WideGrant {
                 by: self.name(&beyond.by),
                 action: beyond.action.clone(),
                 resource: beyond.resource.clone(),
                 certainty,
             };
-            (beyond, told)
+            (beyond, grant)
         });
         found.collect()
     }
 
-    /// The resources on which reading secrets is allowed, as the statements write them.
+    /// Returns the resource patterns on which reading secrets is allowed, as the statements write
+    /// them.
     pub(crate) fn readable_secrets(&self) -> BTreeSet<String> {
         let read = Grant::new(READ_SECRET, "*");
         let all = self.beyond(&[]).into_iter();
@@ -256,7 +260,7 @@ impl<'a> Documents<'a> {
             (None, false) => {
                 let narrowed = grants.iter().map(|grant| {
                     format!(
-                        "{} is narrowed by conditions, a boundary or a denial",
+                        "{} is narrowed by conditions, a boundary or a Deny statement",
                         grant.by
                     )
                 });
@@ -290,8 +294,8 @@ impl<'a> Documents<'a> {
     }
 }
 
-/// What is known of a request that an engine's node sends: who it is and for which region. All
-/// else is unknown, and a decision that hangs on it is indeterminate.
+/// Returns the condition keys that are known for a request of an engine's node: the caller and the
+/// region. A decision that depends on any other key is indeterminate.
 pub(crate) fn node_context(role: &HeldRole, scope: &Scope, region: &str) -> Context {
     let context = Context::partial()
         .with("aws:PrincipalAccount", scope.account.as_str())
@@ -305,21 +309,21 @@ pub(crate) fn node_context(role: &HeldRole, scope: &Scope, region: &str) -> Cont
     }
 }
 
-/// Some secrets, as a pattern, and one of them.
+/// Secrets that a role should read: a pattern, and a sample that the pattern matches.
 pub(crate) struct Wanted {
     pub(crate) area: String,
     pub(crate) sample: String,
 }
 
 impl Wanted {
-    /// All secrets below a pattern that ends in `*`.
+    /// Returns all secrets that a pattern ending in `*` matches.
     pub(crate) fn below(area: String) -> Self {
         let sample = area.replace('*', &format!("{SOME_SECRET}-{SOME_TAIL}"));
         Self { area, sample }
     }
 }
 
-/// The secrets that a spec wants: each by name, or all of the cluster.
+/// Returns the secrets that a spec names, or all secrets of the cluster.
 pub(crate) fn wanted_secrets(spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Vec<Wanted> {
     let all = secrets_arn(scope.partition, &spec.region, &scope.account, Some(cluster));
     let prefix = all.trim_end_matches('*');
@@ -335,7 +339,7 @@ pub(crate) fn wanted_secrets(spec: &RoleSpec, scope: &Scope, cluster: &ClusterNa
     }
 }
 
-/// What the role of a binding with this spec can reach.
+/// Evaluates what the role of a binding with this spec can access.
 pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Reach {
     let documents = Documents::of(role);
     let context = node_context(role, scope, spec.region.as_str());
@@ -347,20 +351,21 @@ pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterN
         });
     let mut limits = engine_limits(spec, scope, cluster);
     if !documents.confines_key(spec, scope, cluster) {
-        // The use of the key has other conditions than it was given, so it counts as beyond.
+        // The key's conditions are not the ones that this service writes, so a grant on the key
+        // counts as beyond the limits.
         limits.retain(|limit| limit.action != DECRYPT);
     }
     let beyond = documents.beyond(&limits);
-    // In whichever region: each is some cluster's.
+    // Secrets of engines in every region: each belongs to some cluster.
     let secrets = Grant::new(READ_SECRET, engines_secrets(scope));
     let others = beyond
         .iter()
         .filter(|(beyond, _)| beyond.touches(&secrets))
-        .map(|(_, told)| told.clone());
+        .map(|(_, grant)| grant.clone());
     let else_granted = beyond
         .iter()
         .filter(|(beyond, _)| !is_within_secrets(beyond, &secrets))
-        .map(|(_, told)| told.clone());
+        .map(|(_, grant)| grant.clone());
     Reach {
         own_secrets: own_secrets.collect(),
         other_secrets: documents.area(others.collect()),
@@ -369,7 +374,7 @@ pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterN
     }
 }
 
-// Reading secrets of engines and nothing more.
+// Returns whether a grant is only for reading engines' secrets.
 fn is_within_secrets(beyond: &Beyond, secrets: &Grant) -> bool {
     beyond.action.eq_ignore_ascii_case(&secrets.action)
         && engine_roles_policy::pattern::contains(&secrets.resource, &beyond.resource)

@@ -1,4 +1,4 @@
-//! The documents of an engine's role: what it may do, and who may assume it.
+//! The inline policy and the trust policy of a created role.
 
 use engine_roles_policy::{
     Document, Grant, Kind, PolicyError, Scope as Reach, Statement, grants_within,
@@ -19,19 +19,19 @@ pub const INLINE_POLICY_NAME: &str = "engine-access";
 /// Source: IAM user guide, "IAM and AWS STS quotas".
 pub const INLINE_POLICY_LIMIT: usize = 10_240;
 
-/// What Session Manager's agent needs, kept as the document that administrators see too.
+/// The permissions of Session Manager's agent, from the document that administrators also get.
 const SESSION_MANAGER: &str = include_str!("../../../../policies/session-manager.json");
 
-/// The inline policy of a created role: to read its own secrets, with the key under which they
-/// are encrypted, and where it is wanted what Session Manager needs. It is proved to grant
-/// nothing else before it is returned.
+/// Builds the inline policy of a created role. The policy lets the role read its cluster's secrets
+/// and use the KMS key that encrypts them, and contains Session Manager's permissions where the
+/// spec asks for them. The policy is proved to grant nothing else before it is returned.
 ///
-/// A named secret is `…/NAME-??????`: Secrets Manager appends a hyphen and six characters to
-/// each secret's ARN, and `-*` would also match `NAME-anything`.
+/// The pattern of a named secret is `…/NAME-??????`: Secrets Manager appends a hyphen and six
+/// characters to each secret's ARN, and `-*` would also match `NAME-anything`.
 /// Source: Secrets Manager user guide, "IAM policy examples … Wildcards".
 ///
 /// # Errors
-/// When the document is larger than IAM takes, or the proof fails.
+/// When the document is larger than IAM allows, or the proof fails.
 pub fn role_policy(
     spec: &RoleSpec,
     scope: &Scope,
@@ -74,7 +74,7 @@ pub fn role_policy(
     Ok(document)
 }
 
-/// The most that the role of a binding with this spec may have.
+/// Returns the most that the role of a binding with this spec may be granted.
 pub(crate) fn engine_limits(spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Vec<Grant> {
     let own = secrets_arn(scope.partition, &spec.region, &scope.account, Some(cluster));
     let mut limits = vec![Grant::new(READ_SECRET, own)];
@@ -85,13 +85,13 @@ pub(crate) fn engine_limits(spec: &RoleSpec, scope: &Scope, cluster: &ClusterNam
     limits
 }
 
-/// What Session Manager's document grants.
+/// Returns the grants of Session Manager's document.
 pub(crate) fn session_manager_limits() -> Vec<Grant> {
     let statements = session_manager().unwrap_or_default();
     statements.iter().flat_map(grants_of).collect()
 }
 
-// Each action of the administrator's document with each of its resources.
+// Returns each action of the statement with each of its resources.
 pub(crate) fn grants_of(statement: &Statement) -> Vec<Grant> {
     let resources = statement.resources.iter().flat_map(Reach::patterns);
     let pairs = resources.flat_map(|resource| {
@@ -107,10 +107,10 @@ pub(crate) fn session_manager() -> Result<Vec<Statement>, PolicyError> {
     Document::parse(Kind::Identity, SESSION_MANAGER).map(|document| document.statements().to_vec())
 }
 
-/// The trust policy of a created role: EC2 may assume it, by the partition's own principal.
+/// Builds the trust policy of a created role: the EC2 principal of the partition may assume it.
 ///
 /// # Errors
-/// Never in practice: the document is fixed but for the principal.
+/// Never in practice: only the principal varies.
 pub fn trust_policy(partition: Partition) -> Result<Document, RolePolicyError> {
     let statement = serde_json::json!({
         "Version": "2012-10-17",
@@ -124,16 +124,16 @@ pub fn trust_policy(partition: Partition) -> Result<Document, RolePolicyError> {
     Document::from_value(Kind::Trust, &statement).map_err(RolePolicyError::Invalid)
 }
 
-/// Something about a secret's name that its caller should look at.
+/// A warning about the name of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretWarning {
-    /// The name.
+    /// The name that the caller should check.
     pub secret: SecretName,
-    /// What to look at.
+    /// What may be wrong with the name, for a person.
     pub warning: String,
 }
 
-/// What a plan says about the names of secrets.
+/// Returns the warnings about the names of a spec's secrets, which a plan shows.
 pub fn secret_warnings(spec: &RoleSpec) -> Vec<SecretWarning> {
     let Secrets::Named(names) = &spec.secrets else {
         return Vec::new();
@@ -143,15 +143,15 @@ pub fn secret_warnings(spec: &RoleSpec) -> Vec<SecretWarning> {
         .map(|name| SecretWarning {
             secret: name.clone(),
             warning: format!(
-                "{name} ends as a secret's ARN does; it is taken as the secret's name, and six \
-                 further characters are expected after it. If it was copied from an ARN, leave \
-                 the hyphen and the last six characters out."
+                "{name} ends like a secret's ARN, in a hyphen and six characters. It is used as the \
+                 name of the secret, so the policy expects six more characters after it. If the \
+                 name was copied from an ARN, remove the hyphen and the last six characters."
             ),
         })
         .collect()
 }
 
-/// A document as it is sent to IAM, as a JSON value: for records and for people.
+/// Returns a document as it is sent to IAM, as a JSON value for records and for people.
 pub fn as_written(document: &Document) -> serde_json::Value {
     serde_json::from_str(&document.to_json()).unwrap_or_else(|_| document.to_value())
 }

@@ -1,15 +1,15 @@
-//! The ARNs of engines' secrets, as patterns.
+//! ARN patterns of engines' secrets.
 
 use crate::account::{AccountId, Partition, Region, Scope};
 use crate::cluster::name::ClusterName;
 
-/// The action that reads a secret.
+/// The IAM action that reads a secret.
 pub(crate) const READ_SECRET: &str = "secretsmanager:GetSecretValue";
 
-/// The pattern of every secret of every engine, in the documents of `policies/`.
+/// The pattern of all secrets of all engines, as the documents of `policies/` contain it.
 pub(crate) const ALL_ENGINES: &str = "secret:compute-engine/*";
 
-/// The secrets of one cluster as one pattern, or those of all engines.
+/// Returns the ARN pattern of one cluster's secrets, or of the secrets of all engines.
 pub(crate) fn secrets_arn(
     partition: Partition,
     region: &Region,
@@ -20,9 +20,9 @@ pub(crate) fn secrets_arn(
     format!("arn:{partition}:secretsmanager:{region}:{account}:{secrets}")
 }
 
-/// The same text, with the secrets of one cluster where all engines' were.
+/// Returns the text with the pattern of all engines' secrets replaced by that of one cluster.
 ///
-/// A cluster's name has no character that would be live in a pattern.
+/// A cluster's name has no character that is special in a pattern.
 pub(crate) fn narrowed(text: &str, cluster: Option<&ClusterName>) -> String {
     match cluster {
         Some(cluster) => text.replace(ALL_ENGINES, &format!("secret:compute-engine/{cluster}/*")),
@@ -30,7 +30,7 @@ pub(crate) fn narrowed(text: &str, cluster: Option<&ClusterName>) -> String {
     }
 }
 
-/// The secrets of all engines of the account, in all regions.
+/// Returns the ARN pattern of the secrets of all engines of the account, in all regions.
 pub(crate) fn engines_secrets(scope: &Scope) -> String {
     let Scope { account, partition } = scope;
     format!("arn:{partition}:secretsmanager:*:{account}:secret:compute-engine/*")

@@ -1,4 +1,5 @@
-//! What the service's own identity may do, by feature, and what follows for its administrator.
+//! Which features the service's own identity has the permissions for, and what its administrator
+//! should change.
 
 use std::collections::BTreeMap;
 
@@ -12,14 +13,14 @@ use crate::grant::reach::{Access, Documents};
 use crate::identity::needs::{Conditions, Feature, Need};
 use crate::prepared::held::HeldRole;
 
-/// What is known of an action.
+/// Whether our identity may take an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Our identity may take the action.
     Allowed,
     /// AWS denies our identity the action.
-    Refused,
-    /// It is not known, for this reason.
+    Denied,
+    /// Whether our identity may take the action is not known, for this reason.
     Unknown(String),
 }
 
@@ -27,9 +28,9 @@ pub enum Standing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// All that it needs is allowed.
+    /// All actions that the feature needs are allowed.
     Works,
-    /// An action that it needs is denied.
+    /// An action that the feature needs is denied.
     Missing,
     /// No action is known to be denied, and not all are known to be allowed.
     Unknown,
@@ -37,24 +38,24 @@ pub enum Status {
     Unused,
 }
 
-/// What is known of a feature.
+/// Whether a feature works, and what it lacks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FeatureReport {
     /// The feature that the report is about.
     pub feature: Feature,
     /// Whether the feature works.
     pub status: Status,
-    /// The actions that are denied.
+    /// The denied actions that the feature needs.
     pub missing: Vec<&'static str>,
-    /// The actions of which nothing is known.
+    /// The needed actions of which it is not known whether they are allowed.
     pub unknown: Vec<&'static str>,
-    /// The statements that would add what is missing.
+    /// The policy statements that would allow the denied actions.
     pub statements: Vec<Value>,
-    /// Why nothing is known of them.
+    /// Why it is not known whether the actions in `unknown` are allowed.
     pub reasons: Vec<String>,
 }
 
-/// What the documents of our own role say about a need.
+/// Evaluates a need by the policy documents of our own role.
 pub fn standing_by_documents(role: &HeldRole, scope: &Scope, need: &Need) -> Standing {
     let documents = Documents::of(role);
     let context = Context::partial()
@@ -70,25 +71,25 @@ pub fn standing_by_documents(role: &HeldRole, scope: &Scope, need: &Need) -> Sta
         .fold(context, |context, (key, value)| context.with(key, value));
     match documents.decide(need.action, &need.sample(), context) {
         Access::Allowed { .. } => Standing::Allowed,
-        Access::Denied { .. } => Standing::Refused,
+        Access::Denied { .. } => Standing::Denied,
         Access::Indeterminate { because } => Standing::Unknown(because.join("; ")),
     }
 }
 
-/// What is known of a feature, from what is known of its needs.
+/// Returns the report on a feature, given the standing of each of its needs.
 pub fn report(
     feature: Feature,
     needs: &[Need],
     standing: impl Fn(&Need) -> Standing,
 ) -> FeatureReport {
     let (mut missing, mut unknown, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
-    let mut refused = Vec::new();
+    let mut denied = Vec::new();
     for need in needs {
         match standing(need) {
             Standing::Allowed => {}
-            Standing::Refused => {
+            Standing::Denied => {
                 missing.push(need.action);
-                refused.push(need);
+                denied.push(need);
             }
             Standing::Unknown(reason) => {
                 unknown.push(need.action);
@@ -108,15 +109,15 @@ pub fn report(
             (_, true, false) => Status::Unknown,
             (_, true, true) => Status::Works,
         },
-        statements: statements_to_add(&refused),
+        statements: statements_to_add(&denied),
         missing,
         unknown,
         reasons,
     }
 }
 
-/// The statements that would allow these needs: one for each set of conditions and kind of
-/// resource.
+/// Returns the policy statements that would allow these needs: one for each combination of resource
+/// and conditions.
 pub fn statements_to_add(needs: &[&Need]) -> Vec<Value> {
     let mut groups: BTreeMap<(&str, &Conditions), Vec<&str>> = BTreeMap::new();
     for need in needs {
@@ -137,16 +138,17 @@ pub fn statements_to_add(needs: &[&Need]) -> Vec<Value> {
     statements.collect()
 }
 
-/// What an administrator had best do.
+/// What an administrator should do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recommendation {
-    /// The mode that fits this identity.
+    /// The mode that this identity has the permissions for; none where it has them for neither
+    /// mode, or where that is not known.
     pub mode: Option<Mode>,
-    /// What to attach to what, or to configure.
+    /// What to attach to the identity, or what to configure.
     pub advice: String,
 }
 
-/// What follows from the features for the administrator.
+/// Recommends the next step to the administrator.
 pub fn recommend(reports: &[FeatureReport]) -> Recommendation {
     let status = |feature| {
         let found = reports.iter().find(|report| report.feature == feature);
@@ -164,8 +166,8 @@ pub fn recommend(reports: &[FeatureReport]) -> Recommendation {
         ),
         (Status::Missing, _, Status::Works) | (_, Status::Missing, Status::Works) => (
             Some(Mode::PassThrough),
-            "This identity may not create and remove roles, but pass the prepared one: name it as \
-             the default IAM role (ENGINE_ROLES_DEFAULT_IAM_ROLE).",
+            "This identity may not create and remove roles, but it may pass the prepared role: name \
+             that role as the default IAM role (ENGINE_ROLES_DEFAULT_IAM_ROLE).",
         ),
         (Status::Missing, _, _) | (_, Status::Missing, _) => (
             None,
@@ -177,8 +179,9 @@ pub fn recommend(reports: &[FeatureReport]) -> Recommendation {
         ),
         _ => (
             None,
-            "Not all is known: allow iam:SimulatePrincipalPolicy on this identity's own role to \
-             have it said for certain; what AWS refuses in the course of work is remembered here.",
+            "It is not known whether this identity has all permissions. Allow \
+             iam:SimulatePrincipalPolicy on this identity's own role to find out for certain. Calls \
+             that AWS denies while the service works are also reported here.",
         ),
     };
     Recommendation {

@@ -1,4 +1,4 @@
-//! What the service's own identity must be allowed to do for each of its features.
+//! The permissions that the service's own identity needs for each feature.
 
 use std::collections::BTreeMap;
 
@@ -10,37 +10,37 @@ use crate::resources::arn::IamResource;
 use crate::resources::names::Namespace;
 use crate::resources::tags::{MANAGED_BY, OWNERSHIP_TAGS};
 
-/// The service that a role is passed to when it is put into an instance profile. In China it is
-/// the same, although EC2's principal there is another: reported by users of Karpenter
+/// The value of `iam:PassedToService` when a role is added to an instance profile. The value is the
+/// same in China, although EC2's principal differs there: reported by users of Karpenter
 /// (karpenter-provider-aws#6843).
 pub const PASSED_TO: &str = "ec2.amazonaws.com";
 
-/// A part of the service that needs permissions of its own.
+/// A feature of the service that needs permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Feature {
-    /// A role, its policy and its instance profile are made for each cluster.
+    /// Creating a role, its policy and its instance profile for each cluster.
     Create,
-    /// What was made is removed.
+    /// Removing what was created.
     Teardown,
-    /// A prepared role is passed in an instance profile of its own.
+    /// Passing a prepared role in an instance profile that this service creates for the cluster.
     PassThrough,
-    /// Tags that a change drops are taken off.
+    /// Removing tags that a change of the spec drops.
     DropTags,
-    /// Managed policies that others attached are detached at a teardown.
+    /// Detaching, in a teardown, managed policies that others attached.
     DetachPolicies,
-    /// Prepared roles are attested.
+    /// Attesting prepared roles.
     Attestation,
-    /// What no record knows is found.
+    /// Finding orphans.
     Orphans,
-    /// One listing checks all roles.
+    /// Checking all roles for drift with one listing.
     BulkSweep,
-    /// A full account is known before a creation starts.
+    /// Knowing that a quota is used up before a creation starts.
     Quota,
 }
 
 impl Feature {
-    /// All features, those that the service lives by first.
+    /// All features, the essential ones first.
     pub const ALL: [Self; 9] = [
         Self::Create,
         Self::Teardown,
@@ -53,7 +53,7 @@ impl Feature {
         Self::Quota,
     ];
 
-    /// The word in JSON.
+    /// Returns the word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
@@ -69,27 +69,27 @@ impl Feature {
     }
 }
 
-/// One thing that the service's identity must be allowed to do.
+/// One permission that the service's identity needs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Need {
-    /// The action, as `iam:CreateRole`.
+    /// The action, such as `iam:CreateRole`.
     pub action: &'static str,
-    /// The pattern of the resources that it is done to.
+    /// The pattern of the resources that the action is taken on.
     pub resource: String,
-    /// The condition keys that the service's request has and that a policy may ask for.
+    /// The condition keys of the service's request that a policy may test, with their values.
     pub keys: BTreeMap<String, String>,
-    /// The conditions of a statement that allows it and no more.
+    /// The conditions of a policy statement that allows this need and nothing more.
     pub conditions: Conditions,
 }
 
-/// By operator and key, what a statement asks for.
+/// The conditions of a policy statement: values by operator and condition key.
 pub type Conditions = BTreeMap<&'static str, BTreeMap<String, Vec<String>>>;
 
-/// A tag of a user's, for a need that is about any.
+/// A sample of a user's tag key, for needs about any of them.
 const SOME_TAG: &str = "team";
 
 impl Need {
-    /// A resource that stands for all that the pattern matches.
+    /// Returns a sample of the resources that the pattern matches.
     pub fn sample(&self) -> String {
         match self.resource.as_str() {
             "*" => "*".to_owned(),
@@ -98,7 +98,7 @@ impl Need {
     }
 }
 
-/// All that the features need, by feature.
+/// Returns the needs of a feature; empty where the configuration does not use the feature.
 pub fn needs(
     feature: Feature,
     namespace: &Namespace,
@@ -132,7 +132,7 @@ pub fn needs(
     }
 }
 
-/// Where an installation makes what it makes.
+/// The ARN patterns of an installation's resources.
 struct Place<'a> {
     namespace: &'a Namespace,
     scope: &'a Scope,
@@ -170,9 +170,9 @@ impl<'a> Place<'a> {
     }
 
     fn pass_through(&self, defaults: &Defaults) -> Vec<Need> {
-        let made = defaults.listed_roles().into_iter();
-        let made = made.filter(|entry| entry.instance_profile.is_none());
-        let passed: Vec<Need> = made
+        let without_profile = defaults.listed_roles().into_iter();
+        let without_profile = without_profile.filter(|entry| entry.instance_profile.is_none());
+        let passed: Vec<Need> = without_profile
             .map(|entry| Need::pass(&entry.role.arn_in(self.scope).to_string()))
             .collect();
         if passed.is_empty() {
@@ -184,11 +184,11 @@ impl<'a> Place<'a> {
     }
 
     fn fill_profile(&self) -> Vec<Need> {
-        let made = Need::new("iam:CreateInstanceProfile", &self.profile).tagged(self.namespace);
+        let created = Need::new("iam:CreateInstanceProfile", &self.profile).tagged(self.namespace);
         let tagged = Need::new("iam:TagInstanceProfile", &self.profile).retagged(self.namespace);
         let plain = ["iam:AddRoleToInstanceProfile", "iam:GetInstanceProfile"];
         let plain = Need::all(&plain, &self.profile);
-        [made, tagged].into_iter().chain(plain).collect()
+        [created, tagged].into_iter().chain(plain).collect()
     }
 
     fn remove_profile(&self) -> Vec<Need> {
@@ -239,26 +239,27 @@ impl Need {
 
     fn pass(resource: &str) -> Self {
         let passed = Self::new("iam:PassRole", resource);
-        passed.asked("StringEquals", "iam:PassedToService", PASSED_TO)
+        passed.with_condition("StringEquals", "iam:PassedToService", PASSED_TO)
     }
 
-    /// Making something with the tags of ownership.
+    /// Adds the conditions of a call that creates a resource with the ownership tags.
     fn tagged(self, namespace: &Namespace) -> Self {
         self.owned("StringEquals", namespace)
     }
 
-    /// Setting tags, those of ownership only to what they are. Most requests have none of these.
+    /// Adds the conditions of a call that sets tags: an ownership tag may only get its proper
+    /// value. Most requests set no ownership tag.
     fn retagged(self, namespace: &Namespace) -> Self {
         self.owned("StringEqualsIfExists", namespace)
     }
 
     fn owned(self, operator: &'static str, namespace: &Namespace) -> Self {
         let key = |place: usize| format!("aws:RequestTag/{}", OWNERSHIP_TAGS[place]);
-        self.asked(operator, key(0), MANAGED_BY)
-            .asked(operator, key(1), namespace.as_str())
+        self.with_condition(operator, key(0), MANAGED_BY)
+            .with_condition(operator, key(1), namespace.as_str())
     }
 
-    /// Taking tags off, none of ownership among them.
+    /// Returns the need of a call that removes tags, none of them an ownership tag.
     fn untagging(action: &'static str, resource: &str) -> Self {
         let key = || "aws:TagKeys".to_owned();
         let mut need = Self::new(action, resource);
@@ -275,20 +276,20 @@ impl Need {
 
     fn bounded(self, boundary: Option<String>) -> Self {
         match boundary {
-            Some(arn) => self.asked("StringEquals", "iam:PermissionsBoundary", arn),
+            Some(arn) => self.with_condition("StringEquals", "iam:PermissionsBoundary", arn),
             None => self,
         }
     }
 
-    fn asked(
+    fn with_condition(
         mut self,
         operator: &'static str,
         key: impl Into<String>,
         value: impl Into<String>,
     ) -> Self {
         let (key, value) = (key.into(), value.into());
-        let asked = self.conditions.entry(operator).or_default();
-        asked.insert(key.clone(), vec![value.clone()]);
+        let tested = self.conditions.entry(operator).or_default();
+        tested.insert(key.clone(), vec![value.clone()]);
         self.keys.insert(key, value);
         self
     }

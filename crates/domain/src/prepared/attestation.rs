@@ -1,4 +1,5 @@
-//! Whether a role that the administrator prepared serves, and how wide it is.
+//! The attestation of a pass-through role: whether the role is fit for engines, and how much it can
+//! access.
 
 use std::collections::BTreeSet;
 
@@ -15,104 +16,108 @@ use crate::grant::role_policy::session_manager_limits;
 use crate::grant::secrets::{READ_SECRET, engines_secrets, secrets_arn};
 use crate::prepared::held::{HeldRole, PolicyName};
 
-/// Whether a role serves.
+/// The verdict of an attestation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fitness {
-    /// EC2 can carry it, and it can read the secrets.
+    /// EC2 may assume the role, and the role can read the secrets.
     Fit,
-    /// It certainly does not serve.
+    /// The role does not exist, EC2 may not assume the role, or the role can't read a secret.
     Unfit,
-    /// Something that matters can't be known by this identity.
+    /// The verdict depends on something that our identity can't find out.
     Indeterminate,
-    /// IAM was not asked: the administrator's word counts.
+    /// IAM was never read: the administrator declared the role fit.
     Declared,
 }
 
-/// How wide a role is.
+/// How much a role can access.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "width", rename_all = "snake_case")]
 pub enum Width {
-    /// It can read no engine's secrets.
+    /// No engine's secrets.
     Nothing,
-    /// The secrets of these clusters alone.
+    /// The secrets of these clusters only.
     Clusters {
-        /// Their names, as the policies write them: a wildcard may be in one.
+        /// The clusters' names as the policies write them, possibly with wildcards.
         clusters: BTreeSet<String>,
     },
     /// Every cluster's secrets.
     AllClusters,
     /// More than engines' secrets.
     Beyond,
-    /// It is not known.
+    /// Not known, because a policy could not be read.
     Unknown,
 }
 
-/// One thing found out about a role.
+/// One finding about a role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What kind.
+    /// The kind of finding.
     pub code: FindingCode,
     /// A sentence for the administrator.
     pub detail: String,
 }
 
-/// The kinds of what is found out about a prepared role.
+/// The kinds of findings about a prepared role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingCode {
-    /// It is not there.
+    /// The role does not exist.
     RoleAbsent,
-    /// It could not be read.
+    /// The role could not be read.
     RoleUnread,
-    /// EC2 may not assume it.
-    TrustRefusesEc2,
-    /// Whether EC2 may assume it hangs on something unknown.
+    /// The trust policy does not let EC2 assume the role.
+    #[serde(rename = "trust_refuses_ec2")]
+    TrustDeniesEc2,
+    /// Whether EC2 may assume the role depends on something that is not known.
     TrustUncertain,
-    /// A secret can't be read.
-    SecretRefused,
-    /// Whether a secret can be read hangs on something unknown.
+    /// The role's policies don't let it read a secret.
+    #[serde(rename = "secret_refused")]
+    SecretDenied,
+    /// Whether the role can read a secret depends on something that is not known.
     SecretUncertain,
-    /// Its policies do not let it use the key under which the secrets are encrypted.
-    KeyRefused,
-    /// One of its policies could not be read.
+    /// The role's policies don't let it use the KMS key that encrypts the secrets.
+    #[serde(rename = "key_refused")]
+    KeyDenied,
+    /// One of the role's policies could not be read.
     PolicyUnread,
-    /// It reaches every cluster's secrets, as a role for any cluster has to.
+    /// The role can read every cluster's secrets, as a role for any cluster has to.
     ReachesAllClusters,
-    /// It reaches more than engines' secrets.
+    /// The role can access more than engines' secrets.
     ReachesBeyond,
 }
 
-/// What is said about a prepared role.
+/// The verdict about a prepared role, with the reasons.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attestation {
-    /// Whether it serves.
+    /// Whether the role is fit.
     pub fitness: Fitness,
-    /// How wide it is.
+    /// How much the role can access.
     #[serde(flatten)]
     pub width: Width,
-    /// Its permissions boundary.
+    /// The ARN of the permissions boundary; none where the role has none or was not read.
     pub boundary: Option<String>,
-    /// Why, each in a sentence.
+    /// The reasons for the verdict, and warnings.
     pub findings: Vec<Finding>,
-    /// What it grants beyond engines' secrets.
+    /// The role's grants beyond engines' secrets. Empty in an attestation that was read back from
+    /// the database.
     #[serde(default, skip_deserializing)]
     pub beyond: Vec<WideGrant>,
 }
 
 impl Attestation {
-    /// Of a role that IAM says is not there.
+    /// Returns the attestation of a role that does not exist: unfit.
     pub fn absent(name: &str) -> Self {
-        let detail = format!("role {name} is not there");
+        let detail = format!("role {name} does not exist");
         Self::bare(Fitness::Unfit, FindingCode::RoleAbsent, detail)
     }
 
-    /// Of a role that could not be read.
+    /// Returns the attestation of a role that could not be read: indeterminate.
     pub fn unread(reason: String) -> Self {
         Self::bare(Fitness::Indeterminate, FindingCode::RoleUnread, reason)
     }
 
-    /// Of a role by the administrator's word alone.
+    /// Returns the attestation of a role that the administrator declared fit and IAM never showed.
     pub fn declared(reason: String) -> Self {
         Self::bare(Fitness::Declared, FindingCode::RoleUnread, reason)
     }
@@ -127,37 +132,39 @@ impl Attestation {
         }
     }
 
-    /// The same, of a reading that is old and could not be had again: nothing is certain by it.
+    /// Returns a stale attestation: the role could not be read again, so the verdict becomes
+    /// indeterminate. `reason` is why the read failed.
     #[must_use]
     pub fn stale(mut self, reason: &str) -> Self {
-        let detail = format!("it was last read a while ago, and not since: {reason}");
+        let detail =
+            format!("the role could not be read again since its last attestation: {reason}");
         let code = FindingCode::RoleUnread;
         self.findings.insert(0, Finding { code, detail });
         self.fitness = Fitness::Indeterminate;
         self
     }
 
-    /// Its reasons in one line.
+    /// Returns the details of all findings in one line.
     pub fn reasons(&self) -> String {
         let details = self.findings.iter().map(|finding| finding.detail.as_str());
         details.collect::<Vec<_>>().join("; ")
     }
 }
 
-/// What a prepared role is to serve.
+/// What a prepared role is attested for.
 #[derive(Clone, Copy, Debug)]
 pub enum Purpose<'a> {
     /// The engine of this cluster, with this spec.
     Cluster(&'a ClusterName, &'a RoleSpec),
-    /// Any engine of this region.
+    /// Any engine in this region.
     Any(&'a Region),
 }
 
-/// Attests a role from the documents that it holds; `key` is the one under which engines' secrets
-/// are encrypted, where they are.
+/// Attests a role by the policies that it holds. `key` is the customer's KMS key that encrypts
+/// engines' secrets; none where AWS's own key does.
 ///
-/// A secret's own resource policy may allow what the role's policies do not say; that is not
-/// looked at, so "refused" here means by the role's own documents.
+/// A secret's resource policy may allow what the role's policies don't. Resource policies are not
+/// read, so "denied" here means: by the role's own policies.
 pub fn attest(
     role: &HeldRole,
     scope: &Scope,
@@ -168,11 +175,11 @@ pub fn attest(
     let (width, beyond) = width(&documents, scope, key);
     let mut findings = vec![];
     let mut worst = Fitness::Fit;
-    let mut find = |fitness, code, detail: String| {
+    let mut add_finding = |fitness, code, detail: String| {
         worst = worse(worst, fitness);
         findings.push(Finding { code, detail });
     };
-    trust_findings(role, scope, &mut find);
+    trust_findings(role, scope, &mut add_finding);
     for (arn, access) in secrets(&documents, role, scope, purpose, &width) {
         match access {
             Access::Allowed { .. } => {}
@@ -181,27 +188,28 @@ pub fn attest(
                     || "no policy of the role allows it".to_owned(),
                     |by| format!("{by} denies it"),
                 );
-                let detail = format!("{READ_SECRET} on {arn} is refused: {by}");
-                find(Fitness::Unfit, FindingCode::SecretRefused, detail);
+                let detail = format!("{READ_SECRET} on {arn} is denied: {by}");
+                add_finding(Fitness::Unfit, FindingCode::SecretDenied, detail);
             }
             Access::Indeterminate { because } => {
                 let because = because.join("; ");
                 let detail =
-                    format!("whether {READ_SECRET} on {arn} is allowed is not known: {because}");
-                find(Fitness::Indeterminate, FindingCode::SecretUncertain, detail);
+                    format!("it is not known whether {READ_SECRET} on {arn} is allowed: {because}");
+                add_finding(Fitness::Indeterminate, FindingCode::SecretUncertain, detail);
             }
         }
     }
     if let Some(key) = key {
-        key_findings(&documents, role, scope, key, &mut find);
+        key_findings(&documents, role, scope, key, &mut add_finding);
     }
     for reason in &documents.unread {
-        find(Fitness::Fit, FindingCode::PolicyUnread, reason.clone());
+        add_finding(Fitness::Fit, FindingCode::PolicyUnread, reason.clone());
     }
     match &width {
         Width::AllClusters => {
-            let detail = "it reaches every cluster's secrets, as a role for any cluster has to";
-            find(
+            let detail =
+                "the role can read every cluster's secrets, as a role for any cluster has to";
+            add_finding(
                 Fitness::Fit,
                 FindingCode::ReachesAllClusters,
                 detail.to_owned(),
@@ -211,11 +219,11 @@ pub fn attest(
             let first = beyond.first();
             let detail = first.map_or_else(String::new, |grant| {
                 format!(
-                    "it reaches more than engines' secrets: {} grants {} on {}",
+                    "the role can access more than engines' secrets: {} grants {} on {}",
                     grant.by, grant.action, grant.resource
                 )
             });
-            find(Fitness::Fit, FindingCode::ReachesBeyond, detail);
+            add_finding(Fitness::Fit, FindingCode::ReachesBeyond, detail);
         }
         Width::Nothing | Width::Clusters { .. } | Width::Unknown => {}
     }
@@ -241,15 +249,15 @@ fn worse(one: Fitness, other: Fitness) -> Fitness {
 fn trust_findings(
     role: &HeldRole,
     scope: &Scope,
-    find: &mut impl FnMut(Fitness, FindingCode, String),
+    add_finding: &mut impl FnMut(Fitness, FindingCode, String),
 ) {
     let principal = scope.partition.ec2_principal();
     let text = role.trust.as_deref().unwrap_or_default();
     let trust = match Document::parse(Kind::Trust, text) {
         Ok(trust) => trust,
         Err(error) => {
-            let detail = format!("the trust policy is not understood: {error}");
-            return find(Fitness::Indeterminate, FindingCode::TrustUncertain, detail);
+            let detail = format!("the trust policy can't be parsed: {error}");
+            return add_finding(Fitness::Indeterminate, FindingCode::TrustUncertain, detail);
         }
     };
     let request = Request::assume_role(Principal::service(principal))
@@ -257,22 +265,23 @@ fn trust_findings(
     match evaluate_trust(&request, &trust) {
         Decision::Allowed { .. } => {}
         Decision::Denied { .. } | Decision::NotAllowed => {
-            let detail = format!("its trust policy does not let {principal} assume it");
-            find(Fitness::Unfit, FindingCode::TrustRefusesEc2, detail);
+            let detail =
+                format!("the role's trust policy does not let {principal} assume the role");
+            add_finding(Fitness::Unfit, FindingCode::TrustDeniesEc2, detail);
         }
         Decision::Indeterminate { missing } => {
             let missing: Vec<String> = missing.into_iter().collect();
             let detail = format!(
-                "whether {principal} may assume it hangs on {}",
+                "whether {principal} may assume the role depends on the condition keys {}",
                 missing.join(", ")
             );
-            find(Fitness::Indeterminate, FindingCode::TrustUncertain, detail);
+            add_finding(Fitness::Indeterminate, FindingCode::TrustUncertain, detail);
         }
     }
 }
 
-/// Access to the secrets that the purpose needs. For any engine: to all, or, where the role is for
-/// certain clusters, to theirs.
+/// Returns the role's access to the secrets that the purpose needs. For any engine these are all
+/// engines' secrets, or the secrets of certain clusters where the role is limited to these.
 fn secrets(
     documents: &Documents<'_>,
     role: &HeldRole,
@@ -303,13 +312,14 @@ fn secrets(
     wanted.into_iter().map(decide).collect()
 }
 
-/// Whether the role may use the key under which the secrets are encrypted.
+/// Adds a finding where the role's policies don't allow the KMS key that encrypts the secrets. The
+/// key's own policy, which is not read, may allow it, so the verdict becomes indeterminate.
 fn key_findings(
     documents: &Documents<'_>,
     role: &HeldRole,
     scope: &Scope,
     key: &KmsKeyArn,
-    find: &mut impl FnMut(Fitness, FindingCode, String),
+    add_finding: &mut impl FnMut(Fitness, FindingCode, String),
 ) {
     let region = key.region();
     let service = format!("secretsmanager.{region}.{}", scope.partition.dns_suffix());
@@ -320,9 +330,9 @@ fn key_findings(
         .with("kms:EncryptionContext:SecretARN", secret);
     if documents.decide(DECRYPT, key.as_str(), context).is_denied() {
         let detail = format!(
-            "its policies do not let it use {key} for an engine's secret; the key's own policy may"
+            "the role's policies don't let it use {key} for an engine's secret; the key's own policy may"
         );
-        find(Fitness::Indeterminate, FindingCode::KeyRefused, detail);
+        add_finding(Fitness::Indeterminate, FindingCode::KeyDenied, detail);
     }
 }
 
@@ -337,7 +347,7 @@ fn width(
     let beyond: Vec<WideGrant> = documents
         .beyond(&limits)
         .into_iter()
-        .map(|(_, told)| told)
+        .map(|(_, grant)| grant)
         .collect();
     if !beyond.is_empty() {
         return (Width::Beyond, beyond);
@@ -360,7 +370,7 @@ fn width(
     (width, beyond)
 }
 
-// The cluster whose secrets the pattern is about, as the pattern writes it.
+// Returns the cluster part of a secret's ARN pattern, as the pattern writes it.
 fn cluster_of(pattern: &str) -> String {
     let below = pattern.split_once(":secret:compute-engine/");
     let below = below.map_or("*", |(_, below)| below);

@@ -1,4 +1,4 @@
-//! The policies that a role holds, as IAM shows them.
+//! A role with the policies that it holds, as IAM returns them.
 
 use engine_roles_policy::{Document, Kind};
 use serde::{Deserialize, Serialize};
@@ -8,28 +8,28 @@ use crate::binding::record::RoleRecord;
 /// A role with the documents that decide what it may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldRole {
-    /// Name, ARN, unique id and path.
+    /// The role's name, ARN, unique id and path.
     pub role: RoleRecord,
-    /// Its trust policy as JSON text; none where it was not shown.
+    /// The trust policy as JSON text; none where IAM did not return it.
     pub trust: Option<String>,
-    /// Its inline policies and the managed ones attached to it.
+    /// The inline policies and the attached managed policies.
     pub policies: Vec<HeldPolicy>,
-    /// Its permissions boundary.
+    /// The permissions boundary; none where the role has none.
     pub boundary: Option<HeldPolicy>,
-    /// The permissions without which its policies could not be listed.
+    /// The denied permissions because of which not all policies could be listed.
     pub unlisted: Vec<String>,
 }
 
-/// One policy.
+/// One policy of a role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldPolicy {
-    /// Which.
+    /// The kind of the policy, with its name or ARN.
     pub name: PolicyName,
-    /// Its JSON text, or why it could not be read.
+    /// The policy's JSON text, or why it could not be read.
     pub text: Result<String, String>,
 }
 
-/// Which policy of a role.
+/// The name of a role's policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyName {
@@ -49,22 +49,22 @@ impl std::fmt::Display for PolicyName {
 }
 
 impl HeldPolicy {
-    /// The document, or why there is none to go by.
+    /// Parses the document.
     ///
     /// # Errors
-    /// A sentence about this policy.
+    /// A sentence about the policy that could not be read or parsed.
     pub fn document(&self) -> Result<Document, String> {
         let text = self
             .text
             .as_ref()
             .map_err(|reason| format!("{} could not be read: {reason}", self.name))?;
         Document::parse(Kind::Identity, text)
-            .map_err(|error| format!("{} is not understood: {error}", self.name))
+            .map_err(|error| format!("{} can't be parsed: {error}", self.name))
     }
 }
 
 impl HeldRole {
-    /// The documents that can be read, by name, and a sentence about each that can't.
+    /// Returns the documents that could be read, and a sentence about each that could not.
     pub(crate) fn identity(&self) -> (Vec<(&PolicyName, Document)>, Vec<String>) {
         let (mut read, mut unread) = (Vec::new(), Vec::new());
         for policy in &self.policies {
@@ -74,7 +74,7 @@ impl HeldRole {
             }
         }
         unread.extend(self.unlisted.iter().map(|permission| {
-            format!("not all policies could be listed, for want of {permission}")
+            format!("not all policies could be listed, because {permission} is denied")
         }));
         (read, unread)
     }

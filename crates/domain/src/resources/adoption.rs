@@ -1,5 +1,5 @@
-//! Reading the spec of an orphan back from AWS: after the database was restored to an older state,
-//! roles exist that no binding accounts for.
+//! Reads the spec of an orphan back from AWS. Orphans exist after the database was restored to an
+//! older state: no binding accounts for roles that were created since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,33 +21,33 @@ use crate::resources::tags::{OWNERSHIP_TAGS, Tags};
 /// Why an orphan can't be adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAdoptable {
-    /// It is not this installation's.
-    #[error("it is not ours: {0}")]
+    /// The resource is not this installation's.
+    #[error("the resource is not ours: {0}")]
     Foreign(String),
-    /// Its policy is none that this service writes.
-    #[error("its policy is none that this service writes: {0}")]
+    /// The role's inline policy is not one that this service writes.
+    #[error("the role's inline policy is not one that this service writes: {0}")]
     Unreadable(&'static str),
-    /// A part of it breaks a rule.
+    /// A name, an ARN or a tag of the resource breaks a rule.
     #[error(transparent)]
     Invalid(#[from] Invalid),
 }
 
-/// Which incarnation a resource belongs to by its tags, proved by its name: the name holds the hash of namespace and
-/// binding id, so tags that were copied to another resource don't pass.
+/// The incarnation that a resource belongs to by its tags, proved by its name. The name contains a
+/// hash of namespace and binding id, so tags that were copied to another resource are no proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claimed {
     /// The cluster that the tags name.
     pub cluster: ClusterName,
     /// The incarnation of the cluster's role.
     pub binding: BindingId,
-    /// What stands before the cluster in the name.
+    /// The part of the resource's name before the cluster's name.
     pub prefix: RolePrefix,
 }
 
-/// Reads whose a resource of this name and these tags is.
+/// Reads from a resource's name, path and tags which incarnation the resource belongs to.
 ///
 /// # Errors
-/// When the tags are not this installation's, or don't go with the name.
+/// When the path or the tags are not this installation's, or when the tags don't match the name.
 pub fn claimed_by(
     namespace: &Namespace,
     name: &str,
@@ -56,22 +56,22 @@ pub fn claimed_by(
 ) -> Result<Claimed, NotAdoptable> {
     let foreign = |reason: &str| NotAdoptable::Foreign(reason.to_owned());
     if path != namespace.path().as_str() {
-        return Err(foreign("its path is another"));
+        return Err(foreign("its path is not this installation's"));
     }
     let tag = |key: &str| tags.get(key).map(String::as_str);
     if tag(OWNERSHIP_TAGS[1]) != Some(namespace.as_str()) {
-        return Err(foreign("its namespace tag is missing or another"));
+        return Err(foreign("its namespace tag is missing or has another value"));
     }
     let cluster = ClusterName::parse(tag(OWNERSHIP_TAGS[2]).unwrap_or_default())?;
     let binding = tag(OWNERSHIP_TAGS[3])
         .and_then(|id| id.parse().ok())
         .map(BindingId);
-    let binding = binding.ok_or_else(|| foreign("its binding id is missing"))?;
+    let binding = binding.ok_or_else(|| foreign("its binding id tag is missing or not a UUID"))?;
     let prefixes = (0..=RolePrefix::MAX).filter_map(|length| name.get(..length));
     let prefix = prefixes
         .filter_map(|text| RolePrefix::parse(text).ok())
         .find(|prefix| resource_name(prefix, &cluster, namespace, binding).as_str() == name);
-    let prefix = prefix.ok_or_else(|| foreign("its name does not go with its tags"))?;
+    let prefix = prefix.ok_or_else(|| foreign("its name does not match its tags"))?;
     Ok(Claimed {
         cluster,
         binding,
@@ -79,11 +79,11 @@ pub fn claimed_by(
     })
 }
 
-/// Reads the spec back from a created role: secrets, region and key from its policy, the rest
-/// from the role.
+/// Reads the spec back from a created role: secrets, region, KMS key and Session Manager from its
+/// inline policy, the rest from the role.
 ///
 /// # Errors
-/// When the policy is none that this service writes for this cluster.
+/// When the policy is not one that this service writes for this cluster.
 pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAdoptable> {
     let own = match &role.inline {
         InlinePolicies::Own(own) | InlinePolicies::Listed { own, .. } => own.as_deref(),
@@ -121,14 +121,18 @@ pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAd
                 Some(secret) => {
                     let secret = secret
                         .strip_suffix("-??????")
-                        .ok_or(NotAdoptable::Unreadable("a secret has another form"))?;
+                        .ok_or(NotAdoptable::Unreadable("a secret's ARN has another form"))?;
                     names.insert(SecretName::parse(secret)?);
                 }
-                None => return Err(NotAdoptable::Unreadable("it reaches another cluster")),
+                None => {
+                    return Err(NotAdoptable::Unreadable(
+                        "it allows another cluster's secrets",
+                    ));
+                }
             }
         }
     }
-    let region: Region = region.ok_or(NotAdoptable::Unreadable("it reads no secret"))?;
+    let region: Region = region.ok_or(NotAdoptable::Unreadable("it allows no secret"))?;
     if kms_key
         .as_ref()
         .is_some_and(|key: &KmsKeyArn| key.region() != region)
@@ -163,6 +167,8 @@ fn only_key(statement: &Statement) -> Result<KmsKeyArn, NotAdoptable> {
     let resources = statement.resources.as_ref();
     match resources.map(engine_roles_policy::Scope::patterns) {
         Some([key]) => Ok(KmsKeyArn::parse(key)?),
-        _ => Err(NotAdoptable::Unreadable("it uses other than one KMS key")),
+        _ => Err(NotAdoptable::Unreadable(
+            "a statement does not name exactly one KMS key",
+        )),
     }
 }

@@ -1,4 +1,4 @@
-//! ARNs of IAM's own resources.
+//! ARNs of IAM resources.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl IamResource {
 pub struct IamArn {
     /// The partition.
     pub partition: Partition,
-    /// The account; none for AWS's own managed policies, whose ARNs say `aws`.
+    /// The account; none for AWS's own managed policies, whose ARNs have `aws` as account.
     pub account: Option<AccountId>,
     /// The kind of resource.
     pub resource: IamResource,
@@ -60,7 +60,8 @@ impl IamArn {
     /// Reads an ARN of the given kind.
     ///
     /// # Errors
-    /// When it is no ARN of that kind, or its path or name has other characters than IAM allows.
+    /// When the text is not an ARN of that kind, or its path or name has a character that IAM or
+    /// this service does not allow.
     pub fn parse(resource: IamResource, text: &str) -> Result<Self, Invalid> {
         let arn = Self::split(text)
             .filter(|arn| arn.resource == resource)
@@ -111,8 +112,8 @@ impl IamArn {
             && name
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
-        // IAM lets a path have any visible ASCII; the live characters of a policy pattern are
-        // left out, since this text may come to stand in one.
+        // IAM allows any visible ASCII character in a path. Characters that are special in a policy
+        // pattern are excluded here, because the path may become part of one.
         let path_fits = path.len() <= 512
             && !path.contains("//")
             && path

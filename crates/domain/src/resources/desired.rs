@@ -1,4 +1,4 @@
-//! What should be at AWS for a binding.
+//! The resources that should exist at AWS for a binding.
 
 use std::collections::BTreeMap;
 
@@ -12,51 +12,52 @@ use crate::grant::role_policy::{role_policy, trust_policy};
 use crate::resources::names::{ProfileName, RoleName};
 use crate::resources::ownership::Ownership;
 
-/// What should be at AWS for a binding: all of it, or nothing.
+/// The resources that should exist at AWS for a binding: all of them, or none.
 #[derive(Clone, Debug)]
 pub enum Desired {
-    /// These resources, each where it is there at all.
+    /// These resources should exist.
     Present {
-        /// The role, where the service makes one.
+        /// The role; none where the administrator prepared it.
         role: Option<Box<DesiredRole>>,
-        /// The instance profile, where the service makes one.
+        /// The instance profile; none where the administrator prepared it.
         profile: Option<DesiredProfile>,
     },
-    /// Nothing of ours.
+    /// No resource of ours should exist.
     Absent,
 }
 
-/// A role as it should be.
+/// The desired state of a role.
 #[derive(Clone, Debug)]
 pub struct DesiredRole {
-    /// Its name.
+    /// The role's name.
     pub name: RoleName,
-    /// Who may assume it.
+    /// The trust policy: who may assume the role.
     pub trust: Document,
-    /// The most it may ever have.
+    /// The permissions boundary; none where the spec has none.
     pub boundary: Option<BoundaryArn>,
-    /// Its one inline policy.
+    /// The role's only inline policy.
     pub policy: Document,
-    /// All its tags.
+    /// All tags, ours and the user's.
     pub tags: BTreeMap<String, String>,
 }
 
-/// An instance profile as it should be.
+/// The desired state of an instance profile.
 #[derive(Clone, Debug)]
 pub struct DesiredProfile {
-    /// Its name.
+    /// The instance profile's name.
     pub name: ProfileName,
     /// The role in it.
     pub role: RoleName,
-    /// All its tags.
+    /// All tags, ours and the user's.
     pub tags: BTreeMap<String, String>,
 }
 
 impl Desired {
-    /// What the binding's spec and state mean.
+    /// Returns the desired resources by the binding's spec and state.
     ///
     /// # Errors
-    /// When the inline policy would be larger than IAM takes, or reach beyond the cluster.
+    /// When the inline policy would be larger than IAM allows, or would grant more than the
+    /// cluster's secrets.
     pub fn of(binding: &Binding) -> Result<Self, RolePolicyError> {
         if !binding.lifecycle.wants_presence() {
             return Ok(Self::Absent);

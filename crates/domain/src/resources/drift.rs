@@ -1,4 +1,4 @@
-//! What IAM holds otherwise than is meant.
+//! Detects drift: the differences between the desired and the observed resources.
 
 use engine_roles_policy::{Document, Kind};
 
@@ -10,7 +10,9 @@ use crate::resources::desired::{Desired, DesiredProfile, DesiredRole};
 use crate::resources::observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
 use crate::resources::proof::{prove_profile, prove_role};
 
-/// Compares by meaning what was read, past the consistency window, with what is meant.
+/// Compares the observed resources with the desired ones. Policies are compared by meaning. The
+/// observation must have been made after the consistency window. Parts that were not read are no
+/// drift.
 pub fn drift(binding: &Binding, desired: &Desired, observed: &Observed) -> Vec<Drift> {
     let Desired::Present { role, profile } = desired else {
         return Vec::new();
@@ -18,7 +20,7 @@ pub fn drift(binding: &Binding, desired: &Desired, observed: &Observed) -> Vec<D
     let mut found = Vec::new();
     if let Some(desired) = role {
         match &observed.role {
-            None => found.push(seen(
+            None => found.push(drift_of(
                 DriftKind::RoleDeleted,
                 format!("role {} is gone", desired.name),
             )),
@@ -29,7 +31,7 @@ pub fn drift(binding: &Binding, desired: &Desired, observed: &Observed) -> Vec<D
         match &observed.profile {
             None => {
                 let detail = format!("instance profile {} is gone", desired.name);
-                found.push(seen(DriftKind::ProfileDeleted, detail));
+                found.push(drift_of(DriftKind::ProfileDeleted, detail));
             }
             Some(profile) => found.extend(profile_drift(binding, desired, profile)),
         }
@@ -40,7 +42,7 @@ pub fn drift(binding: &Binding, desired: &Desired, observed: &Observed) -> Vec<D
 fn role_drift(binding: &Binding, desired: &DesiredRole, role: &ObservedRole) -> Vec<Drift> {
     if let Err(reason) = prove_role(binding, role) {
         let detail = format!("role {} is not ours: {reason}", desired.name);
-        return vec![seen(DriftKind::RoleRecreated, detail)];
+        return vec![drift_of(DriftKind::RoleRecreated, detail)];
     }
     let mut found = Vec::new();
     let (own, names) = match &role.inline {
@@ -50,12 +52,13 @@ fn role_drift(binding: &Binding, desired: &DesiredRole, role: &ObservedRole) -> 
     };
     match own {
         Some(None) => {
-            let detail = format!("policy {INLINE_POLICY_NAME} is gone");
-            found.push(seen(DriftKind::PolicyMissing, detail));
+            let detail = format!("inline policy {INLINE_POLICY_NAME} is gone");
+            found.push(drift_of(DriftKind::PolicyMissing, detail));
         }
         Some(Some(_)) if !role.holds_policy(&desired.policy) => {
-            let detail = format!("policy {INLINE_POLICY_NAME} says something else");
-            found.push(seen(DriftKind::PolicyChanged, detail));
+            let detail =
+                format!("inline policy {INLINE_POLICY_NAME} differs from what was written");
+            found.push(drift_of(DriftKind::PolicyChanged, detail));
         }
         Some(Some(_)) | None => {}
     }
@@ -64,13 +67,13 @@ fn role_drift(binding: &Binding, desired: &DesiredRole, role: &ObservedRole) -> 
         .flatten()
         .filter(|name| *name != INLINE_POLICY_NAME);
     found.extend(foreign.map(|name| {
-        seen(
+        drift_of(
             DriftKind::ForeignInlinePolicy,
             format!("inline policy {name} is not ours"),
         )
     }));
     found.extend(role.attached.iter().flatten().map(|arn| {
-        seen(
+        drift_of(
             DriftKind::ForeignManagedPolicy,
             format!("managed policy {arn} is attached"),
         )
@@ -81,7 +84,7 @@ fn role_drift(binding: &Binding, desired: &DesiredRole, role: &ObservedRole) -> 
             .iter()
             .any(|(key, value)| tags.get(key) != Some(value));
         if differs {
-            found.push(seen(
+            found.push(drift_of(
                 DriftKind::TagsChanged,
                 "tags of the role differ".to_owned(),
             ));
@@ -92,9 +95,9 @@ fn role_drift(binding: &Binding, desired: &DesiredRole, role: &ObservedRole) -> 
         if !held.is_some_and(|held| held.equivalent(&desired.trust)) {
             found.push(Drift {
                 missing_permission: Some("iam:UpdateAssumeRolePolicy".to_owned()),
-                ..seen(
+                ..drift_of(
                     DriftKind::TrustChanged,
-                    "the trust policy says something else".to_owned(),
+                    "the trust policy differs from what was written".to_owned(),
                 )
             });
         }
@@ -106,12 +109,12 @@ fn role_drift(binding: &Binding, desired: &DesiredRole, role: &ObservedRole) -> 
             None => "iam:DeleteRolePermissionsBoundary",
         };
         let held = role.boundary.as_deref().unwrap_or("none");
-        let meant = boundary.unwrap_or("none");
+        let wanted = boundary.unwrap_or("none");
         found.push(Drift {
             missing_permission: Some(permission.to_owned()),
-            ..seen(
+            ..drift_of(
                 DriftKind::BoundaryChanged,
-                format!("the boundary is {held}, not {meant}"),
+                format!("the permissions boundary is {held}, not {wanted}"),
             )
         });
     }
@@ -126,17 +129,17 @@ fn profile_drift(
     let name = &desired.name;
     if let Err(reason) = prove_profile(binding, profile) {
         let detail = format!("instance profile {name} is not ours: {reason}");
-        return vec![seen(DriftKind::ProfileRecreated, detail)];
+        return vec![drift_of(DriftKind::ProfileRecreated, detail)];
     }
     let mut found = Vec::new();
     match profile.roles.as_deref() {
         Some([]) => {
-            let detail = format!("instance profile {name} holds no role");
-            found.push(seen(DriftKind::RoleOutOfProfile, detail));
+            let detail = format!("instance profile {name} contains no role");
+            found.push(drift_of(DriftKind::RoleOutOfProfile, detail));
         }
         Some([role, ..]) if *role != desired.role => {
-            let detail = format!("instance profile {name} holds the role {role}");
-            found.push(seen(DriftKind::OtherRoleInProfile, detail));
+            let detail = format!("instance profile {name} contains another role, {role}");
+            found.push(drift_of(DriftKind::OtherRoleInProfile, detail));
         }
         Some(_) | None => {}
     }
@@ -147,13 +150,13 @@ fn profile_drift(
             .any(|(key, value)| tags.get(key) != Some(value));
         if differs {
             let detail = "tags of the instance profile differ".to_owned();
-            found.push(seen(DriftKind::TagsChanged, detail));
+            found.push(drift_of(DriftKind::TagsChanged, detail));
         }
     }
     found
 }
 
-fn seen(kind: DriftKind, detail: String) -> Drift {
+fn drift_of(kind: DriftKind, detail: String) -> Drift {
     Drift {
         kind,
         detail,

@@ -1,4 +1,4 @@
-//! The names of what is made at AWS.
+//! The names of the resources that this service creates at AWS.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use crate::invalid::text_type;
 use crate::invalid::{Invalid, InvalidKind, UnknownWord};
 use crate::resources::arn::{IamArn, IamResource};
 
-/// What kind of AWS resource something is, among those that this service makes.
+/// The kinds of AWS resources that this service creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ResourceKind {
     /// An IAM role.
@@ -23,7 +23,7 @@ pub enum ResourceKind {
 }
 
 impl ResourceKind {
-    /// The word in the database and on the command line.
+    /// Returns the word in the database and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Role => "role",
@@ -48,11 +48,11 @@ impl FromStr for ResourceKind {
     }
 }
 
-/// IAM's limit on a role's name, in characters.
+/// IAM's limit on the length of a role's name, in characters.
 /// Source: IAM user guide, "IAM and AWS STS quotas".
 pub const MAX_ROLE_NAME: usize = 64;
 
-/// A hyphen and sixteen characters of base32, which hold 80 bits.
+/// The length of a hyphen and sixteen characters of base32, which encode 80 bits.
 const HASH_TAIL: usize = 17;
 
 fn is_iam_name(text: &str, max: usize) -> bool {
@@ -64,7 +64,7 @@ fn is_iam_name_byte(b: u8) -> bool {
 }
 
 text_type! {
-    /// The name of a role, 1 to 64 of `[A-Za-z0-9_+=,.@-]`.
+    /// The name of a role: 1 to 64 characters of `[A-Za-z0-9_+=,.@-]`.
     RoleName
 }
 
@@ -72,7 +72,7 @@ impl RoleName {
     /// Reads a role's name.
     ///
     /// # Errors
-    /// When it breaks IAM's rule.
+    /// When the name breaks IAM's rule.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if !is_iam_name(text, MAX_ROLE_NAME) {
             return Err(Invalid::new(
@@ -85,7 +85,7 @@ impl RoleName {
 }
 
 text_type! {
-    /// The name of an instance profile, 1 to 128 of `[A-Za-z0-9_+=,.@-]`.
+    /// The name of an instance profile: 1 to 128 characters of `[A-Za-z0-9_+=,.@-]`.
     ProfileName
 }
 
@@ -93,7 +93,7 @@ impl ProfileName {
     /// Reads an instance profile's name, or takes it from the profile's ARN.
     ///
     /// # Errors
-    /// When it breaks IAM's rule.
+    /// When the name breaks IAM's rule.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.starts_with("arn:") {
             return IamArn::parse(IamResource::InstanceProfile, text)
@@ -110,18 +110,19 @@ impl ProfileName {
 }
 
 text_type! {
-    /// What stands before the name of a created role; may be empty.
+    /// The prefix of the name of a created role; may be empty.
     RolePrefix
 }
 
 impl RolePrefix {
-    /// The longest prefix: it leaves the hash and seventeen characters of the cluster's name.
+    /// The longest prefix, in characters. It leaves room for the hash and seventeen characters of
+    /// the cluster's name.
     pub const MAX: usize = 30;
 
     /// Reads a prefix: at most 30 of IAM's name characters.
     ///
     /// # Errors
-    /// When it is longer or has others.
+    /// When the text is longer or has other characters.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.len() > Self::MAX || !text.bytes().all(is_iam_name_byte) {
             return Err(Invalid::new(
@@ -134,10 +135,10 @@ impl RolePrefix {
 }
 
 text_type! {
-    /// One installation of this service, `[a-z0-9-]{1,32}`.
+    /// The name of an installation of this service, `[a-z0-9-]{1,32}`.
     ///
-    /// It stands in the path and the tags of all that is made, so that two installations in one
-    /// account never touch each other's roles.
+    /// The namespace is part of the path and the tags of all created resources, so that two
+    /// installations in one account never touch each other's roles.
     Namespace
 }
 
@@ -145,7 +146,7 @@ impl Namespace {
     /// Reads a namespace.
     ///
     /// # Errors
-    /// When it breaks the rule.
+    /// When the text breaks the rule.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let fits = (1..=32).contains(&text.len())
             && text
@@ -160,23 +161,23 @@ impl Namespace {
         Ok(Self(text.to_owned()))
     }
 
-    /// The IAM path of all that this installation makes.
+    /// Returns the IAM path of all resources that this installation creates.
     pub fn path(&self) -> ResourcePath {
         ResourcePath(format!("/ai-unlimited/engine/{self}/"))
     }
 }
 
-/// The IAM path of all that one installation makes.
+/// The IAM path of all resources that one installation creates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourcePath(String);
 
 impl ResourcePath {
-    /// The path, with a slash at both ends.
+    /// Returns the path, with a slash at both ends.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The pattern of the ARNs of all that is under the path.
+    /// Returns the ARN pattern of all resources of a kind under the path.
     pub fn arn_pattern(&self, resource: IamResource, scope: &Scope) -> String {
         let Scope { account, partition } = scope;
         let (resource, path) = (resource.as_str(), self.as_str());
@@ -184,10 +185,11 @@ impl ResourcePath {
     }
 }
 
-/// The name that the role and the instance profile of a binding share.
+/// Returns the name that the role and the instance profile of a binding share.
 ///
-/// Always with the hash of namespace and binding id: no two lives of a cluster, no two clusters
-/// cut to the same length, and no two names that differ in case alone can meet.
+/// The name ends in a hash of namespace and binding id. Without the hash, names could collide: of
+/// two incarnations of a cluster's role, of two clusters whose names are cut to the same text, and
+/// of two clusters whose names differ in case only.
 pub fn resource_name(
     prefix: &RolePrefix,
     cluster: &ClusterName,
@@ -197,13 +199,14 @@ pub fn resource_name(
     let digest = Sha256::digest(format!("{namespace}/{binding}"));
     let hash = BASE32_NOPAD.encode(&digest[..10]).to_ascii_lowercase();
     let room = MAX_ROLE_NAME - HASH_TAIL - prefix.as_str().len();
-    // A cluster's name is ASCII, so a cut can't split a character.
+    // A cluster's name is ASCII, so cutting it can't split a character.
     let cut = &cluster.as_str()[..cluster.as_str().len().min(room)];
     RoleName(format!("{prefix}{cut}-{hash}"))
 }
 
 impl From<RoleName> for ProfileName {
-    /// Each role name is a valid profile name: same characters, a shorter limit.
+    /// Each role name is a valid profile name: the characters are the same, and the limit of role
+    /// names is lower.
     fn from(name: RoleName) -> Self {
         Self(name.0)
     }

@@ -1,4 +1,4 @@
-//! What is at AWS for a binding, as it was read or as it is certain without reading.
+//! The resources of a binding that exist at AWS, by a read or by our own records.
 
 use std::collections::BTreeMap;
 
@@ -8,72 +8,75 @@ use crate::binding::record::{Binding, ProfileRecord, RoleRecord};
 use crate::resources::names::{ProfileName, RoleName};
 use crate::resources::ownership::Ownership;
 
-/// What is at AWS. Absence here is what was answered; whether it is believed is the caller's
-/// decision, and a failed read is an error, never an empty `Observed`.
+/// The resources of a binding that exist at AWS. None means that IAM answered that the resource
+/// does not exist; the caller decides whether to believe that. A failed read is an error and never
+/// an empty `Observed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// The role under the binding's name.
+    /// The role with the binding's name.
     pub role: Option<ObservedRole>,
-    /// The instance profile under the binding's name.
+    /// The instance profile with the binding's name.
     pub profile: Option<ObservedProfile>,
 }
 
-/// A role as it is.
+/// The observed state of a role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedRole {
-    /// Name, ARN, unique id and path.
+    /// The role's name, ARN, unique id and path.
     pub record: RoleRecord,
-    /// Its tags; none where they were not read.
+    /// All tags; none where they were not read.
     pub tags: Option<BTreeMap<String, String>>,
-    /// Its trust policy as JSON text; none where it was not read.
+    /// The trust policy as JSON text; none where it was not read.
     pub trust: Option<String>,
-    /// Its permissions boundary.
+    /// The ARN of the permissions boundary; none where the role has none, and in an observation
+    /// from our own record.
     pub boundary: Option<String>,
-    /// Its inline policies.
+    /// The inline policies, as far as they were read.
     pub inline: InlinePolicies,
-    /// The ARNs of its managed policies; none where they were not listed.
+    /// The ARNs of the attached managed policies; none where they were not listed.
     pub attached: Option<Vec<String>>,
-    /// The instance profiles that it is in; none where they were not listed.
+    /// The instance profiles that contain the role; none where they were not listed.
     pub profiles: Option<Vec<ProfileName>>,
 }
 
-/// What is known of a role's inline policies.
+/// How much of a role's inline policies was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InlinePolicies {
-    /// Nothing was read.
+    /// No inline policy was read.
     Unread,
-    /// Ours alone was read: its JSON text, or none where it is not there.
+    /// Only our own policy was read: its JSON text, or none where it does not exist.
     Own(Option<String>),
-    /// All were listed: names, with the text of ours where it is there.
+    /// All policies were listed, and ours was read.
     Listed {
-        /// The names.
+        /// The names of all inline policies.
         names: Vec<String>,
-        /// Ours.
+        /// The JSON text of our policy; none where it does not exist.
         own: Option<String>,
     },
 }
 
-/// An instance profile as it is.
+/// The observed state of an instance profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedProfile {
-    /// Name, ARN and unique id.
+    /// The profile's name, ARN and unique id.
     pub record: ProfileRecord,
-    /// Its path.
+    /// The profile's path, with a slash at both ends.
     pub path: String,
-    /// Its tags; none where they were not read.
+    /// All tags; none where they were not read.
     pub tags: Option<BTreeMap<String, String>>,
-    /// The roles in it, at most one; none where that was not read.
+    /// The roles in the profile, at most one; none where they were not read.
     pub roles: Option<Vec<RoleName>>,
 }
 
 impl Observed {
-    /// Certainly nothing: no create was ever sent.
+    /// Returns the observation that nothing exists, which is certain where no create call was ever
+    /// sent.
     pub fn nothing() -> Self {
         Self::default()
     }
 
-    /// This, and where it shows nothing what our own answered calls made: for the time in which
-    /// IAM's reads may not show it yet.
+    /// Returns this observation, completed with the resources that our own answered calls created.
+    /// For use within the consistency window, while reads may not show these resources yet.
     #[must_use]
     pub fn or_recorded(self, binding: &Binding) -> Self {
         let recorded = Self::recorded(binding);
@@ -83,8 +86,9 @@ impl Observed {
         }
     }
 
-    /// What our own answered calls made, for the time in which IAM's reads may not show it yet.
-    /// Contents count as unread, so that a plan writes them again rather than trusts them.
+    /// Returns the resources that our own answered calls created. For use within the consistency
+    /// window, while reads may not show these resources yet. Their policies count as unread, so
+    /// that a plan writes them again and does not rely on them.
     pub fn recorded(binding: &Binding) -> Self {
         let path = binding.namespace.path().as_str().to_owned();
         let applied = binding.applied_spec.as_ref();
@@ -117,13 +121,13 @@ impl Observed {
 }
 
 impl ObservedRole {
-    /// Whether our inline policy was read and means the same.
-    pub fn holds_policy(&self, meant: &Document) -> bool {
+    /// Returns whether our inline policy was read and is equivalent to this document.
+    pub fn holds_policy(&self, wanted: &Document) -> bool {
         let own = match &self.inline {
             InlinePolicies::Unread => None,
             InlinePolicies::Own(own) | InlinePolicies::Listed { own, .. } => own.as_deref(),
         };
         let held = own.and_then(|text| Document::parse(Kind::Identity, text).ok());
-        held.is_some_and(|held| held.equivalent(meant))
+        held.is_some_and(|held| held.equivalent(wanted))
     }
 }

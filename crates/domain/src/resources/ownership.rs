@@ -1,4 +1,4 @@
-//! The proof that a resource at AWS is this binding's own.
+//! The proof that a resource at AWS belongs to a binding.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,24 @@ use crate::cluster::name::ClusterName;
 use crate::resources::names::Namespace;
 use crate::resources::tags::{MANAGED_BY, OWNERSHIP_TAGS, Tags};
 
-/// Whose a resource would have to be.
+/// The owner that a resource's tags have to name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ownership {
-    /// The installation.
+    /// The namespace of the installation.
     pub namespace: Namespace,
-    /// The cluster that the tags name.
+    /// The cluster that the role is for.
     pub cluster: ClusterName,
     /// The incarnation of the cluster's role.
     pub binding: BindingId,
 }
 
-/// Why a resource is not ours, for a person.
+/// Why a resource is not ours, in words for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Foreign(pub String);
 
 impl Ownership {
-    /// The ownership of one binding.
+    /// Returns the ownership of a binding's resources.
     pub fn of(binding: &Binding) -> Self {
         Self {
             namespace: binding.namespace.clone(),
@@ -34,7 +34,7 @@ impl Ownership {
         }
     }
 
-    /// The four tags that say so.
+    /// Returns the four ownership tags, in the order of [`OWNERSHIP_TAGS`].
     pub fn tags(&self) -> [(&'static str, String); 4] {
         let values = [
             MANAGED_BY.to_owned(),
@@ -46,7 +46,7 @@ impl Ownership {
         OWNERSHIP_TAGS.map(|key| (key, values.next().unwrap_or_default()))
     }
 
-    /// These tags and the user's, as they are set on what is made.
+    /// Returns all tags of a created resource: the ownership tags and the user's.
     pub fn with_user_tags(&self, user: &Tags) -> BTreeMap<String, String> {
         let own = self.tags().map(|(key, value)| (key.to_owned(), value));
         let user = user
@@ -55,14 +55,14 @@ impl Ownership {
         own.into_iter().chain(user).collect()
     }
 
-    /// Proves a resource ours by path, unique id and tags.
+    /// Proves by path, unique id and tags that a resource is ours.
     ///
-    /// Where a unique id was recorded it must match, and then a missing tag is drift; where none
-    /// was (an unanswered create), all four tags must be there. A tag with another value is
-    /// somebody else's claim either way.
+    /// Where a unique id was recorded, the id must match; a missing tag is then drift. Where none
+    /// was recorded, because the create call was not answered, all four tags must exist. In both
+    /// cases a tag with another value means that the resource is somebody else's.
     ///
     /// # Errors
-    /// Names the first thing that does not match. A resource is then left alone.
+    /// Names the first part that does not match. Such a resource must not be changed.
     pub fn prove(
         &self,
         path: &str,
@@ -79,7 +79,7 @@ impl Ownership {
         }
         if let Some(recorded) = recorded_id.filter(|recorded| *recorded != id) {
             return Err(Foreign(format!(
-                "its unique id is {id}, but {recorded} was made"
+                "its unique id is {id}, but we created {recorded}"
             )));
         }
         for (key, value) in self.tags() {

@@ -1,4 +1,4 @@
-//! The plan from what is to what should be.
+//! The plan that brings the observed resources to the desired ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,33 +10,34 @@ use crate::resources::observed::{InlinePolicies, Observed, ObservedProfile, Obse
 use crate::resources::proof::{prove_profile, prove_role};
 use crate::resources::step::Step;
 
-/// Steps that run side by side.
+/// Steps that run concurrently.
 pub type Stage = Vec<Step>;
 
-/// Stages in order, and what is not touched.
+/// Stages in order, and the resources that the plan does not touch.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The stages, none of them empty.
     pub stages: Vec<Stage>,
-    /// What is there under our names and is not ours, each with the reason.
+    /// The resources that exist under our names and are not ours, each with the reason.
     pub left: Vec<String>,
-    /// What stands in the way of a removal, by name.
+    /// The obstacles to a removal, each in words.
     pub blockers: Vec<String>,
 }
 
 impl Plan {
-    /// How many calls it takes.
+    /// Returns the number of calls that the plan makes.
     pub fn calls(&self) -> usize {
         self.stages.iter().map(Vec::len).sum()
     }
 
-    /// Whether there is nothing to do.
+    /// Returns whether the plan has no step.
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
 
-    /// The same plan with the role alone first: for the time in which our identity is known to
-    /// have been refused it, so that no instance profile is made in vain.
+    /// Returns the same plan with `CreateRole` alone in the first stage. For use after AWS denied
+    /// our identity `CreateRole`: if AWS denies it again, no instance profile has been created that
+    /// would have to be removed.
     #[must_use]
     pub fn role_first(mut self) -> Self {
         let Some(first) = self.stages.first_mut() else {
@@ -64,31 +65,32 @@ impl Plan {
     }
 }
 
-/// Why nothing can be planned: the way is somebody else's.
+/// Why nothing can be planned: a resource that is not ours is in the way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
-    /// A resource of our name is not ours.
-    #[error("{resource} is there and is not ours: {reason}")]
+    /// A resource with our name is not ours.
+    #[error("{resource} exists and is not ours: {reason}")]
     NameTaken {
         /// The resource, by kind and name.
         resource: String,
         /// Which part of the proof failed.
         reason: String,
     },
-    /// Our instance profile holds another role.
-    #[error("instance profile {profile} holds the role {role}")]
+    /// Our instance profile contains another role.
+    #[error("instance profile {profile} contains another role, {role}")]
     OtherRoleInProfile {
-        /// The profile.
+        /// Our instance profile.
         profile: ProfileName,
         /// The other role.
         role: RoleName,
     },
 }
 
-/// Plans the way from `observed` to `desired`.
+/// Plans the steps from `observed` to `desired`.
 ///
 /// # Errors
-/// When something that is not ours stands under a name that is needed.
+/// When a resource that is not ours has a name that the binding needs, or another role is in our
+/// instance profile.
 pub fn plan(binding: &Binding, desired: &Desired, observed: &Observed) -> Result<Plan, Obstacle> {
     match desired {
         Desired::Present { role, profile } => {
@@ -105,11 +107,11 @@ fn plan_present(
     observed: &Observed,
 ) -> Result<Plan, Obstacle> {
     let path = binding.namespace.path();
-    let (mut make, mut fill) = (Stage::new(), Stage::new());
+    let (mut create, mut fill) = (Stage::new(), Stage::new());
     if let Some(desired) = role {
         match &observed.role {
             None => {
-                make.push(Step::CreateRole {
+                create.push(Step::CreateRole {
                     role: desired.name.clone(),
                     path: path.clone(),
                     trust: desired.trust.clone(),
@@ -120,7 +122,7 @@ fn plan_present(
             }
             Some(found) => {
                 let steps = align_role(binding, desired, found)?;
-                make.extend(steps.first);
+                create.extend(steps.first);
                 fill.extend(steps.then);
             }
         }
@@ -128,7 +130,7 @@ fn plan_present(
     if let Some(desired) = profile {
         match &observed.profile {
             None => {
-                make.push(Step::CreateInstanceProfile {
+                create.push(Step::CreateInstanceProfile {
                     profile: desired.name.clone(),
                     path,
                     tags: desired.tags.clone(),
@@ -137,16 +139,16 @@ fn plan_present(
             }
             Some(found) => {
                 let steps = align_profile(binding, desired, found)?;
-                make.extend(steps.first);
+                create.extend(steps.first);
                 fill.extend(steps.then);
             }
         }
     }
-    Ok(Plan::of(vec![make, fill]))
+    Ok(Plan::of(vec![create, fill]))
 }
 
-/// Plans to put right what is ours and differs, and makes nothing anew: our document, our tags,
-/// our role in our profile. What others added or removed stays as it is.
+/// Plans the repair of drift on our own resources: our policy, our tags, and our role in our
+/// instance profile. A repair creates no resource, and leaves what others added.
 pub fn plan_repair(binding: &Binding, desired: &Desired, observed: &Observed) -> Plan {
     let Desired::Present { role, profile } = desired else {
         return Plan::default();
@@ -158,7 +160,7 @@ pub fn plan_repair(binding: &Binding, desired: &Desired, observed: &Observed) ->
         first.extend(steps.first);
         fill.extend(steps.then);
     }
-    // A role that is gone or somebody else's is not put into our profile.
+    // A role that does not exist or is somebody else's must not be added to our profile.
     let ours = role.is_none()
         || observed
             .role
@@ -174,8 +176,9 @@ pub fn plan_repair(binding: &Binding, desired: &Desired, observed: &Observed) ->
     Plan::of(vec![first, fill])
 }
 
-/// What brings a resource that is there to what is meant. Tags are taken off before others are
-/// set: IAM counts both against its 50, and to IAM two keys that differ in case are one.
+/// The steps that bring an existing resource to the desired state. Tags are removed before others
+/// are set: both count against IAM's limit of 50, and IAM treats two keys that differ in case only
+/// as one.
 #[derive(Default)]
 struct Alignment {
     first: Stage,
@@ -246,7 +249,7 @@ fn align_profile(
 }
 
 fn plan_absent(binding: &Binding, observed: &Observed) -> Plan {
-    // The engine's own grant ends in the first stage, all access in the second.
+    // The first stage ends our grant, the second stage all access.
     let (mut empty, mut remove) = (Stage::new(), Stage::new());
     let (mut left, mut blockers) = (Vec::new(), Vec::new());
     let own_profile: ProfileName = binding.resource_name().into();
@@ -333,28 +336,28 @@ struct TagChange {
     unset: Vec<String>,
 }
 
-// Only tags that we set are taken off again: others may put theirs beside ours.
+// Only tags that we set are removed: others may have added tags of their own.
 fn tag_change(
     binding: &Binding,
-    meant: &BTreeMap<String, String>,
+    wanted: &BTreeMap<String, String>,
     found: Option<&BTreeMap<String, String>>,
 ) -> TagChange {
-    let meant_keys: BTreeSet<String> = meant.keys().map(|key| key.to_lowercase()).collect();
+    let wanted_keys: BTreeSet<String> = wanted.keys().map(|key| key.to_lowercase()).collect();
     let applied = binding.applied_spec.iter();
     let applied = applied.flat_map(|spec| spec.tags.iter().map(|(key, _)| key));
-    let formerly: BTreeSet<&str> = applied
+    let earlier: BTreeSet<&str> = applied
         .chain(binding.unapplied_tags.iter().map(String::as_str))
         .collect();
-    let dropped = formerly
+    let dropped = earlier
         .into_iter()
-        .filter(|key| !meant_keys.contains(&key.to_lowercase()));
+        .filter(|key| !wanted_keys.contains(&key.to_lowercase()));
     let Some(found) = found else {
         return TagChange {
-            set: meant.clone(),
+            set: wanted.clone(),
             unset: dropped.map(str::to_owned).collect(),
         };
     };
-    let set = meant
+    let set = wanted
         .iter()
         .filter(|(key, value)| found.get(*key) != Some(value));
     TagChange {

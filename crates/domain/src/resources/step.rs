@@ -1,4 +1,4 @@
-//! One call to IAM, as a plan holds it.
+//! The steps of a plan: one IAM call each.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,12 +10,12 @@ use crate::binding::record::{ProfileRecord, RoleRecord};
 use crate::grant::boundary::BoundaryArn;
 use crate::resources::names::{ProfileName, ResourceKind, ResourcePath, RoleName};
 
-/// Whether a call changes something: an unanswered write may have.
+/// Whether a call can change something at AWS. An unanswered write may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CallKind {
-    /// Get, List and Simulate calls.
+    /// A Get, List or Simulate call.
     Read,
-    /// Every other call.
+    /// Any other call.
     Write,
 }
 
@@ -29,23 +29,24 @@ impl CallKind {
     }
 }
 
-/// How AWS answered a step that it took.
+/// The outcome of a step that did not fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// A role was created.
     Role(RoleRecord),
     /// An instance profile was created.
     Profile(ProfileRecord),
-    /// AWS took the call, and it created no resource.
+    /// AWS accepted the call, which creates no resource.
     Done,
-    /// What was to be removed was not there, as far as IAM sees.
+    /// AWS answered that the resource to be removed does not exist.
     AlreadyGone,
-    /// The removal was denied, and a read does not show what was to be removed: what is not there
-    /// has no path, so that a policy which goes by paths denies it.
+    /// AWS denied the removal, and a read does not show the resource. IAM evaluates a call on a
+    /// missing resource without the resource's path, so a policy that allows resources by path
+    /// denies it.
     Unseen,
 }
 
-/// One write to IAM, with what it takes.
+/// One write call to IAM, with its parameters.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "IAM's own names of calls and parameters")]
 pub enum Step {
@@ -54,7 +55,7 @@ pub enum Step {
         path: ResourcePath,
         /// The trust policy: who may assume the role.
         trust: Document,
-        /// The permissions boundary; none where the installation sets none.
+        /// The permissions boundary; none where the spec has none.
         boundary: Option<BoundaryArn>,
         tags: BTreeMap<String, String>,
     },
@@ -63,7 +64,7 @@ pub enum Step {
         path: ResourcePath,
         tags: BTreeMap<String, String>,
     },
-    /// Replaces the inline policy as a whole; IAM keeps one document per policy name.
+    /// Replaces our inline policy as a whole.
     PutRolePolicy {
         role: RoleName,
         document: Document,
@@ -128,7 +129,7 @@ impl Step {
         }
     }
 
-    /// Returns what the call is about, in words for a message and for the receipt.
+    /// Returns the resource that the call is about, in words for messages and for the receipt.
     pub fn target(&self) -> String {
         match self {
             Self::CreateRole { role, .. }
@@ -165,7 +166,7 @@ impl Step {
         }
     }
 
-    /// Returns which kind of resource the call creates, changes or removes.
+    /// Returns the kind of resource that the call creates, changes or removes.
     pub fn resource(&self) -> ResourceKind {
         match self {
             Self::CreateRole { .. }
@@ -184,7 +185,7 @@ impl Step {
         }
     }
 
-    /// Returns whether the call removes a role or an instance profile itself.
+    /// Returns whether the call deletes a role or an instance profile.
     pub fn deletes_resource(&self) -> bool {
         matches!(
             self,
@@ -192,7 +193,8 @@ impl Step {
         )
     }
 
-    /// Returns whether the call creates a resource that would stay behind if nobody remembered it.
+    /// Returns whether the call creates a role or an instance profile, which would become an orphan
+    /// if it were not recorded.
     pub fn creates(&self) -> bool {
         matches!(
             self,
@@ -200,7 +202,7 @@ impl Step {
         )
     }
 
-    /// Returns whether the call takes something away, so that an answer of "not there" is success.
+    /// Returns whether the call removes something, so that the answer `NoSuchEntity` means success.
     pub fn removes(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Tags: the user's, and those that prove ownership.
+//! The user's tags, and the tags that prove ownership.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 
 use crate::invalid::{Invalid, InvalidKind};
 
-/// The keys of the tags that this service sets on all it makes, and that no user may set.
+/// The keys of the ownership tags, which this service sets on all resources that it creates and
+/// which no user may set.
 pub const OWNERSHIP_TAGS: [&str; 4] = [
     "ai-unlimited:managed-by",
     "ai-unlimited:namespace",
@@ -18,7 +19,7 @@ pub const OWNERSHIP_TAGS: [&str; 4] = [
 /// The value of the tag `ai-unlimited:managed-by`.
 pub(crate) const MANAGED_BY: &str = "engine-roles";
 
-/// Tags by key; keys are unique ignoring case, as IAM holds them.
+/// A user's tags by key. Keys are unique ignoring case, as in IAM.
 ///
 /// Limits: 46 tags (IAM allows 50, four prove ownership), keys of 1 to 128 and values of 0 to
 /// 256 characters of letters, digits, spaces and `_.:/=+-@`.
@@ -31,14 +32,14 @@ pub(crate) const MANAGED_BY: &str = "engine-roles";
 pub struct Tags(BTreeMap<String, String>);
 
 impl Tags {
-    /// The most tags that a user may set.
+    /// The greatest number of tags that a user may set.
     pub const MAX: usize = 46;
 
     /// Checks a user's tags.
     ///
     /// # Errors
-    /// When there are more than 46, or one breaks IAM's rules, repeats another's key in another
-    /// case, or begins with `aws:` or `ai-unlimited:` in any case.
+    /// When there are more than 46 tags, a tag breaks IAM's rules, two keys differ in case only, or
+    /// a key begins with `aws:` or `ai-unlimited:` in any case.
     pub fn new(tags: impl IntoIterator<Item = (String, String)>) -> Result<Self, Invalid> {
         let invalid = |rule: String| Err(Invalid::new(InvalidKind::Tag, rule));
         let mut seen = BTreeMap::new();
@@ -63,7 +64,7 @@ impl Tags {
             }
             if let Some(other) = seen.insert(lower, key.clone()) {
                 return invalid(format!(
-                    "{key} is there twice (as {other}; case does not count)"
+                    "{key} occurs twice (also as {other}; case is ignored)"
                 ));
             }
             kept.insert(key, value);
@@ -78,22 +79,22 @@ impl Tags {
         Ok(Self(kept))
     }
 
-    /// The tags, in the order of their keys.
+    /// Iterates over keys and values, in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// Whether there is none.
+    /// Returns whether there is no tag.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-// IAM: [\p{L}\p{Z}\p{N}_.:/=+\-@]. Of \p{Z}, the space alone is let in: line and paragraph
-// separators in a tag help nobody. `char::is_alphanumeric` takes more than \p{L} and \p{N}: the
-// vowel signs of some scripts, which IAM refuses.
+// IAM allows [\p{L}\p{Z}\p{N}_.:/=+\-@]. Of \p{Z}, only the space is accepted here: line and
+// paragraph separators in a tag are of no use. `char::is_alphanumeric` accepts more than \p{L} and
+// \p{N}, such as the vowel signs of some scripts, which IAM does not allow.
 fn is_tag_character(c: char) -> bool {
     let group = c.general_category_group();
     matches!(

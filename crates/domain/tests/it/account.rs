@@ -1,4 +1,4 @@
-//! A small model of IAM: what an account holds, and what each step does to it.
+//! A small model of IAM: the resources of an account, and the effect of each step on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,14 +7,14 @@ use engine_roles_domain::resources::{
     InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName, RoleName, Step,
 };
 
-/// IAM's limit on a resource's tags.
+/// IAM's limit on the number of a resource's tags.
 const MOST_TAGS: usize = 50;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Account {
     pub(crate) roles: BTreeMap<RoleName, Role>,
     pub(crate) profiles: BTreeMap<ProfileName, Profile>,
-    made: usize,
+    created: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,13 +36,13 @@ pub(crate) struct Profile {
     pub(crate) role: Option<RoleName>,
 }
 
-/// IAM's code for what it refuses.
-pub(crate) type Refused = &'static str;
+/// IAM's error code.
+pub(crate) type ErrorCode = &'static str;
 
 impl Account {
     fn id(&mut self, kind: &str) -> String {
-        self.made += 1;
-        format!("{kind}MADE{}", self.made)
+        self.created += 1;
+        format!("{kind}CREATED{}", self.created)
     }
 
     fn profiles_of(&self, role: &RoleName) -> Vec<ProfileName> {
@@ -51,7 +51,7 @@ impl Account {
         around.map(|(name, _)| name.clone()).collect()
     }
 
-    pub(crate) fn apply(&mut self, step: &Step) -> Result<(), Refused> {
+    pub(crate) fn apply(&mut self, step: &Step) -> Result<(), ErrorCode> {
         match step {
             Step::CreateRole {
                 role,
@@ -63,7 +63,7 @@ impl Account {
                 if self.roles.contains_key(role) {
                     return Err("EntityAlreadyExists");
                 }
-                let made = Role {
+                let created = Role {
                     id: self.id("AROA"),
                     path: path.as_str().to_owned(),
                     trust: trust.to_json(),
@@ -72,7 +72,7 @@ impl Account {
                     inline: BTreeMap::new(),
                     attached: BTreeSet::new(),
                 };
-                self.roles.insert(role.clone(), made);
+                self.roles.insert(role.clone(), created);
             }
             Step::CreateInstanceProfile {
                 profile,
@@ -82,13 +82,13 @@ impl Account {
                 if self.profiles.contains_key(profile) {
                     return Err("EntityAlreadyExists");
                 }
-                let made = Profile {
+                let created = Profile {
                     id: self.id("AIPA"),
                     path: path.as_str().to_owned(),
                     tags: tags.clone(),
                     role: None,
                 };
-                self.profiles.insert(profile.clone(), made);
+                self.profiles.insert(profile.clone(), created);
             }
             Step::PutRolePolicy { role, document } => {
                 let text = document.to_json();
@@ -148,15 +148,15 @@ impl Account {
         Ok(())
     }
 
-    fn role(&mut self, name: &RoleName) -> Result<&mut Role, Refused> {
+    fn role(&mut self, name: &RoleName) -> Result<&mut Role, ErrorCode> {
         self.roles.get_mut(name).ok_or("NoSuchEntity")
     }
 
-    fn profile(&mut self, name: &ProfileName) -> Result<&mut Profile, Refused> {
+    fn profile(&mut self, name: &ProfileName) -> Result<&mut Profile, ErrorCode> {
         self.profiles.get_mut(name).ok_or("NoSuchEntity")
     }
 
-    /// All that there is under the binding's name.
+    /// Returns the resources with the binding's name.
     pub(crate) fn observe(&self, binding: &Binding) -> Observed {
         let name = binding.resource_name();
         let profile_name = ProfileName::from(name.clone());
@@ -195,11 +195,11 @@ impl Account {
     }
 }
 
-// Keys are unique ignoring case; a new one takes the place of the old one.
+// Keys are unique ignoring case; a new key replaces an old one that differs in case only.
 fn tag(
     held: &mut BTreeMap<String, String>,
     tags: &BTreeMap<String, String>,
-) -> Result<(), Refused> {
+) -> Result<(), ErrorCode> {
     let mut merged = held.clone();
     for (key, value) in tags {
         merged.retain(|other, _| other.to_lowercase() != key.to_lowercase());

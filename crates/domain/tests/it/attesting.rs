@@ -1,4 +1,4 @@
-//! What a role reaches, and whether a prepared one serves, from its documents.
+//! Evaluation of a role's access, and attestation of prepared roles, from their policies.
 
 use engine_roles_domain::binding::RoleRecord;
 use engine_roles_domain::cluster::{RoleSpec, Secrets};
@@ -45,7 +45,7 @@ fn inline(name: &str, text: String) -> HeldPolicy {
 fn unread(arn: &str) -> HeldPolicy {
     HeldPolicy {
         name: PolicyName::Managed(arn.to_owned()),
-        text: Err("iam:GetPolicy is refused to this service".to_owned()),
+        text: Err("iam:GetPolicy is denied to this service".to_owned()),
     }
 }
 
@@ -66,9 +66,9 @@ fn held(policies: Vec<HeldPolicy>) -> HeldRole {
 
 fn for_cluster(role: &HeldRole) -> (Fitness, Vec<FindingCode>) {
     let (cluster, spec) = (cluster(), spec());
-    let said = attest(role, &scope(), Purpose::Cluster(&cluster, &spec), None);
-    let codes = said.findings.iter().map(|finding| finding.code);
-    (said.fitness, codes.collect())
+    let attestation = attest(role, &scope(), Purpose::Cluster(&cluster, &spec), None);
+    let codes = attestation.findings.iter().map(|finding| finding.code);
+    (attestation.fitness, codes.collect())
 }
 
 fn width(role: &HeldRole) -> Width {
@@ -77,7 +77,7 @@ fn width(role: &HeldRole) -> Width {
 }
 
 #[test]
-fn a_role_for_every_cluster_serves() {
+fn a_role_for_every_cluster_is_fit() {
     let role = held(vec![inline("a", reads(&secrets("compute-engine/*")))]);
     let reaches_all = vec![FindingCode::ReachesAllClusters];
     assert_eq!(for_cluster(&role), (Fitness::Fit, reaches_all));
@@ -85,16 +85,16 @@ fn a_role_for_every_cluster_serves() {
 }
 
 #[test]
-fn a_role_for_certain_clusters_serves_these_alone() {
+fn a_role_for_certain_clusters_is_fit_for_these_only() {
     let role = |below: &str| held(vec![inline("a", reads(&secrets(below)))]);
     assert_eq!(
         for_cluster(&role("compute-engine/one/*")),
         (Fitness::Fit, vec![])
     );
-    let refused = vec![FindingCode::SecretRefused];
+    let denied = vec![FindingCode::SecretDenied];
     assert_eq!(
         for_cluster(&role("compute-engine/two/*")),
-        (Fitness::Unfit, refused)
+        (Fitness::Unfit, denied)
     );
     let clusters = ["two".to_owned()].into();
     assert_eq!(
@@ -113,7 +113,7 @@ fn a_role_for_certain_clusters_serves_these_alone() {
 }
 
 #[test]
-fn some_of_a_clusters_secrets_are_neither_all_nor_none() {
+fn a_role_that_reads_some_of_a_clusters_secrets_is_indeterminate_for_all_of_them() {
     let uncertain = (Fitness::Indeterminate, FindingCode::SecretUncertain);
     let some = held(vec![inline(
         "a",
@@ -130,7 +130,7 @@ fn some_of_a_clusters_secrets_are_neither_all_nor_none() {
         let (fitness, codes) = for_cluster(role);
         assert_eq!((fitness, codes[0]), uncertain);
     }
-    // What the spec names is certain all the same.
+    // For a secret that the spec names, the verdict is certain.
     let (cluster, scope) = (cluster(), scope());
     let fitness = |role: &HeldRole, secret: &str| {
         let spec = RoleSpec {
@@ -143,7 +143,7 @@ fn some_of_a_clusters_secrets_are_neither_all_nor_none() {
     assert_eq!(fitness(&some, "other"), Fitness::Unfit);
     assert_eq!(fitness(&but, "other"), Fitness::Fit);
     assert_eq!(fitness(&but, "db-main"), Fitness::Unfit);
-    // A usual denial of what is not sent in the open takes nothing away.
+    // The usual Deny of requests without TLS does not affect the verdict.
     let open = document(&json!({
         "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }));
@@ -155,20 +155,20 @@ fn some_of_a_clusters_secrets_are_neither_all_nor_none() {
 }
 
 #[test]
-fn the_key_of_the_secrets_is_looked_at() {
+fn a_role_that_may_not_use_the_key_of_the_secrets_is_indeterminate() {
     let key = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
     let key = KmsKeyArn::parse(key).expect("a key");
     let region = "us-west-2".parse().expect("a region");
-    let said = |role: &HeldRole| attest(role, &scope(), Purpose::Any(&region), Some(&key));
+    let attested = |role: &HeldRole| attest(role, &scope(), Purpose::Any(&region), Some(&key));
     let reads_all = || inline("a", reads(&secrets("compute-engine/*")));
-    let without = said(&held(vec![reads_all()]));
+    let without = attested(&held(vec![reads_all()]));
     assert_eq!(without.fitness, Fitness::Indeterminate);
-    assert_eq!(without.findings[0].code, FindingCode::KeyRefused);
+    assert_eq!(without.findings[0].code, FindingCode::KeyDenied);
     let decrypt = document(&json!({
         "Effect": "Allow", "Action": "kms:Decrypt", "Resource": key.as_str(),
         "Condition": {"StringEquals": {"kms:ViaService": "secretsmanager.us-west-2.amazonaws.com"}},
     }));
-    let with = said(&held(vec![reads_all(), inline("key", decrypt)]));
+    let with = attested(&held(vec![reads_all(), inline("key", decrypt)]));
     assert_eq!(
         (with.fitness, with.width),
         (Fitness::Fit, Width::AllClusters)
@@ -176,36 +176,36 @@ fn the_key_of_the_secrets_is_looked_at() {
 }
 
 #[test]
-fn what_a_role_lacks_is_found() {
+fn a_role_without_a_needed_permission_is_unfit() {
     let good = || vec![inline("a", reads(&secrets("compute-engine/*")))];
-    let refused = |role: &HeldRole, code| {
+    let is_unfit = |role: &HeldRole, code| {
         let (fitness, codes) = for_cluster(role);
         assert_eq!(fitness, Fitness::Unfit, "{codes:?}");
         assert!(codes.contains(&code), "{codes:?}");
     };
-    refused(&held(vec![]), FindingCode::SecretRefused);
+    is_unfit(&held(vec![]), FindingCode::SecretDenied);
     for principal in ["lambda.amazonaws.com", "ec2.amazonaws.com.cn"] {
         let role = HeldRole {
             trust: Some(trust(principal)),
             ..held(good())
         };
-        refused(&role, FindingCode::TrustRefusesEc2);
+        is_unfit(&role, FindingCode::TrustDeniesEc2);
     }
     let denied = inline(
         "b",
         document(&json!({"Effect": "Deny", "Action": "*", "Resource": "*"})),
     );
     let role = held(good().into_iter().chain([denied]).collect());
-    refused(&role, FindingCode::SecretRefused);
+    is_unfit(&role, FindingCode::SecretDenied);
     let role = HeldRole {
         boundary: Some(inline("boundary", reads(&secrets("other/*")))),
         ..held(good())
     };
-    refused(&role, FindingCode::SecretRefused);
+    is_unfit(&role, FindingCode::SecretDenied);
 }
 
 #[test]
-fn what_is_not_known_is_neither_fit_nor_unfit() {
+fn a_role_with_unknown_permissions_is_indeterminate() {
     let good = || inline("a", reads(&secrets("compute-engine/*")));
     let arn = "arn:aws:iam::123456789012:policy/theirs";
     let conditional = document(&json!({
@@ -256,7 +256,7 @@ fn what_is_not_known_is_neither_fit_nor_unfit() {
         assert_eq!(fitness, Fitness::Indeterminate, "{role:?}: {codes:?}");
         assert!(codes.contains(&code), "{role:?}: {codes:?}");
     }
-    // What a known policy denies stays denied, whatever the unknown one says.
+    // An action that a known policy denies is denied, whatever the unread policy contains.
     let denied = inline(
         "b",
         document(&json!({"Effect": "Deny", "Action": "*", "Resource": "*"})),
@@ -268,7 +268,7 @@ fn what_is_not_known_is_neither_fit_nor_unfit() {
 }
 
 #[test]
-fn what_goes_beyond_is_named_and_no_reason_to_refuse() {
+fn a_role_with_more_than_engines_secrets_is_fit_and_its_excess_is_reported() {
     let wide = document(
         &json!({"Sid": "Wide", "Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}),
     );
@@ -278,14 +278,17 @@ fn what_goes_beyond_is_named_and_no_reason_to_refuse() {
         (Fitness::Fit, vec![FindingCode::ReachesBeyond])
     );
     let region = "us-west-2".parse().expect("a region");
-    let said = attest(&role, &scope(), Purpose::Any(&region), None);
-    assert_eq!(said.width, Width::Beyond);
-    assert_eq!(said.beyond[0].by, "statement Wide of inline policy a");
-    assert_eq!(said.beyond[0].certainty, Certainty::Surely);
+    let attestation = attest(&role, &scope(), Purpose::Any(&region), None);
+    assert_eq!(attestation.width, Width::Beyond);
+    assert_eq!(
+        attestation.beyond[0].by,
+        "statement Wide of inline policy a"
+    );
+    assert_eq!(attestation.beyond[0].certainty, Certainty::Surely);
 }
 
 #[test]
-fn other_clusters_and_all_else_are_told_apart() {
+fn access_to_other_clusters_is_distinguished_from_access_to_anything_else() {
     let reach_of =
         |policies: Vec<HeldPolicy>| reach(&held(policies), &spec(), &scope(), &cluster());
     let own = || inline("own", reads(&secrets("compute-engine/one/*")));
@@ -316,7 +319,6 @@ fn other_clusters_and_all_else_are_told_apart() {
 }
 
 proptest! {
-    /// What this service writes reaches the cluster's own secrets and nothing else.
     #[test]
     fn a_created_role_reaches_its_own_secrets_and_nothing_else(
         name in "[A-Za-z0-9][A-Za-z0-9_-]{0,62}",

@@ -1,4 +1,4 @@
-//! The documents of `policies/`, filled.
+//! Filling in the documents of `policies/`.
 
 mod reach;
 
@@ -40,12 +40,12 @@ fn template(name: &str) -> &'static PolicyTemplate {
 }
 
 fn render(name: &str, values: &Placeholders) -> Document {
-    template(name).render(values).expect("it is filled")
+    template(name).render(values).expect("it is filled in")
 }
 
-fn refused(name: &str, values: &Placeholders) -> CatalogueError {
+fn failed(name: &str, values: &Placeholders) -> CatalogueError {
     let rendered = template(name).render(values).map(|it| it.to_json());
-    rendered.expect_err("it is refused")
+    rendered.expect_err("it can't be filled in")
 }
 
 fn role(text: &str) -> RoleReference {
@@ -67,7 +67,7 @@ fn every_file_is_a_document_or_part_of_one() {
 }
 
 #[test]
-fn the_catalogue_says_what_is_filled_in() {
+fn the_catalogue_lists_the_placeholders_of_each_document() {
     let lines = CATALOGUE.map(|template| {
         let found: Vec<&str> = template.placeholders().into_iter().collect();
         let placeholders = if found.is_empty() {
@@ -97,7 +97,7 @@ fn the_catalogue_says_what_is_filled_in() {
 }
 
 #[test]
-fn each_document_is_filled_in_each_partition_and_fits_where_it_is_attached() {
+fn each_document_is_filled_in_for_each_partition_and_within_iams_size_limits() {
     for (partition, region) in [
         (Partition::Aws, "us-west-2"),
         (Partition::AwsCn, "cn-north-1"),
@@ -109,7 +109,7 @@ fn each_document_is_filled_in_each_partition_and_fits_where_it_is_attached() {
             "0".repeat(32)
         );
         let values = Placeholders {
-            // It is the region's.
+            // The region's partition is used.
             partition: None,
             region: Some(region.parse().expect("a region")),
             kms_key: Some(key.parse().expect("a key")),
@@ -120,7 +120,7 @@ fn each_document_is_filled_in_each_partition_and_fits_where_it_is_attached() {
         for template in CATALOGUE {
             let document = template.render(&values).expect(template.name);
             assert_eq!(document.kind(), template.kind);
-            // A managed policy holds 6,144 characters, a trust policy 2,048.
+            // A managed policy may have 6,144 characters, a trust policy 2,048.
             // Source: IAM user guide, "IAM and AWS STS quotas".
             let limit = if template.kind == Kind::Trust {
                 2_048
@@ -141,7 +141,7 @@ fn each_document_is_filled_in_each_partition_and_fits_where_it_is_attached() {
 }
 
 #[test]
-fn no_document_about_engines_has_an_error_in_it() {
+fn the_linter_finds_no_error_in_a_document_about_engines() {
     for name in ENGINE_DOCUMENTS.into_iter().chain(["engine-trust"]) {
         let findings = lint(&render(name, &with_key()));
         let worst = findings
@@ -174,7 +174,7 @@ fn the_documents_of_a_created_role_are_those_of_the_catalogue() {
 }
 
 #[test]
-fn what_has_many_values_is_repeated_and_what_has_none_is_left_out() {
+fn strings_are_repeated_for_many_values_and_statements_without_a_value_are_removed() {
     let sids = |document: &Document| {
         let statements = document.statements().iter();
         let sids: BTreeSet<String> = statements.filter_map(|it| it.sid.clone()).collect();
@@ -218,7 +218,7 @@ fn what_has_many_values_is_repeated_and_what_has_none_is_left_out() {
 }
 
 #[test]
-fn what_is_missing_or_contradicts_is_named() {
+fn an_error_names_the_field_that_is_missing_or_contradicts_another() {
     let without = |change: fn(&mut Placeholders)| {
         let mut values = values();
         change(&mut values);
@@ -275,7 +275,7 @@ fn what_is_missing_or_contradicts_is_named() {
             "region",
         ),
     ] {
-        let error = refused(name, &values);
+        let error = failed(name, &values);
         assert_eq!(error.field(), Some(field), "{name}: {error}");
     }
     for name in ["session-manager", "ai-unlimited-workspaces", "engine-trust"] {
@@ -290,7 +290,7 @@ fn what_is_missing_or_contradicts_is_named() {
 }
 
 #[test]
-fn a_cluster_is_refused_where_it_would_narrow_nothing() {
+fn a_cluster_is_rejected_for_documents_that_it_would_not_narrow() {
     let values = Placeholders {
         cluster: Some(cluster()),
         ..values()
@@ -311,7 +311,7 @@ fn a_cluster_is_refused_where_it_would_narrow_nothing() {
 }
 
 #[test]
-fn another_account_takes_over_nothing_that_is_not_its_own() {
+fn values_for_another_account_contain_nothing_of_other_accounts() {
     let other: AccountId = "999999999999".parse().expect("an account");
     let ours = "arn:aws:iam::123456789012:";
     let values = Placeholders {
@@ -330,7 +330,7 @@ fn another_account_takes_over_nothing_that_is_not_its_own() {
     .to_json();
     assert!(!text.contains("123456789012"), "{text}");
     assert!(text.contains("arn:aws:iam::aws:policy/PowerUserAccess"));
-    // A name is a role of the account that it was configured for.
+    // A role given by name belongs to the account that it was configured for.
     assert!(!text.contains("role/plain"));
     let text = render("ai-unlimited-engine", &values.of_account(other)).to_json();
     assert!(text.contains(KEY) && text.contains(":999999999999:secret:compute-engine/*"));

@@ -1,4 +1,4 @@
-//! From when on IAM's answers can be believed.
+//! The times from which IAM's answers can be believed.
 
 use std::fmt::Write;
 
@@ -24,7 +24,7 @@ fn evidence() -> [Evidence; 6] {
     })
 }
 
-/// The three things that each of the two times may be, with the word for it.
+/// The values that each of the two times may have, with a word for each.
 fn times(later: i64) -> [(&'static str, Option<DateTime<Utc>>); 4] {
     [
         ("none", None),
@@ -59,7 +59,7 @@ fn word(belief: Belief) -> String {
 }
 
 #[test]
-fn an_absence_is_believed_by_evidence_and_by_both_times() {
+fn whether_an_absence_is_believed_depends_on_the_evidence_and_both_times() {
     let mut table = format!("{:<8}{:<8}", "reads", "writes");
     for evidence in evidence() {
         let _ = write!(table, "{:<20}", format!("{evidence:?}"));
@@ -94,7 +94,7 @@ fn an_absence_is_believed_by_evidence_and_by_both_times() {
 }
 
 #[test]
-fn reads_are_trusted_after_both_times_and_writes_are_resolved_after_theirs() {
+fn reads_are_trusted_after_both_times_and_writes_are_resolved_after_writes_resolved_at() {
     let mut table = format!(
         "{:<8}{:<8}{:<16}writes_resolved",
         "reads", "writes", "trusts_reads"
@@ -126,7 +126,7 @@ fn reads_are_trusted_after_both_times_and_writes_are_resolved_after_theirs() {
 }
 
 #[test]
-fn an_answered_write_moves_the_one_time_and_an_unanswered_write_extends_the_other() {
+fn an_answered_write_sets_reads_consistent_at_and_an_unanswered_write_extends_writes_resolved_at() {
     let before = Consistency {
         reads_consistent_at: Some(at(10)),
         writes_resolved_at: Some(at(10)),
@@ -147,7 +147,7 @@ fn an_answered_write_moves_the_one_time_and_an_unanswered_write_extends_the_othe
             ..before
         }
     );
-    // A write that may take effect for longer is not forgotten for one that may not.
+    // The later time stays: a write that may take effect for longer is not forgotten.
     assert_eq!(unanswered.after_unanswered_write(at(15)), unanswered);
     let first = Consistency::default().after_unanswered_write(at(5));
     assert_eq!(first.writes_resolved_at, Some(at(5)));
@@ -163,7 +163,7 @@ fn consistencies() -> impl Strategy<Value = Consistency> {
 
 proptest! {
     #[test]
-    fn what_is_not_believed_before_a_time_is_believed_at_that_time_and_no_sooner(
+    fn an_observation_is_believed_from_the_reported_time_on_and_not_before(
         consistency in consistencies(),
         evidence in prop::sample::select(evidence().to_vec()),
         now in 0..100_i64,
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn who_trusts_reads_knows_that_writes_are_resolved(
+    fn writes_are_resolved_whenever_reads_are_trusted(
         consistency in consistencies(),
         now in 0..100_i64,
     ) {

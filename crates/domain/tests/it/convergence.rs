@@ -1,4 +1,4 @@
-//! Whatever is found, the plan's steps lead to what is meant, in any order within a stage.
+//! The plan's steps lead from any observed state to the desired one, in any order within a stage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ fn planned(binding: &Binding, observed: &Observed) -> Plan {
     plan(binding, &desired, observed).expect("nothing foreign is in the way")
 }
 
-/// Applies a plan, each stage in the order that `seed` gives.
+/// Applies a plan; `seed` decides the order within each stage.
 fn run(account: &mut Account, plan: &Plan, seed: usize) {
     for stage in &plan.stages {
         let mut stage = stage.clone();
@@ -32,7 +32,7 @@ fn run(account: &mut Account, plan: &Plan, seed: usize) {
         }
         for step in &stage {
             if let Err(code) = account.apply(step) {
-                panic!("{step} was refused: {code}");
+                panic!("{step} failed: {code}");
             }
         }
     }
@@ -48,7 +48,7 @@ fn user_tags() -> impl Strategy<Value = Tags> {
     tags.prop_filter_map("keys differ by case", |tags| Tags::new(tags).ok())
 }
 
-/// A binding of mode create with a spec that was applied before, perhaps.
+/// A binding of mode create, with or without a spec that was applied before.
 fn bindings() -> impl Strategy<Value = Binding> {
     let specs = (
         user_tags(),
@@ -79,7 +79,7 @@ fn bindings() -> impl Strategy<Value = Binding> {
     })
 }
 
-/// What may be there of a binding: any part of what its calls make.
+/// The parts of a binding's resources that exist: any part of what its calls create.
 #[derive(Clone, Debug)]
 #[allow(
     clippy::struct_excessive_bools,
@@ -119,8 +119,8 @@ fn parts() -> impl Strategy<Value = Parts> {
         )
 }
 
-/// The tags as they were applied, less what was lost: any of them where the id is recorded, so
-/// that the resource is known without, else those of the user only.
+/// The applied tags without the lost ones. Where the id is recorded, any tag may be lost, because
+/// the id proves ownership; else only the user's tags may be lost.
 fn held_tags(binding: &Binding, parts: &Parts) -> BTreeMap<String, String> {
     let applied = binding.applied_spec.as_ref().unwrap_or(&binding.spec);
     let mut tags = all_tags(&Binding {
@@ -192,7 +192,7 @@ fn start(binding: &mut Binding, parts: &Parts) -> Account {
     account
 }
 
-/// Somebody else's things beside ours.
+/// Somebody else's resources in the same account.
 fn foreign() -> (Role, Profile) {
     let role = Role {
         id: "AROAOTHER".to_owned(),
@@ -214,7 +214,7 @@ fn foreign() -> (Role, Profile) {
 
 proptest! {
     #[test]
-    fn any_part_of_it_becomes_all_of_it(mut binding in bindings(), parts in parts(), seed: usize) {
+    fn any_part_of_the_resources_is_completed(mut binding in bindings(), parts in parts(), seed: usize) {
         let mut account = start(&mut binding, &parts);
         let first = planned(&binding, &account.observe(&binding));
         run(&mut account, &first, seed);
@@ -229,7 +229,7 @@ proptest! {
         let differs = drift(&done, &desired, &seen);
         let ours = differs.iter().filter(|drift| !drift.kind.as_str().starts_with("foreign"));
         prop_assert_eq!(ours.count(), 0, "{:?}", differs);
-        // Tags that only the spec before had are gone, those of others are not.
+        // Tags that only the earlier spec had are gone; tags of others are not.
         let tags = seen.role.and_then(|role| role.tags).expect("the role");
         let formerly = done.applied_spec.iter().flat_map(|spec| spec.tags.iter());
         for (key, _) in formerly {
@@ -242,7 +242,7 @@ proptest! {
     }
 
     #[test]
-    fn a_repair_creates_nothing_and_leaves_nothing_of_ours_amiss(
+    fn a_repair_creates_nothing_and_leaves_no_drift_on_our_own_parts(
         mut binding in bindings(),
         parts in parts(),
         seed: usize,
@@ -262,7 +262,7 @@ proptest! {
     }
 
     #[test]
-    fn any_part_of_it_becomes_nothing_and_what_is_others_stays(
+    fn a_teardown_removes_any_part_of_our_resources_and_leaves_others(
         mut binding in bindings(),
         parts in parts(),
         seed: usize,
@@ -291,14 +291,14 @@ proptest! {
         let going = deleting(binding);
         let teardown = planned(&going, &account.observe(&going));
         run(&mut account, &teardown, seed);
-        prop_assert_eq!(&account, &before, "nothing of ours is there, and all of theirs");
+        prop_assert_eq!(&account, &before, "none of our resources exists, and all of theirs do");
         let taken = names_are_taken && !(parts.role && parts.profile);
         prop_assert_eq!(teardown.left.is_empty(), !taken);
         prop_assert!(planned(&going, &account.observe(&going)).is_empty());
     }
 
     #[test]
-    fn a_blocked_teardown_ends_when_the_block_is_gone(mut binding in bindings(), parts in parts(), seed: usize) {
+    fn a_blocked_teardown_finishes_once_the_blocker_is_gone(mut binding in bindings(), parts in parts(), seed: usize) {
         let parts = Parts { role: true, ..parts };
         let mut account = start(&mut binding, &parts);
         let theirs: ProfileName = "theirs".parse().expect("a profile");
@@ -320,7 +320,7 @@ proptest! {
 }
 
 #[test]
-fn pass_through_reaches_its_profile_and_leaves_the_role() {
+fn pass_through_creates_its_profile_and_does_not_change_the_role() {
     let mut account = Account::default();
     let admins: RoleName = "engine".parse().expect("a role");
     account.roles.insert(admins.clone(), foreign().0);

@@ -1,4 +1,4 @@
-//! What a PUT means.
+//! Decisions about requests for a role.
 
 use engine_roles_domain::account::{OtherAccount, Partition, Scope};
 use engine_roles_domain::binding::lifecycle::Lifecycle;
@@ -24,7 +24,7 @@ fn decide(
     decide_put(&cluster(), latest, request, defaults, &scope(), None)
 }
 
-fn nothing_asked() -> RoleRequest {
+fn empty_request() -> RoleRequest {
     RoleRequest::default()
 }
 
@@ -32,7 +32,7 @@ fn passes(role: &str) -> RoleRequest {
     RoleRequest {
         mode: Some(Mode::PassThrough),
         iam_role: Some(role.parse_role()),
-        ..nothing_asked()
+        ..empty_request()
     }
 }
 
@@ -59,7 +59,7 @@ fn lists(role: &str, profile: Option<&str>) -> Defaults {
 fn new_spec(intent: Result<Intent, Rejection>) -> RoleSpec {
     match intent {
         Ok(Intent::New(spec)) => spec,
-        other => panic!("{other:?} is no new binding"),
+        other => panic!("{other:?} is not a new binding"),
     }
 }
 
@@ -82,55 +82,59 @@ fn field(rejected: Result<Intent, Rejection>) -> &'static str {
 
 #[test]
 fn a_new_binding_takes_its_spec_from_the_defaults() {
-    let made = new_spec(decide(None, &nothing_asked(), &defaults()));
-    assert_eq!(made, spec());
+    let new = new_spec(decide(None, &empty_request(), &defaults()));
+    assert_eq!(new, spec());
     let bounded = Defaults {
         permissions_boundary: Some(BOUNDARY.parse().expect("an ARN")),
         ..defaults()
     };
-    let ModeSpec::Create(create) = new_spec(decide(None, &nothing_asked(), &bounded)).mode else {
+    let ModeSpec::Create(create) = new_spec(decide(None, &empty_request(), &bounded)).mode else {
         panic!("it is created");
     };
     assert_eq!(create.permissions_boundary, bounded.permissions_boundary);
 }
 
 #[test]
-fn what_a_request_names_comes_before_the_defaults() {
+fn the_fields_of_a_request_override_the_defaults() {
     let request = RoleRequest {
         secrets: Some(named(&["db"])),
         session_manager: Some(true),
         region: Some("eu-west-1".parse().expect("a region")),
         role_prefix: Some("x-".parse().expect("a prefix")),
         tags: Some(tags(&[])),
-        ..nothing_asked()
+        ..empty_request()
     };
-    let made = new_spec(decide(None, &request, &defaults()));
-    assert_eq!(made.secrets, named(&["db"]));
-    assert!(made.session_manager && made.tags.is_empty());
+    let new = new_spec(decide(None, &request, &defaults()));
+    assert_eq!(new.secrets, named(&["db"]));
+    assert!(new.session_manager && new.tags.is_empty());
     assert_eq!(
-        (made.region.as_str(), made.role_prefix.as_str()),
+        (new.region.as_str(), new.role_prefix.as_str()),
         ("eu-west-1", "x-")
     );
 }
 
 #[test]
-fn a_tombstone_and_a_failure_with_nothing_made_take_any_spec() {
+fn after_a_teardown_or_a_failure_any_spec_is_accepted() {
     for stage in [Stage::Deleted, Stage::Failed] {
         let gone = Binding {
             spec: passing("engine", None),
             ..in_stage(stage)
         };
         assert_eq!(
-            new_spec(decide(Some(&gone), &nothing_asked(), &defaults())),
+            new_spec(decide(Some(&gone), &empty_request(), &defaults())),
             spec()
         );
-        // In another account, too.
-        let elsewhere = Binding {
+        // The earlier binding may belong to another account.
+        let in_other_account = Binding {
             scope: other_account(),
             ..gone
         };
         assert_eq!(
-            new_spec(decide(Some(&elsewhere), &nothing_asked(), &defaults())),
+            new_spec(decide(
+                Some(&in_other_account),
+                &empty_request(),
+                &defaults()
+            )),
             spec()
         );
     }
@@ -144,10 +148,10 @@ fn other_account() -> Scope {
 }
 
 #[test]
-fn the_same_again_is_unchanged() {
+fn a_request_for_the_same_spec_changes_nothing() {
     let live = active();
     for request in [
-        nothing_asked(),
+        empty_request(),
         RoleRequest {
             mode: Some(Mode::Create),
             secrets: Some(Secrets::All),
@@ -155,24 +159,24 @@ fn the_same_again_is_unchanged() {
             region: Some("us-west-2".parse().expect("a region")),
             role_prefix: Some("td-".parse().expect("a prefix")),
             tags: Some(tags(&[("team", "x")])),
-            ..nothing_asked()
+            ..empty_request()
         },
     ] {
         let intent = decide(Some(&live), &request, &defaults()).expect("an intent");
         assert_eq!(intent, unchanged(&live));
     }
-    // The defaults are for new bindings: later ones change nothing of a live one.
+    // The defaults are for new bindings: changed defaults do not change a live binding.
     let changed = Defaults {
         region: None,
         tags: tags(&[("team", "y")]),
         ..defaults()
     };
-    let intent = decide(Some(&live), &nothing_asked(), &changed).expect("an intent");
+    let intent = decide(Some(&live), &empty_request(), &changed).expect("an intent");
     assert_eq!(intent, unchanged(&live));
 }
 
 #[test]
-fn the_same_again_is_tried_again_where_the_role_is_gone() {
+fn a_request_for_the_same_spec_is_a_new_intent_where_a_resource_is_gone() {
     for (kind, is_tried_again) in [
         (DriftKind::RoleDeleted, true),
         (DriftKind::ProfileDeleted, true),
@@ -185,7 +189,7 @@ fn the_same_again_is_tried_again_where_the_role_is_gone() {
             drift: vec![drift_of(kind)],
             ..active()
         };
-        let intent = decide(Some(&live), &nothing_asked(), &defaults()).expect("an intent");
+        let intent = decide(Some(&live), &empty_request(), &defaults()).expect("an intent");
         let meant = if is_tried_again {
             change(&live, spec())
         } else {
@@ -196,7 +200,7 @@ fn the_same_again_is_tried_again_where_the_role_is_gone() {
 }
 
 #[test]
-fn the_same_again_is_tried_again_where_it_was_rejected_and_not_where_it_is_being_tried() {
+fn a_request_for_the_same_spec_is_a_new_intent_after_a_rejection_and_not_while_one_is_pending() {
     let in_lifecycle = |lifecycle| Binding {
         lifecycle,
         generation: 2,
@@ -209,7 +213,7 @@ fn the_same_again_is_tried_again_where_it_was_rejected_and_not_where_it_is_being
             },
             true,
         ),
-        // That was another intent.
+        // The rejection is of another intent.
         (
             Lifecycle::Active {
                 last_error: Some(rejection_of(1)),
@@ -230,7 +234,7 @@ fn the_same_again_is_tried_again_where_it_was_rejected_and_not_where_it_is_being
         ),
     ] {
         let live = in_lifecycle(lifecycle);
-        let intent = decide(Some(&live), &nothing_asked(), &defaults()).expect("an intent");
+        let intent = decide(Some(&live), &empty_request(), &defaults()).expect("an intent");
         let meant = if is_tried_again {
             change(&live, spec())
         } else {
@@ -247,7 +251,7 @@ fn secrets_session_manager_and_tags_change() {
         (
             RoleRequest {
                 secrets: Some(named(&["db"])),
-                ..nothing_asked()
+                ..empty_request()
             },
             RoleSpec {
                 secrets: named(&["db"]),
@@ -257,7 +261,7 @@ fn secrets_session_manager_and_tags_change() {
         (
             RoleRequest {
                 session_manager: Some(true),
-                ..nothing_asked()
+                ..empty_request()
             },
             RoleSpec {
                 session_manager: true,
@@ -267,7 +271,7 @@ fn secrets_session_manager_and_tags_change() {
         (
             RoleRequest {
                 tags: Some(tags(&[])),
-                ..nothing_asked()
+                ..empty_request()
             },
             RoleSpec {
                 tags: tags(&[]),
@@ -281,27 +285,27 @@ fn secrets_session_manager_and_tags_change() {
 }
 
 #[test]
-fn what_can_not_change_is_named() {
+fn a_change_of_an_immutable_field_is_rejected_by_name() {
     let live = active();
     let allowed = Defaults {
         allowed_boundaries: vec![BOUNDARY.parse().expect("an ARN")],
         ..lists("engine", None)
     };
-    let refused = |request: RoleRequest| field(decide(Some(&live), &request, &allowed));
-    let ask = nothing_asked;
-    assert_eq!(refused(passes("engine")), "mode");
+    let rejected = |request: RoleRequest| field(decide(Some(&live), &request, &allowed));
+    let ask = empty_request;
+    assert_eq!(rejected(passes("engine")), "mode");
     assert_eq!(
-        refused(RoleRequest {
+        rejected(RoleRequest {
             iam_role: Some("engine".parse_role()),
             ..ask()
         }),
         "iam_role"
     );
     let region = Some("eu-west-1".parse().expect("a region"));
-    assert_eq!(refused(RoleRequest { region, ..ask() }), "region");
+    assert_eq!(rejected(RoleRequest { region, ..ask() }), "region");
     let role_prefix = Some("x-".parse().expect("a prefix"));
     assert_eq!(
-        refused(RoleRequest {
+        rejected(RoleRequest {
             role_prefix,
             ..ask()
         }),
@@ -309,7 +313,7 @@ fn what_can_not_change_is_named() {
     );
     let permissions_boundary = Some(BOUNDARY.parse().expect("an ARN"));
     assert_eq!(
-        refused(RoleRequest {
+        rejected(RoleRequest {
             permissions_boundary,
             ..ask()
         }),
@@ -336,7 +340,7 @@ fn a_live_pass_through_keeps_its_role() {
     }
     let bounded = RoleRequest {
         permissions_boundary: Some(BOUNDARY.parse().expect("an ARN")),
-        ..nothing_asked()
+        ..empty_request()
     };
     assert_eq!(
         field(decide(Some(&live), &bounded, &settings)),
@@ -345,13 +349,13 @@ fn a_live_pass_through_keeps_its_role() {
 }
 
 #[test]
-fn if_match_holds_or_nothing_happens() {
+fn a_request_whose_if_match_does_not_hold_is_rejected() {
     let live = active();
     let with = |latest: Option<&Binding>, if_match| {
         decide_put(
             &cluster(),
             latest,
-            &nothing_asked(),
+            &empty_request(),
             &defaults(),
             &scope(),
             Some(if_match),
@@ -372,60 +376,60 @@ fn if_match_holds_or_nothing_happens() {
 }
 
 #[test]
-fn while_a_role_is_removed_there_is_no_other() {
+fn a_role_is_not_provisioned_while_its_predecessor_is_removed() {
     for stage in [Stage::Deleting, Stage::Blocked, Stage::WithdrawingProvision] {
-        let refused = decide(Some(&in_stage(stage)), &nothing_asked(), &defaults());
+        let rejected = decide(Some(&in_stage(stage)), &empty_request(), &defaults());
         assert!(
-            matches!(refused, Err(Rejection::TeardownInProgress)),
+            matches!(rejected, Err(Rejection::TeardownInProgress)),
             "{stage:?}"
         );
     }
 }
 
 #[test]
-fn a_live_binding_of_another_account_is_left_alone() {
+fn a_request_for_a_live_binding_of_another_account_is_rejected() {
     let live = Binding {
         scope: other_account(),
         ..active()
     };
-    let refused = decide(Some(&live), &nothing_asked(), &defaults());
-    let Err(Rejection::OtherAccount(OtherAccount::Cluster { made, now })) = refused else {
-        panic!("{refused:?}");
+    let rejected = decide(Some(&live), &empty_request(), &defaults());
+    let Err(Rejection::OtherAccount(OtherAccount::Cluster { created_in, now })) = rejected else {
+        panic!("{rejected:?}");
     };
-    assert_eq!((made, now), (other_account(), scope()));
+    assert_eq!((created_in, now), (other_account(), scope()));
 }
 
 #[test]
-fn a_region_is_needed_and_is_of_our_partition() {
+fn a_region_is_required_and_must_be_in_our_partition() {
     let without = Defaults {
         region: None,
         ..defaults()
     };
-    assert_eq!(field(decide(None, &nothing_asked(), &without)), "region");
+    assert_eq!(field(decide(None, &empty_request(), &without)), "region");
     for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1"] {
         let request = RoleRequest {
             region: Some(region.parse().expect("a region")),
-            ..nothing_asked()
+            ..empty_request()
         };
-        let refused = decide(None, &request, &defaults());
-        let Err(Rejection::RegionOfOtherPartition { partition, .. }) = refused else {
-            panic!("{region}: {refused:?}");
+        let rejected = decide(None, &request, &defaults());
+        let Err(Rejection::RegionOfOtherPartition { partition, .. }) = rejected else {
+            panic!("{region}: {rejected:?}");
         };
         assert_eq!(partition, Partition::Aws);
     }
 }
 
 #[test]
-fn only_roles_on_the_list_are_passed_as_the_administrator_wrote_them() {
+fn only_listed_roles_are_passed_and_by_the_administrators_own_entry() {
     for (listed, asked) in [
         ("engine", "engine"),
         (ARN, ARN),
         (ARN, "engine"),
         ("engine", ARN),
     ] {
-        let made = new_spec(decide(None, &passes(asked), &lists(listed, Some("theirs"))));
+        let new = new_spec(decide(None, &passes(asked), &lists(listed, Some("theirs"))));
         assert_eq!(
-            made.mode,
+            new.mode,
             passing(listed, Some("theirs")).mode,
             "{listed} as {asked}"
         );
@@ -434,48 +438,48 @@ fn only_roles_on_the_list_are_passed_as_the_administrator_wrote_them() {
         ("engine", "Engine"),
         ("engine", "other"),
         (ARN, "arn:aws:iam::123456789012:role/engine"),
-        // One of another account would become our own account's role of that name.
+        // A role of another account would be mistaken for our own account's role of that name.
         ("engine", "arn:aws:iam::210987654321:role/engine"),
         ("arn:aws:iam::210987654321:role/engine", "engine"),
         ("arn:aws-cn:iam::123456789012:role/engine", "engine"),
     ] {
-        let refused = decide(None, &passes(asked), &lists(listed, None));
+        let rejected = decide(None, &passes(asked), &lists(listed, None));
         assert!(
-            matches!(refused, Err(Rejection::RoleNotAllowed(_))),
-            "{asked}: {refused:?}"
+            matches!(rejected, Err(Rejection::RoleNotAllowed(_))),
+            "{asked}: {rejected:?}"
         );
     }
 }
 
 #[test]
-fn a_default_role_is_passed_unless_create_is_asked_for() {
+fn a_default_role_is_passed_unless_the_request_asks_for_mode_create() {
     let settings = Defaults {
         iam_role: Some("engine".parse_role()),
         ..lists("engine", Some("theirs"))
     };
-    let made = new_spec(decide(None, &nothing_asked(), &settings));
-    assert_eq!(made.mode, passing("engine", Some("theirs")).mode);
+    let new = new_spec(decide(None, &empty_request(), &settings));
+    assert_eq!(new.mode, passing("engine", Some("theirs")).mode);
     let alone = Defaults {
         pass_through_roles: Vec::new(),
         ..settings.clone()
     };
-    let made = new_spec(decide(None, &nothing_asked(), &alone));
-    assert_eq!(made.mode, passing("engine", None).mode);
+    let new = new_spec(decide(None, &empty_request(), &alone));
+    assert_eq!(new.mode, passing("engine", None).mode);
     let create = RoleRequest {
         mode: Some(Mode::Create),
-        ..nothing_asked()
+        ..empty_request()
     };
     assert_eq!(new_spec(decide(None, &create, &settings)), spec());
 }
 
 #[test]
-fn a_named_role_means_pass_through_and_goes_with_nothing_else() {
+fn a_request_that_names_a_role_means_pass_through_and_excludes_mode_create_and_a_boundary() {
     let named_only = RoleRequest {
         mode: None,
         ..passes("engine")
     };
-    let made = new_spec(decide(None, &named_only, &lists("engine", None)));
-    assert_eq!(made.mode, passing("engine", None).mode);
+    let new = new_spec(decide(None, &named_only, &lists("engine", None)));
+    assert_eq!(new.mode, passing("engine", None).mode);
     let with_create = RoleRequest {
         mode: Some(Mode::Create),
         ..passes("engine")
@@ -494,19 +498,19 @@ fn a_named_role_means_pass_through_and_goes_with_nothing_else() {
     );
     let without_role = RoleRequest {
         mode: Some(Mode::PassThrough),
-        ..nothing_asked()
+        ..empty_request()
     };
     assert_eq!(field(decide(None, &without_role, &defaults())), "iam_role");
 }
 
 #[test]
-fn a_boundary_is_one_that_the_administrator_allows() {
+fn only_a_boundary_that_the_administrator_allows_is_accepted() {
     let request = RoleRequest {
         permissions_boundary: Some(BOUNDARY.parse().expect("an ARN")),
-        ..nothing_asked()
+        ..empty_request()
     };
-    let refused = decide(None, &request, &defaults());
-    assert!(matches!(refused, Err(Rejection::BoundaryNotAllowed(_))));
+    let rejected = decide(None, &request, &defaults());
+    assert!(matches!(rejected, Err(Rejection::BoundaryNotAllowed(_))));
     for settings in [
         Defaults {
             permissions_boundary: request.permissions_boundary.clone(),
@@ -522,18 +526,21 @@ fn a_boundary_is_one_that_the_administrator_allows() {
 }
 
 #[test]
-fn a_policy_that_iam_would_not_take_is_refused_before_anything_is_written() {
+fn a_policy_that_iam_would_not_accept_is_rejected_before_anything_is_written() {
     let names: Vec<String> = (0..200).map(|number| format!("secret-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let request = RoleRequest {
         secrets: Some(named(&names)),
-        ..nothing_asked()
+        ..empty_request()
     };
     for latest in [None, Some(active())] {
-        let refused = decide(latest.as_ref(), &request, &defaults());
-        assert!(matches!(refused, Err(Rejection::Policy(_))), "{refused:?}");
+        let rejected = decide(latest.as_ref(), &request, &defaults());
+        assert!(
+            matches!(rejected, Err(Rejection::Policy(_))),
+            "{rejected:?}"
+        );
     }
-    // A passed role's policy is the administrator's.
+    // The policy of a pass-through role is the administrator's own.
     let passed = RoleRequest {
         secrets: request.secrets,
         ..passes("engine")

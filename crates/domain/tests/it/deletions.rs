@@ -1,4 +1,4 @@
-//! What a DELETE means.
+//! Decisions about requests for a teardown.
 
 use engine_roles_domain::account::{OtherAccount, Scope};
 use engine_roles_domain::binding::{Deletion, IfMatch, Rejection, decide_delete};
@@ -6,7 +6,7 @@ use engine_roles_domain::binding::{Deletion, IfMatch, Rejection, decide_delete};
 use crate::fixtures::{Stage, active, in_stage, scope};
 
 #[test]
-fn a_delete_means_by_state() {
+fn the_state_of_the_binding_decides_what_a_delete_does() {
     for stage in Stage::all() {
         let latest = in_stage(stage);
         let same = Box::new(latest.clone());
@@ -28,34 +28,34 @@ fn a_delete_means_by_state() {
 }
 
 #[test]
-fn a_delete_needs_a_binding_of_this_generation() {
-    let refused = decide_delete(None, None, None);
-    assert!(matches!(refused, Err(Rejection::NotFound)));
-    let refused = decide_delete(None, None, Some(IfMatch::Any));
-    assert!(matches!(refused, Err(Rejection::NotFound)));
+fn a_delete_needs_a_binding_and_the_generation_of_its_if_match() {
+    let rejected = decide_delete(None, None, None);
+    assert!(matches!(rejected, Err(Rejection::NotFound)));
+    let rejected = decide_delete(None, None, Some(IfMatch::Any));
+    assert!(matches!(rejected, Err(Rejection::NotFound)));
 
     let live = active();
     assert!(decide_delete(Some(&live), None, Some(IfMatch::Generation(1))).is_ok());
     assert!(decide_delete(Some(&live), None, Some(IfMatch::Any)).is_ok());
-    let refused = decide_delete(Some(&live), None, Some(IfMatch::Generation(7)));
-    let refused = refused.expect_err("the generation is another");
+    let rejected = decide_delete(Some(&live), None, Some(IfMatch::Generation(7)));
+    let rejected = rejected.expect_err("the generation is another");
     assert!(matches!(
-        refused,
+        rejected,
         Rejection::PreconditionFailed { current: Some(1) }
     ));
-    let told = "the binding's generation is 1, not the one that If-Match names";
-    assert_eq!(refused.to_string(), told);
+    let message = "the binding's generation is 1, not the one that If-Match names";
+    assert_eq!(rejected.to_string(), message);
 }
 
 #[test]
-fn a_delete_needs_the_account_in_which_the_role_was_made_as_long_as_it_may_exist() {
-    let elsewhere = Scope {
+fn a_delete_of_a_live_binding_of_another_account_is_rejected() {
+    let other = Scope {
         account: "210987654321".parse().expect("an account"),
         ..scope()
     };
     for stage in Stage::all() {
         let latest = in_stage(stage);
-        let decided = decide_delete(Some(&latest), Some(&elsewhere), None);
+        let decided = decide_delete(Some(&latest), Some(&other), None);
         match stage {
             Stage::Failed | Stage::Deleted => {
                 assert_eq!(
@@ -69,19 +69,19 @@ fn a_delete_needs_the_account_in_which_the_role_was_made_as_long_as_it_may_exist
             | Stage::Deleting
             | Stage::Blocked
             | Stage::WithdrawingProvision => {
-                let Err(Rejection::OtherAccount(OtherAccount::Cluster { made, now })) = decided
+                let Err(Rejection::OtherAccount(OtherAccount::Cluster { created_in, now })) =
+                    decided
                 else {
                     panic!("{stage:?}: {decided:?}");
                 };
-                assert_eq!((made, now), (scope(), elsewhere.clone()));
+                assert_eq!((created_in, now), (scope(), other.clone()));
             }
         }
     }
-    // Which condition fails first: the caller's own.
-    let refused = decide_delete(
-        Some(&active()),
-        Some(&elsewhere),
-        Some(IfMatch::Generation(7)),
-    );
-    assert!(matches!(refused, Err(Rejection::PreconditionFailed { .. })));
+    // The caller's own condition is checked first.
+    let rejected = decide_delete(Some(&active()), Some(&other), Some(IfMatch::Generation(7)));
+    assert!(matches!(
+        rejected,
+        Err(Rejection::PreconditionFailed { .. })
+    ));
 }

@@ -1,4 +1,4 @@
-//! The documents of an engine's role.
+//! The inline policy and the trust policy of a created role.
 
 use engine_roles_domain::account::{Partition, Scope};
 use engine_roles_domain::cluster::{CreateSpec, ModeSpec, RoleSpec, SecretName, Secrets};
@@ -15,14 +15,14 @@ fn policy(spec: &RoleSpec) -> Document {
     role_policy(spec, &scope(), &cluster()).expect("a policy")
 }
 
-/// As it is sent, on more lines.
+/// The document as it is sent, but indented.
 fn pretty(document: &Document) -> String {
     let sent: serde_json::Value = serde_json::from_str(&document.to_json()).expect("JSON");
     serde_json::to_string_pretty(&sent).expect("plain data")
 }
 
 #[test]
-fn all_secrets_of_the_cluster() {
+fn the_policy_for_all_secrets_of_a_cluster() {
     assert_snapshot!(pretty(&policy(&spec())), @r#"
     {
       "Statement": [
@@ -39,7 +39,7 @@ fn all_secrets_of_the_cluster() {
 }
 
 #[test]
-fn named_secrets() {
+fn the_policy_for_named_secrets() {
     let spec = RoleSpec {
         secrets: named(&["db", "a/b+c"]),
         ..spec()
@@ -63,7 +63,7 @@ fn named_secrets() {
 }
 
 #[test]
-fn session_manager_comes_in_the_same_document() {
+fn session_managers_permissions_are_in_the_same_document() {
     let spec = RoleSpec {
         session_manager: true,
         ..spec()
@@ -142,7 +142,7 @@ fn session_manager_comes_in_the_same_document() {
 }
 
 #[test]
-fn the_ec2_of_each_partition_may_assume() {
+fn the_trust_policy_names_the_ec2_principal_of_each_partition() {
     let principals = Partition::ALL.map(|partition| {
         let trust = trust_policy(partition).expect("a trust policy").to_json();
         let trust: serde_json::Value = serde_json::from_str(&trust).expect("JSON");
@@ -173,7 +173,7 @@ fn the_ec2_of_each_partition_may_assume() {
 }
 
 #[test]
-fn each_partition_has_its_own_arns() {
+fn the_policy_has_the_arns_of_each_partition() {
     for partition in Partition::ALL {
         let scope = Scope {
             partition,
@@ -192,7 +192,7 @@ fn may_read(document: &Document, secret: &str) -> bool {
 }
 
 #[test]
-fn all_is_all_of_this_cluster_and_of_no_other() {
+fn all_secrets_are_those_of_this_cluster_and_of_no_other() {
     let document = policy(&spec());
     assert!(may_read(&document, "compute-engine/one/db-AbCdEf"));
     assert!(may_read(&document, "compute-engine/one/a/b-AbCdEf"));
@@ -209,7 +209,7 @@ fn all_is_all_of_this_cluster_and_of_no_other() {
 }
 
 #[test]
-fn a_named_secret_is_that_one_alone() {
+fn a_named_secret_allows_that_secret_only() {
     let document = policy(&RoleSpec {
         secrets: named(&["db"]),
         ..spec()
@@ -238,7 +238,7 @@ fn of_size(count: usize) -> RoleSpec {
 }
 
 #[test]
-fn more_than_iam_takes_is_refused_with_both_sizes() {
+fn a_policy_larger_than_iam_allows_is_an_error_with_both_sizes() {
     let fits = (1..200)
         .rev()
         .find(|count| role_policy(&of_size(*count), &scope(), &cluster()).is_ok());
@@ -248,15 +248,15 @@ fn more_than_iam_takes_is_refused_with_both_sizes() {
         size <= INLINE_POLICY_LIMIT && size + 120 > INLINE_POLICY_LIMIT,
         "{size}"
     );
-    let refused = role_policy(&of_size(fits + 1), &scope(), &cluster());
-    let Err(RolePolicyError::TooLarge { size, limit }) = refused else {
-        panic!("{refused:?}");
+    let failed = role_policy(&of_size(fits + 1), &scope(), &cluster());
+    let Err(RolePolicyError::TooLarge { size, limit }) = failed else {
+        panic!("{failed:?}");
     };
     assert!(size > limit && limit == INLINE_POLICY_LIMIT);
 }
 
 #[test]
-fn names_that_look_like_arns_are_warned_of() {
+fn names_that_end_like_arns_get_a_warning() {
     let warned = |secrets| {
         let spec = RoleSpec { secrets, ..spec() };
         let warnings = secret_warnings(&spec);
@@ -271,7 +271,7 @@ fn names_that_look_like_arns_are_warned_of() {
 
 proptest! {
     #[test]
-    fn whatever_is_asked_for_no_other_clusters_secret_can_be_read(
+    fn no_spec_lets_a_role_read_another_clusters_secret(
         one in "[A-Za-z0-9][A-Za-z0-9_-]{0,20}",
         two in "[A-Za-z0-9][A-Za-z0-9_-]{0,20}",
         secrets in prop::option::of(prop::collection::vec("[A-Za-z0-9_+=.@-]{1,8}(/[a-z]{1,3})?", 1..5)),

@@ -1,4 +1,4 @@
-//! Each way in which IAM may hold something else than what is meant.
+//! Detection of each kind of drift.
 
 use engine_roles_domain::binding::DriftKind;
 use engine_roles_domain::resources::{
@@ -33,12 +33,12 @@ fn profile(observed: &mut Observed) -> &mut ObservedProfile {
 }
 
 #[test]
-fn what_is_as_it_should_be_has_no_drift() {
+fn resources_in_their_desired_state_have_no_drift() {
     assert_eq!(kinds(&whole()), []);
 }
 
 #[test]
-fn each_change_has_its_kind() {
+fn each_change_is_detected_as_its_kind_of_drift() {
     let changes: [(Change, &[DriftKind]); 16] = [
         (|seen| seen.role = None, &[DriftKind::RoleDeleted]),
         (|seen| seen.profile = None, &[DriftKind::ProfileDeleted]),
@@ -127,7 +127,7 @@ fn each_change_has_its_kind() {
 }
 
 #[test]
-fn what_was_not_read_is_no_drift() {
+fn parts_that_were_not_read_are_no_drift() {
     let mut seen = whole();
     let found = role(&mut seen);
     found.inline = InlinePolicies::Unread;
@@ -141,7 +141,7 @@ fn what_was_not_read_is_no_drift() {
 }
 
 #[test]
-fn what_can_not_be_put_right_names_the_permission() {
+fn drift_that_is_never_repaired_names_the_permission_that_a_repair_would_need() {
     let ours = active();
     let desired = Desired::of(&ours).expect("it can be written");
     let mut seen = whole();
@@ -162,7 +162,7 @@ fn what_can_not_be_put_right_names_the_permission() {
 }
 
 #[test]
-fn where_nothing_is_meant_to_be_nothing_drifts() {
+fn a_binding_that_should_have_no_resources_has_no_drift() {
     let going = deleting(active());
     let desired = Desired::of(&going).expect("nothing");
     assert!(drift(&going, &desired, &whole()).is_empty());

@@ -1,4 +1,4 @@
-//! What the audit log stores of an event.
+//! The stored form of audit events.
 
 use engine_roles_domain::binding::{DriftKind, EventAction, EventDetail, FailureCode, Receipt};
 use insta::assert_snapshot;
@@ -19,8 +19,8 @@ fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Every variant, those with an optional part once with it and once without, and the JSON that
-/// earlier releases stored for it.
+/// Every variant, with and without its optional part, and the JSON that earlier releases stored for
+/// it.
 fn every_detail() -> Vec<(EventDetail, Value)> {
     [requests(), outcomes(), checks()].concat()
 }
@@ -201,7 +201,7 @@ fn every_detail_has_its_action_and_its_shape() {
     TeardownRequested     teardown_requested    {"adopted":true,"spec":{"iam_role":"engine","mode":"pass_through","region":"us-west-2","role_prefix":"td-","secrets":"all","session_manager":false,"tags":{"team":"x"}}}
     Provisioned           provisioned           {"calls":4}
     Updated               updated               {"calls":1}
-    Rejected              refused               {"code":"missing_permission","missing_permissions":["iam:CreateRole"],"reason":"AWS denied CreateRole"}
+    Rejected              rejected              {"code":"missing_permission","missing_permissions":["iam:CreateRole"],"reason":"AWS denied CreateRole"}
     ChangeWithdrawn       withdrawn             {"calls":2}
     ProvisionWithdrawn    withdrawn             {"removed":["role r"]}
     TornDown              torn_down             {"receipt":{"access_ended_at":null,"grant_ended_at":"2027-01-15T08:00:01Z","left":["instance profile p: it is not ours"],"removed":["role r"]}}
@@ -211,7 +211,7 @@ fn every_detail_has_its_action_and_its_shape() {
     DriftFound            drift_found           {"drift":[{"detail":"it differs","kind":"policy_changed","missing_permission":null}]}
     DriftRepaired         drift_repaired        {"steps":["PutRolePolicy (role r)"]}
     DriftRepairedByOthers drift_repaired        {"by":"others"}
-    LateResourceRemoved   ghost_removed         {"removed":["role r"]}
+    LateResourceRemoved   late_resource_removed {"removed":["role r"]}
     "#);
 }
 
@@ -225,7 +225,7 @@ fn every_action_has_a_detail() {
 }
 
 #[test]
-fn actions_keep_the_words_under_which_they_are_stored() {
+fn each_action_has_one_word_on_the_wire() {
     let rows = EventAction::ALL.map(|action| {
         let word = action.as_str();
         assert_eq!(json!(action), word);
@@ -241,12 +241,28 @@ fn actions_keep_the_words_under_which_they_are_stored() {
     Provisioned: provisioned
     Updated: updated
     TornDown: torn_down
-    Rejected: refused
+    Rejected: rejected
     Withdrawn: withdrawn
     Blocked: blocked
     Delayed: delayed
     DriftFound: drift_found
     DriftRepaired: drift_repaired
-    LateResourceRemoved: ghost_removed
+    LateResourceRemoved: late_resource_removed
     ");
+}
+
+#[test]
+fn the_words_of_earlier_releases_are_still_read() {
+    for (word, action) in [
+        ("refused", EventAction::Rejected),
+        ("ghost_removed", EventAction::LateResourceRemoved),
+    ] {
+        assert_eq!(EventAction::parse(word), Some(action));
+        let read: EventAction = serde_json::from_value(json!(word)).expect("an action");
+        assert_eq!(read, action);
+        assert_eq!(action.stored_words(), [action.as_str(), word]);
+    }
+    let words = EventAction::ALL.map(EventAction::stored_words).concat();
+    assert_eq!(words.len(), EventAction::ALL.len() + 2);
+    assert_eq!(EventAction::parse("no_such_action"), None);
 }

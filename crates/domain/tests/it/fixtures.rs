@@ -1,4 +1,4 @@
-//! Bindings and what may be at AWS for them.
+//! Bindings, and resources that may exist at AWS for them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -71,7 +71,7 @@ pub(crate) fn passing(role: &str, profile: Option<&str>) -> RoleSpec {
     }
 }
 
-/// A binding that was just asked for.
+/// A binding of which nothing has been created yet.
 pub(crate) fn binding() -> Binding {
     binding_of(spec())
 }
@@ -91,7 +91,7 @@ pub(crate) fn new_binding(spec: RoleSpec) -> NewBinding {
     }
 }
 
-/// A binding of which IAM took everything.
+/// A binding whose spec IAM has accepted in full.
 pub(crate) fn active() -> Binding {
     let asked = binding();
     Binding {
@@ -123,7 +123,7 @@ macro_rules! every {
 }
 pub(crate) use every;
 
-/// The states of a binding, without what belongs to each.
+/// The states of a binding, without their data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Provisioning,
@@ -260,7 +260,7 @@ pub(crate) fn rejection_of(generation: Generation) -> Failure {
     }
 }
 
-/// A failure after which the intent of a generation is tried again.
+/// A failure after which the intent of a generation is retried.
 pub(crate) fn delay_of(generation: Generation) -> Failure {
     Failure {
         code: FailureCode::IamUnavailable,
@@ -300,7 +300,7 @@ pub(crate) fn profile_record(binding: &Binding) -> ProfileRecord {
     }
 }
 
-/// What the binding should have at AWS.
+/// The desired resources of a binding.
 pub(crate) fn desired(binding: &Binding) -> (Option<DesiredRole>, Option<DesiredProfile>) {
     match Desired::of(binding).expect("it can be written") {
         Desired::Present { role, profile } => (role.map(|role| *role), profile),
@@ -312,13 +312,13 @@ pub(crate) fn all_tags(binding: &Binding) -> BTreeMap<String, String> {
     Ownership::of(binding).with_user_tags(&binding.spec.tags)
 }
 
-/// The role as it should be, read in full.
+/// The role in its desired state, read in full.
 pub(crate) fn whole_role(binding: &Binding) -> ObservedRole {
     let wanted = Binding {
         lifecycle: Lifecycle::Active { last_error: None },
         ..binding.clone()
     };
-    let role = desired(&wanted).0.expect("a role is made");
+    let role = desired(&wanted).0.expect("the spec has a role");
     ObservedRole {
         record: role_record(binding),
         tags: Some(role.tags),
@@ -333,7 +333,7 @@ pub(crate) fn whole_role(binding: &Binding) -> ObservedRole {
     }
 }
 
-/// The instance profile as it should be, read in full.
+/// The instance profile in its desired state, read in full.
 pub(crate) fn whole_profile(binding: &Binding) -> ObservedProfile {
     ObservedProfile {
         record: profile_record(binding),

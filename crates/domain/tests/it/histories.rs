@@ -66,11 +66,11 @@ fn settings() -> Defaults {
 struct Incarnation {
     record: Binding,
     worker: Option<Binding>,
-    /// The rejection that the caller of the current or last intent waits for or was told.
+    /// The rejection that the caller of the current or last intent waits for or has received.
     rejection: Option<Failure>,
 }
 
-/// A cluster, and what has been seen of its history.
+/// A cluster, and the history so far.
 #[derive(Default)]
 struct Cluster {
     incarnations: Vec<Incarnation>,
@@ -174,7 +174,7 @@ impl Cluster {
         }
     }
 
-    /// What the decision allowed can happen.
+    /// Checks that the transition is possible which the decision asked for.
     fn request(
         &mut self,
         index: Option<usize>,
@@ -184,9 +184,9 @@ impl Cluster {
         self.write(index.expect("a decision about a binding"), transition)
     }
 
-    /// The worker of an incarnation, with a new lease where it has none.
+    /// Returns the worker of an incarnation, with a new lease where it has none.
     fn worker(&mut self, index: prop::sample::Index) -> Option<(usize, Binding)> {
-        // The later half of the indexes is the newest binding.
+        // Half of the indexes select the newest binding.
         let many = self.incarnations.len();
         let index = index.index((2 * many).max(1)).min(many.checked_sub(1)?);
         let incarnation = &self.incarnations[index];
@@ -319,7 +319,7 @@ impl Cluster {
         let is_withdrawn = match to {
             Stage::WithdrawingChange | Stage::WithdrawingProvision | Stage::Failed => true,
             Stage::Active => from == Stage::WithdrawingChange,
-            // A closed record keeps its rejection, whatever is met when it is looked at again.
+            // A closed record keeps its rejection, whatever a later check finds.
             Stage::Deleted => {
                 let was_closed = before.last_error().is_some_and(Failure::is_final);
                 from == Stage::Failed || from == Stage::Deleted && was_closed
@@ -373,7 +373,7 @@ fn removing_step(binding: &Binding, number: usize) -> Step {
 
 proptest! {
     #[test]
-    fn whatever_happens_to_a_cluster_its_records_stay_consistent(ops in ops()) {
+    fn the_records_of_a_cluster_stay_consistent_in_every_history(ops in ops()) {
         let mut cluster = Cluster::default();
         for op in ops {
             cluster.act(op)?;

@@ -1,4 +1,4 @@
-//! The customer's key under which secrets are encrypted: who gets it, and for what.
+//! The customer's KMS key that encrypts secrets: which roles may use it, and for what.
 
 use engine_roles_domain::binding::{Binding, Intent, Rejection, decide_put};
 use engine_roles_domain::cluster::{
@@ -55,7 +55,7 @@ fn reading(secret: &str) -> Context {
 }
 
 #[test]
-fn the_key_comes_in_the_same_document_for_the_clusters_secrets_alone() {
+fn the_policy_allows_the_key_for_the_clusters_secrets_only() {
     let sent = policy(&with_key(ONE), &cluster()).to_json();
     let sent: serde_json::Value = serde_json::from_str(&sent).expect("JSON");
     let pretty = serde_json::to_string_pretty(&sent["Statement"]).expect("plain data");
@@ -86,7 +86,7 @@ fn the_key_comes_in_the_same_document_for_the_clusters_secrets_alone() {
 }
 
 #[test]
-fn the_key_opens_the_clusters_secrets_through_secrets_manager_and_nothing_else() {
+fn the_key_decrypts_the_clusters_secrets_through_secrets_manager_and_nothing_else() {
     let document = policy(&with_key(ONE), &cluster());
     let own = secret_of("one");
     assert!(may_decrypt(&document, ONE, reading(&own)));
@@ -112,7 +112,7 @@ fn the_key_opens_the_clusters_secrets_through_secrets_manager_and_nothing_else()
 }
 
 #[test]
-fn without_a_key_no_key_can_be_used() {
+fn a_policy_without_a_key_allows_no_key() {
     let document = policy(&spec(), &cluster());
     assert!(!document.to_json().contains("kms:"));
 }
@@ -130,10 +130,10 @@ fn created_with(key_arn: &str, region: &str) -> Result<Intent, Rejection> {
 }
 
 #[test]
-fn a_new_role_takes_the_administrators_key_as_it_stands_in_the_region_of_the_secrets() {
+fn a_new_role_gets_the_administrators_key_in_the_region_of_the_secrets() {
     let key_in = |region: &str, key: &str| match created_with(key, region) {
         Ok(Intent::New(spec)) => spec.kms_key.expect("a key").to_string(),
-        other => panic!("{other:?} is no new binding"),
+        other => panic!("{other:?} is not a new binding"),
     };
     assert_eq!(key_in("us-west-2", ONE), ONE);
     assert_eq!(key_in("us-west-2", MANY), MANY);
@@ -141,20 +141,20 @@ fn a_new_role_takes_the_administrators_key_as_it_stands_in_the_region_of_the_sec
         key_in("eu-west-1", MANY),
         MANY.replace("us-west-2", "eu-west-1")
     );
-    let refused = created_with(ONE, "eu-west-1").expect_err("the key is not there");
-    assert!(matches!(refused, Rejection::KeyOfOtherRegion { .. }));
-    assert_snapshot!(refused, @"the secrets' KMS key is in us-west-2, and is no multi-Region key: eu-west-1 has none");
+    let rejected = created_with(ONE, "eu-west-1").expect_err("the key has no replica");
+    assert!(matches!(rejected, Rejection::KeyOfOtherRegion { .. }));
+    assert_snapshot!(rejected, @"the secrets' KMS key is a single-Region key in us-west-2; it can't be used in eu-west-1");
 }
 
 #[test]
-fn a_passed_role_gets_no_key() {
+fn a_pass_through_role_gets_no_key() {
     let role = "engine";
     let defaults = Defaults {
         kms_key: Some(key(ONE)),
         iam_role: Some(RoleReference::parse(role).expect("a role")),
         ..defaults()
     };
-    // Nor is the region of the key any matter for it.
+    // The region of the key does not matter for a pass-through role.
     let wanted = RoleRequest {
         mode: Some(Mode::PassThrough),
         region: Some("eu-west-1".parse().expect("a region")),
@@ -169,7 +169,7 @@ fn a_passed_role_gets_no_key() {
 }
 
 #[test]
-fn a_live_role_keeps_the_key_that_it_was_made_with() {
+fn a_live_role_keeps_the_key_that_it_was_created_with() {
     for (made_with, now) in [
         (None, Some(ONE)),
         (Some(ONE), None),
@@ -197,14 +197,14 @@ fn a_live_role_keeps_the_key_that_it_was_made_with() {
             ..RoleRequest::default()
         });
         let Intent::Change(_, changed) = changed else {
-            panic!("{changed:?} is no change");
+            panic!("{changed:?} is not a change");
         };
         assert_eq!(changed.kms_key, made_with.map(key));
     }
 }
 
 #[test]
-fn the_key_is_read_back_from_a_role_that_no_record_knows() {
+fn the_key_is_read_back_from_an_orphan() {
     for secrets in [spec().secrets, named(&["db"])] {
         let lost = binding_of(RoleSpec {
             secrets,
@@ -222,14 +222,14 @@ fn the_key_is_read_back_from_a_role_that_no_record_knows() {
             panic!("it has a policy");
         };
         *own = own.replace(ONE, &ONE.replace("us-west-2", "eu-west-1"));
-        let refused = spec_of(&claimed, &role).expect_err("the key is elsewhere");
-        assert!(matches!(refused, NotAdoptable::Unreadable(_)), "{refused}");
+        let error = spec_of(&claimed, &role).expect_err("the key is in another region");
+        assert!(matches!(error, NotAdoptable::Unreadable(_)), "{error}");
     }
 }
 
 proptest! {
     #[test]
-    fn whatever_is_asked_for_the_key_opens_no_other_clusters_secret(
+    fn no_spec_lets_the_key_decrypt_another_clusters_secret(
         one in "[A-Za-z0-9][A-Za-z0-9_-]{0,20}",
         two in "[A-Za-z0-9][A-Za-z0-9_-]{0,20}",
         session_manager: bool,

@@ -1,4 +1,4 @@
-//! Every state of a binding against everything that can happen to it.
+//! Every state of a binding against every transition.
 
 use engine_roles_domain::binding::lifecycle::{
     Activation, DeniedStep, Transition, WrongState, activated, blocked, change_requested, closed,
@@ -20,12 +20,12 @@ mod requests;
 mod stored;
 mod table;
 
-/// When the things of these tests happen: after all that the fixtures record.
+/// The time of the transitions in these tests, later than all times in the fixtures.
 const NOW: i64 = 1_000;
 const LATER: i64 = 2_000;
 
-/// What can happen to a binding, by the transition that it causes. Where an argument tells one
-/// result from another, there is one for each.
+/// The calls of transitions. Where the result depends on an argument, there is a variant for each
+/// case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Happening {
     ChangeRequested,
@@ -82,7 +82,7 @@ impl Happening {
         }
     }
 
-    /// The name of the transition, with what tells this call from another.
+    /// The name of the transition, with the argument that distinguishes this variant.
     fn call(self) -> String {
         let detail = match self {
             Self::NothingFound => " (nothing found)",
@@ -136,7 +136,7 @@ fn activation() -> Activation {
     }
 }
 
-/// What a removal may not remove.
+/// The failure of a removal that found a resource which it may not remove.
 fn obstacle(binding: &Binding) -> Failure {
     Failure {
         blockers: vec!["instance profile theirs".to_owned()],
@@ -158,7 +158,7 @@ fn happens(happening: Happening, binding: &Binding) -> Transition {
         .expect("it can happen")
 }
 
-/// What is left of a binding's attempts and times when it gets a new intent.
+/// The binding with the generation, attempts and times that a new intent gives it.
 fn with_next_intent(before: &Binding) -> Binding {
     Binding {
         generation: GENERATION + 1,

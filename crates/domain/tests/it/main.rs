@@ -1,4 +1,4 @@
-//! The crate from outside: words, documents, plans and decisions.
+//! Tests of the crate's public interface: words, documents, plans and decisions.
 
 mod account;
 mod attesting;

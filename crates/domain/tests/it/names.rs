@@ -1,4 +1,4 @@
-//! The names of what is made.
+//! The names of created resources.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ proptest! {
     }
 
     #[test]
-    fn other_lives_and_installations_have_other_names_ignoring_case(
+    fn names_differ_between_incarnations_and_installations_even_ignoring_case(
         cluster in "[A-Za-z0-9][A-Za-z0-9_-]{0,62}",
         one in any::<u128>(),
         two in any::<u128>(),

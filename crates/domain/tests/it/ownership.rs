@@ -1,4 +1,4 @@
-//! The proof that something is ours.
+//! The proof that a resource is ours.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn with(key: &str, value: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn path_tags_and_id_prove() {
+fn path_tags_and_unique_id_prove_ownership() {
     let tags = all_tags(&binding());
     assert!(proves(PATH, &tags, "AROA1", None));
     assert!(proves(PATH, &tags, "AROA1", Some("AROA1")));
@@ -44,7 +44,7 @@ fn path_tags_and_id_prove() {
 }
 
 #[test]
-fn a_missing_tag_is_drift_where_the_id_is_known_and_no_proof_where_it_is_not() {
+fn a_resource_with_a_missing_tag_is_ours_only_if_its_unique_id_is_recorded() {
     for key in OWNERSHIP_TAGS {
         assert!(!proves(PATH, &without(key), "AROA1", None), "{key}");
         assert!(proves(PATH, &without(key), "AROA1", Some("AROA1")), "{key}");
@@ -53,7 +53,7 @@ fn a_missing_tag_is_drift_where_the_id_is_known_and_no_proof_where_it_is_not() {
 }
 
 #[test]
-fn a_tag_with_another_value_is_somebody_elses_claim() {
+fn a_resource_whose_ownership_tag_has_another_value_is_not_ours() {
     for key in OWNERSHIP_TAGS {
         for recorded in [None, Some("AROA1")] {
             assert!(!proves(PATH, &with(key, "x"), "AROA1", recorded), "{key}");
@@ -62,7 +62,7 @@ fn a_tag_with_another_value_is_somebody_elses_claim() {
 }
 
 #[test]
-fn nobody_else_is_us() {
+fn the_resource_of_another_cluster_incarnation_or_installation_is_not_ours() {
     let ours = all_tags(&binding());
     for other in [
         Binding {

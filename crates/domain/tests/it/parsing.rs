@@ -1,4 +1,4 @@
-//! What may come in at the border, type by type.
+//! The values that each parsed type accepts and rejects.
 
 use std::fmt::Debug;
 
@@ -22,29 +22,29 @@ fn accepts<T: Debug>(parse: impl Fn(&str) -> Result<T, Invalid>, texts: &[&str])
     }
 }
 
-fn refuses<T: Debug>(
+fn rejects<T: Debug>(
     parse: impl Fn(&str) -> Result<T, Invalid>,
     kind: InvalidKind,
     texts: &[&str],
 ) {
     for text in texts {
-        let refused = parse(text).expect_err(text);
-        assert_eq!(refused.kind, kind, "{text:?}");
+        let invalid = parse(text).expect_err(text);
+        assert_eq!(invalid.kind, kind, "{text:?}");
         let hostile =
-            text.len() > 1 && text.contains(['*', '$']) && refused.to_string().contains(text);
-        assert!(!hostile, "{refused} repeats the value");
+            text.len() > 1 && text.contains(['*', '$']) && invalid.to_string().contains(text);
+        assert!(!hostile, "{invalid} repeats the value");
     }
 }
 
 #[test]
-fn cluster_names() {
+fn cluster_names_are_checked() {
     let longest = "a".repeat(63);
     accepts(
         ClusterName::parse,
         &["a", "9", "A-b_c", "a--__", "chct3mqng4af2ckkv3jg", &longest],
     );
     let too_long = "a".repeat(64);
-    refuses(
+    rejects(
         ClusterName::parse,
         InvalidKind::ClusterName,
         &[
@@ -55,7 +55,7 @@ fn cluster_names() {
 }
 
 #[test]
-fn secret_names() {
+fn secret_names_are_checked() {
     let longest = "a".repeat(433);
     accepts(
         SecretName::parse,
@@ -64,7 +64,7 @@ fn secret_names() {
         ],
     );
     let too_long = "a".repeat(434);
-    refuses(
+    rejects(
         SecretName::parse,
         InvalidKind::SecretName,
         &[
@@ -75,8 +75,8 @@ fn secret_names() {
 }
 
 #[test]
-fn a_secret_name_that_ends_as_an_arn_does_is_told() {
-    for (name, told) in [
+fn a_secret_name_that_ends_like_an_arn_is_detected() {
+    for (name, expected) in [
         ("db-AbCdEf", true),
         ("x/db-123456", true),
         ("a-bcdefg", true),
@@ -87,23 +87,23 @@ fn a_secret_name_that_ends_as_an_arn_does_is_told() {
         ("dbxAbCdEf", false),
     ] {
         let name = SecretName::parse(name).expect("a name");
-        assert_eq!(name.looks_like_arn_tail(), told, "{name}");
+        assert_eq!(name.looks_like_arn_tail(), expected, "{name}");
     }
 }
 
 #[test]
-fn a_list_of_secrets_is_all_or_at_least_one_each_once() {
+fn secrets_are_all_or_a_list_of_at_least_one_without_duplicates() {
     let read = |json: &str| serde_json::from_str::<Secrets>(json);
     assert_eq!(read("\"all\"").expect("all"), Secrets::All);
     let twice = read(r#"["b", "a", "b"]"#).expect("names");
     assert_eq!(serde_json::json!(twice), serde_json::json!(["a", "b"]));
-    for refused in ["[]", "\"ALL\"", "\"\"", "null", "{}", "[\"*\"]", "[1]"] {
-        assert!(read(refused).is_err(), "{refused}");
+    for invalid in ["[]", "\"ALL\"", "\"\"", "null", "{}", "[\"*\"]", "[1]"] {
+        assert!(read(invalid).is_err(), "{invalid}");
     }
 }
 
 #[test]
-fn regions_and_their_partitions() {
+fn regions_are_checked_and_have_their_partition() {
     for (region, partition) in [
         ("us-west-2", Some(Partition::Aws)),
         ("eu-central-1", Some(Partition::Aws)),
@@ -120,7 +120,7 @@ fn regions_and_their_partitions() {
         let parsed = Region::parse(region).expect(region);
         assert_eq!(parsed.partition(), partition, "{region}");
     }
-    refuses(
+    rejects(
         Region::parse,
         InvalidKind::Region,
         &[
@@ -141,11 +141,11 @@ fn regions_and_their_partitions() {
 }
 
 #[test]
-fn prefixes_namespaces_and_accounts() {
+fn prefixes_namespaces_and_accounts_are_checked() {
     let prefix = "a".repeat(30);
     accepts(RolePrefix::parse, &["", "td-", "_+=,.@-", &prefix]);
     let too_long = "a".repeat(31);
-    refuses(
+    rejects(
         RolePrefix::parse,
         InvalidKind::RolePrefix,
         &["a/b", "a b", "a*", "ä", &too_long],
@@ -154,14 +154,14 @@ fn prefixes_namespaces_and_accounts() {
     let namespace = "a".repeat(32);
     accepts(Namespace::parse, &["a", "default", "-", "a-1", &namespace]);
     let too_long = "a".repeat(33);
-    refuses(
+    rejects(
         Namespace::parse,
         InvalidKind::Namespace,
         &["", "A", "a_b", "a/b", "a.b", "ä", &too_long],
     );
 
     accepts(AccountId::parse, &["123456789012", "000000000000"]);
-    refuses(
+    rejects(
         AccountId::parse,
         InvalidKind::AccountId,
         &["", "12345678901", "1234567890123", "12345678901a", "१२३४"],
@@ -169,17 +169,17 @@ fn prefixes_namespaces_and_accounts() {
 }
 
 #[test]
-fn role_and_profile_names() {
+fn role_and_profile_names_are_checked() {
     let (sixty_four, long) = ("a".repeat(64), "a".repeat(128));
     accepts(RoleName::parse, &["a", "_+=,.@-", &sixty_four]);
     accepts(ProfileName::parse, &["a", &long]);
     let (too_long, far_too_long) = ("a".repeat(65), "a".repeat(129));
-    refuses(
+    rejects(
         RoleName::parse,
         InvalidKind::Role,
         &["", "a/b", "a b", "a*", "arn:aws:iam::1:role/x", &too_long],
     );
-    refuses(
+    rejects(
         ProfileName::parse,
         InvalidKind::InstanceProfile,
         &["", "a/b", "arn:aws:iam::123456789012:role/x", &far_too_long],
@@ -224,10 +224,10 @@ fn arns_are_read_and_written_back() {
 }
 
 #[test]
-fn what_is_no_arn_of_its_kind_is_refused() {
+fn text_that_is_not_an_arn_of_its_kind_is_rejected() {
     let long = format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65));
     let long_path = format!("arn:aws:iam::123456789012:role/{}/r", "a".repeat(511));
-    refuses(
+    rejects(
         |text| IamArn::parse(IamResource::Role, text),
         InvalidKind::Role,
         &[
@@ -253,7 +253,7 @@ fn what_is_no_arn_of_its_kind_is_refused() {
             &long_path,
         ],
     );
-    refuses(
+    rejects(
         BoundaryArn::parse,
         InvalidKind::Boundary,
         &["", "Boundary", "arn:aws:iam::123456789012:role/r"],
@@ -261,7 +261,7 @@ fn what_is_no_arn_of_its_kind_is_refused() {
 }
 
 #[test]
-fn kms_keys_are_named_by_their_id_alone() {
+fn kms_keys_are_accepted_by_key_id_only() {
     const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/";
     const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
     let of = |id: &str| format!("{KEY}{id}");
@@ -274,7 +274,7 @@ fn kms_keys_are_named_by_their_id_alone() {
             &format!("arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/{ID}"),
         ],
     );
-    refuses(
+    rejects(
         KmsKeyArn::parse,
         InvalidKind::KmsKey,
         &[
@@ -306,13 +306,13 @@ fn kms_keys_are_named_by_their_id_alone() {
 }
 
 #[test]
-fn only_a_multi_region_key_is_in_other_regions_too() {
+fn only_a_multi_region_key_can_be_used_in_other_regions() {
     let key = |id: &str| {
         let text = format!("arn:aws:kms:us-west-2:123456789012:key/{id}");
         KmsKeyArn::parse(&text).expect("a key")
     };
     let region = |text| Region::parse(text).expect("a region");
-    let (here, there, elsewhere) = (
+    let (here, there, other_partition) = (
         region("us-west-2"),
         region("eu-central-1"),
         region("us-gov-west-1"),
@@ -327,26 +327,26 @@ fn only_a_multi_region_key_is_in_other_regions_too() {
     assert_eq!(replica.region(), there);
     let text = "arn:aws:kms:eu-central-1:123456789012:key/mrk-0123456789abcdef0123456789abcdef";
     assert_eq!(KmsKeyArn::parse(text), Ok(replica));
-    assert_eq!(many.in_region(&elsewhere), None);
+    assert_eq!(many.in_region(&other_partition), None);
 }
 
 #[test]
-fn a_role_is_named_by_name_or_by_arn() {
+fn a_role_is_given_by_name_or_by_arn() {
     let by_name = RoleReference::parse("engine").expect("a name");
     let by_arn = RoleReference::parse("arn:aws:iam::123456789012:role/a/engine").expect("an ARN");
-    let elsewhere = RoleReference::parse("arn:aws:iam::123456789012:role/engine").expect("an ARN");
+    let other_path = RoleReference::parse("arn:aws:iam::123456789012:role/engine").expect("an ARN");
     assert_eq!(by_name.name(), by_arn.name());
     assert_eq!(by_arn.arn().expect("an ARN").path, "/a/");
     assert!(by_name.same_role(&by_arn) && by_arn.same_role(&by_name));
-    assert!(!by_arn.same_role(&elsewhere));
+    assert!(!by_arn.same_role(&other_path));
     for text in ["", "a/b", "arn:aws:iam::123456789012:instance-profile/p"] {
-        let refused = RoleReference::parse(text).expect_err(text);
-        assert_eq!(refused.kind, InvalidKind::Role);
+        let invalid = RoleReference::parse(text).expect_err(text);
+        assert_eq!(invalid.kind, InvalidKind::Role);
     }
 }
 
 #[test]
-fn words_are_read_as_they_are_written() {
+fn words_on_the_wire_are_read_back() {
     for state in State::ALL {
         assert_eq!(state.as_str().parse::<State>().expect("a state"), state);
         assert_eq!(serde_json::json!(state), state.as_str());
@@ -368,7 +368,7 @@ fn words_are_read_as_they_are_written() {
 }
 
 #[test]
-fn a_spec_survives_the_database() {
+fn a_stored_spec_is_read_back_unchanged() {
     let arn = "arn:aws:iam::123456789012:role/a/engine";
     for spec in [
         spec(),
@@ -387,7 +387,7 @@ fn a_spec_survives_the_database() {
 
 proptest! {
     #[test]
-    fn nothing_that_comes_in_makes_a_parser_panic(
+    fn no_input_makes_a_parser_panic(
         text in prop_oneof![
             any::<String>(),
             "arn:(aws|aws-cn|x):[a-z]{0,3}:[a-z]?:([0-9]{11,13}|aws)?:(role|policy|x)?[/a-z*:]{0,20}",
@@ -411,7 +411,7 @@ proptest! {
     }
 
     #[test]
-    fn no_valid_name_is_live_in_a_pattern(text in any::<String>()) {
+    fn no_valid_name_has_a_special_character_of_a_pattern(text in any::<String>()) {
         let live = |text: &str| text.contains(['*', '?', '$', '{', '}']);
         prop_assert!(ClusterName::parse(&text).is_err() || !live(&text));
         prop_assert!(SecretName::parse(&text).is_err() || !live(&text));

@@ -39,7 +39,7 @@ fn calls_for(
 }
 
 #[test]
-fn from_nothing_it_is_four_calls_in_two_stages() {
+fn creating_everything_takes_four_calls_in_two_stages() {
     assert_eq!(
         calls_for(&binding(), None, None),
         [
@@ -50,14 +50,14 @@ fn from_nothing_it_is_four_calls_in_two_stages() {
 }
 
 #[test]
-fn what_is_complete_needs_nothing() {
+fn complete_resources_need_no_call() {
     let binding = active();
     let found = (Some(whole_role(&binding)), Some(whole_profile(&binding)));
     assert!(calls_for(&binding, found.0, found.1).is_empty());
 }
 
 #[test]
-fn what_is_half_made_is_finished() {
+fn partial_resources_are_completed() {
     let ours = binding();
     let (role, profile) = (whole_role(&ours), whole_profile(&ours));
     let bare = ObservedRole {
@@ -115,7 +115,7 @@ fn a_policy_is_compared_by_meaning() {
 }
 
 #[test]
-fn a_foreign_role_or_profile_is_an_obstacle_and_is_not_touched() {
+fn a_role_or_profile_that_is_not_ours_is_an_obstacle_and_is_not_touched() {
     let ours = binding();
     let role = ObservedRole {
         record: RoleRecord {
@@ -128,11 +128,11 @@ fn a_foreign_role_or_profile_is_an_obstacle_and_is_not_touched() {
         role: Some(role),
         profile: None,
     };
-    let refused = planned(&ours, &observed).expect_err("it is not ours");
+    let obstacle = planned(&ours, &observed).expect_err("it is not ours");
     assert_eq!(
-        refused.to_string(),
+        obstacle.to_string(),
         format!(
-            "role {} is there and is not ours: its path is /, not /ai-unlimited/engine/test/",
+            "role {} exists and is not ours: its path is /, not /ai-unlimited/engine/test/",
             ours.resource_name()
         )
     );
@@ -144,12 +144,12 @@ fn a_foreign_role_or_profile_is_an_obstacle_and_is_not_touched() {
         role: None,
         profile: Some(profile),
     };
-    let refused = planned(&ours, &observed).expect_err("it is not ours");
-    assert!(matches!(refused, Obstacle::NameTaken { .. }), "{refused}");
+    let obstacle = planned(&ours, &observed).expect_err("it is not ours");
+    assert!(matches!(obstacle, Obstacle::NameTaken { .. }), "{obstacle}");
 }
 
 #[test]
-fn a_role_of_another_unique_id_is_not_ours() {
+fn a_role_with_another_unique_id_is_not_ours() {
     let ours = active();
     let mut role = whole_role(&ours);
     role.record.id = Some("AROAOTHER".to_owned());
@@ -157,10 +157,10 @@ fn a_role_of_another_unique_id_is_not_ours() {
         role: Some(role),
         profile: Some(whole_profile(&ours)),
     };
-    let refused = planned(&ours, &observed).expect_err("it is not ours");
+    let obstacle = planned(&ours, &observed).expect_err("it is not ours");
     assert!(
-        refused.to_string().contains("AROAOURS was made"),
-        "{refused}"
+        obstacle.to_string().contains("we created AROAOURS"),
+        "{obstacle}"
     );
 }
 
@@ -175,15 +175,15 @@ fn another_role_in_our_profile_is_an_obstacle() {
         role: None,
         profile: Some(profile),
     };
-    let refused = planned(&ours, &observed).expect_err("it is taken");
-    let Obstacle::OtherRoleInProfile { role, .. } = refused else {
-        panic!("{refused}");
+    let obstacle = planned(&ours, &observed).expect_err("it is taken");
+    let Obstacle::OtherRoleInProfile { role, .. } = obstacle else {
+        panic!("{obstacle}");
     };
     assert_eq!(role.as_str(), "other");
 }
 
 #[test]
-fn what_is_only_recorded_is_written_again_rather_than_trusted() {
+fn contents_known_only_from_the_record_are_written_again() {
     let known = active();
     let observed = Observed::recorded(&known);
     assert_eq!(
@@ -209,7 +209,7 @@ fn what_is_only_recorded_is_written_again_rather_than_trusted() {
 }
 
 #[test]
-fn what_reads_do_not_show_yet_is_taken_from_the_record() {
+fn resources_that_reads_do_not_show_yet_are_taken_from_the_record() {
     let known = active();
     let seen = Observed {
         role: Some(whole_role(&known)),
@@ -221,7 +221,7 @@ fn what_reads_do_not_show_yet_is_taken_from_the_record() {
 }
 
 #[test]
-fn in_pass_through_only_the_profile_is_made_and_the_role_never_written_to() {
+fn in_pass_through_only_the_profile_is_created_and_the_role_is_never_changed() {
     let ours = binding_of(passing("engine", None));
     assert_eq!(
         calls_for(&ours, None, None),
@@ -235,7 +235,7 @@ fn in_pass_through_only_the_profile_is_made_and_the_role_never_written_to() {
 }
 
 #[test]
-fn changed_tags_are_taken_off_before_others_are_set() {
+fn dropped_tags_are_removed_before_others_are_set() {
     let before = active();
     let after = Binding {
         spec: RoleSpec {
@@ -269,7 +269,7 @@ fn changed_tags_are_taken_off_before_others_are_set() {
             ["TagRole", "TagInstanceProfile"]
         ]
     );
-    // To IAM, `team` and `Team` are one key: it is set, and must not be taken off.
+    // To IAM, `team` and `Team` are one key, which is set and must not be removed.
     let text = format!("{:?}", plan.stages[0]);
     assert!(
         text.contains("\"old\"") && !text.contains("eam\""),
@@ -279,7 +279,7 @@ fn changed_tags_are_taken_off_before_others_are_set() {
 }
 
 #[test]
-fn with_a_refusal_in_mind_the_role_is_asked_for_alone() {
+fn after_a_denial_the_role_is_created_alone_first() {
     let first = planned(&binding(), &Observed::nothing())
         .expect("a plan")
         .role_first();
@@ -314,7 +314,7 @@ fn a_teardown_ends_the_grant_first() {
 }
 
 #[test]
-fn a_teardown_takes_off_what_others_put_on_our_role() {
+fn a_teardown_removes_the_policies_that_others_put_on_our_role() {
     let going = deleting(active());
     let role = ObservedRole {
         inline: InlinePolicies::Listed {
@@ -334,7 +334,7 @@ fn a_teardown_takes_off_what_others_put_on_our_role() {
 }
 
 #[test]
-fn a_teardown_leaves_what_is_not_ours_and_says_so() {
+fn a_teardown_leaves_resources_that_are_not_ours_and_lists_them() {
     let going = deleting(active());
     let mut role = whole_role(&going);
     role.record.id = Some("AROAOTHER".to_owned());
@@ -352,14 +352,14 @@ fn a_teardown_leaves_what_is_not_ours_and_says_so() {
     assert_eq!(
         plan.left,
         [
-            format!("role {name}: its unique id is AROAOTHER, but AROAOURS was made"),
+            format!("role {name}: its unique id is AROAOTHER, but we created AROAOURS"),
             format!("instance profile {name}: its path is /, not /ai-unlimited/engine/test/"),
         ]
     );
 }
 
 #[test]
-fn our_role_in_somebodys_profile_blocks_but_its_grant_ends() {
+fn our_role_in_somebody_elses_profile_blocks_the_teardown_but_its_grant_ends() {
     let going = deleting(active());
     let role = ObservedRole {
         profiles: Some(vec![
@@ -385,7 +385,7 @@ fn our_role_in_somebodys_profile_blocks_but_its_grant_ends() {
 }
 
 #[test]
-fn a_teardown_of_what_was_only_recorded_does_all_of_it() {
+fn a_teardown_of_resources_known_only_from_the_record_makes_all_calls() {
     let going = deleting(active());
     let observed = Observed::recorded(&going);
     assert_eq!(
@@ -399,11 +399,11 @@ fn a_teardown_of_what_was_only_recorded_does_all_of_it() {
 
 #[test]
 fn a_teardown_in_pass_through_takes_the_administrators_role_out_of_our_profile() {
-    let made = binding_of(passing("engine", None));
-    // The create was answered; nobody knows whether the role went in.
+    let half = binding_of(passing("engine", None));
+    // CreateInstanceProfile was answered; whether the role was added is not known.
     let half = deleting(Binding {
-        profile: Some(profile_record(&made)),
-        ..made
+        profile: Some(profile_record(&half)),
+        ..half
     });
     let plan = planned(&half, &Observed::recorded(&half)).expect("a plan");
     assert_eq!(
@@ -432,7 +432,7 @@ fn repair(
 }
 
 #[test]
-fn a_repair_makes_nothing_anew() {
+fn a_repair_creates_no_resource() {
     let ours = active();
     let empty = ObservedProfile {
         roles: Some(Vec::new()),
@@ -440,7 +440,7 @@ fn a_repair_makes_nothing_anew() {
     };
     assert!(repair(&ours, None, None).is_empty());
     assert!(repair(&ours, Some(whole_role(&ours)), None).is_empty());
-    // The role is gone: it is not put into the profile either.
+    // The role does not exist, so it is not added to the profile either.
     assert!(repair(&ours, None, Some(empty.clone())).is_empty());
     let add = "AddRoleToInstanceProfile";
     assert_eq!(
@@ -453,7 +453,7 @@ fn a_repair_makes_nothing_anew() {
 }
 
 #[test]
-fn a_repair_puts_right_what_is_ours_and_leaves_what_others_did() {
+fn a_repair_restores_our_own_parts_and_leaves_what_others_added() {
     let ours = active();
     let mut held = all_tags(&ours);
     held.remove("team");

@@ -14,7 +14,7 @@ fn many(count: usize) -> Vec<(String, String)> {
 }
 
 #[test]
-fn keys_and_values_have_iams_characters() {
+fn keys_and_values_may_have_the_characters_that_iam_allows() {
     let key = "é".repeat(128);
     let value = "ä".repeat(256);
     for (key, value) in [
@@ -40,19 +40,19 @@ fn keys_and_values_have_iams_characters() {
         ("a\u{a0}", "x"),
         ("a", "\0"),
         ("🚀", "x"),
-        // A vowel sign and a circled letter: alphabetic to Unicode, no \p{L} to IAM.
+        // A vowel sign and a circled letter: alphabetic in Unicode, but not in IAM's \p{L}.
         ("\u{915}\u{93e}", "x"),
         ("a", "\u{24b6}"),
         (&long_key, "x"),
         ("a", &long_value),
     ] {
-        let refused = read(&[(key, value)]).expect_err(key);
-        assert_eq!(refused.kind, InvalidKind::Tag);
+        let invalid = read(&[(key, value)]).expect_err(key);
+        assert_eq!(invalid.kind, InvalidKind::Tag);
     }
 }
 
 #[test]
-fn reserved_keys_are_refused_in_any_case() {
+fn reserved_keys_are_rejected_in_any_case() {
     for key in [
         "aws:x",
         "AWS:x",
@@ -68,13 +68,13 @@ fn reserved_keys_are_refused_in_any_case() {
 #[test]
 fn keys_are_unique_ignoring_case() {
     for (one, two) in [("team", "Team"), ("ÄRGER", "ärger"), ("a", "a")] {
-        let refused = read(&[(one, "x"), (two, "y")]).expect_err(one);
-        assert!(refused.to_string().contains("twice"), "{refused}");
+        let invalid = read(&[(one, "x"), (two, "y")]).expect_err(one);
+        assert!(invalid.to_string().contains("twice"), "{invalid}");
     }
 }
 
 #[test]
-fn there_is_room_for_46() {
+fn a_user_may_set_46_tags() {
     assert_eq!(Tags::new(many(46)).expect("46").iter().count(), 46);
     Tags::new(many(47)).expect_err("47");
 }

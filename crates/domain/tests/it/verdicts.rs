@@ -1,4 +1,4 @@
-//! How an intent ended, read from the binding that it was written to.
+//! Verdicts on intents.
 
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ fn word(verdict: &Verdict) -> String {
 }
 
 #[test]
-fn every_state_has_a_verdict_on_the_current_intent_and_on_those_before_and_after() {
+fn every_state_has_a_verdict_on_the_current_intent_and_on_earlier_and_later_ones() {
     let mut table = format!(
         "{:<22}{:<28}{:<28}{:<28}\n",
         "", "intent before", "current intent", "later intent"
@@ -47,7 +47,7 @@ fn every_state_has_a_verdict_on_the_current_intent_and_on_those_before_and_after
 }
 
 #[test]
-fn what_went_wrong_tells_how_the_current_intent_ended() {
+fn the_last_error_decides_the_verdict_on_the_current_intent() {
     struct Row {
         lifecycle: Lifecycle,
         applied: Option<Generation>,
@@ -87,7 +87,7 @@ fn what_went_wrong_tells_how_the_current_intent_ended() {
             Some(1),
             Verdict::Done,
         ),
-        // What was half-made is still being removed: the rejection is told when it is gone.
+        // The created resources are still being removed; the rejection is reported afterwards.
         row(
             Lifecycle::WithdrawingProvision {
                 rejection: rejection_of(2),
@@ -124,7 +124,7 @@ fn what_went_wrong_tells_how_the_current_intent_ended() {
     }
 }
 
-/// A binding whose second intent a third one followed.
+/// A binding whose second intent was followed by a third one.
 fn newer(lifecycle: Lifecycle) -> Binding {
     Binding {
         lifecycle,
@@ -135,7 +135,7 @@ fn newer(lifecycle: Lifecycle) -> Binding {
 }
 
 #[test]
-fn a_newer_intent_takes_the_place_of_one_that_was_not_rejected() {
+fn a_newer_intent_supersedes_one_that_was_not_rejected() {
     for lifecycle in [
         Lifecycle::Active { last_error: None },
         Lifecycle::Provisioning { last_error: None },
@@ -162,7 +162,7 @@ fn a_newer_intent_takes_the_place_of_one_that_was_not_rejected() {
 }
 
 #[test]
-fn a_rejected_change_is_told_once_it_is_withdrawn() {
+fn a_rejected_change_is_reported_once_it_is_withdrawn() {
     let rejection = rejection_of(2);
     let withdrawing = newer(Lifecycle::WithdrawingChange {
         rejection: rejection.clone(),
@@ -172,6 +172,6 @@ fn a_rejected_change_is_told_once_it_is_withdrawn() {
         last_error: Some(rejection.clone()),
     });
     assert_eq!(verdict(&withdrawn, 2), Verdict::Failed(rejection));
-    // To the newer intent it is no failure.
+    // For the newer intent, the rejection is no failure.
     assert_eq!(verdict(&withdrawn, 3), Verdict::Done);
 }

@@ -65,7 +65,7 @@ pub(super) struct GetAccountAuthorizationDetails {
     page: PageRequest,
 }
 
-/// What the listing goes through, one kind after another.
+/// An entry of the list, which has one kind of resource after another.
 enum Item {
     Role(Arc<Role>),
     Policy(Arc<ManagedPolicy>),
@@ -117,7 +117,7 @@ impl Operation for GetAccountAuthorizationDetails {
             );
         }
         if self.aws_policies {
-            // Of AWS's own, only those that are in use.
+            // Only those AWS managed policies that are in use.
             let in_use = |policy: &&Arc<ManagedPolicy>| uses.contains_key(&policy.arn);
             policies.extend(account.aws_policies.iter().filter(in_use));
         }

@@ -120,7 +120,7 @@ impl Operation for ListAttachedRolePolicies {
     }
 }
 
-/// A managed policy as the lists of a role's policies show it.
+/// Writes a managed policy as lists of a role's policies show it.
 pub(super) fn write_attached(xml: &mut Xml, arn: &str) {
     let name = arn.rsplit_once('/').map_or(arn, |(_, name)| name);
     xml.text("PolicyName", name).text("PolicyArn", arn);

@@ -6,10 +6,11 @@ use crate::names::{self, Name};
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// Whether a policy may be a role's boundary: it has to exist.
+/// Checks that the policy of a role's boundary exists.
 ///
 /// # Errors
-/// `InvalidInput` for what is no policy's ARN, else `NoSuchEntity`.
+/// `InvalidInput` for a text that is not the ARN of a policy; `NoSuchEntity` for a policy that does
+/// not exist.
 pub(super) fn check_boundary(cx: &Context<'_>, arn: &str) -> Result<(), ApiError> {
     check_policy_arn(arn)?;
     let policy = cx.account.policy_at(arn, cx.view);
@@ -21,7 +22,7 @@ pub(super) fn check_boundary(cx: &Context<'_>, arn: &str) -> Result<(), ApiError
 }
 
 /// # Errors
-/// `InvalidInput` for what is no policy's ARN.
+/// `InvalidInput` for a text that is not the ARN of a policy.
 pub(super) fn check_policy_arn(arn: &str) -> Result<(), ApiError> {
     let mut parts = arn.splitn(6, ':');
     let [scheme, _, service, region, account, resource] = std::array::from_fn(|_| parts.next());

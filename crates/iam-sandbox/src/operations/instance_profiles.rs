@@ -10,7 +10,7 @@ use crate::tags::Tags;
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// The role in a profile, as this call sees it.
+/// Returns the role in a profile, as this call sees it.
 fn role_of<'a>(profile: &InstanceProfile, cx: &'a Context<'_>) -> Option<&'a Role> {
     let role = cx.account.roles.at(profile.role.as_deref()?, cx.view);
     role.map(AsRef::as_ref)
@@ -50,7 +50,7 @@ impl Operation for CreateInstanceProfile {
                 "Instance Profile {name} already exists."
             )));
         }
-        if cx.account.instance_profiles.live() >= cx.quotas.instance_profiles {
+        if cx.account.instance_profiles.existing() >= cx.quotas.instance_profiles {
             let most = cx.quotas.instance_profiles;
             return Err(ApiError::quota("InstanceProfilesPerAccount", most));
         }

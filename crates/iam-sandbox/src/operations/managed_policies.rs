@@ -13,7 +13,7 @@ use crate::tags::Tags;
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// The most characters that are not white space in a managed policy.
+/// IAM's limit for the characters of a managed policy, without white space.
 const SIZE: usize = 6_144;
 
 pub(super) struct CreatePolicy {
@@ -61,7 +61,7 @@ impl Operation for CreatePolicy {
                 "A policy called {name} already exists. Duplicate names are not allowed."
             )));
         }
-        if cx.account.policies.live() >= cx.quotas.policies {
+        if cx.account.policies.existing() >= cx.quotas.policies {
             return Err(ApiError::quota("PoliciesPerAccount", cx.quotas.policies));
         }
         let policy = ManagedPolicy {

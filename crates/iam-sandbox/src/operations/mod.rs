@@ -17,40 +17,42 @@ use crate::service::Service;
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// One action of IAM or STS. Its request is valid where it exists.
+/// A valid request for one action of IAM or STS.
 trait Operation: Sized {
     /// # Errors
-    /// What IAM answers to a request that is wrong whatever the account holds.
+    /// The error for a request that is invalid in every account.
     fn parse(params: &Params, cx: &Context<'_>) -> Result<Self, ApiError>;
 
-    /// What the caller must be allowed to do.
+    /// Returns every access that the caller must be allowed.
     fn accesses(&self, cx: &Context<'_>) -> Vec<Access>;
 
-    /// Does it; the elements of the result, or `None` where the answer has none.
+    /// Performs the action and returns the elements of the result; `None` if the answer has no
+    /// result.
     fn run(self, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError>;
 }
 
-/// How an action is answered.
+/// An action that the sandbox knows, and how it is answered.
 #[derive(Clone, Copy)]
 pub(crate) struct Action {
     pub(crate) service: Service,
-    /// Reads answer from the past, if reads are stale.
+    /// Whether the action only reads; a read may return an old state, if reads are stale.
     pub(crate) reads: bool,
-    /// What makes something looks at what is there, never at the past.
+    /// Whether the action creates a resource; a create always uses the current state.
     pub(crate) creates: bool,
     pub(crate) handle: Handle,
 }
 
 type Handle = fn(&Params, &mut Context<'_>) -> Result<Option<Xml>, ApiError>;
 
-/// Validation, then authorization, then existence and all else: IAM's order.
+/// Checks in the order of IAM: first validation, then authorization, then existence and everything
+/// else.
 fn handle<O: Operation>(params: &Params, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError> {
     let operation = O::parse(params, cx)?;
     authorize(cx, operation.accesses(cx))?;
     operation.run(cx)
 }
 
-/// The action of that name, if it is one that the sandbox knows.
+/// Returns the action with this name; `None` if the sandbox does not have it.
 pub(crate) fn find(name: &str) -> Option<Action> {
     let handle: Handle = match name {
         "CreateRole" => handle::<roles::CreateRole>,

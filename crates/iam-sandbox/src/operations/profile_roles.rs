@@ -19,7 +19,7 @@ impl Operation for AddRoleToInstanceProfile {
         })
     }
 
-    /// The profile hands the role to EC2, so the caller needs to be allowed to pass it.
+    /// The profile passes the role to EC2, so the caller also needs `iam:PassRole`.
     fn accesses(&self, cx: &Context<'_>) -> Vec<Access> {
         let add = "iam:AddRoleToInstanceProfile";
         vec![

@@ -71,7 +71,7 @@ impl Operation for CreateRole {
                 "Role with name {name} already exists."
             )));
         }
-        if cx.account.roles.live() >= cx.quotas.roles {
+        if cx.account.roles.existing() >= cx.quotas.roles {
             return Err(ApiError::quota("RolesPerAccount", cx.quotas.roles));
         }
         if let Some(boundary) = &self.boundary {
@@ -92,7 +92,7 @@ impl Operation for CreateRole {
             attached: BTreeSet::new(),
         };
         let mut xml = Xml::default();
-        xml.element("Role", |xml| role.write(xml, Detail::Made));
+        xml.element("Role", |xml| role.write(xml, Detail::Created));
         cx.put_role(&key, Some(role));
         Ok(Some(xml))
     }

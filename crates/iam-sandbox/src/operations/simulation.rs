@@ -15,11 +15,11 @@ use crate::simulation::{Match, Position, Simulation, Source, Verdict};
 use crate::wire::Params;
 use crate::xml::Xml;
 
-/// Every action by every caller, which is what holds where no identity policy is set.
+/// A policy that allows everything, which applies if no identity policy is set.
 const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
-/// Asks what the policies of a role would say.
+/// Simulates the policies of a role.
 pub(super) struct SimulatePrincipalPolicy {
     principal: String,
     actions: Vec<String>,
@@ -27,7 +27,7 @@ pub(super) struct SimulatePrincipalPolicy {
     keys: Vec<(String, Vec<String>)>,
     policies: Vec<String>,
     boundaries: Vec<String>,
-    /// The user who is to be the caller in place of the principal.
+    /// The user who is the caller instead of the principal.
     caller: Option<String>,
     has_resource_policy: bool,
     page: PageRequest,
@@ -66,7 +66,7 @@ impl Operation for SimulatePrincipalPolicy {
         self.check()?;
         let (mut identity, mut boundary) = policies_of(&self.principal, cx)?;
         identity.extend(numbered("PolicyInputList", self.policies));
-        // One that is handed in stands in for the role's own.
+        // A boundary in the request replaces the role's own boundary.
         boundary = numbered("PermissionsBoundaryPolicyInputList", self.boundaries)
             .next()
             .or(boundary);
@@ -93,7 +93,7 @@ impl SimulatePrincipalPolicy {
     /// # Errors
     /// `InvalidInput`.
     fn check(&self) -> Result<(), ApiError> {
-        // A role can't have a resource policy simulated, and only a user can be the caller.
+        // Resource policies can't be simulated for a role, and only a user can be the caller.
         let is_user = |caller: &String| caller.contains(":user/");
         if self.has_resource_policy || !self.caller.iter().all(is_user) {
             return Err(ApiError::input(
@@ -137,11 +137,11 @@ fn lengths(values: &[String], member: &str, least: usize, most: usize) -> Result
     })
 }
 
-/// The condition keys in a request.
+/// Parses the condition keys in a request.
 ///
 /// # Errors
-/// `ValidationError` for lengths and types, `InvalidInput` for a key without a name and for one
-/// that is there twice.
+/// `ValidationError` for lengths and types, `InvalidInput` for a key without a name and for a key
+/// that occurs twice.
 fn context_entries(params: &Params) -> Result<Vec<(String, Vec<String>)>, ApiError> {
     const TYPES: [&str; 6] = ["string", "numeric", "boolean", "ip", "binary", "date"];
     let mut keys = BTreeMap::new();
@@ -177,11 +177,12 @@ fn is_resource_arn(text: &str) -> bool {
     parts.len() == 6 && parts[0] == "arn" && [1, 2, 5].iter().all(|part| !parts[*part].is_empty())
 }
 
-/// The policies of a role of the account, and its boundary; of the service, where the account
-/// has no role of that name, the policy that decides its calls.
+/// Returns the policies and the boundary of a role of the account. For the service's own ARN, if
+/// the account has no role with this name, returns the identity policy that decides its calls.
 ///
 /// # Errors
-/// `InvalidInput` for what is no ARN of a user, group or role of this account; `NoSuchEntity`.
+/// `InvalidInput` for a text that is not the ARN of a user, group or role of this account;
+/// `NoSuchEntity` for an entity that does not exist.
 fn policies_of(arn: &str, cx: &Context<'_>) -> Result<(Vec<Source>, Option<Source>), ApiError> {
     let (kind, name) = entity(arn, cx)?;
     if let Some(role) = cx.account.role_with_arn_at(arn, cx.view) {
@@ -207,7 +208,7 @@ fn policies_of(arn: &str, cx: &Context<'_>) -> Result<(Vec<Source>, Option<Sourc
     )))
 }
 
-/// Kind and name of the entity that an ARN names.
+/// Returns the kind and the name of the entity with this ARN.
 ///
 /// # Errors
 /// `InvalidInput`.
@@ -253,7 +254,7 @@ fn policies_of_role(role: &Role, cx: &Context<'_>) -> (Vec<Source>, Option<Sourc
     (policies, role.boundary.as_ref().map(managed))
 }
 
-/// Policies handed in, under the names that the simulator gives them.
+/// Returns the policies in the request, under the names that the simulator gives them.
 fn numbered(list: &str, documents: Vec<String>) -> impl Iterator<Item = Source> {
     let documents = documents.into_iter().enumerate();
     documents.map(move |(index, document)| Source {
@@ -262,7 +263,8 @@ fn numbered(list: &str, documents: Vec<String>) -> impl Iterator<Item = Source> 
     })
 }
 
-/// What is given, and beside it what the simulator knows by itself: who calls.
+/// Adds to the given context keys those that the simulator sets by itself, which identify the
+/// caller.
 fn with_caller(
     mut keys: Vec<(String, Vec<String>)>,
     caller: &str,
@@ -283,7 +285,7 @@ fn with_caller(
     keys
 }
 
-/// One result per action: on all resources together, then on each.
+/// Writes the result for one action: for all resources together, then for each resource.
 fn write_result(xml: &mut Xml, simulation: &Simulation, action: &str, resources: &[String]) {
     let named = !resources.is_empty() && resources != ["*"];
     let everything = ["*".to_owned()];
@@ -302,7 +304,7 @@ fn write_result(xml: &mut Xml, simulation: &Simulation, action: &str, resources:
         .text("EvalDecision", all.outcome.name());
     write_verdict(xml, &all);
     if named {
-        // Empty: it is about other accounts.
+        // Empty: this element concerns other accounts only.
         xml.element("EvalDecisionDetails", |_| {});
         let each = resources.iter().zip(&each);
         xml.list(

@@ -18,7 +18,7 @@ impl Operation for GetCallerIdentity {
         Ok(Self)
     }
 
-    /// It needs no permission, and none can refuse it.
+    /// The action needs no permission, and no policy can deny it.
     fn accesses(&self, _: &Context<'_>) -> Vec<Access> {
         Vec::new()
     }
@@ -65,7 +65,8 @@ impl Operation for AssumeRole {
         let role = cx.account.roles.current(&name.to_ascii_lowercase());
         let role = role.filter(|role| role.arn == self.arn && trusts(role, &cx.caller));
         let Some(role) = role.cloned() else {
-            // AWS does not tell whether the role is missing or doesn't trust the caller.
+            // AWS returns the same error for a role that does not exist and for a role that does
+            // not trust the caller.
             let Caller { arn, .. } = &cx.caller;
             return Err(ApiError::new(
                 "AccessDenied",
@@ -110,11 +111,11 @@ impl Operation for AssumeRole {
     }
 }
 
-/// Whether a role's trust policy lets the caller assume it. What hangs on
-/// condition keys that the sandbox doesn't have is refused.
+/// Whether a role's trust policy allows the caller to assume the role. The answer is no if the
+/// decision depends on condition keys that the sandbox does not have.
 fn trusts(role: &Role, caller: &Caller) -> bool {
     let document = Document::parse(Kind::Trust, &role.trust);
-    let document = document.expect("a trust policy that was taken is valid");
+    let document = document.expect("a stored trust policy is valid");
     let request = Request::assume_role(Principal::aws(&caller.arn)).in_context(caller.context());
     evaluate_trust(&request, &document).is_allowed()
 }

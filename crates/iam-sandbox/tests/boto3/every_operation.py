@@ -37,11 +37,12 @@ TYPES = {
     "map": dict,
 }
 
-# botocore parses policy documents, so that what the model calls a string arrives as an object.
+# botocore parses policy documents, so a value that is a string in the model arrives as an object.
 DOCUMENT = "policyDocumentType"
 
-# The model has `PermissionsBoundaryPolicy`; IAM itself answers `Policy`, as its documentation says.
-# Of `user`, `role` and so on, which the model has for the types of policies, IAM answers none.
+# The model has the value `PermissionsBoundaryPolicy`, but IAM returns `Policy`, as its
+# documentation says. The model lists `user`, `role` and others as types of policies, but IAM
+# returns none of these values.
 ENUMS = {
     "PermissionsBoundaryAttachmentType": ["Policy"],
     "PolicySourceType": ["IAM Policy", "Permissions Boundary Policy"],
@@ -106,19 +107,19 @@ class Checked:
         shape = self.client.meta.service_model.operation_model(operation).output_shape
         body = {name: value for name, value in answer.items() if name != "ResponseMetadata"}
         if shape is None:
-            assert not body, f"{operation}: {body!r} where nothing is due"
+            assert not body, f"{operation}: {body!r}, but the operation has no result"
         else:
             check(body, shape, operation)
         return body
 
-    def refused(self, exception, operation, **params):
+    def rejected(self, exception, operation, **params):
         try:
             self(operation, **params)
         except ClientError as error:
             expected = getattr(self.client.exceptions, exception)
             assert isinstance(error, expected), f"{operation}: {error!r}"
             return
-        raise AssertionError(f"{operation} was not refused with {exception}")
+        raise AssertionError(f"{operation} was not rejected with {exception}")
 
 
 def document(action, **others):
@@ -135,13 +136,13 @@ def main(endpoint):
     policy = document("secretsmanager:GetSecretValue", Resource="*")
     tags = [{"Key": "team", "Value": "größe"}, {"Key": "empty", "Value": ""}]
 
-    made = iam("CreatePolicy", PolicyName="boundary", PolicyDocument=json.dumps(policy), Tags=tags)
-    boundary = made["Policy"]["Arn"]
+    created = iam("CreatePolicy", PolicyName="boundary", PolicyDocument=json.dumps(policy), Tags=tags)
+    boundary = created["Policy"]["Arn"]
     assert iam("GetPolicy", PolicyArn=boundary)["Policy"]["Tags"] == [tags[1], tags[0]]
     version = iam("GetPolicyVersion", PolicyArn=boundary, VersionId="v1")["PolicyVersion"]
     assert version["Document"] == policy, version
 
-    made = iam(
+    created = iam(
         "CreateRole",
         RoleName="engine",
         Path="/a/b/",
@@ -151,9 +152,9 @@ def main(endpoint):
         PermissionsBoundary=boundary,
         Tags=tags,
     )["Role"]
-    assert made["AssumeRolePolicyDocument"] == trust, made
+    assert created["AssumeRolePolicyDocument"] == trust, created
     read = iam("GetRole", RoleName="engine")["Role"]
-    assert read["RoleId"] == made["RoleId"]
+    assert read["RoleId"] == created["RoleId"]
     assert read["Description"] == "an engine's role"
     assert read["MaxSessionDuration"] == 7200
     assert read["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
@@ -176,8 +177,8 @@ def main(endpoint):
     assert [policy["PolicyName"] for policy in attached] == ["ReadOnlyAccess"]
 
     profile = {"InstanceProfileName": "engine"}
-    made = iam("CreateInstanceProfile", **profile, Path="/a/b/", Tags=tags)["InstanceProfile"]
-    assert made["Roles"] == [], made
+    created = iam("CreateInstanceProfile", **profile, Path="/a/b/", Tags=tags)["InstanceProfile"]
+    assert created["Roles"] == [], created
     iam("AddRoleToInstanceProfile", **profile, RoleName="engine")
     iam("UntagInstanceProfile", **profile, TagKeys=["empty"])
     iam("TagInstanceProfile", **profile, Tags=[{"Key": "k", "Value": "v"}])
@@ -223,24 +224,24 @@ def main(endpoint):
     session = sts("AssumeRole", RoleArn=read["Roles"][0]["Arn"], RoleSessionName="boto3")
     assert session["AssumedRoleUser"]["Arn"].endswith(":assumed-role/engine/boto3")
 
-    iam.refused("EntityAlreadyExistsException", "CreateInstanceProfile", **profile)
-    iam.refused("DeleteConflictException", "DeleteRole", RoleName="engine")
-    iam.refused("DeleteConflictException", "DeleteInstanceProfile", **profile)
-    iam.refused("LimitExceededException", "AddRoleToInstanceProfile", **profile, RoleName="page-0")
-    iam.refused("NoSuchEntityException", "GetRole", RoleName="absent")
-    iam.refused(
+    iam.rejected("EntityAlreadyExistsException", "CreateInstanceProfile", **profile)
+    iam.rejected("DeleteConflictException", "DeleteRole", RoleName="engine")
+    iam.rejected("DeleteConflictException", "DeleteInstanceProfile", **profile)
+    iam.rejected("LimitExceededException", "AddRoleToInstanceProfile", **profile, RoleName="page-0")
+    iam.rejected("NoSuchEntityException", "GetRole", RoleName="absent")
+    iam.rejected(
         "InvalidInputException",
         "SimulatePrincipalPolicy",
         PolicySourceArn=session["AssumedRoleUser"]["Arn"],
         ActionNames=["s3:GetObject"],
     )
-    iam.refused(
+    iam.rejected(
         "MalformedPolicyDocumentException",
         "PutRolePolicy",
         **name,
         PolicyDocument=json.dumps(trust),
     )
-    iam.refused(
+    iam.rejected(
         "InvalidInputException",
         "TagRole",
         RoleName="engine",

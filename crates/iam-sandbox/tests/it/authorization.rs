@@ -1,4 +1,4 @@
-//! Calls decided by an identity policy.
+//! Authorization of calls by an identity policy.
 
 use engine_roles_iam_sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
@@ -7,8 +7,8 @@ use crate::wire::{Caller, EC2_TRUST, READ_SECRETS, sandbox};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/team/r";
 
-/// A sandbox with the role `/team/r` (tag `team=blue`) and the profile `/team/p`, whose policy
-/// has these statements from then on.
+/// Starts a sandbox, creates the role `/team/r` (tag `team=blue`) and the profile `/team/p`, and
+/// then sets an identity policy with these statements.
 async fn under(statements: Value) -> (Sandbox, Caller) {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let role = [
@@ -36,7 +36,7 @@ fn allow_if(action: &str, condition: Value) -> Value {
     statement
 }
 
-/// The outcome: the error's code, or nothing.
+/// Returns the code of the error; empty for a success.
 async fn outcome(iam: &Caller, action: &str, params: &[(&str, &str)]) -> String {
     iam.call(action, params).await.code()
 }
@@ -48,15 +48,15 @@ const NEW: [(&str, &str); 3] = [
 ];
 
 #[tokio::test]
-async fn what_no_statement_allows_is_refused_in_awss_words() {
+async fn a_call_that_no_statement_allows_is_denied_with_awss_message() {
     let (_sandbox, iam) = under(json!([allow("iam:GetRole", "*")])).await;
-    let refused = iam.call("DeleteRole", &[("RoleName", "r")]).await;
+    let denied = iam.call("DeleteRole", &[("RoleName", "r")]).await;
     assert_eq!(
-        (refused.status, refused.code().as_str()),
+        (denied.status, denied.code().as_str()),
         (403, "AccessDenied")
     );
     assert_eq!(
-        refused.message(),
+        denied.message(),
         format!(
             "User: arn:aws:sts::123456789012:assumed-role/engine-roles-service/session is not \
              authorized to perform: iam:DeleteRole on resource: {ROLE} because no identity-based \
@@ -68,38 +68,38 @@ async fn what_no_statement_allows_is_refused_in_awss_words() {
 }
 
 #[tokio::test]
-async fn an_explicit_deny_is_refused_in_its_own_words() {
+async fn an_explicit_deny_has_its_own_message() {
     let deny = json!({"Effect": "Deny", "Action": "iam:DeleteRole", "Resource": ROLE});
     let (_sandbox, iam) = under(json!([allow("*", "*"), deny])).await;
-    let refused = iam.call("DeleteRole", &[("RoleName", "r")]).await;
+    let denied = iam.call("DeleteRole", &[("RoleName", "r")]).await;
     let words = "with an explicit deny in an identity-based policy";
-    assert!(refused.message().ends_with(words), "{}", refused.message());
+    assert!(denied.message().ends_with(words), "{}", denied.message());
 }
 
 #[tokio::test]
-async fn a_create_is_decided_by_the_path_and_name_that_it_asks_for() {
+async fn a_create_is_authorized_by_the_path_and_name_in_the_request() {
     let (_sandbox, iam) = under(json!([allow(
         "iam:Create*",
         "arn:aws:iam::123456789012:*/team/*"
     )]))
     .await;
     assert_eq!(outcome(&iam, "CreateRole", &NEW).await, "");
-    let elsewhere = [("RoleName", "x"), ("AssumeRolePolicyDocument", EC2_TRUST)];
+    let other_path = [("RoleName", "x"), ("AssumeRolePolicyDocument", EC2_TRUST)];
     assert_eq!(
-        outcome(&iam, "CreateRole", &elsewhere).await,
+        outcome(&iam, "CreateRole", &other_path).await,
         "AccessDenied"
     );
     let profile = [("InstanceProfileName", "x"), ("Path", "/team/")];
     assert_eq!(outcome(&iam, "CreateInstanceProfile", &profile).await, "");
-    let elsewhere = [("InstanceProfileName", "y"), ("Path", "/teams/")];
+    let other_path = [("InstanceProfileName", "y"), ("Path", "/teams/")];
     assert_eq!(
-        outcome(&iam, "CreateInstanceProfile", &elsewhere).await,
+        outcome(&iam, "CreateInstanceProfile", &other_path).await,
         "AccessDenied"
     );
 }
 
 #[tokio::test]
-async fn tags_at_creation_need_the_permission_to_tag() {
+async fn tags_in_a_create_request_need_the_permission_to_tag() {
     let create = json!([
         allow("iam:CreateRole", "*"),
         allow("iam:CreateInstanceProfile", "*")
@@ -107,21 +107,21 @@ async fn tags_at_creation_need_the_permission_to_tag() {
     let (_sandbox, iam) = under(create).await;
     let tag = [("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")];
     let role = [&NEW[..], &tag].concat();
-    let refused = iam.call("CreateRole", &role).await;
+    let denied = iam.call("CreateRole", &role).await;
     assert!(
-        refused.message().contains("perform: iam:TagRole on"),
+        denied.message().contains("perform: iam:TagRole on"),
         "{}",
-        refused.message()
+        denied.message()
     );
     let profile = [&[("InstanceProfileName", "x")][..], &tag].concat();
-    let refused = iam.call("CreateInstanceProfile", &profile).await;
+    let denied = iam.call("CreateInstanceProfile", &profile).await;
     let words = "perform: iam:TagInstanceProfile on";
-    assert!(refused.message().contains(words), "{}", refused.message());
+    assert!(denied.message().contains(words), "{}", denied.message());
     assert_eq!(outcome(&iam, "CreateRole", &NEW).await, "");
 }
 
 #[tokio::test]
-async fn a_boundary_can_be_demanded() {
+async fn a_policy_can_require_a_boundary() {
     let boundary = "arn:aws:iam::aws:policy/ReadOnlyAccess";
     let condition = json!({"StringEquals": {"iam:PermissionsBoundary": boundary}});
     let statements = json!([
@@ -163,7 +163,7 @@ async fn a_boundary_can_be_demanded() {
 }
 
 #[tokio::test]
-async fn tags_of_the_request_and_of_the_resource_decide() {
+async fn conditions_on_tags_of_the_request_and_of_the_resource_are_evaluated() {
     let statements = json!([
         allow_if(
             "iam:TagRole",
@@ -217,12 +217,12 @@ async fn tags_of_the_request_and_of_the_resource_decide() {
     assert_eq!(
         outcome(&iam, "GetRole", &absent).await,
         "AccessDenied",
-        "absent, so untagged"
+        "the role does not exist and so has no tags"
     );
 }
 
 #[tokio::test]
-async fn what_is_absent_is_decided_by_an_arn_without_its_path() {
+async fn a_resource_that_does_not_exist_is_authorized_by_an_arn_without_its_path() {
     let (_sandbox, iam) = under(json!([allow(
         "iam:Get*",
         "arn:aws:iam::123456789012:role/team/*"
@@ -242,7 +242,7 @@ async fn what_is_absent_is_decided_by_an_arn_without_its_path() {
 }
 
 #[tokio::test]
-async fn what_is_absent_can_be_taken_to_be_under_a_path() {
+async fn a_resource_that_does_not_exist_can_be_assumed_under_a_configured_path() {
     let policy = json!({
         "Version": "2012-10-17",
         "Statement": [allow("iam:Get*", "arn:aws:iam::123456789012:*/team/*")],
@@ -265,13 +265,13 @@ async fn what_is_absent_can_be_taken_to_be_under_a_path() {
 }
 
 #[tokio::test]
-async fn a_role_goes_into_a_profile_only_by_who_may_pass_it_to_ec2() {
+async fn adding_a_role_to_a_profile_needs_permission_to_pass_the_role_to_ec2() {
     let add = allow("iam:AddRoleToInstanceProfile", "*");
     let pair = [("InstanceProfileName", "p"), ("RoleName", "r")];
     let (_sandbox, iam) = under(json!([add])).await;
-    let refused = iam.call("AddRoleToInstanceProfile", &pair).await;
+    let denied = iam.call("AddRoleToInstanceProfile", &pair).await;
     let words = format!("perform: iam:PassRole on resource: {ROLE}");
-    assert!(refused.message().contains(&words), "{}", refused.message());
+    assert!(denied.message().contains(&words), "{}", denied.message());
 
     for (service, code) in [
         ("lambda.amazonaws.com", "AccessDenied"),
@@ -292,7 +292,7 @@ async fn a_role_goes_into_a_profile_only_by_who_may_pass_it_to_ec2() {
 }
 
 #[tokio::test]
-async fn roles_cannot_be_passed_by_their_tags() {
+async fn pass_role_does_not_see_the_tags_of_the_role() {
     let tagged = json!({"StringEquals": {"aws:ResourceTag/team": "blue"}});
     let statements = json!([allow("iam:AddRole*", "*"), allow_if("iam:PassRole", tagged)]);
     let (_sandbox, iam) = under(statements).await;
@@ -304,7 +304,7 @@ async fn roles_cannot_be_passed_by_their_tags() {
 }
 
 #[tokio::test]
-async fn attaching_is_decided_by_the_policy_that_is_attached() {
+async fn attaching_is_authorized_by_the_arn_of_the_attached_policy() {
     let managed = |name: &str| format!("arn:aws:iam::aws:policy/{name}");
     let only = json!({"ArnEquals": {"iam:PolicyARN": managed("ReadOnlyAccess")}});
     let (_sandbox, iam) = under(json!([allow_if("iam:*RolePolicy", only)])).await;
@@ -320,7 +320,7 @@ async fn attaching_is_decided_by_the_policy_that_is_attached() {
 }
 
 #[tokio::test]
-async fn a_bad_request_is_bad_whoever_sends_it_and_permission_comes_before_existence() {
+async fn validation_comes_before_authorization_and_authorization_before_existence() {
     let (_sandbox, iam) = under(json!([allow("iam:ListRoles", "*")])).await;
     assert_eq!(
         outcome(&iam, "GetRole", &[("RoleName", "a b")]).await,
@@ -335,7 +335,7 @@ async fn a_bad_request_is_bad_whoever_sends_it_and_permission_comes_before_exist
 }
 
 #[tokio::test]
-async fn a_session_that_was_assumed_here_is_known_by_its_role() {
+async fn a_session_that_the_sandbox_created_has_the_arn_of_its_role() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let trust = EC2_TRUST.replace(
         r#""Service":"ec2.amazonaws.com""#,
@@ -369,7 +369,7 @@ const SERVICE: (&str, &str) = (
     "arn:aws:iam::123456789012:role/engine-roles-service",
 );
 
-/// What the simulator says to two actions of the service.
+/// Returns the simulator's decisions about two actions of the service.
 async fn simulated(iam: &Caller) -> Vec<String> {
     let params = [
         SERVICE,
@@ -381,7 +381,7 @@ async fn simulated(iam: &Caller) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_simulation_is_decided_by_whose_policies_it_shows() {
+async fn a_simulation_is_authorized_by_the_arn_of_the_simulated_principal() {
     let (_sandbox, iam) = under(json!([allow("iam:SimulatePrincipalPolicy", ROLE)])).await;
     let simulate = |arn| {
         [
@@ -391,17 +391,17 @@ async fn a_simulation_is_decided_by_whose_policies_it_shows() {
     };
     let action = "SimulatePrincipalPolicy";
     assert_eq!(outcome(&iam, action, &simulate(ROLE)).await, "");
-    let refused = iam.call(action, &simulate(SERVICE.1)).await;
+    let denied = iam.call(action, &simulate(SERVICE.1)).await;
     let words = format!(
         "perform: iam:SimulatePrincipalPolicy on resource: {}",
         SERVICE.1
     );
-    assert!(refused.message().contains(&words), "{}", refused.message());
+    assert!(denied.message().contains(&words), "{}", denied.message());
     let absent = "arn:aws:iam::123456789012:role/team/absent";
     assert_eq!(
         outcome(&iam, action, &simulate(absent)).await,
         "AccessDenied",
-        "permission comes before existence"
+        "authorization comes before existence"
     );
     let tagged = json!({"StringEquals": {"aws:ResourceTag/team": "blue"}});
     let policy = json!({"Version": "2012-10-17", "Statement": [allow_if("iam:Simulate*", tagged)]});
@@ -414,7 +414,7 @@ async fn a_simulation_is_decided_by_whose_policies_it_shows() {
 }
 
 #[tokio::test]
-async fn the_services_own_identity_is_simulated_by_the_policy_that_decides_its_calls() {
+async fn the_services_own_identity_is_simulated_with_the_identity_policy() {
     let (_sandbox, iam) = under(json!([
         allow("iam:Simulate*", "*"),
         allow("iam:GetRole", "*")
@@ -425,14 +425,14 @@ async fn the_services_own_identity_is_simulated_by_the_policy_that_decides_its_c
     assert_eq!(
         outcome(&iam, "GetRole", &named).await,
         "NoSuchEntity",
-        "it is no role of the account"
+        "the service's identity is not a role of the account"
     );
     assert_eq!(iam.post("identity-policy", Value::Null).await, 204);
     assert_eq!(simulated(&iam).await, ["allowed", "allowed"]);
-    iam.make_role("engine-roles-service").await;
+    iam.create_role("engine-roles-service").await;
     assert_eq!(
         simulated(&iam).await,
         ["implicitDeny", "implicitDeny"],
-        "a role of that name has policies of its own: none"
+        "the role with this name has no policies"
     );
 }

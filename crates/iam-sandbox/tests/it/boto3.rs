@@ -1,4 +1,4 @@
-//! The sandbox driven by boto3, whose model of IAM checks the shape of every answer.
+//! Calls the sandbox with boto3, and checks the shape of every answer against boto3's model of IAM.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -9,13 +9,13 @@ use tokio::process::Command;
 use crate::wire::sandbox;
 
 #[tokio::test]
-async fn boto3_finds_every_answer_in_the_shape_of_its_model() {
+async fn every_answer_has_the_shape_of_boto3s_model() {
     let Ok(python) = std::env::var("ENGINE_ROLES_PYTHON") else {
-        // Not by a macro, whose output the test harness keeps to itself.
+        // Not with `eprintln!`, because the test harness captures its output.
         let words = "\nNOT RUN: the sandbox driven by boto3, since ENGINE_ROLES_PYTHON names no \
                      Python that has it\n";
         let written = std::io::stderr().write_all(words.as_bytes());
-        return written.expect("stderr takes it");
+        return written.expect("stderr is writable");
     };
     let (sandbox, _) = sandbox(SandboxConfig::default()).await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/boto3/every_operation.py");

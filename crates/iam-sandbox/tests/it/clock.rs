@@ -1,4 +1,4 @@
-//! Reads from the past, under a clock that the test moves.
+//! Stale reads, with a clock that the test advances.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::wire::{EC2_TRUST, READ_SECRETS, sandbox};
 
-/// How old reads are at most.
+/// The maximum age of reads.
 const WINDOW: Duration = Duration::from_mins(1);
 
 fn stale() -> SandboxConfig {
@@ -18,10 +18,10 @@ fn stale() -> SandboxConfig {
 }
 
 #[tokio::test]
-async fn a_role_just_made_is_missing_from_reads_until_the_window_is_over() {
+async fn a_new_role_is_missing_from_reads_until_the_consistency_window_is_over() {
     let (sandbox, iam) = sandbox(stale()).await;
     sandbox.freeze(true);
-    iam.make_role("r").await;
+    iam.create_role("r").await;
     for _ in 0..20 {
         assert_eq!(iam.role_code("r").await, "NoSuchEntity");
         assert_eq!(
@@ -39,15 +39,15 @@ async fn a_role_just_made_is_missing_from_reads_until_the_window_is_over() {
 }
 
 #[tokio::test]
-async fn a_role_just_deleted_still_shows_with_its_old_id_until_the_window_is_over() {
+async fn a_deleted_role_is_read_with_its_old_id_until_the_consistency_window_is_over() {
     let (sandbox, iam) = sandbox(stale()).await;
-    iam.make_role("r").await;
+    iam.create_role("r").await;
     sandbox.advance(WINDOW);
     sandbox.freeze(true);
     let id = "GetRoleResult/Role/RoleId";
     let old = iam.call("GetRole", &[("RoleName", "r")]).await.text(id);
     iam.call("DeleteRole", &[("RoleName", "r")]).await.ok();
-    iam.make_role("r").await;
+    iam.create_role("r").await;
     let shown = iam
         .call("GetRole", &[("RoleName", "r")])
         .await
@@ -64,10 +64,10 @@ async fn a_role_just_deleted_still_shows_with_its_old_id_until_the_window_is_ove
 }
 
 #[tokio::test]
-async fn inside_the_window_some_reads_are_old_and_some_are_not() {
+async fn inside_the_consistency_window_some_reads_are_stale_and_others_are_current() {
     let (sandbox, iam) = sandbox(stale()).await;
     sandbox.freeze(true);
-    iam.make_role("r").await;
+    iam.create_role("r").await;
     sandbox.advance(Duration::from_secs(30));
     let mut seen = 0;
     for _ in 0..100 {
@@ -77,10 +77,10 @@ async fn inside_the_window_some_reads_are_old_and_some_are_not() {
 }
 
 #[tokio::test]
-async fn a_simulation_is_as_old_as_any_read() {
+async fn a_simulation_can_be_stale_like_any_read() {
     let (sandbox, iam) = sandbox(stale()).await;
     sandbox.freeze(true);
-    iam.make_role("r").await;
+    iam.create_role("r").await;
     let policy = [
         ("RoleName", "r"),
         ("PolicyName", "i"),
@@ -106,7 +106,7 @@ async fn the_same_seed_gives_the_same_stale_reads() {
     for _ in 0..2 {
         let (sandbox, iam) = sandbox(stale()).await;
         sandbox.freeze(true);
-        iam.make_role("r").await;
+        iam.create_role("r").await;
         sandbox.advance(Duration::from_secs(30));
         let mut run = Vec::new();
         for _ in 0..30 {
@@ -118,11 +118,11 @@ async fn the_same_seed_gives_the_same_stale_reads() {
 }
 
 #[tokio::test]
-async fn writes_act_on_what_is_there_however_stale_reads_are() {
+async fn writes_use_the_current_state_even_if_reads_are_stale() {
     let (sandbox, iam) = sandbox(stale()).await;
     sandbox.freeze(true);
-    iam.make_role("r").await;
-    iam.make_profile("p").await;
+    iam.create_role("r").await;
+    iam.create_profile("p").await;
     let policy = [
         ("RoleName", "r"),
         ("PolicyName", "i"),
@@ -145,15 +145,15 @@ async fn writes_act_on_what_is_there_however_stale_reads_are() {
 }
 
 #[tokio::test]
-async fn with_stale_writes_a_write_misses_what_was_just_made_but_a_create_does_not() {
+async fn with_stale_writes_a_write_misses_a_new_resource_but_a_create_does_not() {
     let (sandbox, iam) = sandbox(SandboxConfig {
         stale_writes: true,
         ..stale()
     })
     .await;
     sandbox.freeze(true);
-    iam.make_role("r").await;
-    iam.make_profile("p").await;
+    iam.create_role("r").await;
+    iam.create_profile("p").await;
     let policy = [
         ("RoleName", "r"),
         ("PolicyName", "i"),
@@ -179,10 +179,10 @@ async fn with_stale_writes_a_write_misses_what_was_just_made_but_a_create_does_n
 }
 
 #[tokio::test]
-async fn a_profile_shows_its_role_as_late_as_everything_else() {
+async fn a_new_role_in_a_profile_is_missing_from_reads_until_the_consistency_window_is_over() {
     let (sandbox, iam) = sandbox(stale()).await;
-    iam.make_role("r").await;
-    iam.make_profile("p").await;
+    iam.create_role("r").await;
+    iam.create_profile("p").await;
     sandbox.advance(WINDOW);
     sandbox.freeze(true);
     let pair = [("InstanceProfileName", "p"), ("RoleName", "r")];
@@ -205,7 +205,7 @@ async fn a_profile_shows_its_role_as_late_as_everything_else() {
 }
 
 #[tokio::test]
-async fn the_clock_stands_still_when_frozen_and_moves_by_what_it_is_told() {
+async fn a_frozen_clock_stands_still_and_advances_only_on_request() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     iam.post("clock", json!({"freeze": true})).await;
     let before = iam.get("clock").await;

@@ -1,6 +1,6 @@
-//! What IAM does, as one suite of cases. It runs against the sandbox always, and against moto's
-//! server where `ENGINE_ROLES_MOTO_SERVER` names one. Where moto lets pass what IAM refuses, the
-//! case says so: `moto` beside the expectation, with the reason.
+//! A contract suite: cases of IAM's behaviour that run against the sandbox, and also against moto's
+//! server if `ENGINE_ROLES_MOTO_SERVER` names one. Where moto is known to differ from IAM, the case
+//! has a `Moto` next to the expected error, with the reason.
 
 mod account;
 mod documents;
@@ -27,19 +27,19 @@ pub(crate) struct Iam {
     is_moto: bool,
 }
 
-/// Where moto answers otherwise than IAM does, and why it is known to.
+/// The answer of moto where it differs from IAM's, and the reason for the difference.
 pub(crate) struct Moto {
     status: u16,
     code: &'static str,
     reason: &'static str,
 }
 
-/// moto takes what IAM refuses.
+/// moto accepts what IAM rejects.
 pub(crate) fn lenient(reason: &'static str) -> Moto {
     otherwise(200, "", reason)
 }
 
-/// moto refuses with another error than IAM.
+/// moto returns a different error than IAM.
 pub(crate) fn otherwise(status: u16, code: &'static str, reason: &'static str) -> Moto {
     Moto {
         status,
@@ -49,15 +49,15 @@ pub(crate) fn otherwise(status: u16, code: &'static str, reason: &'static str) -
 }
 
 impl Iam {
-    /// Calls; the answer is a success.
+    /// Makes a call and checks that it succeeds.
     pub(crate) async fn ok(&self, action: &str, params: &[(&str, &str)]) -> Answer {
         let answer = self.caller.call(action, params).await;
         assert_eq!(answer.status, 200, "{action} {params:?}: {}", answer.body);
         answer
     }
 
-    /// Calls; the answer is this error.
-    pub(crate) async fn refused(
+    /// Makes a call and checks that it fails with this error.
+    pub(crate) async fn rejected(
         &self,
         action: &str,
         params: &[(&str, &str)],
@@ -75,8 +75,8 @@ impl Iam {
         answer
     }
 
-    /// Calls; the answer is this error, but on moto another.
-    pub(crate) async fn refused_but(
+    /// Makes a call and checks that it fails with this error, or on moto with the other answer.
+    pub(crate) async fn rejected_but(
         &self,
         action: &str,
         params: &[(&str, &str)],
@@ -84,7 +84,7 @@ impl Iam {
         moto: Moto,
     ) {
         if !self.is_moto {
-            self.refused(action, params, status, code).await;
+            self.rejected(action, params, status, code).await;
             return;
         }
         let answer = self.caller.call(action, params).await;
@@ -96,18 +96,18 @@ impl Iam {
         assert_eq!(
             (answer.status, answer.code()),
             (status, code.to_owned()),
-            "moto is not as it was known to be ({reason}): {action} {params:?}: {}",
+            "moto no longer differs from IAM as recorded ({reason}): {action} {params:?}: {}",
             answer.body
         );
     }
 
-    /// Whether the rest of a case makes no sense on moto.
+    /// Whether to skip the rest of a case because the target is moto.
     pub(crate) fn ends_for_moto(&self, _reason: &str) -> bool {
         self.is_moto
     }
 
-    /// The ARN of `ReadOnlyAccess`: AWS's own, but for moto one made for the case, since loading
-    /// AWS's takes it a second at each reset.
+    /// Returns the ARN of `ReadOnlyAccess`. On moto the policy is created for the case, because
+    /// loading the AWS managed policies takes moto a second at each reset.
     pub(crate) async fn read_only(&self) -> &'static str {
         if !self.is_moto {
             return "arn:aws:iam::aws:policy/ReadOnlyAccess";
@@ -129,10 +129,11 @@ impl Iam {
     }
 }
 
-/// The cases: each a function here, a test against the sandbox, and an entry in [`all_cases`].
+/// Declares the cases: each is a function here, a test against the sandbox, and an entry in
+/// [`all_cases`].
 macro_rules! cases {
     ($($module:ident { $($name:ident)+ })+) => {
-        mod sandbox_keeps {
+        mod sandbox_contract {
             $(mod $module {
                 $(
                     #[tokio::test]
@@ -146,7 +147,8 @@ macro_rules! cases {
             })+
         }
 
-        /// Runs every case in turn, `before` each; the names of those that failed.
+        /// Runs every case, with `before` before each one, and returns the names of those that
+        /// failed.
         async fn failing_cases(iam: &Iam, before: impl AsyncFn()) -> Vec<&'static str> {
             let mut failing = Vec::new();
             $($(
@@ -165,109 +167,110 @@ macro_rules! cases {
 cases! {
     protocol {
         answers_have_awss_namespaces_and_request_ids
-        errors_have_awss_shape
-        unknown_actions_and_versions_are_refused
-        missing_parameters_are_refused
-        what_is_absent_is_no_such_entity
+        errors_have_the_shape_of_awss_errors
+        unknown_actions_and_versions_are_rejected
+        requests_with_missing_parameters_are_rejected
+        calls_on_resources_that_do_not_exist_fail_with_no_such_entity
     }
     roles {
-        a_role_is_answered_as_it_was_asked_for
-        a_role_made_again_has_another_id
+        a_created_role_has_the_properties_of_the_request
+        a_role_that_is_created_again_has_another_id
         roles_are_listed_in_pages_by_path
         listed_roles_have_neither_tags_nor_boundary
         session_durations_have_limits
         descriptions_have_limits
-        a_role_is_deleted_only_when_nothing_hangs_on_it
+        a_role_with_policies_or_a_profile_cannot_be_deleted
     }
     account {
-        the_account_tells_of_all_its_roles_at_once
-        the_account_counts_what_it_holds
+        account_details_contain_all_roles_with_their_policies
+        the_account_summary_counts_the_resources
         the_caller_has_an_identity
-        a_role_is_assumed_by_whom_it_trusts
+        a_role_can_be_assumed_only_by_a_principal_that_it_trusts
     }
     names {
-        role_names_have_iams_characters_and_length
-        profile_names_have_iams_characters_and_length
-        policy_names_have_iams_characters_and_length
-        role_names_differ_by_more_than_case
-        profile_names_differ_by_more_than_case
-        paths_begin_and_end_with_a_slash
+        role_names_have_iams_limits_of_characters_and_length
+        profile_names_have_iams_limits_of_characters_and_length
+        policy_names_have_iams_limits_of_characters_and_length
+        role_names_are_unique_ignoring_case
+        profile_names_are_unique_ignoring_case
+        paths_must_begin_and_end_with_a_slash
     }
     tags {
         tag_keys_and_values_have_limits
-        tag_keys_have_iams_characters
-        reserved_tag_keys_are_refused
-        tag_keys_differ_by_more_than_case
+        tag_keys_may_only_have_iams_characters
+        reserved_tag_keys_are_rejected
+        tag_keys_are_unique_ignoring_case
         a_resource_has_at_most_fifty_tags
         tagging_replaces_and_untagging_removes
         instance_profiles_are_tagged_as_roles_are
         tags_are_listed_in_pages
     }
     documents {
-        trust_policies_have_principals
-        trust_principals_exist
-        trust_policies_allow_only_to_assume
+        trust_policies_must_have_principals
+        principals_in_trust_policies_must_exist
+        trust_policies_may_only_have_sts_actions
         a_trust_policy_has_at_most_2048_characters
         a_trust_policy_can_be_replaced
-        policies_are_of_the_policy_language
-        inline_policies_come_back_percent_encoded
-        inline_policies_have_10240_characters_together
+        policies_with_invalid_grammar_are_rejected
+        inline_policies_are_returned_percent_encoded
+        inline_policies_of_a_role_have_at_most_10240_characters_together
         inline_policies_are_listed_and_deleted
     }
     managed {
-        a_managed_policy_is_made_and_read
+        a_managed_policy_can_be_created_and_read
         a_managed_policy_has_at_most_6144_characters
         managed_policies_are_attached_and_detached
         a_role_has_at_most_ten_managed_policies
-        a_boundary_exists
+        a_boundary_must_exist
         a_boundary_is_put_and_deleted
     }
     profiles {
-        a_profile_lives_from_create_to_delete
-        a_profile_holds_one_role
-        a_profile_with_a_role_is_not_deleted
+        a_profile_can_be_created_read_and_deleted
+        a_profile_has_at_most_one_role
+        a_profile_with_a_role_cannot_be_deleted
         profiles_are_listed_in_pages
         the_profiles_of_a_role_are_listed
     }
     simulation {
-        what_a_roles_policies_say_is_simulated
-        a_simulated_deny_beats_every_allow
+        the_policies_of_a_role_are_simulated
+        a_simulated_deny_overrides_every_allow
         a_simulation_stays_within_the_boundary
-        an_action_on_many_resources_has_one_result_and_the_worst_decides
-        conditions_are_simulated_with_the_keys_that_are_given
-        simulations_come_in_pages_of_actions
-        simulations_that_make_no_sense_are_refused
-        only_roles_that_are_there_are_simulated
+        an_action_on_several_resources_has_one_result_with_the_most_restrictive_decision
+        conditions_are_simulated_with_the_given_keys
+        simulation_results_are_paged_by_action
+        invalid_simulation_requests_are_rejected
+        only_roles_that_exist_can_be_simulated
     }
 }
 
-/// A case on a fresh sandbox.
+/// Runs a case on a new sandbox.
 async fn on_sandbox(case: impl AsyncFn(&Iam)) {
     let (_sandbox, caller) = sandbox(SandboxConfig::default()).await;
     let is_moto = false;
     case(&Iam { caller, is_moto }).await;
 }
 
-/// moto's server, ended with the test.
+/// moto's server; it is killed at the end of the test.
 struct MotoServer(Child);
 
 impl Drop for MotoServer {
     fn drop(&mut self) {
         let ended = self.0.kill().and_then(|()| self.0.wait());
-        ended.expect("moto's server ends");
+        ended.expect("moto's server can be killed");
     }
 }
 
 #[tokio::test]
-async fn moto_keeps_the_contract_but_where_a_case_says_otherwise() {
+async fn moto_behaves_like_iam_except_where_a_case_records_a_difference() {
     let Ok(program) = std::env::var("ENGINE_ROLES_MOTO_SERVER") else {
-        // Not by a macro, whose output the test harness keeps to itself.
+        // Not with `eprintln!`, because the test harness captures its output.
         let words = "\nNOT RUN: the contract suite against moto, since ENGINE_ROLES_MOTO_SERVER \
                      names no moto_server\n";
         let written = std::io::stderr().write_all(words.as_bytes());
-        return written.expect("stderr takes it");
+        return written.expect("stderr is writable");
     };
-    // Free now; moto can't tell us which one it took.
+    // This port is free now. It is chosen here because moto does not report the port that it
+    // listens on.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
     let port = port.expect("a free port").port();
     let server = Command::new(&program)

@@ -1,4 +1,4 @@
-//! Calls that fail, break off, hang and are throttled; and the log that tells.
+//! Calls that fail, are reset, hang or are throttled, and the call log.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ const ROLE: [(&str, &str); 2] = [("RoleName", "r"), ("AssumeRolePolicyDocument",
 async fn call_log(iam: &Caller) -> Vec<Value> {
     match iam.get("calls?since=0").await {
         Value::Array(calls) => calls,
-        other => panic!("{other} is no list"),
+        other => panic!("{other} is not a list"),
     }
 }
 
 #[tokio::test]
-async fn an_error_before_the_effect_leaves_nothing_and_is_used_up() {
+async fn an_error_before_the_effect_prevents_the_effect_and_is_used_up() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let fault =
         json!({"action": "CreateRole", "when": "before", "do": {"error": "ServiceFailure"}});
@@ -33,7 +33,7 @@ async fn an_error_before_the_effect_leaves_nothing_and_is_used_up() {
 }
 
 #[tokio::test]
-async fn an_error_after_the_effect_leaves_the_effect() {
+async fn an_error_after_the_effect_does_not_undo_the_effect() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let fault =
         json!({"action": "CreateRole", "when": "after", "do": {"error": "ServiceUnavailable"}});
@@ -47,7 +47,7 @@ async fn an_error_after_the_effect_leaves_the_effect() {
 }
 
 #[tokio::test]
-async fn codes_have_the_statuses_that_aws_gives_them() {
+async fn error_codes_have_the_statuses_that_aws_uses() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     for (code, status) in [
         ("Throttling", 400),
@@ -68,20 +68,24 @@ async fn codes_have_the_statuses_that_aws_gives_them() {
 }
 
 #[tokio::test]
-async fn an_injected_refusal_names_the_action_as_aws_does() {
+async fn an_injected_access_denied_names_the_action_as_aws_does() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let fault = json!({"action": "CreateRole", "when": "before", "do": {"error": "AccessDenied"}});
     iam.fault(fault).await;
-    let refused = iam.call("CreateRole", &ROLE).await;
+    let rejected = iam.call("CreateRole", &ROLE).await;
     let words = "is not authorized to perform: iam:CreateRole on resource: * because no \
                  identity-based policy allows the iam:CreateRole action";
-    assert!(refused.message().ends_with(words), "{}", refused.message());
+    assert!(
+        rejected.message().ends_with(words),
+        "{}",
+        rejected.message()
+    );
 }
 
 #[tokio::test]
-async fn a_reset_breaks_the_connection_without_an_answer() {
+async fn a_reset_closes_the_connection_without_an_answer() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
-    for (when, made) in [("before", 0), ("after", 1)] {
+    for (when, created) in [("before", 0), ("after", 1)] {
         iam.fault(json!({"action": "CreateRole", "when": when, "do": "reset"}))
             .await;
         let error = iam
@@ -91,18 +95,22 @@ async fn a_reset_breaks_the_connection_without_an_answer() {
         assert!(error.is_request() && !error.is_timeout(), "{error:?}");
         assert_eq!(
             sandbox.state()["roles"].as_array().map(Vec::len),
-            Some(made)
+            Some(created)
         );
     }
     let calls = call_log(&iam).await;
     assert_eq!(calls[0]["error"], "reset");
     assert_eq!(calls[0]["status"], Value::Null);
     assert!(calls[0]["ended_ms"].is_u64());
-    assert_eq!(iam.role_code("r").await, "", "other connections go on");
+    assert_eq!(
+        iam.role_code("r").await,
+        "",
+        "other connections are not affected"
+    );
 }
 
 #[tokio::test]
-async fn a_hang_before_the_effect_is_a_late_write_even_when_the_caller_has_gone() {
+async fn a_hang_before_the_effect_is_a_late_write_even_after_the_caller_hung_up() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     sandbox.set_faults(vec![hang("CreateRole", When::Before)]);
     give_up_on(&iam, "CreateRole").await;
@@ -114,7 +122,7 @@ async fn a_hang_before_the_effect_is_a_late_write_even_when_the_caller_has_gone(
         sandbox.state()["roles"] != json!([])
     })
     .await;
-    eventually("its end in the log", async || {
+    eventually("the end of the call in the log", async || {
         sandbox.calls(0)[0].ended_ms.is_some()
     })
     .await;
@@ -122,7 +130,7 @@ async fn a_hang_before_the_effect_is_a_late_write_even_when_the_caller_has_gone(
 }
 
 #[tokio::test]
-async fn a_hang_after_the_effect_has_the_effect_at_once() {
+async fn a_call_that_hangs_after_its_effect_has_the_effect_at_once() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     sandbox.set_faults(vec![hang("CreateRole", When::After)]);
     give_up_on(&iam, "CreateRole").await;
@@ -131,7 +139,7 @@ async fn a_hang_after_the_effect_has_the_effect_at_once() {
 }
 
 #[tokio::test]
-async fn a_caller_who_waits_out_a_hang_is_answered() {
+async fn a_caller_that_waits_until_the_end_of_a_hang_gets_an_answer() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     sandbox.set_faults(vec![hang("CreateRole", When::After)]);
     let waiting = tokio::spawn({
@@ -155,7 +163,7 @@ fn hang(action: &str, when: When) -> Fault {
     }
 }
 
-/// Calls, and hangs up once the sandbox has taken the call in.
+/// Makes a call, and closes the connection when the sandbox has received the call.
 async fn give_up_on(iam: &Caller, action: &str) {
     let known = call_log(iam).await.len();
     let call = tokio::spawn({
@@ -164,11 +172,11 @@ async fn give_up_on(iam: &Caller, action: &str) {
     });
     eventually("the call", async || call_log(iam).await.len() > known).await;
     call.abort();
-    assert!(call.await.is_err(), "the call was given up");
+    assert!(call.await.is_err(), "the call was cancelled");
 }
 
 #[tokio::test]
-async fn faults_skip_count_and_fit_by_parameters() {
+async fn faults_skip_calls_count_calls_and_match_parameters() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let fault = json!({
         "action": "GetRole", "when": "before", "do": {"error": "Throttling"},
@@ -187,7 +195,7 @@ async fn faults_skip_count_and_fit_by_parameters() {
 }
 
 #[tokio::test]
-async fn faults_are_replaced_shown_and_cleared() {
+async fn faults_can_be_replaced_listed_and_cleared() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let throttled =
         json!({"action": "*", "when": "before", "do": {"error": "Throttling"}, "times": 9});
@@ -204,7 +212,7 @@ async fn faults_are_replaced_shown_and_cleared() {
 }
 
 #[tokio::test]
-async fn a_chance_hits_some_calls_and_not_others() {
+async fn a_fault_with_a_chance_affects_some_calls_and_not_others() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let fault = json!({
         "action": "GetRole", "when": "before", "do": {"error": "Throttling"},
@@ -219,7 +227,7 @@ async fn a_chance_hits_some_calls_and_not_others() {
 }
 
 #[tokio::test]
-async fn calls_beyond_the_rate_are_throttled_until_the_bucket_fills() {
+async fn calls_above_the_rate_are_throttled_until_the_bucket_fills() {
     let (sandbox, iam) = sandbox(SandboxConfig {
         rate: Some(2.0),
         burst: Some(3),
@@ -235,9 +243,9 @@ async fn calls_beyond_the_rate_are_throttled_until_the_bucket_fills() {
         codes,
         ["NoSuchEntity", "NoSuchEntity", "NoSuchEntity", "Throttling"]
     );
-    let refused = iam.call("ListRoles", &[]).await;
+    let rejected = iam.call("ListRoles", &[]).await;
     assert_eq!(
-        (refused.status, refused.message().as_str()),
+        (rejected.status, rejected.message().as_str()),
         (400, "Rate exceeded")
     );
     iam.call("GetCallerIdentity", &[]).await.ok();
@@ -248,7 +256,7 @@ async fn calls_beyond_the_rate_are_throttled_until_the_bucket_fills() {
 }
 
 #[tokio::test]
-async fn the_log_tells_calls_in_order_with_their_parameters_and_without_secrets() {
+async fn the_call_log_has_calls_in_order_with_their_parameters_and_without_secrets() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let secret = [("RoleName", "r"), ("X-Amz-Security-Token", "s3cret")];
     iam.call("GetRole", &secret).await;
@@ -269,5 +277,5 @@ async fn the_log_tells_calls_in_order_with_their_parameters_and_without_secrets(
     assert_eq!(iam.delete("calls").await, 204);
     iam.call("ListRoles", &[]).await.ok();
     let later = iam.get("calls?since=1").await;
-    assert_eq!(later[0]["n"], 3, "numbers go on");
+    assert_eq!(later[0]["n"], 3, "the numbering continues");
 }

@@ -8,7 +8,7 @@ use crate::wire::{Caller, EC2_TRUST, READ_SECRETS, sandbox};
 
 const ROLES: usize = 5_000;
 
-/// Makes this many roles with a policy and a profile each, many at a time.
+/// Creates the roles, each with a policy and a profile, many at the same time.
 async fn fill(iam: &Caller) {
     let workers = (0..20).map(|worker| {
         let iam = iam.clone();
@@ -40,7 +40,7 @@ async fn fill(iam: &Caller) {
     }
 }
 
-/// All values at a path over all pages, and how many pages there were.
+/// Returns all values at a path from all pages, and the number of pages.
 async fn pages(
     iam: &Caller,
     action: &str,
@@ -65,7 +65,7 @@ async fn pages(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_thousand_roles_are_made_and_listed_in_tens_of_calls() {
+async fn five_thousand_roles_can_be_created_and_listed_in_tens_of_calls() {
     let quotas = Quotas {
         roles: ROLES,
         instance_profiles: ROLES,

@@ -1,4 +1,4 @@
-//! How a sandbox is set up and steered.
+//! Configuration and control of a sandbox.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::wire::{Caller, EC2_TRUST, eventually, sandbox};
 
 #[tokio::test]
-async fn quotas_of_roles_and_profiles_count_what_is_there() {
+async fn quotas_of_roles_and_profiles_count_existing_resources() {
     let quotas = Quotas {
         roles: 2,
         instance_profiles: 1,
@@ -22,26 +22,26 @@ async fn quotas_of_roles_and_profiles_count_what_is_there() {
         ..SandboxConfig::default()
     })
     .await;
-    iam.make_role("a").await;
-    iam.make_role("b").await;
+    iam.create_role("a").await;
+    iam.create_role("b").await;
     let third = [("RoleName", "c"), ("AssumeRolePolicyDocument", EC2_TRUST)];
-    let refused = iam.call("CreateRole", &third).await;
+    let rejected = iam.call("CreateRole", &third).await;
     assert_eq!(
-        (refused.status, refused.code().as_str()),
+        (rejected.status, rejected.code().as_str()),
         (409, "LimitExceeded")
     );
     assert_eq!(
-        refused.message(),
+        rejected.message(),
         "Cannot exceed quota for RolesPerAccount: 2"
     );
     iam.call("DeleteRole", &[("RoleName", "a")]).await.ok();
     iam.call("CreateRole", &third).await.ok();
 
-    iam.make_profile("p").await;
+    iam.create_profile("p").await;
     let second = [("InstanceProfileName", "q")];
-    let refused = iam.call("CreateInstanceProfile", &second).await;
+    let rejected = iam.call("CreateInstanceProfile", &second).await;
     assert_eq!(
-        refused.message(),
+        rejected.message(),
         "Cannot exceed quota for InstanceProfilesPerAccount: 1"
     );
 
@@ -58,7 +58,7 @@ async fn quotas_of_roles_and_profiles_count_what_is_there() {
 }
 
 #[tokio::test]
-async fn latency_is_spent_on_every_call() {
+async fn every_call_takes_the_configured_latency() {
     let latency = Duration::from_millis(30);
     let (sandbox, iam) = sandbox(SandboxConfig {
         latency,
@@ -72,12 +72,12 @@ async fn latency_is_spent_on_every_call() {
 }
 
 #[tokio::test]
-async fn behaviour_changes_while_the_sandbox_runs() {
+async fn the_behaviour_can_be_changed_while_the_sandbox_runs() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     sandbox.freeze(true);
     let behaviour = json!({"stale_reads_ms": 1_000, "quota": "roles=1", "rate": 1, "burst": 2});
     assert_eq!(iam.post("behaviour", behaviour).await, 204);
-    iam.make_role("a").await;
+    iam.create_role("a").await;
     assert_eq!(iam.role_code("a").await, "NoSuchEntity");
     assert_eq!(iam.role_code("a").await, "Throttling");
     let open = json!({"stale_reads_ms": 0, "rate": 0});
@@ -95,9 +95,9 @@ async fn behaviour_changes_while_the_sandbox_runs() {
 }
 
 #[tokio::test]
-async fn another_account_is_empty_and_the_first_one_is_kept() {
+async fn another_account_is_empty_and_the_state_of_the_first_one_is_kept() {
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
-    iam.make_role("r").await;
+    iam.create_role("r").await;
     assert_eq!(
         iam.post("account", json!({"account_id": "210987654321"}))
             .await,
@@ -118,13 +118,13 @@ async fn another_account_is_empty_and_the_first_one_is_kept() {
 }
 
 #[tokio::test]
-async fn a_partition_is_in_every_arn() {
+async fn every_arn_has_the_configured_partition() {
     let (_sandbox, iam) = sandbox(SandboxConfig {
         partition: "aws-cn".to_owned(),
         ..SandboxConfig::default()
     })
     .await;
-    iam.make_role("r").await;
+    iam.create_role("r").await;
     let role = iam.call("GetRole", &[("RoleName", "r")]).await.ok();
     let expected = "arn:aws-cn:iam::123456789012:role/r";
     assert_eq!(
@@ -137,7 +137,7 @@ async fn a_partition_is_in_every_arn() {
 }
 
 #[test]
-fn the_program_tells_its_address_and_ends_on_sigterm() {
+fn the_program_prints_its_address_and_ends_on_sigterm() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_engine-roles-iam-sandbox"))
         .args([
             "--listen",
@@ -154,7 +154,7 @@ fn the_program_tells_its_address_and_ends_on_sigterm() {
     let out = program.stdout.take().expect("a pipe");
     BufReader::new(out).read_line(&mut address).expect("a line");
     let address = address.trim().strip_prefix("http://").expect("a URL");
-    TcpStream::connect(address).expect("it answers there");
+    TcpStream::connect(address).expect("the sandbox listens there");
     let id = program.id().to_string();
     let told = Command::new("kill").args(["-TERM", &id]).status();
     assert!(told.is_ok_and(|told| told.success()));
@@ -162,10 +162,10 @@ fn the_program_tells_its_address_and_ends_on_sigterm() {
 }
 
 #[tokio::test]
-async fn reset_leaves_nothing() {
+async fn reset_deletes_everything() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
-    iam.make_role("r").await;
-    iam.make_profile("p").await;
+    iam.create_role("r").await;
+    iam.create_profile("p").await;
     iam.fault(json!({"action": "*", "when": "before", "do": "reset"}))
         .await;
     assert_eq!(iam.post("reset", json!(null)).await, 204);
@@ -176,7 +176,7 @@ async fn reset_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_stopped_sandbox_breaks_its_connections_and_frees_its_address() {
+async fn a_stopped_sandbox_resets_its_connections_and_releases_its_address() {
     let (sandbox, iam) = sandbox(SandboxConfig::default()).await;
     let listen = sandbox.address();
     iam.fault(json!({"action": "*", "when": "before", "do": {"hang_ms": 600_000}}))
@@ -200,13 +200,13 @@ async fn a_stopped_sandbox_breaks_its_connections_and_frees_its_address() {
 }
 
 #[tokio::test]
-async fn an_identity_policy_that_is_none_is_refused_at_the_start_and_later() {
+async fn an_invalid_identity_policy_is_rejected_at_the_start_and_later() {
     let config = SandboxConfig {
         identity_policy: Some(json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]})),
         ..SandboxConfig::default()
     };
-    let refused = Sandbox::start(config).await.err();
-    assert!(matches!(refused, Some(SandboxError::IdentityPolicy(_))));
+    let rejected = Sandbox::start(config).await.err();
+    assert!(matches!(rejected, Some(SandboxError::IdentityPolicy(_))));
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     assert_eq!(
         iam.post("identity-policy", json!({"Statement": []})).await,

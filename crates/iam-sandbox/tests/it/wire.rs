@@ -1,4 +1,4 @@
-//! A caller that speaks the query protocol by hand, and reads the XML of the answers.
+//! A caller that builds requests of the query protocol by hand, and parses the XML of the answers.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ pub(crate) const EC2_TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Eff
 /// A permissions policy.
 pub(crate) const READ_SECRETS: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}"#;
 
-/// The key in the signatures of these calls.
+/// The access key in the signatures of the calls.
 pub(crate) const ACCESS_KEY: &str = "AKIAEXAMPLE";
 
-/// How long anything may take before a test gives it up.
+/// The time after which a test gives up waiting.
 const LIMIT: Duration = Duration::from_mins(1);
 
 /// A caller of one endpoint.
@@ -61,7 +61,7 @@ impl Caller {
             .expect("the call is answered")
     }
 
-    /// As [`Caller::call`]; an error where there is no answer.
+    /// Calls an action with these parameters; returns an error if there is no answer.
     pub(crate) async fn try_call(
         &self,
         action: &str,
@@ -76,7 +76,7 @@ impl Caller {
         self.send(service, &all).await
     }
 
-    /// Sends these parameters and no others.
+    /// Sends exactly these parameters.
     pub(crate) async fn send(
         &self,
         service: &str,
@@ -108,7 +108,7 @@ impl Caller {
         })
     }
 
-    /// Asks one of the sandbox's own routes.
+    /// Sends a GET request to one of the sandbox's own routes.
     pub(crate) async fn get(&self, route: &str) -> Value {
         let url = format!("{}/_sandbox/{route}", self.endpoint);
         let response = self.http.get(url).send().await.expect("an answer");
@@ -116,14 +116,14 @@ impl Caller {
         response.json().await.expect("JSON")
     }
 
-    /// Posts to one of the sandbox's own routes; the status.
+    /// Sends a POST request to one of the sandbox's own routes, and returns the status.
     pub(crate) async fn post(&self, route: &str, body: Value) -> u16 {
         let url = format!("{}/_sandbox/{route}", self.endpoint);
         let request = self.http.post(url).json(&body);
         request.send().await.expect("an answer").status().as_u16()
     }
 
-    /// Deletes what one of the sandbox's own routes holds.
+    /// Sends a DELETE request to one of the sandbox's own routes, and returns the status.
     pub(crate) async fn delete(&self, route: &str) -> u16 {
         let url = format!("{}/_sandbox/{route}", self.endpoint);
         let request = self.http.delete(url);
@@ -135,33 +135,33 @@ impl Caller {
         assert_eq!(self.post("faults", json!([fault])).await, 204);
     }
 
-    /// Makes a role that EC2 may assume.
-    pub(crate) async fn make_role(&self, name: &str) {
+    /// Creates a role that EC2 may assume.
+    pub(crate) async fn create_role(&self, name: &str) {
         let params = [("RoleName", name), ("AssumeRolePolicyDocument", EC2_TRUST)];
         self.call("CreateRole", &params).await.ok();
     }
 
-    /// Makes an instance profile.
-    pub(crate) async fn make_profile(&self, name: &str) {
+    /// Creates an instance profile.
+    pub(crate) async fn create_profile(&self, name: &str) {
         let params = [("InstanceProfileName", name)];
         self.call("CreateInstanceProfile", &params).await.ok();
     }
 
-    /// The code that `GetRole` answers for a role; empty where it is there.
+    /// Returns the error code of `GetRole` for a role; empty if the role exists.
     pub(crate) async fn role_code(&self, name: &str) -> String {
         self.call("GetRole", &[("RoleName", name)]).await.code()
     }
 }
 
 impl Answer {
-    /// What a success is.
+    /// Checks that the answer is a success.
     #[track_caller]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.status, 200, "{}", self.body);
         self
     }
 
-    /// The error's code, empty for a success.
+    /// Returns the error code; empty for a success.
     pub(crate) fn code(&self) -> String {
         self.text("Error/Code").unwrap_or_default()
     }
@@ -170,18 +170,18 @@ impl Answer {
         self.text("Error/Message").unwrap_or_default()
     }
 
-    /// The text of the one element at that path below the root.
+    /// Returns the text of the single element at a path below the root.
     pub(crate) fn text(&self, path: &str) -> Option<String> {
         self.texts(path).into_iter().next()
     }
 
-    /// The texts of all elements at that path below the root.
+    /// Returns the texts of all elements at a path below the root.
     pub(crate) fn texts(&self, path: &str) -> Vec<String> {
         let elements = self.elements(path).into_iter();
         elements.map(|element| element.text.clone()).collect()
     }
 
-    /// How many elements are at that path below the root.
+    /// Returns the number of elements at a path below the root.
     pub(crate) fn count(&self, path: &str) -> usize {
         self.elements(path).len()
     }
@@ -194,7 +194,7 @@ impl Answer {
     }
 }
 
-/// The root element; an empty one for what is no XML.
+/// Parses a body; returns an empty element if the body is not XML.
 fn parse(body: &str) -> Element {
     let mut reader = Reader::from_str(body);
     let mut open = vec![Element::default()];
@@ -233,7 +233,7 @@ fn parse(body: &str) -> Element {
         .unwrap_or_default()
 }
 
-/// A sandbox and a caller of it.
+/// Starts a sandbox, and returns it with a caller.
 pub(crate) async fn sandbox(config: SandboxConfig) -> (Sandbox, Caller) {
     let config = SandboxConfig {
         seed: Some(7),
@@ -244,7 +244,7 @@ pub(crate) async fn sandbox(config: SandboxConfig) -> (Sandbox, Caller) {
     (sandbox, caller)
 }
 
-/// Waits, without letting time pass on purpose, for what is about to happen.
+/// Waits until a condition holds, without advancing the sandbox's clock.
 pub(crate) async fn eventually(what: &str, mut happened: impl AsyncFnMut() -> bool) {
     let waiting = async {
         while !happened().await {

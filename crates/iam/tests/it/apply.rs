@@ -1,4 +1,4 @@
-//! Each step, as one call that does what it says.
+//! Each step is one call with the expected effect.
 
 use engine_roles_domain::binding::RoleRecord;
 use engine_roles_domain::grant::BoundaryArn;
@@ -14,9 +14,9 @@ use crate::test_account::{
 };
 
 #[tokio::test]
-async fn creates_answer_with_what_they_made() {
+async fn create_steps_return_the_created_resource() {
     let account = test_account().await;
-    let made = account
+    let created = account
         .iam
         .through(OpenGate)
         .apply(&create_role())
@@ -27,9 +27,9 @@ async fn creates_answer_with_what_they_made() {
         arn,
         id,
         path,
-    }) = made
+    }) = created
     else {
-        panic!("{made:?} is no role");
+        panic!("{created:?} is not a role");
     };
     assert_eq!(name, role());
     assert_eq!(path.as_deref(), Some("/ai-unlimited/engine/test/"));
@@ -40,19 +40,19 @@ async fn creates_answer_with_what_they_made() {
         json!({"team": "a b+c", "ai-unlimited:cluster": "one"})
     );
 
-    let made = account
+    let created = account
         .iam
         .through(OpenGate)
         .apply(&create_profile())
         .await
         .expect("a profile");
-    let Applied::Profile(made) = made else {
-        panic!("{made:?} is no instance profile");
+    let Applied::Profile(created) = created else {
+        panic!("{created:?} is not an instance profile");
     };
-    assert_eq!(made.name, profile());
-    assert!(made.managed);
-    assert_eq!(made.id.as_deref(), account.profile()["id"].as_str());
-    assert_eq!(made.arn.as_deref(), account.profile()["arn"].as_str());
+    assert_eq!(created.name, profile());
+    assert!(created.managed);
+    assert_eq!(created.id.as_deref(), account.profile()["id"].as_str());
+    assert_eq!(created.arn.as_deref(), account.profile()["arn"].as_str());
     assert_eq!(account.profile()["path"], "/ai-unlimited/engine/test/");
     assert_eq!(account.profile()["tags"], json!({"team": "x"}));
 }
@@ -83,7 +83,7 @@ async fn a_boundary_is_set_with_the_role() {
 }
 
 #[tokio::test]
-async fn a_policy_arrives_as_it_was_meant() {
+async fn the_inline_policy_is_stored_with_its_meaning() {
     let account = test_account().await;
     account.apply(&[create_role(), put_policy()]).await;
     let held = &account.role()["inline"]["engine-access"];
@@ -92,7 +92,7 @@ async fn a_policy_arrives_as_it_was_meant() {
 }
 
 #[tokio::test]
-async fn tags_are_set_and_taken_off() {
+async fn tags_are_set_and_removed() {
     let account = test_account().await;
     account
         .apply(&[
@@ -121,7 +121,7 @@ async fn tags_are_set_and_taken_off() {
 }
 
 #[tokio::test]
-async fn a_role_goes_into_its_profile_and_all_goes_again() {
+async fn everything_is_created_and_removed_again() {
     let account = test_account().await;
     account.apply(&everything()).await;
     assert_eq!(account.profile()["roles"], json!([role().as_str()]));
@@ -137,7 +137,7 @@ async fn a_role_goes_into_its_profile_and_all_goes_again() {
             .through(OpenGate)
             .apply(step)
             .await
-            .expect("it goes");
+            .expect("it is removed");
         assert_eq!(applied, Applied::Done, "{step}");
     }
     assert_eq!(account.sandbox.state()["roles"], json!([]));
@@ -148,7 +148,7 @@ async fn a_role_goes_into_its_profile_and_all_goes_again() {
             .through(OpenGate)
             .apply(step)
             .await
-            .expect("it is gone");
+            .expect("it does not exist");
         assert_eq!(applied, Applied::AlreadyGone, "{step}");
     }
 }
@@ -201,16 +201,16 @@ async fn each_step_is_one_call_of_its_name() {
             .through(OpenGate)
             .apply(step)
             .await
-            .expect("the step is taken");
+            .expect("the step is accepted");
     }
-    let meant: Vec<&str> = steps.iter().map(Step::action).collect();
+    let expected: Vec<&str> = steps.iter().map(Step::action).collect();
     let called = account.sandbox.calls(0);
     let called: Vec<&str> = called.iter().map(|call| call.action.as_str()).collect();
-    assert_eq!(called, meant);
+    assert_eq!(called, expected);
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_an_error_for_a_step_that_fills() {
+async fn a_missing_resource_is_an_error_for_a_step_that_needs_it() {
     let account = test_account().await;
     for step in [put_policy(), add_role()] {
         let error = account.fails(&step).await;
@@ -218,7 +218,7 @@ async fn what_is_not_there_is_an_error_for_a_step_that_fills() {
     }
 }
 
-/// A policy that goes by our path, as an administrator's would.
+/// A policy that allows resources by our path, as an administrator's policy does.
 fn by_path() -> serde_json::Value {
     let below = |kind: &str| format!("arn:aws:iam::123456789012:{kind}/ai-unlimited/engine/test/*");
     let absent = |kind: &str| format!("arn:aws:iam::123456789012:{kind}/td-one-aaaa");
@@ -236,7 +236,7 @@ fn by_path() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() {
+async fn a_denial_that_names_our_resource_without_its_path_means_that_it_does_not_exist() {
     let account = test_account_of(SandboxConfig {
         identity_policy: Some(by_path()),
         ..SandboxConfig::default()
@@ -262,7 +262,7 @@ async fn a_refusal_that_names_ours_without_its_path_says_that_it_is_not_there() 
 }
 
 #[tokio::test]
-async fn a_refusal_in_other_words_stays_one_unless_a_read_shows_nothing() {
+async fn any_other_denial_stays_a_denial_unless_a_read_shows_no_resource() {
     let account = test_account().await;
     let denied = |action: &str| {
         let effect = Effect::Error("AccessDenied".to_owned());

@@ -1,4 +1,4 @@
-//! How AWS's errors are sorted, and that no call is sent twice.
+//! Classification of AWS's errors, and that no call is sent twice.
 
 use std::time::Duration;
 
@@ -34,10 +34,10 @@ async fn read(iam: &Iam) -> IamError {
 }
 
 #[tokio::test]
-async fn codes_are_sorted() {
+async fn error_codes_are_classified() {
     use ErrorKind as K;
     let table = [
-        // code, of a write, of a read
+        // The code, the kind for a write, the kind for a read.
         ("EntityAlreadyExists", K::AlreadyExists, None),
         ("NoSuchEntity", K::Absent, None),
         ("DeleteConflict", K::Conflict, None),
@@ -54,7 +54,7 @@ async fn codes_are_sorted() {
         ("ExpiredToken", K::Transient, Some(K::Transient)),
         ("InvalidClientTokenId", K::Transient, Some(K::Transient)),
         ("SignatureDoesNotMatch", K::Transient, Some(K::Transient)),
-        // A 5xx does not say that nothing was done.
+        // After a 5xx a write may have taken effect.
         ("ServiceFailure", K::Unanswered, Some(K::Transient)),
         ("InternalFailure", K::Unanswered, Some(K::Transient)),
         ("ServiceUnavailable", K::Unanswered, Some(K::Transient)),
@@ -68,7 +68,7 @@ async fn codes_are_sorted() {
         let error = write(&account.iam).await;
         assert_eq!(error.kind, of_write, "{code} of a write");
         assert_eq!(error.code.as_deref(), Some(code));
-        assert!(error.message.is_some(), "{code} has words");
+        assert!(error.message.is_some(), "{code} has a message");
         if let Some(of_read) = of_read {
             assert_eq!(read(&account.iam).await.kind, of_read, "{code} of a read");
         }
@@ -107,25 +107,25 @@ async fn a_broken_connection_leaves_a_write_unanswered_whenever_it_broke() {
         assert_eq!(error.kind, ErrorKind::Unanswered, "{error:?}");
         assert_eq!(error.code, None);
         assert_eq!(read(&account.iam).await.kind, ErrorKind::Transient);
-        let made = account.sandbox.state()["roles"] != json!([]);
-        assert_eq!(made, when == When::After);
+        let created = account.sandbox.state()["roles"] != json!([]);
+        assert_eq!(created, when == When::After);
     }
 }
 
 #[tokio::test]
-async fn silence_ends_at_the_deadline_and_leaves_a_write_unanswered() {
+async fn a_call_without_an_answer_ends_at_the_deadline_and_leaves_a_write_unanswered() {
     let account = test_account().await;
     let hang = Effect::HangMs(60_000);
     account
         .sandbox
         .set_faults(vec![fault("*", When::Before, hang)]);
-    let hasty = client(&account.sandbox.endpoint(), Duration::from_millis(200)).await;
-    assert_eq!(write(&hasty).await.kind, ErrorKind::Unanswered);
-    assert_eq!(read(&hasty).await.kind, ErrorKind::Transient);
+    let impatient = client(&account.sandbox.endpoint(), Duration::from_millis(200)).await;
+    assert_eq!(write(&impatient).await.kind, ErrorKind::Unanswered);
+    assert_eq!(read(&impatient).await.kind, ErrorKind::Transient);
     assert_eq!(account.calls("CreateRole"), 1);
 }
 
-/// Takes each connection, reads a request to its end, and gives this for an answer.
+/// Accepts connections, reads one request from each, and sends this answer.
 async fn answering(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -156,13 +156,13 @@ async fn give(mut stream: TcpStream, answer: &str) {
             break;
         }
     }
-    // Then the connection is closed in good order.
+    // Closes the connection properly, without a reset.
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
 }
 
 #[tokio::test]
-async fn a_connection_closed_in_good_order_without_an_answer_is_no_answer() {
+async fn a_connection_closed_properly_without_an_answer_leaves_a_write_unanswered() {
     let iam = client(&answering("").await, Duration::from_secs(5)).await;
     let error = write(&iam).await;
     assert_eq!(error.kind, ErrorKind::Unanswered, "{error:?}");
@@ -170,7 +170,7 @@ async fn a_connection_closed_in_good_order_without_an_answer_is_no_answer() {
 }
 
 #[tokio::test]
-async fn half_an_answer_is_no_answer() {
+async fn half_an_answer_leaves_a_write_unanswered() {
     let half = "HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\n<CreateRoleResponse>";
     let iam = client(&answering(half).await, Duration::from_secs(5)).await;
     let error = write(&iam).await;
@@ -179,7 +179,7 @@ async fn half_an_answer_is_no_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_xml_is_no_answer_to_a_write() {
+async fn an_answer_that_is_not_xml_leaves_a_write_unanswered() {
     for answer in [
         "HTTP/1.1 502 Bad Gateway\r\ncontent-length: 14\r\n\r\n<html>oops</b>",
         "HTTP/1.1 504 Gateway Timeout\r\ncontent-length: 0\r\n\r\n",
@@ -193,7 +193,7 @@ async fn an_answer_that_is_no_xml_is_no_answer_to_a_write() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_has_sent_nothing() {
+async fn a_refused_connection_means_that_nothing_was_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -219,7 +219,7 @@ async fn account_without(action: &str) -> TestAccount {
 }
 
 #[tokio::test]
-async fn a_refusal_names_the_permission_that_is_missing() {
+async fn a_denial_names_the_missing_permission() {
     for (missing, step, before) in [
         ("iam:CreateRole", create_role(), 0),
         ("iam:TagRole", create_role(), 0),
@@ -237,7 +237,7 @@ async fn a_refusal_names_the_permission_that_is_missing() {
 }
 
 #[tokio::test]
-async fn a_full_account_is_a_quota() {
+async fn a_full_account_is_a_quota_error() {
     let quotas = Quotas {
         roles: 0,
         ..Quotas::default()
@@ -251,14 +251,14 @@ async fn a_full_account_is_a_quota() {
 }
 
 #[tokio::test]
-async fn a_second_create_finds_the_first() {
+async fn a_second_create_reports_that_the_resource_exists() {
     let account = test_account().await;
     account.apply(&everything()).await;
     for step in &everything()[..2] {
         let error = account.fails(step).await;
         assert_eq!(error.kind, ErrorKind::AlreadyExists, "{step}");
     }
-    // IAM answers so when the profile holds a role, even this one.
+    // IAM answers LimitExceeded if the profile contains a role, even this one.
     let error = account.fails(&add_role()).await;
     assert_eq!(error.kind, ErrorKind::Quota);
     let step = Step::DeleteRole { role: role() };
@@ -267,7 +267,7 @@ async fn a_second_create_finds_the_first() {
 }
 
 #[tokio::test]
-async fn an_error_tells_what_failed_and_repeats_aws_once() {
+async fn an_error_names_the_failed_call_and_has_awss_message_once() {
     let account = account_without("iam:PutRolePolicy").await;
     account.apply(&[create_role()]).await;
     let error = account.fails(&put_policy()).await;
@@ -281,7 +281,7 @@ async fn an_error_tells_what_failed_and_repeats_aws_once() {
 }
 
 #[tokio::test]
-async fn an_identity_that_sts_does_not_tell_is_an_error() {
+async fn an_identity_that_sts_does_not_return_is_an_error() {
     let account = test_account().await;
     let broken = Effect::Error("InternalFailure".to_owned());
     account

@@ -1,4 +1,4 @@
-//! The crate against the sandbox, at the wire.
+//! Tests of the crate against the IAM sandbox over HTTP.
 
 mod apply;
 mod errors;

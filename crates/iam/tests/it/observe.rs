@@ -1,4 +1,4 @@
-//! What is read, and how deep.
+//! Reads at each depth.
 
 use engine_roles_domain::resources::{InlinePolicies, Observed, Step};
 use engine_roles_iam::{Depth, ErrorKind, OpenGate, Target};
@@ -29,7 +29,7 @@ async fn see(account: &TestAccount, depth: Depth) -> Observed {
 }
 
 #[tokio::test]
-async fn nothing_is_none_at_every_depth() {
+async fn missing_resources_are_none_at_every_depth() {
     let account = test_account().await;
     for depth in [Depth::Existence, Depth::Contents, Depth::Dependants] {
         assert_eq!(see(&account, depth).await, Observed::nothing(), "{depth:?}");
@@ -37,7 +37,7 @@ async fn nothing_is_none_at_every_depth() {
 }
 
 #[tokio::test]
-async fn existence_tells_whose_it_is_in_two_calls() {
+async fn existence_and_owner_are_read_with_two_calls() {
     let account = test_account().await;
     account.apply(&everything()).await;
     let before = account.sandbox.calls(0).len();
@@ -71,7 +71,7 @@ async fn existence_tells_whose_it_is_in_two_calls() {
 }
 
 #[tokio::test]
-async fn contents_are_the_policy_as_it_was_written() {
+async fn contents_include_our_inline_policy_as_it_was_written() {
     let account = test_account().await;
     account.apply(&everything()).await;
     let before = account.sandbox.calls(0).len();
@@ -80,13 +80,13 @@ async fn contents_are_the_policy_as_it_was_written() {
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()), "{:?}", found.inline);
     let InlinePolicies::Own(Some(text)) = found.inline else {
-        panic!("our policy alone is read");
+        panic!("only our policy is read");
     };
     assert!(text.contains("a+b c%41&d=e/ü-??????"), "{text}");
 }
 
 #[tokio::test]
-async fn a_missing_policy_is_seen_as_missing() {
+async fn a_missing_inline_policy_is_observed_as_missing() {
     let account = test_account().await;
     account.apply(&everything()).await;
     account
@@ -101,7 +101,7 @@ async fn a_missing_policy_is_seen_as_missing() {
 }
 
 #[tokio::test]
-async fn dependants_are_all_that_hangs_on_the_role() {
+async fn dependants_are_all_policies_and_profiles_of_the_role() {
     let account = test_account().await;
     account.apply(&everything()).await;
     let managed = "arn:aws:iam::aws:policy/ReadOnlyAccess";
@@ -130,9 +130,9 @@ async fn long_lists_are_read_to_their_end() {
     for number in 0..110 {
         put(&account, &format!("p{number:03}")).await;
         let name = format!("profile-{number:03}");
-        let made = account.others.create_instance_profile();
-        let made = made.instance_profile_name(&name).send().await;
-        made.expect("a profile");
+        let created = account.others.create_instance_profile();
+        let created = created.instance_profile_name(&name).send().await;
+        created.expect("a profile");
         let added = account.others.add_role_to_instance_profile();
         let added = added
             .instance_profile_name(&name)
@@ -151,7 +151,7 @@ async fn long_lists_are_read_to_their_end() {
 }
 
 #[tokio::test]
-async fn only_what_is_asked_for_is_read() {
+async fn only_the_named_resources_are_read() {
     let account = test_account().await;
     account.apply(&everything()).await;
     let target = Target {
@@ -169,7 +169,7 @@ async fn only_what_is_asked_for_is_read() {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_is_an_error_and_never_nothing() {
+async fn a_failed_read_is_an_error_and_never_an_absence() {
     let account = test_account().await;
     account.apply(&everything()).await;
     for action in [
@@ -196,7 +196,7 @@ async fn a_read_that_fails_is_an_error_and_never_nothing() {
 }
 
 #[tokio::test]
-async fn a_role_that_the_lists_do_not_show_yet_is_there_all_the_same() {
+async fn a_role_that_listings_do_not_show_yet_is_observed() {
     let account = test_account().await;
     account.apply(&everything()).await;
     let absent = Effect::Error("NoSuchEntity".to_owned());
@@ -208,12 +208,12 @@ async fn a_role_that_the_lists_do_not_show_yet_is_there_all_the_same() {
     let seen = see(&account, Depth::Dependants).await;
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()));
-    // Not listed, which is not the same as none.
+    // The lists are unknown, which differs from empty.
     assert_eq!((found.attached, found.profiles), (None, None));
 }
 
 #[tokio::test]
-async fn our_own_account_is_known_by_sts() {
+async fn sts_returns_our_own_account() {
     let account = test_account().await;
     let scope = account
         .iam
@@ -227,5 +227,5 @@ async fn our_own_account_is_known_by_sts() {
 async fn put(account: &TestAccount, name: &str) {
     let put = account.others.put_role_policy().role_name(role().as_str());
     let put = put.policy_name(name).policy_document(OTHERS);
-    put.send().await.expect("the policy is taken");
+    put.send().await.expect("the policy is accepted");
 }

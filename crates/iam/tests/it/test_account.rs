@@ -14,7 +14,7 @@ use serde_json::Value;
 pub(crate) struct TestAccount {
     pub(crate) sandbox: Sandbox,
     pub(crate) iam: Iam,
-    /// The SDK itself, for what others do in the account.
+    /// The SDK's own client, for changes that others make in the account.
     pub(crate) others: aws_sdk_iam::Client,
 }
 
@@ -64,17 +64,17 @@ impl TestAccount {
                 .through(OpenGate)
                 .apply(step)
                 .await
-                .expect("the step is taken");
+                .expect("the step is accepted");
         }
     }
 
-    /// Sends a step that AWS does not take, and returns its error.
+    /// Sends a step that fails, and returns the error.
     pub(crate) async fn fails(&self, step: &Step) -> IamError {
         let applied = self.iam.through(OpenGate).apply(step).await;
         applied.expect_err("the step fails")
     }
 
-    /// How often an action was called.
+    /// Returns how often an action was called.
     pub(crate) fn calls(&self, action: &str) -> usize {
         let calls = self.sandbox.calls(0);
         calls.iter().filter(|call| call.action == action).count()
@@ -116,7 +116,7 @@ pub(crate) fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A policy whose text has all that percent-encoding could get wrong.
+/// A policy with all characters that percent-encoding could get wrong.
 pub(crate) fn document() -> Document {
     let resource = "arn:aws:secretsmanager:us-west-2:123456789012:secret:a+b c%41&d=e/ü-??????";
     let read = Statement::allow(
@@ -159,7 +159,7 @@ pub(crate) fn add_role() -> Step {
     }
 }
 
-/// All that a binding has.
+/// The steps that create all resources of a binding.
 pub(crate) fn everything() -> [Step; 4] {
     [create_role(), create_profile(), put_policy(), add_role()]
 }

@@ -1,4 +1,5 @@
-//! Any text: it is refused, or it survives writing, comparing, linting and evaluating.
+//! For any text: the parser rejects it, or the document can be written, compared, linted and
+//! evaluated without a panic.
 //!
 //! `cargo +nightly fuzz run document`, in `crates/policy`.
 
@@ -14,7 +15,7 @@ fuzz_target!(|text: &str| {
         let Ok(document) = Document::parse(kind, text) else {
             continue;
         };
-        let again = Document::parse(kind, &document.to_json()).expect("what was written is read");
+        let again = Document::parse(kind, &document.to_json()).expect("a document that was written can be parsed");
         assert_eq!(again, document);
         let canonical = Document::from_value(kind, &document.to_value())
             .expect("the canonical form is a document");

@@ -1,4 +1,5 @@
-//! Any two patterns and a text: what is contained matches no more than what contains it.
+//! For any two patterns and a text: if one pattern contains the other, the contained pattern
+//! matches no text that the containing pattern does not match.
 //!
 //! `cargo +nightly fuzz run pattern`, in `crates/policy`.
 

@@ -1,7 +1,7 @@
 //! Actions that do not exist.
 //!
-//! Only for the services whose few actions stand here; a name of any other service passes.
-//! "Service Authorization Reference", the pages of the services named.
+//! Only a few services, whose actions are listed here, are checked; an action of any other service
+//! passes. "Service Authorization Reference", the pages of the services named.
 
 use super::{Findings, Severity};
 use crate::pattern;
@@ -26,7 +26,7 @@ pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings)
                 "unknown-action",
                 Severity::Warning,
                 &format!("{place}.{name}"),
-                format!("{action:?} matches no action of {service}"),
+                format!("{action:?} matches no known action of {service}"),
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Conditions that hold more often than they seem to, or never.
+//! Conditions that hold more often than they appear to, or never.
 
 use super::{Findings, Severity};
 use crate::condition::{SetOperator, Test};
@@ -15,7 +15,7 @@ pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings)
                 "for-all-values-of-nothing",
                 Severity::Warning,
                 &place,
-                "ForAllValues holds for a key that is absent; a Null test for \"false\" beside it makes the key required",
+                "ForAllValues also holds if the key is absent; add a Null test with \"false\" for the same key to require it",
             );
         }
         let key = condition.key.to_ascii_lowercase();

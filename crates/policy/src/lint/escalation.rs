@@ -1,4 +1,4 @@
-//! Ways to more than was given, by the names that the field uses.
+//! Known methods of privilege escalation, under their published names.
 
 use super::{Findings, Severity, widest};
 use crate::condition::{Condition, Test};
@@ -7,32 +7,33 @@ use crate::pattern;
 use crate::statement::{Effect, Scope, Statement};
 use crate::version::Version;
 
-/// A way to escalate: what has to be allowed for it, and on which type of resource it has to be
-/// allowed widely.
+/// A method of privilege escalation: the actions that it needs, and the type of resource on which
+/// one of them has to be allowed widely.
 struct Method {
     name: &'static str,
-    /// The action that has to be allowed on any resource of the type, as an ARN writes it.
+    /// The action that has to be allowed on any resource of a type, and the type as an ARN writes
+    /// it.
     wide: (&'static str, &'static str),
-    /// What has to be allowed beside it, on whatever resource.
-    beside: &'static [&'static str],
+    /// The other actions that have to be allowed, on any resource.
+    others: &'static [&'static str],
     /// For `iam:PassRole`, the service that the role is passed to.
     passed_to: Option<&'static str>,
 }
 
 pub(super) fn check(document: &Document, findings: &mut Findings) {
     for method in METHODS {
-        let beside = method
-            .beside
+        let others = method
+            .others
             .iter()
             .all(|action| allows(document, action).next().is_some());
-        if !beside {
+        if !others {
             continue;
         }
         let (action, resource) = method.wide;
         let wide = allows(document, action)
             .filter(|(_, statement)| is_wide(document.version(), statement, resource))
             .filter(|(_, statement)| passes(statement, method.passed_to))
-            // The one without conditions is the worse one.
+            // A statement without conditions is the more dangerous one.
             .min_by_key(|(index, statement)| (!statement.conditions.is_empty(), *index));
         let Some((index, statement)) = wide else {
             continue;
@@ -40,22 +41,24 @@ pub(super) fn check(document: &Document, findings: &mut Findings) {
         let (severity, limits) = if statement.conditions.is_empty() {
             (Severity::Error, "")
         } else {
-            (Severity::Warning, ", as far as its conditions let it")
+            (Severity::Warning, ", as far as its conditions allow")
         };
-        let also = match method.beside {
+        let also = match method.others {
             [] => String::new(),
-            beside => format!(" with {}", beside.join(" and ")),
+            others => format!(" with {}", others.join(" and ")),
         };
         findings.add(
             method.name,
             severity,
             &format!("Statement[{index}]"),
-            format!("{action} on any {resource}{also} can gain more than is given here{limits}"),
+            format!(
+                "{action} on any {resource}{also} can be used to gain further permissions{limits}"
+            ),
         );
     }
 }
 
-/// The Allows that match an action.
+/// Returns the Allow statements that match an action.
 fn allows<'a>(
     document: &'a Document,
     action: &'a str,
@@ -78,7 +81,7 @@ fn allows<'a>(
         })
 }
 
-/// Whether the statement reaches a resource of the type whatever its name is.
+/// Whether the statement covers resources of the type under any name.
 fn is_wide(version: Version, statement: &Statement, resource: &str) -> bool {
     let separator = if resource == "function" { ':' } else { '/' };
     let any = format!("{resource}{separator}any-name");
@@ -87,7 +90,7 @@ fn is_wide(version: Version, statement: &Statement, resource: &str) -> bool {
             if text == "*" {
                 return true;
             }
-            // Whose account and region it is makes no difference here.
+            // The account and the region of the resource make no difference here.
             crate::arn::split(text)
                 .get(5)
                 .is_some_and(|own| widest(version, own).matches(&any))
@@ -125,20 +128,20 @@ const fn alone(name: &'static str, action: &'static str, resource: &'static str)
     Method {
         name,
         wide: (action, resource),
-        beside: &[],
+        others: &[],
         passed_to: None,
     }
 }
 
 const fn pass_role(
     name: &'static str,
-    beside: &'static [&'static str],
+    others: &'static [&'static str],
     service: &'static str,
 ) -> Method {
     Method {
         name,
         wide: ("iam:PassRole", "role"),
-        beside,
+        others,
         passed_to: Some(service),
     }
 }
@@ -167,7 +170,7 @@ const METHODS: [Method; 22] = [
     Method {
         name: "UpdateRolePolicyToAssumeIt",
         wide: ("iam:UpdateAssumeRolePolicy", "role"),
-        beside: &["sts:AssumeRole"],
+        others: &["sts:AssumeRole"],
         passed_to: None,
     },
     alone(

@@ -1,4 +1,5 @@
-//! Live characters where a literal is meant, and dead ones where a pattern is.
+//! Wildcards and variables where a literal is probably meant, and literal `*` and `?` where a
+//! pattern is probably meant.
 
 use super::{Findings, Severity};
 use crate::arn;
@@ -29,12 +30,12 @@ pub(super) fn check(version: Version, statement: &Statement, place: &str, findin
                 condition.operator.test.family(),
                 Family::Text | Family::TextIgnoringCase
             );
-            if plain && is_live(&without_variables(text)) {
+            if plain && is_pattern(&without_variables(text)) {
                 findings.add(
                     "dead-wildcard",
                     Severity::Warning,
                     &place,
-                    format!("{text:?}: `*` and `?` are no wildcards for this operator"),
+                    format!("{text:?}: `*` and `?` are not wildcards for this operator"),
                 );
             }
         }
@@ -47,7 +48,7 @@ fn check_text(version: Version, text: &str, place: &str, findings: &mut Findings
             "variable-in-old-version",
             Severity::Error,
             place,
-            format!("{text:?}: version 2008-10-17 takes a policy variable for its own text"),
+            format!("{text:?}: version 2008-10-17 reads a policy variable as literal text"),
         );
     }
     let placeholder = text
@@ -58,7 +59,7 @@ fn check_text(version: Version, text: &str, place: &str, findings: &mut Findings
             "placeholder-left",
             Severity::Error,
             place,
-            format!("{text:?}: <{name}> has not been filled"),
+            format!("{text:?}: the placeholder <{name}> has not been filled"),
         );
     }
 }
@@ -80,15 +81,17 @@ fn check_resource(version: Version, text: &str, place: &str, findings: &mut Find
                 Severity::Error,
                 place,
                 format!(
-                    "{text:?}: IAM takes variables behind the fifth colon only, not in the {what}"
+                    "{text:?}: IAM accepts variables only after the fifth colon, not in the {what}"
                 ),
             );
-        } else if is_live(piece) {
+        } else if is_pattern(piece) {
             findings.add(
                 "live-arn-field",
                 severity,
                 place,
-                format!("{text:?}: the {what} is a pattern, which can also reach past its colon"),
+                format!(
+                    "{text:?}: the {what} is a pattern, which can also match past the next colon"
+                ),
             );
         }
     }
@@ -97,7 +100,7 @@ fn check_resource(version: Version, text: &str, place: &str, findings: &mut Find
             "live-variable",
             Severity::Warning,
             place,
-            format!("{text:?}: the value of a variable decides what this reaches"),
+            format!("{text:?}: the value of a variable decides which resources this matches"),
         );
     }
     let name = without_variables(resource);
@@ -107,7 +110,7 @@ fn check_resource(version: Version, text: &str, place: &str, findings: &mut Find
             "live-question-mark",
             Severity::Warning,
             place,
-            format!("{text:?}: each `?` stands for any character, also for `/` and `:`"),
+            format!("{text:?}: each `?` matches any character, also `/` and `:`"),
         );
     }
     if name.trim_end_matches('*').contains('*') {
@@ -115,16 +118,16 @@ fn check_resource(version: Version, text: &str, place: &str, findings: &mut Find
             "live-inner-star",
             Severity::Warning,
             place,
-            format!("{text:?}: a `*` that is not at the end also stands for any number of `/`"),
+            format!("{text:?}: a `*` that is not at the end also matches any number of `/`"),
         );
     }
 }
 
-fn is_live(text: &str) -> bool {
+fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?'])
 }
 
-/// Escapes are no variables.
+/// Whether the text has a variable; the escapes `${*}`, `${?}` and `${$}` do not count.
 fn has_variable(text: &str) -> bool {
     text.match_indices("${").any(|(at, _)| {
         !["${*}", "${?}", "${$}"]

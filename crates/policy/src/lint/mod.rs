@@ -1,8 +1,8 @@
-//! Findings in documents that IAM takes, but that a person should look at.
+//! Findings in documents that IAM accepts, but that a person should check.
 //!
-//! Each rule has a stable name. Those of escalation are the names that Rhino Security Labs gave
-//! the methods ("AWS IAM Privilege Escalation – Methods and Mitigation"), which Pacu, Cloudsplaining
-//! and others use too.
+//! Each rule has a stable name. The escalation rules use the names that Rhino Security Labs gave
+//! the methods ("AWS IAM Privilege Escalation – Methods and Mitigation"); Pacu, Cloudsplaining and
+//! others use these names too.
 
 mod actions;
 mod conditions;
@@ -22,32 +22,32 @@ use crate::statement::{Effect, Scope, Statement};
 use crate::variable::Template;
 use crate::version::Version;
 
-/// How bad a finding is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth knowing.
+    /// Useful to know; often intended.
     Notice,
-    /// Probably not what was meant, or wider than it has to be.
+    /// Probably not what the author meant, or wider than necessary.
     Warning,
-    /// To be changed before the document is used.
+    /// Must be changed before the document is used.
     Error,
 }
 
-/// Something about a document that a person should look at.
+/// Something in a document that a person should check.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Finding {
     /// The rule's stable name.
     pub rule: &'static str,
-    /// How much it matters.
+    /// How serious the finding is.
     pub severity: Severity,
-    /// Where, as in [`PolicyError::place`].
+    /// The path in the document, as in [`PolicyError::place`].
     pub place: String,
-    /// What was found and why it matters.
+    /// What was found and why it can be a problem.
     pub reason: String,
 }
 
-/// What a person should look at in a document, by place.
+/// Returns the findings in a document, in the order of their places.
 pub fn lint(document: &Document) -> Vec<Finding> {
     let mut findings = Findings::default();
     if document.version() == Version::V2008 {
@@ -55,7 +55,7 @@ pub fn lint(document: &Document) -> Vec<Finding> {
             "old-version",
             Severity::Warning,
             "Version",
-            "version 2008-10-17, which also counts where none is written, has no policy variables",
+            "version 2008-10-17, which also applies if the document states no version, has no policy variables",
         );
     }
     for (index, statement) in document.statements().iter().enumerate() {
@@ -76,8 +76,8 @@ pub fn lint(document: &Document) -> Vec<Finding> {
     findings.0
 }
 
-/// What a person should look at in a text; one that IAM refuses gives its error as the only
-/// finding, under the name of its [`Rule`](crate::Rule).
+/// Returns the findings in a text. If IAM would reject the text, the only finding is the error,
+/// under the name of its [`Rule`](crate::Rule).
 pub fn lint_text(kind: Kind, text: &str) -> Vec<Finding> {
     match Document::parse(kind, text) {
         Ok(document) => lint(&document),
@@ -116,7 +116,7 @@ impl Findings {
     }
 }
 
-/// The resources that an Allow lists, as patterns in which variables could be anything.
+/// The resources that an Allow lists, each with a pattern in which a variable matches anything.
 fn allowed_resources(version: Version, statement: &Statement) -> Vec<(&str, Pattern)> {
     match (statement.effect, &statement.resources) {
         (Effect::Allow, Some(Scope::Only(texts))) => texts
@@ -127,13 +127,13 @@ fn allowed_resources(version: Version, statement: &Statement) -> Vec<(&str, Patt
     }
 }
 
-/// A pattern that matches at least what the text can match under any context.
+/// A pattern that matches everything that the text can match in any context.
 fn widest(version: Version, text: &str) -> Pattern {
     Template::parse(version, text)
         .map_or_else(|_| Pattern::new("*"), |template| template.widest_pattern())
 }
 
-/// The first few, and how many more.
+/// The first few items, and how many more there are.
 fn some_of(items: &[&str]) -> String {
     const SHOWN: usize = 3;
     let shown = items[..items.len().min(SHOWN)].join(", ");

@@ -1,4 +1,5 @@
-//! Patterns of secrets, whose ARNs end in a hyphen and six characters that nobody chooses.
+//! Patterns of secrets, whose ARNs end in a hyphen and six characters that Secrets Manager chooses
+//! at random.
 //!
 //! "What's in a Secrets Manager secret?" and "Permissions policy examples", Secrets Manager User
 //! Guide.
@@ -27,28 +28,28 @@ pub(super) fn check(version: Version, statement: &Statement, place: &str, findin
                 "secret-any",
                 Severity::Warning,
                 &place,
-                format!("{text:?} is every secret"),
+                format!("{text:?} matches every secret"),
             );
         } else if !has_room(&super::widest(version, name)) {
             findings.add(
                 "secret-without-suffix",
                 Severity::Error,
                 &place,
-                format!("{text:?} leaves no room for the hyphen and six characters at the end of a secret's ARN; end it with -??????"),
+                format!("{text:?} can't match the hyphen and six characters at the end of a secret's ARN; end it with -??????"),
             );
         } else if name.ends_with("-*") {
             findings.add(
                 "secret-suffix-open",
                 Severity::Warning,
                 &place,
-                format!("{text:?} is also every secret whose name goes on behind that hyphen; -?????? is exact"),
+                format!("{text:?} also matches every secret whose name continues after that hyphen; -?????? is exact"),
             );
         } else if name.ends_with('*') && !name.trim_end_matches('*').ends_with('/') {
             findings.add(
                 "secret-prefix-open",
                 Severity::Warning,
                 &place,
-                format!("{text:?} is also every secret whose name begins like that; a slash before the star closes it"),
+                format!("{text:?} also matches every secret whose name begins with this text; put a slash before the star to end the name there"),
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Who may become the role.
+//! Who may assume the role.
 
 use super::{Findings, Severity};
 use crate::arn;
@@ -18,7 +18,9 @@ pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings)
                 "trust-account",
                 Severity::Notice,
                 &principal_place,
-                format!("whoever account {id} lets assume roles can assume this one"),
+                format!(
+                    "every principal that account {id} allows to assume roles can assume this role"
+                ),
             ),
             _ => {}
         }
@@ -41,18 +43,18 @@ pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings)
             "trust-without-assume",
             Severity::Error,
             &format!("{place}.Action"),
-            "nothing here lets anybody assume the role",
+            "the statement does not allow anybody to assume the role",
         );
     }
 }
 
 fn anyone(statement: &Statement, place: &str, findings: &mut Findings) {
     let (severity, reason) = if statement.conditions.is_empty() {
-        (Severity::Error, "everybody can assume the role")
+        (Severity::Error, "anybody can assume the role")
     } else {
         (
             Severity::Warning,
-            "everybody can assume the role who meets the conditions",
+            "anybody who meets the conditions can assume the role",
         )
     };
     findings.add("trust-anyone", severity, place, reason);

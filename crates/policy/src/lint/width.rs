@@ -1,4 +1,4 @@
-//! Grants that are wide by their form.
+//! Grants that are wide because of how they are written.
 
 use super::{Findings, Severity, some_of, widest};
 use crate::pattern::Pattern;
@@ -14,7 +14,7 @@ pub(super) fn check(version: Version, statement: &Statement, place: &str, findin
             "allow-not-action",
             Severity::Warning,
             &format!("{place}.NotAction"),
-            "allows every action that is not listed, also those that AWS adds later",
+            "allows every action that is not listed, including actions that AWS adds later",
         ),
         Scope::Only(actions) => check_actions(actions, &format!("{place}.Action"), findings),
     }
@@ -61,7 +61,7 @@ fn check_actions(actions: &[String], place: &str, findings: &mut Findings) {
     }
 }
 
-/// `*` as the resource, by what is known of the actions.
+/// Checks `*` as the resource, by whether the actions can be limited to resources.
 fn check_star(actions: &[String], place: &str, findings: &mut Findings) {
     let (mut limitable, mut unknown) = (Vec::new(), Vec::new());
     for action in actions {
@@ -77,7 +77,7 @@ fn check_star(actions: &[String], place: &str, findings: &mut Findings) {
             Severity::Warning,
             place,
             format!(
-                "\"*\", while {} can be limited to resources",
+                "the resource is \"*\", but {} can be limited to resources",
                 some_of(&limitable)
             ),
         );
@@ -88,7 +88,7 @@ fn check_star(actions: &[String], place: &str, findings: &mut Findings) {
             Severity::Notice,
             place,
             format!(
-                "\"*\", and whether {} can be limited to resources is not known here",
+                "the resource is \"*\"; this lint does not know whether {} can be limited to resources",
                 some_of(&unknown)
             ),
         );
@@ -110,10 +110,10 @@ fn takes_resources(action: &str) -> Option<bool> {
     Some(!reaches_only_such)
 }
 
-/// The actions for which IAM has no resource level, as patterns.
+/// The actions that can't be limited to resources, as patterns.
 ///
 /// "Service Authorization Reference", the actions without a resource type on the pages of these
-/// services. An action of theirs that is not listed takes resources.
+/// services. An action of these services that is not listed can be limited to resources.
 const WITHOUT_RESOURCES: [(&str, &[&str]); 11] = [
     (
         "cloudformation",

@@ -1,4 +1,4 @@
-//! Documents and requests by chance, out of a small vocabulary so that they meet.
+//! Generates random documents and requests from a small vocabulary, so that they often match.
 
 use engine_roles_policy::{
     Condition, Context, Document, Effect, Kind, Operator, Principal, Request, Scope, Statement,
@@ -170,7 +170,7 @@ pub(crate) fn trust() -> impl Strategy<Value = Document> {
         .prop_map(|statements| Document::new(Kind::Trust, statements).unwrap())
 }
 
-/// What a complete context says of each key.
+/// Generates the values of each key in a complete context; `None` for an absent key.
 pub(crate) fn facts() -> impl Strategy<Value = Vec<(&'static str, Option<Vec<&'static str>>)>> {
     let values = || option::of(vec(select(&VALUES[..]), 1..3));
     (values(), values(), values()).prop_map(|(a, b, c)| KEYS.into_iter().zip([a, b, c]).collect())

@@ -1,9 +1,9 @@
 //! The call budget: tokens taken from a bucket that all replicas share.
 //!
-//! Callers of the same kind and class stand in one line. The first in line waits until all tokens
-//! that it needs are in hand, and nobody takes them away meanwhile, so that a caller of six calls
-//! is served beside callers of one. Whoever is not served in time leaves the line, and what was
-//! gathered is the next one's.
+//! Callers with the same kind of call and the same share wait in one queue. The first caller in the
+//! queue waits until this replica holds all tokens that it needs, and no other caller takes those
+//! tokens meanwhile, so that a caller that needs six tokens is not overtaken for ever by callers that
+//! need one. A caller that reaches its deadline leaves the queue, and the next caller gets the tokens.
 
 #[cfg(test)]
 mod tests;
@@ -18,39 +18,39 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{debug, warn};
 
-/// How many tokens are taken at once, so that the shared row is not updated for every call. At a
-/// low rate it is what one second brings, so that no replica keeps what another one waits for.
+/// The most tokens that are fetched at once, so that the shared row is not updated for every call. At
+/// a rate below this, the tokens of one second, so that no replica holds tokens that another waits for.
 const BATCH: f64 = 16.0;
-/// How long to wait before an empty bucket is asked again.
+/// How long to wait before tokens are requested again from an empty bucket.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// How urgent a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
-    /// A caller waits for it.
+    /// A caller waits for the result.
     Interactive,
-    /// Access ends by it.
+    /// The call belongs to a teardown, which ends access.
     Teardown,
-    /// It can wait: half of the burst is left to the others.
+    /// The call can wait: half of the burst is left to more urgent calls.
     Sweep,
 }
 
-/// What calls are made for.
+/// The kind and the urgency of calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Purpose {
     pub(crate) kind: CallKind,
     pub(crate) urgency: Urgency,
 }
 
-/// The right to make calls.
+/// The permission to make calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grant {
-    /// How often AWS had throttled such calls when tokens were taken for them; none where calls
-    /// may be made without tokens, because the database does not answer.
+    /// How often AWS had throttled such calls when the tokens were taken; none when the calls are
+    /// made without tokens because the database does not answer.
     throttles: Option<u64>,
 }
 
-/// This replica's part of the budget.
+/// The tokens of the account's budget that this replica holds.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: BudgetLimits,
@@ -58,7 +58,7 @@ pub(crate) struct Budget {
     writes: Shares,
 }
 
-/// Sweeps have a share of their own, so that they use up nothing that was taken for others.
+/// Sweeps have a separate share, so that they never use tokens that were fetched for other calls.
 #[derive(Debug, Default)]
 struct Shares {
     prompt: Arc<Share>,
@@ -68,8 +68,9 @@ struct Shares {
 #[derive(Debug, Default)]
 struct Share {
     hand: Mutex<Hand>,
-    /// Held by the first in line: when the database last failed to answer one of the line.
-    line: tokio::sync::Mutex<Option<Instant>>,
+    /// The first caller in the queue holds this lock. The value is when the database last failed to
+    /// answer a caller of this queue.
+    queue: tokio::sync::Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -87,10 +88,10 @@ impl Budget {
         }
     }
 
-    /// Waits until this many calls may be made. Returns none when they may not be by `until`.
+    /// Waits until this many calls may be made. Returns none when that is not the case by `until`.
     ///
-    /// When the database does not answer, calls may be made: the budget spares AWS, and a caller
-    /// whose outcome can't be recorded makes few calls anyway.
+    /// When the database does not answer, the calls may be made: the budget only protects against
+    /// throttling, and a caller whose outcome can't be recorded makes few calls anyway.
     pub(crate) async fn acquire(
         &self,
         store: &Store,
@@ -102,19 +103,20 @@ impl Budget {
         let kind = purpose.kind.as_str();
         let share = self.share(purpose);
         let asked_at = Instant::now();
-        let mut last_failure = timeout_at(until, share.line.lock()).await.ok()?;
+        let mut last_failure = timeout_at(until, share.queue.lock()).await.ok()?;
         loop {
             if let Some(grant) = share.take(calls) {
                 return Some(grant);
             }
-            // Those in line don't each wait for a database that is away.
+            // When the database failed while this caller was in the queue, the caller does not wait
+            // for the same failure again.
             if last_failure.is_some_and(|at| at >= asked_at) {
                 return Some(Grant { throttles: None });
             }
             let fetching = self.fetch(store, account, purpose, calls);
             match timeout_at(until, fetching).await.ok()? {
                 Ok(Ok(granted)) if granted > 0.0 => continue,
-                Ok(Ok(_)) => debug!(kind, "call budget used up"),
+                Ok(Ok(_)) => debug!(kind, "call budget is used up; the calls wait"),
                 Ok(Err(error)) => {
                     warn!(
                         error = &error as &dyn std::error::Error,
@@ -137,7 +139,7 @@ impl Budget {
         }
     }
 
-    /// Takes back tokens that were not needed, unless throttling has made them void.
+    /// Returns unused tokens to this replica's share, unless AWS has throttled such calls since.
     pub(crate) fn give_back(&self, purpose: Purpose, calls: u8, grant: Grant) {
         let mut hand = self.share(purpose).hand();
         if grant.throttles == Some(hand.throttles) {
@@ -145,7 +147,8 @@ impl Budget {
         }
     }
 
-    /// AWS throttled a call: tokens in hand are void, and all replicas slow down.
+    /// Handles a throttled call: discards the tokens that this replica holds, and lowers the rate of
+    /// all replicas.
     pub(crate) async fn throttled(&self, store: &Store, account: &AccountId, kind: CallKind) {
         let shares = self.shares(kind);
         for share in [&shares.prompt, &shares.sweeps] {
@@ -156,13 +159,13 @@ impl Budget {
         if let Err(error) = store.calls_throttled(account, kind).await {
             warn!(
                 error = &error as &dyn std::error::Error,
-                "call budget could not be slowed down"
+                "call rate could not be lowered after throttling"
             );
         }
     }
 
-    /// Takes tokens out of the bucket into the hand. In a task of its own: a caller that leaves
-    /// meanwhile would take along what the database has given.
+    /// Fetches tokens from the shared bucket. Runs as a separate task, because tokens that the database
+    /// has granted would be lost if the caller were dropped meanwhile.
     fn fetch(
         &self,
         store: &Store,

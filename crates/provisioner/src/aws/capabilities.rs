@@ -1,4 +1,4 @@
-//! What this service's identity may do, and what is missing for which feature.
+//! What this service's identity may do, and which permissions each feature lacks.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -21,28 +21,29 @@ use tracing::info;
 
 use crate::aws::gateway::{Gateway, Terms};
 
-/// For how long a detection is used again.
+/// How long a detection is reused.
 const FRESH: Duration = Duration::from_mins(5);
 /// How long a caller waits for the account's call budget.
 const WAIT: Duration = Duration::from_secs(10);
-/// A role that nobody has, to read: an answer that it does not exist shows that reading is allowed.
-const NOBODYS_ROLE: &str = "engine-roles-probe-0000000000000000";
+/// A role that no account has. When AWS answers a read of it that the role does not exist, the read is
+/// allowed.
+const PROBE_ROLE: &str = "engine-roles-probe-0000000000000000";
 
-/// How it was found what an identity may do.
+/// How it was detected what an identity may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoundBy {
-    /// IAM's simulator said so.
+    /// IAM's policy simulator evaluated the permissions.
     Simulated,
-    /// The identity's own policies were evaluated.
+    /// This service evaluated the identity's policies.
     Evaluated,
-    /// Reads that change nothing were tried.
+    /// Read calls were tried.
     Probed,
-    /// AWS allowed or denied it in the course of earlier work.
+    /// AWS allowed or denied an earlier ordinary call.
     Remembered,
 }
 
 impl FoundBy {
-    /// The word on the wire.
+    /// Returns the word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Simulated => "simulated",
@@ -56,19 +57,19 @@ impl FoundBy {
 /// What this service's identity may do.
 #[derive(Clone, Debug)]
 pub struct Capabilities {
-    /// The ARN of the identity; none where the account is configured and STS does not answer.
+    /// The ARN of the identity; none when STS does not answer.
     pub identity: Option<String>,
-    /// How it was found.
+    /// How it was detected.
     pub found_by: Vec<FoundBy>,
-    /// When.
+    /// When it was detected.
     pub found_at: DateTime<Utc>,
-    /// By feature.
+    /// The report about each feature.
     pub features: Vec<FeatureReport>,
-    /// What the administrator had best do.
+    /// What the administrator should do.
     pub recommendation: Recommendation,
 }
 
-/// Finds out what this service's identity may do, without changing anything.
+/// Detects what this service's identity may do, without changing anything.
 pub(crate) struct CapabilityDetector {
     store: Store,
     gateway: Arc<Gateway>,
@@ -76,13 +77,13 @@ pub(crate) struct CapabilityDetector {
     last: Mutex<Option<(Instant, Arc<Detection>)>>,
 }
 
-/// What was detected, without what work has shown since.
+/// The result of a detection, without what ordinary calls have shown since.
 #[derive(Debug)]
 struct Detection {
     scope: Scope,
-    /// Who we are; none where STS did not answer.
+    /// The ARN of this service's identity; none when STS did not answer.
     identity: Option<String>,
-    /// The ARN of the role or user whose policies count.
+    /// The ARN of the role or user whose policies apply to the identity.
     principal: Option<String>,
     /// When the detection began.
     since: Instant,
@@ -101,21 +102,24 @@ impl CapabilityDetector {
         }
     }
 
-    /// Returns what our identity may do. A detection is used for five minutes; what AWS allowed or
-    /// denied in the course of work counts at once.
+    /// Returns what our identity may do. A detection is reused for five minutes; a permission that AWS
+    /// allowed or denied in an ordinary call since then takes precedence at once.
     pub(crate) async fn capabilities(&self) -> Result<Capabilities, CallerError> {
         let detection = self.detection().await?;
         Ok(self.assemble(&detection))
     }
 
-    /// Reports in the log what is missing of what the service needs.
+    /// Logs which permissions the service lacks.
     pub(crate) async fn report(&self) -> Result<(), CallerError> {
         let found = self.capabilities().await?;
         let missing = found.features.iter();
         for report in missing.filter(|report| report.status == Status::Missing) {
             let feature = report.feature.as_str();
             let missing = report.missing.join(", ");
-            info!(feature, missing, "identity lacks permissions for a feature");
+            info!(
+                feature,
+                missing, "identity of the service lacks permissions for a feature"
+            );
         }
         info!(
             identity = found.identity.as_deref().unwrap_or("unknown"),
@@ -125,7 +129,7 @@ impl CapabilityDetector {
         Ok(())
     }
 
-    /// Returns our own role, where it was found out lately that we are one.
+    /// Returns this service's own role, if a detection found that its identity is a role.
     pub(crate) fn own_role(&self) -> Option<RoleReference> {
         let last = self.last.try_lock().ok()?;
         let (_, detection) = last.as_ref()?;
@@ -133,7 +137,7 @@ impl CapabilityDetector {
     }
 
     async fn detection(&self) -> Result<Arc<Detection>, CallerError> {
-        // Whoever asks meanwhile waits for what is found.
+        // Callers that ask during a detection wait for its result.
         let mut last = self.last.lock().await;
         if let Some((at, detection)) = &*last
             && at.elapsed() < FRESH
@@ -201,7 +205,7 @@ impl CapabilityDetector {
         terms: Terms<'_>,
     ) -> Result<Option<HeldRole>, String> {
         let name = caller.role_name();
-        let name = name.ok_or_else(|| "the identity is not a role".to_owned())?;
+        let name = name.ok_or_else(|| "this service's identity is not a role".to_owned())?;
         let held = self.gateway.held_role(&name, terms).await;
         held.map_err(|error| why(&error))
     }
@@ -212,8 +216,8 @@ impl CapabilityDetector {
         Feature::ALL.map(|feature| (feature, of(feature))).into()
     }
 
-    /// Asks IAM's simulator, or else evaluates the policies of our own role. Returns why neither
-    /// tells anything.
+    /// Asks IAM's policy simulator, or else evaluates the policies of our own role. When neither
+    /// works, returns why.
     async fn by_policies(
         &self,
         caller: &Caller,
@@ -222,7 +226,7 @@ impl CapabilityDetector {
         needs: &[Need],
         terms: Terms<'_>,
     ) -> Result<(FoundBy, Vec<Standing>), String> {
-        let refused = match self.gateway.simulate(principal, needs, terms).await {
+        let simulator_error = match self.gateway.simulate(principal, needs, terms).await {
             Ok(standings) => return Ok((FoundBy::Simulated, standings)),
             Err(error) => why(&error),
         };
@@ -234,16 +238,18 @@ impl CapabilityDetector {
                 Ok((FoundBy::Evaluated, standings.collect()))
             }
             Ok(None) => Err(format!(
-                "{refused}; IAM does not show the identity's own role"
+                "{simulator_error}; IAM did not find this service's own role"
             )),
-            Err(unread) => Err(format!("{refused}; its own role: {unread}")),
+            Err(unread) => Err(format!(
+                "{simulator_error}; this service's own role could not be read: {unread}"
+            )),
         }
     }
 
-    /// Tries the reads of which nothing is known yet. Returns whether there were any.
+    /// Tries the read calls about which nothing is known yet. Returns whether any was tried.
     async fn probe(&self, terms: Terms<'_>, standings: &mut BTreeMap<Need, Standing>) -> bool {
-        let made = self.store.some_created_role(terms.account).await;
-        let made = made.ok().flatten();
+        let created = self.store.some_created_role(terms.account).await;
+        let created = created.ok().flatten();
         let unknown: Vec<Need> = standings
             .iter()
             .filter(|(_, standing)| matches!(standing, Standing::Unknown(_)))
@@ -253,8 +259,8 @@ impl CapabilityDetector {
         for need in unknown {
             let ours = need.resource.len() > 1 && need.resource.ends_with('*');
             let named = need.resource.rsplit('/').next().filter(|_| !ours);
-            let name = named.or(made.as_deref()).unwrap_or(NOBODYS_ROLE);
-            let Ok(name) = RoleName::parse(name).or_else(|_| RoleName::parse(NOBODYS_ROLE)) else {
+            let name = named.or(created.as_deref()).unwrap_or(PROBE_ROLE);
+            let Ok(name) = RoleName::parse(name).or_else(|_| RoleName::parse(PROBE_ROLE)) else {
                 continue;
             };
             let Some(standing) = self.gateway.try_read(need.action, &name, terms).await else {
@@ -262,10 +268,11 @@ impl CapabilityDetector {
             };
             probed = true;
             let standing = match standing {
-                // What is not there has no path, so a policy that goes by paths refuses it too.
-                Standing::Refused if ours && name.as_str() == NOBODYS_ROLE => Standing::Unknown(
-                    "it is refused for a role that is not there, which tells nothing of those \
-                     under a path; allow iam:SimulatePrincipalPolicy on the service's own role"
+                // A role that does not exist has no path, so a policy that allows the call by path
+                // denies it too.
+                Standing::Denied if ours && name.as_str() == PROBE_ROLE => Standing::Unknown(
+                    "AWS denies the call for a role that does not exist, which shows nothing about \
+                     roles under our path; allow iam:SimulatePrincipalPolicy on the service's own role"
                         .to_owned(),
                 ),
                 standing => standing,
@@ -273,7 +280,7 @@ impl CapabilityDetector {
             let unreachable = matches!(&standing, Standing::Unknown(_)) && !ours;
             standings.insert(need, standing);
             if unreachable {
-                // IAM is away; the others would only take as long.
+                // IAM can't be reached; the other calls would only fail as slowly.
                 break;
             }
         }
@@ -281,31 +288,31 @@ impl CapabilityDetector {
     }
 
     fn assemble(&self, detection: &Detection) -> Capabilities {
-        let remembered = Cell::new(false);
+        let is_remembered = Cell::new(false);
         let standing = |need: &Need| {
-            let looked = detection.standings.get(need).cloned();
-            let looked =
-                looked.unwrap_or_else(|| Standing::Unknown("it was not looked at".to_owned()));
-            let is_unknown = matches!(looked, Standing::Unknown(_));
-            // What work has shown since counts more than what was looked up, and what it showed
-            // before counts where nothing could be.
-            match self.gateway.lessons().about(need) {
-                Some(lesson) if lesson.at >= detection.since || is_unknown => {
-                    remembered.set(true);
-                    if lesson.allowed {
+            let detected = detection.standings.get(need).cloned();
+            let detected = detected
+                .unwrap_or_else(|| Standing::Unknown("the permission was not checked".to_owned()));
+            let is_unknown = matches!(detected, Standing::Unknown(_));
+            // An answer to an ordinary call takes precedence if it is newer than the detection, or
+            // if the detection found nothing out.
+            match self.gateway.learned_permissions().about(need) {
+                Some(learned) if learned.at >= detection.since || is_unknown => {
+                    is_remembered.set(true);
+                    if learned.allowed {
                         Standing::Allowed
                     } else {
-                        Standing::Refused
+                        Standing::Denied
                     }
                 }
-                _ => looked,
+                _ => detected,
             }
         };
         let needs = self.needs(&detection.scope).into_iter();
         let features: Vec<FeatureReport> = needs
             .map(|(feature, needs)| report(feature, &needs, standing))
             .collect();
-        let remembered = remembered.get().then_some(FoundBy::Remembered);
+        let remembered = is_remembered.get().then_some(FoundBy::Remembered);
         Capabilities {
             identity: detection.identity.clone(),
             found_by: detection
@@ -323,7 +330,7 @@ impl CapabilityDetector {
 
 fn why(error: &IamError) -> String {
     match (error.kind, &error.missing_permission) {
-        (ErrorKind::Denied, Some(permission)) => format!("{permission} is refused"),
+        (ErrorKind::Denied, Some(permission)) => format!("AWS denies {permission}"),
         _ => error.describe(),
     }
 }

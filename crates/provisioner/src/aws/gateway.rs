@@ -1,4 +1,4 @@
-//! The gateway: the only owner of the client to AWS.
+//! The gateway, which owns the only client for AWS.
 
 #[cfg(test)]
 mod tests;
@@ -20,21 +20,22 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::aws::budget::{Budget, Grant, Purpose, Urgency};
-use crate::aws::lessons::Lessons;
+use crate::aws::learned_permissions::LearnedPermissions;
 use crate::aws::recent::{AwsHealth, RecentAnswers};
 
-/// On what terms calls may be made.
+/// Under which account, how urgently, and until when calls may be made.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms<'a> {
-    /// The account whose call budget they use.
+    /// The account whose call budget the calls use.
     pub(crate) account: &'a AccountId,
     pub(crate) urgency: Urgency,
-    /// No call begins later.
+    /// No call begins after this.
     pub(crate) until: Instant,
 }
 
 impl<'a> Terms<'a> {
-    /// A caller waits, at most this long, until calls may be made.
+    /// Returns the terms for calls whose result a caller waits for: it waits at most this long for the
+    /// call budget.
     pub(crate) fn interactive(account: &'a AccountId, wait: Duration) -> Self {
         Self {
             account,
@@ -43,7 +44,8 @@ impl<'a> Terms<'a> {
         }
     }
 
-    /// An account task waits, at most this long, until calls may be made.
+    /// Returns the terms for calls of an account task, which waits at most this long for the call
+    /// budget.
     pub(crate) fn sweep(account: &'a AccountId, wait: Duration) -> Self {
         Self {
             account,
@@ -53,13 +55,13 @@ impl<'a> Terms<'a> {
     }
 }
 
-/// The only way to AWS. Each call is admitted by the call budget, counted, and its answer noted:
-/// throttling slows all replicas down, and a denial is a lesson about our permissions.
+/// Makes all calls to AWS. The call budget admits each call to IAM; each answer is counted, a
+/// throttled call lowers the rate of all replicas, and the answers to steps show our permissions.
 pub(crate) struct Gateway {
     iam: Iam,
     store: Store,
     budget: Budget,
-    lessons: Lessons,
+    learned_permissions: LearnedPermissions,
     recent: RecentAnswers,
     account: OnceCell<Scope>,
 }
@@ -75,37 +77,37 @@ impl Gateway {
             iam,
             store,
             budget: Budget::new(limits),
-            lessons: Lessons::default(),
+            learned_permissions: LearnedPermissions::default(),
             recent: RecentAnswers::default(),
             account: OnceCell::new_with(configured),
         }
     }
 
-    /// Returns what AWS allowed and denied in the course of work.
-    pub(crate) fn lessons(&self) -> &Lessons {
-        &self.lessons
+    /// Returns what the answers to earlier steps showed about our permissions.
+    pub(crate) fn learned_permissions(&self) -> &LearnedPermissions {
+        &self.learned_permissions
     }
 
-    /// Returns how AWS answered lately.
+    /// Returns how AWS answered this replica's calls since its start.
     pub(crate) fn health(&self) -> AwsHealth {
         self.recent.health()
     }
 
-    /// Returns how long one call may take in all.
+    /// Returns how long one call may take at most.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.iam.call_timeout()
     }
 
-    /// Sends one step, once.
+    /// Sends one step to AWS, without retries.
     pub(crate) async fn apply(&self, step: &Step, terms: Terms<'_>) -> Result<Applied, IamError> {
         let not_sent = || IamError::not_sent(step.action(), &step.target());
         let iam = self.admit(terms, CallKind::Write, 1).await;
         let result = iam.ok_or_else(not_sent)?.apply(step).await;
-        self.lessons.note_step(step, &result);
+        self.learned_permissions.note_step(step, &result);
         result
     }
 
-    /// Reads what exists at AWS.
+    /// Reads which resources of a binding exist at AWS.
     pub(crate) async fn observe(
         &self,
         target: &Target,
@@ -124,7 +126,8 @@ impl Gateway {
         iam.ok_or_else(not_sent)?.observe(target, depth).await
     }
 
-    /// Reads a role with all documents that decide what it may do; none where it does not exist.
+    /// Reads a role and all documents that determine what it may do. Returns none when the role does
+    /// not exist.
     pub(crate) async fn held_role(
         &self,
         name: &RoleName,
@@ -157,7 +160,7 @@ impl Gateway {
         iam.ok_or_else(not_sent)?.role_page(after).await
     }
 
-    /// Reads the account's quotas and how much of them is used.
+    /// Reads the account's quotas and their usage.
     pub(crate) async fn quota_usage(&self, terms: Terms<'_>) -> Result<QuotaUsage, IamError> {
         let iam = self.admit(terms, CallKind::Read, 1).await;
         let not_sent = || IamError::not_sent("GetAccountSummary", "the account");
@@ -176,7 +179,8 @@ impl Gateway {
         iam.ok_or_else(not_sent)?.simulate(principal, needs).await
     }
 
-    /// Makes a read to see whether it is allowed; none for an action that is no read.
+    /// Makes a read call to find out whether AWS allows it. Returns none when the action is not a
+    /// read that can be tried.
     pub(crate) async fn try_read(
         &self,
         action: &str,
@@ -186,25 +190,25 @@ impl Gateway {
         self.through(terms, None).try_read(action, name).await
     }
 
-    /// Asks STS who we are; needs no permission, and counts against no budget of IAM's.
+    /// Asks STS for this service's identity. The call needs no permission and uses no call budget.
     pub(crate) async fn caller(&self) -> Result<Caller, CallerError> {
         self.iam.through(StsOnly(self)).caller().await
     }
 
-    /// Returns the account and partition in which this service works, if they are known already.
+    /// Returns the account and partition in which this service works, if they are known.
     pub(crate) fn known_account(&self) -> Option<&Scope> {
         self.account.get()
     }
 
-    /// Returns the account and partition in which this service works, asked of STS where they are
-    /// not known.
+    /// Returns the account and partition in which this service works. Asks STS if they are not known
+    /// yet.
     pub(crate) async fn account(&self) -> Result<&Scope, CallerError> {
         let ask = || async { self.caller().await.map(|caller| caller.scope) };
         self.account.get_or_try_init(ask).await
     }
 
-    /// Returns account and partition for a request. Where STS can't be reached, the ARN of a role
-    /// that is passed names them itself, so that pass-through works without any call.
+    /// Returns account and partition for a request. If STS can't be reached, they are taken from the
+    /// ARN of the role that the request passes, so that pass-through needs no call to AWS.
     pub(crate) async fn account_for(
         &self,
         request: &RoleRequest,
@@ -229,8 +233,8 @@ impl Gateway {
         }
     }
 
-    /// Returns the client with this many calls reserved, so that what they read together is read
-    /// or not read as a whole. Further calls are admitted one by one.
+    /// Returns the client with this many calls reserved, so that a read that needs several calls is
+    /// never abandoned halfway for lack of budget. Further calls are admitted one by one.
     async fn admit<'a>(
         &'a self,
         terms: Terms<'a>,
@@ -272,11 +276,11 @@ impl Gateway {
 struct Admission<'a> {
     gateway: &'a Gateway,
     terms: Terms<'a>,
-    /// None where each call is admitted by itself.
+    /// None when each call is admitted separately.
     reserved: Option<Reserved>,
 }
 
-/// Calls that were admitted together, and are not made yet.
+/// Calls that were admitted together and not made yet.
 struct Reserved {
     kind: CallKind,
     calls: AtomicU8,
@@ -284,7 +288,7 @@ struct Reserved {
 }
 
 impl Reserved {
-    /// Returns whether a call is one of those that are reserved.
+    /// Uses up one reserved call. Returns false when none of this kind is left.
     fn take(&self, kind: CallKind) -> bool {
         let one_less = |left: u8| left.checked_sub(1);
         let relaxed = Ordering::Relaxed;
@@ -333,7 +337,7 @@ impl Drop for Admission<'_> {
     }
 }
 
-/// Admits calls to STS alone: for the time in which the account, and so its budget, is not known.
+/// Admits only calls to STS: used while the account, and so its call budget, is not known.
 struct StsOnly<'a>(&'a Gateway);
 
 impl Gate for StsOnly<'_> {

@@ -1,12 +1,12 @@
-//! The gateway to AWS, and what is known about our account and our identity there.
+//! The gateway to AWS, and what is known about the account and this service's identity.
 //!
-//! Nothing else in this crate can call AWS: the [`Gateway`] owns the client, and every call passes
-//! the call budget.
+//! Nothing else in this crate can call AWS: the [`Gateway`] owns the client, and the call budget admits
+//! every call to IAM.
 
 mod budget;
 pub(crate) mod capabilities;
 pub(crate) mod gateway;
-pub(crate) mod lessons;
+pub(crate) mod learned_permissions;
 pub(crate) mod optional;
 pub(crate) mod other_accounts;
 pub(crate) mod quota;

@@ -1,4 +1,4 @@
-//! Features that the service can do without, each needing permissions that our identity may lack.
+//! Optional features: each needs permissions that this service's identity may lack.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,19 +6,19 @@ use std::sync::{Mutex, PoisonError};
 use engine_roles_iam::{ErrorKind, IamError};
 use tracing::{debug, warn};
 
-/// A feature that the service can do without.
+/// A feature without which the service still works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OptionalFeature {
-    /// All active bindings are compared with one listing of the account.
+    /// The check of all active bindings with one listing of the account.
     BulkSweep,
-    /// Resources that no binding accounts for are looked for.
+    /// The search for AWS resources that no binding accounts for.
     Orphans,
-    /// A full account is known before a provision begins.
+    /// The rejection of requests while a quota of the account is used up.
     Quota,
 }
 
 impl OptionalFeature {
-    /// The word on the wire and in the log.
+    /// Returns the word on the wire and in the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::BulkSweep => "bulk_sweep",
@@ -28,7 +28,7 @@ impl OptionalFeature {
     }
 }
 
-/// Keeps which optional features are off because AWS denied a permission.
+/// The optional features that are off because AWS denied a permission.
 #[derive(Debug, Default)]
 pub(crate) struct OptionalFeatures {
     missing: Mutex<BTreeMap<OptionalFeature, String>>,
@@ -44,7 +44,7 @@ impl OptionalFeatures {
             .collect()
     }
 
-    /// Notes how an attempt at a feature ended.
+    /// Records the outcome of using a feature.
     pub(crate) fn note(&self, feature: OptionalFeature, outcome: Result<(), &IamError>) {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         let name = feature.as_str();
@@ -53,7 +53,7 @@ impl OptionalFeatures {
             Err(error) if error.is_not_sent() => {
                 debug!(
                     feature = name,
-                    "call budget used up; optional feature waits"
+                    "optional feature skipped this time; the call budget is used up"
                 );
             }
             Err(error) if error.kind == ErrorKind::Denied => {
@@ -62,7 +62,7 @@ impl OptionalFeatures {
                     warn!(
                         feature = name,
                         missing_permission = permission,
-                        "optional feature is off: AWS denied the call"
+                        "optional feature is off; AWS denied the call"
                     );
                 }
             }
@@ -70,7 +70,7 @@ impl OptionalFeatures {
                 warn!(
                     feature = name,
                     error = error as &dyn std::error::Error,
-                    "optional feature failed; it is tried again"
+                    "optional feature failed; it is retried later"
                 );
             }
         }

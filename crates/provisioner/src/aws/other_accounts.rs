@@ -8,11 +8,11 @@ use engine_roles_store::{Store, StoreError};
 
 use crate::error::ProvisionerError;
 
-/// Counts the live bindings of other accounts. This process makes none, so a count once taken
-/// holds until another replica or an operator changes something.
+/// Counts the live bindings of other accounts. This process records none, so a count stays valid until
+/// another replica or an operator changes a binding.
 pub(crate) struct OtherAccounts {
     store: Store,
-    /// None where nobody has counted yet.
+    /// The last count; none before the first.
     counted: Mutex<Option<i64>>,
 }
 
@@ -24,17 +24,17 @@ impl OtherAccounts {
         }
     }
 
-    /// Returns the last count; 0 where nobody has counted yet.
+    /// Returns the last count; 0 before the first.
     pub(crate) fn last_count(&self) -> i64 {
         self.counted().unwrap_or(0)
     }
 
-    /// Returns whether somebody has counted, and there were none.
+    /// Returns whether the bindings were counted and the last count was 0.
     pub(crate) fn is_known_to_be_none(&self) -> bool {
         self.counted() == Some(0)
     }
 
-    /// Counts again.
+    /// Counts the bindings again.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -44,10 +44,10 @@ impl OtherAccounts {
         Ok(count)
     }
 
-    /// Makes sure that no live binding belongs to another account, by the last count.
+    /// Checks that no live binding belonged to another account at the last count.
     ///
     /// # Errors
-    /// When one does, or the database does not answer.
+    /// When a binding did, or the database does not answer.
     pub(crate) async fn must_have_none(&self, here: &Scope) -> Result<(), ProvisionerError> {
         let count = match self.counted() {
             Some(count) => count,

@@ -1,4 +1,4 @@
-//! How much of the account's quotas is used.
+//! The account's quotas and their usage.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use crate::aws::gateway::{Gateway, Terms};
 use crate::aws::optional::{OptionalFeature, OptionalFeatures};
 
-/// For how long a reading is believed.
+/// How long a reading of the quotas is used.
 const FRESH: Duration = Duration::from_mins(5);
-/// How long a caller waits until the quotas may be read.
+/// How long a caller waits for the call budget.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Keeps how much of the account's quotas is used, so that a full account is known before a
-/// provision begins. Where the permission is missing, nothing is known and nobody is rejected.
+/// The last reading of the account's quotas, so that a request can be rejected before a provision
+/// begins. Without the permission to read them, no request is rejected because of a quota.
 pub(crate) struct AccountQuota {
     gateway: Arc<Gateway>,
     optional: Arc<OptionalFeatures>,
@@ -36,14 +36,14 @@ impl AccountQuota {
         }
     }
 
-    /// Returns whether any of the quotas was used up when they were last read.
+    /// Returns whether a quota was used up at the last reading.
     pub(crate) fn is_used_up(&self) -> bool {
         let usage = self.fresh();
         usage.is_some_and(|usage| usage.is_used_up_for(true, true))
     }
 
-    /// Returns the usage where the account is known to have no room for what a spec needs. It is
-    /// read again before anybody is rejected for it.
+    /// Returns the usage if a quota is used up for a resource that a spec needs; none if it is not, or
+    /// the usage is not known. Reads the quotas again before it returns a usage.
     pub(crate) async fn without_room_for(
         &self,
         spec: &RoleSpec,
@@ -59,19 +59,19 @@ impl AccountQuota {
         usage.is_used_up_for(role, profile).then_some(usage)
     }
 
-    /// Reads the quotas for somebody who waits for it.
+    /// Reads the quotas for a caller that waits for the result.
     pub(crate) async fn read_now(&self, account: &AccountId) -> Option<QuotaUsage> {
         self.read(Terms::interactive(account, WAIT)).await
     }
 
-    /// Reads the quotas; none where that fails.
+    /// Reads the quotas. Returns none when that fails.
     pub(crate) async fn read(&self, terms: Terms<'_>) -> Option<QuotaUsage> {
         let usage = self.gateway.quota_usage(terms).await;
         self.optional
             .note(OptionalFeature::Quota, usage.as_ref().map(drop));
         let usage = usage.ok()?;
-        metrics::gauge!("engine_roles_account_roles", "of" => "used").set(usage.roles);
-        metrics::gauge!("engine_roles_account_roles", "of" => "quota").set(usage.roles_quota);
+        metrics::gauge!("engine_roles_account_roles").set(usage.roles);
+        metrics::gauge!("engine_roles_account_role_quota").set(usage.roles_quota);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), usage));
         Some(usage)
     }

@@ -1,11 +1,11 @@
-//! How AWS answered lately, as our own calls saw it.
+//! How AWS answered the calls of this replica.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use engine_roles_iam::{Call, IamError};
 
-/// How AWS answered lately.
+/// How AWS answered the calls of this replica.
 #[derive(Clone, Debug, Default)]
 pub struct AwsHealth {
     /// How many calls were sent since the start.
@@ -16,18 +16,18 @@ pub struct AwsHealth {
     pub last_failure: Option<FailedCall>,
 }
 
-/// A call that failed.
+/// A call to AWS that failed.
 #[derive(Clone, Debug)]
 pub struct FailedCall {
     /// The operation, such as `CreateRole`.
     pub action: &'static str,
     /// The kind of failure, as metrics name it.
     pub kind: &'static str,
-    /// When.
+    /// When the call failed.
     pub at: Instant,
 }
 
-/// Keeps how AWS answered lately.
+/// Records how AWS answers the calls of this replica.
 #[derive(Debug, Default)]
 pub(crate) struct RecentAnswers {
     health: Mutex<AwsHealth>,

@@ -1,4 +1,5 @@
-//! The check of an active binding: the first read-back after the consistency window, and drift.
+//! The check of an active binding for drift; the first check, after the consistency window, is the
+//! read-back of what was written.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::lifecycle::{self, DeniedStep, Lifecycle};
@@ -12,7 +13,7 @@ use crate::backoff::spread;
 use crate::convergence::worker::{Interrupted, Observation, Turn, Worker};
 use crate::settings::DriftMode;
 
-/// Compares AWS with the applied spec, and repairs what is ours.
+/// Compares AWS with the applied spec, and repairs drift of resources that are ours.
 pub(crate) async fn check(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     let now = worker.now();
     let target = worker.target();
@@ -20,7 +21,7 @@ pub(crate) async fn check(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> 
         return worker.release_unchanged(None).await;
     }
     if let Belief::NotBefore(time) = worker.binding().consistency.trusts_reads(now) {
-        // What differs now may only be late.
+        // Until then, a difference may only mean that IAM's reads lag behind our writes.
         return worker.release_unchanged(Some(time)).await;
     }
     let next = worker.later(spread(worker.converger().check_interval));
@@ -29,14 +30,14 @@ pub(crate) async fn check(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> 
         Err(error) => return give_up(worker, &error, next).await,
     };
     let listed = match worker.observe(Depth::Dependants).await? {
-        // Without the permission to list, what is ours can still be compared.
+        // Without the permission to list what depends on the role, the contents can still be compared.
         Observation::Failed(error) if error.kind == ErrorKind::Denied => {
             worker.observe(Depth::Contents).await?
         }
         listed => listed,
     };
     let observed = match listed {
-        Observation::Seen(observed) => observed,
+        Observation::Observed(observed) => observed,
         Observation::Failed(error) => return give_up(worker, &error, next).await,
     };
     let found = drift(worker.binding(), &desired, &observed);
@@ -69,7 +70,7 @@ async fn give_up(
     warn!(
         cluster = %worker.binding().cluster,
         error = error as &(dyn std::error::Error + 'static),
-        "binding could not be checked"
+        "binding could not be checked for drift"
     );
     worker.release_unchanged(Some(next)).await
 }
@@ -112,7 +113,7 @@ async fn repair(
     if !is_repaired {
         return worker.release(transition, next).await;
     }
-    // The flag goes when a read past the window shows the drift gone.
+    // The recorded drift is cleared when a read after the consistency window no longer finds it.
     let window = worker.converger().store.consistency_window();
     let due_at = worker.later(window + spread(window / 4));
     worker.release(transition, Some(due_at)).await

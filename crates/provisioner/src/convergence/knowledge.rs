@@ -1,30 +1,30 @@
 //! What a worker knows about AWS beyond the record of its binding.
 
-/// How often a worker observes again at once because of a surprise; then it backs off.
-const MAX_SURPRISES: u32 = 2;
+/// How many times a worker observes again at once after a contradiction. Then it backs off.
+const MAX_CONTRADICTIONS: u32 = 2;
 
 /// What a worker knows about AWS beyond the record of its binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Knowledge {
-    /// Nothing was ever sent for the binding, so nothing of it exists and nothing need be read.
+    /// No call was ever sent for the binding, so no resource of it exists and AWS need not be read.
     NothingSent,
-    /// What is recorded may be used where IAM's reads lag behind.
+    /// The record may be used while IAM's reads lag behind our writes.
     Recorded,
-    /// An answer contradicted what was believed: AWS is read before anything else is sent.
+    /// An answer contradicted what the worker assumed: it reads AWS before it sends another call.
     MustObserve {
-        /// How often that happened under this intent.
-        surprises: u32,
+        /// How many contradictions there were under this intent.
+        contradictions: u32,
     },
-    /// IAM answered that something of our name exists, and no read has shown it: it may be ours,
-    /// made by a create of which we know nothing. AWS is read before anything else is sent.
+    /// IAM answered that a resource with our name exists, and no read has found it. It may be ours,
+    /// created by a call of which we have no record. The worker reads AWS before it sends another call.
     Unconfirmed {
-        /// How often a surprise happened under this intent.
-        surprises: u32,
+        /// How many contradictions there were under this intent.
+        contradictions: u32,
     },
 }
 
 impl Knowledge {
-    /// Something was sent for the binding.
+    /// Returns the knowledge after a call was sent for the binding.
     pub(crate) fn after_sending(self) -> Self {
         match self {
             Self::NothingSent => Self::Recorded,
@@ -32,51 +32,55 @@ impl Knowledge {
         }
     }
 
-    /// IAM answered a create with `EntityAlreadyExists`.
+    /// Returns the knowledge after IAM answered a create call with `EntityAlreadyExists`.
     pub(crate) fn after_already_exists(self) -> Self {
         Self::Unconfirmed {
-            surprises: self.surprises(),
+            contradictions: self.contradictions(),
         }
     }
 
-    /// AWS was read for a plan. `still_creates` says that the plan creates something, so that what
-    /// IAM says exists may be what no read shows.
+    /// Returns the knowledge after a plan was made from a read of AWS. If the plan creates a resource
+    /// (`still_creates`), the read may not have found the resource that exists according to IAM.
     pub(crate) fn after_planning(self, still_creates: bool) -> Self {
         match self {
-            Self::Unconfirmed { surprises } if !still_creates => Self::MustObserve { surprises },
+            Self::Unconfirmed { contradictions } if !still_creates => {
+                Self::MustObserve { contradictions }
+            }
             other => other,
         }
     }
 
-    /// An answer contradicted what was believed. Returns none when that happened too often to
-    /// observe again at once.
-    pub(crate) fn after_surprise(self) -> Option<Self> {
-        let surprises = self.surprises() + 1;
-        if surprises > MAX_SURPRISES {
+    /// Returns the knowledge after an answer contradicted what the worker assumed; none when that
+    /// happened too often to observe again at once.
+    pub(crate) fn after_contradiction(self) -> Option<Self> {
+        let contradictions = self.contradictions() + 1;
+        if contradictions > MAX_CONTRADICTIONS {
             return None;
         }
         Some(match self {
-            Self::Unconfirmed { .. } => Self::Unconfirmed { surprises },
+            Self::Unconfirmed { .. } => Self::Unconfirmed { contradictions },
             Self::NothingSent | Self::Recorded | Self::MustObserve { .. } => {
-                Self::MustObserve { surprises }
+                Self::MustObserve { contradictions }
             }
         })
     }
 
-    /// Returns whether AWS has to be read, whatever is recorded.
+    /// Returns whether AWS must be read although the record is complete.
     pub(crate) fn must_observe(self) -> bool {
         matches!(self, Self::MustObserve { .. } | Self::Unconfirmed { .. })
     }
 
-    /// Returns whether something may exist at AWS that no read has shown.
+    /// Returns whether a resource may exist at AWS that no read has found.
     pub(crate) fn is_unconfirmed(self) -> bool {
         matches!(self, Self::Unconfirmed { .. })
     }
 
-    fn surprises(self) -> u32 {
+    fn contradictions(self) -> u32 {
         match self {
             Self::NothingSent | Self::Recorded => 0,
-            Self::MustObserve { surprises } | Self::Unconfirmed { surprises } => surprises,
+            Self::MustObserve { contradictions } | Self::Unconfirmed { contradictions } => {
+                contradictions
+            }
         }
     }
 }
@@ -86,28 +90,28 @@ mod tests {
     use super::Knowledge::{MustObserve, NothingSent, Recorded, Unconfirmed};
 
     #[test]
-    fn nothing_sent_ends_with_the_first_call() {
+    fn nothing_sent_becomes_recorded_with_the_first_call() {
         assert_eq!(NothingSent.after_sending(), Recorded);
         assert!(!Recorded.must_observe());
-        let surprised = MustObserve { surprises: 1 };
-        assert_eq!(surprised.after_sending(), surprised);
+        let contradicted = MustObserve { contradictions: 1 };
+        assert_eq!(contradicted.after_sending(), contradicted);
     }
 
     #[test]
-    fn the_third_surprise_under_one_intent_is_not_observed_at_once() {
-        let first = NothingSent.after_surprise().expect("the first");
-        assert_eq!(first, MustObserve { surprises: 1 });
-        let second = first.after_surprise().expect("the second");
-        assert_eq!(second, MustObserve { surprises: 2 });
-        assert_eq!(second.after_surprise(), None);
+    fn after_the_third_contradiction_under_one_intent_the_worker_does_not_observe_at_once() {
+        let first = NothingSent.after_contradiction().expect("the first");
+        assert_eq!(first, MustObserve { contradictions: 1 });
+        let second = first.after_contradiction().expect("the second");
+        assert_eq!(second, MustObserve { contradictions: 2 });
+        assert_eq!(second.after_contradiction(), None);
     }
 
     #[test]
-    fn what_exists_stays_unconfirmed_until_a_read_leaves_nothing_to_create() {
+    fn an_existing_resource_stays_unconfirmed_until_a_read_leaves_nothing_to_create() {
         let unconfirmed = Recorded.after_already_exists();
         assert!(unconfirmed.is_unconfirmed() && unconfirmed.must_observe());
-        let observed = unconfirmed.after_surprise().expect("the first");
-        assert_eq!(observed, Unconfirmed { surprises: 1 });
+        let observed = unconfirmed.after_contradiction().expect("the first");
+        assert_eq!(observed, Unconfirmed { contradictions: 1 });
         assert_eq!(observed.after_planning(true), observed);
         let confirmed = observed.after_planning(false);
         assert!(!confirmed.is_unconfirmed());

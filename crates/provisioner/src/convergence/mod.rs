@@ -1,9 +1,9 @@
-//! Converging one binding: the only path on which anything at AWS changes.
+//! Converges one binding. AWS is changed nowhere else.
 //!
-//! A worker holds the lease on a binding and works in turns. Each turn observes AWS as far as that
-//! is needed, plans the difference to the intent, applies the plan, and records the outcome, which
-//! a transition of `domain::binding::lifecycle` turns into the new record. Requests, retries,
-//! crashes, drift and late resources all take this path.
+//! A worker holds the lease on a binding and works in turns. In each turn it observes AWS as far as
+//! necessary, plans the steps from there to the intent, applies them, and records the outcome; a
+//! transition of `domain::binding::lifecycle` computes the new record. Requests, retries, recovery
+//! after crashes, repair of drift and removal of late resources all work this way.
 
 mod check;
 mod knowledge;
@@ -31,7 +31,7 @@ use worker::{Interrupted, Retry, Turn, Worker};
 /// The most turns under one intent before a worker backs off.
 const MOST_TURNS: u32 = 8;
 
-/// What converging a binding takes.
+/// What a worker needs to converge a binding.
 pub(crate) struct Converger {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,
@@ -39,15 +39,15 @@ pub(crate) struct Converger {
     pub(crate) waiting: Arc<Waiting>,
     /// What is done about drift.
     pub(crate) drift: DriftMode,
-    /// How often an active binding is checked, spread out.
+    /// The longest time between two checks of an active binding.
     pub(crate) check_interval: Duration,
     /// Cancelled when the service stops.
     pub(crate) stop: CancellationToken,
 }
 
 impl Converger {
-    /// Converges a leased binding until there is nothing to do for now, then wakes the callers
-    /// that wait for it.
+    /// Converges a leased binding until nothing more can be done now, then wakes the callers that wait
+    /// for it.
     pub(crate) async fn converge(&self, lease: Lease, cause: Cause, knowledge: Knowledge) {
         let id = lease.binding.id;
         let mut worker = Worker::new(self, lease, cause, knowledge);
@@ -56,11 +56,11 @@ impl Converger {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Done) => break,
                 Err(interrupted) => {
-                    // What this worker still sent may have arrived after its lease.
+                    // A call of this worker may have reached AWS after the lease ended.
                     if let Err(error) = self.store.mark_writes_unresolved(id).await {
                         warn!(
                             error = &error as &dyn std::error::Error,
-                            "writes after a lost lease could not be recorded"
+                            "unresolved writes could not be recorded after an interruption"
                         );
                     }
                     let binding = worker.binding();
@@ -68,7 +68,7 @@ impl Converger {
                         cluster = %binding.cluster,
                         generation = binding.generation,
                         error = &interrupted as &dyn std::error::Error,
-                        "work interrupted; it is taken up again when the lease has ended",
+                        "convergence interrupted; it is resumed when the lease has expired",
                     );
                     break;
                 }
@@ -86,7 +86,7 @@ async fn turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     if worker.begin_turn() > MOST_TURNS {
         return worker
             .delay(
-                "IAM does not show yet what was written".to_owned(),
+                "IAM's reads do not yet return what was written".to_owned(),
                 Retry::Soon,
             )
             .await;

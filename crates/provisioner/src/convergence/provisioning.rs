@@ -1,4 +1,5 @@
-//! Towards presence: creating, adopting, changing, and rejecting what can't be done.
+//! Converges a binding whose intent is a role: creates, adopts or changes resources, or rejects the
+//! intent.
 
 use std::time::Duration;
 
@@ -16,27 +17,27 @@ use crate::convergence::knowledge::Knowledge;
 use crate::convergence::stage::Answer;
 use crate::convergence::worker::{Interrupted, Observation, Retry, Turn, Worker};
 
-/// How long EC2 may take to know a new instance profile. Seconds as a rule; until then
-/// `RunInstances` names the profile as invalid, and is to be sent again.
+/// How long EC2 may take to accept a new instance profile, usually some seconds. Until then
+/// `RunInstances` fails because the profile is invalid, and must be sent again.
 /// Source: IAM user guide, "Changes that I make are not always immediately visible".
 const EC2_PROPAGATION: Duration = Duration::from_secs(15);
 
-/// How long a worker waits until it may read a pass-through role that AWS did not find.
+/// How long a worker waits for the call budget to read a pass-through role that AWS did not find.
 const PASSED_ROLE_WAIT: Duration = Duration::from_secs(5);
 
-/// What the answers of a stage mean together.
+/// The combined outcome of the answers to a stage.
 enum StageOutcome {
-    /// AWS took every step.
+    /// AWS applied every step.
     Done,
-    /// An answer contradicted what was believed: observe and plan again.
-    Surprise,
-    /// An attempt like this one would always end this way.
+    /// An answer contradicted what the worker assumed: it must observe and plan again.
+    Contradiction,
+    /// The intent can't succeed: every attempt would fail in the same way.
     Rejected(Box<Failure>),
-    /// AWS can't do it now.
+    /// AWS can't apply a step now.
     Later { reason: String, retry: Retry },
 }
 
-/// Brings AWS to the spec.
+/// Converges AWS to the spec.
 pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     let desired = match Desired::of(worker.binding()) {
         Ok(desired) => desired,
@@ -45,9 +46,10 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
             return reject(worker, failure).await;
         }
     };
-    let observed = match believed(worker).await? {
-        Observation::Seen(observed) => observed,
-        // What does not show yet has no path, so a denial may only be early.
+    let observed = match observe_for_provision(worker).await? {
+        Observation::Observed(observed) => observed,
+        // While IAM does not find a new role, the role has no path, so a policy that allows reads by
+        // path denies them. Therefore a denial is final only when reads can be trusted.
         Observation::Failed(error) if error.kind == ErrorKind::Denied && trusts_reads(worker) => {
             let failure = worker.denied(&error);
             return reject(worker, failure).await;
@@ -57,7 +59,7 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
     let mut plan = match plan(worker.binding(), &desired, &observed) {
         Ok(plan) => plan,
         Err(obstacle) => {
-            // What exists was seen: it is not ours.
+            // A read found the existing resource, and it is not ours.
             worker.set_knowledge(worker.knowledge().after_planning(false));
             let failure = worker.failure(FailureCode::NameTaken, obstacle.to_string());
             return reject(worker, failure).await;
@@ -66,16 +68,21 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
     worker.learn(|binding| resources_found(binding, &observed));
     let creates = plan.stages.iter().flatten().any(Step::creates);
     worker.set_knowledge(worker.knowledge().after_planning(creates));
-    if worker.converger().gateway.lessons().is_create_role_denied() {
+    if worker
+        .converger()
+        .gateway
+        .learned_permissions()
+        .is_create_role_denied()
+    {
         plan = plan.role_first();
     }
     for stage in &plan.stages {
         let answers = worker.apply(stage).await?;
         match judge(worker, stage, &answers).await {
             StageOutcome::Done => {}
-            StageOutcome::Surprise => {
-                let Some(knowledge) = worker.knowledge().after_surprise() else {
-                    let reason = "IAM does not show yet what exists".to_owned();
+            StageOutcome::Contradiction => {
+                let Some(knowledge) = worker.knowledge().after_contradiction() else {
+                    let reason = "IAM's reads do not yet return a resource that exists".to_owned();
                     return worker.delay(reason, Retry::Soon).await;
                 };
                 worker.set_knowledge(knowledge);
@@ -99,11 +106,11 @@ fn trusts_reads(worker: &Worker<'_>) -> bool {
     consistency.trusts_reads(worker.now()).is_believed()
 }
 
-/// Returns what exists at AWS, as far as it can be believed. Where nothing was ever sent, or our
-/// own answered calls are newer than what reads show, nothing is read.
-async fn believed(worker: &mut Worker<'_>) -> Result<Observation, Interrupted> {
+/// Returns which resources exist at AWS. Does not read AWS if no call was ever sent for the binding, or
+/// if reads may lag behind our own writes and the record of those is complete.
+async fn observe_for_provision(worker: &mut Worker<'_>) -> Result<Observation, Interrupted> {
     if worker.knowledge() == Knowledge::NothingSent {
-        return Ok(Observation::seen(Observed::nothing()));
+        return Ok(Observation::of(Observed::nothing()));
     }
     let binding = worker.binding();
     let target = worker.target();
@@ -113,38 +120,38 @@ async fn believed(worker: &mut Worker<'_>) -> Result<Observation, Interrupted> {
     let is_answered = binding.consistency.writes_resolved(now) == Belief::Believed;
     let trusts_reads = trusts_reads(worker);
     if !trusts_reads && !worker.knowledge().must_observe() && is_answered && is_all_recorded {
-        return Ok(Observation::seen(Observed::recorded(binding)));
+        return Ok(Observation::of(Observed::recorded(binding)));
     }
     Ok(match worker.observe(Depth::Contents).await? {
-        Observation::Seen(seen) if !trusts_reads => {
-            Observation::seen(seen.or_recorded(worker.binding()))
+        Observation::Observed(observed) if !trusts_reads => {
+            Observation::of(observed.or_recorded(worker.binding()))
         }
         observation => observation,
     })
 }
 
 async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageOutcome {
-    let (mut is_surprise, mut later) = (false, None);
+    let (mut is_contradicted, mut later) = (false, None);
     for (step, answer) in stage.iter().zip(answers) {
         let Err(error) = answer else { continue };
         match (error.kind, step) {
             (ErrorKind::Denied, _) => {
                 return StageOutcome::Rejected(Box::new(worker.denied(error)));
             }
-            // A 5xx is an answer, but does not say that nothing was done; and IAM is in trouble.
+            // After a 5xx answer the call may have taken effect, and IAM has a failure of its own.
             (ErrorKind::Unanswered, _) if error.code.is_some() => {
                 later = Some((error.describe(), Retry::Soon));
             }
-            // IAM also answers Quota when the profile already holds a role.
+            // IAM also answers LimitExceeded when the profile already contains a role.
             (ErrorKind::Quota, Step::AddRoleToInstanceProfile { .. })
             | (ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Unanswered, _) => {
-                is_surprise = true;
+                is_contradicted = true;
             }
             (ErrorKind::Quota, Step::PutRolePolicy { .. }) => {
                 return rejected(worker, FailureCode::PolicyTooLarge, error);
             }
             (ErrorKind::Quota, _) => {
-                // So that the next request is rejected before anything is begun.
+                // With the quotas read now, the next request is rejected before anything is recorded.
                 let account = &worker.binding().scope.account;
                 worker.converger().quota.read_now(account).await;
                 return rejected(worker, FailureCode::QuotaExceeded, error);
@@ -165,7 +172,7 @@ async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageO
                 later = Some((error.describe(), Retry::Soon));
             }
             (ErrorKind::Absent, _) => {
-                is_surprise = true;
+                is_contradicted = true;
                 later = Some((error.describe(), Retry::Soon));
             }
             (ErrorKind::Malformed, _) => return rejected(worker, FailureCode::Internal, error),
@@ -177,7 +184,7 @@ async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageO
     }
     match later {
         Some((reason, retry)) => StageOutcome::Later { reason, retry },
-        None if is_surprise => StageOutcome::Surprise,
+        None if is_contradicted => StageOutcome::Contradiction,
         None => StageOutcome::Done,
     }
 }
@@ -221,7 +228,7 @@ async fn activate(
     let transition = lifecycle::activated(worker.binding().clone(), activation, worker.now())?;
     let binding = &transition.binding;
     info!(cluster = %binding.cluster, generation = binding.generation, calls, "role active");
-    // The read-back: the first check, past the consistency window.
+    // The first check, after the consistency window, reads back what was written.
     let target = worker.target();
     let has_resources = target.role.is_some() || target.profile.is_some();
     let window = worker.converger().store.consistency_window();
@@ -231,7 +238,7 @@ async fn activate(
     worker.release(transition, due_at).await
 }
 
-/// Gives the intent up: what was half-made is removed, or the spec before it comes back.
+/// Rejects the intent. Its resources are removed then, or the previous spec is restored.
 async fn reject(worker: &mut Worker<'_>, failure: Failure) -> Result<Turn, Interrupted> {
     info!(
         cluster = %worker.binding().cluster,
@@ -244,8 +251,8 @@ async fn reject(worker: &mut Worker<'_>, failure: Failure) -> Result<Turn, Inter
     if transition.binding.is_intent_pending() {
         return worker.keep(transition).await;
     }
-    // Even the spec before can't be written again. The next check reports in what AWS differs, and
-    // tries again.
+    // The previous spec can't be restored either. The next check records the drift and tries to
+    // repair it.
     let due_at = worker.later(worker.converger().check_interval);
     worker.release(transition, Some(due_at)).await
 }

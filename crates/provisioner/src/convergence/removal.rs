@@ -1,4 +1,5 @@
-//! Towards absence: teardown, the withdrawal of a rejected intent, and late resources.
+//! Removes the resources of a binding: for a teardown, after a rejected provision, and when a late
+//! resource appears.
 
 use std::time::Duration;
 
@@ -16,20 +17,21 @@ use tracing::info;
 use crate::convergence::stage::Answer;
 use crate::convergence::worker::{Interrupted, Observation, Retry, Turn, Worker};
 
-/// How long a blocked removal waits before it is tried again.
+/// How long a blocked removal waits before it is retried.
 const SLOW_RETRY: Duration = Duration::from_mins(15);
 
-/// What the answers of a removal mean together.
+/// The combined outcome of the answers to a removal.
 struct Removal {
-    /// When the attempt began. Belief is judged as of then, the same for all its answers.
+    /// When the attempt began. Whether reads can be trusted is decided for this time, so that it is
+    /// the same for all answers of the attempt.
     began_at: DateTime<Utc>,
-    /// Something depends on what is to be removed: list it and plan again.
+    /// Something depends on a resource to remove: the worker must list it and plan again.
     has_conflict: bool,
-    /// The resources of which AWS says that there is nothing to remove, though reads can't be
-    /// trusted yet.
+    /// The resources that did not exist according to the answer to a delete call, while reads can't
+    /// be trusted yet.
     found_nothing: Vec<ResourceKind>,
     denied: Option<Failure>,
-    /// Why and when the attempt is repeated; none where no answer calls for it.
+    /// Why and when the attempt is retried; none when no answer requires a retry.
     later: Option<(String, Retry)>,
 }
 
@@ -37,7 +39,7 @@ struct Removal {
 pub(crate) async fn remove(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     let began_at = worker.now();
     let observed = match observe_for_removal(worker).await? {
-        Observation::Seen(observed) => observed,
+        Observation::Observed(observed) => observed,
         Observation::Failed(error)
             if error.kind == ErrorKind::Denied
                 && trusts_reads(worker.binding().consistency, began_at) =>
@@ -75,29 +77,29 @@ fn trusts_reads(consistency: Consistency, at: DateTime<Utc>) -> bool {
     consistency.trusts_reads(at).is_believed()
 }
 
-/// Returns what there is to remove, as far as it can be believed.
+/// Returns which resources of the binding exist at AWS, including recorded ones that reads may not
+/// return yet.
 async fn observe_for_removal(worker: &mut Worker<'_>) -> Result<Observation, Interrupted> {
     let (binding, now) = (worker.binding(), worker.now());
     let consistency = binding.consistency;
     let trusts_reads = trusts_reads(consistency, now);
-    // All creates of a rejected intent were answered just now: what they made is recorded, and
-    // IAM's reads may not show it yet.
+    // IAM has just answered all create calls of a rejected intent, so the created resources are
+    // recorded, but IAM's reads may not return them yet.
     let is_recorded = !trusts_reads
         && consistency.writes_resolved(now) == Belief::Believed
-        && matches!(
-            binding.lifecycle,
-            Lifecycle::WithdrawingProvision { .. } | Lifecycle::Failed { .. }
-        );
+        && matches!(binding.lifecycle, Lifecycle::WithdrawingProvision { .. });
     if is_recorded && worker.depth() == Depth::Existence {
-        return Ok(Observation::seen(Observed::recorded(binding)));
+        return Ok(Observation::of(Observed::recorded(binding)));
     }
     let depth = match binding.lifecycle {
         Lifecycle::Deleted { .. } => Depth::Dependants,
         _ => worker.depth(),
     };
     Ok(match worker.observe(depth).await? {
-        Observation::Seen(seen) if !trusts_reads => {
-            Observation::seen(seen.or_recorded(worker.binding()))
+        // The resources that a tombstone records are gone; its record only shows which resources are
+        // not ours.
+        Observation::Observed(observed) if !trusts_reads && worker.binding().is_live() => {
+            Observation::of(observed.or_recorded(worker.binding()))
         }
         observation => observation,
     })
@@ -110,10 +112,10 @@ fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], remo
     for (step, answer) in stage.iter().zip(answers) {
         let is_gone = match answer {
             Ok(Applied::AlreadyGone) if step.deletes_resource() => trusts_reads,
-            // Denied, and a read that may be late does not show it.
+            // AWS denied the removal, and a read did not find the resource, but may be stale.
             Ok(Applied::Unseen) => trusts_reads,
             Ok(_) => true,
-            // Our own delete was answered, and a late read showed it again.
+            // IAM answered our delete call before, and a stale read returned the resource again.
             Err(error)
                 if error.kind == ErrorKind::Denied
                     && !trusts_reads
@@ -169,7 +171,7 @@ async fn conclude(
         return block(worker, failure).await;
     }
     if removal.has_conflict {
-        // What depends on the role is listed only now: as a rule nothing does.
+        // What depends on the role is listed only after a conflict, because usually nothing does.
         worker.list_dependants();
         return Ok(Turn::Again);
     }
@@ -186,7 +188,7 @@ async fn conclude(
             Belief::Believed => now,
             Belief::NotBefore(time) => time,
         };
-        info!(cluster = %worker.binding().cluster, %due_at, "absence not confirmed yet");
+        info!(cluster = %worker.binding().cluster, %due_at, "removal can't be confirmed yet; the binding is checked again");
         return worker.release_unchanged(Some(due_at)).await;
     }
     let binding = worker.binding().clone();
@@ -195,15 +197,16 @@ async fn conclude(
         && worker.binding().is_live()
     {
         let binding = &transition.binding;
-        info!(cluster = %binding.cluster, generation = binding.generation, "role gone");
+        info!(cluster = %binding.cluster, generation = binding.generation, "role removed");
     }
-    // A write of ours that was never answered may still take effect; then the tombstone is due.
+    // A write that IAM never answered may still take effect, so the tombstone is due when that is no
+    // longer possible.
     let resolved = transition.binding.consistency.writes_resolved_at;
     let due_at = resolved.filter(|at| *at > now);
     worker.release(transition, due_at).await
 }
 
-/// Returns what is known about each resource that the binding may have had.
+/// Returns the evidence about each resource that the binding may have had.
 fn evidence(
     worker: &Worker<'_>,
     plan: &Plan,
@@ -255,7 +258,7 @@ fn was_removed(worker: &Worker<'_>, step: &Step) -> bool {
     receipt.is_some_and(|receipt| receipt.removed.contains(&step.target()))
 }
 
-/// Stops where something may not be removed, reports it, and tries again slowly.
+/// Records that the removal is blocked, and retries it after [`SLOW_RETRY`].
 async fn block(worker: &mut Worker<'_>, failure: Failure) -> Result<Turn, Interrupted> {
     let due_at = worker.later(SLOW_RETRY);
     let binding = worker.binding().clone();

@@ -1,4 +1,4 @@
-//! A stage of a plan, sent to AWS.
+//! Sends a stage of a plan to AWS.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::{Gateway, Terms};
 use crate::backoff::full_jitter;
 
-/// How often one step is sent within one attempt.
+/// How many times one step is sent at most within one attempt.
 const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// How AWS answered one step.
+/// The answer to one step.
 pub(crate) type Answer = Result<Applied, IamError>;
 
-/// Sends the steps of a stage side by side and waits for all of them. Once `stop` is cancelled, no
-/// step is sent again.
+/// Sends the steps of a stage concurrently and waits for all answers. After `stop` is cancelled, no step
+/// is retried.
 pub(crate) async fn apply_stage(
     gateway: &Gateway,
     stage: &Stage,
@@ -31,8 +31,8 @@ pub(crate) async fn apply_stage(
     join_all(steps.map(|step| apply_step(gateway, step, terms, stop))).await
 }
 
-/// Sends a step, and again where AWS answered that it can't do it now. A step that was not
-/// answered is never sent again blindly.
+/// Sends a step, and retries it when AWS answered that it can't apply the step now. A step without an
+/// answer is not retried here, because it may have taken effect.
 async fn apply_step(
     gateway: &Gateway,
     step: &Step,
@@ -46,7 +46,7 @@ async fn apply_step(
         let Err(error) = &answer else { return answer };
         if error.is_not_sent()
             || tries == TRIES
-            || !may_pass(step, error.kind)
+            || !is_temporary(step, error.kind)
             || service_stop.is_cancelled()
         {
             return answer;
@@ -59,8 +59,8 @@ async fn apply_step(
     }
 }
 
-// A role or profile just created may not exist for the next call, for seconds.
-fn may_pass(step: &Step, kind: ErrorKind) -> bool {
+// For some seconds after a role or profile was created, the next call may not find it.
+fn is_temporary(step: &Step, kind: ErrorKind) -> bool {
     match kind {
         ErrorKind::Throttled | ErrorKind::Transient => true,
         ErrorKind::Absent => !step.creates() && !step.removes(),

@@ -1,4 +1,4 @@
-//! A worker: the holder of a lease, and what it can do with it.
+//! A worker: the holder of a lease, which observes AWS, applies stages, and records outcomes.
 
 use std::time::Duration;
 
@@ -23,29 +23,29 @@ use crate::convergence::stage::{Answer, apply_stage};
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_mins(2);
-/// IAM's `ConcurrentModification` says to wait minutes.
+/// IAM's documentation of `ConcurrentModification` says to wait some minutes.
 const BUSY_RETRY: Duration = Duration::from_mins(2);
 
-/// When an attempt that failed is worth repeating.
+/// When a failed attempt is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Retry {
     /// After a pause that grows with the attempts.
     Soon,
-    /// Some minutes later: IAM answered that somebody else is changing the resource.
+    /// Some minutes later: IAM answered that another request is changing the resource.
     InMinutes,
 }
 
-/// What a turn came to.
+/// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// There is more to do under this lease.
+    /// The worker must take another turn under this lease.
     Again,
-    /// The lease was given back.
+    /// The worker has released the lease.
     Done,
 }
 
-/// Why a worker stops in the middle. Its lease ends by time, and whoever takes over observes what
-/// it did.
+/// Why a worker stops before it has recorded an outcome. Its lease expires, and the worker that takes
+/// the binding over observes what was done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Interrupted {
     #[error("the lease was lost to another worker")]
@@ -56,15 +56,15 @@ pub(crate) enum Interrupted {
     WrongState(#[from] WrongState),
 }
 
-/// What a read of AWS came to.
+/// The result of a read of AWS.
 pub(crate) enum Observation {
-    Seen(Box<Observed>),
+    Observed(Box<Observed>),
     Failed(IamError),
 }
 
 impl Observation {
-    pub(crate) fn seen(observed: Observed) -> Self {
-        Self::Seen(Box::new(observed))
+    pub(crate) fn of(observed: Observed) -> Self {
+        Self::Observed(Box::new(observed))
     }
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Worker<'a> {
     /// The binding with what was learned since the last record.
     binding: Binding,
     knowledge: Knowledge,
-    /// How much is read for a removal.
+    /// How much the worker reads for a removal.
     depth: Depth,
     turns: u32,
 }
@@ -104,7 +104,7 @@ impl<'a> Worker<'a> {
         &self.binding
     }
 
-    /// Returns the binding as it was last recorded: before this turn sent anything.
+    /// Returns the binding as it was last recorded, before this turn sent any call.
     pub(crate) fn recorded_binding(&self) -> &Binding {
         &self.lease.binding
     }
@@ -133,23 +133,23 @@ impl<'a> Worker<'a> {
         self.depth
     }
 
-    /// Has further removals read all that depends on the role.
+    /// Makes further removals also read what depends on the role.
     pub(crate) fn list_dependants(&mut self) {
         self.depth = Depth::Dependants;
     }
 
-    /// Keeps something that was learned about AWS, to be written with the next record.
+    /// Changes the binding by something that was learned about AWS. The next record contains it.
     pub(crate) fn learn(&mut self, learn: impl FnOnce(Binding) -> Binding) {
         self.binding = learn(self.binding.clone());
     }
 
-    /// Counts the turns under one intent.
+    /// Counts a turn, and returns how many turns the worker has taken under this intent.
     pub(crate) fn begin_turn(&mut self) -> u32 {
         self.turns += 1;
         self.turns
     }
 
-    /// Makes sure that the lease outlasts what comes next.
+    /// Renews the lease if less than half of it is left.
     pub(crate) async fn renew_lease(&mut self) -> Result<(), Interrupted> {
         let store = &self.converger.store;
         if self.lease.remaining() >= store.lease_length() / 2 {
@@ -162,8 +162,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Gives the lease back where the binding belongs to another account than the one in which
-    /// this service works.
+    /// Releases the lease if the binding belongs to another account than the one in which this
+    /// service works; returns none if it does not.
     pub(crate) async fn leave_to_other_account(&mut self) -> Result<Option<Turn>, Interrupted> {
         let Some(here) = self.converger.gateway.known_account() else {
             return Ok(None);
@@ -174,7 +174,7 @@ impl<'a> Worker<'a> {
         warn!(
             cluster = %self.binding.cluster,
             error = &error as &dyn std::error::Error,
-            "binding of another account left as it is",
+            "binding belongs to another account; it is not changed",
         );
         let due_at = self.later(self.converger.check_interval);
         self.release(Transition::silent(self.binding.clone()), Some(due_at))
@@ -182,7 +182,7 @@ impl<'a> Worker<'a> {
             .map(Some)
     }
 
-    /// Sends a stage and keeps what its answers tell.
+    /// Sends a stage and keeps what the answers show about AWS.
     pub(crate) async fn apply(&mut self, stage: &Stage) -> Result<Vec<Answer>, Interrupted> {
         self.renew_lease().await?;
         self.knowledge = self.knowledge.after_sending();
@@ -215,12 +215,12 @@ impl<'a> Worker<'a> {
         Ok(answers)
     }
 
-    /// Reads what is ours at AWS, by name.
+    /// Reads the binding's resources from AWS, by their names.
     pub(crate) async fn observe(&mut self, depth: Depth) -> Result<Observation, Interrupted> {
         self.renew_lease().await?;
         let target = self.target();
         if target.role.is_none() && target.profile.is_none() {
-            return Ok(Observation::seen(Observed::nothing()));
+            return Ok(Observation::of(Observed::nothing()));
         }
         let terms = Terms {
             account: &self.binding.scope.account,
@@ -233,7 +233,7 @@ impl<'a> Worker<'a> {
         };
         let gateway = &self.converger.gateway;
         Ok(match gateway.observe(&target, depth, terms).await {
-            Ok(observed) => Observation::seen(observed),
+            Ok(observed) => Observation::of(observed),
             Err(error) => Observation::Failed(error),
         })
     }
@@ -250,7 +250,7 @@ impl<'a> Worker<'a> {
         self.later(self.converger.store.consistency_window())
     }
 
-    /// Returns what may exist at AWS for this binding.
+    /// Returns the resources that may exist at AWS for this binding.
     pub(crate) fn target(&self) -> Target {
         let name = self.binding.resource_name();
         let has_own_profile = match &self.binding.spec.mode {
@@ -263,12 +263,12 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Records a transition and goes on under the same lease.
+    /// Records a transition and keeps the lease.
     pub(crate) async fn keep(&mut self, transition: Transition) -> Result<Turn, Interrupted> {
         self.record(transition, Next::Keep).await
     }
 
-    /// Records a transition and gives the lease back. The binding is due again at `due_at`.
+    /// Records a transition and releases the lease. The binding is due again at `due_at`.
     pub(crate) async fn release(
         &mut self,
         transition: Transition,
@@ -277,7 +277,7 @@ impl<'a> Worker<'a> {
         self.record(transition, Next::Release { due_at }).await
     }
 
-    /// Records that nothing changed but what was learned, and gives the lease back.
+    /// Records only what was learned about AWS, and releases the lease.
     pub(crate) async fn release_unchanged(
         &mut self,
         due_at: Option<DateTime<Utc>>,
@@ -288,7 +288,7 @@ impl<'a> Worker<'a> {
 
     async fn record(&mut self, transition: Transition, next: Next) -> Result<Turn, Interrupted> {
         let transition = if self.knowledge.is_unconfirmed() {
-            // What exists and was not seen counts as a write of ours that may still show.
+            // A resource that exists but that no read has found counts as an unresolved write of ours.
             let window_ends_at = self.window_ends_at();
             Transition {
                 binding: write_unresolved(transition.binding, window_ends_at),
@@ -329,7 +329,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Gives the lease back and repeats the attempt later; callers are told 202 meanwhile.
+    /// Releases the lease and retries the attempt later. Until then, callers get the status 202.
     pub(crate) async fn delay(
         &mut self,
         reason: String,
@@ -345,7 +345,7 @@ impl<'a> Worker<'a> {
             Retry::Soon => wait,
             Retry::InMinutes => wait + BUSY_RETRY,
         };
-        warn!(cluster = %self.binding.cluster, attempt, reason, "attempt failed; it is repeated");
+        warn!(cluster = %self.binding.cluster, attempt, reason, "attempt to converge failed; it is retried");
         let (now, due_at) = (self.now(), self.later(wait));
         let transition = lifecycle::delayed(self.binding.clone(), reason, due_at, now)?;
         if is_stopping {

@@ -1,4 +1,4 @@
-//! What a cluster's role can reach, from the documents that IAM holds now.
+//! What a cluster's role can reach according to its current documents in IAM.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +21,15 @@ const WAIT: Duration = Duration::from_secs(5);
 pub struct AccessReport {
     /// Where the role comes from.
     pub mode: Mode,
-    /// The role with its documents.
+    /// The role and its policy documents.
     pub role: HeldRole,
-    /// The secrets and everything else that its documents let it reach.
+    /// The secrets and other resources that the documents allow the role to reach.
     pub reach: Reach,
     /// The database's time after the documents were read.
     pub evaluated_at: DateTime<Utc>,
 }
 
-/// Reads the documents of a cluster's role and evaluates them.
+/// Reads the policy documents of a cluster's role and evaluates them.
 pub(crate) struct ReadAccess {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,

@@ -1,4 +1,5 @@
-//! Attestation of pass-through roles: at the start, for a request that passes one, and once an interval.
+//! Attestation of pass-through roles: after the start, for a request that passes a role, and once per
+//! interval.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::aws::{Gateway, Terms};
 use crate::error::ProvisionerError;
 use crate::settings::AttestationMode;
 
-/// How long a request waits until its role is read.
+/// How long a request waits for the call budget to read its role.
 const READ_WAIT: Duration = Duration::from_secs(5);
 
 /// A pass-through role and its attestation.
@@ -28,17 +29,17 @@ const READ_WAIT: Duration = Duration::from_secs(5);
 pub struct AttestedRole {
     /// The role as the administrator listed it.
     pub entry: PassThroughRole,
-    /// Whether it is passed where a request names none.
+    /// Whether this role is passed when a request names no role.
     pub is_default: bool,
-    /// The verdict by what IAM last showed.
+    /// The verdict that follows from the last read of IAM.
     pub attestation: Attestation,
-    /// When IAM was read; none where it never was.
+    /// When IAM answered that read; none when it never answered one.
     pub read_at: Option<DateTime<Utc>>,
-    /// Why IAM could not be read when that was last tried.
+    /// Why the last attempt to read the role failed; none when it succeeded.
     pub unread: Option<String>,
 }
 
-/// What is known, for one request, of the role that it passes.
+/// What is known about the role that a request passes.
 #[derive(Clone, Debug)]
 pub(crate) enum Attested {
     /// The role was not attested for this request.
@@ -54,24 +55,25 @@ pub(crate) enum Attested {
 pub(crate) enum Admission {
     Admitted,
     Rejected(Rejection),
-    /// It passes a role that has to be attested first.
+    /// The binding passes a role that must be attested first.
     Unattested,
 }
 
-/// Reads pass-through roles at IAM, keeps what IAM showed, and judges it.
+/// Reads pass-through roles from IAM, records what IAM returned, and judges whether they are fit.
 pub(crate) struct Attestor {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) defaults: Arc<Defaults>,
     pub(crate) mode: AttestationMode,
-    /// How old a reading may be before it is stale.
+    /// A reading older than this is stale.
     pub(crate) freshness: Duration,
     /// When each role was last read for a request.
     pub(crate) last_read: Mutex<HashMap<RoleReference, Instant>>,
 }
 
 impl Attestor {
-    /// Returns the administrator's roles, each with the verdict by what IAM last showed.
+    /// Returns the pass-through roles that the administrator listed, each with the verdict that
+    /// follows from the last read of IAM.
     pub(crate) async fn listed(&self) -> Result<Vec<AttestedRole>, ProvisionerError> {
         let listed = self.defaults.listed_roles();
         let mut attested = Vec::with_capacity(listed.len());
@@ -97,8 +99,8 @@ impl Attestor {
         self.mode != AttestationMode::Off
     }
 
-    /// Reads one role at IAM again and reports its verdict in the log. Returns false where the
-    /// call budget left no room for it.
+    /// Reads one role from IAM again and logs the verdict. Returns false when the call budget did not
+    /// allow the read.
     pub(crate) async fn attest_again(
         &self,
         entry: &PassThroughRole,
@@ -121,7 +123,7 @@ impl Attestor {
                     %role,
                     fitness = ?verdict.fitness,
                     reasons = verdict.reasons(),
-                    "pass-through role is not known to be fit"
+                    "pass-through role is unfit or its fitness is not certain"
                 );
             }
             Fitness::Declared => {
@@ -131,9 +133,9 @@ impl Attestor {
         Ok(true)
     }
 
-    /// Returns the verdict about the role of a spec. Costs no call while the last reading is
-    /// fresh, unless it says unfit: nobody is rejected for what may have been corrected since. A
-    /// role that the administrator declares fit is not read.
+    /// Returns the verdict about the role of a spec. Makes no call to AWS while the last reading is
+    /// fresh, unless its verdict is unfit: no request is rejected for a fault that may have been
+    /// corrected since. A role that the administrator declared fit is not read.
     pub(crate) async fn attest_for(
         &self,
         cluster: &ClusterName,
@@ -154,7 +156,7 @@ impl Attestor {
         let known = self.known(scope, &entry).await?;
         let verdict = self.judge(&entry, known.as_ref(), scope, purpose);
         if verdict.fitness == Fitness::Unfit && !was_read {
-            let reason = "there was no time or no call budget";
+            let reason = "the role could not be read in time, or the call budget is used up";
             return Ok(Attested::Verdict(verdict.stale(reason)));
         }
         Ok(Attested::Verdict(verdict))
@@ -178,20 +180,20 @@ impl Attestor {
         if self.mode == AttestationMode::Enforce && !pass.is_declared() {
             return Admission::Rejected(Rejection::RoleUnfit { role, reasons });
         }
-        warn!(%role, reasons, "passing a pass-through role that is unfit");
+        warn!(%role, reasons, "unfit pass-through role is passed to an engine");
         Admission::Admitted
     }
 
-    /// Reads a role for a request; one read serves all who ask meanwhile. Returns whether it was
-    /// read since the request began.
+    /// Reads a role for a request. Requests that wait at the same time share one read. Returns whether
+    /// the role was read since this request began.
     async fn read_for_request(
         &self,
         scope: &Scope,
         entry: &PassThroughRole,
     ) -> Result<bool, StoreError> {
         let asked_at = Instant::now();
-        // Both limits count from the request on: of many that ask while there is no call budget,
-        // each would else wait for all before it.
+        // Both limits count from the start of the request. Otherwise, of many requests without call
+        // budget, each would wait for all that came before it.
         let give_up_at = asked_at + READ_WAIT * 2;
         let Ok(mut last_read) = timeout_at(give_up_at, self.last_read.lock()).await else {
             return Ok(false);
@@ -209,7 +211,7 @@ impl Attestor {
         Ok(last_read.get(&entry.role).is_some_and(|at| *at >= asked_at))
     }
 
-    /// Returns the administrator's entry for the role of a spec, where attestation is on.
+    /// Returns the administrator's entry for the role of a spec; none when attestation is off.
     fn entry_of(&self, spec: &RoleSpec) -> Option<PassThroughRole> {
         let ModeSpec::PassThrough(pass) = &spec.mode else {
             return None;
@@ -228,8 +230,8 @@ impl Attestor {
             .await
     }
 
-    /// Reads a role at IAM and records what it shows, or why it shows nothing. Returns false, and
-    /// records nothing, where the call budget left no room for it.
+    /// Reads a role from IAM and records what IAM returned, or why the read failed. Returns false, and
+    /// records nothing, when the call budget did not allow the read.
     async fn read(
         &self,
         scope: &Scope,
@@ -252,7 +254,7 @@ impl Attestor {
         Ok(true)
     }
 
-    /// Judges a role by what is known of it.
+    /// Returns the verdict that follows from the record of a role.
     fn judge(
         &self,
         entry: &PassThroughRole,
@@ -266,7 +268,9 @@ impl Attestor {
             Some(Reading::Held(held)) => attest(held, scope, purpose, key),
             Some(Reading::Absent) => Attestation::absent(entry.role.name().as_str()),
             Some(Reading::Never) | None => {
-                let reason = unread.unwrap_or("IAM was not read yet").to_owned();
+                let reason = unread
+                    .unwrap_or("the role was not read from IAM yet")
+                    .to_owned();
                 return if entry.is_declared() {
                     Attestation::declared(reason)
                 } else {
@@ -275,7 +279,7 @@ impl Attestor {
             }
         };
         match unread {
-            // What could not be read again may have been corrected since.
+            // A role that could not be read again may have been corrected since the last reading.
             Some(reason)
                 if verdict.fitness == Fitness::Unfit || !known.is_some_and(|known| known.fresh) =>
             {
@@ -294,7 +298,7 @@ impl Attestor {
         Ok(self.gateway.account_for(&request, &self.defaults).await?)
     }
 
-    // Where no region is configured, the partition's own stands for all.
+    // When no region is configured, one region of the partition is used in place of all.
     fn region(&self, partition: Partition) -> Region {
         let fallback = match partition {
             Partition::Aws => "us-east-1",
@@ -307,7 +311,8 @@ impl Attestor {
     }
 }
 
-// IAM takes a role by its name alone; the ARN that it shows has to be the administrator's.
+// IAM finds a role by its name alone, so the ARN that it returns must be the one that the administrator
+// listed.
 fn is_the_same(role: &RoleReference, shown: Option<&str>) -> bool {
     role.arn().is_none_or(|arn| shown == Some(&arn.to_string()))
 }

@@ -1,4 +1,4 @@
-//! The values with which the documents of `policies/` are rendered here.
+//! The values with which this service fills in the templates in `policies/`.
 
 use engine_roles_domain::cluster::Defaults;
 use engine_roles_domain::grant::Placeholders;
@@ -6,8 +6,8 @@ use engine_roles_domain::resources::Namespace;
 
 use crate::aws::{CapabilityDetector, Gateway};
 
-/// Returns this service's own settings as values for the documents; account and partition only
-/// where they are known already. AWS is not asked.
+/// Returns this service's settings as values for the templates; account and partition are none when
+/// they are not known yet. Makes no call to AWS.
 pub(crate) fn placeholders(
     gateway: &Gateway,
     detector: &CapabilityDetector,

@@ -1,4 +1,4 @@
-//! A recorded intent, followed until it ends or its caller stops waiting.
+//! Follows a recorded intent until its outcome is known or its caller stops waiting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,29 +13,29 @@ use tracing::{info, warn};
 
 use crate::convergence::{Converger, Knowledge};
 
-/// Who asks, and on what terms.
+/// What a caller sends with an intent.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Who asks, and with which HTTP request.
+    /// The API key or task that makes the request, and the id of the HTTP request.
     pub cause: Cause,
-    /// The generation that the caller believes in.
+    /// The generation that the cluster must have for the request to be carried out.
     pub if_match: Option<IfMatch>,
     /// How long the caller waits for the outcome.
     pub wait: Duration,
 }
 
-/// How far a request came while its caller waited.
+/// The result of a request when its caller stops waiting.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The binding as it is now.
     pub binding: Binding,
     /// What the request did to the record.
     pub change: Change,
-    /// How its intent ended, as far as it has.
+    /// The outcome of the intent, or that it is pending.
     pub verdict: Verdict,
 }
 
-/// Starts the work that an intent needs, and waits for its end.
+/// Starts to converge a recorded intent, and waits for the outcome.
 pub(crate) struct Follower {
     converger: Arc<Converger>,
     tasks: TaskTracker,
@@ -46,8 +46,8 @@ impl Follower {
         Self { converger, tasks }
     }
 
-    /// Starts the work that a recorded intent gave the right to, and waits as the request says.
-    /// The work goes on whether or not the caller stays.
+    /// Converges the binding if the intent came with a lease, and waits for the outcome as long as the
+    /// request allows. The work continues after the caller stops waiting.
     pub(crate) async fn follow(
         &self,
         intent: RecordedIntent,
@@ -100,8 +100,9 @@ impl Follower {
             if !is_first {
                 match store.binding(id).await {
                     Ok(current) => binding = current.unwrap_or(binding),
-                    // The intent is committed, and the work goes on when the database is back:
-                    // that is no error for the caller, who is told at worst that it is on its way.
+                    // The intent is committed, and the work continues when the database answers
+                    // again. So the caller gets no error, at worst the answer that the intent is
+                    // pending.
                     Err(error) if error.is_transient() => {
                         warn!(
                             error = &error as &dyn std::error::Error,

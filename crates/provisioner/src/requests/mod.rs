@@ -1,5 +1,5 @@
-//! What callers ask for: one file a request. A request decides, records its intent, and leaves the
-//! work to `convergence`; it never calls a step of a plan itself.
+//! The requests of callers, one file for each. A request decides, records its intent, and leaves the
+//! work to `convergence`; it never applies a step of a plan itself.
 
 pub(crate) mod access;
 pub(crate) mod attestation;

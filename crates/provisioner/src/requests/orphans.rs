@@ -1,4 +1,4 @@
-//! Orphans, resolved by an operator: adopted or removed.
+//! Adopts or removes an orphan when an operator asks for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,9 +26,9 @@ const WAIT: Duration = Duration::from_secs(30);
 /// What an operator wants done with an orphan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// It becomes its cluster's live role, with the spec that its policy and tags show.
+    /// It becomes its cluster's live role, with the spec derived from its policy and tags.
     Adopt,
-    /// It is removed, like anything else that a finished incarnation has left.
+    /// It is removed like a leftover resource of a finished incarnation.
     Remove,
 }
 
@@ -53,19 +53,20 @@ impl ResolveOrphans {
         let name =
             RoleName::parse(name).map_err(|_| ProvisionerError::NotARoleName(name.to_owned()))?;
         let scope = self.gateway.account().await?.clone();
-        let seen = self.observe(&name, &scope).await?;
+        let observed = self.observe(&name, &scope).await?;
         let not_adoptable = |source| ProvisionerError::NotAdoptable {
             name: name.clone(),
             source,
         };
-        let claimed = self.claimed(&name, &seen)?;
-        let spec = match (resolution, &seen.role) {
+        let claimed = self.claimed(&name, &observed)?;
+        let spec = match (resolution, &observed.role) {
             (Resolution::Adopt, Some(role)) => spec_of(&claimed, role).map_err(not_adoptable)?,
             (Resolution::Adopt, None) => {
-                let reason = "it has no role; provision the cluster anew and remove this";
+                let reason = "it is an instance profile without a role; remove the orphan and provision the cluster \
+                              again";
                 return Err(not_adoptable(NotAdoptable::Unreadable(reason)));
             }
-            (Resolution::Remove, role) => self.spec_to_remove(&claimed, role.is_some(), &seen),
+            (Resolution::Remove, role) => self.spec_to_remove(&claimed, role.is_some(), &observed),
         };
         let cause = Cause {
             actor,
@@ -90,8 +91,8 @@ impl ResolveOrphans {
             profile: Some(name.clone().into()),
         };
         let terms = Terms::interactive(&scope.account, WAIT);
-        let seen = self.gateway.observe(&target, Depth::Contents, terms).await;
-        seen.map_err(|source| {
+        let observed = self.gateway.observe(&target, Depth::Contents, terms).await;
+        observed.map_err(|source| {
             if source.is_not_sent() {
                 return ProvisionerError::BudgetUsedUp;
             }
@@ -102,9 +103,9 @@ impl ResolveOrphans {
         })
     }
 
-    /// Reads from path, tags and name which incarnation the orphan belonged to.
-    fn claimed(&self, name: &RoleName, seen: &Observed) -> Result<Claimed, ProvisionerError> {
-        let (path, tags) = match (&seen.role, &seen.profile) {
+    /// Returns the incarnation to which the orphan belonged according to its path, tags and name.
+    fn claimed(&self, name: &RoleName, observed: &Observed) -> Result<Claimed, ProvisionerError> {
+        let (path, tags) = match (&observed.role, &observed.profile) {
             (Some(role), _) => (
                 role.record.path.clone().unwrap_or_default(),
                 role.tags.clone(),
@@ -121,7 +122,8 @@ impl ResolveOrphans {
         })
     }
 
-    /// Returns the record that the orphan gets; none where its cluster has another live role.
+    /// Returns the new record of the orphan; none when it should be adopted and its cluster has another
+    /// live role.
     fn record_of(
         &self,
         claimed: &Claimed,
@@ -141,8 +143,7 @@ impl ResolveOrphans {
             namespace: self.store.namespace().clone(),
             scope,
             spec,
-            // A tombstone takes no number of its own, so that it never hides the cluster's newest
-            // binding.
+            // The tombstone gets generation 0, so that it never replaces the cluster's newest binding.
             generation: if is_adopted { latest.generation + 1 } else { 0 },
         };
         Some(if is_adopted {
@@ -152,10 +153,10 @@ impl ResolveOrphans {
         })
     }
 
-    // The spec of the tombstone decides only what the removal observes: a role and a profile, or a
-    // profile that holds somebody else's role.
-    fn spec_to_remove(&self, claimed: &Claimed, has_role: bool, seen: &Observed) -> RoleSpec {
-        let passed = seen
+    // The spec of the tombstone only determines what the removal observes: a role and a profile, or
+    // a profile that contains a pass-through role.
+    fn spec_to_remove(&self, claimed: &Claimed, has_role: bool, observed: &Observed) -> RoleSpec {
+        let passed = observed
             .profile
             .as_ref()
             .and_then(|profile| profile.roles.as_ref()?.first().cloned());

@@ -1,4 +1,4 @@
-//! What a request would do: the plan, without a change.
+//! Returns what a request would do, without doing it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +20,13 @@ use crate::aws::{Gateway, Terms};
 use crate::error::ProvisionerError;
 use crate::requests::attestation::{Attested, Attestor};
 
-/// How long a caller waits for the account's call budget; then the plan is made against what is
-/// recorded.
+/// How long a caller waits for the account's call budget. After that, the plan is based on the record.
 const WAIT: Duration = Duration::from_secs(5);
 
 /// What a request would record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlannedIntent {
-    /// A binding for a cluster that has none.
+    /// A new binding for a cluster that has no live one.
     New,
     /// A change of the live binding.
     Change,
@@ -46,27 +45,27 @@ impl PlannedIntent {
     }
 }
 
-/// What a plan was made against.
+/// What a plan is based on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// Nothing was read: the binding would be new, so nothing of it can exist.
+    /// Nothing: the binding would be new, so no resource of it can exist.
     Nothing,
-    /// What AWS answered just now.
+    /// A read of AWS.
     Observed,
-    /// What was recorded: AWS could not be read.
+    /// The record, because AWS could not be read.
     Recorded,
 }
 
 /// One call that would be made.
 #[derive(Clone, Debug)]
 pub struct PreviewStep {
-    /// The stage, from 1; the steps of one stage run side by side.
+    /// The number of the stage, from 1. The steps of one stage run concurrently.
     pub stage: usize,
     /// The name of the IAM call, such as `CreateRole`.
     pub action: &'static str,
-    /// The role or instance profile that it is about, in words.
+    /// The role or instance profile that the call changes, in words.
     pub target: String,
-    /// The document that it would write; none where it writes none.
+    /// The document that the call would write; none when it writes none.
     pub document: Option<Value>,
 }
 
@@ -77,16 +76,17 @@ pub struct Preview {
     pub intent: PlannedIntent,
     /// The spec that would be recorded, with the defaults filled in.
     pub spec: RoleSpec,
-    /// The name of what would be made. For a new binding its last sixteen characters are not
-    /// known yet and stand as question marks.
+    /// The name of the resources. Its last sixteen characters are question marks for a new binding,
+    /// because they are not known yet.
     pub name: String,
-    /// What the plan was made against.
+    /// What the plan is based on.
     pub basis: Basis,
-    /// The calls in their order; none where AWS has what is meant, or something is in the way.
+    /// The calls in their order. Empty when AWS needs no change, or when an obstacle, which is among
+    /// the warnings, prevents any.
     pub steps: Vec<PreviewStep>,
-    /// The inline policy, in mode create.
+    /// The inline policy; none in mode pass-through.
     pub policy: Option<Value>,
-    /// The trust policy, in mode create.
+    /// The trust policy; none in mode pass-through.
     pub trust: Option<Value>,
     /// What the caller should know before sending the request, in sentences.
     pub warnings: Vec<String>,
@@ -99,7 +99,7 @@ struct Planned {
     attested: Attested,
 }
 
-/// Plans without changing anything.
+/// Plans what a request would do, without changing anything.
 pub(crate) struct PlanRequest {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,
@@ -121,7 +121,7 @@ impl PlanRequest {
         let (observed, basis) = match intent {
             PlannedIntent::New => (Observed::nothing(), Basis::Nothing),
             PlannedIntent::Change | PlannedIntent::Unchanged => {
-                self.observe_or_recall(&binding).await
+                self.observe_or_use_record(&binding).await
             }
         };
         let desired = Desired::of(&binding).map_err(Rejection::Policy)?;
@@ -154,7 +154,7 @@ impl PlanRequest {
         })
     }
 
-    /// Decides what the request would record, as a provision decides it.
+    /// Decides what the request would record, by the same rules as a provision.
     async fn intent(
         &self,
         cluster: &ClusterName,
@@ -186,9 +186,9 @@ impl PlanRequest {
         })
     }
 
-    /// Reads what exists at AWS; what is recorded where AWS could not be read, or the call budget
-    /// left no room for it.
-    async fn observe_or_recall(&self, binding: &Binding) -> (Observed, Basis) {
+    /// Reads which resources exist at AWS, or returns the recorded ones when AWS could not be read or
+    /// the call budget did not allow the read.
+    async fn observe_or_use_record(&self, binding: &Binding) -> (Observed, Basis) {
         let name = binding.resource_name();
         let is_created = binding.mode() == Mode::Create;
         let is_managed = binding
@@ -220,15 +220,15 @@ fn warnings(binding: &Binding, attested: &Attested) -> Vec<String> {
     }
     if binding.mode() == Mode::PassThrough && binding.spec.session_manager {
         warnings.push(
-            "session_manager: a passed role is never written to; its administrator decides \
-             whether Session Manager may reach the nodes"
+            "session_manager: this service never changes a pass-through role; its administrator \
+             decides whether Session Manager may reach the nodes"
                 .to_owned(),
         );
     }
     warnings
 }
 
-/// Returns a binding that is not recorded, to plan with.
+/// Returns an unrecorded binding, which is used only for planning.
 fn not_recorded(
     cluster: ClusterName,
     namespace: Namespace,
@@ -246,8 +246,8 @@ fn not_recorded(
     lifecycle::provision_requested(new, DateTime::UNIX_EPOCH).binding
 }
 
-/// Returns the name of what would be made. The id of a new binding is not known yet, so the part of
-/// the name that is made from it stands as question marks.
+/// Returns the name of the resources. The id of a new binding is not known yet, so the hash of the id at
+/// the end of the name is replaced by question marks.
 fn shown_name(binding: &Binding, intent: PlannedIntent) -> String {
     const HASH: usize = 16;
     let name = binding.resource_name().to_string();

@@ -1,4 +1,4 @@
-//! A request for a role: PUT.
+//! Handles a request for a role (PUT).
 
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ pub(crate) struct Provision {
 /// Why an intent was not recorded yet.
 enum NotYet {
     Rejected(ProvisionerError),
-    /// It passes a role that is not attested yet: another request changed the cluster since the
-    /// decision that needed no attestation.
+    /// The new binding passes a role that is not attested yet. This happens when another request
+    /// changed the cluster after a first decision that needed no attestation.
     Unattested,
 }
 
@@ -73,8 +73,8 @@ impl Provision {
         Ok(self.follower.follow(recorded, request).await?)
     }
 
-    /// Makes sure, before the cluster is locked and anything is recorded, that a new binding has
-    /// room in the account and that the role it passes is attested: both may take calls to AWS.
+    /// Checks for a new binding that no quota is used up, and attests the role that it passes. Both may
+    /// call AWS, so they are done before the cluster is locked.
     async fn check_first(
         &self,
         cluster: &ClusterName,
@@ -91,7 +91,7 @@ impl Provision {
         Ok(self.attestor.attest_for(cluster, &spec, scope).await?)
     }
 
-    /// Turns a decision into what is to be written.
+    /// Returns what the store must write for a decision.
     fn write(
         &self,
         cluster: &ClusterName,

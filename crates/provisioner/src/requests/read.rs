@@ -1,4 +1,4 @@
-//! Reading: bindings, the audit log, and the health of the service.
+//! Reads of bindings, of the audit log, and of the health of the service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,18 @@ use crate::waiting::Waiting;
 /// The health of the service.
 #[derive(Debug)]
 pub struct Health {
-    /// Whether the database can serve, or why it does not answer.
+    /// Whether all migrations have run, or why the database does not answer.
     pub database: Result<Readiness, StoreError>,
-    /// Whether the reconciler ran lately.
+    /// Whether the reconciler of this replica ran within the last minute.
     pub reconciler_alive: bool,
-    /// Account and partition, once they are known; until then AWS could not be asked.
+    /// Account and partition; none until they are configured or STS has returned them.
     pub scope: Option<Scope>,
-    /// Optional features that are off, each with the missing permission.
+    /// The optional features that are off, each with the missing permission.
     pub missing: Vec<(OptionalFeature, String)>,
     /// How many live bindings belong to another account than the one in which this service works.
-    /// They are left as they are, and nothing new is begun.
+    /// Those are not changed, and while there are any, no role is provisioned.
     pub other_accounts: i64,
-    /// How AWS answered our own calls lately.
+    /// How AWS answered the calls of this replica.
     pub aws: AwsHealth,
 }
 
@@ -36,7 +36,8 @@ pub(crate) struct ReadRecords {
 }
 
 impl ReadRecords {
-    /// Returns a cluster's newest binding, after waiting at most `wait` while it is in progress.
+    /// Returns a cluster's newest binding. While its intent is pending, waits at most `wait` for the
+    /// outcome.
     pub(crate) async fn get(
         &self,
         cluster: &ClusterName,
@@ -70,7 +71,7 @@ impl ReadRecords {
         self.store.count_by_state().await
     }
 
-    /// Returns events of the audit log in order, those written a moment ago included.
+    /// Returns events of the audit log in order, including those written just before the call.
     pub(crate) async fn audit(
         &self,
         filter: &AuditFilter,

@@ -1,4 +1,4 @@
-//! A request for no role: DELETE.
+//! Handles a request to remove a role (DELETE).
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ impl TearDown {
         cluster: &ClusterName,
         request: &Request,
     ) -> Result<Answer, ProvisionerError> {
-        // STS is not asked here: a teardown is recorded even where AWS can't be reached.
+        // This does not ask STS, so that a teardown is recorded even when AWS can't be reached.
         let scope = self.gateway.known_account();
         let decide = |latest: Latest| -> Result<Intent, ProvisionerError> {
             let deletion = decide_delete(latest.binding.as_ref(), scope, request.if_match)?;

@@ -1,4 +1,4 @@
-//! Finds out in which account the service works.
+//! Determines the AWS account in which the service works.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ use crate::tasks::task::{NextRun, Task};
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_mins(1);
 
-/// Asks STS until it answers.
+/// Asks STS for the account until it answers; a configured account needs no call.
 pub(crate) struct FindAccount {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) attempts: AtomicU32,
@@ -27,13 +27,13 @@ impl Task for FindAccount {
             match self.gateway.account().await {
                 Ok(scope) => {
                     let (account, partition) = (&scope.account, scope.partition);
-                    info!(%account, %partition, "AWS account known");
+                    info!(%account, %partition, "account of the service is known");
                     NextRun::Never
                 }
                 Err(error) => {
                     warn!(
                         error = &error as &dyn std::error::Error,
-                        "STS does not tell in which account this service works"
+                        "account of the service could not be read from STS"
                     );
                     let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
                     NextRun::After(full_jitter(FIRST_RETRY, LAST_RETRY, attempt))

@@ -1,4 +1,4 @@
-//! Attests the pass-through roles once an interval.
+//! Attests the pass-through roles once per interval.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,12 @@ use crate::requests::attestation::Attestor;
 use crate::tasks::task::{ACCOUNT_POLL, FirstRun, NextRun, Task};
 use crate::tasks::turns::SweepTurns;
 
-/// How long the task waits for the account's call budget before it leaves a role for the next time.
+/// How long the task waits for the account's call budget before it postpones the rest of the roles to
+/// its next run.
 const WAIT: Duration = Duration::from_mins(1);
 
-/// Reads the administrator's roles at IAM: every replica at its start, then one replica for all,
-/// once an interval.
+/// Reads the pass-through roles from IAM: every replica once after its start, then one replica for
+/// all, once per interval.
 pub(crate) struct AttestPreparedRoles {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) attestor: Arc<Attestor>,
@@ -47,7 +48,7 @@ impl AttestPreparedRoles {
             }
             let terms = Terms::sweep(&scope.account, WAIT);
             if !self.attestor.attest_again(entry, scope, terms).await? {
-                info!("attestation of pass-through roles waits for the call budget");
+                info!("attestation of pass-through roles postponed; the call budget is used up");
                 return Ok(());
             }
         }

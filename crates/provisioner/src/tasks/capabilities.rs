@@ -1,4 +1,4 @@
-//! Detects at the start what our identity may do.
+//! Detects after the start what this service's identity may do.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use tracing::warn;
 use crate::aws::{CapabilityDetector, Gateway};
 use crate::tasks::task::{ACCOUNT_POLL, NextRun, Task};
 
-/// Detects once what our identity may do, and reports in the log what is missing. Later detections
-/// are made when somebody asks.
+/// Detects once what this service's identity may do, and logs the missing permissions. Later, a
+/// detection is made when a caller asks for the capabilities.
 pub(crate) struct DetectCapabilities {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) detector: Arc<CapabilityDetector>,

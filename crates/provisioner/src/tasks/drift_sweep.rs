@@ -1,5 +1,5 @@
-//! The bulk drift sweep: one paged listing of the account checks all active bindings. It finds
-//! which ones differ and makes them due; `convergence` checks and repairs them.
+//! The bulk drift sweep: checks all active bindings with one paged listing of the account. It makes
+//! the bindings that differ due; `convergence` checks each of them and repairs it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,24 +25,25 @@ use crate::settings::DriftMode;
 use crate::tasks::task::{NextRun, Task};
 use crate::tasks::turns::SweepTurns;
 
-/// How often one page is asked for before the sweep is left for the next time.
+/// How many times one page is requested before the sweep is given up until the next one.
 const TRIES: u32 = 8;
 /// How long a page waits for the account's call budget.
 const WAIT: Duration = Duration::from_mins(1);
 
-/// The listing does not show the tags of every profile. Within about this time each such profile is
-/// read by itself once; a turn that no sweep falls into comes again in the next round.
+/// The listing does not contain the tags of every instance profile. Within about this time each such
+/// profile is read separately once. A profile whose sweep did not run is read in the next round.
 const ALL_TAGS_READ: Duration = Duration::from_hours(7 * 24);
 
-/// Compares all active bindings with one listing of the account. Where AWS denies the listing, the
-/// bindings are checked one by one as they come due.
+/// Compares all active bindings with one listing of the account. When AWS denies the listing, each
+/// binding is checked separately when it is due.
 pub(crate) struct SweepDrift {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) optional: Arc<OptionalFeatures>,
     pub(crate) turns: Arc<SweepTurns>,
     pub(crate) mode: DriftMode,
-    /// How often each binding is checked. The sweep runs twice as often, so that none comes due.
+    /// How often each binding is checked. The sweep runs twice as often, so that it checks a binding
+    /// before the binding is due for a separate check.
     pub(crate) check_interval: Duration,
     pub(crate) stop: CancellationToken,
 }
@@ -51,7 +52,7 @@ pub(crate) struct SweepDrift {
 struct Findings {
     /// Bindings without drift.
     sound: Vec<(BindingId, Generation)>,
-    /// Bindings to be checked one by one.
+    /// Bindings that `convergence` must check separately.
     suspect: Vec<BindingId>,
 }
 
@@ -83,9 +84,9 @@ impl SweepDrift {
         }
         let Findings { sound, mut suspect } = findings;
         self.store.verified(&sound, self.check_interval).await?;
-        // What the whole listing did not show is gone, or was created since.
-        let seen: Vec<BindingId> = sound.iter().map(|(id, _)| *id).collect();
-        suspect.extend(self.store.active_unseen(&seen).await?);
+        // A binding that is not in the listing has lost its resources, or was provisioned since.
+        let found: Vec<BindingId> = sound.iter().map(|(id, _)| *id).collect();
+        suspect.extend(self.store.active_except(&found).await?);
         suspect.sort_unstable();
         suspect.dedup();
         self.store.make_due(&suspect).await?;
@@ -93,13 +94,13 @@ impl SweepDrift {
             pages,
             sound = sound.len(),
             suspect = suspect.len(),
-            "drift sweep done"
+            "drift sweep finished"
         );
         Ok(())
     }
 
-    /// Reads a page, again where AWS can't answer it now; none where the call budget or the tries
-    /// are used up.
+    /// Reads a page, with retries. Returns none when the call budget or the attempts are used up, or
+    /// the service stops.
     async fn page(&self, after: Option<&str>, scope: &Scope) -> Result<Option<RolePage>, IamError> {
         for attempt in 0..TRIES {
             if self.stop.is_cancelled() {
@@ -112,7 +113,10 @@ impl SweepDrift {
                 Err(error) if error.kind.is_retryable() => {
                     let pause =
                         full_jitter(Duration::from_secs(1), Duration::from_secs(30), attempt);
-                    debug!(attempt, "page of the listing failed; it is read again");
+                    debug!(
+                        attempt,
+                        "page of the account listing could not be read; the read is retried"
+                    );
                     let _ = tokio::time::timeout(pause, self.stop.cancelled()).await;
                 }
                 Err(error) => return Err(error),
@@ -146,18 +150,18 @@ impl SweepDrift {
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         for binding in self.store.by_resource_name(&names).await? {
             let name = binding.resource_name();
-            let seen = Observed {
+            let listed = Observed {
                 role: roles.get(name.as_str()).map(|role| (*role).clone()),
                 profile: profiles
                     .get(name.as_str())
                     .map(|profile| (*profile).clone()),
             };
-            let tags_shown = seen
+            let has_tags = listed
                 .profile
                 .as_ref()
                 .is_none_or(|profile| profile.tags.is_some());
-            match judge(&binding, seen, now) {
-                Judgement::Sound if !tags_shown && has_its_turn(binding.id, now, pause) => {
+            match judge(&binding, listed, now) {
+                Judgement::Sound if !has_tags && is_its_turn(binding.id, now, pause) => {
                     findings.suspect.push(binding.id);
                 }
                 Judgement::Sound => findings.sound.push((binding.id, binding.generation)),
@@ -169,36 +173,36 @@ impl SweepDrift {
     }
 }
 
-/// What a listing shows of a binding.
+/// What the listing shows about a binding.
 enum Judgement {
-    /// AWS has what it should have.
+    /// AWS has what the applied spec requires.
     Sound,
-    /// AWS differs, or drift is recorded.
+    /// AWS differs from the applied spec, or drift is recorded.
     Suspect,
-    /// The binding is not active, or was changed too recently for reads to be trusted.
+    /// The binding is not active, or was changed so recently that reads may be stale.
     NotNow,
 }
 
-fn judge(binding: &Binding, seen: Observed, now: DateTime<Utc>) -> Judgement {
+fn judge(binding: &Binding, listed: Observed, now: DateTime<Utc>) -> Judgement {
     let is_active = matches!(binding.lifecycle, Lifecycle::Active { .. });
     if !is_active || !binding.consistency.trusts_reads(now).is_believed() {
         return Judgement::NotNow;
     }
-    let role = seen.role.filter(|_| binding.mode() != Mode::PassThrough);
-    let seen = Observed { role, ..seen };
+    let role = listed.role.filter(|_| binding.mode() != Mode::PassThrough);
+    let listed = Observed { role, ..listed };
     match Desired::of(binding) {
-        Ok(desired) if binding.drift.is_empty() && drift(binding, &desired, &seen).is_empty() => {
+        Ok(desired) if binding.drift.is_empty() && drift(binding, &desired, &listed).is_empty() => {
             Judgement::Sound
         }
         Ok(_) => Judgement::Suspect,
-        // Its own check reports why.
+        // The separate check of the binding logs the error.
         Err(_) => Judgement::NotNow,
     }
 }
 
-/// Returns whether a binding is to be read by itself in this sweep, though the listing shows nothing
-/// wrong. Sweeps are a pause apart; the ids spread the bindings evenly over them.
-fn has_its_turn(id: BindingId, now: DateTime<Utc>, pause: Duration) -> bool {
+/// Returns whether this sweep has to read a binding separately although the listing shows no drift.
+/// Sweeps run once per `pause`; the ids spread the bindings evenly over them.
+fn is_its_turn(id: BindingId, now: DateTime<Utc>, pause: Duration) -> bool {
     let pause = pause.as_secs().max(1);
     let turns = ALL_TAGS_READ.as_secs().div_ceil(pause);
     let turn = u64::try_from(now.timestamp()).unwrap_or_default() / pause % turns;
@@ -233,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_binding_has_its_turn_once_a_week() {
+    fn every_binding_is_read_separately_once_a_week() {
         let pause = Duration::from_mins(8);
         let sweeps = ALL_TAGS_READ.as_secs() / pause.as_secs();
         let start = DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(20_000);
@@ -246,7 +250,7 @@ mod tests {
         for sweep in 0..sweeps {
             let mut now = 0;
             for (id, turns) in ids.iter().zip(&mut turns) {
-                if has_its_turn(*id, at(sweep), pause) {
+                if is_its_turn(*id, at(sweep), pause) {
                     *turns += 1;
                     now += 1;
                 }
@@ -254,7 +258,7 @@ mod tests {
             most = most.max(now);
         }
         assert!(turns.iter().all(|turns| *turns == 1));
-        // On the average four of 5,000: a sweep stays a matter of tens of calls.
+        // On average four of 5,000, so that a sweep needs only tens of calls.
         assert!(most < 25, "{most} in one sweep");
     }
 }

@@ -1,17 +1,16 @@
 //! Background tasks.
 //!
-//! A task takes no input and finds in the database what there is to do, so that any number of
-//! replicas may run it, and a run that is lost is made good by the next one. A task
+//! A task takes no input and finds its work in the database, so that any number of replicas can run
+//! it, and the next run makes up for one that failed. A task
 //!
 //! - holds only what it needs;
 //! - is idempotent: running it twice does no harm;
-//! - never calls AWS but through the gateway, and never applies a step of a plan: it makes
-//!   bindings due, and `convergence` brings them to their intent;
-//! - logs its own failures and returns, so that the next run comes; it never ends the service.
+//! - calls AWS only through the gateway, and never applies a step of a plan: it makes bindings due,
+//!   and `convergence` converges them;
+//! - logs its failures and returns, so that it runs again; it never ends the service.
 //!
-//! [`Task::run`] is called again after the task's interval, or when the task is woken. All tasks
-//! are listed in `assembly.rs`, with
-//! interval and wake-up.
+//! [`task::Task::run`] is called again after the task's interval, or when the task is woken. All tasks
+//! are listed in `assembly.rs`, with interval and wake-up signal.
 
 pub(crate) mod account;
 pub(crate) mod attestation;

@@ -1,4 +1,4 @@
-//! Receives notifications of work that other replicas leave.
+//! Receives notifications of bindings that other replicas hand over.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use tracing::debug;
 
 use crate::tasks::task::{NextRun, Task};
 
-/// Wakes the reconciler when another replica leaves work. The reconciler's timer finds the same
-/// work, so a lost connection costs a moment and no more.
+/// Wakes the reconciler when another replica hands over a binding. The reconciler's timer finds the
+/// same binding, so a lost connection only causes a short delay.
 pub(crate) struct ReceiveNotifications {
     pub(crate) store: Store,
     pub(crate) work_left: Arc<Notify>,
@@ -37,7 +37,7 @@ impl Task for ReceiveNotifications {
                     if let Err(error) = received {
                         debug!(
                             error = &error as &dyn std::error::Error,
-                            "notifications of work are not received"
+                            "notifications from other replicas could not be received"
                         );
                     }
                 }

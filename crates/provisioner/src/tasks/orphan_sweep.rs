@@ -1,4 +1,4 @@
-//! Looks for orphans: AWS resources with our path that no live binding accounts for.
+//! Searches AWS for resources with our path that no live binding accounts for.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,22 +19,23 @@ use crate::settings::OrphanMode;
 use crate::tasks::task::{NextRun, Task};
 use crate::tasks::turns::SweepTurns;
 
-/// The most finished incarnations whose leftovers one sweep has removed.
+/// The most finished incarnations whose leftover resources one sweep removes.
 const MOST_REMOVED: usize = 50;
-/// How many names are looked up in one statement.
+/// How many names are looked up with one SQL statement.
 const NAMES_A_STATEMENT: usize = 500;
-/// How long the sweep waits for the account's call budget before it leaves it for the next time.
+/// How long the sweep waits for the account's call budget before it is given up until the next one.
 const WAIT: Duration = Duration::from_mins(1);
 
-/// Lists AWS and compares the listing with the records. A resource of a finished incarnation is
-/// removed by making the tombstone due. A resource without a record is only reported.
+/// Lists the resources with our path and compares them with the bindings. To have a leftover resource
+/// of a finished incarnation removed, the sweep makes the tombstone due. A resource without a record,
+/// an orphan, is only reported.
 pub(crate) struct SweepOrphans {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) optional: Arc<OptionalFeatures>,
     pub(crate) turns: Arc<SweepTurns>,
     pub(crate) mode: OrphanMode,
-    /// How often AWS is swept.
+    /// How often the sweep runs.
     pub(crate) interval: Duration,
 }
 
@@ -51,8 +52,9 @@ impl SweepOrphans {
     }
 
     async fn sweep(&self, scope: &Scope) -> Result<(), StoreError> {
-        // AWS is listed before the rows are read: intent is recorded before anything is created,
-        // so what this later read lacks can't belong to a provision in flight.
+        // AWS is listed before the bindings are read. An intent is recorded before anything is
+        // created, so a listed resource that no binding accounts for can't belong to a provision in
+        // progress.
         let path = self.store.namespace().path();
         let terms = Terms::sweep(&scope.account, WAIT);
         let listed = self.gateway.list_owned(&path, terms).await;
@@ -84,18 +86,21 @@ impl SweepOrphans {
         finished.sort_unstable();
         finished.dedup();
         let count = finished.len();
-        gauge!("engine_roles_orphans", "known" => "ended")
+        gauge!("engine_roles_orphans", "kind" => "leftover")
             .set(u32::try_from(count).unwrap_or(u32::MAX));
         finished.truncate(MOST_REMOVED);
         if finished.is_empty() || self.mode != OrphanMode::Remove {
             return Ok(());
         }
-        info!(count, "finished incarnations have left resources");
+        info!(
+            count,
+            "leftover resources of finished incarnations found; they are removed"
+        );
         self.store.make_due(&finished).await
     }
 
     async fn report(&self, unknown: &[&Listed]) -> Result<(), StoreError> {
-        gauge!("engine_roles_orphans", "known" => "no")
+        gauge!("engine_roles_orphans", "kind" => "unknown")
             .set(u32::try_from(unknown.len()).unwrap_or(u32::MAX));
         let found: Vec<FoundOrphan> = unknown
             .iter()
@@ -108,7 +113,7 @@ impl SweepOrphans {
         for name in self.store.report_orphans(&found).await? {
             warn!(
                 name,
-                "orphan found; no binding accounts for it, so it is left as it is"
+                "orphan found; no binding accounts for it, and it is not changed"
             );
         }
         Ok(())

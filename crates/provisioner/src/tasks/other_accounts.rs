@@ -1,4 +1,4 @@
-//! Counts the live bindings of other accounts.
+//! Counts the live bindings that belong to other accounts.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tracing::warn;
 use crate::aws::{Gateway, OtherAccounts};
 use crate::tasks::task::{ACCOUNT_POLL, NextRun, Task};
 
-/// Counts the live bindings of other accounts, so that `/readyz` and requests know.
+/// Counts the live bindings that belong to other accounts, for `/readyz` and for requests.
 pub(crate) struct CountOtherAccounts {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) other_accounts: Arc<OtherAccounts>,

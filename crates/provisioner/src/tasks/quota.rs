@@ -13,7 +13,8 @@ use crate::tasks::task::{ACCOUNT_POLL, FirstRun, NextRun, Task};
 /// How long the task waits for the account's call budget.
 const WAIT: Duration = Duration::from_mins(1);
 
-/// Reads the account's quotas, so that a full account is known before a provision begins.
+/// Reads the account's quotas, so that a request can be rejected before a provision begins when a
+/// quota is used up.
 pub(crate) struct ReadQuota {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) quota: Arc<AccountQuota>,

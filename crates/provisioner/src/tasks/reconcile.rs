@@ -1,4 +1,4 @@
-//! The reconciler: takes leases on due bindings and has them converged.
+//! The reconciler: takes leases on due bindings and converges them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ use tracing::warn;
 use crate::convergence::{Converger, Knowledge};
 use crate::tasks::task::{NextRun, Task};
 
-/// How long the reconciler may be silent before it counts as dead.
-const SILENCE: Duration = Duration::from_mins(1);
+/// The reconciler counts as dead when it has not run for this long.
+const DEAD_AFTER: Duration = Duration::from_mins(1);
 
 /// When the reconciler last ran.
 #[derive(Debug, Default)]
@@ -29,19 +29,21 @@ impl Liveness {
         *last = Some(Instant::now());
     }
 
-    /// Returns whether the reconciler ran lately.
+    /// Returns whether the reconciler ran within the last minute.
     pub(crate) fn is_alive(&self) -> bool {
         let last = self.last_run.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|at| at.elapsed() < SILENCE)
+        last.is_some_and(|at| at.elapsed() < DEAD_AFTER)
     }
 }
 
-/// Completes interrupted work, makes retries, checks what is active.
+/// Converges due bindings: completes interrupted work, retries failed attempts, and checks active
+/// bindings for drift.
 pub(crate) struct Reconcile {
     pub(crate) store: Store,
     pub(crate) converger: Arc<Converger>,
     pub(crate) liveness: Arc<Liveness>,
-    /// How many bindings this replica converges at once on its own account.
+    /// Limits how many bindings the reconciler of this replica converges at once. Requests are not
+    /// limited by it.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
 }
@@ -60,7 +62,7 @@ impl Task for Reconcile {
                 Err(error) => {
                     warn!(
                         error = &error as &dyn std::error::Error,
-                        "due work could not be leased"
+                        "due bindings could not be leased"
                     );
                     return NextRun::AfterInterval;
                 }

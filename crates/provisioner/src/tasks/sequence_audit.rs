@@ -8,7 +8,7 @@ use engine_roles_store::Store;
 
 use crate::tasks::task::{NextRun, Task};
 
-/// Numbers events that nobody has read yet; a reader numbers them by itself.
+/// Numbers new events. Each read of the audit log does so too, so that it misses none.
 pub(crate) struct SequenceAudit {
     pub(crate) store: Store,
 }
@@ -19,7 +19,7 @@ impl Task for SequenceAudit {
             if let Err(error) = self.store.sequence_audit().await {
                 warn!(
                     error = &error as &dyn std::error::Error,
-                    "audit log could not be sequenced"
+                    "audit events could not be numbered"
                 );
             }
             NextRun::AfterInterval

@@ -1,4 +1,4 @@
-//! The shape of a background task, and how it is run.
+//! The trait of background tasks, and the loop that runs one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-/// How often a task that needs the account checks whether it is known.
+/// How often a task that needs the account checks whether the account is known.
 pub(crate) const ACCOUNT_POLL: Duration = Duration::from_millis(50);
 
 /// When a task runs again.
@@ -21,13 +21,13 @@ pub(crate) enum NextRun {
     After(Duration),
     /// At once: there is more to do.
     Now,
-    /// Never: its work is done.
+    /// Never: the task has finished its work or is switched off.
     Never,
 }
 
-/// Work that the service does by itself, again and again.
+/// Work that the service does repeatedly, without a request.
 pub(crate) trait Task: Send + Sync + 'static {
-    /// Does what there is to do now, and says when it is to be called again.
+    /// Does the work that is due, and returns when the task runs again.
     fn run(&self) -> BoxFuture<'_, NextRun>;
 }
 
@@ -35,12 +35,12 @@ pub(crate) trait Task: Send + Sync + 'static {
 pub(crate) struct Registration {
     pub(crate) task: Box<dyn Task>,
     pub(crate) interval: Duration,
-    /// Notified when the task is to run before its interval has passed.
+    /// A notification runs the task before its interval has passed.
     pub(crate) wake_up: Arc<Notify>,
 }
 
 impl Registration {
-    /// A task that runs once an interval.
+    /// Registers a task that runs once per interval.
     pub(crate) fn every(interval: Duration, task: impl Task) -> Self {
         Self {
             task: Box::new(task),
@@ -49,12 +49,12 @@ impl Registration {
         }
     }
 
-    /// The same task, run also when `wake_up` is notified.
+    /// Makes the task also run when `wake_up` is notified.
     pub(crate) fn woken_by(self, wake_up: Arc<Notify>) -> Self {
         Self { wake_up, ..self }
     }
 
-    /// Runs the task until its work is done or the service stops.
+    /// Runs the task until it returns [`NextRun::Never`] or the service stops.
     pub(crate) async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let pause = match self.task.run().await {
@@ -71,14 +71,14 @@ impl Registration {
     }
 }
 
-/// Tells a task's first run from the others.
+/// Distinguishes a task's first run from later ones.
 #[derive(Debug, Default)]
 pub(crate) struct FirstRun {
     is_over: AtomicBool,
 }
 
 impl FirstRun {
-    /// Returns true the first time.
+    /// Returns true on the first call only.
     pub(crate) fn take(&self) -> bool {
         !self.is_over.swap(true, Ordering::Relaxed)
     }

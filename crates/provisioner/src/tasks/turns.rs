@@ -1,4 +1,4 @@
-//! Whose turn a sweep is.
+//! Which replica runs a sweep.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,15 +8,16 @@ use engine_roles_store::{Store, StoreError, Sweep};
 
 use crate::aws::OtherAccounts;
 
-/// Takes turns at sweeps of the whole account: one replica, once an interval.
+/// Decides which replica runs a sweep of the whole account: one replica, once per interval.
 pub(crate) struct SweepTurns {
     pub(crate) store: Store,
     pub(crate) other_accounts: Arc<OtherAccounts>,
 }
 
 impl SweepTurns {
-    /// Takes the turn at a sweep, if it is due. Nobody has a turn while live bindings belong to
-    /// another account, since what exists in this one may then be another installation's.
+    /// Returns whether this replica must run a sweep now. No replica runs one while live bindings
+    /// belong to another account, because the resources in this account may then belong to another
+    /// installation.
     pub(crate) async fn take(
         &self,
         sweep: Sweep,
@@ -29,7 +30,7 @@ impl SweepTurns {
         if !self.store.take_turn(sweep, interval).await? {
             return Ok(false);
         }
-        // The last count may be an interval old.
+        // The last count may be one interval old.
         Ok(self.other_accounts.count(here).await? == 0)
     }
 }

@@ -23,7 +23,7 @@ async fn incarnation(store: &Store, cluster: &str) {
 }
 
 #[tokio::test]
-async fn nothing_in_it_is_changed_or_removed() {
+async fn audit_events_can_not_be_changed_or_removed() {
     let test = test_store().await;
     incarnation(&test.store, "one").await;
     test.store.sequence_audit().await.expect("numbered");
@@ -35,10 +35,10 @@ async fn nothing_in_it_is_changed_or_removed() {
         "TRUNCATE audit_events",
         "TRUNCATE audit_events, bindings CASCADE",
     ] {
-        let refused = test.sql(forbidden).await.expect_err(forbidden);
-        assert!(refused.to_string().contains("append-only"), "{refused}");
+        let error = test.sql(forbidden).await.expect_err(forbidden);
+        assert!(error.to_string().contains("append-only"), "{error}");
     }
-    // Not before it is numbered either, and not along with the number.
+    // An event without a number can't be changed either, not even while it gets its number.
     test.provision("two").await;
     for forbidden in [
         "DELETE FROM audit_events WHERE seq IS NULL",
@@ -51,9 +51,9 @@ async fn nothing_in_it_is_changed_or_removed() {
 }
 
 #[tokio::test]
-async fn numbers_have_no_gaps_and_keep_each_bindings_order() {
+async fn events_are_numbered_without_gaps_in_the_order_of_each_binding() {
     let test = test_store().await;
-    // Under a clock that stands still, too.
+    // The clock stands still, so all events have the same time.
     test.clock(0).await;
     let clusters: Vec<String> = (0..6).map(|number| format!("c{number}")).collect();
     let incarnations = clusters
@@ -84,17 +84,17 @@ async fn numbers_have_no_gaps_and_keep_each_bindings_order() {
 }
 
 #[tokio::test]
-async fn what_is_not_numbered_is_not_shown() {
+async fn an_event_without_a_number_is_not_returned() {
     let test = test_store().await;
     test.provision("one").await;
-    let shown = test.store.audit(&AuditFilter::default(), 9).await;
-    assert!(shown.expect("the log").is_empty());
+    let events = test.store.audit(&AuditFilter::default(), 9).await;
+    assert!(events.expect("the log").is_empty());
     assert_eq!(test.store.sequence_audit().await.expect("numbered"), 1);
     assert_eq!(test.store.sequence_audit().await.expect("numbered"), 0);
 }
 
 #[tokio::test]
-async fn filters_narrow_and_pages_follow() {
+async fn filters_select_events_and_pages_continue_after_a_number() {
     let test = test_store().await;
     test.clock(0).await;
     incarnation(&test.store, "one").await;
@@ -180,7 +180,7 @@ async fn filters_narrow_and_pages_follow() {
 }
 
 #[tokio::test]
-async fn an_event_tells_the_states_and_the_generation() {
+async fn an_event_records_the_states_and_the_generation() {
     let test = test_store().await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
     activate(&test.store, &mut lease).await;
@@ -189,7 +189,7 @@ async fn an_event_tells_the_states_and_the_generation() {
     reject(&test.store, &mut lease).await;
     activate(&test.store, &mut lease).await;
     let log = log(&test.store, &AuditFilter::default()).await;
-    let told: Vec<String> = log
+    let events: Vec<String> = log
         .iter()
         .map(|entry| {
             let from = entry.from_state.map_or("none", |state| state.as_str());
@@ -198,12 +198,12 @@ async fn an_event_tells_the_states_and_the_generation() {
         })
         .collect();
     assert_eq!(
-        told,
+        events,
         [
             "1 provision_requested none provisioning",
             "1 provisioned provisioning active",
             "2 update_requested active provisioning",
-            // The withdrawal is an intent of its own.
+            // The withdrawal is a separate intent.
             "3 refused provisioning provisioning",
             "3 withdrawn provisioning active",
         ]
@@ -211,7 +211,7 @@ async fn an_event_tells_the_states_and_the_generation() {
 }
 
 #[tokio::test]
-async fn a_record_after_the_lease_leaves_no_event() {
+async fn an_outcome_recorded_after_the_lease_ended_writes_no_event() {
     let test = test_store().await;
     test.clock(0).await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
@@ -222,7 +222,7 @@ async fn a_record_after_the_lease_leaves_no_event() {
 }
 
 #[tokio::test]
-async fn another_installations_log_is_not_seen() {
+async fn an_installation_reads_only_its_own_audit_log() {
     let test = test_store().await;
     let other = test.other("other");
     incarnation(&test.store, "one").await;
@@ -232,7 +232,7 @@ async fn another_installations_log_is_not_seen() {
 }
 
 #[tokio::test]
-async fn the_words_of_an_older_release_are_read() {
+async fn events_that_an_older_release_wrote_are_read() {
     let test = test_store().await;
     test.provision("one").await;
     let older = "INSERT INTO audit_events
@@ -260,4 +260,26 @@ async fn the_words_of_an_older_release_are_read() {
     let states: Vec<_> = log.iter().filter_map(|entry| entry.from_state).collect();
     assert_eq!(states, State::ALL);
     assert_eq!(log[0].detail["by"], "an older release");
+}
+
+#[tokio::test]
+async fn the_filter_by_action_also_finds_events_stored_under_an_older_word() {
+    let test = test_store().await;
+    test.provision("one").await;
+    let both = "INSERT INTO audit_events
+            (id, at, namespace, cluster, binding_id, generation, action, actor, from_state,
+             to_state, detail)
+        SELECT gen_random_uuid(), at + make_interval(secs => place), namespace, cluster,
+               binding_id, generation, word, actor, to_state, to_state, '{}'
+        FROM audit_events, unnest(
+            array['refused', 'rejected', 'ghost_removed', 'late_resource_removed']
+        ) WITH ORDINALITY AS words (word, place)";
+    test.sql(both).await.expect("inserted");
+    for action in [EventAction::Rejected, EventAction::LateResourceRemoved] {
+        let filter = AuditFilter {
+            action: Some(action),
+            ..AuditFilter::default()
+        };
+        assert_eq!(actions(&log(&test.store, &filter).await), [action; 2]);
+    }
 }

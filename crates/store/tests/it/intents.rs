@@ -1,4 +1,4 @@
-//! Intents, recorded before anything is done.
+//! Intents: what a caller asks for, recorded before AWS is called.
 
 use engine_roles_domain::binding::lifecycle;
 use engine_roles_domain::binding::{BindingId, Rejection, State};
@@ -11,7 +11,7 @@ use crate::test_store::{
 };
 
 #[tokio::test]
-async fn a_new_intent_is_a_binding_a_lease_and_an_event() {
+async fn a_new_intent_writes_a_binding_a_lease_and_an_event() {
     let test = test_store().await;
     let recorded = test.provision("one").await;
     assert_eq!(recorded.change, Change::Created);
@@ -22,7 +22,7 @@ async fn a_new_intent_is_a_binding_a_lease_and_an_event() {
     );
     assert_eq!((binding.generation, binding.applied_generation), (1, None));
     assert_eq!((&binding.spec, &binding.scope), (&spec(), &scope()));
-    let lease = recorded.lease.expect("the right to work on it");
+    let lease = recorded.lease.expect("a lease");
     assert_eq!(&lease.binding, binding);
     assert_eq!(&test.current(binding).await, binding);
     let log = log(&test.store, &AuditFilter::default()).await;
@@ -36,13 +36,13 @@ async fn a_new_intent_is_a_binding_a_lease_and_an_event() {
 }
 
 #[tokio::test]
-async fn the_same_intent_again_is_the_same_binding() {
+async fn repeating_an_intent_returns_the_same_binding() {
     let test = test_store().await;
     let first = test.provision("one").await;
     let again = test.provision("one").await;
     assert_eq!(again.change, Change::Unchanged);
     assert_eq!(again.binding, first.binding);
-    assert!(again.lease.is_none(), "somebody has it");
+    assert!(again.lease.is_none(), "another worker has the lease");
     let mut lease = first.lease.expect("a lease");
     assert_eq!(activate(&test.store, &mut lease).await, Recorded::Written);
     let done = test.provision("one").await;
@@ -51,7 +51,7 @@ async fn the_same_intent_again_is_the_same_binding() {
 }
 
 #[tokio::test]
-async fn a_binding_that_nobody_converges_is_leased_by_asking_again() {
+async fn repeating_an_intent_leases_a_binding_that_nobody_converges() {
     let test = test_store().await;
     let first = test.provision("one").await;
     let mut lease = first.lease.expect("a lease");
@@ -63,10 +63,10 @@ async fn a_binding_that_nobody_converges_is_leased_by_asking_again() {
 }
 
 #[tokio::test]
-async fn a_teardown_again_is_the_same_teardown() {
+async fn repeating_a_teardown_changes_nothing() {
     let test = test_store().await;
-    let mut made = test.provision("one").await.lease.expect("a lease");
-    activate(&test.store, &mut made).await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    activate(&test.store, &mut lease).await;
     let begun = tear_down(&test.store, "one").await;
     assert_eq!(
         (begun.change, begun.binding.state()),
@@ -91,10 +91,10 @@ async fn a_teardown_again_is_the_same_teardown() {
 }
 
 #[tokio::test]
-async fn a_blocked_teardown_is_looked_at_again_when_asked() {
+async fn repeating_a_blocked_teardown_resumes_it() {
     let test = test_store().await;
-    let made = test.provision("one").await;
-    let mut lease = made.lease.expect("a lease");
+    let created = test.provision("one").await;
+    let mut lease = created.lease.expect("a lease");
     activate(&test.store, &mut lease).await;
     let mut lease = tear_down(&test.store, "one").await.lease.expect("a lease");
     let now = lease.now();
@@ -111,7 +111,7 @@ async fn a_blocked_teardown_is_looked_at_again_when_asked() {
 async fn a_rejected_request_writes_nothing() {
     let test = test_store().await;
     let rejected = request_teardown(&test.store, "one").await;
-    let rejected = rejected.expect_err("there never was a binding");
+    let rejected = rejected.expect_err("the cluster never had a binding");
     assert!(matches!(
         rejected,
         IntentError::Rejected(Rejection::NotFound)
@@ -124,13 +124,13 @@ async fn a_rejected_request_writes_nothing() {
 }
 
 #[tokio::test]
-async fn generations_go_on_across_incarnations() {
+async fn generations_grow_across_incarnations() {
     let test = test_store().await;
     let mut incarnations: Vec<(BindingId, i64)> = Vec::new();
     for _ in 0..3 {
-        let made = test.provision("one").await;
-        incarnations.push((made.binding.id, made.binding.generation));
-        let mut lease = made.lease.expect("a lease");
+        let created = test.provision("one").await;
+        incarnations.push((created.binding.id, created.binding.generation));
+        let mut lease = created.lease.expect("a lease");
         activate(&test.store, &mut lease).await;
         let mut lease = tear_down(&test.store, "one").await.lease.expect("a lease");
         remove(&test.store, &mut lease).await;
@@ -145,7 +145,7 @@ async fn generations_go_on_across_incarnations() {
 }
 
 #[tokio::test]
-async fn a_failure_with_nothing_made_is_closed_by_a_teardown() {
+async fn a_teardown_closes_a_failed_provision_that_created_nothing() {
     let test = test_store().await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
     assert_eq!(reject(&test.store, &mut lease).await, Recorded::Written);
@@ -166,7 +166,7 @@ async fn a_failure_with_nothing_made_is_closed_by_a_teardown() {
 }
 
 #[tokio::test]
-async fn many_at_once_make_one_live_binding() {
+async fn concurrent_provisions_record_one_live_binding() {
     let test = test_store().await;
     let asked = join_all((0..8).map(|_| test.provision("one"))).await;
     let created = asked.iter().filter(|one| one.change == Change::Created);
@@ -181,26 +181,23 @@ async fn many_at_once_make_one_live_binding() {
 }
 
 #[tokio::test]
-async fn the_database_itself_holds_one_live_binding_a_cluster() {
+async fn the_database_rejects_a_second_live_binding_of_a_cluster() {
     let test = test_store().await;
     test.provision("one").await;
     let twice = "INSERT INTO bindings SELECT (jsonb_populate_record(b,
                      jsonb_build_object('id', gen_random_uuid(), 'resource_name', 'x', 'lease_token', NULL,
                                         'lease_until', NULL))).* FROM bindings b";
-    let refused = test.sql(twice).await.expect_err("there is one");
-    assert!(
-        refused.to_string().contains("bindings_one_live"),
-        "{refused}"
-    );
+    let error = test.sql(twice).await.expect_err("there is one already");
+    assert!(error.to_string().contains("bindings_one_live"), "{error}");
 }
 
 #[tokio::test]
-async fn a_change_under_somebodys_lease_supersedes_the_next_record() {
+async fn a_change_during_a_lease_supersedes_the_holders_next_record() {
     let test = test_store().await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
     let change = provision(&test.store, "one", changed()).await;
     assert_eq!(change.change, Change::Changed);
-    assert!(change.lease.is_none(), "somebody has it");
+    assert!(change.lease.is_none(), "another worker has the lease");
     assert_eq!(
         activate(&test.store, &mut lease).await,
         Recorded::Superseded

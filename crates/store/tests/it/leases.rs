@@ -18,7 +18,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 #[tokio::test]
-async fn a_lease_excludes_every_other() {
+async fn a_leased_binding_can_not_be_leased_again() {
     let test = test_store().await;
     test.clock(0).await;
     let held = test.provision("one").await.lease.expect("a lease");
@@ -66,7 +66,8 @@ async fn an_expired_lease_is_taken_over_and_its_holder_can_record_nothing() {
     let mut taken = test.store.lease_due(9).await.expect("an answer");
     let mut taken = taken.pop().expect("the expired one");
     assert_eq!(taken.binding.id, slow.binding.id);
-    // The holder sent its last call within its lease, and it may take effect a window later.
+    // The holder may have sent a call until its lease ended, and such a call may take effect up to
+    // one consistency window later.
     let resolved = at(30) + Duration::from_std(WINDOW).expect("a minute");
     let consistency = taken.binding.consistency;
     assert_eq!(consistency.writes_resolved_at, Some(resolved));
@@ -83,7 +84,7 @@ async fn an_expired_lease_is_taken_over_and_its_holder_can_record_nothing() {
 }
 
 #[tokio::test]
-async fn a_lease_that_ran_out_is_over_even_if_nobody_took_it() {
+async fn an_expired_lease_is_lost_even_when_nobody_took_it_over() {
     let test = test_store().await;
     test.clock(0).await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
@@ -93,7 +94,7 @@ async fn a_lease_that_ran_out_is_over_even_if_nobody_took_it() {
 }
 
 #[tokio::test]
-async fn a_renewed_lease_holds_longer() {
+async fn a_renewed_lease_lasts_longer() {
     let test = test_store().await;
     test.clock(0).await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
@@ -106,7 +107,7 @@ async fn a_renewed_lease_holds_longer() {
 }
 
 #[tokio::test]
-async fn asking_again_takes_an_expired_lease_over() {
+async fn repeating_an_intent_takes_over_an_expired_lease() {
     let test = test_store().await;
     test.clock(0).await;
     let mut slow = test.provision("one").await.lease.expect("a lease");
@@ -136,7 +137,7 @@ async fn a_released_binding_is_leased_again_when_it_is_due() {
         let mut names: Vec<String> = Vec::new();
         for mut lease in leases {
             let resolved = lease.binding.consistency.writes_resolved_at;
-            assert_eq!(resolved, None, "nobody was interrupted");
+            assert_eq!(resolved, None, "no lease expired");
             names.push(lease.binding.cluster.to_string());
             release(&test.store, &mut lease, DONE).await;
         }
@@ -146,7 +147,7 @@ async fn a_released_binding_is_leased_again_when_it_is_due() {
 }
 
 #[tokio::test]
-async fn a_batch_has_a_limit_and_the_longest_due_come_first() {
+async fn a_batch_is_limited_and_holds_the_bindings_that_are_due_longest() {
     let test = test_store().await;
     for (seconds, cluster) in [(0, "a"), (5, "b"), (10, "c")] {
         test.clock(seconds).await;
@@ -163,7 +164,7 @@ async fn a_batch_has_a_limit_and_the_longest_due_come_first() {
 }
 
 #[tokio::test]
-async fn a_record_that_can_not_be_read_keeps_no_other_waiting() {
+async fn an_unreadable_record_does_not_delay_other_bindings() {
     let test = test_store().await;
     test.clock(0).await;
     for (cluster, columns) in [
@@ -189,13 +190,13 @@ fn profile() -> ProfileRecord {
 }
 
 #[tokio::test]
-async fn what_was_learned_outlives_the_intent_it_was_learned_under() {
+async fn what_was_learned_about_aws_under_a_superseded_intent_is_kept() {
     let test = test_store().await;
     test.clock(0).await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
     provision(&test.store, "one", changed()).await;
-    let made = Applied::Profile(profile());
-    let learned = step_applied(lease.binding.clone(), &made, at(60));
+    let created = Applied::Profile(profile());
+    let learned = step_applied(lease.binding.clone(), &created, at(60));
     let learned = activated(&lease, write_unresolved(learned, at(90)));
     let recorded = record(&test.store, &mut lease, &learned, DONE).await;
     assert_eq!(recorded, Recorded::Superseded);
@@ -238,7 +239,7 @@ async fn a_withdrawal_is_a_new_intent_under_the_same_lease() {
 }
 
 #[tokio::test]
-async fn a_withdrawal_that_came_too_late_changes_no_generation() {
+async fn the_withdrawal_of_a_superseded_intent_changes_no_generation() {
     let test = test_store().await;
     test.clock(0).await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
@@ -254,20 +255,20 @@ async fn a_withdrawal_that_came_too_late_changes_no_generation() {
     let latest = test.latest("one").await.expect("the newest");
     assert_eq!((latest.generation, &latest.spec), (3, &other));
     assert_eq!(latest, lease.binding);
-    // The lease has the new intent, which can be withdrawn in its turn.
+    // The lease now has the newer intent, which can be withdrawn too.
     assert_eq!(reject(&test.store, &mut lease).await, Recorded::Written);
     let latest = test.latest("one").await.expect("the newest");
     assert_eq!((latest.generation, &latest.spec), (4, &spec()));
 }
 
 #[tokio::test]
-async fn an_intent_of_a_released_binding_is_leased_with_it() {
+async fn a_new_intent_for_a_released_binding_comes_with_a_lease() {
     let test = test_store().await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
     activate(&test.store, &mut lease).await;
     let change = provision(&test.store, "one", changed()).await;
     assert!(change.lease.is_some());
-    // The holder of the old lease has none any more.
+    // The holder of the old lease has lost it.
     let released = release(&test.store, &mut lease, DONE).await;
     assert_eq!(released, Recorded::Lost);
 }

@@ -1,4 +1,4 @@
-//! The store against a real Postgres, a database a test.
+//! Tests of the store on a real Postgres, with one database per test.
 
 mod audit;
 mod intents;

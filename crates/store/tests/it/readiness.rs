@@ -1,4 +1,4 @@
-//! Whether the database can serve.
+//! Readiness, migrations, and errors of the connection.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn a_database_is_ready_once_it_is_migrated() {
 }
 
 #[tokio::test]
-async fn replicas_may_migrate_at_once() {
+async fn replicas_can_migrate_at_the_same_time() {
     let database = test_database().await;
     let (one, two) = (store_of(&database, "test"), store_of(&database, "test"));
     let (one, two) = tokio::join!(one.migrate(), two.migrate());
@@ -31,7 +31,7 @@ async fn replicas_may_migrate_at_once() {
 }
 
 #[tokio::test]
-async fn a_migration_that_is_missing_is_seen() {
+async fn a_missing_migration_is_reported_as_pending() {
     let test = test_store().await;
     let undo = "DELETE FROM _sqlx_migrations
                 WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
@@ -43,14 +43,14 @@ async fn a_migration_that_is_missing_is_seen() {
 fn down() -> Store {
     let config = StoreConfig {
         acquire_timeout: Duration::from_millis(500),
-        // Port 1 of loopback: nobody listens.
+        // Nobody listens on port 1 of the loopback interface.
         ..config("postgres://nobody@127.0.0.1:1/nothing")
     };
     Store::new(&config, Namespace::parse("test").expect("a namespace")).expect("no connection yet")
 }
 
 #[tokio::test]
-async fn a_database_that_is_down_is_unavailable_and_may_come_back() {
+async fn every_call_to_a_database_that_is_down_returns_a_transient_error() {
     let store = down();
     let cluster = cluster("one");
     for error in [
@@ -74,7 +74,7 @@ async fn a_database_that_is_down_is_unavailable_and_may_come_back() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_cut_is_replaced() {
+async fn a_terminated_connection_is_replaced() {
     let test = test_store().await;
     test.provision("one").await;
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -94,11 +94,11 @@ async fn a_connection_that_was_cut_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_url_that_can_not_be_read_is_not_repeated() {
+async fn the_error_for_an_invalid_url_does_not_repeat_it() {
     let config = config("postgres://user:sesame@host:port/db");
     let namespace = Namespace::parse("test").expect("a namespace");
     let Err(error) = Store::new(&config, namespace) else {
-        panic!("the port is no number");
+        panic!("the port is not a number");
     };
     assert!(matches!(error, StoreError::Url(_)));
     assert!(!error.to_string().contains("sesame"));

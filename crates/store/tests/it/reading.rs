@@ -1,4 +1,4 @@
-//! Lists, and what one installation sees of another.
+//! Lists of bindings, and the separation of installations in one database.
 
 use engine_roles_domain::binding::{BindingId, State};
 use engine_roles_domain::cluster::Mode;
@@ -34,7 +34,7 @@ async fn a_list_is_newest_first_page_by_page() {
     let all = BindingFilter::default();
     assert_eq!(names(&test.store, &all, 9).await, [["d", "c", "b", "a"]]);
     assert_eq!(names(&test.store, &all, 4).await, [["d", "c", "b", "a"]]);
-    // The page ends between two of the same time.
+    // The first page ends between two bindings that were created at the same time.
     assert_eq!(names(&test.store, &all, 2).await, [["d", "c"], ["b", "a"]]);
     assert_eq!(
         names(&test.store, &all, 1).await,
@@ -43,7 +43,7 @@ async fn a_list_is_newest_first_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_list_shows_each_clusters_newest_incarnation() {
+async fn a_list_contains_each_clusters_newest_incarnation() {
     let test = test_store().await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
     activate(&test.store, &mut lease).await;
@@ -65,7 +65,7 @@ async fn a_list_shows_each_clusters_newest_incarnation() {
 }
 
 #[tokio::test]
-async fn filters_narrow() {
+async fn a_list_is_filtered_by_state_and_mode() {
     let test = test_store().await;
     for cluster in ["a-1", "a-2", "b_1"] {
         test.provision(cluster).await;
@@ -109,7 +109,7 @@ async fn filters_narrow() {
 }
 
 #[tokio::test]
-async fn installations_in_one_database_do_not_see_each_other() {
+async fn installations_in_one_database_read_only_their_own_bindings() {
     let test = test_store().await;
     test.clock(0).await;
     let other = test.other("other");

@@ -1,4 +1,4 @@
-//! Rows: what is written is what is read, and what can't be read is named.
+//! Rows are read as they were written, and an error names a row that can't be read.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::lifecycle::{Lifecycle, Transition};
@@ -29,7 +29,7 @@ fn rejection() -> Failure {
     }
 }
 
-/// A failure that is tried again.
+/// A failure after which the attempt is retried.
 fn delay() -> Failure {
     Failure {
         code: FailureCode::TeardownBlocked,
@@ -48,7 +48,7 @@ fn receipt() -> Receipt {
     }
 }
 
-/// Every state, with and without what it may have.
+/// Every state, with and without its optional error and receipt.
 fn lifecycles() -> Vec<Lifecycle> {
     let errors = [None, Some(delay())];
     let receipts = [None, Some(receipt())];
@@ -97,7 +97,7 @@ fn lifecycles() -> Vec<Lifecycle> {
     all
 }
 
-/// The binding with something in every column that changes.
+/// The binding with a value in every column that can change.
 fn full(binding: Binding, lifecycle: Lifecycle) -> Binding {
     Binding {
         lifecycle,
@@ -139,13 +139,13 @@ fn full(binding: Binding, lifecycle: Lifecycle) -> Binding {
 async fn a_binding_in_any_state_is_read_as_it_was_written() {
     let test = test_store().await;
     for (number, lifecycle) in lifecycles().into_iter().enumerate() {
-        let made = test.provision(&format!("c{number}")).await;
-        let mut lease = made.lease.expect("a lease");
-        let written = Transition::silent(full(made.binding, lifecycle));
+        let created = test.provision(&format!("c{number}")).await;
+        let mut lease = created.lease.expect("a lease");
+        let written = Transition::silent(full(created.binding, lifecycle));
         let recorded = record(&test.store, &mut lease, &written, Next::Keep).await;
         assert_eq!(recorded, Recorded::Written);
         let read = test.current(&lease.binding).await;
-        // The database's own time of the write, which the writer knows from then on.
+        // The database sets the time of the write, and the lease has it afterwards.
         assert!(read.updated_at > written.binding.updated_at);
         assert_eq!(read, lease.binding);
         let expected = Binding {
@@ -156,7 +156,7 @@ async fn a_binding_in_any_state_is_read_as_it_was_written() {
     }
 }
 
-/// Reads a binding whose columns some release wrote like this.
+/// Writes these columns of a binding with SQL, then reads the binding.
 async fn stored(test: &TestStore, binding: &Binding, columns: &str) -> Result<Binding, StoreError> {
     let sql = format!(
         "UPDATE bindings SET generation = 2, state = 'provisioning', live = true,
@@ -169,7 +169,7 @@ async fn stored(test: &TestStore, binding: &Binding, columns: &str) -> Result<Bi
 }
 
 #[tokio::test]
-async fn the_words_of_an_older_release_are_read() {
+async fn rows_that_an_older_release_wrote_are_read() {
     let final_failure = r#"last_error = '{"code": "missing_permission", "detail": "denied",
         "missing_permissions": ["iam:CreateRole"], "generation": 1, "attempts": 2,
         "at": "2027-01-01T00:00:00Z", "next_attempt_at": null}'"#;
@@ -240,7 +240,7 @@ async fn the_words_of_an_older_release_are_read() {
 }
 
 #[tokio::test]
-async fn a_row_that_can_not_be_read_is_named() {
+async fn the_error_for_an_unreadable_row_names_the_binding_and_the_column() {
     let test = test_store().await;
     let binding = test.provision("one").await.binding;
     for (columns, column) in [

@@ -1,4 +1,4 @@
-//! A database, a store on it, and what requests and workers record there.
+//! A database for one test, a store on it, and functions that record what requests and workers do.
 
 use std::time::Duration;
 
@@ -51,12 +51,12 @@ pub(crate) async fn test_store() -> TestStore {
 }
 
 impl TestStore {
-    /// Another replica, or another installation.
+    /// Returns a second store on the same database: another replica, or another installation.
     pub(crate) fn other(&self, namespace: &str) -> Store {
         store_of(&self.database, namespace)
     }
 
-    /// Runs SQL that no function of the store would.
+    /// Runs SQL directly, for what no function of the store does.
     pub(crate) async fn sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let mut connection = PgConnection::connect(self.database.url()).await?;
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
@@ -65,7 +65,7 @@ impl TestStore {
             .map(drop)
     }
 
-    /// Stops the database's clock at so many seconds of the tests' own time.
+    /// Stops the database's clock this many seconds after the start of 2027.
     pub(crate) async fn clock(&self, seconds: u64) {
         let sql = format!(
             "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
@@ -88,7 +88,7 @@ impl TestStore {
         found.expect("an answer")
     }
 
-    /// The clusters of the bindings that become leased by whoever asks now.
+    /// Leases all due bindings and returns their clusters.
     pub(crate) async fn due(&self) -> Vec<String> {
         let leases = self.store.lease_due(9).await.expect("an answer");
         let clusters = leases.iter().map(|lease| lease.binding.cluster.to_string());
@@ -129,7 +129,7 @@ pub(crate) fn cluster(name: &str) -> ClusterName {
     name.parse().expect("a cluster")
 }
 
-/// Who asks for an intent in these tests.
+/// The cause of the intents in these tests.
 pub(crate) fn caller() -> Cause {
     Cause {
         actor: Actor("somebody".to_owned()),
@@ -153,7 +153,7 @@ pub(crate) fn new_binding(
     }
 }
 
-/// Asks for this spec.
+/// Records the intent to have a role with this spec.
 pub(crate) async fn provision(store: &Store, name: &str, spec: RoleSpec) -> RecordedIntent {
     let decide = |latest: Latest| {
         let live = latest.binding.filter(Binding::is_live);
@@ -173,7 +173,7 @@ pub(crate) async fn provision(store: &Store, name: &str, spec: RoleSpec) -> Reco
     recorded.expect("a recorded intent")
 }
 
-/// Asks for the removal of the cluster's role.
+/// Records the intent to remove the cluster's role.
 pub(crate) async fn request_teardown(
     store: &Store,
     name: &str,
@@ -212,13 +212,13 @@ pub(crate) async fn record(
     recorded.expect("an answer")
 }
 
-/// Ends the lease, with the binding as it is.
+/// Releases the lease and leaves the binding as it is.
 pub(crate) async fn release(store: &Store, lease: &mut Lease, next: Next) -> Recorded {
     let same = Transition::silent(lease.binding.clone());
     record(store, lease, &same, next).await
 }
 
-/// Says that AWS took the spec of this binding.
+/// Returns the transition for a binding whose spec AWS has applied.
 pub(crate) fn activated(lease: &Lease, binding: Binding) -> Transition {
     let activation = Activation {
         policy: None,
@@ -228,13 +228,13 @@ pub(crate) fn activated(lease: &Lease, binding: Binding) -> Transition {
     lifecycle::activated(binding, activation, lease.now()).expect("a binding in progress")
 }
 
-/// Records that AWS took everything.
+/// Records that AWS has applied the spec.
 pub(crate) async fn activate(store: &Store, lease: &mut Lease) -> Recorded {
     let transition = activated(lease, lease.binding.clone());
     record(store, lease, &transition, DONE).await
 }
 
-/// Records that everything that belonged to the binding is gone.
+/// Records that all resources of the binding are gone.
 pub(crate) async fn remove(store: &Store, lease: &mut Lease) -> Recorded {
     let transition = lifecycle::resources_gone(lease.binding.clone(), true, lease.now());
     record(store, lease, &transition.expect("a removal"), DONE).await
@@ -248,7 +248,7 @@ pub(crate) fn failure(lease: &Lease) -> Failure {
         .failure(FailureCode::Internal, detail, lease.now())
 }
 
-/// Records that the intent is rejected. The worker goes on under its lease.
+/// Records that the intent is rejected, and keeps the lease.
 pub(crate) async fn reject(store: &Store, lease: &mut Lease) -> Recorded {
     let transition = lifecycle::rejected(lease.binding.clone(), failure(lease), lease.now());
     let transition = transition.expect("a binding in progress");

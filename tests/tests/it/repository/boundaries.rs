@@ -16,8 +16,8 @@ use super::linked_packages;
 /// The files that may name the AWS client: its owner, the constructors that pass it on, and the
 /// server, which creates it.
 const MAY_NAME_THE_CLIENT: [&str; 4] = [
-    "provisioner/src/assembly.rs",
     "provisioner/src/aws/gateway.rs",
+    "provisioner/src/assembly.rs",
     "provisioner/src/service.rs",
     "server/src/serve.rs",
 ];
@@ -318,7 +318,7 @@ fn only_the_gateway_has_the_client_to_aws() {
             );
             naming.insert(path.clone());
         }
-        if ["provisioner/src/assembly.rs", "provisioner/src/service.rs"].contains(&path.as_str()) {
+        if path == "provisioner/src/assembly.rs" || path == "provisioner/src/service.rs" {
             assert_eq!(names.mentions, 1, "only the constructor takes the client");
         }
     }

@@ -1,4 +1,4 @@
-//! The documents of `policies/`, over HTTP.
+//! Tests of the routes that render the documents of `policies/`.
 
 use engine_roles_domain::cluster::RoleReference;
 use engine_roles_domain::prepared::PassThroughRole;
@@ -24,7 +24,7 @@ fn changed(change: impl FnOnce(&mut Settings)) -> Settings {
 }
 
 #[tokio::test]
-async fn the_list_says_what_each_document_is_for() {
+async fn the_list_has_the_purpose_of_each_document() {
     let answer = get("/v1/policies").await;
     assert_eq!(answer.status, StatusCode::OK);
     let items = answer.body["items"].as_array().expect("items");
@@ -44,7 +44,7 @@ async fn the_list_says_what_each_document_is_for() {
         ])
     );
     for item in items {
-        // What is listed can be had.
+        // Every listed document can be rendered.
         let name = item["name"].as_str().unwrap_or_default();
         assert_eq!(
             get(&format!("/v1/policies/{name}")).await.status,
@@ -59,7 +59,7 @@ async fn the_list_says_what_each_document_is_for() {
 }
 
 #[tokio::test]
-async fn a_document_is_filled_with_the_settings_and_the_query() {
+async fn a_document_is_rendered_with_values_from_the_configuration_and_the_query() {
     let plain = get("/v1/policies/ai-unlimited-engine").await;
     assert_eq!(plain.header("content-type"), "application/json");
     insta::assert_snapshot!(plain.body, @r#"{"Statement":[{"Action":"secretsmanager:GetSecretValue","Effect":"Allow","Resource":"arn:aws:secretsmanager:us-west-2:123456789012:secret:compute-engine/*","Sid":"ReadEngineSecrets"}],"Version":"2012-10-17"}"#);
@@ -73,7 +73,7 @@ async fn a_document_is_filled_with_the_settings_and_the_query() {
 }
 
 #[tokio::test]
-async fn the_settings_of_this_service_are_in_its_own_policy() {
+async fn the_configuration_is_in_the_services_own_policy() {
     let boundary = "arn:aws:iam::123456789012:policy/own";
     let settings = || {
         changed(|settings| {
@@ -99,11 +99,11 @@ async fn the_settings_of_this_service_are_in_its_own_policy() {
     }
     let engine = get_with(settings(), "/v1/policies/engine-boundary").await;
     assert!(engine.body.to_string().contains(KEY));
-    let elsewhere = "/v1/policies/engine-boundary?region=eu-west-1";
-    let refused = get_with(settings(), elsewhere).await;
-    assert_eq!(refused.problem(), (422, "invalid_region".to_owned()));
-    assert_eq!(refused.field(), "region");
-    // What is another account's does not come into the documents of this one.
+    let other_region = "/v1/policies/engine-boundary?region=eu-west-1";
+    let rejected = get_with(settings(), other_region).await;
+    assert_eq!(rejected.problem(), (422, "invalid_region".to_owned()));
+    assert_eq!(rejected.field(), "region");
+    // Settings that belong to this account are not used for another account.
     let other = "/v1/policies/engine-role-service?account_id=999999999999";
     let other = get_with(settings(), other).await;
     let text = other.body.to_string();
@@ -112,7 +112,7 @@ async fn the_settings_of_this_service_are_in_its_own_policy() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_filled_is_refused_by_its_field() {
+async fn an_invalid_value_is_rejected_by_the_name_of_its_field() {
     for (path, status, code, field) in [
         (
             "ai-unlimited-engine?region=us-*",
@@ -186,7 +186,7 @@ async fn what_can_not_be_filled_is_refused_by_its_field() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_not_known_yet_has_to_be_given() {
+async fn the_account_must_be_given_while_it_is_not_known() {
     let unknown = || changed(|settings| settings.scope = None);
     let path = "/v1/policies/ai-unlimited-engine";
     let answer = get_with(unknown(), path).await;

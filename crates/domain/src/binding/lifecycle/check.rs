@@ -1,4 +1,4 @@
-//! Transitions that the check of an active binding causes.
+//! Transitions that a check of an active binding causes.
 
 use chrono::{DateTime, Utc};
 
@@ -9,16 +9,16 @@ use crate::binding::lifecycle::{Transition, WrongState};
 use crate::binding::record::Binding;
 use crate::resources::step::Step;
 
-/// A step of a repair that AWS denied.
+/// A repair step that AWS denied.
 #[derive(Clone, Debug)]
 pub struct DeniedStep {
-    /// The step as it was sent.
+    /// The step that was sent.
     pub step: Step,
     /// The missing permission, such as `iam:PutRolePolicy`.
     pub permission: String,
 }
 
-/// AWS was read and has what it should have.
+/// A check read AWS and found no drift.
 ///
 /// # Errors
 /// When the binding is not active.
@@ -34,7 +34,7 @@ pub fn verified(binding: Binding, now: DateTime<Utc>) -> Result<Transition, Wron
     Ok(Transition { binding, event })
 }
 
-/// AWS was read and differs from the applied spec.
+/// A check read AWS and found drift from the applied spec.
 ///
 /// # Errors
 /// When the binding is not active.
@@ -55,8 +55,8 @@ pub fn drift_found(
     Ok(Transition::with(binding, event))
 }
 
-/// A repair was tried. The drift stays recorded until a read shows it gone; where AWS denied a
-/// step, the drift names the missing permission.
+/// A repair was attempted. The drift stays recorded until a read shows that it is gone. Where AWS
+/// denied a step, the drift names the missing permission.
 ///
 /// # Errors
 /// When the binding is not active.

@@ -1,4 +1,4 @@
-//! Transitions that a request causes: the cluster gets a new intent.
+//! Transitions that a request causes. Each gives the cluster a new intent.
 
 use std::collections::BTreeSet;
 
@@ -16,20 +16,20 @@ use crate::cluster::name::ClusterName;
 use crate::cluster::spec::RoleSpec;
 use crate::resources::names::Namespace;
 
-/// What the caller has to give for a new binding.
+/// The parts of a new binding that the caller supplies.
 #[derive(Clone, Debug)]
 pub struct NewBinding {
-    /// The id of the incarnation, made by the caller.
+    /// The id of the incarnation, a new one for each binding.
     pub id: BindingId,
-    /// The cluster whose role it is.
+    /// The cluster that gets the role.
     pub cluster: ClusterName,
-    /// The installation that records it.
+    /// The installation that records the binding.
     pub namespace: Namespace,
-    /// Account and partition in which its resources are made.
+    /// The account and partition in which the binding's resources are created.
     pub scope: Scope,
-    /// What should exist, resolved.
+    /// The resources that should exist, with all defaults filled in.
     pub spec: RoleSpec,
-    /// The number of the cluster's intent.
+    /// The generation of the cluster's new intent.
     pub generation: Generation,
 }
 
@@ -70,7 +70,7 @@ pub fn provision_requested(new: NewBinding, now: DateTime<Utc>) -> Transition {
     Transition::with(new.in_state(provisioning, now), event)
 }
 
-/// An operator took an orphan over as its cluster's live role.
+/// An operator adopted an orphan as its cluster's live role.
 pub fn adopted(orphan: NewBinding, now: DateTime<Utc>) -> Transition {
     let event = EventDetail::ProvisionRequested {
         adopted: true,
@@ -80,8 +80,8 @@ pub fn adopted(orphan: NewBinding, now: DateTime<Utc>) -> Transition {
     Transition::with(orphan.in_state(provisioning, now), event)
 }
 
-/// An operator wants an orphan removed: it gets a tombstone, from which it is removed like
-/// anything else that a finished incarnation has left.
+/// An operator wants an orphan removed. The orphan gets a tombstone; the reconciler then removes it
+/// like any late resource of a finished incarnation.
 pub fn adopted_as_deleted(orphan: NewBinding, now: DateTime<Utc>) -> Transition {
     let event = EventDetail::TeardownRequested {
         again: false,
@@ -94,7 +94,8 @@ pub fn adopted_as_deleted(orphan: NewBinding, now: DateTime<Utc>) -> Transition 
     Transition::with(orphan.in_state(deleted, now), event)
 }
 
-/// A caller asked for another spec, or for the same one again after a rejection or a loss.
+/// A caller asked for another spec, or asked again for the same spec after the intent was rejected
+/// or a resource was deleted.
 ///
 /// # Errors
 /// When the binding is being removed or is gone.
@@ -107,7 +108,7 @@ pub fn change_requested(
         return Err(WrongState::new("change_requested", &binding));
     }
     let event = EventDetail::UpdateRequested { spec: spec.clone() };
-    // The intent before this one may have set its tags, whether or not AWS took all of it.
+    // The previous intent may have set its tags, even if AWS did not accept all of its steps.
     let mut unapplied_tags = binding.unapplied_tags.clone();
     unapplied_tags.extend(binding.spec.tags.iter().map(|(key, _)| key.to_owned()));
     let binding = Binding {
@@ -122,7 +123,7 @@ pub fn change_requested(
 /// A caller asked for the role to be removed.
 ///
 /// # Errors
-/// When it is being removed already, or is gone.
+/// When the role is being removed already, or is gone.
 pub fn teardown_begun(binding: Binding, now: DateTime<Utc>) -> Result<Transition, WrongState> {
     match binding.lifecycle {
         Lifecycle::Provisioning { .. }
@@ -149,8 +150,8 @@ pub fn teardown_begun(binding: Binding, now: DateTime<Utc>) -> Result<Transition
     Ok(Transition::with(binding, event))
 }
 
-/// A caller asked again for a teardown that is blocked. It is a new intent, so that a worker which
-/// is at it hears of it and its answer can be waited for. The receipt goes on.
+/// A caller asked again for a teardown that is blocked. This is a new intent, so that the worker of
+/// the old one is superseded and the caller can wait for the outcome. The receipt is continued.
 ///
 /// # Errors
 /// When the teardown is not blocked.
@@ -172,10 +173,10 @@ pub fn teardown_resumed(binding: Binding, now: DateTime<Utc>) -> Result<Transiti
     Ok(Transition::with(binding, event))
 }
 
-/// A caller asked for the removal of a role of which nothing was made: the record alone is closed.
+/// A caller asked for the removal of a role that has no resources. Only the record is closed.
 ///
 /// # Errors
-/// When the binding is not one that failed.
+/// When the binding is not in the state `Failed`.
 pub fn closed(binding: Binding, now: DateTime<Utc>) -> Result<Transition, WrongState> {
     let Lifecycle::Failed { rejection, .. } = &binding.lifecycle else {
         return Err(WrongState::new("closed", &binding));

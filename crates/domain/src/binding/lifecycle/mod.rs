@@ -1,9 +1,9 @@
-//! The life of a binding: its states, and every transition from one to another.
+//! The states of a binding, and every transition from one state to another.
 //!
 //! A transition is a pure function named after what happened. It takes the binding, what happened
-//! and the time, and returns the binding as it is from then on, with the audit event that goes
-//! with the change. The store writes what a transition returns and decides nothing; the
-//! provisioner calls transitions and assigns no field of a binding.
+//! and the time, and returns the changed binding with the audit event that reports the change. The
+//! store writes what a transition returns and decides nothing; the provisioner calls transitions
+//! and assigns no field of a binding.
 //!
 //! ```text
 //!                    change_requested
@@ -23,8 +23,8 @@
 //! ```
 //!
 //! `Failed` and `Deleted` are not live: nothing of the binding exists at AWS, so the cluster may
-//! get another binding. A late resource that turns up all the same is removed from there, which
-//! leaves the state as it is.
+//! get another binding. If a late resource appears after all, the reconciler removes it, and the
+//! binding keeps its state.
 
 pub(crate) mod check;
 pub(crate) mod intent;
@@ -43,12 +43,12 @@ use crate::binding::event::EventDetail;
 use crate::binding::record::Binding;
 use crate::binding::state::State;
 
-/// A binding after something happened to it, and the audit event that goes with the change.
+/// A changed binding, and the audit event that reports the change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
-    /// The binding as it is from now on.
+    /// The binding after the change.
     pub binding: Binding,
-    /// The event; none where the change is of no interest to a reader of the audit log.
+    /// The audit event; none where the change does not interest a reader of the audit log.
     pub event: Option<EventDetail>,
 }
 
@@ -60,7 +60,7 @@ impl Transition {
         }
     }
 
-    /// Returns a change that no audit event goes with.
+    /// Returns a change without an audit event.
     pub fn silent(binding: Binding) -> Self {
         Self {
             binding,
@@ -69,13 +69,13 @@ impl Transition {
     }
 }
 
-/// Something that can't happen to a binding in this state: an error of this program.
+/// A transition that the binding's state does not allow, which is an error of this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{event} can't happen to a binding that is {state}")]
 pub struct WrongState {
-    /// What was to happen, by the name of the transition.
+    /// The name of the transition.
     pub event: &'static str,
-    /// The state that rules it out, in its word on the wire.
+    /// The state of the binding, as the word on the wire.
     pub state: State,
 }
 

@@ -1,4 +1,4 @@
-//! Transitions that the outcome of converging causes.
+//! Transitions that the outcome of an attempt to converge causes.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -12,21 +12,21 @@ use crate::binding::lifecycle::{Transition, WrongState};
 use crate::binding::record::{Binding, ProfileRecord, RoleRecord};
 use crate::cluster::spec::{ModeSpec, PassThroughSpec};
 
-/// What is known once AWS took the whole spec.
+/// What is known once AWS has accepted the whole spec.
 #[derive(Clone, Debug)]
 pub struct Activation {
-    /// The inline policy as it was written; none in pass-through.
+    /// The inline policy that was written; none in mode pass-through, or where nothing was written.
     pub policy: Option<Value>,
-    /// When EC2 is expected to know the instance profile; none where nothing about that changed.
+    /// When EC2 is expected to know the instance profile; none where the profile did not change.
     pub usable_after: Option<DateTime<Utc>>,
-    /// How many calls it took.
+    /// The number of calls that the attempt made.
     pub calls: usize,
 }
 
-/// AWS took everything that the spec says.
+/// AWS accepted everything that the spec asks for.
 ///
 /// # Errors
-/// When the binding was not being brought to a spec.
+/// When the binding was not being converged to a spec.
 pub fn activated(
     binding: Binding,
     activation: Activation,
@@ -86,12 +86,12 @@ fn with_prepared_role(binding: Binding, pass: &PassThroughSpec) -> Binding {
 }
 
 /// The intent can't be carried out, and another attempt would end the same way. Where a spec was
-/// applied before, that spec is a new intent; else what was half-made is removed. Where even the
-/// spec before can't be written again, the binding stays as AWS has it, and checks report the
-/// difference.
+/// applied before, that spec becomes a new intent; else the resources created so far are removed.
+/// Where even the earlier spec can't be applied again, the binding stays as AWS has it, and checks
+/// report the difference as drift.
 ///
 /// # Errors
-/// When the binding was not being brought to a spec.
+/// When the binding was not being converged to a spec.
 pub fn rejected(
     binding: Binding,
     failure: Failure,
@@ -102,7 +102,7 @@ pub fn rejected(
         reason: failure.detail.clone(),
         missing_permissions: failure.missing_permissions.clone(),
     };
-    // The rejection that the caller waits for is the first one, not that of its withdrawal.
+    // The caller waits for the rejection of its own intent, not for one of the withdrawal.
     let rejection = match &binding.lifecycle {
         Lifecycle::Provisioning { .. } => failure,
         Lifecycle::WithdrawingChange { rejection } => rejection.clone(),
@@ -141,10 +141,10 @@ pub fn rejected(
 }
 
 /// An attempt failed and is repeated later. A withdrawal keeps the rejection that its caller waits
-/// for, and a record that was closed after one keeps it too.
+/// for, and so does a record that was closed after a rejection.
 ///
 /// # Errors
-/// When nothing of the binding is in progress.
+/// When the binding is active, so that no attempt was in progress.
 pub fn delayed(
     binding: Binding,
     reason: String,
@@ -177,10 +177,11 @@ pub fn delayed(
     Ok(Transition::with(binding, EventDetail::Delayed { reason }))
 }
 
-/// A removal met something that it may not remove. It is tried again slowly.
+/// A removal found a resource that it may not remove. The removal is retried at long intervals.
 ///
-/// A blocked withdrawal keeps the rejection that its caller waits for, and a tombstone its
-/// receipt. What failed names the obstacle in its receipt; the event is written once.
+/// A blocked withdrawal keeps the rejection that its caller waits for and names the obstacle in its
+/// receipt. A tombstone keeps its receipt. An audit event is written when the removal becomes
+/// blocked, and not for further blocked attempts.
 ///
 /// # Errors
 /// When nothing is being removed.
@@ -202,7 +203,7 @@ pub fn blocked(
         updated_at: now,
         ..binding
     };
-    let is_news = match &mut binding.lifecycle {
+    let is_first_report = match &mut binding.lifecycle {
         Lifecycle::Deleting { receipt, .. } => {
             binding.lifecycle = Lifecycle::Blocked {
                 last_error: Failure {
@@ -235,12 +236,12 @@ pub fn blocked(
     };
     Ok(Transition {
         binding,
-        event: is_news.then_some(event),
+        event: is_first_report.then_some(event),
     })
 }
 
-/// Everything that belonged to the binding is gone. `found_something` says whether this attempt
-/// found anything to remove: a finished incarnation of which nothing turned up needs no event.
+/// All resources of the binding are gone. `found_something` is true where this attempt found
+/// anything to remove; a check of a finished incarnation that found nothing writes no event.
 ///
 /// # Errors
 /// When nothing was being removed.
@@ -274,18 +275,26 @@ pub fn resources_gone(
         | Lifecycle::WithdrawingChange { .. }
         | Lifecycle::Active { .. } => return Err(WrongState::new("resources_gone", &binding)),
     };
+    // Where something that is not ours was left under our name, the tombstone keeps our unique ids:
+    // they prove, at every later attempt, that it is not ours.
+    let keeps_ids = match &lifecycle {
+        Lifecycle::Deleted { receipt, .. } => receipt
+            .as_ref()
+            .is_some_and(|receipt| !receipt.left.is_empty()),
+        _ => false,
+    };
     let binding = Binding {
         lifecycle,
-        role: None,
-        profile: None,
+        role: binding.role.filter(|_| keeps_ids),
+        profile: binding.profile.filter(|_| keeps_ids),
         updated_at: now,
         ..binding
     };
     Ok(Transition { binding, event })
 }
 
-/// Another request changed the intent while a worker was at it. Returns the `current` record with
-/// what the worker learned about AWS under the intent before.
+/// Another request changed the intent while a worker was carrying out the previous one. Returns the
+/// `current` record with what the worker learned about AWS in the meantime.
 pub fn superseded(current: Binding, learned: &Binding) -> Binding {
     Binding {
         role: learned.role.clone(),

@@ -1,66 +1,69 @@
-//! The states of a binding, each with what belongs to it.
+//! The states of a binding, each with its own data.
 
 use crate::binding::failure::Failure;
 use crate::binding::id::Generation;
 use crate::binding::receipt::Receipt;
 use crate::binding::state::State;
 
-/// Where a binding is in its life, with what belongs to that point.
+/// The state of a binding, with the data that belongs to the state.
 ///
-/// Eight states; on the wire and in the database there are six words for them ([`State`]). The two
-/// withdrawals share their words with `provisioning` and `failed`: see [`Lifecycle::from_stored`].
+/// There are eight states, and six words for them on the wire and in the database ([`State`]). The
+/// two withdrawals share the words `provisioning` and `failed`: see [`Lifecycle::from_stored`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lifecycle {
     /// AWS is being brought to the spec.
     Provisioning {
-        /// Why the last attempt has to be repeated.
+        /// Why the last attempt failed; none where no attempt has failed.
         last_error: Option<Failure>,
     },
-    /// A change was rejected; AWS is being brought back to the spec before it.
+    /// A change was rejected; AWS is being brought back to the spec before the change.
     WithdrawingChange {
         /// Why the change was rejected.
         rejection: Failure,
     },
-    /// AWS took everything.
+    /// AWS accepted the whole spec.
     Active {
-        /// Why the last change was rejected, until the next one.
+        /// Why the last change was rejected; none after a change that was applied.
         last_error: Option<Failure>,
     },
-    /// Everything that belongs to the binding is being removed.
+    /// All resources of the binding are being removed.
     Deleting {
-        /// Why the last attempt has to be repeated.
+        /// Why the last attempt failed; none where no attempt has failed.
         last_error: Option<Failure>,
         /// What was removed so far.
         receipt: Receipt,
     },
-    /// The teardown met something that it may not remove. It is tried again slowly.
+    /// The teardown found a resource that it may not remove. The teardown is retried at long
+    /// intervals.
     Blocked {
-        /// What it met, or why the last attempt has to be repeated.
+        /// What blocks the teardown, or why the last attempt failed.
         last_error: Failure,
         /// What was removed so far.
         receipt: Receipt,
     },
-    /// The first intent was rejected; what it had half-made is being removed.
+    /// The first intent was rejected; the resources that it had created are being removed.
     WithdrawingProvision {
         /// Why the intent was rejected.
         rejection: Failure,
-        /// What was removed so far, and what could not be.
+        /// What was removed so far, and what could not be removed; none before the first of either.
         receipt: Option<Receipt>,
     },
-    /// The first intent was rejected and nothing of it is left: a new request may follow.
+    /// The first intent was rejected, and none of its resources is left. The cluster may be
+    /// provisioned again.
     Failed {
         /// Why the intent was rejected.
         rejection: Failure,
-        /// What was removed late, after the withdrawal was over.
+        /// The late resources that were removed after the withdrawal had ended; none where there
+        /// were none.
         receipt: Option<Receipt>,
     },
-    /// A tombstone: torn down, and nothing is left.
+    /// A tombstone: the binding is torn down, and none of its resources is left.
     Deleted {
-        /// What went wrong last: the rejection of an intent that had made nothing, or why a late
-        /// resource could not be looked for.
+        /// The last failure: the rejection of an intent that had created nothing, or why a check
+        /// for late resources failed.
         last_error: Option<Failure>,
-        /// What the teardown did; none for a tombstone written for an orphan, until something of
-        /// the orphan is removed.
+        /// What the teardown did; none for the tombstone of an orphan until something of the
+        /// orphan is removed.
         receipt: Option<Receipt>,
     },
 }
@@ -71,9 +74,9 @@ pub enum Lifecycle {
 pub struct Contradiction(&'static str);
 
 impl Lifecycle {
-    /// Reads the state from the columns of a stored record. `provisioning` after a rejection of an
-    /// older generation is [`Lifecycle::WithdrawingChange`]; `failed` that is still live is
-    /// [`Lifecycle::WithdrawingProvision`].
+    /// Reads the state from the columns of a stored record. A record that is `provisioning` with
+    /// the rejection of an older generation is [`Lifecycle::WithdrawingChange`]; a record that is
+    /// `failed` and still live is [`Lifecycle::WithdrawingProvision`].
     ///
     /// # Errors
     /// When the columns contradict one another, which no release of this program writes.
@@ -135,7 +138,7 @@ impl Lifecycle {
         !matches!(self, Self::Failed { .. } | Self::Deleted { .. })
     }
 
-    /// Returns whether the binding's role should exist at AWS.
+    /// Returns whether the current intent wants the binding's role to exist at AWS.
     pub fn wants_presence(&self) -> bool {
         matches!(
             self,
@@ -143,7 +146,7 @@ impl Lifecycle {
         )
     }
 
-    /// Returns what went wrong last.
+    /// Returns the last failure, or the rejection that a withdrawal or a closed record keeps.
     pub fn last_error(&self) -> Option<&Failure> {
         match self {
             Self::Provisioning { last_error }
@@ -157,7 +160,7 @@ impl Lifecycle {
         }
     }
 
-    /// Returns what a removal did so far.
+    /// Returns what a removal did so far; none where nothing is or was being removed.
     pub fn receipt(&self) -> Option<&Receipt> {
         match self {
             Self::Deleting { receipt, .. } | Self::Blocked { receipt, .. } => Some(receipt),
@@ -170,7 +173,8 @@ impl Lifecycle {
         }
     }
 
-    /// Returns the receipt of a state in which something is removed, begun where there is none.
+    /// Returns the receipt of a state in which something is removed, and starts an empty one where
+    /// there is none.
     pub(crate) fn receipt_mut(&mut self) -> Option<&mut Receipt> {
         match self {
             Self::Deleting { receipt, .. } | Self::Blocked { receipt, .. } => Some(receipt),

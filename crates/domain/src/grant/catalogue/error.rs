@@ -1,4 +1,4 @@
-//! The errors of filling a policy document.
+//! The errors of filling in a policy document.
 
 use engine_roles_policy::PolicyError;
 use engine_roles_policy::render::RenderError;
@@ -6,47 +6,48 @@ use engine_roles_policy::render::RenderError;
 use crate::account::Region;
 use crate::grant::error::RolePolicyError;
 
-/// Why a document can't be filled.
+/// Why a document can't be filled in.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say what the fields hold")]
 pub enum CatalogueError {
-    /// A value is not given.
-    #[error("{field} is missing: {document} needs it for <{placeholder}>")]
+    /// The value of a placeholder is not given.
+    #[error("{document} needs a value for {field}, to fill in <{placeholder}>")]
     Missing {
-        /// The value, by the field that gives it.
+        /// The field that gives the value.
         field: &'static str,
         document: &'static str,
-        /// Where the value would stand.
+        /// The placeholder that the value would replace.
         placeholder: String,
     },
-    /// A cluster is given for a document without a place for it, which would seem narrower than
-    /// it is.
-    #[error("{document} is not about one cluster")]
+    /// A cluster is given for a document that has no place for one. The document would seem
+    /// narrower than it is.
+    #[error("{document} can't be limited to one cluster")]
     NotOfOneCluster { document: &'static str },
-    /// The region belongs to another partition, or to none that this service knows.
-    #[error("the region {region} is of no partition that is meant")]
+    /// The region belongs to a partition other than the given one, or to one that this service does
+    /// not support.
+    #[error("region {region} is not in the given partition, or its partition is not supported")]
     RegionOfOtherPartition { region: Region },
-    /// The secrets' key is in another region, and has no replicas.
+    /// The secrets' KMS key is in another region, and is not a multi-Region key.
     #[error(
-        "the secrets' KMS key is in {key_region}, and is no multi-Region key: {region} has none"
+        "the secrets' KMS key is a single-Region key in {key_region}; it can't be used in {region}"
     )]
     KeyOfOtherRegion { region: Region, key_region: Region },
-    /// A value can't stand in a document, or the document has a flaw.
-    #[error("{document} could not be filled")]
+    /// A value can't be put into the document, or the document itself has a flaw.
+    #[error("{document} could not be filled in")]
     Fill {
         document: &'static str,
         #[source]
         source: RenderError,
     },
-    /// What came out is no policy.
-    #[error("{document}, filled, is no valid policy")]
+    /// The filled-in document is not a policy.
+    #[error("{document} is not a valid policy after it was filled in")]
     Invalid {
         document: &'static str,
         #[source]
         source: PolicyError,
     },
-    /// What came out reaches beyond what an engine may have.
-    #[error("{document}, filled, could not be proved to stay within its engines' secrets")]
+    /// The filled-in document grants more than an engine may have.
+    #[error("could not prove that {document}, filled in, stays within its engines' secrets")]
     Unproved {
         document: &'static str,
         #[source]
@@ -55,7 +56,8 @@ pub enum CatalogueError {
 }
 
 impl CatalogueError {
-    /// The field to be changed, where a value is missing or does not go with the others.
+    /// Returns the field whose value is missing or does not fit the other values; none where the
+    /// error is not about one field.
     pub fn field(&self) -> Option<&'static str> {
         match self {
             Self::Missing { field, .. } => Some(field),

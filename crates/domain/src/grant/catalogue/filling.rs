@@ -1,4 +1,4 @@
-//! A document's placeholders, replaced string by string.
+//! Replaces a document's placeholders, string by string.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use crate::account::Partition;
 use crate::grant::catalogue::error::CatalogueError;
 use crate::grant::catalogue::placeholders::{Placeholders, field};
 
-/// Fills each string of a document, and leaves out the statements that lost what they are about.
+/// Fills in each string of a document, and removes the statements that are left without a resource
+/// or a condition value.
 pub(super) fn fill(
     document: &'static str,
     text: &str,
@@ -21,7 +22,7 @@ pub(super) fn fill(
         values,
         partition,
     };
-    // A document that is no JSON is refused by the parser of policies, which says why.
+    // Text that is not JSON is returned unchanged: the policy parser rejects it and reports why.
     let Ok(mut whole) = serde_json::from_str::<Value>(text) else {
         return Ok(text.to_owned());
     };
@@ -32,7 +33,7 @@ pub(super) fn fill(
     let text = whole.to_string();
     match render::placeholders(&text) {
         Ok(left) if left.is_empty() => Ok(text),
-        // In a name, where nothing is filled.
+        // A placeholder in a member's name stays, because only values are filled in.
         Ok(left) => {
             let placeholder = left.iter().copied().collect();
             let source = RenderError::Unfilled { placeholder };
@@ -69,7 +70,7 @@ impl Filler<'_> {
                 }
                 *items = filled;
             }
-            // By itself it is a list of one.
+            // A single string is treated as a list of one.
             Value::String(text) => {
                 let mut texts = self.fill_text(text)?;
                 *value = match texts.len() {
@@ -82,7 +83,7 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// The text once for each combination of the values of its placeholders.
+    /// Returns the text once for each combination of the values of its placeholders.
     fn fill_text(&self, text: &str) -> Result<Vec<String>, CatalogueError> {
         let flaw = |source: RenderError| CatalogueError::Fill {
             document: self.document,
@@ -130,8 +131,9 @@ impl Filler<'_> {
     }
 }
 
-/// Whether a grant has lost all its resources, or all values of one of its conditions. A Deny that
-/// has is kept, and so refused as no valid policy: without it more would be allowed.
+/// Returns whether an Allow statement has lost all its resources, or all values of one of its
+/// conditions. A Deny statement that has lost them is kept, and the document is then rejected as
+/// invalid: without the Deny, more would be allowed.
 fn is_emptied(statement: &Value) -> bool {
     let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
     let resources = ["Resource", "NotResource"].map(|element| &statement[element]);
@@ -162,47 +164,47 @@ mod tests {
     }
 
     #[test]
-    fn a_string_by_itself_is_a_list_of_one() {
+    fn a_single_string_is_treated_as_a_list_of_one() {
         let text = r#"{"Statement": [{"Effect": "Allow", "Resource": "<PASS_THROUGH_ROLE>"}]}"#;
-        let one = filled(text, &["a"]).expect("it is filled");
+        let one = filled(text, &["a"]).expect("it is filled in");
         assert!(
             one.contains(r#""Resource":"arn:aws:iam::123456789012:role/a""#),
             "{one}"
         );
-        let two = filled(text, &["a", "b"]).expect("it is filled");
+        let two = filled(text, &["a", "b"]).expect("it is filled in");
         let both = r#"["arn:aws:iam::123456789012:role/a","arn:aws:iam::123456789012:role/b"]"#;
         assert!(two.contains(both), "{two}");
         assert_eq!(
-            filled(text, &[]).expect("it is filled"),
+            filled(text, &[]).expect("it is filled in"),
             r#"{"Statement":[]}"#
         );
     }
 
     #[test]
-    fn a_grant_with_an_emptied_condition_goes_and_a_deny_stays() {
+    fn an_allow_with_an_emptied_condition_is_removed_and_a_deny_is_kept() {
         let statement = |effect: &str| {
             format!(
                 r#"{{"Statement": [{{"Effect": "{effect}", "Resource": "*",
                     "Condition": {{"ArnEquals": {{"aws:PrincipalArn": ["<PASS_THROUGH_ROLE>"]}}}}}}]}}"#
             )
         };
-        let allow = filled(&statement("Allow"), &[]).expect("it is filled");
+        let allow = filled(&statement("Allow"), &[]).expect("it is filled in");
         assert_eq!(allow, r#"{"Statement":[]}"#);
-        let deny = filled(&statement("Deny"), &[]).expect("it is filled");
+        let deny = filled(&statement("Deny"), &[]).expect("it is filled in");
         assert!(deny.contains(r#""aws:PrincipalArn":[]"#), "{deny}");
     }
 
     #[test]
-    fn a_placeholder_that_nobody_knows_or_that_stands_in_a_name_is_a_flaw() {
+    fn an_unknown_placeholder_or_one_in_a_member_name_is_an_error() {
         for text in [
             r#"{"Id": "<UNKNOWN>"}"#,
             r#"{"<ACCOUNT_ID>": "x"}"#,
             r#"{"Id": "a > b"}"#,
         ] {
-            let refused = filled(text, &[]);
+            let failed = filled(text, &[]);
             assert!(
-                matches!(refused, Err(CatalogueError::Fill { .. })),
-                "{refused:?}"
+                matches!(failed, Err(CatalogueError::Fill { .. })),
+                "{failed:?}"
             );
         }
     }

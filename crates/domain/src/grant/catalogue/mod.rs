@@ -1,4 +1,4 @@
-//! The policy documents of `policies/`, and how they are filled for an administrator.
+//! The policy documents of `policies/`, and how they are filled in for an administrator.
 
 pub(crate) mod error;
 pub(crate) mod filling;

@@ -1,4 +1,4 @@
-//! The values that the documents of `policies/` are filled with.
+//! The values of the placeholders in the documents of `policies/`.
 
 use crate::account::{AccountId, Partition, Region, Scope};
 use crate::cluster::name::ClusterName;
@@ -9,38 +9,39 @@ use crate::grant::kms_key::KmsKeyArn;
 use crate::resources::arn::{IamArn, IamResource};
 use crate::resources::names::Namespace;
 
-/// What documents are filled with; what a document does not need may be absent.
+/// The values of placeholders. A value that a document does not need may be absent.
 #[derive(Clone, Debug, Default)]
 pub struct Placeholders {
-    /// The partition; the region's where it is absent.
+    /// The partition; where absent, the partition of the region is used.
     pub partition: Option<Partition>,
-    /// The account.
+    /// The account in which the document will be used.
     pub account: Option<AccountId>,
-    /// This installation.
+    /// The namespace of this installation.
     pub namespace: Option<Namespace>,
-    /// Where engines run.
+    /// The region of the engines' secrets.
     pub region: Option<Region>,
-    /// The one cluster that an engine's document is about; all clusters where it is absent.
+    /// The cluster that an engine's document is limited to; where absent, all clusters.
     pub cluster: Option<ClusterName>,
-    /// The boundaries that a created role may have; the conventional one where there are none.
+    /// The boundaries that a created role may have; where empty, the conventional one is used.
     pub boundaries: Vec<BoundaryArn>,
-    /// The roles that may be passed.
+    /// The pass-through roles.
     pub pass_through_roles: Vec<RoleReference>,
-    /// The roles that this service may have.
+    /// The roles that this service may run as.
     pub service_roles: Vec<RoleReference>,
-    /// The key under which the engines' secrets are encrypted.
+    /// The KMS key that encrypts the engines' secrets; none for AWS's own key.
     pub kms_key: Option<KmsKeyArn>,
 }
 
-/// The name of the boundary that `engine-boundary` is made into, where nothing else is said.
+/// The default name of the managed policy that an administrator creates from `engine-boundary`.
 const CONVENTIONAL_BOUNDARY: &str = "ai-unlimited-engine-boundary";
 
 impl Placeholders {
-    /// The same values for an account, without the boundaries and roles of others. A key stays:
-    /// secrets may be encrypted under another account's.
+    /// Returns the same values for an account, without the boundaries and roles of other accounts.
+    /// The key stays, because another account's key may encrypt the secrets.
     #[must_use]
     pub fn of_account(mut self, account: AccountId) -> Self {
-        // A name is meant for the account that was known before; an ARN without one is AWS's own.
+        // A role given by name belongs to the account that was set before. An ARN without an
+        // account is AWS's own policy.
         let same = self.account.as_ref().is_none_or(|known| *known == account);
         let ours = |arn: Option<IamArn>| match arn {
             Some(arn) => arn.account.is_none_or(|owner| owner == account),
@@ -54,7 +55,7 @@ impl Placeholders {
         self
     }
 
-    /// The partition, given or of the region.
+    /// Returns the given partition, or else the region's.
     pub(super) fn partition(&self) -> Result<Option<Partition>, CatalogueError> {
         let Some(region) = &self.region else {
             return Ok(self.partition);
@@ -68,7 +69,8 @@ impl Placeholders {
         }
     }
 
-    /// The value of a placeholder that has one; none where it is not given.
+    /// Returns the value of a placeholder that takes one value; none where the value is not given
+    /// or the placeholder takes many.
     pub(super) fn single(&self, name: &str, partition: Option<Partition>) -> Option<&str> {
         match name {
             "PARTITION" => partition.map(Partition::as_str),
@@ -81,21 +83,21 @@ impl Placeholders {
         }
     }
 
-    /// The values of a placeholder that has many: none where it is no such placeholder, or where
-    /// a value needs account and partition and they are not given.
+    /// Returns the values of a placeholder that takes many; none where the placeholder does not, or
+    /// where a value needs account and partition and they are not given.
     pub(super) fn many(&self, name: &str, partition: Option<Partition>) -> Option<Vec<String>> {
-        let here = partition.zip(self.account.as_ref());
+        let place = partition.zip(self.account.as_ref());
         let arn_of = |role: &RoleReference| match role.arn() {
             Some(arn) => Some(arn.to_string()),
-            // A name does not say the path; a role that has one must be given by its ARN.
-            None => here.map(|(partition, account)| {
+            // A name does not contain the path; a role with a path must be given by its ARN.
+            None => place.map(|(partition, account)| {
                 let account = account.clone();
                 role.arn_in(&Scope { account, partition }).to_string()
             }),
         };
         match name {
             "PERMISSIONS_BOUNDARY" if self.boundaries.is_empty() => {
-                here.map(|(partition, account)| {
+                place.map(|(partition, account)| {
                     vec![format!(
                         "arn:{partition}:iam::{account}:policy/{CONVENTIONAL_BOUNDARY}"
                     )]
@@ -111,13 +113,13 @@ impl Placeholders {
     }
 }
 
-/// The field that gives a placeholder's value; none where there is no such placeholder.
+/// Returns the field that gives a placeholder's value; none for an unknown placeholder.
 pub(super) fn field(name: &str, account: Option<&AccountId>) -> Option<&'static str> {
     match name {
         "REGION" | "PARTITION" | "EC2_PRINCIPAL" | "DNS_SUFFIX" => Some("region"),
         "ACCOUNT_ID" => Some("account_id"),
         "NAMESPACE" => Some("namespace"),
-        // Those of many values need account and partition, to make ARNs.
+        // These placeholders are filled in with ARNs, which need account and partition.
         "PERMISSIONS_BOUNDARY" | "PASS_THROUGH_ROLE" | "SERVICE_ROLE" => Some(match account {
             None => "account_id",
             Some(_) => "region",

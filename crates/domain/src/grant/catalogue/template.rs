@@ -1,4 +1,4 @@
-//! The policy documents of `policies/`, and what an administrator gets when they are filled.
+//! The policy documents of `policies/`, and how they are filled in.
 
 use std::collections::BTreeSet;
 
@@ -17,22 +17,23 @@ use crate::grant::secrets::{ALL_ENGINES, READ_SECRET, narrowed, secrets_arn};
 /// A document of `policies/`.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyTemplate {
-    /// Its file's name without the ending.
+    /// The name of the file without `.json`.
     pub name: &'static str,
-    /// What it is attached to.
+    /// The kind of policy: identity policy, trust policy or boundary.
     pub kind: Kind,
-    /// Who gets it, and why.
+    /// Who gets the document, and why.
     pub purpose: &'static str,
     text: &'static str,
     role: Role,
 }
 
-// What is done with a document beside filling it.
+// What is done with a document apart from filling it in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     /// Nothing.
     Plain,
-    /// It bounds what an engine reaches: it takes the key's statement, and is proved.
+    /// The document limits what an engine can access. It gets the KMS key's statement, and it is
+    /// proved to stay within its limits.
     Engine { session_manager: bool },
 }
 
@@ -48,8 +49,8 @@ macro_rules! template {
     };
 }
 
-/// All documents. `engine-secrets-key` is none of its own: where there is a key, it becomes part
-/// of those that bound what an engine reaches.
+/// All documents. `engine-secrets-key` is not listed: where a key is configured, its statement
+/// becomes part of the documents that limit what an engine can access.
 pub const CATALOGUE: [PolicyTemplate; 7] = [
     template!(
         "ai-unlimited-workspaces",
@@ -67,7 +68,7 @@ pub const CATALOGUE: [PolicyTemplate; 7] = [
         "session-manager",
         Identity,
         Role::Plain,
-        "For a role whose instances are to be reached through Session Manager."
+        "For a role whose instances Session Manager has to reach."
     ),
     template!(
         "ai-unlimited-engine",
@@ -75,13 +76,13 @@ pub const CATALOGUE: [PolicyTemplate; 7] = [
         Role::Engine {
             session_manager: false
         },
-        "For an engine role that an administrator prepares to be passed: it reads the secrets of every cluster, or of one."
+        "For a pass-through role that an administrator prepares: it reads the secrets of every cluster, or of one."
     ),
     template!(
         "engine-trust",
         Trust,
         Role::Plain,
-        "The trust policy of an engine role: EC2 hands it to the engine's nodes."
+        "The trust policy of an engine role: EC2 may assume the role for the engine's nodes."
     ),
     template!(
         "engine-boundary",
@@ -95,17 +96,18 @@ pub const CATALOGUE: [PolicyTemplate; 7] = [
         "engine-role-service",
         Identity,
         Role::Plain,
-        "For the role of this service where it runs by itself: only what it calls, only on what it makes."
+        "For the role of this service where it runs on its own: only the calls that it makes, only on the resources that it creates."
     ),
 ];
 
 impl PolicyTemplate {
-    /// The document of this name.
+    /// Returns the document with this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         CATALOGUE.iter().find(|template| template.name == name)
     }
 
-    /// What is filled in; with the key's statement, where the document takes it.
+    /// Returns the names of all placeholders, with those of the key's statement where the document
+    /// may get that statement.
     pub fn placeholders(&self) -> BTreeSet<&'static str> {
         let key = match self.role {
             Role::Engine { .. } => KEY_STATEMENT,
@@ -115,16 +117,17 @@ impl PolicyTemplate {
         found(self.text).into_iter().chain(found(key)).collect()
     }
 
-    /// Fills the document.
+    /// Fills in the document.
     ///
-    /// A string of a list that names a placeholder of many values is repeated for each of them;
-    /// a statement that is left without a resource, or with a condition without a value, is left
-    /// out. A cluster narrows the documents that bound what an engine reaches, and is refused for
-    /// all others. A value that a document has no place for is of no effect otherwise.
+    /// A string in a list that has a placeholder with many values is repeated for each value. An
+    /// Allow statement that is left without a resource, or with a condition without a value, is
+    /// removed. A cluster narrows the documents that limit what an engine can access, and is an
+    /// error for all others. Any other value that the document has no placeholder for is ignored.
     ///
     /// # Errors
-    /// When a value is missing, or does not go with the others; or, which says that the document
-    /// has a flaw, when what comes out is no valid policy or reaches beyond its engines' secrets.
+    /// When a value is missing or does not fit the others. Also when the result is not a valid
+    /// policy or grants more than its engines' secrets need, which means that the document has a
+    /// flaw.
     pub fn render(&self, values: &Placeholders) -> Result<Document, CatalogueError> {
         let document = self.name;
         if values.cluster.is_some() && !self.text.contains(ALL_ENGINES) {
@@ -143,7 +146,7 @@ impl PolicyTemplate {
         }
     }
 
-    // With the key's statement, and proved.
+    // Adds the key's statement, and proves the result.
     fn of_engine(
         &self,
         filled: &Document,

@@ -1,4 +1,4 @@
-//! What the filled documents let their holders do.
+//! What the filled-in documents allow.
 
 use engine_roles_domain::account::{Partition, Scope};
 use engine_roles_domain::cluster::{ClusterName, RoleSpec};
@@ -10,7 +10,7 @@ use super::{ENGINE_DOCUMENTS, KEY, render, role, values, with_key};
 use crate::fixtures::{cluster, scope, spec};
 
 #[test]
-fn the_boundary_leaves_a_created_role_all_that_it_has() {
+fn the_boundary_allows_everything_that_the_policy_of_a_created_role_allows() {
     let spec = RoleSpec {
         session_manager: true,
         kms_key: Some(KEY.parse().expect("a key")),
@@ -40,7 +40,7 @@ fn the_boundary_leaves_a_created_role_all_that_it_has() {
 }
 
 #[test]
-fn the_service_may_hand_only_the_listed_roles_to_ec2_alone() {
+fn the_service_may_pass_only_its_own_and_listed_roles_and_only_to_ec2() {
     let listed = "arn:aws:iam::123456789012:role/a/engine";
     let document = render(
         "engine-role-service",
@@ -95,7 +95,7 @@ proptest! {
         let secrets = format!("arn:{partition}:secretsmanager:{region}:{account}:secret:");
         for name in ENGINE_DOCUMENTS {
             let document = render(name, &values);
-            // What a boundary leaves is what it allows.
+            // The document is evaluated as an identity policy, also where it is a boundary.
             let document = Document::parse(Kind::Identity, &document.to_json()).expect("a policy");
             let may = |request: Request| evaluate(&request, &[&document], None).is_allowed();
             let may_read = |path: &str| {

@@ -1,8 +1,8 @@
-//! What may happen in a history.
+//! The operations of a history.
 
 use proptest::prelude::*;
 
-/// What a caller asks for.
+/// A caller's request.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Wish {
     Nothing,
@@ -11,19 +11,19 @@ pub(super) enum Wish {
     PassThrough,
 }
 
-/// What a worker hears from AWS. It is in the worker's copy until the next outcome is recorded.
+/// An answer of AWS to a worker. The worker's copy has it until the next outcome is recorded.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
     RoleMade,
     ProfileMade,
     Found,
     Unanswered,
-    /// One of the steps of a removal, and whether that very step removed something.
+    /// The number of a removing step, and whether that very step removed something.
     Removed(usize, bool),
     Left,
 }
 
-/// What a worker records.
+/// An outcome that a worker records.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     Nothing,
@@ -44,7 +44,7 @@ pub(super) enum Op {
     Adopt,
     AdoptDeleted,
     Answer(prop::sample::Index, Answer),
-    /// The worker goes on with its lease, or gives it back.
+    /// A worker records an outcome, and then keeps its lease (true) or returns it.
     Record(prop::sample::Index, Outcome, bool),
 }
 
@@ -74,7 +74,7 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Outcome::DriftFound),
         1 => any::<bool>().prop_map(Outcome::DriftRepaired),
     ];
-    // The newest binding is worked on as a rule, and others when late resources turn up.
+    // Most operations are on the newest binding; others are for late resources of older ones.
     let index = any::<prop::sample::Index>;
     let op = prop_oneof![
         5 => wish.prop_map(Op::Put),

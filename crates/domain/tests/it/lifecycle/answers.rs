@@ -1,4 +1,4 @@
-//! What AWS's answers tell about a binding.
+//! What a binding records of AWS's answers.
 
 use engine_roles_domain::binding::{
     Binding, Consistency, resources_found, resources_left, step_applied, step_removed,
@@ -39,7 +39,7 @@ fn membership_of(binding: &Binding) -> Step {
 }
 
 #[test]
-fn an_answered_step_moves_the_time_of_reads_and_keeps_what_was_made() {
+fn an_answered_step_sets_reads_consistent_at_and_records_the_created_resource() {
     let before = binding();
     let (role, profile) = (role_record(&before), profile_record(&before));
     for (applied, expected_role, expected_profile) in [
@@ -64,7 +64,7 @@ fn an_answered_step_moves_the_time_of_reads_and_keeps_what_was_made() {
 }
 
 #[test]
-fn an_unanswered_step_may_take_effect_until_a_time() {
+fn an_unanswered_step_sets_writes_resolved_at() {
     let after = write_unresolved(binding(), at(20));
     let expected = Binding {
         consistency: Consistency::default().after_unanswered_write(at(20)),
@@ -74,7 +74,7 @@ fn an_unanswered_step_may_take_effect_until_a_time() {
 }
 
 #[test]
-fn what_a_read_shows_is_kept_and_what_it_does_not_show_is_not_forgotten() {
+fn a_read_adds_the_resources_that_it_shows_and_removes_none() {
     let recorded = active();
     let mut found = Observed {
         role: Some(whole_role(&recorded)),
@@ -99,7 +99,7 @@ fn what_a_read_shows_is_kept_and_what_it_does_not_show_is_not_forgotten() {
 }
 
 #[test]
-fn the_receipt_tells_when_the_grant_and_when_all_access_ended() {
+fn the_receipt_has_the_times_at_which_the_grant_and_all_access_ended() {
     let going = deleting(active());
     let step = policy_of(&going);
     let going = step_removed(going, &step, true, at(10));
@@ -115,7 +115,7 @@ fn the_receipt_tells_when_the_grant_and_when_all_access_ended() {
         (receipt.grant_ended_at, receipt.access_ended_at),
         (Some(at(10)), Some(at(20)))
     );
-    // A second answer moves neither time, and lists nothing twice.
+    // A second answer changes neither time and lists nothing twice.
     let (policy, role) = (policy_of(&going), role_of(&going));
     let again = step_removed(going.clone(), &policy, true, at(30));
     let again = step_removed(again, &role, true, at(30));
@@ -123,7 +123,7 @@ fn the_receipt_tells_when_the_grant_and_when_all_access_ended() {
 }
 
 #[test]
-fn a_role_without_its_policy_has_both_times_at_once() {
+fn deleting_a_role_whose_policy_was_gone_sets_both_times() {
     let going = deleting(active());
     let step = role_of(&going);
     let receipt = receipt_of(&step_removed(going, &step, true, at(20)));
@@ -134,7 +134,7 @@ fn a_role_without_its_policy_has_both_times_at_once() {
 }
 
 #[test]
-fn the_profile_ends_the_grant_in_pass_through_alone() {
+fn removing_the_role_from_its_profile_ends_the_grant_in_pass_through_only() {
     let created = deleting(active());
     let passed = deleting(binding_of(passing("engine", None)));
     for (going, grant_ended_at) in [(created, None), (passed, Some(at(10)))] {
@@ -148,7 +148,7 @@ fn the_profile_ends_the_grant_in_pass_through_alone() {
 }
 
 #[test]
-fn a_removed_resource_is_forgotten_and_one_that_was_not_there_is_not_listed() {
+fn a_removed_resource_leaves_the_record_and_a_resource_that_did_not_exist_is_not_listed() {
     let before = deleting(active());
     let targets = |steps: &[Step]| steps.iter().map(Step::target).collect::<Vec<_>>();
     let steps = [
@@ -176,7 +176,7 @@ fn a_removed_resource_is_forgotten_and_one_that_was_not_there_is_not_listed() {
 }
 
 #[test]
-fn what_is_removed_is_in_the_receipt_of_every_state_that_removes() {
+fn every_state_that_removes_resources_lists_them_in_its_receipt() {
     for stage in Stage::all() {
         let before = in_stage(stage);
         let step = role_of(&before);
@@ -201,7 +201,7 @@ fn what_is_removed_is_in_the_receipt_of_every_state_that_removes() {
 }
 
 #[test]
-fn what_is_left_is_in_the_receipt_once() {
+fn a_resource_that_is_left_is_in_the_receipt_once() {
     let left = [
         "instance profile x: it is not ours".to_owned(),
         "role x: it is not ours".to_owned(),

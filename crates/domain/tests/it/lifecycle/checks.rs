@@ -1,4 +1,4 @@
-//! What the check of an active binding changes, and that it keeps the rest.
+//! What a check of an active binding changes, and that the rest stays.
 
 use engine_roles_domain::binding::lifecycle::{drift_found, drift_repaired, verified};
 use engine_roles_domain::binding::{Binding, DriftKind, EventDetail};
@@ -9,7 +9,7 @@ use super::{NOW, denied, touched};
 use crate::fixtures::{Stage, at, binding, drift_of, in_stage, tag_profile, tag_role};
 
 #[test]
-fn a_check_that_finds_no_drift_records_the_time_and_tells_of_drift_that_is_gone() {
+fn a_check_that_finds_no_drift_records_the_time_and_reports_drift_that_is_gone() {
     let before = in_stage(Stage::Active);
     for (drift, event) in [
         (Vec::new(), None),
@@ -34,7 +34,7 @@ fn a_check_that_finds_no_drift_records_the_time_and_tells_of_drift_that_is_gone(
 }
 
 #[test]
-fn drift_that_is_found_takes_the_place_of_the_drift_before() {
+fn newly_found_drift_replaces_the_recorded_drift() {
     let before = in_stage(Stage::Active);
     let drift = vec![
         drift_of(DriftKind::PolicyMissing),
@@ -50,7 +50,7 @@ fn drift_that_is_found_takes_the_place_of_the_drift_before() {
 }
 
 #[test]
-fn a_repair_leaves_the_drift_until_a_read_shows_it_gone_and_names_what_was_denied() {
+fn a_repair_keeps_the_drift_until_a_read_shows_it_gone_and_names_denied_permissions() {
     let before = Binding {
         drift: vec![
             drift_of(DriftKind::PolicyMissing),
@@ -61,8 +61,8 @@ fn a_repair_leaves_the_drift_until_a_read_shows_it_gone_and_names_what_was_denie
         ..in_stage(Stage::Active)
     };
     let steps = vec!["PutRolePolicy (role x)".to_owned()];
-    let refused = [denied(tag_profile()), denied(tag_role())];
-    let after = drift_repaired(before.clone(), steps.clone(), &refused, at(NOW));
+    let denied_steps = [denied(tag_profile()), denied(tag_role())];
+    let after = drift_repaired(before.clone(), steps.clone(), &denied_steps, at(NOW));
     let after = after.expect("a repair");
     let mut expected = touched(&before);
     expected.drift[1].missing_permission = Some("iam:TagInstanceProfile".to_owned());
@@ -74,7 +74,7 @@ fn a_repair_leaves_the_drift_until_a_read_shows_it_gone_and_names_what_was_denie
 }
 
 #[test]
-fn a_call_repairs_the_kinds_of_drift_that_are_ours() {
+fn each_repairing_call_repairs_its_own_kinds_of_drift() {
     let role = binding().resource_name();
     let allow = r#"{"Version": "2012-10-17", "Statement": [
         {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}"#;

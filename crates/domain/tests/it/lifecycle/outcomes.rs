@@ -1,4 +1,4 @@
-//! What the outcome of an attempt changes of a binding, and that it keeps the rest.
+//! What the outcome of an attempt changes of a binding, and that the rest stays.
 
 use std::collections::BTreeSet;
 
@@ -18,8 +18,8 @@ use crate::fixtures::{
     role_record, spec, tags,
 };
 
-/// A binding that AWS has taken, but for what the lifecycle says of it.
-fn taken(before: &Binding, last_error: Option<Failure>) -> Binding {
+/// The active binding that results when AWS accepted the spec of `before`.
+fn activated_from(before: &Binding, last_error: Option<Failure>) -> Binding {
     Binding {
         lifecycle: Lifecycle::Active { last_error },
         applied_generation: Some(before.generation),
@@ -33,7 +33,7 @@ fn taken(before: &Binding, last_error: Option<Failure>) -> Binding {
 }
 
 #[test]
-fn what_aws_took_is_applied_and_a_withdrawn_change_keeps_its_rejection() {
+fn an_accepted_spec_is_applied_and_a_withdrawn_change_keeps_its_rejection() {
     let provisioning = in_stage(Stage::Provisioning);
     let first = Binding {
         applied_generation: None,
@@ -52,13 +52,13 @@ fn what_aws_took_is_applied_and_a_withdrawn_change_keeps_its_rejection() {
         ),
     ] {
         let after = happens(Happening::Activated, &before);
-        assert_eq!(after.binding, taken(&before, last_error));
+        assert_eq!(after.binding, activated_from(&before, last_error));
         assert_eq!(after.event, Some(event));
     }
 }
 
 #[test]
-fn an_activation_that_says_nothing_new_keeps_policy_and_time() {
+fn an_activation_without_a_new_policy_or_profile_keeps_the_recorded_ones() {
     let before = in_stage(Stage::Provisioning);
     let nothing_new = Activation {
         policy: None,
@@ -69,7 +69,7 @@ fn an_activation_that_says_nothing_new_keeps_policy_and_time() {
     let expected = Binding {
         policy: before.policy.clone(),
         usable_after: before.usable_after,
-        ..taken(&before, None)
+        ..activated_from(&before, None)
     };
     assert_eq!(after.binding, expected);
 }
@@ -93,7 +93,7 @@ fn an_active_pass_through_records_the_prepared_role_and_profile() {
     };
     assert_eq!((after.role, after.profile), (Some(role), Some(profile)));
 
-    // Our own profile around the administrator's role stays as AWS answered it.
+    // Our own profile for the administrator's role stays as AWS returned it.
     let around = binding_of(passing("engine", None));
     let around = Binding {
         profile: Some(profile_record(&around)),
@@ -138,7 +138,7 @@ fn a_rejected_first_intent_is_withdrawn_under_its_own_generation() {
 }
 
 #[test]
-fn a_rejected_change_brings_back_the_spec_before_it_as_a_new_intent() {
+fn a_rejected_change_restores_the_previous_spec_as_a_new_intent() {
     let applied = RoleSpec {
         tags: tags(&[("owner", "y")]),
         ..spec()
@@ -161,8 +161,8 @@ fn a_rejected_change_brings_back_the_spec_before_it_as_a_new_intent() {
 }
 
 #[test]
-fn where_the_spec_before_is_rejected_too_the_binding_stays_active_with_the_first_rejection() {
-    for (stage, told) in [
+fn if_the_previous_spec_is_rejected_too_the_binding_stays_active_with_the_first_rejection() {
+    for (stage, expected) in [
         (Stage::Provisioning, rejection_of(GENERATION)),
         (Stage::WithdrawingChange, rejection_of(GENERATION - 1)),
     ] {
@@ -170,7 +170,7 @@ fn where_the_spec_before_is_rejected_too_the_binding_stays_active_with_the_first
         let after = happens(Happening::Rejected, &before);
         let expected = Binding {
             lifecycle: Lifecycle::Active {
-                last_error: Some(told),
+                last_error: Some(expected),
             },
             applied_generation: Some(GENERATION),
             ..touched(&before)
@@ -181,7 +181,7 @@ fn where_the_spec_before_is_rejected_too_the_binding_stays_active_with_the_first
 }
 
 #[test]
-fn a_delay_is_the_last_error_unless_somebody_waits_for_a_rejection() {
+fn a_delay_becomes_the_last_error_unless_a_caller_waits_for_a_rejection() {
     for stage in Stage::all() {
         let before = in_stage(stage);
         let delay = Failure {
@@ -229,7 +229,7 @@ fn a_delay_is_the_last_error_unless_somebody_waits_for_a_rejection() {
 }
 
 #[test]
-fn a_delay_leaves_the_rejection_of_a_closed_record() {
+fn a_delay_keeps_the_rejection_of_a_closed_record() {
     let closed = closed(in_stage(Stage::Failed), at(NOW)).expect("it is closed");
     let after = delayed(closed.binding.clone(), String::new(), at(LATER), at(NOW));
     let after = after.expect("it is delayed").binding;
@@ -238,7 +238,7 @@ fn a_delay_leaves_the_rejection_of_a_closed_record() {
 }
 
 #[test]
-fn a_rejection_that_somebody_waits_for_outlives_delays_and_blocks() {
+fn a_rejection_that_a_caller_waits_for_is_kept_through_delays_and_blocks() {
     let first = rejection_of(GENERATION);
     let before = Binding {
         applied_generation: None,
@@ -288,7 +288,7 @@ fn a_superseded_worker_adds_what_it_learned_and_changes_nothing_of_the_intent() 
         profile: None,
         consistency: Consistency {
             reads_consistent_at: Some(at(70)),
-            // A write that may take effect for longer is not forgotten.
+            // The later time is kept.
             writes_resolved_at: Some(at(50)),
         },
         applied_generation: learned.applied_generation,

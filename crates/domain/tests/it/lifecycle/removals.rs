@@ -1,7 +1,7 @@
 //! How a removal ends, and how it is blocked.
 
 use engine_roles_domain::binding::lifecycle::{Lifecycle, adopted_as_deleted, resources_gone};
-use engine_roles_domain::binding::{Binding, EventDetail, Failure, Receipt};
+use engine_roles_domain::binding::{Binding, EventDetail, Failure, Receipt, resources_left};
 
 use super::{Happening, LATER, NOW, happens, obstacle, receipt_of, touched};
 use crate::fixtures::{GENERATION, Stage, at, in_stage, new_binding, rejection_of, spec};
@@ -17,7 +17,7 @@ fn blocked_event(before: &Binding) -> EventDetail {
 }
 
 #[test]
-fn a_blocked_teardown_says_what_it_met_and_when_it_is_tried_again() {
+fn a_blocked_teardown_reports_the_blockers_and_the_time_of_the_next_attempt() {
     for (stage, is_news) in [(Stage::Deleting, true), (Stage::Blocked, false)] {
         let before = in_stage(stage);
         let after = happens(Happening::Blocked, &before);
@@ -37,7 +37,7 @@ fn a_blocked_teardown_says_what_it_met_and_when_it_is_tried_again() {
 }
 
 #[test]
-fn a_blocked_removal_of_what_failed_or_is_over_counts_attempts_and_tells_the_first() {
+fn a_blocked_withdrawal_or_late_removal_counts_attempts_and_reports_the_first() {
     for stage in [Stage::WithdrawingProvision, Stage::Failed, Stage::Deleted] {
         for (attempts, is_news) in [(0, true), (1, false)] {
             let before = Binding {
@@ -72,6 +72,25 @@ fn a_blocked_removal_of_what_failed_or_is_over_counts_attempts_and_tells_the_fir
     }
 }
 
+fn with_nothing_left(binding: Binding) -> Binding {
+    let mut lifecycle = binding.lifecycle;
+    if let Lifecycle::Deleting { receipt, .. } | Lifecycle::Blocked { receipt, .. } = &mut lifecycle
+    {
+        receipt.left.clear();
+    }
+    if let Lifecycle::Deleted {
+        receipt: Some(receipt),
+        ..
+    } = &mut lifecycle
+    {
+        receipt.left.clear();
+    }
+    Binding {
+        lifecycle,
+        ..binding
+    }
+}
+
 fn without_resources(before: &Binding, lifecycle: Lifecycle) -> Binding {
     Binding {
         lifecycle,
@@ -84,7 +103,7 @@ fn without_resources(before: &Binding, lifecycle: Lifecycle) -> Binding {
 #[test]
 fn a_finished_teardown_is_a_tombstone_with_its_receipt() {
     for stage in [Stage::Deleting, Stage::Blocked] {
-        let before = in_stage(stage);
+        let before = with_nothing_left(in_stage(stage));
         let receipt = receipt_of(&before);
         let tombstone = Lifecycle::Deleted {
             last_error: None,
@@ -101,7 +120,24 @@ fn a_finished_teardown_is_a_tombstone_with_its_receipt() {
 }
 
 #[test]
-fn a_finished_withdrawal_is_a_failure_and_tells_what_was_removed() {
+fn a_tombstone_keeps_our_unique_ids_where_something_was_left_under_our_name() {
+    let before = in_stage(Stage::Deleting);
+    let left = resources_left(
+        before.clone(),
+        &["role x: its unique id is another".to_owned()],
+    );
+    let after = resources_gone(left, true, at(NOW)).expect("a teardown ends");
+    assert!(before.role.is_some() && before.profile.is_some());
+    assert_eq!(after.binding.role, before.role);
+    assert_eq!(after.binding.profile, before.profile);
+    // A later attempt keeps them too.
+    let again = resources_gone(after.binding, false, at(NOW)).expect("a late attempt ends");
+    assert_eq!(again.binding.role, before.role);
+    assert_eq!(again.event, None);
+}
+
+#[test]
+fn a_finished_withdrawal_is_a_failure_and_reports_the_removed_resources() {
     let before = in_stage(Stage::WithdrawingProvision);
     let failed = Lifecycle::Failed {
         rejection: rejection_of(GENERATION),
@@ -115,9 +151,9 @@ fn a_finished_withdrawal_is_a_failure_and_tells_what_was_removed() {
 }
 
 #[test]
-fn a_late_resource_leaves_a_finished_incarnation_in_its_state() {
+fn removing_a_late_resource_does_not_change_the_state_of_a_finished_incarnation() {
     for stage in [Stage::Failed, Stage::Deleted] {
-        let before = in_stage(stage);
+        let before = with_nothing_left(in_stage(stage));
         for (found_something, happening) in [
             (true, Happening::ResourcesGone),
             (false, Happening::NothingFound),
@@ -130,7 +166,7 @@ fn a_late_resource_leaves_a_finished_incarnation_in_its_state() {
             assert_eq!(after.event, event);
         }
     }
-    // Nobody removed anything of this one before.
+    // This tombstone of an orphan has no receipt yet.
     let tombstone = adopted_as_deleted(new_binding(spec()), at(NOW)).binding;
     let after = resources_gone(tombstone.clone(), true, at(NOW)).expect("nothing is left");
     assert_eq!(after.binding, tombstone);

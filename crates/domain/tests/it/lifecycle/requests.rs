@@ -1,4 +1,4 @@
-//! What a request changes of a binding, and that it keeps the rest.
+//! What a request changes of a binding, and that the rest stays.
 
 use std::collections::BTreeSet;
 
@@ -13,18 +13,24 @@ use super::{NOW, changed_spec, receipt_of, touched, with_next_intent};
 use crate::fixtures::{GENERATION, Stage, at, in_stage, new_binding, rejection_of, spec, tags};
 
 #[test]
-fn a_new_binding_is_provisioning_with_nothing_known() {
+fn a_new_binding_is_provisioning_and_has_no_resources() {
     let new = provision_requested(new_binding(spec()), at(NOW));
-    let made = new.binding;
-    assert_eq!(made.lifecycle, Lifecycle::Provisioning { last_error: None });
-    assert_eq!((made.generation, made.attempts), (1, 0));
-    assert_eq!((made.created_at, made.updated_at), (at(NOW), at(NOW)));
-    assert_eq!((&made.role, &made.profile), (&None, &None));
-    assert_eq!((made.applied_generation, made.applied_spec), (None, None));
-    assert_eq!(made.consistency, Consistency::default());
-    assert_eq!((made.policy, made.usable_after), (None, None));
-    assert!(made.verified_at.is_none() && made.drift.is_empty());
-    assert!(made.unapplied_tags.is_empty());
+    let binding = new.binding;
+    assert_eq!(
+        binding.lifecycle,
+        Lifecycle::Provisioning { last_error: None }
+    );
+    assert_eq!((binding.generation, binding.attempts), (1, 0));
+    assert_eq!((binding.created_at, binding.updated_at), (at(NOW), at(NOW)));
+    assert_eq!((&binding.role, &binding.profile), (&None, &None));
+    assert_eq!(
+        (binding.applied_generation, binding.applied_spec),
+        (None, None)
+    );
+    assert_eq!(binding.consistency, Consistency::default());
+    assert_eq!((binding.policy, binding.usable_after), (None, None));
+    assert!(binding.verified_at.is_none() && binding.drift.is_empty());
+    assert!(binding.unapplied_tags.is_empty());
     let event = EventDetail::ProvisionRequested {
         adopted: false,
         spec: spec(),
@@ -60,7 +66,7 @@ fn an_adopted_orphan_is_a_new_binding_or_a_tombstone() {
 }
 
 #[test]
-fn a_change_is_a_new_intent_that_remembers_the_tags_of_the_one_before() {
+fn a_change_is_a_new_intent_that_keeps_the_tag_keys_of_the_previous_one() {
     for stage in [Stage::Provisioning, Stage::WithdrawingChange, Stage::Active] {
         let before = in_stage(stage);
         let wanted = RoleSpec {
@@ -108,7 +114,7 @@ fn a_teardown_begins_with_an_empty_receipt_and_without_drift() {
 }
 
 #[test]
-fn a_teardown_that_is_asked_for_again_goes_on_with_its_receipt() {
+fn a_resumed_teardown_continues_its_receipt() {
     let before = in_stage(Stage::Blocked);
     let after = teardown_resumed(before.clone(), at(NOW)).expect("it goes on");
     let expected = Binding {

@@ -1,4 +1,4 @@
-//! A state as the columns of a stored record.
+//! States read back from the columns of a stored record.
 
 use std::fmt::Write;
 
@@ -35,7 +35,7 @@ fn errors() -> [(&'static str, Option<Failure>); 5] {
 }
 
 #[test]
-fn each_word_with_each_liveness_and_error_is_a_state_or_a_contradiction() {
+fn each_combination_of_columns_is_a_state_or_a_contradiction() {
     let mut table = format!("{:<13}{:<7}", "state", "live");
     for (label, _) in errors() {
         let _ = write!(table, "{label:<22}");
@@ -69,8 +69,8 @@ fn each_word_with_each_liveness_and_error_is_a_state_or_a_contradiction() {
 }
 
 #[test]
-fn a_contradiction_is_told() {
-    for (state, live, told) in [
+fn a_contradiction_has_a_message() {
+    for (state, live, expected) in [
         (State::Failed, true, "failed without a reason"),
         (State::Failed, false, "failed without a reason"),
         (State::Blocked, true, "blocked without a reason"),
@@ -81,12 +81,15 @@ fn a_contradiction_is_told() {
         (State::Blocked, false, "in progress and not live"),
     ] {
         let read = Lifecycle::from_stored(state, live, GENERATION, None, None);
-        assert_eq!(read.expect_err("it contradicts itself").to_string(), told);
+        assert_eq!(
+            read.expect_err("it contradicts itself").to_string(),
+            expected
+        );
     }
 }
 
 #[test]
-fn a_teardown_without_a_receipt_begins_one_and_other_states_need_none() {
+fn a_teardown_without_a_stored_receipt_gets_an_empty_one_and_other_states_need_none() {
     let without = |state, live| {
         let error = Some(delay_of(GENERATION));
         Lifecycle::from_stored(state, live, GENERATION, error, None)

@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use super::{Happening, changed_spec};
 use crate::fixtures::{Stage, in_stage};
 
-/// What AWS took in full before, compared with what should exist.
+/// The last spec that AWS accepted in full, compared with the current spec.
 #[derive(Clone, Copy, Debug)]
 enum Applied {
     Nothing,
@@ -41,14 +41,14 @@ impl Applied {
     }
 }
 
-/// What comes of it: the new state, the event's action, and how far the generation grows.
+/// The result: the new state, the event's action, and by how much the generation grows.
 fn outcome(happening: Happening, before: &Binding) -> String {
     match happening.happens_to(before.clone()) {
         Ok(after) => {
             let state = format!("{:?}", Stage::of(&after.binding));
             let action = after.event.map_or("-", |event| event.action().as_str());
             let growth = after.binding.generation - before.generation;
-            format!("{state:<22}{action:<20}+{growth}")
+            format!("{state:<22}{action:<22}+{growth}")
         }
         Err(wrong) => {
             assert_eq!(wrong.state, before.state());
@@ -60,8 +60,8 @@ fn outcome(happening: Happening, before: &Binding) -> String {
 
 const CAN_NOT: &str = "can't happen";
 
-/// The lines for one thing that happens in one state: one, where it does not matter what was
-/// applied before, else three. None where it can't happen.
+/// The lines for one transition in one state: one line where the applied spec does not matter, else
+/// three. None where the transition is not possible.
 fn lines(happening: Happening, stage: Stage) -> Vec<String> {
     let before = Binding {
         attempts: 0,
@@ -83,7 +83,7 @@ fn lines(happening: Happening, stage: Stage) -> Vec<String> {
 }
 
 #[test]
-fn each_state_meets_each_transition() {
+fn each_transition_in_each_state_has_its_result() {
     let mut table = Vec::new();
     for stage in Stage::all() {
         table.push(format!("{stage:?}"));
@@ -99,67 +99,67 @@ fn each_state_meets_each_transition() {
     }
     assert_snapshot!(table.join("\n"), @"
     Provisioning
-      change_requested                Provisioning          update_requested    +1
-      teardown_begun                  Deleting              teardown_requested  +1
-      activated                       Active                provisioned         +0  nothing was applied
-      activated                       Active                updated             +0  the same spec was applied
-      activated                       Active                updated             +0  another spec was applied
-      rejected                        WithdrawingProvision  refused             +0  nothing was applied
-      rejected                        Active                refused             +0  the same spec was applied
-      rejected                        WithdrawingChange     refused             +1  another spec was applied
-      delayed                         Provisioning          delayed             +0
+      change_requested                Provisioning          update_requested      +1
+      teardown_begun                  Deleting              teardown_requested    +1
+      activated                       Active                provisioned           +0  nothing was applied
+      activated                       Active                updated               +0  the same spec was applied
+      activated                       Active                updated               +0  another spec was applied
+      rejected                        WithdrawingProvision  rejected              +0  nothing was applied
+      rejected                        Active                rejected              +0  the same spec was applied
+      rejected                        WithdrawingChange     rejected              +1  another spec was applied
+      delayed                         Provisioning          delayed               +0
       can't happen: teardown_resumed, closed, blocked, resources_gone, resources_gone (nothing found), verified, drift_found, drift_repaired, drift_repaired (all denied)
     WithdrawingChange
-      change_requested                Provisioning          update_requested    +1
-      teardown_begun                  Deleting              teardown_requested  +1
-      activated                       Active                provisioned         +0  nothing was applied
-      activated                       Active                withdrawn           +0  the same spec was applied
-      activated                       Active                withdrawn           +0  another spec was applied
-      rejected                        WithdrawingProvision  refused             +0  nothing was applied
-      rejected                        Active                refused             +0  the same spec was applied
-      rejected                        WithdrawingChange     refused             +1  another spec was applied
-      delayed                         WithdrawingChange     delayed             +0
+      change_requested                Provisioning          update_requested      +1
+      teardown_begun                  Deleting              teardown_requested    +1
+      activated                       Active                provisioned           +0  nothing was applied
+      activated                       Active                withdrawn             +0  the same spec was applied
+      activated                       Active                withdrawn             +0  another spec was applied
+      rejected                        WithdrawingProvision  rejected              +0  nothing was applied
+      rejected                        Active                rejected              +0  the same spec was applied
+      rejected                        WithdrawingChange     rejected              +1  another spec was applied
+      delayed                         WithdrawingChange     delayed               +0
       can't happen: teardown_resumed, closed, blocked, resources_gone, resources_gone (nothing found), verified, drift_found, drift_repaired, drift_repaired (all denied)
     Active
-      change_requested                Provisioning          update_requested    +1
-      teardown_begun                  Deleting              teardown_requested  +1
-      verified                        Active                -                   +0
-      drift_found                     Active                drift_found         +0
-      drift_repaired                  Active                drift_repaired      +0
-      drift_repaired (all denied)     Active                -                   +0
+      change_requested                Provisioning          update_requested      +1
+      teardown_begun                  Deleting              teardown_requested    +1
+      verified                        Active                -                     +0
+      drift_found                     Active                drift_found           +0
+      drift_repaired                  Active                drift_repaired        +0
+      drift_repaired (all denied)     Active                -                     +0
       can't happen: teardown_resumed, closed, activated, rejected, delayed, blocked, resources_gone, resources_gone (nothing found)
     Deleting
-      delayed                         Deleting              delayed             +0
-      blocked                         Blocked               blocked             +0
-      resources_gone                  Deleted               torn_down           +0
-      resources_gone (nothing found)  Deleted               torn_down           +0
+      delayed                         Deleting              delayed               +0
+      blocked                         Blocked               blocked               +0
+      resources_gone                  Deleted               torn_down             +0
+      resources_gone (nothing found)  Deleted               torn_down             +0
       can't happen: change_requested, teardown_begun, teardown_resumed, closed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
     Blocked
-      teardown_resumed                Deleting              teardown_requested  +1
-      delayed                         Blocked               delayed             +0
-      blocked                         Blocked               -                   +0
-      resources_gone                  Deleted               torn_down           +0
-      resources_gone (nothing found)  Deleted               torn_down           +0
+      teardown_resumed                Deleting              teardown_requested    +1
+      delayed                         Blocked               delayed               +0
+      blocked                         Blocked               -                     +0
+      resources_gone                  Deleted               torn_down             +0
+      resources_gone (nothing found)  Deleted               torn_down             +0
       can't happen: change_requested, teardown_begun, closed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
     WithdrawingProvision
-      teardown_begun                  Deleting              teardown_requested  +1
-      delayed                         WithdrawingProvision  delayed             +0
-      blocked                         WithdrawingProvision  blocked             +0
-      resources_gone                  Failed                withdrawn           +0
-      resources_gone (nothing found)  Failed                withdrawn           +0
+      teardown_begun                  Deleting              teardown_requested    +1
+      delayed                         WithdrawingProvision  delayed               +0
+      blocked                         WithdrawingProvision  blocked               +0
+      resources_gone                  Failed                withdrawn             +0
+      resources_gone (nothing found)  Failed                withdrawn             +0
       can't happen: change_requested, teardown_resumed, closed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
     Failed
-      closed                          Deleted               torn_down           +1
-      delayed                         Failed                delayed             +0
-      blocked                         Failed                blocked             +0
-      resources_gone                  Failed                ghost_removed       +0
-      resources_gone (nothing found)  Failed                -                   +0
+      closed                          Deleted               torn_down             +1
+      delayed                         Failed                delayed               +0
+      blocked                         Failed                blocked               +0
+      resources_gone                  Failed                late_resource_removed +0
+      resources_gone (nothing found)  Failed                -                     +0
       can't happen: change_requested, teardown_begun, teardown_resumed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
     Deleted
-      delayed                         Deleted               delayed             +0
-      blocked                         Deleted               blocked             +0
-      resources_gone                  Deleted               ghost_removed       +0
-      resources_gone (nothing found)  Deleted               -                   +0
+      delayed                         Deleted               delayed               +0
+      blocked                         Deleted               blocked               +0
+      resources_gone                  Deleted               late_resource_removed +0
+      resources_gone (nothing found)  Deleted               -                     +0
       can't happen: change_requested, teardown_begun, teardown_resumed, closed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
     ");
 }
@@ -172,9 +172,9 @@ fn the_fixture_of_a_state_is_in_that_state() {
 }
 
 #[test]
-fn no_transition_of_the_module_is_missing_here() {
-    // These make a new binding, or take what was learned about an older intent: they have tests
-    // of their own.
+fn every_transition_of_the_module_is_in_the_table() {
+    // These transitions create a binding or merge what was learned under an older intent. They have
+    // their own tests.
     let others = [
         "provision_requested",
         "adopted",

@@ -1,7 +1,7 @@
 use super::{Iam, lenient};
 use crate::wire::{EC2_TRUST, READ_SECRETS};
 
-pub(crate) async fn the_account_tells_of_all_its_roles_at_once(iam: &Iam) {
+pub(crate) async fn account_details_contain_all_roles_with_their_policies(iam: &Iam) {
     let role = ("RoleName", "r");
     let managed = ("PolicyArn", iam.read_only().await);
     let tag = [("Tags.member.1.Key", "k"), ("Tags.member.1.Value", "v")];
@@ -56,11 +56,11 @@ pub(crate) async fn the_account_tells_of_all_its_roles_at_once(iam: &Iam) {
     assert_eq!(
         all.texts(policies),
         ["ReadOnlyAccess"],
-        "of AWS's own only what is in use"
+        "only AWS managed policies that are in use are listed"
     );
 }
 
-pub(crate) async fn the_account_counts_what_it_holds(iam: &Iam) {
+pub(crate) async fn the_account_summary_counts_the_resources(iam: &Iam) {
     iam.role("r").await;
     iam.role("s").await;
     iam.profile("p").await;
@@ -90,7 +90,7 @@ pub(crate) async fn the_caller_has_an_identity(iam: &Iam) {
     assert!(text("UserId").is_some_and(|id| id.starts_with('A') && id.len() > 12));
 }
 
-pub(crate) async fn a_role_is_assumed_by_whom_it_trusts(iam: &Iam) {
+pub(crate) async fn a_role_can_be_assumed_only_by_a_principal_that_it_trusts(iam: &Iam) {
     let trust = EC2_TRUST.replace(
         r#""Service":"ec2.amazonaws.com""#,
         r#""AWS":"arn:aws:iam::123456789012:root""#,
@@ -118,15 +118,15 @@ pub(crate) async fn a_role_is_assumed_by_whom_it_trusts(iam: &Iam) {
     assert!(text("Credentials/SecretAccessKey").len() >= 40);
     assert!(text("Credentials/Expiration").ends_with('Z'));
     for arn in [ec2s, absent] {
-        let moto = lenient("it gives anybody any role, even one that isn't there");
+        let moto = lenient("it lets anybody assume any role, even one that does not exist");
         let params = [("RoleArn", arn.as_str()), session];
-        iam.refused_but("AssumeRole", &params, (403, "AccessDenied"), moto)
+        iam.rejected_but("AssumeRole", &params, (403, "AccessDenied"), moto)
             .await;
     }
     for (name, value) in [("DurationSeconds", "899"), ("DurationSeconds", "3601")] {
-        let moto = lenient("it takes any duration");
+        let moto = lenient("it accepts any duration");
         let params = [("RoleArn", mine.as_str()), session, (name, value)];
-        iam.refused_but("AssumeRole", &params, (400, "ValidationError"), moto)
+        iam.rejected_but("AssumeRole", &params, (400, "ValidationError"), moto)
             .await;
     }
 }

@@ -7,18 +7,18 @@ fn trust(principal: &str) -> String {
     EC2_TRUST.replace(r#"{"Service":"ec2.amazonaws.com"}"#, principal)
 }
 
-/// Tries to make a role with this trust policy, which IAM finds malformed.
+/// Checks that creating a role with this trust policy fails with `MalformedPolicyDocument`.
 async fn trust_is_malformed(iam: &Iam, document: &str) {
     let params = [("RoleName", "r"), ("AssumeRolePolicyDocument", document)];
-    let moto = lenient("it does not look at trust policies when a role is made");
-    iam.refused_but("CreateRole", &params, MALFORMED, moto)
+    let moto = lenient("it does not check trust policies when a role is created");
+    iam.rejected_but("CreateRole", &params, MALFORMED, moto)
         .await;
     if iam.is_moto {
         iam.ok("DeleteRole", &params[..1]).await;
     }
 }
 
-pub(crate) async fn trust_policies_have_principals(iam: &Iam) {
+pub(crate) async fn trust_policies_must_have_principals(iam: &Iam) {
     let without = EC2_TRUST.replace(r#""Principal":{"Service":"ec2.amazonaws.com"},"#, "");
     let with_resource = EC2_TRUST.replace(r#""Action""#, r#""Resource":"*","Action""#);
     for document in [
@@ -33,8 +33,8 @@ pub(crate) async fn trust_policies_have_principals(iam: &Iam) {
     }
 }
 
-pub(crate) async fn trust_principals_exist(iam: &Iam) {
-    iam.role("there").await;
+pub(crate) async fn principals_in_trust_policies_must_exist(iam: &Iam) {
+    iam.role("existing").await;
     for principal in [
         r#""ec2""#,
         r#"{"Service":"ec2"}"#,
@@ -50,7 +50,7 @@ pub(crate) async fn trust_principals_exist(iam: &Iam) {
         r#""*""#,
         r#"{"AWS":"123456789012"}"#,
         r#"{"AWS":["arn:aws:iam::123456789012:root","arn:aws:iam::210987654321:role/x"]}"#,
-        r#"{"AWS":"arn:aws:iam::123456789012:role/there"}"#,
+        r#"{"AWS":"arn:aws:iam::123456789012:role/existing"}"#,
         r#"{"Service":["ec2.amazonaws.com","ec2.amazonaws.com.cn"]}"#,
     ]
     .into_iter()
@@ -65,7 +65,7 @@ pub(crate) async fn trust_principals_exist(iam: &Iam) {
     }
 }
 
-pub(crate) async fn trust_policies_allow_only_to_assume(iam: &Iam) {
+pub(crate) async fn trust_policies_may_only_have_sts_actions(iam: &Iam) {
     let other = EC2_TRUST.replace("sts:AssumeRole", "s3:GetObject");
     trust_is_malformed(iam, &other).await;
     let session = EC2_TRUST.replace(
@@ -95,12 +95,12 @@ pub(crate) async fn a_trust_policy_has_at_most_2048_characters(iam: &Iam) {
         ("RoleName", "s"),
         ("AssumeRolePolicyDocument", more.as_str()),
     ];
-    let moto = lenient("it takes any size");
-    iam.refused_but("CreateRole", &params, (409, "LimitExceeded"), moto)
+    let moto = lenient("it accepts any size");
+    iam.rejected_but("CreateRole", &params, (409, "LimitExceeded"), moto)
         .await;
     let params = [("RoleName", "r"), ("PolicyDocument", more.as_str())];
-    let moto = lenient("it takes any size");
-    iam.refused_but(
+    let moto = lenient("it accepts any size");
+    iam.rejected_but(
         "UpdateAssumeRolePolicy",
         &params,
         (409, "LimitExceeded"),
@@ -122,11 +122,11 @@ pub(crate) async fn a_trust_policy_can_be_replaced(iam: &Iam) {
     let text = read.text("GetRoleResult/Role/AssumeRolePolicyDocument");
     assert!(text.is_some_and(|text| text.contains("lambda.amazonaws.com")));
     let bad = [role, ("PolicyDocument", READ_SECRETS)];
-    iam.refused("UpdateAssumeRolePolicy", &bad, MALFORMED.0, MALFORMED.1)
+    iam.rejected("UpdateAssumeRolePolicy", &bad, MALFORMED.0, MALFORMED.1)
         .await;
 }
 
-pub(crate) async fn policies_are_of_the_policy_language(iam: &Iam) {
+pub(crate) async fn policies_with_invalid_grammar_are_rejected(iam: &Iam) {
     iam.role("r").await;
     let statement = |body: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{{{body}}}]}}"#);
     let strict = [
@@ -150,20 +150,20 @@ pub(crate) async fn policies_are_of_the_policy_language(iam: &Iam) {
             ("PolicyName", "i"),
             ("PolicyDocument", document.as_str()),
         ];
-        iam.refused("PutRolePolicy", &params, MALFORMED.0, MALFORMED.1)
+        iam.rejected("PutRolePolicy", &params, MALFORMED.0, MALFORMED.1)
             .await;
         let params = [("PolicyName", "m"), ("PolicyDocument", document.as_str())];
-        iam.refused("CreatePolicy", &params, MALFORMED.0, MALFORMED.1)
+        iam.rejected("CreatePolicy", &params, MALFORMED.0, MALFORMED.1)
             .await;
     }
     for (body, reason) in [
         (
             r#""Sid":"a b","Effect":"Allow","Action":"s3:*","Resource":"*""#,
-            "it takes any Sid",
+            "it accepts any Sid",
         ),
         (
             r#""Effect":"Allow","Action":"s3:*","Resource":"*","Principal":"*""#,
-            "it takes the policies of resources for those of roles",
+            "it accepts resource policies as policies of roles",
         ),
     ] {
         let document = statement(body);
@@ -172,7 +172,7 @@ pub(crate) async fn policies_are_of_the_policy_language(iam: &Iam) {
             ("PolicyName", "i"),
             ("PolicyDocument", document.as_str()),
         ];
-        iam.refused_but("PutRolePolicy", &params, MALFORMED, lenient(reason))
+        iam.rejected_but("PutRolePolicy", &params, MALFORMED, lenient(reason))
             .await;
     }
     let not_latin = READ_SECRETS.replace("\"*\"", "\"arn:aws:s3:::Ω\"");
@@ -181,12 +181,12 @@ pub(crate) async fn policies_are_of_the_policy_language(iam: &Iam) {
         ("PolicyName", "i"),
         ("PolicyDocument", not_latin.as_str()),
     ];
-    let moto = lenient("it takes any characters");
-    iam.refused_but("PutRolePolicy", &params, (400, "ValidationError"), moto)
+    let moto = lenient("it accepts any characters");
+    iam.rejected_but("PutRolePolicy", &params, (400, "ValidationError"), moto)
         .await;
 }
 
-pub(crate) async fn inline_policies_come_back_percent_encoded(iam: &Iam) {
+pub(crate) async fn inline_policies_are_returned_percent_encoded(iam: &Iam) {
     iam.role("r").await;
     let document = READ_SECRETS.replace(":\"*\"", ": \"arn:aws:s3:::a+b~c_d.e-f/%7E/é*\"");
     let params = [
@@ -214,7 +214,7 @@ pub(crate) async fn inline_policies_come_back_percent_encoded(iam: &Iam) {
     assert!(encoded.ends_with(tail), "{encoded}");
 }
 
-pub(crate) async fn inline_policies_have_10240_characters_together(iam: &Iam) {
+pub(crate) async fn inline_policies_of_a_role_have_at_most_10240_characters_together(iam: &Iam) {
     iam.role("r").await;
     let sized = |size: usize| {
         let resource = format!(
@@ -238,8 +238,8 @@ pub(crate) async fn inline_policies_have_10240_characters_together(iam: &Iam) {
     iam.ok("PutRolePolicy", &put("b", &spaced)).await;
     iam.ok("PutRolePolicy", &put("b", &half)).await;
     for (name, document) in [("b", more.as_str()), ("c", READ_SECRETS)] {
-        let moto = lenient("it takes any size");
-        iam.refused_but("PutRolePolicy", &put(name, document), full, moto)
+        let moto = lenient("it accepts any size");
+        iam.rejected_but("PutRolePolicy", &put(name, document), full, moto)
             .await;
     }
     let one = sized(10_241);
@@ -249,8 +249,8 @@ pub(crate) async fn inline_policies_have_10240_characters_together(iam: &Iam) {
         ("PolicyName", "a"),
         ("PolicyDocument", one.as_str()),
     ];
-    let moto = lenient("it takes any size");
-    iam.refused_but("PutRolePolicy", &params, full, moto).await;
+    let moto = lenient("it accepts any size");
+    iam.rejected_but("PutRolePolicy", &params, full, moto).await;
 }
 
 pub(crate) async fn inline_policies_are_listed_and_deleted(iam: &Iam) {

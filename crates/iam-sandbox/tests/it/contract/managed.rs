@@ -5,7 +5,7 @@ const ROLE: (&str, &str) = ("RoleName", "r");
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
 const ABSENT: &str = "arn:aws:iam::123456789012:policy/absent";
 
-pub(crate) async fn a_managed_policy_is_made_and_read(iam: &Iam) {
+pub(crate) async fn a_managed_policy_can_be_created_and_read(iam: &Iam) {
     let params = [
         ("PolicyName", "m"),
         ("Path", "/a/"),
@@ -14,9 +14,9 @@ pub(crate) async fn a_managed_policy_is_made_and_read(iam: &Iam) {
         ("Tags.member.1.Key", "k"),
         ("Tags.member.1.Value", "v"),
     ];
-    let made = iam.ok("CreatePolicy", &params).await;
+    let created = iam.ok("CreatePolicy", &params).await;
     let arn = "arn:aws:iam::123456789012:policy/a/m";
-    let text = |name: &str| made.text(&format!("CreatePolicyResult/Policy/{name}"));
+    let text = |name: &str| created.text(&format!("CreatePolicyResult/Policy/{name}"));
     assert_eq!(text("Arn").as_deref(), Some(arn));
     assert_eq!(text("DefaultVersionId").as_deref(), Some("v1"));
     assert_eq!(text("AttachmentCount").as_deref(), Some("0"));
@@ -34,24 +34,19 @@ pub(crate) async fn a_managed_policy_is_made_and_read(iam: &Iam) {
         READ_SECRETS
     );
     let version = [("PolicyArn", arn), ("VersionId", "v2")];
-    iam.refused("GetPolicyVersion", &version, 404, "NoSuchEntity")
+    iam.rejected("GetPolicyVersion", &version, 404, "NoSuchEntity")
         .await;
     let again = [
         ("PolicyName", "m"),
         ("Path", "/a/"),
         ("PolicyDocument", READ_SECRETS),
     ];
-    iam.refused("CreatePolicy", &again, 409, "EntityAlreadyExists")
+    iam.rejected("CreatePolicy", &again, 409, "EntityAlreadyExists")
         .await;
-    let elsewhere = [("PolicyName", "M"), ("PolicyDocument", READ_SECRETS)];
-    let moto = lenient("its names differ by case, and by path");
-    iam.refused_but(
-        "CreatePolicy",
-        &elsewhere,
-        (409, "EntityAlreadyExists"),
-        moto,
-    )
-    .await;
+    let other = [("PolicyName", "M"), ("PolicyDocument", READ_SECRETS)];
+    let moto = lenient("its names may differ only in case or in path");
+    iam.rejected_but("CreatePolicy", &other, (409, "EntityAlreadyExists"), moto)
+        .await;
 }
 
 pub(crate) async fn a_managed_policy_has_at_most_6144_characters(iam: &Iam) {
@@ -69,8 +64,8 @@ pub(crate) async fn a_managed_policy_has_at_most_6144_characters(iam: &Iam) {
     )
     .await;
     let params = [("PolicyName", "b"), ("PolicyDocument", more.as_str())];
-    let moto = lenient("it takes any size");
-    iam.refused_but("CreatePolicy", &params, (409, "LimitExceeded"), moto)
+    let moto = lenient("it accepts any size");
+    iam.rejected_but("CreatePolicy", &params, (409, "LimitExceeded"), moto)
         .await;
 }
 
@@ -89,22 +84,22 @@ pub(crate) async fn managed_policies_are_attached_and_detached(iam: &Iam) {
     );
     let count = iam.ok("GetPolicy", &[managed]).await;
     let count = count.text("GetPolicyResult/Policy/AttachmentCount");
-    // moto counts each call.
+    // moto counts each call, even if the policy is already attached.
     let expected = if iam.is_moto { "2" } else { "1" };
     assert_eq!(count.as_deref(), Some(expected));
-    let elsewhere = [ROLE, ("PathPrefix", "/x/")];
+    let other = [ROLE, ("PathPrefix", "/x/")];
     assert_eq!(
-        iam.ok("ListAttachedRolePolicies", &elsewhere)
+        iam.ok("ListAttachedRolePolicies", &other)
             .await
             .count(member),
         0
     );
     iam.ok("DetachRolePolicy", &[ROLE, managed]).await;
-    iam.refused("DetachRolePolicy", &[ROLE, managed], 404, "NoSuchEntity")
+    iam.rejected("DetachRolePolicy", &[ROLE, managed], 404, "NoSuchEntity")
         .await;
     let no_arn = [ROLE, ("PolicyArn", "this-is-not-the-arn-of-a-policy")];
-    let moto = otherwise(404, "NoSuchEntity", "it does not look at the form of ARNs");
-    iam.refused_but("AttachRolePolicy", &no_arn, (400, "InvalidInput"), moto)
+    let moto = otherwise(404, "NoSuchEntity", "it does not check the form of ARNs");
+    iam.rejected_but("AttachRolePolicy", &no_arn, (400, "InvalidInput"), moto)
         .await;
 }
 
@@ -122,14 +117,14 @@ pub(crate) async fn a_role_has_at_most_ten_managed_policies(iam: &Iam) {
         if n < 10 {
             iam.ok("AttachRolePolicy", &attach).await;
         } else {
-            let moto = lenient("it attaches any number");
-            iam.refused_but("AttachRolePolicy", &attach, (409, "LimitExceeded"), moto)
+            let moto = lenient("it has no limit for attached policies");
+            iam.rejected_but("AttachRolePolicy", &attach, (409, "LimitExceeded"), moto)
                 .await;
         }
     }
 }
 
-pub(crate) async fn a_boundary_exists(iam: &Iam) {
+pub(crate) async fn a_boundary_must_exist(iam: &Iam) {
     let with = |boundary| {
         [
             ROLE,
@@ -137,8 +132,8 @@ pub(crate) async fn a_boundary_exists(iam: &Iam) {
             ("PermissionsBoundary", boundary),
         ]
     };
-    let moto = lenient("its boundaries need not exist");
-    iam.refused_but("CreateRole", &with(ABSENT), (404, "NoSuchEntity"), moto)
+    let moto = lenient("its boundaries do not have to exist");
+    iam.rejected_but("CreateRole", &with(ABSENT), (404, "NoSuchEntity"), moto)
         .await;
     if iam.is_moto {
         iam.ok("DeleteRole", &[ROLE]).await;
@@ -147,13 +142,13 @@ pub(crate) async fn a_boundary_exists(iam: &Iam) {
     let moto = otherwise(
         400,
         "InvalidParameterValue",
-        "it has another code for ARNs that are none",
+        "it returns another code for a text that is not an ARN",
     );
-    iam.refused_but("CreateRole", &no_policy, (400, "InvalidInput"), moto)
+    iam.rejected_but("CreateRole", &no_policy, (400, "InvalidInput"), moto)
         .await;
-    let made = iam.ok("CreateRole", &with(READ_ONLY)).await;
+    let created = iam.ok("CreateRole", &with(READ_ONLY)).await;
     let boundary = "CreateRoleResult/Role/PermissionsBoundary/PermissionsBoundaryArn";
-    assert_eq!(made.text(boundary).as_deref(), Some(READ_ONLY));
+    assert_eq!(created.text(boundary).as_deref(), Some(READ_ONLY));
 }
 
 pub(crate) async fn a_boundary_is_put_and_deleted(iam: &Iam) {
@@ -166,9 +161,9 @@ pub(crate) async fn a_boundary_is_put_and_deleted(iam: &Iam) {
     let arn = "arn:aws:iam::123456789012:policy/m";
     let put = |arn| [ROLE, ("PermissionsBoundary", arn)];
     iam.ok("PutRolePermissionsBoundary", &put(arn)).await;
-    let moto = lenient("its boundaries need not exist");
+    let moto = lenient("its boundaries do not have to exist");
     let absent = (404, "NoSuchEntity");
-    iam.refused_but("PutRolePermissionsBoundary", &put(ABSENT), absent, moto)
+    iam.rejected_but("PutRolePermissionsBoundary", &put(ABSENT), absent, moto)
         .await;
     let expected = if iam.is_moto { ABSENT } else { arn };
     let read = iam.ok("GetRole", &[ROLE]).await;

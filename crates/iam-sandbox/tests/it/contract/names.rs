@@ -3,10 +3,10 @@ use crate::wire::{EC2_TRUST, READ_SECRETS};
 
 const INVALID: (u16, &str) = (400, "ValidationError");
 
-/// Names that are of neither IAM's characters nor, all of them, long enough.
+/// Invalid names: one is too short, the others have characters that IAM does not allow.
 const BAD: [&str; 9] = ["", "a b", "a/b", "a*", "a?", "${a}", "a:b", "ä", "a\n"];
 
-pub(crate) async fn role_names_have_iams_characters_and_length(iam: &Iam) {
+pub(crate) async fn role_names_have_iams_limits_of_characters_and_length(iam: &Iam) {
     let most = "r".repeat(64);
     for name in ["r", "Az09+=,.@-_", &most] {
         iam.role(name).await;
@@ -15,15 +15,15 @@ pub(crate) async fn role_names_have_iams_characters_and_length(iam: &Iam) {
     let long = "r".repeat(65);
     for name in BAD.into_iter().chain([long.as_str()]) {
         let params = [("RoleName", name), ("AssumeRolePolicyDocument", EC2_TRUST)];
-        let moto = lenient("it takes any name");
-        iam.refused_but("CreateRole", &params, INVALID, moto).await;
-        let moto = lenient("it finds what it took");
-        iam.refused_but("GetRole", &params[..1], INVALID, moto)
+        let moto = lenient("it accepts any name");
+        iam.rejected_but("CreateRole", &params, INVALID, moto).await;
+        let moto = lenient("it reads what it accepted");
+        iam.rejected_but("GetRole", &params[..1], INVALID, moto)
             .await;
     }
 }
 
-pub(crate) async fn profile_names_have_iams_characters_and_length(iam: &Iam) {
+pub(crate) async fn profile_names_have_iams_limits_of_characters_and_length(iam: &Iam) {
     let most = "p".repeat(128);
     for name in ["p", "Az09+=,.@-_", &most] {
         iam.profile(name).await;
@@ -33,13 +33,13 @@ pub(crate) async fn profile_names_have_iams_characters_and_length(iam: &Iam) {
     let long = "p".repeat(129);
     for name in BAD.into_iter().chain([long.as_str()]) {
         let params = [("InstanceProfileName", name)];
-        let moto = lenient("it takes any name");
-        iam.refused_but("CreateInstanceProfile", &params, INVALID, moto)
+        let moto = lenient("it accepts any name");
+        iam.rejected_but("CreateInstanceProfile", &params, INVALID, moto)
             .await;
     }
 }
 
-pub(crate) async fn policy_names_have_iams_characters_and_length(iam: &Iam) {
+pub(crate) async fn policy_names_have_iams_limits_of_characters_and_length(iam: &Iam) {
     iam.role("r").await;
     let put = |name| {
         [
@@ -54,37 +54,37 @@ pub(crate) async fn policy_names_have_iams_characters_and_length(iam: &Iam) {
     }
     let long = "i".repeat(129);
     for name in BAD.into_iter().chain([long.as_str()]) {
-        let moto = lenient("it takes any name");
-        iam.refused_but("PutRolePolicy", &put(name), INVALID, moto)
+        let moto = lenient("it accepts any name");
+        iam.rejected_but("PutRolePolicy", &put(name), INVALID, moto)
             .await;
         let managed = [("PolicyName", name), ("PolicyDocument", READ_SECRETS)];
-        let moto = lenient("it takes any name");
-        iam.refused_but("CreatePolicy", &managed, INVALID, moto)
+        let moto = lenient("it accepts any name");
+        iam.rejected_but("CreatePolicy", &managed, INVALID, moto)
             .await;
     }
 }
 
-pub(crate) async fn role_names_differ_by_more_than_case(iam: &Iam) {
+pub(crate) async fn role_names_are_unique_ignoring_case(iam: &Iam) {
     iam.role("Engine").await;
     let same = [
         ("RoleName", "Engine"),
         ("AssumeRolePolicyDocument", EC2_TRUST),
     ];
-    iam.refused("CreateRole", &same, 409, "EntityAlreadyExists")
+    iam.rejected("CreateRole", &same, 409, "EntityAlreadyExists")
         .await;
     let other_case = [
         ("RoleName", "eNGINE"),
         ("AssumeRolePolicyDocument", EC2_TRUST),
     ];
-    let moto = lenient("its names differ by case");
-    iam.refused_but(
+    let moto = lenient("its names may differ only in case");
+    iam.rejected_but(
         "CreateRole",
         &other_case,
         (409, "EntityAlreadyExists"),
         moto,
     )
     .await;
-    if iam.ends_for_moto("its names differ by case") {
+    if iam.ends_for_moto("its names may differ only in case") {
         return;
     }
     let found = iam.ok("GetRole", &other_case[..1]).await;
@@ -94,19 +94,19 @@ pub(crate) async fn role_names_differ_by_more_than_case(iam: &Iam) {
     );
 }
 
-pub(crate) async fn profile_names_differ_by_more_than_case(iam: &Iam) {
+pub(crate) async fn profile_names_are_unique_ignoring_case(iam: &Iam) {
     iam.profile("Engine").await;
     let same = [("InstanceProfileName", "Engine")];
-    iam.refused("CreateInstanceProfile", &same, 409, "EntityAlreadyExists")
+    iam.rejected("CreateInstanceProfile", &same, 409, "EntityAlreadyExists")
         .await;
     let other_case = [("InstanceProfileName", "eNGINE")];
-    let moto = lenient("its names differ by case");
+    let moto = lenient("its names may differ only in case");
     let exists = (409, "EntityAlreadyExists");
-    iam.refused_but("CreateInstanceProfile", &other_case, exists, moto)
+    iam.rejected_but("CreateInstanceProfile", &other_case, exists, moto)
         .await;
 }
 
-pub(crate) async fn paths_begin_and_end_with_a_slash(iam: &Iam) {
+pub(crate) async fn paths_must_begin_and_end_with_a_slash(iam: &Iam) {
     let most = format!("/{}/", "p".repeat(510));
     for (n, path) in ["/", "/a/", "/a/b-c_d.e~!/", &most].into_iter().enumerate() {
         let name = format!("r{n}");
@@ -115,9 +115,9 @@ pub(crate) async fn paths_begin_and_end_with_a_slash(iam: &Iam) {
             ("Path", path),
             ("AssumeRolePolicyDocument", EC2_TRUST),
         ];
-        let made = iam.ok("CreateRole", &params).await;
+        let created = iam.ok("CreateRole", &params).await;
         assert_eq!(
-            made.text("CreateRoleResult/Role/Path").as_deref(),
+            created.text("CreateRoleResult/Role/Path").as_deref(),
             Some(path)
         );
     }
@@ -132,11 +132,11 @@ pub(crate) async fn paths_begin_and_end_with_a_slash(iam: &Iam) {
             ("Path", path),
             ("AssumeRolePolicyDocument", EC2_TRUST),
         ];
-        let moto = lenient("it takes any path");
-        iam.refused_but("CreateRole", &params, INVALID, moto).await;
+        let moto = lenient("it accepts any path");
+        iam.rejected_but("CreateRole", &params, INVALID, moto).await;
         let params = [("InstanceProfileName", name.as_str()), ("Path", path)];
-        let moto = lenient("it takes any path");
-        iam.refused_but("CreateInstanceProfile", &params, INVALID, moto)
+        let moto = lenient("it accepts any path");
+        iam.rejected_but("CreateInstanceProfile", &params, INVALID, moto)
             .await;
     }
     let linked = [
@@ -144,7 +144,7 @@ pub(crate) async fn paths_begin_and_end_with_a_slash(iam: &Iam) {
         ("Path", "/aws-service-role/ec2.amazonaws.com/"),
         ("AssumeRolePolicyDocument", EC2_TRUST),
     ];
-    let moto = lenient("it takes any path");
-    iam.refused_but("CreateRole", &linked, (400, "InvalidInput"), moto)
+    let moto = lenient("it accepts any path");
+    iam.rejected_but("CreateRole", &linked, (400, "InvalidInput"), moto)
         .await;
 }

@@ -3,13 +3,13 @@ use super::{Iam, lenient, otherwise};
 const PROFILE: (&str, &str) = ("InstanceProfileName", "p");
 const ROLE: (&str, &str) = ("RoleName", "r");
 
-pub(crate) async fn a_profile_lives_from_create_to_delete(iam: &Iam) {
-    let made = iam
+pub(crate) async fn a_profile_can_be_created_read_and_deleted(iam: &Iam) {
+    let created = iam
         .ok("CreateInstanceProfile", &[PROFILE, ("Path", "/a/")])
         .await;
     let read = iam.ok("GetInstanceProfile", &[PROFILE]).await;
     for (answer, root) in [
-        (&made, "CreateInstanceProfileResult"),
+        (&created, "CreateInstanceProfileResult"),
         (&read, "GetInstanceProfileResult"),
     ] {
         let text = |name: &str| {
@@ -30,19 +30,19 @@ pub(crate) async fn a_profile_lives_from_create_to_delete(iam: &Iam) {
             0
         );
         if !iam.is_moto {
-            // moto's ids are in other letters.
+            // moto's ids have a different format.
             let id = text("InstanceProfileId");
             assert!(id.starts_with("AIPA") && id.len() == 21, "{id}");
         }
     }
     iam.ok("DeleteInstanceProfile", &[PROFILE]).await;
-    iam.refused("GetInstanceProfile", &[PROFILE], 404, "NoSuchEntity")
+    iam.rejected("GetInstanceProfile", &[PROFILE], 404, "NoSuchEntity")
         .await;
     let id = "CreateInstanceProfileResult/InstanceProfile/InstanceProfileId";
-    assert_ne!(iam.profile("p").await.text(id), made.text(id));
+    assert_ne!(iam.profile("p").await.text(id), created.text(id));
 }
 
-pub(crate) async fn a_profile_holds_one_role(iam: &Iam) {
+pub(crate) async fn a_profile_has_at_most_one_role(iam: &Iam) {
     iam.role("r").await;
     iam.role("s").await;
     iam.profile("p").await;
@@ -53,17 +53,17 @@ pub(crate) async fn a_profile_holds_one_role(iam: &Iam) {
     assert_eq!(read.count(&format!("{role}/AssumeRolePolicyDocument")), 1);
     for name in ["r", "s"] {
         let params = [PROFILE, ("RoleName", name)];
-        iam.refused("AddRoleToInstanceProfile", &params, 409, "LimitExceeded")
+        iam.rejected("AddRoleToInstanceProfile", &params, 409, "LimitExceeded")
             .await;
     }
     let other = [PROFILE, ("RoleName", "s")];
-    let moto = || otherwise(500, "", "it fails over a role that is not in the profile");
+    let moto = || otherwise(500, "", "it fails if the role is not in the profile");
     let absent = (404, "NoSuchEntity");
-    iam.refused_but("RemoveRoleFromInstanceProfile", &other, absent, moto())
+    iam.rejected_but("RemoveRoleFromInstanceProfile", &other, absent, moto())
         .await;
     iam.ok("RemoveRoleFromInstanceProfile", &[PROFILE, ROLE])
         .await;
-    iam.refused_but(
+    iam.rejected_but(
         "RemoveRoleFromInstanceProfile",
         &[PROFILE, ROLE],
         absent,
@@ -73,19 +73,19 @@ pub(crate) async fn a_profile_holds_one_role(iam: &Iam) {
     iam.ok("AddRoleToInstanceProfile", &other).await;
 }
 
-pub(crate) async fn a_profile_with_a_role_is_not_deleted(iam: &Iam) {
+pub(crate) async fn a_profile_with_a_role_cannot_be_deleted(iam: &Iam) {
     iam.role("r").await;
     iam.profile("p").await;
     iam.ok("AddRoleToInstanceProfile", &[PROFILE, ROLE]).await;
     let answer = iam
-        .refused("DeleteInstanceProfile", &[PROFILE], 409, "DeleteConflict")
+        .rejected("DeleteInstanceProfile", &[PROFILE], 409, "DeleteConflict")
         .await;
     let words = "Cannot delete entity, must remove roles from instance profile first.";
     assert_eq!(answer.message(), words);
     iam.ok("RemoveRoleFromInstanceProfile", &[PROFILE, ROLE])
         .await;
     iam.ok("DeleteInstanceProfile", &[PROFILE]).await;
-    iam.refused("DeleteInstanceProfile", &[PROFILE], 404, "NoSuchEntity")
+    iam.rejected("DeleteInstanceProfile", &[PROFILE], 404, "NoSuchEntity")
         .await;
 }
 
@@ -136,8 +136,8 @@ pub(crate) async fn the_profiles_of_a_role_are_listed(iam: &Iam) {
         ["r", "r"]
     );
     let absent = [("RoleName", "absent")];
-    let moto = lenient("it lists no profiles for a role that isn't there");
-    iam.refused_but(
+    let moto = lenient("it returns an empty list for a role that does not exist");
+    iam.rejected_but(
         "ListInstanceProfilesForRole",
         &absent,
         (404, "NoSuchEntity"),

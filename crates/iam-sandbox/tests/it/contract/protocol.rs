@@ -21,9 +21,9 @@ pub(crate) async fn answers_have_awss_namespaces_and_request_ids(iam: &Iam) {
     }
 }
 
-pub(crate) async fn errors_have_awss_shape(iam: &Iam) {
+pub(crate) async fn errors_have_the_shape_of_awss_errors(iam: &Iam) {
     let absent = [("RoleName", "absent")];
-    let answer = iam.refused("GetRole", &absent, 404, "NoSuchEntity").await;
+    let answer = iam.rejected("GetRole", &absent, 404, "NoSuchEntity").await;
     assert!(answer.body.contains("<ErrorResponse"), "{}", answer.body);
     assert_eq!(answer.text("Error/Type").as_deref(), Some("Sender"));
     assert!(answer.text("RequestId").is_some_and(|id| !id.is_empty()));
@@ -36,11 +36,11 @@ pub(crate) async fn errors_have_awss_shape(iam: &Iam) {
     );
 }
 
-pub(crate) async fn unknown_actions_and_versions_are_refused(iam: &Iam) {
+pub(crate) async fn unknown_actions_and_versions_are_rejected(iam: &Iam) {
     if iam.ends_for_moto("it answers 404 or an exception's text to actions that it doesn't know") {
         return;
     }
-    iam.refused("BuildRole", &[], 400, "InvalidAction").await;
+    iam.rejected("BuildRole", &[], 400, "InvalidAction").await;
     for params in [
         &[("Version", "2010-05-08")][..],
         &[("Action", "ListRoles")],
@@ -54,7 +54,7 @@ pub(crate) async fn unknown_actions_and_versions_are_refused(iam: &Iam) {
     }
 }
 
-pub(crate) async fn missing_parameters_are_refused(iam: &Iam) {
+pub(crate) async fn requests_with_missing_parameters_are_rejected(iam: &Iam) {
     if iam.ends_for_moto("it looks for the resource called None, or fails") {
         return;
     }
@@ -77,7 +77,7 @@ pub(crate) async fn missing_parameters_are_refused(iam: &Iam) {
         ("AttachRolePolicy", &[("RoleName", "r")], "policyArn"),
         ("AssumeRole", &[], "roleArn"),
     ] {
-        let answer = iam.refused(action, params, 400, "ValidationError").await;
+        let answer = iam.rejected(action, params, 400, "ValidationError").await;
         assert_eq!(
             answer.message(),
             format!(
@@ -88,7 +88,7 @@ pub(crate) async fn missing_parameters_are_refused(iam: &Iam) {
     }
 }
 
-pub(crate) async fn what_is_absent_is_no_such_entity(iam: &Iam) {
+pub(crate) async fn calls_on_resources_that_do_not_exist_fail_with_no_such_entity(iam: &Iam) {
     let role = ("RoleName", "absent");
     let policy = ("PolicyName", "absent");
     let managed = ("PolicyArn", "arn:aws:iam::123456789012:policy/absent");
@@ -118,25 +118,25 @@ pub(crate) async fn what_is_absent_is_no_such_entity(iam: &Iam) {
         ),
         ("RemoveRoleFromInstanceProfile", &[profile, role]),
     ] {
-        iam.refused(action, params, 404, "NoSuchEntity").await;
+        iam.rejected(action, params, 404, "NoSuchEntity").await;
     }
     iam.role("r").await;
     iam.profile("p").await;
-    let there = ("RoleName", "r");
+    let existing = ("RoleName", "r");
     let empty = ("InstanceProfileName", "p");
     for (action, params) in [
-        ("GetRolePolicy", &[there, policy][..]),
-        ("DeleteRolePolicy", &[there, policy]),
-        ("AttachRolePolicy", &[there, managed]),
-        ("DetachRolePolicy", &[there, managed]),
-        ("AddRoleToInstanceProfile", &[profile, there]),
+        ("GetRolePolicy", &[existing, policy][..]),
+        ("DeleteRolePolicy", &[existing, policy]),
+        ("AttachRolePolicy", &[existing, managed]),
+        ("DetachRolePolicy", &[existing, managed]),
+        ("AddRoleToInstanceProfile", &[profile, existing]),
         ("AddRoleToInstanceProfile", &[empty, role]),
     ] {
-        iam.refused(action, params, 404, "NoSuchEntity").await;
+        iam.rejected(action, params, 404, "NoSuchEntity").await;
     }
-    let other = otherwise(500, "", "it fails over a role that is not in the profile");
-    let params = [empty, there];
-    iam.refused_but(
+    let other = otherwise(500, "", "it fails if the role is not in the profile");
+    let params = [empty, existing];
+    iam.rejected_but(
         "RemoveRoleFromInstanceProfile",
         &params,
         (404, "NoSuchEntity"),

@@ -1,7 +1,7 @@
 use super::{Iam, lenient};
 use crate::wire::{EC2_TRUST, READ_SECRETS};
 
-pub(crate) async fn a_role_is_answered_as_it_was_asked_for(iam: &Iam) {
+pub(crate) async fn a_created_role_has_the_properties_of_the_request(iam: &Iam) {
     let params = [
         ("RoleName", "Engine-1"),
         ("Path", "/a/b/"),
@@ -11,9 +11,9 @@ pub(crate) async fn a_role_is_answered_as_it_was_asked_for(iam: &Iam) {
         ("Tags.member.1.Key", "team"),
         ("Tags.member.1.Value", "größe: a=b"),
     ];
-    let made = iam.ok("CreateRole", &params).await;
+    let created = iam.ok("CreateRole", &params).await;
     let read = iam.ok("GetRole", &[("RoleName", "Engine-1")]).await;
-    for (answer, root) in [(&made, "CreateRoleResult"), (&read, "GetRoleResult")] {
+    for (answer, root) in [(&created, "CreateRoleResult"), (&read, "GetRoleResult")] {
         let text = |name: &str| {
             answer
                 .text(&format!("{root}/Role/{name}"))
@@ -37,7 +37,7 @@ pub(crate) async fn a_role_is_answered_as_it_was_asked_for(iam: &Iam) {
     assert_eq!(text("MaxSessionDuration").as_deref(), Some("7200"));
 }
 
-pub(crate) async fn a_role_made_again_has_another_id(iam: &Iam) {
+pub(crate) async fn a_role_that_is_created_again_has_another_id(iam: &Iam) {
     let first = iam.role("r").await.text("CreateRoleResult/Role/RoleId");
     iam.ok("DeleteRole", &[("RoleName", "r")]).await;
     let second = iam.role("r").await.text("CreateRoleResult/Role/RoleId");
@@ -73,7 +73,7 @@ pub(crate) async fn roles_are_listed_in_pages_by_path(iam: &Iam) {
     seen.sort();
     assert_eq!(seen, ["r0", "r1", "r2", "r3", "r4"]);
     assert_eq!(marker, None);
-    if iam.ends_for_moto("it takes any marker and any page size") {
+    if iam.ends_for_moto("it accepts any marker and any page size") {
         return;
     }
     for (name, value) in [
@@ -82,7 +82,7 @@ pub(crate) async fn roles_are_listed_in_pages_by_path(iam: &Iam) {
         ("MaxItems", "1001"),
         ("PathPrefix", "in"),
     ] {
-        iam.refused("ListRoles", &[(name, value)], 400, "ValidationError")
+        iam.rejected("ListRoles", &[(name, value)], 400, "ValidationError")
             .await;
     }
 }
@@ -130,7 +130,7 @@ pub(crate) async fn session_durations_have_limits(iam: &Iam) {
         ];
         if allowed {
             iam.ok("CreateRole", &params).await;
-        } else if !iam.ends_for_moto("it takes any duration") {
+        } else if !iam.ends_for_moto("it accepts any duration") {
             let answer = iam.caller.call("CreateRole", &params).await;
             assert_eq!(answer.status, 400, "{seconds}: {}", answer.body);
         }
@@ -142,8 +142,8 @@ pub(crate) async fn descriptions_have_limits(iam: &Iam) {
     let role = [("RoleName", "r"), ("AssumeRolePolicyDocument", EC2_TRUST)];
     for description in [long.as_str(), "not Latin: Ω"] {
         let params = [&role[..], &[("Description", description)]].concat();
-        let moto = lenient("it takes any description");
-        iam.refused_but("CreateRole", &params, (400, "ValidationError"), moto)
+        let moto = lenient("it accepts any description");
+        iam.rejected_but("CreateRole", &params, (400, "ValidationError"), moto)
             .await;
         if iam.is_moto {
             iam.ok("DeleteRole", &role[..1]).await;
@@ -153,7 +153,7 @@ pub(crate) async fn descriptions_have_limits(iam: &Iam) {
     iam.ok("CreateRole", &params).await;
 }
 
-pub(crate) async fn a_role_is_deleted_only_when_nothing_hangs_on_it(iam: &Iam) {
+pub(crate) async fn a_role_with_policies_or_a_profile_cannot_be_deleted(iam: &Iam) {
     let role = ("RoleName", "r");
     let inline = ("PolicyName", "i");
     let managed = ("PolicyArn", iam.read_only().await);
@@ -185,15 +185,15 @@ pub(crate) async fn a_role_is_deleted_only_when_nothing_hangs_on_it(iam: &Iam) {
         ),
     ] {
         let answer = iam
-            .refused("DeleteRole", &[role], 409, "DeleteConflict")
+            .rejected("DeleteRole", &[role], 409, "DeleteConflict")
             .await;
         if !iam.is_moto {
-            // moto has other words.
+            // moto's message has a different wording.
             assert_eq!(answer.message(), format!("Cannot delete entity, {reason}"));
         }
         iam.ok(action, &params).await;
     }
     iam.ok("DeleteRole", &[role]).await;
-    iam.refused("DeleteRole", &[role], 404, "NoSuchEntity")
+    iam.rejected("DeleteRole", &[role], 404, "NoSuchEntity")
         .await;
 }

@@ -1,5 +1,5 @@
-//! moto has no policy simulator, so that these cases are held against AWS's API reference and
-//! against answers of AWS that others have published.
+//! moto has no policy simulator. The expectations of these cases come from AWS's API reference and
+//! from answers of AWS that others have published.
 
 use super::Iam;
 use crate::wire::{Answer, EC2_TRUST, READ_SECRETS};
@@ -10,12 +10,12 @@ const SOURCE: (&str, &str) = ("PolicySourceArn", "arn:aws:iam::123456789012:role
 const GET_SECRET: (&str, &str) = ("ActionNames.member.1", "secretsmanager:GetSecretValue");
 const RESULT: &str = "SimulatePrincipalPolicyResult/EvaluationResults/member";
 
-/// Whether there is a simulator to ask.
+/// Whether the target has no policy simulator.
 fn has_none(iam: &Iam) -> bool {
     iam.ends_for_moto("it has no policy simulator")
 }
 
-/// The role `r`, with one inline policy.
+/// Creates the role `r` with one inline policy.
 async fn role_with(iam: &Iam, document: &str) {
     iam.role("r").await;
     let policy = [ROLE, ("PolicyName", "i"), ("PolicyDocument", document)];
@@ -39,7 +39,7 @@ fn policy(statements: &[String]) -> String {
     format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#)
 }
 
-pub(crate) async fn what_a_roles_policies_say_is_simulated(iam: &Iam) {
+pub(crate) async fn the_policies_of_a_role_are_simulated(iam: &Iam) {
     if has_none(iam) {
         return;
     }
@@ -84,7 +84,7 @@ pub(crate) async fn what_a_roles_policies_say_is_simulated(iam: &Iam) {
     );
 }
 
-pub(crate) async fn a_simulated_deny_beats_every_allow(iam: &Iam) {
+pub(crate) async fn a_simulated_deny_overrides_every_allow(iam: &Iam) {
     if has_none(iam) {
         return;
     }
@@ -100,7 +100,7 @@ pub(crate) async fn a_simulated_deny_beats_every_allow(iam: &Iam) {
     assert_eq!(
         columns.len(),
         2,
-        "the two that deny, and not the one that allows"
+        "the two Deny statements match, and not the Allow"
     );
 }
 
@@ -143,10 +143,12 @@ pub(crate) async fn a_simulation_stays_within_the_boundary(iam: &Iam) {
     );
     let second = ("PermissionsBoundaryPolicyInputList.member.2", READ_SECRETS);
     let two = [SOURCE, GET_SECRET, other, second];
-    iam.refused(ACTION, &two, 400, "InvalidInput").await;
+    iam.rejected(ACTION, &two, 400, "InvalidInput").await;
 }
 
-pub(crate) async fn an_action_on_many_resources_has_one_result_and_the_worst_decides(iam: &Iam) {
+pub(crate) async fn an_action_on_several_resources_has_one_result_with_the_most_restrictive_decision(
+    iam: &Iam,
+) {
     if has_none(iam) {
         return;
     }
@@ -180,7 +182,7 @@ pub(crate) async fn an_action_on_many_resources_has_one_result_and_the_worst_dec
     assert_eq!(texts(&one, "EvalResourceName"), ["arn:aws:s3:::mine/a"]);
 }
 
-pub(crate) async fn conditions_are_simulated_with_the_keys_that_are_given(iam: &Iam) {
+pub(crate) async fn conditions_are_simulated_with_the_given_keys(iam: &Iam) {
     if has_none(iam) {
         return;
     }
@@ -223,7 +225,7 @@ pub(crate) async fn conditions_are_simulated_with_the_keys_that_are_given(iam: &
     assert_eq!(texts(&by_another, "EvalDecision"), ["implicitDeny"]);
 }
 
-pub(crate) async fn simulations_come_in_pages_of_actions(iam: &Iam) {
+pub(crate) async fn simulation_results_are_paged_by_action(iam: &Iam) {
     if has_none(iam) {
         return;
     }
@@ -246,14 +248,14 @@ pub(crate) async fn simulations_come_in_pages_of_actions(iam: &Iam) {
     assert_eq!(second.count("SimulatePrincipalPolicyResult/Marker"), 0);
 }
 
-pub(crate) async fn simulations_that_make_no_sense_are_refused(iam: &Iam) {
+pub(crate) async fn invalid_simulation_requests_are_rejected(iam: &Iam) {
     if has_none(iam) {
         return;
     }
     role_with(iam, READ_SECRETS).await;
     let validation = "ValidationError";
-    iam.refused(ACTION, &[SOURCE], 400, validation).await;
-    iam.refused(ACTION, &[GET_SECRET], 400, validation).await;
+    iam.rejected(ACTION, &[SOURCE], 400, validation).await;
+    iam.rejected(ACTION, &[GET_SECRET], 400, validation).await;
     let invalid = "InvalidInput";
     let key = "ContextEntries.member.1.ContextKeyName";
     for (code, more) in [
@@ -310,11 +312,11 @@ pub(crate) async fn simulations_that_make_no_sense_are_refused(iam: &Iam) {
         ),
     ] {
         let params = [SOURCE, GET_SECRET, more[0], more[1]];
-        iam.refused(ACTION, &params, 400, code).await;
+        iam.rejected(ACTION, &params, 400, code).await;
     }
 }
 
-pub(crate) async fn only_roles_that_are_there_are_simulated(iam: &Iam) {
+pub(crate) async fn only_roles_that_exist_can_be_simulated(iam: &Iam) {
     if has_none(iam) {
         return;
     }
@@ -333,6 +335,6 @@ pub(crate) async fn only_roles_that_are_there_are_simulated(iam: &Iam) {
         ("arn:aws:iam::r", 400, "ValidationError"),
     ] {
         let params = [("PolicySourceArn", arn), GET_SECRET];
-        iam.refused(ACTION, &params, status, code).await;
+        iam.rejected(ACTION, &params, status, code).await;
     }
 }

@@ -3,7 +3,7 @@ use crate::wire::EC2_TRUST;
 
 const ROLE: (&str, &str) = ("RoleName", "r");
 
-/// The parameters of a request about the role `r` with these tags.
+/// The parameters of a request with these tags.
 struct Tagged(Vec<(String, String)>);
 
 impl Tagged {
@@ -31,7 +31,7 @@ impl Tagged {
     }
 }
 
-/// The role's tags, as `key=value` in order of keys.
+/// Returns the role's tags as `key=value`, in order of keys.
 async fn tags(iam: &Iam) -> Vec<String> {
     let listed = iam.ok("ListRoleTags", &[ROLE, ("MaxItems", "1000")]).await;
     let member = "ListRoleTagsResult/Tags/member";
@@ -58,15 +58,15 @@ pub(crate) async fn tag_keys_and_values_have_limits(iam: &Iam) {
         (String::from("k"), format!("{value}v")),
     ] {
         let long = Tagged::one(&key, &value);
-        iam.refused("TagRole", &long.params(&[ROLE]), 400, "ValidationError")
+        iam.rejected("TagRole", &long.params(&[ROLE]), 400, "ValidationError")
             .await;
     }
     let none = Tagged::one("", "v");
-    iam.refused("TagRole", &none.params(&[ROLE]), 400, "ValidationError")
+    iam.rejected("TagRole", &none.params(&[ROLE]), 400, "ValidationError")
         .await;
 }
 
-pub(crate) async fn tag_keys_have_iams_characters(iam: &Iam) {
+pub(crate) async fn tag_keys_may_only_have_iams_characters(iam: &Iam) {
     iam.role("r").await;
     for key in ["Az09 _.:/=+-@", "größe", "大きさ", "٣"] {
         iam.ok("TagRole", &Tagged::one(key, key).params(&[ROLE]))
@@ -74,11 +74,11 @@ pub(crate) async fn tag_keys_have_iams_characters(iam: &Iam) {
     }
     for key in ["a*", "a?", "a&b", "a<", "a\"", "a,b", "🦀"] {
         let params = Tagged::one(key, "v");
-        iam.refused("TagRole", &params.params(&[ROLE]), 400, "ValidationError")
+        iam.rejected("TagRole", &params.params(&[ROLE]), 400, "ValidationError")
             .await;
         let params = Tagged::one("k", key);
-        let moto = lenient("it takes any value");
-        iam.refused_but(
+        let moto = lenient("it accepts any value");
+        iam.rejected_but(
             "TagRole",
             &params.params(&[ROLE]),
             (400, "ValidationError"),
@@ -87,8 +87,8 @@ pub(crate) async fn tag_keys_have_iams_characters(iam: &Iam) {
         .await;
     }
     let tab = Tagged::one("a\tb", "v");
-    let moto = lenient("it takes all white space");
-    iam.refused_but(
+    let moto = lenient("it accepts all white space");
+    iam.rejected_but(
         "TagRole",
         &tab.params(&[ROLE]),
         (400, "ValidationError"),
@@ -97,14 +97,14 @@ pub(crate) async fn tag_keys_have_iams_characters(iam: &Iam) {
     .await;
 }
 
-pub(crate) async fn reserved_tag_keys_are_refused(iam: &Iam) {
+pub(crate) async fn reserved_tag_keys_are_rejected(iam: &Iam) {
     iam.role("r").await;
     iam.ok("TagRole", &Tagged::one("awsome", "v").params(&[ROLE]))
         .await;
     for key in ["aws:x", "AWS:x", "Aws:"] {
         let params = Tagged::one(key, "v");
-        let moto = lenient("it takes reserved keys");
-        iam.refused_but(
+        let moto = lenient("it accepts reserved keys");
+        iam.rejected_but(
             "TagRole",
             &params.params(&[ROLE]),
             (400, "InvalidInput"),
@@ -114,7 +114,7 @@ pub(crate) async fn reserved_tag_keys_are_refused(iam: &Iam) {
     }
 }
 
-pub(crate) async fn tag_keys_differ_by_more_than_case(iam: &Iam) {
+pub(crate) async fn tag_keys_are_unique_ignoring_case(iam: &Iam) {
     let pair = |one: &str, other: &str| {
         Tagged::with([
             (one.to_owned(), "1".to_owned()),
@@ -128,7 +128,7 @@ pub(crate) async fn tag_keys_differ_by_more_than_case(iam: &Iam) {
         ("Größe", "gRÖSSE".replace("SS", "ß").as_str()),
     ] {
         let params = pair(one, other);
-        iam.refused("CreateRole", &params.params(&about), 400, "InvalidInput")
+        iam.rejected("CreateRole", &params.params(&about), 400, "InvalidInput")
             .await;
     }
     iam.ok("CreateRole", &pair("team", "teams").params(&about))
@@ -138,15 +138,15 @@ pub(crate) async fn tag_keys_differ_by_more_than_case(iam: &Iam) {
 pub(crate) async fn a_resource_has_at_most_fifty_tags(iam: &Iam) {
     let about = [ROLE, ("AssumeRolePolicyDocument", EC2_TRUST)];
     let many = Tagged::numbered(51);
-    iam.refused("CreateRole", &many.params(&about), 400, "ValidationError")
+    iam.rejected("CreateRole", &many.params(&about), 400, "ValidationError")
         .await;
     iam.ok("CreateRole", &Tagged::numbered(50).params(&about))
         .await;
     iam.ok("TagRole", &Tagged::one("K07", "again").params(&[ROLE]))
         .await;
     let more = Tagged::one("more", "");
-    let moto = lenient("it counts the tags of the request only");
-    iam.refused_but(
+    let moto = lenient("it counts only the tags of the request");
+    iam.rejected_but(
         "TagRole",
         &more.params(&[ROLE]),
         (409, "LimitExceeded"),
@@ -160,7 +160,7 @@ pub(crate) async fn tagging_replaces_and_untagging_removes(iam: &Iam) {
     let two = Tagged::with([("a".into(), "1".into()), ("b".into(), "2".into())]);
     iam.ok("TagRole", &two.params(&[ROLE])).await;
     let same = if iam.is_moto {
-        // Its keys differ by case after the creation.
+        // After the creation, moto treats keys that differ in case as different keys.
         "a"
     } else {
         "A"
@@ -179,8 +179,8 @@ pub(crate) async fn tagging_replaces_and_untagging_removes(iam: &Iam) {
 
 pub(crate) async fn instance_profiles_are_tagged_as_roles_are(iam: &Iam) {
     let profile = ("InstanceProfileName", "p");
-    let made = Tagged::one("a", "1");
-    iam.ok("CreateInstanceProfile", &made.params(&[profile]))
+    let created = Tagged::one("a", "1");
+    iam.ok("CreateInstanceProfile", &created.params(&[profile]))
         .await;
     iam.ok(
         "TagInstanceProfile",
@@ -194,7 +194,7 @@ pub(crate) async fn instance_profiles_are_tagged_as_roles_are(iam: &Iam) {
     assert_eq!(keys, ["b"]);
     let many = Tagged::numbered(51);
     let moto = lenient("it does not check a profile's tags");
-    iam.refused_but(
+    iam.rejected_but(
         "TagInstanceProfile",
         &many.params(&[profile]),
         (400, "ValidationError"),

@@ -1,4 +1,4 @@
-//! The call budget on a real database.
+//! Tests of the call budget on a real database.
 
 use engine_roles_domain::resources::Namespace;
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
@@ -17,7 +17,7 @@ const SWEEP_READ: Purpose = Purpose {
     urgency: Urgency::Sweep,
 };
 const WAIT: Duration = Duration::from_secs(30);
-/// For what there are no tokens for.
+/// How long a test waits for tokens that it must not get.
 const SHORT: Duration = Duration::from_millis(300);
 
 fn store(url: &str, acquire_timeout: Duration) -> Store {
@@ -52,7 +52,7 @@ impl Bucket {
         }
     }
 
-    /// Makes the database's time stand still, so that the bucket is not filled.
+    /// Stops the database's clock, so that the bucket is not refilled.
     async fn stop_time(&self) {
         let (sql, connection) = tokio_postgres::connect(self.database.url(), NoTls)
             .await
@@ -90,12 +90,12 @@ async fn the_burst_is_all_that_a_new_bucket_holds() {
 }
 
 #[tokio::test]
-async fn a_caller_of_many_calls_is_served_before_later_callers_of_one() {
+async fn a_caller_that_needs_many_calls_gets_them_before_later_callers_that_need_one() {
     let bucket = Bucket::new(20.0, 10.0).await;
     let drained = bucket.acquire(INTERACTIVE_READ, 10, WAIT).await;
     assert!(drained.is_some());
     let order = Mutex::new(Vec::new());
-    let wait_in_line = async |name: usize, calls: u8| {
+    let wait_in_queue = async |name: usize, calls: u8| {
         let grant = bucket.acquire(INTERACTIVE_READ, calls, WAIT).await;
         assert!(grant.is_some());
         order
@@ -104,13 +104,13 @@ async fn a_caller_of_many_calls_is_served_before_later_callers_of_one() {
             .push(name);
     };
     let calls = |name| if name == 0 { 6 } else { 1 };
-    join_all((0..20).map(|name| wait_in_line(name, calls(name)))).await;
+    join_all((0..20).map(|name| wait_in_queue(name, calls(name)))).await;
     let order = order.into_inner().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(order, (0..20).collect::<Vec<usize>>());
 }
 
 #[tokio::test]
-async fn callers_in_line_leave_when_their_time_is_over() {
+async fn queued_callers_give_up_at_their_deadline() {
     let bucket = Bucket::new(16.0, 10.0).await;
     bucket.stop_time().await;
     let drained = bucket.acquire(INTERACTIVE_READ, 10, WAIT).await;
@@ -136,7 +136,7 @@ async fn a_sweep_leaves_half_of_the_burst_and_takes_nothing_from_others() {
 }
 
 #[tokio::test]
-async fn a_caller_that_leaves_while_tokens_are_fetched_takes_none_along() {
+async fn a_caller_that_is_dropped_while_tokens_are_fetched_loses_none() {
     let bucket = Bucket::new(16.0, 10.0).await;
     bucket.stop_time().await;
     let leaves = bucket.acquire(INTERACTIVE_READ, 1, WAIT);
@@ -149,11 +149,11 @@ async fn a_caller_that_leaves_while_tokens_are_fetched_takes_none_along() {
 }
 
 #[tokio::test]
-async fn tokens_are_given_back_once_and_are_void_after_throttling() {
+async fn unused_tokens_are_given_back_unless_aws_has_throttled_since() {
     let bucket = Bucket::new(16.0, 10.0).await;
     bucket.stop_time().await;
     let grant = bucket.acquire(INTERACTIVE_READ, 6, WAIT).await;
-    let grant = grant.expect("tokens are there");
+    let grant = grant.expect("tokens are available");
     assert!((bucket.in_hand(INTERACTIVE_READ) - 4.0).abs() < f64::EPSILON);
     bucket.budget.give_back(INTERACTIVE_READ, 2, grant);
     assert!((bucket.in_hand(INTERACTIVE_READ) - 6.0).abs() < f64::EPSILON);
@@ -169,13 +169,13 @@ async fn tokens_are_given_back_once_and_are_void_after_throttling() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_delays_a_line_once_and_leaves_no_tokens() {
+async fn an_unavailable_database_delays_a_queue_once_and_leaves_no_tokens() {
     let bucket = Bucket::new(16.0, 10.0).await;
-    // A port on which nobody listens.
+    // Nobody listens on this port any more.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = nobody.local_addr().expect("an address");
     drop(nobody);
-    let away = Bucket {
+    let unavailable = Bucket {
         store: store(
             &format!("postgres://nobody@{address}/none"),
             Duration::from_millis(500),
@@ -183,12 +183,12 @@ async fn a_database_that_is_away_delays_a_line_once_and_leaves_no_tokens() {
         ..bucket
     };
     let started = Instant::now();
-    let grants = join_all((0..50).map(|_| away.acquire(INTERACTIVE_READ, 4, WAIT))).await;
+    let grants = join_all((0..50).map(|_| unavailable.acquire(INTERACTIVE_READ, 4, WAIT))).await;
     // One after the other they would take 25 seconds.
     assert!(started.elapsed() < Duration::from_secs(10));
     for grant in grants {
         let grant = grant.expect("calls may be made");
-        away.budget.give_back(INTERACTIVE_READ, 4, grant);
+        unavailable.budget.give_back(INTERACTIVE_READ, 4, grant);
     }
-    assert!(away.in_hand(INTERACTIVE_READ).abs() < f64::EPSILON);
+    assert!(unavailable.in_hand(INTERACTIVE_READ).abs() < f64::EPSILON);
 }

@@ -1,5 +1,5 @@
-//! What the gateway admits, and what it makes of the answers, with a real database and the sandbox
-//! at the wire.
+//! Tests of which calls the gateway admits and how it handles the answers, with a real database and
+//! the IAM sandbox.
 
 use engine_roles_domain::resources::{Namespace, RoleName};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
@@ -25,7 +25,7 @@ struct Account {
 }
 
 impl Account {
-    /// The database's time stands still, so that the bucket is not filled.
+    /// Stops the database's clock, so that the bucket is not refilled.
     async fn new() -> Self {
         let database = test_database().await;
         let sandbox = Sandbox::start(SandboxConfig::default());
@@ -70,7 +70,7 @@ impl Account {
         Terms::interactive(&self.id, wait)
     }
 
-    /// How many reads there are tokens for: those in hand and those in the bucket.
+    /// Returns for how many reads there are tokens, in hand and in the bucket.
     async fn reads_left(&self) -> f64 {
         let purpose = Purpose {
             kind: CallKind::Read,
@@ -116,18 +116,18 @@ async fn reserved_calls_that_are_not_made_are_given_back() {
 }
 
 #[tokio::test]
-async fn a_caller_that_hangs_up_gives_back_what_it_has_not_sent() {
+async fn a_dropped_caller_gives_back_the_calls_that_it_has_not_sent() {
     let account = Account::new().await;
     let admitted = account
         .gateway
         .admit(account.terms(WAIT), CallKind::Read, 6)
         .await;
-    drop(admitted.expect("tokens are there"));
+    drop(admitted.expect("tokens are available"));
     account.assert_reads_left(10.0).await;
 }
 
 #[tokio::test]
-async fn a_read_without_room_is_not_sent_in_part_and_slows_nobody_down() {
+async fn a_read_that_exceeds_the_call_budget_is_not_sent_in_part_and_slows_nobody_down() {
     let account = Account::new().await;
     let admitted = account
         .gateway
@@ -146,13 +146,13 @@ async fn a_read_without_room_is_not_sent_in_part_and_slows_nobody_down() {
     assert_eq!(account.calls(), Vec::<String>::new());
     assert_eq!(account.gateway.health().calls, 0);
     assert_eq!(account.throttled().await, 0);
-    // What there was for it is there for others.
+    // Other callers can use the tokens that were left.
     account.assert_reads_left(3.0).await;
     drop(admitted);
 }
 
 #[tokio::test]
-async fn one_throttled_call_voids_what_is_in_hand_and_slows_all_replicas_down() {
+async fn a_throttled_call_discards_the_tokens_in_hand_and_slows_all_replicas_down() {
     let account = Account::new().await;
     account.sandbox.set_faults(vec![Fault {
         action: "GetAccountSummary".to_owned(),
@@ -170,7 +170,7 @@ async fn one_throttled_call_voids_what_is_in_hand_and_slows_all_replicas_down() 
 }
 
 #[tokio::test]
-async fn sts_is_no_part_of_the_budget() {
+async fn calls_to_sts_do_not_use_the_call_budget() {
     let account = Account::new().await;
     for _ in 0..20 {
         account.gateway.caller().await.expect("STS answers");

@@ -1,4 +1,4 @@
-//! What AWS allowed our identity to do, and what it denied, in the course of work.
+//! Permissions learned from ordinary calls: what AWS allowed or denied this service's identity.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,33 +8,33 @@ use engine_roles_domain::identity::Need;
 use engine_roles_domain::resources::{Applied, Step};
 use engine_roles_iam::{ErrorKind, IamError};
 
-/// For how long a lesson is remembered where nothing contradicts it.
+/// How long a learned permission is used unless a later answer contradicts it.
 const REMEMBERED: Duration = Duration::from_hours(1);
-/// For how long a denial of `CreateRole` decides the order of a plan.
+/// How long a denial of `CreateRole` influences the order of a plan.
 const FRESH: Duration = Duration::from_mins(1);
 
 const CREATE_ROLE: &str = "iam:CreateRole";
 const PASS_ROLE: &str = "iam:PassRole";
 
-/// What was learned of each action. `PassRole` counts by the role's name, since each prepared
-/// role may be passed or not.
+/// What was learned about each action. `PassRole` is kept for each pass-through role separately,
+/// because AWS may allow passing one role and deny another.
 #[derive(Debug, Default)]
-pub(crate) struct Lessons {
-    learned: Mutex<HashMap<(String, Option<String>), Lesson>>,
+pub(crate) struct LearnedPermissions {
+    learned: Mutex<HashMap<(String, Option<String>), LearnedPermission>>,
 }
 
-/// What AWS last said to one action.
+/// Whether AWS last allowed or denied an action.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Lesson {
+pub(crate) struct LearnedPermission {
     pub(crate) allowed: bool,
     pub(crate) at: Instant,
 }
 
-impl Lessons {
-    /// Keeps what the answer to a step tells.
+impl LearnedPermissions {
+    /// Records what the answer to a step shows about our permissions.
     pub(crate) fn note_step(&self, step: &Step, result: &Result<Applied, IamError>) {
         let passed = match step {
-            // A role of our own has the name of its profile.
+            // A role that this service created has the same name as its profile.
             Step::AddRoleToInstanceProfile { profile, role } => {
                 (role.as_str() != profile.as_str()).then(|| role.to_string())
             }
@@ -57,36 +57,41 @@ impl Lessons {
         }
     }
 
-    /// Returns what AWS last said to an action that we need; none where nothing was learned in the
-    /// last hour.
-    pub(crate) fn about(&self, need: &Need) -> Option<Lesson> {
+    /// Returns whether AWS last allowed or denied a permission that we need; none when nothing was
+    /// learned about it in the last hour.
+    pub(crate) fn about(&self, need: &Need) -> Option<LearnedPermission> {
         let ours = need.resource.contains("/ai-unlimited/engine/");
         let prepared = need.resource.rsplit('/').next().map(str::to_owned);
         let about = prepared.filter(|_| need.action == PASS_ROLE && !ours);
         if need.action != PASS_ROLE && !ours && need.resource != "*" {
-            // A read of somebody's role tells nothing of ours, nor the other way round.
+            // The answer to a read of a role under our path shows nothing about other roles, nor the
+            // reverse.
             return None;
         }
         let learned = self.lock();
-        let lesson = learned.get(&(need.action.to_owned(), about)).copied();
-        lesson.filter(|lesson| lesson.at.elapsed() < REMEMBERED)
+        let last = learned.get(&(need.action.to_owned(), about)).copied();
+        last.filter(|last| last.at.elapsed() < REMEMBERED)
     }
 
-    /// Returns whether `CreateRole` was denied a moment ago: a plan then creates the role alone
-    /// first, so that no instance profile is made only to be removed again.
+    /// Returns whether AWS denied `CreateRole` within the last minute. A plan then creates the role
+    /// first and alone, so that no instance profile is created only to be removed again.
     pub(crate) fn is_create_role_denied(&self) -> bool {
         let learned = self.lock();
-        let lesson = learned.get(&(CREATE_ROLE.to_owned(), None));
-        lesson.is_some_and(|lesson| !lesson.allowed && lesson.at.elapsed() < FRESH)
+        let last = learned.get(&(CREATE_ROLE.to_owned(), None));
+        last.is_some_and(|last| !last.allowed && last.at.elapsed() < FRESH)
     }
 
     fn learn(&self, action: &str, about: Option<String>, allowed: bool) {
         let at = Instant::now();
-        self.lock()
-            .insert((action.to_owned(), about), Lesson { allowed, at });
+        self.lock().insert(
+            (action.to_owned(), about),
+            LearnedPermission { allowed, at },
+        );
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Option<String>), Lesson>> {
+    fn lock(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<(String, Option<String>), LearnedPermission>> {
         self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! How servers end, and how they come back.
+//! The end of servers, and their restart.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,7 +13,7 @@ use rustix::process::{
 };
 use tokio_postgres::{Client, NoTls};
 
-/// Set for the process that [`Parent`] starts: the data directory, or nothing for a temporary one.
+/// Set for the process that [`Parent`] starts: the data directory, or empty for a temporary one.
 const PARENT: &str = "ENGINE_ROLES_TEST_PARENT";
 
 /// Another process that started a server.
@@ -25,7 +25,7 @@ struct Parent {
 }
 
 impl Parent {
-    /// Runs this test program once more, for nothing but [`a_parent_waits_to_be_killed`].
+    /// Runs this test program as another process, which runs only [`a_parent_waits_to_be_killed`].
     fn start(data_dir: Option<&Path>) -> Parent {
         let mut process = Command::new(std::env::current_exe().unwrap())
             .args([
@@ -63,13 +63,13 @@ impl Parent {
 
 impl Drop for Parent {
     fn drop(&mut self) {
-        // A test that failed has not killed it.
+        // A test that failed may not have killed the process.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// A process that goes with its test.
+/// A process that is killed at the end of its test.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -80,7 +80,7 @@ impl Drop for Killed {
 }
 
 #[tokio::test]
-#[ignore = "other tests start it, to kill it"]
+#[ignore = "only other tests start this, in a process that they kill"]
 async fn a_parent_waits_to_be_killed() {
     let Some(data_dir) = std::env::var_os(PARENT) else {
         return;
@@ -127,11 +127,11 @@ async fn words(url: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.get(0)).collect()
 }
 
-/// Waits for what has to come; only a defect uses up the limit.
+/// Waits until a condition holds, and fails after a limit that only a defect can exceed.
 fn until(what: &str, come: impl Fn() -> bool) {
     let limit = Instant::now() + Duration::from_mins(1);
     while !come() {
-        assert!(Instant::now() < limit, "{what} did not come about");
+        assert!(Instant::now() < limit, "{what} did not happen");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -140,7 +140,7 @@ fn is_gone(process: Pid) -> bool {
     test_kill_process(process).is_err()
 }
 
-/// A directory that Postgres's account can reach, too.
+/// Creates a directory that Postgres's account can reach too.
 fn reachable_directory() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -148,7 +148,8 @@ fn reachable_directory() -> (tempfile::TempDir, PathBuf) {
     (directory, data_dir)
 }
 
-/// A command that runs as the owner of the data, whom Postgres runs as.
+/// Returns a command that runs as the owner of the data, which is the account that Postgres runs
+/// as.
 fn as_owner_of(data_dir: &Path, program: &str) -> Command {
     let owner = std::fs::metadata(data_dir.join("pgdata")).unwrap();
     let mut command = Command::new(program);
@@ -162,10 +163,10 @@ fn as_owner_of(data_dir: &Path, program: &str) -> Command {
     command
 }
 
-/// Puts another process into what a killed server left.
+/// Replaces the process id in the `postmaster.pid` that a killed server left behind.
 fn set_recorded_pid(data_dir: &Path, pid: u32) {
     let file = data_dir.join("pgdata/postmaster.pid");
-    let text = std::fs::read_to_string(&file).expect("a killed server leaves its file");
+    let text = std::fs::read_to_string(&file).expect("a killed server leaves its pid file behind");
     let (_, rest) = text.split_once('\n').unwrap();
     std::fs::write(&file, format!("{pid}\n{rest}")).unwrap();
 }
@@ -180,7 +181,7 @@ fn the_server_ends_when_its_parent_is_killed() {
 }
 
 #[test]
-fn a_server_with_kept_data_ends_in_order_when_its_parent_is_killed() {
+fn a_server_with_kept_data_shuts_down_in_order_when_its_parent_is_killed() {
     let (_directory, data_dir) = reachable_directory();
     let mut parent = Parent::start(Some(&data_dir));
     parent.kill();
@@ -191,12 +192,12 @@ fn a_server_with_kept_data_ends_in_order_when_its_parent_is_killed() {
 }
 
 #[tokio::test]
-async fn it_comes_back_after_parent_and_postmaster_were_both_killed() {
+async fn a_server_can_be_started_after_parent_and_postmaster_were_both_killed() {
     let (_directory, data_dir) = reachable_directory();
     for word in ["a", "b"] {
         let mut parent = Parent::start(Some(&data_dir));
         remember(&parent.url, word).await;
-        // A connection's process is there when the postmaster goes.
+        // The process of a connection still runs when the postmaster is killed.
         let _busy = connect(&parent.url).await;
         kill_process(parent.server, Signal::KILL).unwrap();
         parent.kill();
@@ -208,7 +209,7 @@ async fn it_comes_back_after_parent_and_postmaster_were_both_killed() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn it_comes_back_after_the_watchdog_was_killed_as_well() {
+async fn a_server_can_be_started_after_the_watchdog_was_killed_too() {
     let (_directory, data_dir) = reachable_directory();
     let mut parent = Parent::start(Some(&data_dir));
     remember(&parent.url, "a").await;
@@ -233,13 +234,13 @@ async fn it_comes_back_after_the_watchdog_was_killed_as_well() {
 }
 
 #[tokio::test]
-async fn a_zombie_postmaster_pid_does_not_stop_a_start() {
+async fn a_zombie_in_postmaster_pid_does_not_prevent_a_start() {
     let (_directory, data_dir) = reachable_directory();
     let mut postgres = start(Some(&data_dir)).await;
     remember(postgres.url(), "a").await;
     postgres.kill().await.unwrap();
     let zombie = Killed(as_owner_of(&data_dir, "true").spawn().unwrap());
-    // It ends, and nobody waits for it until the test is over.
+    // The process ends, and nobody waits for it until the test is over, so it stays a zombie.
     let id = WaitId::Pid(Pid::from_raw(zombie.0.id().cast_signed()).unwrap());
     waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
     set_recorded_pid(&data_dir, zombie.0.id());
@@ -252,7 +253,7 @@ async fn a_zombie_postmaster_pid_does_not_stop_a_start() {
 }
 
 #[tokio::test]
-async fn a_recorded_pid_that_has_gone_to_another_process_does_not_stop_a_start() {
+async fn a_recorded_pid_that_another_process_reuses_does_not_prevent_a_start() {
     let (_directory, data_dir) = reachable_directory();
     let mut postgres = start(Some(&data_dir)).await;
     remember(postgres.url(), "a").await;
@@ -264,7 +265,7 @@ async fn a_recorded_pid_that_has_gone_to_another_process_does_not_stop_a_start()
     assert_eq!(words(postgres.url()).await, ["a"]);
     assert!(
         other.0.try_wait().unwrap().is_none(),
-        "the other process is left alone"
+        "the other process is not killed"
     );
     postgres.stop().await.unwrap();
 }
@@ -280,12 +281,12 @@ async fn data_is_kept_between_runs() {
     let postgres = start(Some(&data_dir)).await;
     let second = postgres.create_database("kept").await.unwrap();
     assert_eq!(words(&second).await, ["a"]);
-    assert_eq!(first, second, "whoever noted the URL can go on using it");
+    assert_eq!(first, second, "the URL stays the same between runs");
     postgres.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_second_server_on_the_same_data_is_refused() {
+async fn a_second_server_on_the_same_data_is_rejected() {
     let (_directory, data_dir) = reachable_directory();
     let first = start(Some(&data_dir)).await;
     let second = PostgresConfig {
@@ -319,7 +320,7 @@ async fn a_killed_or_stopped_server_can_be_started_again_under_the_same_url() {
 }
 
 #[tokio::test]
-async fn a_temporary_directory_goes_with_its_server() {
+async fn a_temporary_directory_is_removed_with_its_server() {
     for killed in [false, true] {
         let mut postgres = start(None).await;
         let directory = postgres.data_dir().unwrap().to_owned();
@@ -359,7 +360,7 @@ fn the_server_outlives_the_runtime_and_the_thread_that_started_it() {
 }
 
 #[tokio::test]
-async fn ctrl_c_at_the_terminal_is_not_for_the_server() {
+async fn ctrl_c_at_the_terminal_does_not_reach_the_server() {
     let postgres = start(None).await;
     let server = Pid::from_raw(postgres.pid().unwrap().cast_signed());
     assert_ne!(getpgid(server).unwrap(), getpgid(None).unwrap());
@@ -367,9 +368,9 @@ async fn ctrl_c_at_the_terminal_is_not_for_the_server() {
 }
 
 #[tokio::test]
-async fn with_a_database_url_nothing_is_started() {
+async fn with_a_database_url_no_server_is_started() {
     let own = start(None).await;
-    // A database that does not exist yet, as in many a .env file.
+    // A .env file often names a database that does not exist yet.
     let url = own.url_of("not_yet").unwrap();
     let environment = Environment {
         database_url: Some(url.clone()),
@@ -392,14 +393,14 @@ async fn with_a_database_url_nothing_is_started() {
         Err(PostgresError::NotStartedHere { .. })
     ));
     postgres.stop().await.unwrap();
-    assert_eq!(words(&made).await, ["a"], "the server goes on");
+    assert_eq!(words(&made).await, ["a"], "the server still runs");
     own.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn data_that_postgres_can_not_reach_are_kept_elsewhere() {
+async fn if_postgres_cannot_reach_the_data_directory_the_data_are_in_a_fallback_directory() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("did not run: only root runs Postgres as somebody else");
+        eprintln!("skipped: only root can run Postgres as another account");
         return;
     }
     let directory = tempfile::tempdir().unwrap();
