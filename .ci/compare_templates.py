@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Holds the templates of policies/cloudformation/ against the documents of policies/.
+"""Compares the templates of policies/cloudformation/ with the documents of policies/.
 
-Each template is resolved in every partition, with and without each optional part. What it would
-then give to a role must be what the documents say, by meaning: the same statements in the same
-order, where neither the order of actions nor a list of one makes a difference.
+Each template is resolved in every partition, with and without each optional part. The resulting
+policies must be equivalent to the documents: the same statements in the same order. The order of
+actions, and whether a single value is a list, make no difference.
 """
 
 import itertools
@@ -27,7 +27,7 @@ class Loader(yaml.SafeLoader):
 
 
 def short_form(loader, tag, node):
-    """One tagged node in its long form."""
+    """Returns a tagged node in its long form."""
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
     else:
@@ -41,7 +41,7 @@ Loader.add_multi_constructor("!", short_form)
 
 
 class Stack:
-    """A template with values for its parameters."""
+    """A template with values for its parameters, resolved to one stack."""
 
     def __init__(self, name, partition, **parameters):
         text = (POLICIES / "cloudformation" / f"{name}.yaml").read_text()
@@ -63,22 +63,22 @@ class Stack:
         self.known |= parameters
 
     def resource(self, name):
-        """The properties of a resource; None where its condition does not hold."""
+        """Returns the properties of a resource, or None when its condition is false."""
         resource = self.template["Resources"][name]
         if "Condition" in resource and not self.holds(resource["Condition"]):
             return None
         return self.resolve(resource["Properties"])
 
     def output(self, name):
-        """An output's value."""
+        """Returns the value of an output."""
         return self.resolve(self.template["Outputs"][name]["Value"])
 
     def holds(self, condition):
-        """Whether a condition of the template does."""
+        """Evaluates a condition of the template."""
         return self.resolve(self.template["Conditions"][condition])
 
     def resolve(self, node):
-        """A part of the template with its functions carried out."""
+        """Evaluates the functions in a part of the template."""
         if isinstance(node, list):
             return [value for item in node if (value := self.resolve(item)) is not ABSENT]
         if not isinstance(node, dict):
@@ -92,7 +92,7 @@ class Stack:
         return {key: value for key, value in values.items() if value is not ABSENT}
 
     def ref(self, name):
-        """A parameter; of a resource its name, of a managed policy its ARN."""
+        """Returns the value of a parameter, the name of a resource, or the ARN of a managed policy."""
         if name in self.known:
             return self.known[name]
         assert name in self.template["Resources"], f"nothing is called {name}"
@@ -100,17 +100,17 @@ class Stack:
         return self.arn(f"policy/{name}") if managed else name
 
     def getatt(self, argument):
-        """The ARN of a role, which is all that the templates ask for."""
+        """Returns the ARN of a role, the only attribute that the templates use."""
         name, attribute = argument
         assert attribute == "Arn" and name in self.template["Resources"], argument
         return self.arn(f"role/{name}")
 
     def arn(self, rest):
-        """An ARN of this account's IAM."""
+        """Returns an IAM ARN of the sample account."""
         return f"arn:{self.known['AWS::Partition']}:iam::{SAMPLE['ACCOUNT_ID']}:{rest}"
 
     def sub(self, text):
-        """A text with its `${…}` filled."""
+        """Replaces each `${…}` in a text."""
         parts = text.split("${")
         filled = parts[0]
         for part in parts[1:]:
@@ -120,21 +120,21 @@ class Stack:
         return filled
 
     def join(self, argument):
-        """A list as one text."""
+        """Joins a list to one text."""
         between, items = argument
         return between.join(self.resolve(items))
 
     def equals(self, argument):
-        """Whether two values are equal."""
+        """Returns whether two values are equal."""
         one, other = self.resolve(argument)
         return one == other
 
     def negation(self, argument):
-        """The opposite of a condition."""
+        """Negates a condition."""
         return not self.resolve(argument)[0]
 
     def choice(self, argument):
-        """One of two values, by a condition."""
+        """Returns one of two values, by a condition."""
         condition, one, other = argument
         return self.resolve(one if self.holds(condition) else other)
 
@@ -150,7 +150,7 @@ class Stack:
 
 
 def meaning(node):
-    """A part of a document in a form that is equal for equal meanings."""
+    """Returns a part of a document in a form that is equal for equivalent documents."""
     if isinstance(node, dict):
         return {key: meaning(value) for key, value in node.items()}
     if isinstance(node, list):
@@ -160,7 +160,7 @@ def meaning(node):
 
 
 def same(what, template, document):
-    """Ends with a message when a template's document is not the one of policies/."""
+    """Ends with a message when a template's document differs from the one of policies/."""
     assert template["Version"] == document["Version"], what
     given = [meaning(statement) for statement in template["Statement"]]
     wanted = [meaning(statement) for statement in document["Statement"]]
@@ -172,7 +172,7 @@ def same(what, template, document):
 
 
 def values_in(partition, **others):
-    """The values that the documents are rendered with."""
+    """Returns the values with which the documents are rendered."""
     region, suffix, principal = PARTITIONS[partition]
     return {
         **SAMPLE,
@@ -185,7 +185,7 @@ def values_in(partition, **others):
 
 
 def engine_role(partition, key, session, cluster, boundary):
-    """The prepared engine role, made and existing."""
+    """Compares the prepared engine role, both created by the template and existing."""
     what = f"engine-role.yaml in {partition}, key {key!r}, session {session}, cluster {cluster!r}"
     values = values_in(partition, **({"KMS_KEY_ARN": key} if key else {}))
     asked = {"KmsKeyArn": key, "Session": session, "ClusterName": cluster}
@@ -210,7 +210,7 @@ def engine_role(partition, key, session, cluster, boundary):
 
 
 def service_role(partition, key, session, roles, boundary):
-    """The service's own role, and the boundary of the engine roles."""
+    """Compares the service's role and the boundary of the engine roles."""
     what = f"service-role.yaml in {partition}, key {key!r}, session {session}, roles {roles}"
     stack = Stack(
         "service-role",
@@ -248,7 +248,7 @@ def service_role(partition, key, session, roles, boundary):
 
 
 def grants(document):
-    """Each action of a document with its resource and its condition."""
+    """Returns each action of a document with its resource and its condition."""
     return {
         (action, str(statement["Resource"]), str(statement.get("Condition")))
         for statement in document["Statement"]
@@ -257,19 +257,19 @@ def grants(document):
 
 
 def as_list(value):
-    """A list as it is, anything else as a list of one."""
+    """Returns a list unchanged, and anything else as a list of one."""
     return value if isinstance(value, list) else [value]
 
 
 def boundary_holds_what_engines_have():
-    """The boundary takes nothing from an engine's policy, and has nothing beyond it."""
+    """Checks that the boundary allows exactly what an engine's policies allow."""
     for key in (False, True):
         engine = grants(render("ai-unlimited-engine", key=key)) | grants(render("session-manager"))
         assert grants(render("engine-boundary", key=key)) == engine, "engine-boundary.json"
 
 
 def main():
-    """Goes through all combinations."""
+    """Compares all combinations of partitions and optional parts."""
     keys = ("", SAMPLE["KMS_KEY_ARN"])
     sessions = ("true", "false")
     boundaries = ("", "arn:aws:iam::123456789012:policy/ours")
@@ -284,7 +284,7 @@ def main():
             service_role(*common, passed, boundary)
             stacks += 1
     boundary_holds_what_engines_have()
-    print(f"{stacks} stacks, each as the documents say")
+    print(f"{stacks} stacks, each equivalent to the documents")
 
 
 if __name__ == "__main__":

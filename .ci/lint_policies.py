@@ -2,8 +2,8 @@
 """Lints the rendered documents of policies/ with parliament, its community auditors included, and
 checks their sizes.
 
-Each finding must be in .ci/lint-findings.json, with the reason why it stands. One that is
-listed there and no longer found fails as well, so that the list stays true.
+Each finding must be listed in .ci/lint-findings.json with a reason to accept it. A listed finding
+that no longer occurs is an error too, so that the list stays correct.
 """
 
 import json
@@ -21,10 +21,10 @@ MANAGED_LIMIT, INLINE_LIMIT, TRUST_LIMIT = 6_144, 10_240, 2_048
 
 
 def findings(document):
-    """What parliament says: pairs of finding, Sid or None, and what it is about."""
+    """Returns parliament's findings: the issue, the Sid or None, and the subject of each."""
     text = json.dumps(document, indent=2)
-    # AWS's own policies have "aws" in the place of an account, and parliament looks no further once
-    # it has seen that. So it is asked once more with an account there.
+    # ARNs of AWS's own policies have "aws" in place of an account. parliament stops at such an ARN,
+    # so the document is analysed a second time with an account in its place.
     account = text.replace(":iam::aws:", f":iam::{SAMPLE['ACCOUNT_ID']}:")
     found = set()
     for asked in {text, account}:
@@ -34,7 +34,7 @@ def findings(document):
 
 
 def sid_at(text, location):
-    """The Sid of the statement at a finding's line; None for findings about the whole document."""
+    """Returns the Sid of the statement at a finding's line, or None for the whole document."""
     lines = text.splitlines()[: location.get("line") or 0]
     starts = [number for number, line in enumerate(lines) if line == "    {"]
     if not starts:
@@ -43,7 +43,7 @@ def sid_at(text, location):
 
 
 def about(finding):
-    """What a finding is about: actions, an ARN, or its own words."""
+    """Returns the subject of a finding: actions, an ARN, or its detail."""
     actions = finding.location.get("actions") or finding.detail
     if isinstance(actions, list):
         return " ".join(sorted(actions, key=str.lower))
@@ -51,7 +51,7 @@ def about(finding):
 
 
 def listed():
-    """The findings that are known, each with the documents that have it."""
+    """Returns the accepted findings, one entry for each document."""
     entries = json.loads((Path(__file__).parent / "lint-findings.json").read_text())
     known = set()
     for entry in entries:
@@ -65,12 +65,12 @@ def listed():
 
 
 def size(document):
-    """A document's size as IAM counts it."""
+    """Returns a document's size as IAM counts it."""
     return len("".join(json.dumps(document, separators=(",", ":")).split()))
 
 
 def too_large():
-    """Documents that IAM would not take."""
+    """Returns messages about documents that exceed IAM's size limits."""
     engine = size(render("ai-unlimited-engine", key=True)) + size(render("session-manager"))
     sizes = [
         ("engine-boundary with a key", size(render("engine-boundary", key=True)), MANAGED_LIMIT),
@@ -80,11 +80,11 @@ def too_large():
     others = set(names()) - {"engine-boundary", "engine-trust"}
     sizes += [(name, size(render(name)), MANAGED_LIMIT) for name in sorted(others)]
     larger = [(what, n, limit) for what, n, limit in sizes if n > limit]
-    return [f"{what} has {n} characters; IAM takes {limit}" for what, n, limit in larger]
+    return [f"{what} has {n} characters; the limit of IAM is {limit}" for what, n, limit in larger]
 
 
 def main():
-    """Prints what is wrong; exit code 1 if anything is."""
+    """Prints all errors. The exit code is 1 if there are any."""
     found = set()
     for name in names():
         documents = [render(name), render(name, {**SAMPLE, "PASS_THROUGH_ROLE": []})]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Renders the documents of policies/ with sample values, by the rules of the program:
+"""Renders the documents of policies/ with sample values, by the same rules as the service:
 
 - `<A_NAME>` is replaced by its value.
-- In an array, a string that names a placeholder of many values is repeated for each of them, and a
-  statement that is left without a resource is left out. A condition can't be left without a value:
-  it would never hold.
+- In an array, a string with a placeholder of several values is repeated for each value. A statement
+  without any resource is left out. A condition without a value is an error, because it would never
+  match.
 - With a customer-managed key, the statement of engine-secrets-key is added to ENCRYPTED.
 - A cluster narrows the secrets of PER_CLUSTER to its own.
 
@@ -41,17 +41,17 @@ PLACEHOLDER = re.compile(r"<([A-Z0-9_]+)>")
 
 
 def names():
-    """The names of all documents."""
+    """Returns the names of all documents."""
     return sorted(path.stem for path in POLICIES.glob("*.json"))
 
 
 def render(name, values=SAMPLE, key=False, cluster=None):
-    """One document, with the key's statement and for one cluster where these are wanted."""
+    """Returns one document, optionally with the key's statement and for one cluster."""
     document = json.loads((POLICIES / f"{name}.json").read_text())
     statements = [fill(statement, values) for statement in document["Statement"]]
     document["Statement"] = [s for s in statements if s.get("Resource") != []]
     for statement in document["Statement"]:
-        refuse_unmet_conditions(name, statement)
+        reject_empty_conditions(name, statement)
     if cluster and name in PER_CLUSTER:
         document = narrowed(document, cluster)
     if key and name in ENCRYPTED:
@@ -61,7 +61,7 @@ def render(name, values=SAMPLE, key=False, cluster=None):
 
 
 def fill(node, values):
-    """A part of a document with its placeholders filled."""
+    """Fills the placeholders of a part of a document."""
     if isinstance(node, dict):
         return {key: fill(value, values) for key, value in node.items()}
     if isinstance(node, list):
@@ -72,7 +72,7 @@ def fill(node, values):
 
 
 def repeated(item, values):
-    """An item of an array: once, or once for each value of its placeholder of many values."""
+    """Fills an item of an array: once, or once for each value of its placeholder."""
     named = PLACEHOLDER.findall(item) if isinstance(item, str) else []
     many = [name for name in named if isinstance(values[name], list)]
     if not many:
@@ -82,15 +82,15 @@ def repeated(item, values):
 
 
 def single(name, values):
-    """The value of a placeholder outside of an array."""
+    """Returns the value of a placeholder outside an array."""
     value = values[name]
     if isinstance(value, list):
-        raise SystemExit(f"<{name}> has many values, and stands outside of an array")
+        raise SystemExit(f"<{name}> has several values and is used outside an array")
     return value
 
 
-def refuse_unmet_conditions(name, statement):
-    """Ends with a message when a condition was left without values."""
+def reject_empty_conditions(name, statement):
+    """Ends with a message when a condition has no value."""
     for operator, keys in statement.get("Condition", {}).items():
         for key, value in keys.items():
             if value == []:
@@ -98,7 +98,7 @@ def refuse_unmet_conditions(name, statement):
 
 
 def narrowed(document, cluster):
-    """The document for the secrets of one cluster."""
+    """Limits the document to the secrets of one cluster."""
     every, one = ":secret:compute-engine/*", f":secret:compute-engine/{cluster}/*"
     return json.loads(json.dumps(document).replace(every, one))
 

@@ -424,7 +424,7 @@ async fn when_the_role_cannot_be_read_the_answer_has_the_statement_to_add() {
             "Resource": ["arn:aws:iam::123456789012:role/ai-unlimited/engine/default/*"],
         })
     );
-    // A passed role is somebody else's: the statement names it.
+    // A pass-through role belongs to others, so the statement names it.
     let installation = Installation::build().prepared("prepared").start().await;
     let passed = json!({"mode": "pass_through", "iam_role": "prepared"});
     installation.client().put("one", passed).await.expect(201);

@@ -46,7 +46,7 @@ async fn in_another_account_live_bindings_stay_untouched_and_new_requests_are_re
         let detail = answer.expect_problem(503, "iam_unavailable")["detail"].to_string();
         assert!(detail.contains(OTHER), "{detail}");
     }
-    // Checks become due and are not made.
+    // Checks become due and do not run.
     installation
         .advance(std::time::Duration::from_hours(1))
         .await;

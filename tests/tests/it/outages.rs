@@ -39,9 +39,9 @@ async fn after_postgres_stopped_during_a_request_a_repeated_request_succeeds() {
         installation
             .sandbox
             .advance(std::time::Duration::from_secs(5));
-        let reported = asked.await.expect("the task does not panic");
-        if reported.status != 202 {
-            reported.expect_problem(503, "database_unavailable");
+        let answer = asked.await.expect("the task does not panic");
+        if answer.status != 202 {
+            answer.expect_problem(503, "database_unavailable");
         }
         installation
             .postgres()

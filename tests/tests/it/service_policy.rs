@@ -205,8 +205,8 @@ async fn creating_a_role_requires_our_path_the_boundary_and_the_ownership_tags()
             bounded("with another manager's tag", OURS).tagged(&foreign),
         ])
         .await;
-    let all_right = bounded("with all of it", OURS).tagged(&OWNED);
-    account.assert_allowed(&[all_right]).await;
+    let valid = bounded("with all of it", OURS).tagged(&OWNED);
+    account.assert_allowed(&[valid]).await;
 }
 
 #[tokio::test]
@@ -227,8 +227,8 @@ async fn creating_an_instance_profile_requires_our_path_and_the_ownership_tags()
             create_profile("with another namespace's tag", "x", OURS).tagged(&anothers),
         ])
         .await;
-    let all_right = create_profile("with all of it", "x", OURS).tagged(&OWNED);
-    account.assert_allowed(&[all_right]).await;
+    let valid = create_profile("with all of it", "x", OURS).tagged(&OWNED);
+    account.assert_allowed(&[valid]).await;
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn policies_can_be_written_only_to_our_roles_with_the_boundary() {
     let account = Account::new().await;
     account
         .assert_denied(&[
-            write_policy("a policy on somebody's role", "theirs"),
+            write_policy("a policy on a foreign role", "theirs"),
             write_policy("a policy on a prepared role", "prepared"),
             act(
                 "a policy of a prepared role removed",
@@ -249,12 +249,12 @@ async fn policies_can_be_written_only_to_our_roles_with_the_boundary() {
                 &[("RoleName", &account.ours), ("PolicyArn", ADMINISTRATION)],
             ),
             act(
-                "a managed policy attached to somebody's role",
+                "a managed policy attached to a foreign role",
                 "AttachRolePolicy",
                 &[("RoleName", "theirs"), ("PolicyArn", ADMINISTRATION)],
             ),
             act(
-                "a managed policy made",
+                "a managed policy created",
                 "CreatePolicy",
                 &[("PolicyName", "mine"), ("PolicyDocument", EVERYTHING)],
             ),
@@ -372,10 +372,10 @@ async fn all_tags_but_the_ownership_tags_can_be_set_and_removed() {
             .await;
     }
     let parameters = [("RoleName", "theirs")];
-    let theirs = act("somebody's role tagged", "TagRole", &parameters);
+    let theirs = act("a foreign role tagged", "TagRole", &parameters);
     let parameters = [("InstanceProfileName", "theirs")];
     let profile = act(
-        "somebody's profile tagged",
+        "a foreign profile tagged",
         "TagInstanceProfile",
         &parameters,
     );
@@ -392,7 +392,7 @@ async fn resources_of_others_cannot_be_removed() {
     account
         .assert_denied(&[
             act(
-                "somebody's role deleted",
+                "a foreign role deleted",
                 "DeleteRole",
                 &[("RoleName", "theirs")],
             ),
@@ -402,17 +402,17 @@ async fn resources_of_others_cannot_be_removed() {
                 &[("RoleName", "prepared")],
             ),
             act(
-                "somebody's profile deleted",
+                "a foreign profile deleted",
                 "DeleteInstanceProfile",
                 &[("InstanceProfileName", "empty")],
             ),
             act(
-                "somebody's profile emptied",
+                "a foreign profile emptied",
                 "RemoveRoleFromInstanceProfile",
                 &member("theirs"),
             ),
             act(
-                "a policy of somebody's role read",
+                "a policy of a foreign role read",
                 "GetRolePolicy",
                 &[("RoleName", "theirs"), ("PolicyName", "p")],
             ),
@@ -444,14 +444,14 @@ async fn only_our_roles_and_prepared_roles_can_be_added_and_only_to_our_profiles
     account.assert_allowed(&[profile]).await;
     account
         .assert_denied(&[
-            put_into("somebody's role into our profile", "theirs", "mine"),
-            put_into("our role into somebody's profile", &ours, "empty"),
+            put_into("a foreign role into our profile", "theirs", "mine"),
+            put_into("our role into a foreign profile", &ours, "empty"),
             put_into(
-                "a prepared role into somebody's profile",
+                "a prepared role into a foreign profile",
                 "prepared",
                 "empty",
             ),
-            put_into("somebody's role into somebody's profile", "theirs", "empty"),
+            put_into("a foreign role into a foreign profile", "theirs", "empty"),
         ])
         .await;
     let member = [("InstanceProfileName", "mine"), ("RoleName", "prepared")];
@@ -475,8 +475,8 @@ async fn only_the_services_own_permissions_can_be_simulated() {
         ];
         act(what, "SimulatePrincipalPolicy", &parameters)
     };
-    let theirs = simulate("somebody's permissions tested", "theirs");
+    let theirs = simulate("foreign permissions simulated", "theirs");
     account.assert_denied(&[theirs]).await;
-    let own = simulate("its own permissions tested", "engine-roles-service");
+    let own = simulate("own permissions simulated", "engine-roles-service");
     account.assert_allowed(&[own]).await;
 }
