@@ -76,7 +76,7 @@ pub struct PassThroughRole {
     /// `certainty` (whether conditions, a boundary or a denial may narrow the grant).
     #[schema(value_type = Vec<Object>)]
     pub beyond: Value,
-    /// When the role was last read from IAM; null where it never was.
+    /// When the role was last read from IAM; null when IAM has not been read.
     pub attested_at: Option<DateTime<Utc>>,
     /// Why the last attempt to read the role from IAM failed; null where it did not fail.
     pub unread: Option<String>,

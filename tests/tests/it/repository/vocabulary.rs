@@ -14,7 +14,7 @@ use super::sources;
 
 /// What is not written, in prose or in names, and what to write instead. Case, word separators,
 /// line breaks and a plural `s` do not matter: `no record knows` is found in `NoRecordKnows`.
-const BANNED: [(&str, &str); 55] = [
+const BANNED: [(&str, &str); 54] = [
     ("ghost", "late resource"),
     ("upkeep", "account task"),
     ("undertaker", "say what it removes"),
@@ -45,7 +45,6 @@ const BANNED: [(&str, &str); 55] = [
     ("second life", "second incarnation"),
     ("for want of", "because … is missing"),
     ("at its word", "without reading IAM"),
-    ("administrator's word", "the administrator's declaration"),
     ("come to rest", "finish"),
     ("comes to rest", "finishes"),
     ("came to rest", "finished"),
@@ -89,10 +88,11 @@ const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
 
 /// Files that name a banned word because it is stored or was accepted once. An exception that is no
 /// longer needed fails the test.
-const EXCEPTIONS: [(&str, &str); 2] = [
-    // Audit events of before the rename have the action `ghost_removed`.
+const EXCEPTIONS: [(&str, &str); 3] = [
+    // The first release stored the action `ghost_removed`, which is still read and found.
     ("crates/domain/src/binding/event.rs", "ghost"),
     ("crates/domain/tests/it/events.rs", "ghost"),
+    ("crates/store/tests/it/audit.rs", "ghost"),
 ];
 
 /// What is not read: what nobody here writes, migrations, which are never edited, and this list.
