@@ -1,7 +1,7 @@
-//! The repository uses the field's terms. Words that only this project used, and turns of phrase
-//! that need a second reading, do not come back.
+//! Sources, documentation, `--help` and the OpenAPI document use the terms of the field: words that
+//! only this project used, and phrases that are hard to understand, are banned.
 //!
-//! The list holds no common words: it can't judge prose, it only stops what was removed once.
+//! The list has no common words. It can't judge prose; it prevents that removed words come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,8 +12,8 @@ use syn::buffer::{Cursor, TokenBuffer};
 
 use super::sources;
 
-/// What is not written, in prose or in names, and what to write instead. Case, word separators,
-/// line breaks and a plural `s` do not matter: `no record knows` is found in `NoRecordKnows`.
+/// Phrases that are banned in prose and in names, and what to write instead. Case, separators of
+/// words, line breaks and a plural `s` do not matter: `NoRecordKnows` contains `no record knows`.
 const BANNED: [(&str, &str); 54] = [
     ("ghost", "late resource"),
     ("upkeep", "account task"),
@@ -71,7 +71,7 @@ const BANNED: [(&str, &str); 54] = [
     ("lest", "so that … does not"),
 ];
 
-/// Names that are common words in prose and not used in code.
+/// Identifiers that are banned in code. In prose they are common words.
 const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
     ("said", "verdict"),
     ("tell", "report"),
@@ -86,16 +86,17 @@ const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
     ("lives", "incarnations"),
 ];
 
-/// Files that name a banned word because it is stored or was accepted once. An exception that is no
-/// longer needed fails the test.
+/// Files that contain a banned word, because it is a stored word. An exception that is not needed
+/// fails the test.
 const EXCEPTIONS: [(&str, &str); 3] = [
-    // The first release stored the action `ghost_removed`, which is still read and found.
+    // Stored audit events may have the action `ghost_removed`, which is still read.
     ("crates/domain/src/binding/event.rs", "ghost"),
     ("crates/domain/tests/it/events.rs", "ghost"),
     ("crates/store/tests/it/audit.rs", "ghost"),
 ];
 
-/// What is not read: what nobody here writes, migrations, which are never edited, and this list.
+/// Files and directories that are not read: generated files, the licence, migrations, which are
+/// never edited, and this list.
 const UNREAD: [&str; 9] = [
     ".git",
     ".sqlx",
@@ -111,7 +112,8 @@ const UNREAD: [&str; 9] = [
 struct Word {
     text: String,
     line: usize,
-    /// Whether punctuation separates this word from the one before.
+    /// Whether punctuation separates this word from the previous one, so that no phrase contains
+    /// both.
     begins: bool,
 }
 
@@ -141,8 +143,14 @@ fn words(text: &str) -> Vec<Word> {
     words
 }
 
+struct Phrase {
+    words: Vec<String>,
+    text: &'static str,
+    better: &'static str,
+}
+
 /// The banned phrases by their first words.
-struct Vocabulary(BTreeMap<String, Vec<(Vec<String>, &'static str, &'static str)>>);
+struct Vocabulary(BTreeMap<String, Vec<Phrase>>);
 
 struct Finding {
     line: usize,
@@ -153,10 +161,14 @@ struct Finding {
 impl Vocabulary {
     fn new() -> Self {
         let mut by_first_word = BTreeMap::<_, Vec<_>>::new();
-        for (phrase, better) in BANNED {
-            let parts: Vec<String> = words(phrase).into_iter().map(|word| word.text).collect();
-            let first = by_first_word.entry(parts[0].clone()).or_default();
-            first.push((parts, phrase, better));
+        for (text, better) in BANNED {
+            let words: Vec<String> = words(text).into_iter().map(|word| word.text).collect();
+            let phrases = by_first_word.entry(words[0].clone()).or_default();
+            phrases.push(Phrase {
+                words,
+                text,
+                better,
+            });
         }
         Self(by_first_word)
     }
@@ -165,19 +177,14 @@ impl Vocabulary {
         let words = words(text);
         let mut found = Vec::new();
         for (at, word) in words.iter().enumerate() {
-            let singular = word.text.strip_suffix('s').unwrap_or(&word.text);
-            let candidates = [
-                Some(word.text.as_str()),
-                (singular != word.text).then_some(singular),
-            ];
-            let candidates = candidates.into_iter().flatten();
-            for (parts, phrase, better) in candidates.filter_map(|word| self.0.get(word)).flatten()
-            {
-                if is_at(parts, &words[at..]) {
+            let singular = word.text.strip_suffix('s');
+            let first_words = [Some(word.text.as_str()), singular].into_iter().flatten();
+            for phrase in first_words.filter_map(|word| self.0.get(word)).flatten() {
+                if phrase.begins(&words[at..]) {
                     found.push(Finding {
                         line: word.line,
-                        phrase,
-                        better,
+                        phrase: phrase.text,
+                        better: phrase.better,
                     });
                 }
             }
@@ -186,20 +193,21 @@ impl Vocabulary {
     }
 }
 
-fn is_at(parts: &[String], words: &[Word]) -> bool {
-    let last = parts.len() - 1;
-    words.len() > last
-        && parts
-            .iter()
-            .zip(words)
-            .enumerate()
-            .all(|(place, (part, word))| {
-                let is_plural = place == last && word.text.strip_suffix('s') == Some(part);
-                (word.text == *part || is_plural) && (place == 0 || !word.begins)
+impl Phrase {
+    /// Whether a text begins with this phrase. Its last word may be a plural.
+    fn begins(&self, text: &[Word]) -> bool {
+        let last = self.words.len() - 1;
+        let pairs = self.words.iter().zip(text).enumerate();
+        text.len() > last
+            && pairs.into_iter().all(|(place, (expected, word))| {
+                let is_plural = place == last && word.text.strip_suffix('s') == Some(expected);
+                (word.text == *expected || is_plural) && (place == 0 || !word.begins)
             })
+    }
 }
 
-/// Returns the banned identifiers among the tokens of a Rust file. Comments and texts are none.
+/// Returns the banned identifiers among the tokens of a Rust file. Comments and strings are
+/// not searched.
 fn identifiers(text: &str) -> BTreeSet<&'static str> {
     let tokens = syn::parse_str(text).expect("the file consists of Rust tokens");
     let tokens = TokenBuffer::new2(tokens);
