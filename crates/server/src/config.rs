@@ -121,7 +121,7 @@ pub struct ServeArgs {
     /// What to do when AWS differs from the applied spec: `repair`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_DRIFT", default_value = "repair")]
     pub drift: DriftMode,
-    /// What to do with resources that finished incarnations left behind: `remove`, `report` or `off`
+    /// What to do with resources left behind by earlier roles of a cluster: `remove`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_ORPHANS", default_value = "remove")]
     pub orphans: OrphanMode,
     /// What to do with a pass-through role that is unfit: `enforce` (reject requests that would pass
