@@ -367,8 +367,8 @@ async fn without_simulator_and_readable_role_the_reads_are_tried() {
         .await;
     let found = capabilities(&installation).await;
     assert_eq!(found["found_by"], json!(["probed"]));
-    for extra in ["orphans", "bulk_sweep", "quota"] {
-        assert_eq!(status(&found, extra), "missing", "{found:#}");
+    for feature in ["orphans", "bulk_sweep", "quota"] {
+        assert_eq!(status(&found, feature), "missing", "{found:#}");
     }
     let create = feature(&found, "create");
     assert_eq!(create["status"], "unknown");

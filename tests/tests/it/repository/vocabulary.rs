@@ -89,10 +89,11 @@ const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
 
 /// Files that name a banned word because it is stored or was accepted once. An exception that is no
 /// longer needed fails the test.
-const EXCEPTIONS: [(&str, &str); 2] = [
+const EXCEPTIONS: [(&str, &str); 3] = [
     // Audit events of before the rename have the action `ghost_removed`.
     ("crates/domain/src/binding/event.rs", "ghost"),
     ("crates/domain/tests/it/events.rs", "ghost"),
+    ("crates/store/tests/it/audit.rs", "ghost"),
 ];
 
 /// What is not read: what nobody here writes, migrations, which are never edited, and this list.
@@ -141,8 +142,11 @@ fn words(text: &str) -> Vec<Word> {
     words
 }
 
+/// The words of a phrase after the first one, the phrase, and what to write instead.
+type Rest = (Vec<String>, &'static str, &'static str);
+
 /// The banned phrases by their first words.
-struct Vocabulary(BTreeMap<String, Vec<(Vec<String>, &'static str, &'static str)>>);
+struct Vocabulary(BTreeMap<String, Vec<Rest>>);
 
 struct Finding {
     line: usize,
