@@ -17,7 +17,7 @@ pub enum Verdict {
     Unfit,
     /// The service's identity can't read everything that decides.
     Indeterminate,
-    /// IAM was never read; the administrator's word is taken.
+    /// IAM was never read; the administrator declares the role fit.
     Declared,
 }
 
@@ -56,7 +56,7 @@ pub struct PassThroughRole {
     pub default: bool,
     /// `fit` (EC2 may assume the role, and the role can read the secrets), `unfit`,
     /// `indeterminate` (the service's identity can't read everything that decides) or `declared`
-    /// (IAM was never read; the administrator's word is taken).
+    /// (IAM was never read; the administrator declares the role fit).
     #[schema(value_type = String)]
     pub verdict: Open<Verdict>,
     /// How much the role can reach: `nothing` (no engine's secrets), `clusters` (the secrets of
@@ -76,7 +76,7 @@ pub struct PassThroughRole {
     /// `certainty` (whether conditions, a boundary or a denial may narrow the grant).
     #[schema(value_type = Vec<Object>)]
     pub beyond: Value,
-    /// When the role was last read from IAM; null when IAM has not been read.
+    /// When the role was last read from IAM; null where that has not happened.
     pub attested_at: Option<DateTime<Utc>>,
     /// Why the last attempt to read the role from IAM failed; null where it did not fail.
     pub unread: Option<String>,

@@ -123,7 +123,7 @@ async fn concurrent_puts_and_deletes_end_with_one_role_or_none() {
         let is_expected = answer.code().is_some_and(|code| codes.contains(&code));
         assert!(is_expected || answer.status < 300, "{}", answer.text);
     }
-    engine_roles_e2e::eventually("the binding is active or deleted", async || {
+    engine_roles_e2e::eventually("the cluster has no work in progress", async || {
         let state = installation.client().get("one").await.body["state"].clone();
         (state == "active" || state == "deleted").then_some(())
     })

@@ -41,13 +41,13 @@ fn a_new_binding_is_provisioning_and_has_no_resources() {
 #[test]
 fn an_adopted_orphan_is_a_new_binding_or_a_tombstone() {
     let new = provision_requested(new_binding(spec()), at(NOW)).binding;
-    let outcome = adopted(new_binding(spec()), at(NOW));
-    assert_eq!(outcome.binding, new);
+    let live = adopted(new_binding(spec()), at(NOW));
+    assert_eq!(live.binding, new);
     let event = EventDetail::ProvisionRequested {
         adopted: true,
         spec: spec(),
     };
-    assert_eq!(outcome.event, Some(event));
+    assert_eq!(live.event, Some(event));
 
     let ended = adopted_as_deleted(new_binding(spec()), at(NOW));
     let tombstone = Binding {
