@@ -379,7 +379,7 @@ async fn without_simulator_and_readable_role_the_reads_are_tried() {
     assert!(unknown.contains("iam:CreateRole"), "{unknown}");
     let reasons = create["reasons"].to_string();
     assert!(
-        reasons.contains("iam:SimulatePrincipalPolicy is refused"),
+        reasons.contains("AWS denies iam:SimulatePrincipalPolicy"),
         "{reasons}"
     );
     assert_eq!(found["recommendation"]["mode"], Value::Null);
