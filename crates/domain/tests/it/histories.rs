@@ -27,21 +27,21 @@ mod invariants;
 mod ops;
 
 use invariants::{Checked, check_binding, check_receipts};
-use ops::{Answer, Op, Outcome, Wish, ops};
+use ops::{Answer, Change, Op, Outcome, ops};
 
-fn request(wish: Wish) -> RoleRequest {
+fn request(change: Change) -> RoleRequest {
     let nothing = RoleRequest::default();
-    match wish {
-        Wish::Nothing => nothing,
-        Wish::SessionManager(session_manager) => RoleRequest {
+    match change {
+        Change::Nothing => nothing,
+        Change::SessionManager(session_manager) => RoleRequest {
             session_manager: Some(session_manager),
             ..nothing
         },
-        Wish::Tags(some) => RoleRequest {
+        Change::Tags(some) => RoleRequest {
             tags: Some(if some { tags(&[("a", "1")]) } else { tags(&[]) }),
             ..nothing
         },
-        Wish::PassThrough => RoleRequest {
+        Change::PassThrough => RoleRequest {
             iam_role: Some(engine()),
             ..nothing
         },
@@ -95,7 +95,7 @@ impl Cluster {
     fn act(&mut self, op: Op) -> Checked {
         self.clock += 1;
         match op {
-            Op::Put(wish) => self.put(wish)?,
+            Op::Put(change) => self.put(change)?,
             Op::Delete => self.delete()?,
             Op::Adopt => {
                 if self.incarnations.iter().all(|one| !one.record.is_live()) {
@@ -136,10 +136,10 @@ impl Cluster {
         self.actions.extend(action);
     }
 
-    fn put(&mut self, wish: Wish) -> Checked {
+    fn put(&mut self, change: Change) -> Checked {
         let latest = self.latest();
         let record = latest.map(|index| &self.incarnations[index].record);
-        let (request, settings) = (request(wish), settings());
+        let (request, settings) = (request(change), settings());
         let intent = decide_put(&cluster(), record, &request, &settings, &scope(), None);
         match intent {
             Ok(Intent::New(spec)) => {
@@ -202,11 +202,11 @@ impl Cluster {
         let creates = copy.mode() == Mode::Create;
         let later = at(self.clock + 10);
         let copy = match answer {
-            Answer::RoleMade if wants_presence && creates => {
+            Answer::RoleCreated if wants_presence && creates => {
                 let role = Applied::Role(role_record(&copy));
                 step_applied(copy, &role, later)
             }
-            Answer::ProfileMade if wants_presence => {
+            Answer::ProfileCreated if wants_presence => {
                 let profile = Applied::Profile(profile_record(&copy));
                 step_applied(copy, &profile, later)
             }
@@ -226,8 +226,8 @@ impl Cluster {
             Answer::Left if !wants_presence => {
                 resources_left(copy, &["role x: it is not ours".to_owned()])
             }
-            Answer::RoleMade
-            | Answer::ProfileMade
+            Answer::RoleCreated
+            | Answer::ProfileCreated
             | Answer::Found
             | Answer::Removed(..)
             | Answer::Left => copy,

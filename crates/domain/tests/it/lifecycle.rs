@@ -24,10 +24,10 @@ mod table;
 const NOW: i64 = 1_000;
 const LATER: i64 = 2_000;
 
-/// The calls of transitions. Where the result depends on an argument, there is a variant for each
-/// case.
+/// A call of a transition. Where the result depends on an argument, there are several cases for the
+/// same transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Happening {
+enum Case {
     ChangeRequested,
     TeardownBegun,
     TeardownResumed,
@@ -44,9 +44,9 @@ enum Happening {
     RepairDenied,
 }
 
-impl Happening {
+impl Case {
     fn all() -> [Self; 14] {
-        every!(Happening {
+        every!(Case {
             ChangeRequested,
             TeardownBegun,
             TeardownResumed,
@@ -83,7 +83,7 @@ impl Happening {
     }
 
     /// The name of the transition, with the argument that distinguishes this variant.
-    fn call(self) -> String {
+    fn label(self) -> String {
         let detail = match self {
             Self::NothingFound => " (nothing found)",
             Self::RepairDenied => " (all denied)",
@@ -92,7 +92,7 @@ impl Happening {
         format!("{}{detail}", self.transition())
     }
 
-    fn happens_to(self, binding: Binding) -> Result<Transition, WrongState> {
+    fn apply_to(self, binding: Binding) -> Result<Transition, WrongState> {
         let now = at(NOW);
         match self {
             Self::ChangeRequested => change_requested(binding, changed_spec(), now),
@@ -152,10 +152,9 @@ fn denied(step: Step) -> DeniedStep {
     }
 }
 
-fn happens(happening: Happening, binding: &Binding) -> Transition {
-    happening
-        .happens_to(binding.clone())
-        .expect("it can happen")
+fn apply(case: Case, binding: &Binding) -> Transition {
+    case.apply_to(binding.clone())
+        .expect("the transition is possible")
 }
 
 /// The binding with the generation, attempts and times that a new intent gives it.

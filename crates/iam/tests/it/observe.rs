@@ -19,7 +19,7 @@ fn both() -> Target {
     }
 }
 
-async fn see(account: &TestAccount, depth: Depth) -> Observed {
+async fn observe(account: &TestAccount, depth: Depth) -> Observed {
     account
         .iam
         .through(OpenGate)
@@ -32,7 +32,11 @@ async fn see(account: &TestAccount, depth: Depth) -> Observed {
 async fn missing_resources_are_none_at_every_depth() {
     let account = test_account().await;
     for depth in [Depth::Existence, Depth::Contents, Depth::Dependants] {
-        assert_eq!(see(&account, depth).await, Observed::nothing(), "{depth:?}");
+        assert_eq!(
+            observe(&account, depth).await,
+            Observed::nothing(),
+            "{depth:?}"
+        );
     }
 }
 
@@ -41,7 +45,7 @@ async fn existence_and_owner_are_read_with_two_calls() {
     let account = test_account().await;
     account.apply(&everything()).await;
     let before = account.sandbox.calls(0).len();
-    let seen = see(&account, Depth::Existence).await;
+    let seen = observe(&account, Depth::Existence).await;
     assert_eq!(account.sandbox.calls(0).len() - before, 2);
 
     let found = seen.role.expect("the role");
@@ -75,7 +79,7 @@ async fn contents_include_our_inline_policy_as_it_was_written() {
     let account = test_account().await;
     account.apply(&everything()).await;
     let before = account.sandbox.calls(0).len();
-    let seen = see(&account, Depth::Contents).await;
+    let seen = observe(&account, Depth::Contents).await;
     assert_eq!(account.sandbox.calls(0).len() - before, 3);
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()), "{:?}", found.inline);
@@ -95,7 +99,7 @@ async fn a_missing_inline_policy_is_observed_as_missing() {
             policy: "engine-access".to_owned(),
         }])
         .await;
-    let seen = see(&account, Depth::Contents).await;
+    let seen = observe(&account, Depth::Contents).await;
     let inline = seen.role.expect("the role").inline;
     assert_eq!(inline, InlinePolicies::Own(None));
 }
@@ -110,7 +114,7 @@ async fn dependants_are_all_policies_and_profiles_of_the_role() {
     attach.send().await.expect("attached");
     put(&account, "others").await;
     let before = account.sandbox.calls(0).len();
-    let seen = see(&account, Depth::Dependants).await;
+    let seen = observe(&account, Depth::Dependants).await;
     assert_eq!(account.sandbox.calls(0).len() - before, 6);
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()));
@@ -139,7 +143,7 @@ async fn long_lists_are_read_to_their_end() {
             .role_name(role().as_str());
         added.send().await.expect("added");
     }
-    let seen = see(&account, Depth::Dependants).await;
+    let seen = observe(&account, Depth::Dependants).await;
     let found = seen.role.expect("the role");
     let InlinePolicies::Listed { names, own } = found.inline else {
         panic!("the policies are listed");
@@ -205,7 +209,7 @@ async fn a_role_that_listings_do_not_show_yet_is_observed() {
         When::Before,
         absent,
     )]);
-    let seen = see(&account, Depth::Dependants).await;
+    let seen = observe(&account, Depth::Dependants).await;
     let found = seen.role.expect("the role");
     assert!(found.holds_policy(&document()));
     // The lists are unknown, which differs from empty.

@@ -204,7 +204,7 @@ async fn an_event_records_the_states_and_the_generation() {
             "1 provisioned provisioning active",
             "2 update_requested active provisioning",
             // The withdrawal is a separate intent.
-            "3 refused provisioning provisioning",
+            "3 rejected provisioning provisioning",
             "3 withdrawn provisioning active",
         ]
     );

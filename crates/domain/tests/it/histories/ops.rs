@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 /// A caller's request.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Wish {
+pub(super) enum Change {
     Nothing,
     SessionManager(bool),
     Tags(bool),
@@ -14,8 +14,8 @@ pub(super) enum Wish {
 /// An answer of AWS to a worker. The worker's copy has it until the next outcome is recorded.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
-    RoleMade,
-    ProfileMade,
+    RoleCreated,
+    ProfileCreated,
     Found,
     Unanswered,
     /// The number of a removing step, and whether that very step removed something.
@@ -39,7 +39,7 @@ pub(super) enum Outcome {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Op {
-    Put(Wish),
+    Put(Change),
     Delete,
     Adopt,
     AdoptDeleted,
@@ -49,15 +49,15 @@ pub(super) enum Op {
 }
 
 pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let wish = prop_oneof![
-        3 => Just(Wish::Nothing),
-        3 => any::<bool>().prop_map(Wish::SessionManager),
-        2 => any::<bool>().prop_map(Wish::Tags),
-        1 => Just(Wish::PassThrough),
+    let change = prop_oneof![
+        3 => Just(Change::Nothing),
+        3 => any::<bool>().prop_map(Change::SessionManager),
+        2 => any::<bool>().prop_map(Change::Tags),
+        1 => Just(Change::PassThrough),
     ];
     let answer = prop_oneof![
-        1 => Just(Answer::RoleMade),
-        1 => Just(Answer::ProfileMade),
+        1 => Just(Answer::RoleCreated),
+        1 => Just(Answer::ProfileCreated),
         1 => Just(Answer::Found),
         1 => Just(Answer::Unanswered),
         6 => (0..5_usize, any::<bool>()).prop_map(|(step, removed)| Answer::Removed(step, removed)),
@@ -77,7 +77,7 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
     // Most operations are on the newest binding; others are for late resources of older ones.
     let index = any::<prop::sample::Index>;
     let op = prop_oneof![
-        5 => wish.prop_map(Op::Put),
+        5 => change.prop_map(Op::Put),
         2 => Just(Op::Delete),
         1 => Just(Op::Adopt),
         1 => Just(Op::AdoptDeleted),

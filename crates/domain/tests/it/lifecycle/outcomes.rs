@@ -11,7 +11,7 @@ use engine_roles_domain::binding::{
 use engine_roles_domain::cluster::RoleSpec;
 
 use super::{
-    Happening, LATER, NOW, activation, changed_spec, happens, receipt_of, touched, with_next_intent,
+    Case, LATER, NOW, activation, apply, changed_spec, receipt_of, touched, with_next_intent,
 };
 use crate::fixtures::{
     GENERATION, Stage, active, at, binding_of, in_stage, passing, profile_record, rejection_of,
@@ -51,7 +51,7 @@ fn an_accepted_spec_is_applied_and_a_withdrawn_change_keeps_its_rejection() {
             EventDetail::ChangeWithdrawn { calls: 3 },
         ),
     ] {
-        let after = happens(Happening::Activated, &before);
+        let after = apply(Case::Activated, &before);
         assert_eq!(after.binding, activated_from(&before, last_error));
         assert_eq!(after.event, Some(event));
     }
@@ -78,7 +78,7 @@ fn an_activation_without_a_new_policy_or_profile_keeps_the_recorded_ones() {
 fn an_active_pass_through_records_the_prepared_role_and_profile() {
     let arn = "arn:aws:iam::123456789012:role/a/engine";
     let named = binding_of(passing(arn, Some("theirs")));
-    let after = happens(Happening::Activated, &named).binding;
+    let after = apply(Case::Activated, &named).binding;
     let role = RoleRecord {
         name: "engine".parse().expect("a role"),
         arn: Some(arn.to_owned()),
@@ -99,7 +99,7 @@ fn an_active_pass_through_records_the_prepared_role_and_profile() {
         profile: Some(profile_record(&around)),
         ..around
     };
-    let after = happens(Happening::Activated, &around).binding;
+    let after = apply(Case::Activated, &around).binding;
     assert_eq!(after.profile, around.profile);
     let role = after.role.expect("the role");
     assert_eq!(
@@ -124,7 +124,7 @@ fn a_rejected_first_intent_is_withdrawn_under_its_own_generation() {
         applied_spec: None,
         ..in_stage(Stage::Provisioning)
     };
-    let after = happens(Happening::Rejected, &before);
+    let after = apply(Case::Rejected, &before);
     let expected = Binding {
         lifecycle: Lifecycle::WithdrawingProvision {
             rejection: rejection_of(GENERATION),
@@ -147,7 +147,7 @@ fn a_rejected_change_restores_the_previous_spec_as_a_new_intent() {
         applied_spec: Some(applied.clone()),
         ..in_stage(Stage::Provisioning)
     };
-    let after = happens(Happening::Rejected, &before);
+    let after = apply(Case::Rejected, &before);
     let expected = Binding {
         lifecycle: Lifecycle::WithdrawingChange {
             rejection: rejection_of(GENERATION),
@@ -167,7 +167,7 @@ fn if_the_previous_spec_is_rejected_too_the_binding_stays_active_with_the_first_
         (Stage::WithdrawingChange, rejection_of(GENERATION - 1)),
     ] {
         let before = in_stage(stage);
-        let after = happens(Happening::Rejected, &before);
+        let after = apply(Case::Rejected, &before);
         let expected = Binding {
             lifecycle: Lifecycle::Active {
                 last_error: Some(expected),
@@ -221,7 +221,7 @@ fn a_delay_becomes_the_last_error_unless_a_caller_waits_for_a_rejection() {
             attempts: 5,
             ..touched(&before)
         };
-        let after = happens(Happening::Delayed, &before);
+        let after = apply(Case::Delayed, &before);
         assert_eq!(after.binding, expected, "{stage:?}");
         let reason = "IAM is throttling".to_owned();
         assert_eq!(after.event, Some(EventDetail::Delayed { reason }));
@@ -248,19 +248,19 @@ fn a_rejection_that_a_caller_waits_for_is_kept_through_delays_and_blocks() {
     let mut binding = rejected(before, first.clone(), at(NOW))
         .expect("a rejection")
         .binding;
-    for happening in [
-        Happening::Delayed,
-        Happening::Blocked,
-        Happening::Delayed,
-        Happening::ResourcesGone,
-        Happening::Delayed,
-        Happening::Blocked,
-        Happening::Closed,
-        Happening::Delayed,
-        Happening::Blocked,
+    for case in [
+        Case::Delayed,
+        Case::Blocked,
+        Case::Delayed,
+        Case::ResourcesGone,
+        Case::Delayed,
+        Case::Blocked,
+        Case::Closed,
+        Case::Delayed,
+        Case::Blocked,
     ] {
-        binding = happens(happening, &binding).binding;
-        assert_eq!(binding.last_error(), Some(&first), "{happening:?}");
+        binding = apply(case, &binding).binding;
+        assert_eq!(binding.last_error(), Some(&first), "{case:?}");
     }
 }
 

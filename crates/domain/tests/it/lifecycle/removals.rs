@@ -3,7 +3,7 @@
 use engine_roles_domain::binding::lifecycle::{Lifecycle, adopted_as_deleted, resources_gone};
 use engine_roles_domain::binding::{Binding, EventDetail, Failure, Receipt, resources_left};
 
-use super::{Happening, LATER, NOW, happens, obstacle, receipt_of, touched};
+use super::{Case, LATER, NOW, apply, obstacle, receipt_of, touched};
 use crate::fixtures::{GENERATION, Stage, at, in_stage, new_binding, rejection_of, spec};
 
 fn blocked_event(before: &Binding) -> EventDetail {
@@ -20,7 +20,7 @@ fn blocked_event(before: &Binding) -> EventDetail {
 fn a_blocked_teardown_reports_the_blockers_and_the_time_of_the_next_attempt() {
     for (stage, is_news) in [(Stage::Deleting, true), (Stage::Blocked, false)] {
         let before = in_stage(stage);
-        let after = happens(Happening::Blocked, &before);
+        let after = apply(Case::Blocked, &before);
         let expected = Binding {
             lifecycle: Lifecycle::Blocked {
                 last_error: Failure {
@@ -60,7 +60,7 @@ fn a_blocked_withdrawal_or_late_removal_counts_attempts_and_reports_the_first() 
                 },
                 _ => before.lifecycle.clone(),
             };
-            let after = happens(Happening::Blocked, &before);
+            let after = apply(Case::Blocked, &before);
             let expected = Binding {
                 lifecycle,
                 attempts: attempts + 1,
@@ -109,8 +109,8 @@ fn a_finished_teardown_is_a_tombstone_with_its_receipt() {
             last_error: None,
             receipt: Some(receipt.clone()),
         };
-        for happening in [Happening::ResourcesGone, Happening::NothingFound] {
-            let after = happens(happening, &before);
+        for case in [Case::ResourcesGone, Case::NothingFound] {
+            let after = apply(case, &before);
             let expected = without_resources(&before, tombstone.clone());
             assert_eq!(after.binding, expected, "{stage:?}");
             let receipt = receipt.clone();
@@ -144,7 +144,7 @@ fn a_finished_withdrawal_is_a_failure_and_reports_the_removed_resources() {
         receipt: None,
     };
     let removed = receipt_of(&before).removed;
-    let after = happens(Happening::ResourcesGone, &before);
+    let after = apply(Case::ResourcesGone, &before);
     assert_eq!(after.binding, without_resources(&before, failed));
     let event = EventDetail::ProvisionWithdrawn { removed };
     assert_eq!(after.event, Some(event));
@@ -154,11 +154,8 @@ fn a_finished_withdrawal_is_a_failure_and_reports_the_removed_resources() {
 fn removing_a_late_resource_does_not_change_the_state_of_a_finished_incarnation() {
     for stage in [Stage::Failed, Stage::Deleted] {
         let before = with_nothing_left(in_stage(stage));
-        for (found_something, happening) in [
-            (true, Happening::ResourcesGone),
-            (false, Happening::NothingFound),
-        ] {
-            let after = happens(happening, &before);
+        for (found_something, case) in [(true, Case::ResourcesGone), (false, Case::NothingFound)] {
+            let after = apply(case, &before);
             let expected = without_resources(&before, before.lifecycle.clone());
             assert_eq!(after.binding, expected, "{stage:?}");
             let removed = receipt_of(&before).removed;

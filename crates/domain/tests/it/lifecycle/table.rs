@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use engine_roles_domain::binding::Binding;
 use insta::assert_snapshot;
 
-use super::{Happening, changed_spec};
+use super::{Case, changed_spec};
 use crate::fixtures::{Stage, in_stage};
 
 /// The last spec that AWS accepted in full, compared with the current spec.
@@ -42,8 +42,8 @@ impl Applied {
 }
 
 /// The result: the new state, the event's action, and by how much the generation grows.
-fn outcome(happening: Happening, before: &Binding) -> String {
-    match happening.happens_to(before.clone()) {
+fn outcome(case: Case, before: &Binding) -> String {
+    match case.apply_to(before.clone()) {
         Ok(after) => {
             let state = format!("{:?}", Stage::of(&after.binding));
             let action = after.event.map_or("-", |event| event.action().as_str());
@@ -52,7 +52,7 @@ fn outcome(happening: Happening, before: &Binding) -> String {
         }
         Err(wrong) => {
             assert_eq!(wrong.state, before.state());
-            assert_eq!(wrong.event, happening.transition());
+            assert_eq!(wrong.event, case.transition());
             CAN_NOT.to_owned()
         }
     }
@@ -62,14 +62,14 @@ const CAN_NOT: &str = "can't happen";
 
 /// The lines for one transition in one state: one line where the applied spec does not matter, else
 /// three. None where the transition is not possible.
-fn lines(happening: Happening, stage: Stage) -> Vec<String> {
+fn lines(case: Case, stage: Stage) -> Vec<String> {
     let before = Binding {
         attempts: 0,
         drift: Vec::new(),
         ..in_stage(stage)
     };
-    let outcomes = Applied::ALL.map(|applied| outcome(happening, &applied.to(before.clone())));
-    let label = format!("  {:<32}", happening.call());
+    let outcomes = Applied::ALL.map(|applied| outcome(case, &applied.to(before.clone())));
+    let label = format!("  {:<32}", case.label());
     if outcomes.iter().any(|outcome| *outcome != outcomes[0]) {
         let rows = Applied::ALL.iter().zip(outcomes);
         return rows
@@ -88,10 +88,10 @@ fn each_transition_in_each_state_has_its_result() {
     for stage in Stage::all() {
         table.push(format!("{stage:?}"));
         let mut impossible = Vec::new();
-        for happening in Happening::all() {
-            let lines = lines(happening, stage);
+        for case in Case::all() {
+            let lines = lines(case, stage);
             if lines.is_empty() {
-                impossible.push(happening.call());
+                impossible.push(case.label());
             }
             table.extend(lines);
         }
@@ -181,7 +181,7 @@ fn every_transition_of_the_module_is_in_the_table() {
         "adopted_as_deleted",
         "superseded",
     ];
-    let tested = Happening::all().map(Happening::transition);
+    let tested = Case::all().map(Case::transition);
     let tested: BTreeSet<&str> = tested.into_iter().chain(others).collect();
     let module = include_str!("../../../src/binding/lifecycle/mod.rs");
     let exports = module.split("pub use ").skip(1);
