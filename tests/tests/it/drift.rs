@@ -333,7 +333,7 @@ async fn a_resource_that_others_recreated_under_our_name_is_never_treated_as_our
 }
 
 #[tokio::test]
-async fn with_drift_repair_off_drift_is_only_reported() {
+async fn with_drift_set_to_report_or_off_nothing_is_repaired() {
     for mode in ["report", "off"] {
         let installation = Installation::build()
             .env("ENGINE_ROLES_DRIFT", mode)

@@ -181,7 +181,7 @@ async fn a_creation_killed_in_the_first_stage_ends_with_one_role_and_no_orphan()
             installation.replicas[0].kill().await;
             installation.set_faults(json!([]));
             installation.restart(0).await;
-            // The call that was in progress has arrived before the lease expired.
+            // The call that was in progress arrives while the clocks advance past the lease.
             installation.advance(Duration::from_secs(61)).await;
             installation.reaches_in_time("one", "active").await;
             let state = installation.sandbox.state();
