@@ -11,6 +11,7 @@ mod capabilities;
 mod changing;
 mod chaos;
 mod checker;
+mod compose;
 mod crashes;
 mod creating;
 mod drift;
