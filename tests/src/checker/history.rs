@@ -58,11 +58,11 @@ impl Checker {
                 ));
             }
             // The withdrawal of a denied change has its own generation.
-            let refused = self
+            let rejected = self
                 .events
                 .iter()
                 .filter(|event| event.cluster == cluster.cluster && event.action == "rejected");
-            let all: BTreeSet<i64> = refused
+            let all: BTreeSet<i64> = rejected
                 .map(|event| event.generation)
                 .chain(distinct)
                 .collect();
