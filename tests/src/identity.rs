@@ -44,12 +44,12 @@ pub fn least_privilege(account: &SandboxConfig, environment: &BTreeMap<String, S
         let entries = setting(name).split(',').filter(|entry| !entry.is_empty());
         entries.map(str::to_owned).collect::<Vec<String>>()
     };
-    let boundaries = ["PERMISSIONS_BOUNDARY", "ALLOWED_BOUNDARIES"];
-    let boundaries = boundaries
+    let boundary_settings = ["PERMISSIONS_BOUNDARY", "ALLOWED_BOUNDARIES"];
+    let boundaries = boundary_settings
         .iter()
         .flat_map(|name| entries(&format!("ENGINE_ROLES_{name}")));
-    let roles = ["PASS_THROUGH_ROLES", "DEFAULT_IAM_ROLE"];
-    let roles = roles
+    let role_settings = ["PASS_THROUGH_ROLES", "DEFAULT_IAM_ROLE"];
+    let roles = role_settings
         .iter()
         .flat_map(|name| entries(&format!("ENGINE_ROLES_{name}")));
     let service = format!(

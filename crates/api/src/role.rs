@@ -39,7 +39,7 @@ const RETRY_AFTER_PENDING: u32 = 2;
         (status = 200, body = contract::Binding, description = "The role has this spec: the role was changed, or had the spec already"),
         (status = 201, body = contract::Binding, description = "The role was created"),
         (status = 202, body = contract::Binding, description = "The work is in progress; read the binding at `Location` after `Retry-After` seconds"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
@@ -83,7 +83,7 @@ pub(crate) async fn put(
     responses(
         (status = 200, body = contract::Binding, description = "The cluster's binding"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
@@ -117,7 +117,7 @@ pub(crate) async fn get(
         (status = 200, body = contract::Binding, description = "The role was torn down; `receipt` lists what was removed and what was left"),
         (status = 202, body = contract::Binding, description = "The teardown is in progress; read the binding at `Location` after `Retry-After` seconds"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]

@@ -23,8 +23,8 @@ pub enum Basis {
 pub struct Plan {
     /// The cluster's name.
     pub cluster: String,
-    /// `new` (the PUT would record a new binding), `change` (it would change the live binding) or
-    /// `unchanged` (the live binding has this spec already).
+    /// `new` (the PUT would record a new binding), `change` (the PUT would change the live binding)
+    /// or `unchanged` (the live binding has this spec already).
     pub intent: String,
     /// What the plan was compared with: `nothing` (the binding would be new, so none of its
     /// resources can exist), `observed` (the resources that AWS returned just now) or `recorded`
@@ -58,7 +58,7 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlanStep {
     /// The stage, from 1. The calls of one stage are made at the same time; the next stage begins
-    /// after them.
+    /// when all of these calls have finished.
     pub stage: usize,
     /// The IAM call, such as `CreateRole`.
     pub action: String,

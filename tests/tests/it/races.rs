@@ -9,13 +9,13 @@ use serde_json::json;
 async fn the_last_of_two_concurrent_puts_wins_and_the_first_may_be_superseded() {
     let installation = Installation::build().latency(20).start().await;
     let client = installation.client();
-    let waiting = client.waiting_longest();
+    let waiting_client = client.waiting_longest();
     let body = |secret: &str| json!({"secrets": [secret]});
     for round in 0..5 {
         let cluster = format!("c{round}");
         let (first, second) = tokio::join!(
-            waiting.put(&cluster, body("left")),
-            waiting.put(&cluster, body("right")),
+            waiting_client.put(&cluster, body("left")),
+            waiting_client.put(&cluster, body("right")),
         );
         for answer in [&first, &second] {
             let superseded = answer.status == 409 && answer.code() == Some("superseded");
@@ -37,8 +37,9 @@ async fn a_put_during_another_put_wins() {
     let installation = Installation::start().await;
     let client = installation.client();
     installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
-    let waiting = client.waiting_longest();
-    let first = tokio::spawn(async move { waiting.put("one", json!({"secrets": ["old"]})).await });
+    let waiting_client = client.waiting_longest();
+    let first =
+        tokio::spawn(async move { waiting_client.put("one", json!({"secrets": ["old"]})).await });
     installation.reached("PutRolePolicy", 0).await;
     let answer = client
         .without_waiting()
@@ -67,8 +68,8 @@ async fn a_delete_during_a_put_ends_without_a_role() {
         let installation = Installation::start().await;
         let client = installation.client();
         installation.set_faults(fault(held_call, "before", json!({"hang_ms": 5_000})));
-        let waiting = client.waiting_longest();
-        let put = tokio::spawn(async move { waiting.provision("one").await });
+        let waiting_client = client.waiting_longest();
+        let put = tokio::spawn(async move { waiting_client.provision("one").await });
         installation.reached(held_call, 0).await;
         let answer = client.without_waiting().delete("one").await;
         assert_eq!(answer.expect(202)["state"], "deleting", "{held_call}");

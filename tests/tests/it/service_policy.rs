@@ -1,4 +1,5 @@
-//! What `policies/engine-role-service.json` allows the service's identity to do, and what not.
+//! What `policies/engine-role-service.json` allows the service's identity to do, and what the
+//! policy denies.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::identity::BOUNDARY;
@@ -22,15 +23,15 @@ struct Account {
 /// A call to IAM, which the tests make with the service's credentials.
 struct Call {
     /// What the call attempts, for the message of a failed assertion.
-    name: &'static str,
+    what: &'static str,
     action: &'static str,
     parameters: Vec<(String, String)>,
 }
 
-fn call(name: &'static str, action: &'static str, parameters: &[(&str, &str)]) -> Call {
+fn call(what: &'static str, action: &'static str, parameters: &[(&str, &str)]) -> Call {
     let parameters = parameters.iter();
     Call {
-        name,
+        what,
         action,
         parameters: parameters
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -40,7 +41,7 @@ fn call(name: &'static str, action: &'static str, parameters: &[(&str, &str)]) -
 
 impl Call {
     fn with(mut self, parameters: &[(&str, &str)]) -> Self {
-        let more = call(self.name, self.action, parameters).parameters;
+        let more = call(self.what, self.action, parameters).parameters;
         self.parameters.extend(more);
         self
     }
@@ -145,7 +146,7 @@ impl Account {
         caller.try_call(attempted.action, &parameters).await;
         let calls = self.installation.calls(since);
         let call = calls.iter().find(|call| call.action == attempted.action);
-        let call = call.unwrap_or_else(|| panic!("{}: the call was not made", attempted.name));
+        let call = call.unwrap_or_else(|| panic!("{}: the call was not made", attempted.what));
         let status = call.status.expect("the call was answered");
         (status, call.error.clone())
     }
@@ -159,7 +160,7 @@ impl Account {
                 (status, error.as_deref()),
                 (403, Some("AccessDenied")),
                 "{}",
-                attempted.name
+                attempted.what
             );
         }
         assert_eq!(self.installation.sandbox.state(), before);
@@ -169,7 +170,7 @@ impl Account {
     async fn assert_allowed(&self, calls: &[Call]) {
         for attempted in calls {
             let (status, error) = self.attempt(attempted).await;
-            assert_eq!((status, error), (200, None), "{}", attempted.name);
+            assert_eq!((status, error), (200, None), "{}", attempted.what);
         }
     }
 }

@@ -16,7 +16,7 @@ pub enum BuildError {
     /// The address is not an `http://` or `https://` URL, or has a user, a password, a query or a
     /// fragment.
     #[error(
-        "the service's address must be an http:// or https:// URL without user, query or fragment"
+        "the service's address must be an http:// or https:// URL without user, password, query or fragment"
     )]
     Address,
     /// The HTTP library could not be set up, for example because TLS could not.

@@ -61,8 +61,7 @@ pub(crate) fn spec() -> RoleSpec {
     }
 }
 
-/// The spec of a pass-through role, with an instance profile of the administrator's if one is
-/// named.
+/// A spec in mode pass-through, with the administrator's instance profile where a name is given.
 pub(crate) fn pass_through_spec(role: &str, profile: Option<&str>) -> RoleSpec {
     RoleSpec {
         mode: ModeSpec::PassThrough(PassThroughSpec {

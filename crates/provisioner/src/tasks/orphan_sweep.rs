@@ -23,8 +23,8 @@ use crate::tasks::turns::SweepTurns;
 const MOST_REMOVED: usize = 50;
 /// How many names one SQL statement looks up.
 const NAMES_PER_STATEMENT: usize = 500;
-/// How long the sweep waits for the account's call budget. A sweep that gets no call in
-/// this time ends, and the next sweep starts over.
+/// How long the sweep waits for the account's call budget. When the wait ends without
+/// budget, the sweep ends, and the next sweep starts over.
 const BUDGET_WAIT: Duration = Duration::from_mins(1);
 
 /// Lists the resources with our path and compares them with the bindings. The sweep makes the
