@@ -6,7 +6,7 @@ use futures::future::join_all;
 use serde_json::json;
 
 #[tokio::test]
-async fn the_last_of_two_concurrent_puts_wins_and_the_first_may_be_superseded() {
+async fn after_two_concurrent_puts_the_role_has_the_spec_of_one_of_them() {
     let installation = Installation::build().latency(20).start().await;
     let client = installation.client();
     let waiting_client = client.waiting_longest();
