@@ -22,7 +22,7 @@ use crate::installation::PAST_A_LEASE;
 use crate::kill_points::PREPARED_ROLE;
 use crate::random::Random;
 
-/// The number of clusters. They are few, so that callers interfere with each other.
+/// The number of clusters, small so that callers interfere with each other.
 const CLUSTERS: usize = 8;
 const CALLERS: u64 = 6;
 /// How stale reads may be, in seconds; the seed chooses one. The sum with [`LATEST_EFFECT`] is inside

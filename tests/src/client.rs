@@ -1,8 +1,8 @@
 //! A client of the service that can also send invalid requests.
 //!
 //! Address, key and connections belong to [`engine_roles_client::Client`], which [`Client::typed`]
-//! returns. This layer keeps the raw answers, so that a test can check what the types leave out, and
-//! checks that every answer conforms to the contract.
+//! returns. The client of this module keeps the raw answers, so that a test can check what the
+//! types leave out, and checks that every answer conforms to the contract.
 
 mod contract;
 
@@ -154,12 +154,12 @@ impl Client {
         }
     }
 
-    /// The published client. It sends none of the headers that were set here.
+    /// The published client, which sends none of the headers that were set with [`Client::with`].
     pub fn typed(&self) -> &engine_roles_client::Client {
         &self.service
     }
 
-    /// The same client with this header. It replaces an earlier value of the header.
+    /// The same client with this header. A new value of the header replaces an earlier one.
     #[must_use]
     pub fn with(&self, name: &'static str, value: &str) -> Self {
         let mut caller = self.clone();

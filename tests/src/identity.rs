@@ -1,5 +1,5 @@
-//! The policies of the service's own AWS identity, rendered as an administrator renders them from
-//! `policies/`.
+//! The service's least-privilege policy and the permissions boundary of its roles, rendered from
+//! the files in `policies/` as an administrator renders them.
 
 use std::collections::BTreeMap;
 
@@ -36,20 +36,20 @@ pub fn boundary(account: &SandboxConfig) -> Value {
     render("engine-boundary", &values)
 }
 
-/// The least-privilege policy of the service's identity for these settings:
-/// `policies/engine-role-service.json`.
+/// The policy of the service's identity for these settings, rendered from
+/// `policies/engine-role-service.json`. The policy allows only what the service needs.
 pub fn least_privilege(account: &SandboxConfig, environment: &BTreeMap<String, String>) -> Value {
     let setting = |name: &str| environment.get(name).map_or("", String::as_str);
     let entries = |name: &str| {
         let entries = setting(name).split(',').filter(|entry| !entry.is_empty());
         entries.map(str::to_owned).collect::<Vec<String>>()
     };
-    let boundaries = ["PERMISSIONS_BOUNDARY", "ALLOWED_BOUNDARIES"];
-    let boundaries = boundaries
+    let boundary_settings = ["PERMISSIONS_BOUNDARY", "ALLOWED_BOUNDARIES"];
+    let boundaries = boundary_settings
         .iter()
         .flat_map(|name| entries(&format!("ENGINE_ROLES_{name}")));
-    let roles = ["PASS_THROUGH_ROLES", "DEFAULT_IAM_ROLE"];
-    let roles = roles
+    let role_settings = ["PASS_THROUGH_ROLES", "DEFAULT_IAM_ROLE"];
+    let roles = role_settings
         .iter()
         .flat_map(|name| entries(&format!("ENGINE_ROLES_{name}")));
     let service = format!(

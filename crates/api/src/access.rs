@@ -24,7 +24,7 @@ use crate::words::mode_to_wire;
     responses(
         (status = 200, body = Access, description = "What the role can reach"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role, or has none now"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]

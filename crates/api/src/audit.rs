@@ -33,7 +33,7 @@ const NDJSON: &str = "application/x-ndjson";
             (AuditPage = "application/json"),
             (AuditEvent = "application/x-ndjson"),
         )),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]

@@ -8,7 +8,7 @@ use crate::problem::failure_code;
 use crate::words::{mode_to_wire, state_to_wire};
 
 pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
-    // A tombstone may keep the unique ids of what it removed.
+    // A tombstone may keep the records of removed resources. An answer shows only existing ones.
     let is_live = binding.is_live();
     contract::Binding {
         cluster: binding.cluster.to_string(),

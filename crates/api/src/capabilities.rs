@@ -19,7 +19,7 @@ use crate::words::mode_to_wire;
     get, path = "/v1/capabilities", tag = "policies",
     responses(
         (status = 200, body = Capabilities, description = "The features and whether the identity may use them"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]

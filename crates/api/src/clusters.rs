@@ -21,7 +21,7 @@ const DEFAULT_LIMIT: i64 = 100;
     params(BindingQuery),
     responses(
         (status = 200, body = BindingList, description = "A page of bindings"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]

@@ -20,7 +20,7 @@ use crate::problem::Problem;
     get, path = "/v1/pass-through-roles", tag = "policies",
     responses(
         (status = 200, body = PassThroughRoleList, description = "The prepared roles"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]

@@ -19,7 +19,7 @@ use crate::role_request::parse_field;
     get, path = "/v1/policies", tag = "policies",
     responses(
         (status = 200, body = PolicyList, description = "The policy documents"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
@@ -50,7 +50,7 @@ pub(crate) async fn list() -> Json<PolicyList> {
     responses(
         (status = 200, body = Object, description = "The policy document, as IAM accepts it"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No document has this name"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 
-/// The largest body in bytes, far more than any valid request needs.
-const LARGEST: usize = 256 * 1024;
+/// The size of the largest accepted body, far more than any valid request needs.
+const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// A JSON body. An absent body is parsed as an empty object.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -21,10 +21,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(mut request: Request, _state: &S) -> Result<Self, Problem> {
         let content_type = request.headers().get(CONTENT_TYPE).cloned();
-        DefaultBodyLimit::max(LARGEST).apply(&mut request);
+        DefaultBodyLimit::max(MAX_BODY_BYTES).apply(&mut request);
         let bytes = Bytes::from_request(request, &())
             .await
-            .map_err(|rejection| unread(&rejection))?;
+            .map_err(|rejection| unreadable(&rejection))?;
         let is_json = content_type.as_ref().is_none_or(is_json);
         if !is_json || (content_type.is_none() && !bytes.is_empty()) {
             let detail = "send the body as Content-Type: application/json";
@@ -35,10 +35,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-fn unread(rejection: &BytesRejection) -> Problem {
+fn unreadable(rejection: &BytesRejection) -> Problem {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            let detail = format!("the body must not be larger than {LARGEST} bytes");
+            let detail = format!("the body must not be larger than {MAX_BODY_BYTES} bytes");
             Problem::new(Code::BodyTooLarge, detail)
         }
         _ => Problem::new(
@@ -58,8 +58,12 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let whole = path == "." || path == "?";
-        let field = if whole { "body".to_owned() } else { path };
+        let is_whole_body = path == "." || path == "?";
+        let field = if is_whole_body {
+            "body".to_owned()
+        } else {
+            path
+        };
         Problem::field(Code::InvalidRequest, field, error.into_inner().to_string())
     })?;
     json.end()

@@ -19,26 +19,27 @@ use crate::request_context::RequestId;
 use crate::request_path::Cluster;
 use crate::role_request;
 
-/// How many seconds a caller should wait before it reads a binding that is in progress.
-const ASK_AGAIN: u32 = 2;
+/// How many seconds a caller should wait before reading a binding on which work is in progress.
+const RETRY_AFTER_PENDING: u32 = 2;
 
-/// Provision a cluster's role, or change it to this spec.
+/// Provision a cluster's role, or change the role to this spec.
 ///
-/// The request is idempotent. It waits for the outcome as long as `Prefer` says; the service
-/// completes the work even after it answered 202 or the caller disconnected.
+/// The request is idempotent. The answer comes with the outcome, or after the time that `Prefer`
+/// gives. The service completes the work even when it has answered 202 or the caller has
+/// disconnected.
 #[utoipa::path(
     put, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` for not at all"),
+        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the binding must have for the request to be carried out, or `*` for any live binding"),
     ),
     request_body = RoleRequest,
     responses(
-        (status = 200, body = contract::Binding, description = "The role has this spec: it was changed, or had the spec already"),
+        (status = 200, body = contract::Binding, description = "The role has this spec: the role was changed, or had the spec already"),
         (status = 201, body = contract::Binding, description = "The role was created"),
         (status = 202, body = contract::Binding, description = "The work is in progress; read the binding at `Location` after `Retry-After` seconds"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
@@ -62,11 +63,11 @@ pub(crate) async fn put(
         wait,
     };
     let answer = provisioner.provision(&cluster, &wanted, &request).await?;
-    let done = match answer.change {
+    let success = match answer.change {
         Change::Created => StatusCode::CREATED,
         Change::Changed | Change::Unchanged => StatusCode::OK,
     };
-    respond(&answer, done)
+    respond(&answer, success)
 }
 
 /// Return a cluster's binding, the record that ties the cluster to its role.
@@ -82,7 +83,7 @@ pub(crate) async fn put(
     responses(
         (status = 200, body = contract::Binding, description = "The cluster's binding"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
@@ -98,25 +99,25 @@ pub(crate) async fn get(
             format!("cluster {cluster} never had a role"),
         )
     })?;
-    Ok(shown(StatusCode::OK, &binding))
+    Ok(binding_response(StatusCode::OK, &binding))
 }
 
-/// Tear a cluster's role down.
+/// Tear down a cluster's role.
 ///
-/// The service removes what it created; a prepared role stays. The request is idempotent: sent again
-/// after the teardown, it gets the same answer.
+/// The service removes what it created; a prepared role stays. The request is idempotent: a
+/// request that is sent again after the teardown gets the same answer.
 #[utoipa::path(
     delete, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` for not at all"),
+        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once"),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the binding must have for the request to be carried out, or `*` for any live binding"),
     ),
     responses(
-        (status = 200, body = contract::Binding, description = "The role was torn down; `receipt` has what was removed and left"),
+        (status = 200, body = contract::Binding, description = "The role was torn down; `receipt` lists what was removed and what was left"),
         (status = 202, body = contract::Binding, description = "The teardown is in progress; read the binding at `Location` after `Retry-After` seconds"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The request was rejected or AWS denied it; `code` says why"),
+        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
@@ -141,24 +142,27 @@ pub(crate) async fn delete(
     respond(&answer, StatusCode::OK)
 }
 
-fn respond(answer: &Answer, done: StatusCode) -> Result<Response, Problem> {
+fn respond(answer: &Answer, success: StatusCode) -> Result<Response, Problem> {
     let binding = &answer.binding;
     match &answer.verdict {
-        Verdict::Done => Ok(shown(done, binding)),
+        Verdict::Done => Ok(binding_response(success, binding)),
         Verdict::Pending => {
             let location = format!("/v1/clusters/{}/role", binding.cluster);
-            let headers = [(LOCATION, location), (RETRY_AFTER, ASK_AGAIN.to_string())];
-            Ok((headers, shown(StatusCode::ACCEPTED, binding)).into_response())
+            let headers = [
+                (LOCATION, location),
+                (RETRY_AFTER, RETRY_AFTER_PENDING.to_string()),
+            ];
+            Ok((headers, binding_response(StatusCode::ACCEPTED, binding)).into_response())
         }
         Verdict::Failed(failure) => Err(problem::failed(failure, binding)),
         Verdict::Superseded => Err(Problem::new(
             Code::Superseded,
-            "another request changed this cluster's intent while this one waited; read the binding and decide again",
+            "another request changed this cluster's intent while this request waited; read the binding, then decide whether to send this request again",
         )),
     }
 }
 
-fn shown(status: StatusCode, binding: &Binding) -> Response {
+fn binding_response(status: StatusCode, binding: &Binding) -> Response {
     (
         status,
         [(ETAG, etag(binding))],

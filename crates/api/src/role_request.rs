@@ -1,4 +1,4 @@
-//! Maps the body of a PUT to the domain; each field has its own error.
+//! Maps the body of a PUT to the domain's request. The error for an invalid field names the field.
 
 use engine_roles_contract as contract;
 use engine_roles_contract::Code;
@@ -11,7 +11,7 @@ use engine_roles_domain::resources::{RolePrefix, Tags};
 use crate::problem::{self, Problem};
 use crate::words::mode_from_wire;
 
-/// Parses each field by its own rule.
+/// Parses each field of the body by the field's own rule.
 pub(crate) fn parse(body: contract::RoleRequest) -> Result<RoleRequest, Problem> {
     Ok(RoleRequest {
         mode: body.mode.map(mode_from_wire),
@@ -32,7 +32,7 @@ pub(crate) fn parse(body: contract::RoleRequest) -> Result<RoleRequest, Problem>
     })
 }
 
-/// Parses an optional field by its own rule.
+/// Parses an optional field with the given function.
 pub(crate) fn parse_field<T>(
     field: &'static str,
     text: Option<String>,

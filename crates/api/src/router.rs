@@ -35,8 +35,8 @@ fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-/// Serves until `stop` completes, then accepts no more connections and waits for the running
-/// requests.
+/// Serves the HTTP interface until `stop` completes, then accepts no more connections and waits for
+/// the running requests.
 ///
 /// # Errors
 /// When the listener fails.
@@ -53,24 +53,24 @@ pub async fn serve(
 /// Returns the OpenAPI document, generated from the routes themselves.
 pub fn document() -> utoipa::openapi::OpenApi {
     OpenApiRouter::with_openapi(openapi::Description::openapi())
-        .merge(keyed())
-        .merge(open())
+        .merge(routes_with_key())
+        .merge(routes_without_key())
         .into_openapi()
 }
 
-/// Returns the documented routes, with the authentication of those that need a key.
+/// Returns the documented routes. The routes that need a key check the key.
 fn documented(api: &Api) -> OpenApiRouter<Api> {
-    let with_key = keyed().layer(from_fn_with_state(
+    let with_key = routes_with_key().layer(from_fn_with_state(
         api.authentication.clone(),
         auth::require_key,
     ));
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(with_key)
-        .merge(open())
+        .merge(routes_without_key())
 }
 
 /// The routes that need an API key.
-fn keyed() -> OpenApiRouter<Api> {
+fn routes_with_key() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(role::put, role::get, role::delete))
         .routes(routes!(plan::post))
@@ -84,7 +84,7 @@ fn keyed() -> OpenApiRouter<Api> {
 }
 
 /// The routes that need no API key.
-fn open() -> OpenApiRouter<Api> {
+fn routes_without_key() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
@@ -111,7 +111,8 @@ async fn method_not_allowed(request: Request) -> Problem {
 }
 
 fn panicked(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
-    // The panic's message may contain anything, so it is not returned; the panic hook has logged it.
+    // The panic's message may contain anything, so the answer does not contain the message. The
+    // panic hook has logged the message.
     Problem::internal().into_response()
 }
 

@@ -13,7 +13,7 @@ use crate::error::Error;
 
 const PROBLEM: &str = "application/problem+json";
 /// How many characters of an unexpected answer an error keeps.
-const EXCERPT: usize = 500;
+const EXCERPT_CHARACTERS: usize = 500;
 
 /// A parsed answer to a request that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub struct Answer<T> {
     pub status: StatusCode,
     /// The parsed body.
     pub body: T,
-    /// The tag of the state that the body shows, to be sent as `If-Match`; `None` where the answer
-    /// has none.
+    /// The `ETag` of the state that the body shows, to be sent as `If-Match`; `None` where the
+    /// answer has no `ETag`.
     pub etag: Option<EntityTag>,
-    /// How long to wait before reading a binding that is in progress; `None` where nothing is.
+    /// How long to wait before the next request; `None` where the answer has no `Retry-After`.
     pub retry_after: Option<Duration>,
     /// The request's id, which the service's log and its audit log contain.
     pub request_id: Option<String>,
@@ -107,7 +107,7 @@ impl Received {
             },
             Some(Err(_)) | None => Error::Unexpected {
                 status,
-                body: self.text().chars().take(EXCERPT).collect(),
+                body: self.text().chars().take(EXCERPT_CHARACTERS).collect(),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! The API key of a client.
+//! The API key that a client sends.
 
 use std::fmt;
 
@@ -15,10 +15,10 @@ pub struct InvalidApiKey;
 pub struct ApiKey(HeaderValue);
 
 impl ApiKey {
-    /// Wraps a key's text. Whether the service accepts the key is known after the first request.
+    /// Wraps a key's text. Only a request shows whether the service accepts the key.
     ///
     /// # Errors
-    /// When the text can't be sent in a header.
+    /// When an HTTP header must not contain the text.
     pub fn new(text: &str) -> Result<Self, InvalidApiKey> {
         let header = HeaderValue::from_str(&format!("Bearer {text}"));
         let mut header = header.map_err(|_| InvalidApiKey)?;

@@ -20,7 +20,7 @@ pub enum DocumentKind {
     Boundary,
 }
 
-/// What a cluster's role can reach, evaluated from the policy documents that IAM has for it.
+/// What a cluster's role can reach, evaluated from the policy documents that IAM has for the role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Access {
     /// The cluster's name.
@@ -35,13 +35,13 @@ pub struct Access {
     pub evaluated_at: DateTime<Utc>,
     /// The policy documents that the role has, the permissions boundary included.
     pub documents: Vec<EvaluatedDocument>,
-    /// What could not be read or parsed, one sentence each. Every decision that depends on it is
-    /// `indeterminate`.
+    /// The documents that could not be read or parsed, one sentence each. Every decision that
+    /// depends on such a document is `indeterminate`.
     pub unread: Vec<String>,
     /// Access to the cluster's own secrets: one entry for each secret that the binding's spec
-    /// names, or one entry for all of them. `resource` is the secret's ARN as a pattern;
-    /// `decision` is `allowed`, `denied` or `indeterminate`; `by` names the statement that decides
-    /// (null where no statement allows the access); `because` lists the reasons for
+    /// names, or one entry for all secrets of the cluster. `resource` is the secret's ARN as a
+    /// pattern; `decision` is `allowed`, `denied` or `indeterminate`; `by` names the statement that
+    /// decides (null where no statement allows the access); `because` lists the reasons for
     /// `indeterminate`.
     #[schema(value_type = Vec<Object>)]
     pub own_secrets: Value,
@@ -49,7 +49,7 @@ pub struct Access {
     /// `own_secrets`, and `grants`, the grants that reach those secrets.
     #[schema(value_type = Object)]
     pub other_secrets: Value,
-    /// Access to anything else beyond what the binding's spec calls for, in the form of
+    /// Access to all other resources that the binding's spec does not call for, in the form of
     /// `other_secrets`.
     #[schema(value_type = Object)]
     pub anything_else: Value,

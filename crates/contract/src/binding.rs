@@ -55,11 +55,12 @@ pub struct Binding {
     /// role that the administrator prepared).
     #[schema(value_type = String)]
     pub mode: Open<Mode>,
-    /// The number of the current intent, which is what was last requested for the cluster. Only
-    /// grows; also the value of the `ETag`.
+    /// The number of the current intent, which is what was last requested for the cluster. The
+    /// number only grows; it is also the value of the `ETag`.
     pub generation: i64,
-    /// The generation that AWS last accepted in full; null before the first. The role has what the
-    /// current intent asks for when this equals `generation`.
+    /// The generation of the last intent that AWS accepted in full; null until AWS has accepted
+    /// one. The role has what the current intent asks for when `applied_generation` equals
+    /// `generation`.
     pub applied_generation: Option<i64>,
     /// The AWS account of the role, 12 digits.
     pub account_id: String,
@@ -75,15 +76,15 @@ pub struct Binding {
     /// What the role should be: the request, with defaults filled in from the configuration.
     #[schema(value_type = Object)]
     pub spec: Value,
-    /// When EC2 is expected to know the instance profile (an estimate); null where that is not
-    /// known.
+    /// When EC2 is expected to know the instance profile (an estimate); null where there is no
+    /// estimate.
     pub usable_after: Option<DateTime<Utc>>,
-    /// When a read of IAM last confirmed that AWS has what the spec describes; null before the
-    /// first.
+    /// When a read of IAM last confirmed that AWS has what the spec describes; null until a read
+    /// has confirmed it.
     pub verified_at: Option<DateTime<Utc>>,
-    /// How AWS differed from the applied spec at the last check; empty where it did not.
+    /// How AWS differed from the applied spec at the last check; empty where AWS did not differ.
     pub drift: Vec<Drift>,
-    /// What went wrong last with the current intent; null where nothing did.
+    /// What went wrong last with the current intent; null where nothing went wrong.
     pub last_error: Option<LastError>,
     /// When the binding was recorded, by the database's clock.
     pub created_at: DateTime<Utc>,
@@ -138,7 +139,7 @@ pub struct Drift {
 /// What went wrong last with a binding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastError {
-    /// The stable code, one of those of a problem.
+    /// The stable code, from the same list as the code of a problem.
     #[schema(value_type = String)]
     pub code: Open<Code>,
     /// What happened, for a person.
@@ -159,10 +160,11 @@ pub struct LastError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     /// When the access that this service granted ended: AWS had removed the inline policy or, in
-    /// mode `pass_through`, the role from its instance profile. Null until then.
+    /// mode `pass_through`, the role from its instance profile. Null while the access has not
+    /// ended.
     pub grant_ended_at: Option<DateTime<Utc>>,
-    /// When all access of the role ended: AWS had removed the role. Null until then, and in mode
-    /// `pass_through`, where the role stays.
+    /// When all access of the role ended: AWS had removed the role. Null while the role exists, so
+    /// always null in mode `pass_through`, where the role stays.
     pub access_ended_at: Option<DateTime<Utc>>,
     /// The resources that were removed, each by kind and name.
     pub removed: Vec<String>,

@@ -9,9 +9,9 @@ use crate::open::Open;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadinessStatus {
-    /// The service works.
+    /// The service answers requests and works with AWS.
     Ready,
-    /// The service answers requests, but can't work with AWS as it should.
+    /// The service answers requests, but `aws` is not `ok`.
     Degraded,
     /// The service can't answer requests.
     Unready,
@@ -35,7 +35,7 @@ pub enum DatabaseStatus {
 pub enum ReconcilerStatus {
     /// The reconciler runs.
     Ok,
-    /// The reconciler has not run for too long.
+    /// The reconciler's last run was too long ago.
     Stalled,
 }
 
@@ -61,7 +61,7 @@ pub struct Readiness {
     /// `ok`, `unreachable` or `migrations_pending` (the schema is not up to date).
     #[schema(value_type = String)]
     pub database: Open<DatabaseStatus>,
-    /// `ok` or `stalled` (the reconciler has not run for too long).
+    /// `ok` or `stalled` (the reconciler's last run was too long ago).
     #[schema(value_type = String)]
     pub reconciler: Open<ReconcilerStatus>,
     /// `ok`, `unknown` (STS has not yet answered which account the service works in) or
@@ -71,16 +71,16 @@ pub struct Readiness {
     pub aws: Open<AwsStatus>,
     /// How many live bindings of this namespace belong to another account.
     pub other_account_bindings: i64,
-    /// The optional features that are off because AWS denied a permission.
+    /// The optional features that are off because AWS denied a call.
     pub missing: Vec<MissingFeature>,
 }
 
-/// An optional feature that is off because AWS denied a permission.
+/// An optional feature that is off because AWS denied a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissingFeature {
     /// `orphans` (resources that no binding accounts for are not found), `bulk_sweep` (roles are
-    /// checked one by one instead of with one listing) or `quota` (a full account is noticed only
-    /// when AWS denies a creation).
+    /// checked one by one instead of with one listing) or `quota` (the service notices that the
+    /// account's quota is used up only when AWS denies a create call).
     pub feature: String,
     /// The IAM action that AWS denied.
     pub permission: String,

@@ -1,8 +1,8 @@
-//! Words from lists to which later versions may add.
+//! Words from lists that later versions may extend.
 
 use serde::{Deserialize, Serialize};
 
-/// A word from a list to which later versions may add: one that this version knows, or another.
+/// A word from a list that later versions may extend. This version may not know the word.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Open<T> {
@@ -13,7 +13,7 @@ pub enum Open<T> {
 }
 
 impl<T> Open<T> {
-    /// Returns the word; `None` where this version does not know it.
+    /// Returns the word, or `None` where this version does not know the word.
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(word) => Some(word),
@@ -21,7 +21,7 @@ impl<T> Open<T> {
         }
     }
 
-    /// Returns whether this is the given word.
+    /// Returns whether the value is the given word.
     pub fn is(&self, word: &T) -> bool
     where
         T: PartialEq,

@@ -67,7 +67,7 @@ pub struct PassThroughRole {
     /// The only clusters whose secrets the role can read; null unless `width` is `clusters`. A name
     /// is as the policy has it, and may contain a wildcard.
     pub clusters: Option<Vec<String>>,
-    /// The ARN of the role's permissions boundary; null where it has none or is not known.
+    /// The ARN of the role's permissions boundary; null where the role has none or was not read.
     pub boundary: Option<String>,
     /// The reasons for the verdict and the width, each with a `code` and a `detail`.
     #[schema(value_type = Vec<Object>)]
@@ -76,8 +76,9 @@ pub struct PassThroughRole {
     /// `certainty` (whether conditions, a boundary or a denial may narrow the grant).
     #[schema(value_type = Vec<Object>)]
     pub beyond: Value,
-    /// When the role was last read from IAM; null where that has not happened.
+    /// When the role was last read from IAM; null where the role was never read.
     pub attested_at: Option<DateTime<Utc>>,
-    /// Why the last attempt to read the role from IAM failed; null where it did not fail.
+    /// Why the last attempt to read the role from IAM failed; null where the last attempt did not
+    /// fail.
     pub unread: Option<String>,
 }

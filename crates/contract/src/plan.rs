@@ -23,8 +23,8 @@ pub enum Basis {
 pub struct Plan {
     /// The cluster's name.
     pub cluster: String,
-    /// `new` (the PUT would record a new binding), `change` (it would change the live binding) or
-    /// `unchanged` (the live binding has this spec already).
+    /// `new` (the PUT would record a new binding), `change` (the PUT would change the live binding)
+    /// or `unchanged` (the live binding has this spec already).
     pub intent: String,
     /// What the plan was compared with: `nothing` (the binding would be new, so none of its
     /// resources can exist), `observed` (the resources that AWS returned just now) or `recorded`
@@ -34,12 +34,12 @@ pub struct Plan {
     /// What the role would be: the request, with defaults filled in from the configuration.
     #[schema(value_type = Object)]
     pub spec: Value,
-    /// The name of the role and the instance profile that would be created. For a new binding its
-    /// last 16 characters are not known yet and are shown as question marks.
+    /// The name of the role and the instance profile that would be created. The last 16
+    /// characters of a new binding's name are not known yet and are shown as question marks.
     pub name: String,
-    /// How many changing calls to IAM the PUT would make.
+    /// The number of calls with which the PUT would change IAM.
     pub call_count: usize,
-    /// How many stages the calls are made in.
+    /// The number of stages in which the calls would be made.
     pub stage_count: usize,
     /// The calls, in their order; empty where AWS has everything already, or where a warning says
     /// what prevents the change.
@@ -58,13 +58,13 @@ pub struct Plan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlanStep {
     /// The stage, from 1. The calls of one stage are made at the same time; the next stage begins
-    /// after them.
+    /// when all of these calls have finished.
     pub stage: usize,
     /// The IAM call, such as `CreateRole`.
     pub action: String,
-    /// The role or instance profile that the call is about.
+    /// The role or instance profile that the call would change.
     pub target: String,
-    /// The document that the call would write; null where it writes none.
+    /// The document that the call would write; null where the call writes none.
     #[schema(value_type = Option<Object>)]
     pub document: Option<Value>,
 }

@@ -91,8 +91,8 @@ pub struct Problem {
     pub code: Open<Code>,
     /// The id of the request, which the service's log and audit log contain.
     pub request_id: String,
-    /// How many seconds to wait before sending the request again; absent where that does not
-    /// help.
+    /// How many seconds to wait before sending the request again; absent where sending the request
+    /// again does not help.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
     /// The IAM actions that AWS denied to the service's identity.

@@ -78,8 +78,8 @@ impl Account {
         }
     }
 
-    /// Whether the account can write in the directory. This is tested as the account itself, so
-    /// modes, access lists and mounts are all considered.
+    /// Whether the account can write in the directory. The test runs as the account itself,
+    /// so modes, access lists and mounts are all considered.
     pub(crate) fn can_write(&self, directory: &Path) -> bool {
         self.shell_test(
             "test -d \"$1\" && test -w \"$1\" && test -x \"$1\"",

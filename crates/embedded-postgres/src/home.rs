@@ -209,7 +209,7 @@ impl Home {
         self.write("password", password)
     }
 
-    /// The port of the last start; `None` before the first one.
+    /// The port of the last start; `None` before the server was ever started.
     pub(crate) fn port(&self) -> Option<u16> {
         fs::read_to_string(self.root.join("port"))
             .ok()?

@@ -4,8 +4,8 @@ use tokio::sync::OnceCell;
 
 use crate::{Postgres, PostgresConfig, PostgresError, database};
 
-/// The server for the tests of this process. It does not depend on any runtime or thread, and is
-/// never dropped: the watchdog ends it when the process ends.
+/// The server for the tests of this process. The server does not depend on any runtime or thread,
+/// and is never dropped: the watchdog ends the server when the process ends.
 static SERVER: OnceCell<Postgres> = OnceCell::const_new();
 
 /// A database for one test, empty at the start. Dropping this value drops the database if the

@@ -11,7 +11,8 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The parameters that `tokio-postgres` accepts. It rejects others, such as those of sqlx.
+/// The parameters that `tokio-postgres` accepts. `tokio-postgres` rejects others, such as those of
+/// sqlx.
 const KNOWN: [&str; 18] = [
     "user",
     "password",

@@ -8,8 +8,8 @@
 //!
 //! On request, the sandbox also does what AWS does rarely: it answers reads with an old state, and
 //! lets calls fail before or after their effect, hang, be reset or be throttled. The sandbox has
-//! its own clock, which tests can freeze and advance. It does not verify signatures, so it must not
-//! be reachable from a network that others use.
+//! its own clock, which tests can freeze and advance. The sandbox does not verify signatures, so
+//! it must not be reachable from a network that others use.
 //!
 //! # Routes of the sandbox itself
 //! | route | use |

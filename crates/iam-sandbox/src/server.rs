@@ -36,7 +36,7 @@ pub enum SandboxError {
     IdentityPolicy(#[source] PolicyError),
 }
 
-/// A running sandbox. It stops when it is dropped.
+/// A running sandbox. Dropping this value stops the sandbox.
 pub struct Sandbox {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -45,7 +45,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts a sandbox. It answers calls as soon as this function returns.
+    /// Starts a sandbox, which answers calls as soon as this function returns.
     ///
     /// # Errors
     /// Returns an error if the sandbox can't listen on the address or the identity policy is not

@@ -60,7 +60,7 @@ impl Context {
         self
     }
 
-    /// Marks a key as absent. This makes a difference in a partial context only.
+    /// Marks a key as absent. The mark makes a difference in a partial context only.
     #[must_use]
     pub fn with_absent(self, key: impl AsRef<str>) -> Context {
         self.with_values(key, std::iter::empty::<String>())

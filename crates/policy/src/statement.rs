@@ -108,7 +108,8 @@ impl fmt::Display for Principal {
     }
 }
 
-/// One statement. It is not checked until it becomes part of a [`Document`](crate::Document).
+/// One statement. A statement is not checked until it becomes part of a
+/// [`Document`](crate::Document).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The statement's name: letters and digits, unique in its document.

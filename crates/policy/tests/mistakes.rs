@@ -1,7 +1,7 @@
 //! Mistakes that public libraries for IAM policies make, and that this crate must not make.
 //!
-//! They were collected by reading such libraries in Rust. Each mistake would grant what IAM does
-//! not grant, or miss a Deny.
+//! The mistakes were collected by reading such libraries in Rust. Each mistake would grant what IAM
+//! does not grant, or miss a Deny.
 
 use engine_roles_policy::{
     Context, Decision, Document, Kind, Principal, Request, Rule, evaluate, evaluate_trust,

@@ -30,7 +30,7 @@ use crate::waiting::Waiting;
 /// How often new audit events are numbered.
 const SEQUENCE_INTERVAL: Duration = Duration::from_secs(1);
 /// An account task runs once per this many polls for due bindings.
-const POLLS_A_RUN: u32 = 10;
+const POLLS_PER_RUN: u32 = 10;
 
 /// The parts of the provisioner; each holds only what it needs.
 pub(crate) struct Parts {
@@ -152,7 +152,7 @@ impl Parts {
         let gateway = || Arc::clone(&self.gateway);
         let account_interval = settings
             .reconcile_interval
-            .min(settings.poll_interval * POLLS_A_RUN);
+            .min(settings.poll_interval * POLLS_PER_RUN);
         let work_left = Arc::new(Notify::new());
         let turns = Arc::new(SweepTurns {
             store: store(),

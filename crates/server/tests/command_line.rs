@@ -236,8 +236,11 @@ fn an_invalid_command_line_exits_with_2() {
 fn the_command_openapi_prints_the_document() {
     let output = engine_roles(&["openapi"], &[]);
     assert!(output.status.success());
-    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
-    let version = document["openapi"].as_str().expect("it has a version");
+    let document: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("the document is JSON");
+    let version = document["openapi"]
+        .as_str()
+        .expect("the document has a version");
     assert!(version.starts_with("3.1"), "{version}");
     assert!(document["paths"]["/v1/clusters/{cluster}/role"]["put"].is_object());
 }

@@ -75,8 +75,8 @@ impl Store {
         )
         .fetch_one(&mut *tx)
         .await?;
-        // This is a separate statement so that its snapshot is taken after the lock, and contains
-        // every number that the previous holder of the lock assigned.
+        // The numbers are assigned in a separate statement, so that its snapshot is taken after the
+        // lock, and contains every number that the previous holder of the lock assigned.
         let numbered = sqlx::query!(
             "WITH last AS (
                  SELECT COALESCE(max(seq), 0) AS seq FROM audit_events WHERE namespace = $1

@@ -3,7 +3,8 @@
 /// What can go wrong with the database. [`StoreError::is_transient`] returns whether a retry can help.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database URL is invalid. It may contain a password, so the message does not repeat it.
+    /// The database URL is invalid. The URL may contain a password, so the message does not repeat
+    /// the URL.
     #[error("the database URL is invalid")]
     Url(#[source] sqlx::Error),
     /// The database can't be reached, or no connection of the pool became free in time.

@@ -25,11 +25,11 @@ pub enum Intent {
 /// What a request did to the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It recorded a new binding.
+    /// The request recorded a new binding.
     Created,
-    /// It recorded a new intent for the binding.
+    /// The request recorded a new intent for the binding.
     Changed,
-    /// It changed nothing: the binding had the intent already.
+    /// The request changed nothing: the binding had the intent already.
     Unchanged,
 }
 

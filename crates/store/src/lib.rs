@@ -51,7 +51,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 /// How the database is reached.
 #[derive(Clone)]
 pub struct StoreConfig {
-    /// `postgres://…`. It may contain a password, so this type does not implement `Debug`.
+    /// `postgres://…`. The URL may contain a password, so this type does not implement `Debug`.
     pub url: String,
     /// The size of the connection pool.
     pub max_connections: u32,
@@ -74,8 +74,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Prepares the pool. It connects on first use, so the service can start while the database is
-    /// down.
+    /// Prepares the pool. The pool connects on first use, so the service can start while the
+    /// database is down.
     ///
     /// # Errors
     /// When the URL is invalid.

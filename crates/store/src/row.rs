@@ -203,8 +203,8 @@ fn optional<T: DeserializeOwned>(
     value.map(|value| json(id, column, value)).transpose()
 }
 
-/// Serialises a value of the domain for a JSON column. This can't fail: the values are plain data
-/// with text keys.
+/// Serialises a value of the domain for a JSON column. Serialising can't fail: the values are
+/// plain data with text keys.
 pub(crate) fn to_json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).expect("plain data with text keys serialises")
 }

@@ -53,7 +53,7 @@ async fn run_all(installation: &Installation, blocks: &[String], directory: &Pat
         let _ = writeln!(settings, "export {name}='{value}'");
     }
     let write = |name: &str, text: &str| std::fs::write(directory.join(name), text);
-    write("service.env", &settings).expect("it can be written");
+    write("service.env", &settings).expect("the file can be written");
     let mut script = READER.to_owned();
     let address = installation.replicas[0].address().to_string();
     for (number, block) in (0..).zip(blocks) {
@@ -65,7 +65,7 @@ async fn run_all(installation: &Installation, blocks: &[String], directory: &Pat
         );
     }
     let binary = service_binary();
-    let beside = binary.parent().expect("it is in a directory");
+    let beside = binary.parent().expect("the binary is in a directory");
     let path = std::env::var("PATH").expect("there is a path");
     let mut shell = Command::new("bash");
     shell
@@ -95,7 +95,7 @@ async fn each_command_in_the_administrators_documentation_does_what_the_text_sta
     let since = installation.mark();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let directory = directory.join(format!("administrators-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("it can be made");
+    std::fs::create_dir_all(&directory).expect("the directory can be created");
     let blocks = blocks();
     let output = run_all(&installation, &blocks, &directory).await;
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -143,9 +143,10 @@ async fn each_command_in_the_administrators_documentation_does_what_the_text_sta
     assert_eq!(roles, json!({"items": []}));
     let one = json_of("--cluster demo");
     assert!(one.to_string().contains("compute-engine/demo/*"), "{one:#}");
-    let engine = std::fs::read_to_string(directory.join("engine.json")).expect("it was written");
+    let engine =
+        std::fs::read_to_string(directory.join("engine.json")).expect("the command wrote the file");
     assert!(engine.contains("compute-engine/*"), "{engine}");
     // None of the commands changes anything.
     assert_eq!(installation.mutations(since).len(), 0);
-    std::fs::remove_dir_all(&directory).expect("it can be removed");
+    std::fs::remove_dir_all(&directory).expect("the directory can be removed");
 }

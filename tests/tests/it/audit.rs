@@ -88,7 +88,7 @@ async fn the_audit_log_can_be_filtered_by_cluster_actor_action_and_time() {
     let provisioned = client.audit("action=provisioned").await;
     assert_eq!(actions(&provisioned), ["provisioned", "provisioned"]);
     let second = items(&provisioned)[1]["at"].as_str().map(str::to_owned);
-    let second = second.expect("it has a time");
+    let second = second.expect("the event has a time");
     let second = second.replace('+', "%2B");
     let since = items(&client.audit(&format!("since={second}")).await);
     let until = items(&client.audit(&format!("until={second}")).await);
@@ -142,19 +142,19 @@ async fn the_audit_log_can_be_streamed_as_one_event_per_line() {
 async fn audit_events_cannot_be_changed_or_deleted() {
     let installation = Installation::start().await;
     installation.client().provision("one").await.expect(201);
-    // The block ignores the error of the trigger; the test compares the rows afterwards.
+    // Each block ignores the error that the trigger raises; the test reads the rows afterwards.
     for statement in [
         "UPDATE audit_events SET actor = 'somebody else'",
         "DELETE FROM audit_events",
         "TRUNCATE audit_events",
     ] {
-        let refused = format!(
-            "DO $$ BEGIN {statement}; RAISE 'it was done';
+        let block = format!(
+            "DO $$ BEGIN {statement}; RAISE 'the statement succeeded';
              EXCEPTION WHEN raise_exception THEN
-                 IF SQLERRM = 'it was done' THEN RAISE; END IF;
+                 IF SQLERRM = 'the statement succeeded' THEN RAISE; END IF;
              END $$"
         );
-        installation.database.execute(&refused).await;
+        installation.database.execute(&block).await;
     }
     let events = installation.database.events().await;
     assert_eq!(events.len(), 2);

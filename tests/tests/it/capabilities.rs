@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const WORKSPACES: &str = "ai-unlimited-workspaces";
 const RESTRICTED: &str = "ai-unlimited-without-iam-role-permissions";
-/// The name of the service's own role. It exists only in tests that create it.
+/// The name of the service's own role, which exists only in tests that create it.
 const OWN_ROLE: &str = "engine-roles-service";
 
 async fn capabilities(installation: &Installation) -> Value {
@@ -221,9 +221,9 @@ async fn adding_the_reported_statements_makes_all_features_work() {
     client.delete("made").await.expect(200);
     client.delete("passed").await.expect(200);
     assert!(installation.holds_nothing_of_ours());
-    let refused = installation.iam_calls(since).into_iter();
-    let refused: Vec<_> = refused.filter(|call| call.status == Some(403)).collect();
-    assert!(refused.is_empty(), "{refused:#?}");
+    let denied = installation.iam_calls(since).into_iter();
+    let denied: Vec<_> = denied.filter(|call| call.status == Some(403)).collect();
+    assert!(denied.is_empty(), "{denied:#?}");
 }
 
 #[tokio::test]

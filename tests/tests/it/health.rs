@@ -95,8 +95,8 @@ async fn without_aws_a_service_is_degraded_and_still_answers_reads() {
 
 #[tokio::test]
 async fn with_a_configured_account_sts_is_not_called() {
-    let refused = json!({"error": "AccessDenied"});
-    let mut faults = fault("GetCallerIdentity", "before", refused);
+    let denied = json!({"error": "AccessDenied"});
+    let mut faults = fault("GetCallerIdentity", "before", denied);
     faults[0]["times"] = json!(1_000);
     let installation = Installation::build()
         .env("ENGINE_ROLES_ACCOUNT_ID", "123456789012")
@@ -171,7 +171,7 @@ async fn the_log_contains_no_key_password_or_token() {
         .expect("the tests' own server has a password");
     let secrets = [
         ("API key", installation.key()),
-        ("refused key", other_key.as_str()),
+        ("rejected key", other_key.as_str()),
         ("database password", password),
         ("AWS secret key", SERVICE_SECRET_KEY),
     ];

@@ -168,7 +168,7 @@ fn set(groups: &[(&str, &[&str])]) -> Set {
 fn statements(document: &Value) -> &[Value] {
     document["Statement"]
         .as_array()
-        .expect("it has a list of statements")
+        .expect("the document has a list of statements")
 }
 
 fn strings(value: &Value) -> Vec<&str> {

@@ -1,4 +1,4 @@
-//! Concurrent requests that contradict each other.
+//! Concurrent requests for the same cluster.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::installation::fault;
@@ -6,16 +6,16 @@ use futures::future::join_all;
 use serde_json::json;
 
 #[tokio::test]
-async fn of_two_concurrent_puts_the_last_one_wins_and_the_other_is_superseded() {
+async fn after_two_concurrent_puts_the_role_has_the_spec_of_one_of_them() {
     let installation = Installation::build().latency(20).start().await;
     let client = installation.client();
-    let one = client.waiting_longest();
+    let waiting_client = client.waiting_longest();
     let body = |secret: &str| json!({"secrets": [secret]});
     for round in 0..5 {
         let cluster = format!("c{round}");
         let (first, second) = tokio::join!(
-            one.put(&cluster, body("left")),
-            one.put(&cluster, body("right")),
+            waiting_client.put(&cluster, body("left")),
+            waiting_client.put(&cluster, body("right")),
         );
         for answer in [&first, &second] {
             let superseded = answer.status == 409 && answer.code() == Some("superseded");
@@ -37,8 +37,9 @@ async fn a_put_during_another_put_wins() {
     let installation = Installation::start().await;
     let client = installation.client();
     installation.set_faults(fault("PutRolePolicy", "before", json!({"hang_ms": 5_000})));
-    let slow = client.waiting_longest();
-    let slow = tokio::spawn(async move { slow.put("one", json!({"secrets": ["old"]})).await });
+    let waiting_client = client.waiting_longest();
+    let first =
+        tokio::spawn(async move { waiting_client.put("one", json!({"secrets": ["old"]})).await });
     installation.reached("PutRolePolicy", 0).await;
     let answer = client
         .without_waiting()
@@ -48,8 +49,8 @@ async fn a_put_during_another_put_wins() {
     installation
         .sandbox
         .advance(std::time::Duration::from_secs(5));
-    let reported = slow.await.expect("the task does not panic");
-    reported.expect_problem(409, "superseded");
+    let superseded = first.await.expect("the task does not panic");
+    superseded.expect_problem(409, "superseded");
     let binding = installation.reaches("one", "active").await;
     assert_eq!(binding["spec"]["secrets"], json!(["new"]));
     assert_eq!(binding["applied_generation"], 2);
@@ -58,7 +59,7 @@ async fn a_put_during_another_put_wins() {
 
 #[tokio::test]
 async fn a_delete_during_a_put_ends_without_a_role() {
-    for held in [
+    for held_call in [
         "CreateRole",
         "CreateInstanceProfile",
         "PutRolePolicy",
@@ -66,19 +67,19 @@ async fn a_delete_during_a_put_ends_without_a_role() {
     ] {
         let installation = Installation::start().await;
         let client = installation.client();
-        installation.set_faults(fault(held, "before", json!({"hang_ms": 5_000})));
-        let created = client.waiting_longest();
-        let created = tokio::spawn(async move { created.provision("one").await });
-        installation.reached(held, 0).await;
+        installation.set_faults(fault(held_call, "before", json!({"hang_ms": 5_000})));
+        let waiting_client = client.waiting_longest();
+        let put = tokio::spawn(async move { waiting_client.provision("one").await });
+        installation.reached(held_call, 0).await;
         let answer = client.without_waiting().delete("one").await;
-        assert_eq!(answer.expect(202)["state"], "deleting", "{held}");
+        assert_eq!(answer.expect(202)["state"], "deleting", "{held_call}");
         installation
             .sandbox
             .advance(std::time::Duration::from_secs(5));
-        let reported = created.await.expect("the task does not panic");
-        reported.expect_problem(409, "superseded");
+        let superseded = put.await.expect("the task does not panic");
+        superseded.expect_problem(409, "superseded");
         installation.reaches_in_time("one", "deleted").await;
-        assert!(installation.holds_nothing_of_ours(), "{held}");
+        assert!(installation.holds_nothing_of_ours(), "{held_call}");
         installation.assert_sound().await;
     }
 }
@@ -92,8 +93,8 @@ async fn fifty_concurrent_puts_at_three_replicas_create_one_role() {
     });
     let answers = join_all(callers).await;
     let created = answers.iter().filter(|answer| answer.status == 201).count();
-    let already = answers.iter().filter(|answer| answer.status == 200).count();
-    assert_eq!((created, already), (1, 49));
+    let unchanged = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!((created, unchanged), (1, 49));
     let ids = answers
         .iter()
         .map(|answer| answer.body["binding_id"].to_string());
@@ -128,7 +129,7 @@ async fn concurrent_puts_and_deletes_end_with_one_role_or_none() {
         (state == "active" || state == "deleted").then_some(())
     })
     .await;
-    let gone = installation.client().get("one").await.body["state"] == "deleted";
-    assert_eq!(installation.holds_nothing_of_ours(), gone);
+    let is_deleted = installation.client().get("one").await.body["state"] == "deleted";
+    assert_eq!(installation.holds_nothing_of_ours(), is_deleted);
     installation.assert_sound().await;
 }

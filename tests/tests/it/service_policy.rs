@@ -1,10 +1,11 @@
-//! What `policies/engine-role-service.json` denies and allows the service's identity.
+//! What `policies/engine-role-service.json` allows the service's identity to do, and what the
+//! policy denies.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::identity::BOUNDARY;
 use serde_json::json;
 
-const OURS: &str = "/ai-unlimited/engine/default/";
+const OUR_PATH: &str = "/ai-unlimited/engine/default/";
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const EVERYTHING: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
@@ -14,23 +15,23 @@ const ADMINISTRATION: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
 /// profile.
 struct Account {
     installation: Installation,
-    /// The name of the service's role and of its profile.
+    /// The name of the role and of the instance profile that the service created.
     ours: String,
     boundary: String,
 }
 
-/// A call with the service's credentials.
-struct Act {
-    /// A description for the message of a failure.
-    name: &'static str,
+/// A call to IAM, which the tests make with the service's credentials.
+struct Call {
+    /// What the call attempts, for the message of a failed assertion.
+    what: &'static str,
     action: &'static str,
     parameters: Vec<(String, String)>,
 }
 
-fn act(name: &'static str, action: &'static str, parameters: &[(&str, &str)]) -> Act {
+fn call(what: &'static str, action: &'static str, parameters: &[(&str, &str)]) -> Call {
     let parameters = parameters.iter();
-    Act {
-        name,
+    Call {
+        what,
         action,
         parameters: parameters
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
@@ -38,14 +39,14 @@ fn act(name: &'static str, action: &'static str, parameters: &[(&str, &str)]) ->
     }
 }
 
-impl Act {
+impl Call {
     fn with(mut self, parameters: &[(&str, &str)]) -> Self {
-        let more = act(self.name, self.action, parameters).parameters;
+        let more = call(self.what, self.action, parameters).parameters;
         self.parameters.extend(more);
         self
     }
 
-    /// Adds tags in the form of the query protocol.
+    /// Adds tags to the call, as parameters of the query protocol.
     fn tagged(mut self, tags: &[(&str, &str)]) -> Self {
         for (place, (key, value)) in (1..).zip(tags) {
             let key = (format!("Tags.member.{place}.Key"), (*key).to_owned());
@@ -56,7 +57,7 @@ impl Act {
     }
 }
 
-const OWNED: [(&str, &str); 4] = [
+const OWNERSHIP_TAGS: [(&str, &str); 4] = [
     ("ai-unlimited:managed-by", "engine-roles"),
     ("ai-unlimited:namespace", "default"),
     ("ai-unlimited:cluster", "x"),
@@ -66,33 +67,33 @@ const OWNED: [(&str, &str); 4] = [
     ),
 ];
 
-/// Creates a role under a path, without boundary and tags.
-fn create_role(what: &'static str, name: &str, path: &str) -> Act {
+/// Returns the call that creates a role under a path, without a boundary and without tags.
+fn create_role(what: &'static str, name: &str, path: &str) -> Call {
     let parameters = [
         ("RoleName", name),
         ("Path", path),
         ("AssumeRolePolicyDocument", TRUST),
     ];
-    act(what, "CreateRole", &parameters)
+    call(what, "CreateRole", &parameters)
 }
 
-fn create_profile(what: &'static str, name: &str, path: &str) -> Act {
+fn create_profile(what: &'static str, name: &str, path: &str) -> Call {
     let parameters = [("InstanceProfileName", name), ("Path", path)];
-    act(what, "CreateInstanceProfile", &parameters)
+    call(what, "CreateInstanceProfile", &parameters)
 }
 
-fn write_policy(what: &'static str, role: &str) -> Act {
+fn write_policy(what: &'static str, role: &str) -> Call {
     let parameters = [
         ("RoleName", role),
         ("PolicyName", "p"),
         ("PolicyDocument", EVERYTHING),
     ];
-    act(what, "PutRolePolicy", &parameters)
+    call(what, "PutRolePolicy", &parameters)
 }
 
-fn put_into(what: &'static str, role: &str, profile: &str) -> Act {
+fn add_to_profile(what: &'static str, role: &str, profile: &str) -> Call {
     let parameters = [("RoleName", role), ("InstanceProfileName", profile)];
-    act(what, "AddRoleToInstanceProfile", &parameters)
+    call(what, "AddRoleToInstanceProfile", &parameters)
 }
 
 impl Account {
@@ -135,41 +136,41 @@ impl Account {
     }
 
     /// Makes the call. Returns the HTTP status and the error code.
-    async fn attempt(&self, act: &Act) -> (u16, Option<String>) {
+    async fn attempt(&self, attempted: &Call) -> (u16, Option<String>) {
         let since = self.installation.mark();
-        let parameters = act.parameters.iter();
+        let parameters = attempted.parameters.iter();
         let parameters: Vec<(&str, &str)> = parameters
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let posing = self.installation.administrator.with_the_services_key();
-        posing.try_call(act.action, &parameters).await;
+        let caller = self.installation.administrator.with_the_services_key();
+        caller.try_call(attempted.action, &parameters).await;
         let calls = self.installation.calls(since);
-        let call = calls.iter().find(|call| call.action == act.action);
-        let call = call.unwrap_or_else(|| panic!("{}: the call was not made", act.name));
+        let call = calls.iter().find(|call| call.action == attempted.action);
+        let call = call.unwrap_or_else(|| panic!("{}: the call was not made", attempted.what));
         let status = call.status.expect("the call was answered");
         (status, call.error.clone())
     }
 
     /// Checks that each call is denied and changes nothing.
-    async fn assert_denied(&self, acts: &[Act]) {
+    async fn assert_denied(&self, calls: &[Call]) {
         let before = self.installation.sandbox.state();
-        for act in acts {
-            let (status, error) = self.attempt(act).await;
+        for attempted in calls {
+            let (status, error) = self.attempt(attempted).await;
             assert_eq!(
                 (status, error.as_deref()),
                 (403, Some("AccessDenied")),
                 "{}",
-                act.name
+                attempted.what
             );
         }
         assert_eq!(self.installation.sandbox.state(), before);
     }
 
     /// Makes the calls one after another and checks that each succeeds.
-    async fn assert_allowed(&self, acts: &[Act]) {
-        for act in acts {
-            let (status, error) = self.attempt(act).await;
-            assert_eq!((status, error), (200, None), "{}", act.name);
+    async fn assert_allowed(&self, calls: &[Call]) {
+        for attempted in calls {
+            let (status, error) = self.attempt(attempted).await;
+            assert_eq!((status, error), (200, None), "{}", attempted.what);
         }
     }
 }
@@ -180,54 +181,55 @@ async fn creating_a_role_requires_our_path_the_boundary_and_the_ownership_tags()
     let boundary = [("PermissionsBoundary", account.boundary.as_str())];
     let bounded = |what, path| create_role(what, "x", path).with(&boundary);
     let other = "arn:aws:iam::123456789012:policy/wide";
-    let mut anothers = OWNED;
-    anothers[1] = ("ai-unlimited:namespace", "other");
-    let mut foreign = OWNED;
+    let mut other_namespace = OWNERSHIP_TAGS;
+    other_namespace[1] = ("ai-unlimited:namespace", "other");
+    let mut foreign = OWNERSHIP_TAGS;
     foreign[0] = ("ai-unlimited:managed-by", "somebody");
     account
         .assert_denied(&[
-            bounded("outside of the path", "/").tagged(&OWNED),
-            bounded("above the path", "/ai-unlimited/engine/").tagged(&OWNED),
-            bounded("in another namespace's path", "/ai-unlimited/engine/other/").tagged(&OWNED),
+            bounded("outside of the path", "/").tagged(&OWNERSHIP_TAGS),
+            bounded("above the path", "/ai-unlimited/engine/").tagged(&OWNERSHIP_TAGS),
+            bounded("in another namespace's path", "/ai-unlimited/engine/other/")
+                .tagged(&OWNERSHIP_TAGS),
             bounded(
-                "in the path of a namespace that begins as ours",
+                "in the path of a namespace whose name begins with ours",
                 "/ai-unlimited/engine/default-2/",
             )
-            .tagged(&OWNED),
-            create_role("without the boundary", "x", OURS).tagged(&OWNED),
-            create_role("with another boundary", "x", OURS)
+            .tagged(&OWNERSHIP_TAGS),
+            create_role("without the boundary", "x", OUR_PATH).tagged(&OWNERSHIP_TAGS),
+            create_role("with another boundary", "x", OUR_PATH)
                 .with(&[("PermissionsBoundary", other)])
-                .tagged(&OWNED),
-            bounded("without any tags", OURS),
-            bounded("without the tag managed-by", OURS).tagged(&OWNED[1..]),
-            bounded("without the tag namespace", OURS).tagged(&[OWNED[0]]),
-            bounded("with another namespace's tag", OURS).tagged(&anothers),
-            bounded("with another manager's tag", OURS).tagged(&foreign),
+                .tagged(&OWNERSHIP_TAGS),
+            bounded("without any tags", OUR_PATH),
+            bounded("without the tag managed-by", OUR_PATH).tagged(&OWNERSHIP_TAGS[1..]),
+            bounded("without the tag namespace", OUR_PATH).tagged(&[OWNERSHIP_TAGS[0]]),
+            bounded("with another namespace's tag", OUR_PATH).tagged(&other_namespace),
+            bounded("with another manager's tag", OUR_PATH).tagged(&foreign),
         ])
         .await;
-    let valid = bounded("with all of it", OURS).tagged(&OWNED);
+    let valid = bounded("with path, boundary and tags", OUR_PATH).tagged(&OWNERSHIP_TAGS);
     account.assert_allowed(&[valid]).await;
 }
 
 #[tokio::test]
 async fn creating_an_instance_profile_requires_our_path_and_the_ownership_tags() {
     let account = Account::new().await;
-    let mut anothers = OWNED;
-    anothers[1] = ("ai-unlimited:namespace", "other");
+    let mut other_namespace = OWNERSHIP_TAGS;
+    other_namespace[1] = ("ai-unlimited:namespace", "other");
     account
         .assert_denied(&[
-            create_profile("outside of the path", "x", "/").tagged(&OWNED),
+            create_profile("outside of the path", "x", "/").tagged(&OWNERSHIP_TAGS),
             create_profile(
                 "in another namespace's path",
                 "x",
                 "/ai-unlimited/engine/other/",
             )
-            .tagged(&OWNED),
-            create_profile("without tags", "x", OURS),
-            create_profile("with another namespace's tag", "x", OURS).tagged(&anothers),
+            .tagged(&OWNERSHIP_TAGS),
+            create_profile("without tags", "x", OUR_PATH),
+            create_profile("with another namespace's tag", "x", OUR_PATH).tagged(&other_namespace),
         ])
         .await;
-    let valid = create_profile("with all of it", "x", OURS).tagged(&OWNED);
+    let valid = create_profile("with path and tags", "x", OUR_PATH).tagged(&OWNERSHIP_TAGS);
     account.assert_allowed(&[valid]).await;
 }
 
@@ -238,22 +240,22 @@ async fn policies_can_be_written_only_to_our_roles_with_the_boundary() {
         .assert_denied(&[
             write_policy("a policy on a foreign role", "theirs"),
             write_policy("a policy on a prepared role", "prepared"),
-            act(
+            call(
                 "a policy of a prepared role removed",
                 "DeleteRolePolicy",
                 &[("RoleName", "prepared"), ("PolicyName", "read-secrets")],
             ),
-            act(
+            call(
                 "a managed policy attached to our role",
                 "AttachRolePolicy",
                 &[("RoleName", &account.ours), ("PolicyArn", ADMINISTRATION)],
             ),
-            act(
+            call(
                 "a managed policy attached to a foreign role",
                 "AttachRolePolicy",
                 &[("RoleName", "theirs"), ("PolicyArn", ADMINISTRATION)],
             ),
-            act(
+            call(
                 "a managed policy created",
                 "CreatePolicy",
                 &[("PolicyName", "mine"), ("PolicyDocument", EVERYTHING)],
@@ -263,7 +265,7 @@ async fn policies_can_be_written_only_to_our_roles_with_the_boundary() {
     let ours = account.ours.clone();
     let written = write_policy("a policy on our role", &ours);
     account.assert_allowed(&[written]).await;
-    // Without the boundary, a written policy would have its full effect.
+    // Without the boundary, a policy that the service writes would grant all that it allows.
     let administrator = &account.installation.administrator;
     let role = [("RoleName", ours.as_str())];
     administrator
@@ -278,37 +280,41 @@ async fn policies_can_be_written_only_to_our_roles_with_the_boundary() {
         .await;
     let other_bound = write_policy("a policy on our role with another boundary", &ours);
     account.assert_denied(&[other_bound]).await;
-    // Permissions may still be taken from such a role.
-    let taken = [role[0], ("PolicyName", "engine-access")];
-    let taken = act("a policy of our role removed", "DeleteRolePolicy", &taken);
-    account.assert_allowed(&[taken]).await;
+    // The service may still remove a policy from a role that has another boundary.
+    let engine_access = [role[0], ("PolicyName", "engine-access")];
+    let removal = call(
+        "a policy of our role removed",
+        "DeleteRolePolicy",
+        &engine_access,
+    );
+    account.assert_allowed(&[removal]).await;
 }
 
 #[tokio::test]
 async fn trust_policies_and_boundaries_cannot_be_changed() {
     let account = Account::new().await;
-    let mut acts = Vec::new();
+    let mut calls = Vec::new();
     for role in [account.ours.as_str(), "prepared", "theirs"] {
         let role = ("RoleName", role);
-        acts.extend([
-            act(
+        calls.extend([
+            call(
                 "a trust policy changed",
                 "UpdateAssumeRolePolicy",
                 &[role, ("PolicyDocument", TRUST)],
             ),
-            act(
+            call(
                 "a boundary put",
                 "PutRolePermissionsBoundary",
                 &[role, ("PermissionsBoundary", &account.boundary)],
             ),
-            act(
-                "a boundary taken off",
+            call(
+                "a boundary removed",
                 "DeleteRolePermissionsBoundary",
                 &[role],
             ),
         ]);
     }
-    account.assert_denied(&acts).await;
+    account.assert_denied(&calls).await;
 }
 
 #[tokio::test]
@@ -323,10 +329,10 @@ async fn all_tags_but_the_ownership_tags_can_be_set_and_removed() {
             ("InstanceProfileName", name),
         ),
     ];
-    for (set, take, ours) in kinds {
-        let tag = |what, key, value| act(what, set, &[ours]).tagged(&[(key, value)]);
+    for (tag_action, untag_action, ours) in kinds {
+        let tag = |what, key, value| call(what, tag_action, &[ours]).tagged(&[(key, value)]);
         let untag = |what, keys: &[&str]| {
-            let mut untag = act(what, take, &[ours]);
+            let mut untag = call(what, untag_action, &[ours]);
             for (place, key) in (1..).zip(keys) {
                 let member = (format!("TagKeys.member.{place}"), (*key).to_owned());
                 untag.parameters.push(member);
@@ -336,53 +342,59 @@ async fn all_tags_but_the_ownership_tags_can_be_set_and_removed() {
         account
             .assert_denied(&[
                 tag(
-                    "handed to another manager",
+                    "the tag managed-by changed",
                     "ai-unlimited:managed-by",
                     "somebody",
                 ),
                 tag(
-                    "handed to another namespace",
+                    "the tag namespace changed",
                     "ai-unlimited:namespace",
                     "other",
                 ),
-                // IAM compares the keys of tags without regard to case.
+                // IAM ignores case when it compares the keys of tags.
                 tag(
-                    "handed over in other case",
+                    "the tag namespace changed, with its key in another case",
                     "AI-Unlimited:Namespace",
                     "other",
                 ),
-                untag("its manager taken off", &["ai-unlimited:managed-by"]),
-                untag("its namespace taken off", &["ai-unlimited:namespace"]),
-                untag("its cluster taken off", &["ai-unlimited:cluster"]),
-                untag("its binding taken off", &["ai-unlimited:binding-id"]),
-                untag("taken off in other case", &["AI-Unlimited:Managed-By"]),
-                untag("taken off with another", &["team", "ai-unlimited:cluster"]),
+                untag("the tag managed-by removed", &["ai-unlimited:managed-by"]),
+                untag("the tag namespace removed", &["ai-unlimited:namespace"]),
+                untag("the tag cluster removed", &["ai-unlimited:cluster"]),
+                untag("the tag binding-id removed", &["ai-unlimited:binding-id"]),
+                untag(
+                    "the tag managed-by removed, with its key in another case",
+                    &["AI-Unlimited:Managed-By"],
+                ),
+                untag(
+                    "the tag cluster removed together with a user's tag",
+                    &["team", "ai-unlimited:cluster"],
+                ),
             ])
             .await;
         account
             .assert_allowed(&[
-                tag("a tag of the user's set", "team", "y"),
+                tag("a user's tag set", "team", "y"),
                 tag(
-                    "ownership set to what it is",
+                    "the tag namespace set to its own value",
                     "ai-unlimited:namespace",
                     "default",
                 ),
-                untag("a tag of the user's taken off", &["team"]),
+                untag("a user's tag removed", &["team"]),
             ])
             .await;
     }
     let parameters = [("RoleName", "theirs")];
-    let theirs = act("a foreign role tagged", "TagRole", &parameters);
+    let theirs = call("a foreign role tagged", "TagRole", &parameters);
     let parameters = [("InstanceProfileName", "theirs")];
-    let profile = act(
+    let profile = call(
         "a foreign profile tagged",
         "TagInstanceProfile",
         &parameters,
     );
     let prepared = [("RoleName", "prepared")];
-    let prepared = act("a prepared role tagged", "TagRole", &prepared);
-    let acts = [theirs, profile, prepared].map(|act| act.tagged(&[("team", "x")]));
-    account.assert_denied(&acts).await;
+    let prepared = call("a prepared role tagged", "TagRole", &prepared);
+    let calls = [theirs, profile, prepared].map(|call| call.tagged(&[("team", "x")]));
+    account.assert_denied(&calls).await;
 }
 
 #[tokio::test]
@@ -391,27 +403,27 @@ async fn resources_of_others_cannot_be_removed() {
     let member = |profile| [("InstanceProfileName", profile), ("RoleName", "theirs")];
     account
         .assert_denied(&[
-            act(
+            call(
                 "a foreign role deleted",
                 "DeleteRole",
                 &[("RoleName", "theirs")],
             ),
-            act(
+            call(
                 "a prepared role deleted",
                 "DeleteRole",
                 &[("RoleName", "prepared")],
             ),
-            act(
+            call(
                 "a foreign profile deleted",
                 "DeleteInstanceProfile",
                 &[("InstanceProfileName", "empty")],
             ),
-            act(
+            call(
                 "a foreign profile emptied",
                 "RemoveRoleFromInstanceProfile",
                 &member("theirs"),
             ),
-            act(
+            call(
                 "a policy of a foreign role read",
                 "GetRolePolicy",
                 &[("RoleName", "theirs"), ("PolicyName", "p")],
@@ -423,15 +435,15 @@ async fn resources_of_others_cannot_be_removed() {
     let policy = ("PolicyName", "engine-access");
     account
         .assert_allowed(&[
-            act("a policy of ours read", "GetRolePolicy", &[role, policy]),
-            act(
-                "ours emptied",
+            call("a policy of ours read", "GetRolePolicy", &[role, policy]),
+            call(
+                "our role removed from our profile",
                 "RemoveRoleFromInstanceProfile",
                 &[role, profile],
             ),
-            act("our policy removed", "DeleteRolePolicy", &[role, policy]),
-            act("our role deleted", "DeleteRole", &[role]),
-            act("our profile deleted", "DeleteInstanceProfile", &[profile]),
+            call("our policy removed", "DeleteRolePolicy", &[role, policy]),
+            call("our role deleted", "DeleteRole", &[role]),
+            call("our profile deleted", "DeleteInstanceProfile", &[profile]),
         ])
         .await;
 }
@@ -440,26 +452,30 @@ async fn resources_of_others_cannot_be_removed() {
 async fn only_our_roles_and_prepared_roles_can_be_added_and_only_to_our_profiles() {
     let account = Account::new().await;
     let ours = account.ours.clone();
-    let profile = create_profile("a profile of ours", "mine", OURS).tagged(&OWNED);
+    let profile = create_profile("a profile of ours", "mine", OUR_PATH).tagged(&OWNERSHIP_TAGS);
     account.assert_allowed(&[profile]).await;
     account
         .assert_denied(&[
-            put_into("a foreign role into our profile", "theirs", "mine"),
-            put_into("our role into a foreign profile", &ours, "empty"),
-            put_into(
+            add_to_profile("a foreign role into our profile", "theirs", "mine"),
+            add_to_profile("our role into a foreign profile", &ours, "empty"),
+            add_to_profile(
                 "a prepared role into a foreign profile",
                 "prepared",
                 "empty",
             ),
-            put_into("a foreign role into a foreign profile", "theirs", "empty"),
+            add_to_profile("a foreign role into a foreign profile", "theirs", "empty"),
         ])
         .await;
     let member = [("InstanceProfileName", "mine"), ("RoleName", "prepared")];
     account
         .assert_allowed(&[
-            put_into("a prepared role into our profile", "prepared", "mine"),
-            act("and out of it", "RemoveRoleFromInstanceProfile", &member),
-            put_into("our role into our profile", &ours, "mine"),
+            add_to_profile("a prepared role into our profile", "prepared", "mine"),
+            call(
+                "a prepared role out of our profile",
+                "RemoveRoleFromInstanceProfile",
+                &member,
+            ),
+            add_to_profile("our role into our profile", &ours, "mine"),
         ])
         .await;
 }
@@ -473,7 +489,7 @@ async fn only_the_services_own_permissions_can_be_simulated() {
             ("PolicySourceArn", arn.as_str()),
             ("ActionNames.member.1", "iam:CreateRole"),
         ];
-        act(what, "SimulatePrincipalPolicy", &parameters)
+        call(what, "SimulatePrincipalPolicy", &parameters)
     };
     let theirs = simulate("foreign permissions simulated", "theirs");
     account.assert_denied(&[theirs]).await;

@@ -11,9 +11,9 @@ use super::Problem;
 /// The advice for a service whose identity may not create roles.
 const ALTERNATIVE: &str = "If this service must not create roles in the account, let an administrator \
                            prepare a role from ai-unlimited-engine.json and add it to \
-                           ENGINE_ROLES_PASS_THROUGH_ROLES; then send mode pass_through.";
+                           ENGINE_ROLES_PASS_THROUGH_ROLES; then send the request with mode pass_through.";
 
-/// Returns the code of a failure, in an answer and in a binding's `last_error`.
+/// Returns the code that an answer and a binding's `last_error` have for a failure.
 pub(crate) fn code(code: FailureCode) -> Code {
     match code {
         FailureCode::MissingPermission => Code::MissingPermission,
@@ -29,7 +29,7 @@ pub(crate) fn code(code: FailureCode) -> Code {
 }
 
 /// Returns the problem of an intent that failed. Where AWS denied an action, the problem has the
-/// policy statement that would allow it.
+/// policy statement that would allow the action.
 pub(crate) fn failed(failure: &Failure, binding: &Binding) -> Problem {
     let mut problem = Problem::new(code(failure.code), failure.detail.clone());
     let body = &mut *problem.0;
@@ -38,11 +38,11 @@ pub(crate) fn failed(failure: &Failure, binding: &Binding) -> Problem {
     body.blockers.clone_from(&failure.blockers);
     if failure.code == FailureCode::MissingPermission {
         body.statement = Some(statement_to_add(&failure.missing_permissions, binding));
-        let create = failure
+        let creation_was_denied = failure
             .missing_permissions
             .iter()
             .any(|action| action == "iam:CreateRole");
-        body.alternative = create.then(|| ALTERNATIVE.to_owned());
+        body.alternative = creation_was_denied.then(|| ALTERNATIVE.to_owned());
     }
     problem
 }

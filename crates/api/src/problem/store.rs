@@ -7,12 +7,12 @@ use tracing::error;
 use super::Problem;
 
 impl From<StoreError> for Problem {
-    fn from(failed: StoreError) -> Self {
+    fn from(error: StoreError) -> Self {
         error!(
-            error = &failed as &dyn std::error::Error,
+            error = &error as &dyn std::error::Error,
             "request failed because of the database"
         );
-        if failed.is_transient() {
+        if error.is_transient() {
             Self::new(
                 Code::DatabaseUnavailable,
                 "the database did not answer; send the same request again (a change may have been recorded already)",

@@ -1,5 +1,6 @@
-//! Tests of the whole HTTP interface, with a database and an AWS that can't be reached: a request
-//! that needs them is answered with 503, so any other answer was decided without them.
+//! Tests of the whole HTTP interface, with a database and an AWS endpoint that can't be reached.
+//! The answer to a request that needs the database or AWS is 503. Any other answer shows that the
+//! service decided without the database and AWS.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -240,8 +241,8 @@ async fn a_body_must_be_declared_as_json_and_must_not_be_too_large() {
         assert_eq!(answer.problem().0, status, "{content_type}");
     }
     let api = api(Authentication::None).await;
-    let bare = request(Method::PUT, ROLE).body(Body::from("{}"));
-    let answer = send(&api, bare.expect("a request")).await;
+    let without_type = request(Method::PUT, ROLE).body(Body::from("{}"));
+    let answer = send(&api, without_type.expect("a request")).await;
     assert_eq!(answer.problem(), (415, "unsupported_media_type".to_owned()));
 
     let padded = |bytes: usize| format!("{{{}}}", " ".repeat(bytes - 2));
@@ -374,7 +375,7 @@ async fn a_database_outage_is_answered_with_retry_after_and_without_internals() 
 }
 
 #[tokio::test]
-async fn routes_that_need_a_key_accept_only_a_known_one() {
+async fn routes_that_need_a_key_accept_only_known_keys() {
     let key = "k".repeat(64);
     let keys = vec![ApiKey::new("first", &key).expect("a key")];
     let api = api(Authentication::Keys(keys)).await;
@@ -401,8 +402,8 @@ async fn routes_that_need_a_key_accept_only_a_known_one() {
             }
             let answer = send(&api, request.body(Body::empty()).expect("a request")).await;
             assert_eq!(answer.problem().0, status, "{path} {header:?}");
-            let asks = if status == 401 { "Bearer" } else { "" };
-            assert_eq!(answer.header("www-authenticate"), asks);
+            let challenge = if status == 401 { "Bearer" } else { "" };
+            assert_eq!(answer.header("www-authenticate"), challenge);
         }
     }
     for path in ["/livez", "/healthcheck", "/openapi.json", "/metrics"] {
@@ -428,7 +429,7 @@ fn a_key_must_have_64_letters_and_digits_and_is_not_shown() {
 }
 
 #[tokio::test]
-async fn a_valid_request_id_is_kept_and_another_is_replaced() {
+async fn a_valid_request_id_is_kept_and_an_invalid_one_is_replaced() {
     let api = api(Authentication::None).await;
     let long = "a".repeat(129);
     for (given, kept) in [
@@ -476,10 +477,10 @@ async fn the_openapi_document_is_served_and_lists_every_route_with_its_problems(
             let real = real.replace("{name}", "session-manager");
             let method = method.to_uppercase().parse().expect("a method");
             let answer = call(method, &real).await;
-            // These need neither: no role is on the administrator's list, and the account is
-            // configured.
-            let needs_nothing = ["/v1/policies", "/v1/pass-through-roles", "/v1/capabilities"];
-            let status = if needs_nothing.iter().any(|start| path.starts_with(start)) {
+            // These routes need neither the database nor AWS: the administrator listed no role, and
+            // the account is configured.
+            let offline = ["/v1/policies", "/v1/pass-through-roles", "/v1/capabilities"];
+            let status = if offline.iter().any(|start| path.starts_with(start)) {
                 StatusCode::OK
             } else {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -13,12 +13,13 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Why a client can't be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The address is not `http://…` or `https://…`, or has a user, a query or a fragment.
+    /// The address is not an `http://` or `https://` URL, or has a user, a password, a query or a
+    /// fragment.
     #[error(
-        "the service's address must be an http:// or https:// URL without user, query or fragment"
+        "the service's address must be an http:// or https:// URL without user, password, query or fragment"
     )]
     Address,
-    /// The HTTP library failed to set up, for example TLS.
+    /// The HTTP library could not be set up, for example because TLS could not.
     #[error("the HTTP client can't be set up")]
     Http(#[source] reqwest::Error),
 }
@@ -51,14 +52,14 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how long an answer may take, in addition to the time for which the request lets the
-    /// service wait. Default: 30 seconds.
+    /// Sets the longest time that the client waits for an answer. The time for which a request lets
+    /// the service wait is added. Default: 30 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets how long connecting may take. Default: 10 seconds.
+    /// Sets the longest time for the connection to be established. Default: 10 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -91,10 +92,10 @@ impl ClientBuilder {
 
 fn parse_address(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let plain = ["http", "https"].contains(&url.scheme())
+    let is_valid = ["http", "https"].contains(&url.scheme())
         && url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none();
-    plain.then_some(url)
+    is_valid.then_some(url)
 }

@@ -59,8 +59,8 @@ pub struct Failure {
     /// The resources that block a teardown, each in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<String>,
-    /// The generation of the intent that failed. It is older than the binding's generation while
-    /// the intent is being withdrawn.
+    /// The generation of the intent that failed, older than the binding's generation while the
+    /// intent is being withdrawn.
     pub generation: Generation,
     /// The database's time of the failure.
     pub at: DateTime<Utc>,

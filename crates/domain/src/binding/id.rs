@@ -17,6 +17,6 @@ impl fmt::Display for BindingId {
     }
 }
 
-/// The number of a cluster's intent. It only grows, also from one incarnation of the role to the
-/// next.
+/// The number of a cluster's intent. The number only grows, also from one incarnation of the role
+/// to the next.
 pub type Generation = i64;

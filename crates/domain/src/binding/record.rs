@@ -63,11 +63,12 @@ pub struct Binding {
     pub lifecycle: Lifecycle,
     /// The generation of the current intent.
     pub generation: Generation,
-    /// The generation of the last intent that AWS accepted in full; none before the first.
+    /// The generation of the last intent that AWS accepted in full; none until AWS has accepted
+    /// one.
     pub applied_generation: Option<Generation>,
     /// The spec of the current intent.
     pub spec: RoleSpec,
-    /// The last spec that AWS accepted in full; none before the first.
+    /// The last spec that AWS accepted in full; none until AWS has accepted one.
     pub applied_spec: Option<RoleSpec>,
     /// Keys of tags that an intent may have set although AWS never accepted that intent in full.
     /// The tags are removed unless the spec has them.
@@ -76,11 +77,12 @@ pub struct Binding {
     pub role: Option<RoleRecord>,
     /// The instance profile; none before AWS or the administrator named it.
     pub profile: Option<ProfileRecord>,
-    /// The inline policy that was last written; none in mode pass-through and before the first.
+    /// The inline policy that was last written; none in mode pass-through, and until a policy is
+    /// written.
     pub policy: Option<serde_json::Value>,
     /// When EC2 is expected to know the instance profile; none before the profile is complete.
     pub usable_after: Option<DateTime<Utc>>,
-    /// When a check last found no drift; none before the first such check.
+    /// When a check last found no drift; none until a check has found none.
     pub verified_at: Option<DateTime<Utc>>,
     /// The drift that the last check found.
     pub drift: Vec<Drift>,

@@ -117,7 +117,7 @@ impl PassThroughSpec {
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum RoleReference {
-    /// By name. The role's path is not known, and so neither is its ARN.
+    /// By name. The role's path and ARN are not known.
     Name(RoleName),
     /// By ARN: the role's name and the whole ARN.
     Arn(Box<(RoleName, String)>),
@@ -127,7 +127,7 @@ impl RoleReference {
     /// Reads a role's name or ARN.
     ///
     /// # Errors
-    /// When the text is neither.
+    /// When the text is neither a role's name nor a role's ARN.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.starts_with("arn:") {
             let arn = IamArn::parse(IamResource::Role, text)?;

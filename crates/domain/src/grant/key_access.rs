@@ -151,7 +151,7 @@ mod tests {
             access.prove_confined(&document)
         };
         let confined = access.statements().expect("a statement").remove(0);
-        proved(confined.clone()).expect("it is confined");
+        proved(confined.clone()).expect("the statement is confined");
         let mut turned = confined.clone();
         turned.conditions.reverse();
         proved(turned).expect("the order does not matter");

@@ -106,7 +106,8 @@ pub struct Reach {
 pub(crate) struct Documents<'a> {
     identity: Vec<(&'a PolicyName, Document)>,
     boundary: Option<(&'a PolicyName, Document)>,
-    /// The policies that could not be read, each in a sentence. They make decisions uncertain.
+    /// The policies that could not be read, each in a sentence. Unread policies make decisions
+    /// uncertain.
     pub(crate) unread: Vec<String>,
     /// True where the role has a boundary that can't be read.
     boundary_unread: bool,

@@ -141,8 +141,8 @@ pub fn statements_to_add(needs: &[&Need]) -> Vec<Value> {
 /// What an administrator should do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recommendation {
-    /// The mode that this identity has the permissions for; none where it has them for neither
-    /// mode, or where that is not known.
+    /// The mode that this identity has the permissions for; none where the identity has the
+    /// permissions for no mode, or where its permissions are not known.
     pub mode: Option<Mode>,
     /// What to attach to the identity, or what to configure.
     pub advice: String,

@@ -115,8 +115,8 @@ text_type! {
 }
 
 impl RolePrefix {
-    /// The longest prefix, in characters. It leaves room for the hash and seventeen characters of
-    /// the cluster's name.
+    /// The longest prefix, in characters. A role's name still has room for the hash and seventeen
+    /// characters of the cluster's name.
     pub const MAX: usize = 30;
 
     /// Reads a prefix: at most 30 of IAM's name characters.

@@ -11,7 +11,7 @@ use engine_roles_policy::Certainty;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::fixtures::{cluster, named, scope, spec};
+use crate::fixtures::{cluster, named_secrets, scope, spec};
 
 const EC2: &str = "ec2.amazonaws.com";
 
@@ -134,7 +134,7 @@ fn a_role_that_reads_some_of_a_clusters_secrets_is_indeterminate_for_all_of_them
     let (cluster, scope) = (cluster(), scope());
     let fitness = |role: &HeldRole, secret: &str| {
         let spec = RoleSpec {
-            secrets: named(&[secret]),
+            secrets: named_secrets(&[secret]),
             ..spec()
         };
         attest(role, &scope, Purpose::Cluster(&cluster, &spec), None).fitness
@@ -328,7 +328,7 @@ proptest! {
     ) {
         prop_assume!(secret != "." && secret != "..");
         let cluster = name.parse().expect("a cluster");
-        let secrets = if all { Secrets::All } else { named(&[&secret]) };
+        let secrets = if all { Secrets::All } else { named_secrets(&[&secret]) };
         let spec = RoleSpec { secrets, session_manager, ..spec() };
         let policy = role_policy(&spec, &scope(), &cluster).expect("a policy");
         let role = held(vec![inline("engine-access", policy.to_json())]);

@@ -36,16 +36,18 @@ fn with_key() -> Placeholders {
 }
 
 fn template(name: &str) -> &'static PolicyTemplate {
-    PolicyTemplate::named(name).expect("it is in the catalogue")
+    PolicyTemplate::named(name).expect("the document is in the catalogue")
 }
 
 fn render(name: &str, values: &Placeholders) -> Document {
-    template(name).render(values).expect("it is filled in")
+    template(name)
+        .render(values)
+        .expect("the placeholders are filled in")
 }
 
 fn failed(name: &str, values: &Placeholders) -> CatalogueError {
     let rendered = template(name).render(values).map(|it| it.to_json());
-    rendered.expect_err("it can't be filled in")
+    rendered.expect_err("the placeholders can't be filled in")
 }
 
 fn role(text: &str) -> RoleReference {

@@ -12,12 +12,12 @@ use engine_roles_domain::resources::{
 use proptest::prelude::*;
 
 use crate::account::{Account, Profile, Role};
-use crate::fixtures::{PATH, all_tags, binding_of, deleting, passing, spec};
+use crate::fixtures::{PATH, all_tags, binding_of, deleting, pass_through_spec, spec};
 
 const BOUNDARY: &str = "arn:aws:iam::123456789012:policy/Boundary";
 
 fn planned(binding: &Binding, observed: &Observed) -> Plan {
-    let desired = Desired::of(binding).expect("it can be written");
+    let desired = Desired::of(binding).expect("the policies can be written");
     plan(binding, &desired, observed).expect("nothing foreign is in the way")
 }
 
@@ -225,7 +225,7 @@ proptest! {
         done.profile = seen.profile.as_ref().map(|profile| profile.record.clone());
         let again = planned(&done, &seen);
         prop_assert!(again.is_empty(), "{:?}", again.stages);
-        let desired = Desired::of(&done).expect("it can be written");
+        let desired = Desired::of(&done).expect("the policies can be written");
         let differs = drift(&done, &desired, &seen);
         let ours = differs.iter().filter(|drift| !drift.kind.as_str().starts_with("foreign"));
         prop_assert_eq!(ours.count(), 0, "{:?}", differs);
@@ -252,7 +252,7 @@ proptest! {
         binding.lifecycle = Lifecycle::Active { last_error: None };
         let mut account = start(&mut binding, &parts);
         let (roles, profiles) = (account.roles.len(), account.profiles.len());
-        let desired = Desired::of(&binding).expect("it can be written");
+        let desired = Desired::of(&binding).expect("the policies can be written");
         let repair = plan_repair(&binding, &desired, &account.observe(&binding));
         prop_assert!(repair.stages.iter().flatten().all(|step| !step.creates() && !step.removes()));
         run(&mut account, &repair, seed);
@@ -309,7 +309,8 @@ proptest! {
         prop_assert_eq!(blocked.blockers.len(), 1);
         run(&mut account, &blocked, seed);
         prop_assert_eq!(account.profiles.get(&theirs), Some(&profile));
-        let role = account.roles.get(&going.resource_name()).expect("it is held");
+        let role = account.roles.get(&going.resource_name());
+        let role = role.expect("the account still has the role");
         prop_assert!(role.inline.is_empty() && role.attached.is_empty());
 
         account.profiles.remove(&theirs);
@@ -325,7 +326,7 @@ fn pass_through_creates_its_profile_and_does_not_change_the_role() {
     let admins: RoleName = "engine".parse().expect("a role");
     account.roles.insert(admins.clone(), foreign().0);
     let before = account.roles.clone();
-    let ours = binding_of(passing("engine", None));
+    let ours = binding_of(pass_through_spec("engine", None));
     let make = planned(&ours, &account.observe(&ours));
     run(&mut account, &make, 0);
     let profile = account.profiles.values().next().expect("a profile");

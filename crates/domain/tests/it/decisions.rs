@@ -9,8 +9,8 @@ use engine_roles_domain::cluster::{
 use engine_roles_domain::prepared::PassThroughRole;
 
 use crate::fixtures::{
-    Stage, active, binding_of, cluster, defaults, delay_of, drift_of, in_stage, named, passing,
-    rejection_of, scope, spec, tags,
+    Stage, active, binding_of, cluster, defaults, delay_of, drift_of, in_stage, named_secrets,
+    pass_through_spec, rejection_of, scope, spec, tags,
 };
 
 const ARN: &str = "arn:aws:iam::123456789012:role/a/engine";
@@ -97,7 +97,7 @@ fn a_new_binding_takes_its_spec_from_the_defaults() {
 #[test]
 fn the_fields_of_a_request_override_the_defaults() {
     let request = RoleRequest {
-        secrets: Some(named(&["db"])),
+        secrets: Some(named_secrets(&["db"])),
         session_manager: Some(true),
         region: Some("eu-west-1".parse().expect("a region")),
         role_prefix: Some("x-".parse().expect("a prefix")),
@@ -105,7 +105,7 @@ fn the_fields_of_a_request_override_the_defaults() {
         ..empty_request()
     };
     let new = new_spec(decide(None, &request, &defaults()));
-    assert_eq!(new.secrets, named(&["db"]));
+    assert_eq!(new.secrets, named_secrets(&["db"]));
     assert!(new.session_manager && new.tags.is_empty());
     assert_eq!(
         (new.region.as_str(), new.role_prefix.as_str()),
@@ -117,7 +117,7 @@ fn the_fields_of_a_request_override_the_defaults() {
 fn after_a_teardown_or_a_failure_any_spec_is_accepted() {
     for stage in [Stage::Deleted, Stage::Failed] {
         let gone = Binding {
-            spec: passing("engine", None),
+            spec: pass_through_spec("engine", None),
             ..in_stage(stage)
         };
         assert_eq!(
@@ -250,11 +250,11 @@ fn secrets_session_manager_and_tags_change() {
     for (request, meant) in [
         (
             RoleRequest {
-                secrets: Some(named(&["db"])),
+                secrets: Some(named_secrets(&["db"])),
                 ..empty_request()
             },
             RoleSpec {
-                secrets: named(&["db"]),
+                secrets: named_secrets(&["db"]),
                 ..spec()
             },
         ),
@@ -325,7 +325,7 @@ fn a_change_of_an_immutable_field_is_rejected_by_name() {
 fn a_live_pass_through_keeps_its_role() {
     let live = Binding {
         lifecycle: Lifecycle::Active { last_error: None },
-        ..binding_of(passing(ARN, None))
+        ..binding_of(pass_through_spec(ARN, None))
     };
     let settings = lists(ARN, None);
     for role in [ARN, "engine"] {
@@ -430,7 +430,7 @@ fn only_listed_roles_are_passed_and_by_the_administrators_own_entry() {
         let new = new_spec(decide(None, &passes(asked), &lists(listed, Some("theirs"))));
         assert_eq!(
             new.mode,
-            passing(listed, Some("theirs")).mode,
+            pass_through_spec(listed, Some("theirs")).mode,
             "{listed} as {asked}"
         );
     }
@@ -458,13 +458,13 @@ fn a_default_role_is_passed_unless_the_request_asks_for_mode_create() {
         ..lists("engine", Some("theirs"))
     };
     let new = new_spec(decide(None, &empty_request(), &settings));
-    assert_eq!(new.mode, passing("engine", Some("theirs")).mode);
+    assert_eq!(new.mode, pass_through_spec("engine", Some("theirs")).mode);
     let alone = Defaults {
         pass_through_roles: Vec::new(),
         ..settings.clone()
     };
     let new = new_spec(decide(None, &empty_request(), &alone));
-    assert_eq!(new.mode, passing("engine", None).mode);
+    assert_eq!(new.mode, pass_through_spec("engine", None).mode);
     let create = RoleRequest {
         mode: Some(Mode::Create),
         ..empty_request()
@@ -479,7 +479,7 @@ fn a_request_that_names_a_role_means_pass_through_and_excludes_mode_create_and_a
         ..passes("engine")
     };
     let new = new_spec(decide(None, &named_only, &lists("engine", None)));
-    assert_eq!(new.mode, passing("engine", None).mode);
+    assert_eq!(new.mode, pass_through_spec("engine", None).mode);
     let with_create = RoleRequest {
         mode: Some(Mode::Create),
         ..passes("engine")
@@ -530,7 +530,7 @@ fn a_policy_that_iam_would_not_accept_is_rejected_before_anything_is_written() {
     let names: Vec<String> = (0..200).map(|number| format!("secret-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let request = RoleRequest {
-        secrets: Some(named(&names)),
+        secrets: Some(named_secrets(&names)),
         ..empty_request()
     };
     for latest in [None, Some(active())] {

@@ -59,7 +59,7 @@ fn a_delete_of_a_live_binding_of_another_account_is_rejected() {
         match stage {
             Stage::Failed | Stage::Deleted => {
                 assert_eq!(
-                    decided.expect("it is gone anywhere"),
+                    decided.expect("the account of a removed binding does not matter"),
                     decide_delete(Some(&latest), None, None).expect("a meaning"),
                 );
             }

@@ -9,7 +9,7 @@ use engine_roles_policy::{Document, Request, evaluate};
 use insta::assert_snapshot;
 use proptest::prelude::*;
 
-use crate::fixtures::{cluster, named, scope, spec};
+use crate::fixtures::{cluster, named_secrets, scope, spec};
 
 fn policy(spec: &RoleSpec) -> Document {
     role_policy(spec, &scope(), &cluster()).expect("a policy")
@@ -41,7 +41,7 @@ fn the_policy_for_all_secrets_of_a_cluster() {
 #[test]
 fn the_policy_for_named_secrets() {
     let spec = RoleSpec {
-        secrets: named(&["db", "a/b+c"]),
+        secrets: named_secrets(&["db", "a/b+c"]),
         ..spec()
     };
     assert_snapshot!(pretty(&policy(&spec)), @r#"
@@ -211,7 +211,7 @@ fn all_secrets_are_those_of_this_cluster_and_of_no_other() {
 #[test]
 fn a_named_secret_allows_that_secret_only() {
     let document = policy(&RoleSpec {
-        secrets: named(&["db"]),
+        secrets: named_secrets(&["db"]),
         ..spec()
     });
     assert!(may_read(&document, "compute-engine/one/db-AbCdEf"));
@@ -265,7 +265,7 @@ fn names_that_end_like_arns_get_a_warning() {
             .map(|warning| warning.secret.to_string())
             .collect::<Vec<_>>()
     };
-    assert_eq!(warned(named(&["db", "db-AbCdEf"])), ["db-AbCdEf"]);
+    assert_eq!(warned(named_secrets(&["db", "db-AbCdEf"])), ["db-AbCdEf"]);
     assert!(warned(Secrets::All).is_empty());
 }
 

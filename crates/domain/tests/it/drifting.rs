@@ -5,7 +5,7 @@ use engine_roles_domain::resources::{
     Desired, InlinePolicies, Observed, ObservedProfile, ObservedRole, drift,
 };
 
-use crate::fixtures::{active, binding_of, deleting, passing, whole_profile, whole_role};
+use crate::fixtures::{active, binding_of, deleting, pass_through_spec, whole_profile, whole_role};
 
 type Change = fn(&mut Observed);
 
@@ -19,7 +19,7 @@ fn whole() -> Observed {
 
 fn kinds(observed: &Observed) -> Vec<DriftKind> {
     let ours = active();
-    let desired = Desired::of(&ours).expect("it can be written");
+    let desired = Desired::of(&ours).expect("the policies can be written");
     let found = drift(&ours, &desired, observed);
     found.iter().map(|drift| drift.kind).collect()
 }
@@ -143,7 +143,7 @@ fn parts_that_were_not_read_are_no_drift() {
 #[test]
 fn drift_that_is_never_repaired_names_the_permission_that_a_repair_would_need() {
     let ours = active();
-    let desired = Desired::of(&ours).expect("it can be written");
+    let desired = Desired::of(&ours).expect("the policies can be written");
     let mut seen = whole();
     role(&mut seen).trust = Some("{}".to_owned());
     role(&mut seen).boundary = Some("arn:aws:iam::aws:policy/X".to_owned());
@@ -166,7 +166,7 @@ fn a_binding_that_should_have_no_resources_has_no_drift() {
     let going = deleting(active());
     let desired = Desired::of(&going).expect("nothing");
     assert!(drift(&going, &desired, &whole()).is_empty());
-    let passed = binding_of(passing(
+    let passed = binding_of(pass_through_spec(
         "arn:aws:iam::123456789012:role/engine",
         Some("theirs"),
     ));

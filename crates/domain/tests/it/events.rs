@@ -4,7 +4,7 @@ use engine_roles_domain::binding::{DriftKind, EventAction, EventDetail, FailureC
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::fixtures::{at, drift_of, passing, spec};
+use crate::fixtures::{at, drift_of, pass_through_spec, spec};
 
 fn receipt() -> Receipt {
     Receipt {
@@ -26,7 +26,7 @@ fn every_detail() -> Vec<(EventDetail, Value)> {
 }
 
 fn requests() -> Vec<(EventDetail, Value)> {
-    let (spec, orphan) = (spec(), passing("engine", None));
+    let (spec, orphan) = (spec(), pass_through_spec("engine", None));
     vec![
         (
             EventDetail::ProvisionRequested {
@@ -230,7 +230,7 @@ fn each_action_has_one_word_on_the_wire() {
         let word = action.as_str();
         assert_eq!(json!(action), word);
         assert_eq!(EventAction::parse(word), Some(action));
-        let read: EventAction = serde_json::from_value(json!(word)).expect("it is a word");
+        let read: EventAction = serde_json::from_value(json!(word)).expect("the word is an action");
         assert_eq!(read, action);
         format!("{action:?}: {word}")
     });

@@ -1,4 +1,4 @@
-//! Bindings, and resources that may exist at AWS for them.
+//! Bindings in every state, and the AWS resources of a binding.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +42,7 @@ pub(crate) fn tags(pairs: &[(&str, &str)]) -> Tags {
     Tags::new(pairs).expect("tags")
 }
 
-pub(crate) fn named(names: &[&str]) -> Secrets {
+pub(crate) fn named_secrets(names: &[&str]) -> Secrets {
     let names = names.iter().map(|name| SecretName::parse(name));
     Secrets::named(names.map(|name| name.expect("a secret"))).expect("secrets")
 }
@@ -61,7 +61,8 @@ pub(crate) fn spec() -> RoleSpec {
     }
 }
 
-pub(crate) fn passing(role: &str, profile: Option<&str>) -> RoleSpec {
+/// A spec in mode pass-through, with the administrator's instance profile where a name is given.
+pub(crate) fn pass_through_spec(role: &str, profile: Option<&str>) -> RoleSpec {
     RoleSpec {
         mode: ModeSpec::PassThrough(PassThroughSpec {
             iam_role: RoleReference::parse(role).expect("a role"),
@@ -71,7 +72,7 @@ pub(crate) fn passing(role: &str, profile: Option<&str>) -> RoleSpec {
     }
 }
 
-/// A binding of which nothing has been created yet.
+/// A binding whose AWS resources do not exist yet.
 pub(crate) fn binding() -> Binding {
     binding_of(spec())
 }
@@ -93,23 +94,23 @@ pub(crate) fn new_binding(spec: RoleSpec) -> NewBinding {
 
 /// A binding whose spec IAM has accepted in full.
 pub(crate) fn active() -> Binding {
-    let asked = binding();
+    let requested = binding();
     Binding {
         lifecycle: Lifecycle::Active { last_error: None },
         applied_generation: Some(1),
-        applied_spec: Some(asked.spec.clone()),
-        role: Some(role_record(&asked)),
-        profile: Some(profile_record(&asked)),
-        ..asked
+        applied_spec: Some(requested.spec.clone()),
+        role: Some(role_record(&requested)),
+        profile: Some(profile_record(&requested)),
+        ..requested
     }
 }
 
 pub(crate) fn deleting(binding: Binding) -> Binding {
-    let begun = lifecycle::teardown_begun(binding, at(0));
-    begun.expect("it is not being removed yet").binding
+    let transition = lifecycle::teardown_begun(binding, at(0));
+    transition.expect("the teardown has not begun yet").binding
 }
 
-/// Lists variants of an enum, and does not compile when one is missing.
+/// Lists all variants of an enum. A list that lacks a variant does not compile.
 macro_rules! every {
     ($type:ident { $($variant:ident),* $(,)? }) => {{
         const fn exhaustive(value: $type) {
@@ -123,7 +124,7 @@ macro_rules! every {
 }
 pub(crate) use every;
 
-/// The states of a binding, without their data.
+/// The variants of [`Lifecycle`], without their data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     Provisioning,
@@ -168,10 +169,10 @@ impl Stage {
     }
 }
 
-/// The generation of the bindings of [`in_stage`].
+/// The generation of each binding that [`in_stage`] returns.
 pub(crate) const GENERATION: Generation = 3;
 
-/// A binding in a state, with a value in every field that may have one there.
+/// A binding in a stage. Every field that may have a value in the stage has one.
 pub(crate) fn in_stage(stage: Stage) -> Binding {
     let before = active();
     let is_finished = matches!(stage, Stage::Failed | Stage::Deleted);
@@ -302,7 +303,7 @@ pub(crate) fn profile_record(binding: &Binding) -> ProfileRecord {
 
 /// The desired resources of a binding.
 pub(crate) fn desired(binding: &Binding) -> (Option<DesiredRole>, Option<DesiredProfile>) {
-    match Desired::of(binding).expect("it can be written") {
+    match Desired::of(binding).expect("the policies can be written") {
         Desired::Present { role, profile } => (role.map(|role| *role), profile),
         Desired::Absent => (None, None),
     }
@@ -312,13 +313,13 @@ pub(crate) fn all_tags(binding: &Binding) -> BTreeMap<String, String> {
     Ownership::of(binding).with_user_tags(&binding.spec.tags)
 }
 
-/// The role in its desired state, read in full.
+/// The role in its desired state, as a complete read returns it.
 pub(crate) fn whole_role(binding: &Binding) -> ObservedRole {
-    let wanted = Binding {
+    let activated = Binding {
         lifecycle: Lifecycle::Active { last_error: None },
         ..binding.clone()
     };
-    let role = desired(&wanted).0.expect("the spec has a role");
+    let role = desired(&activated).0.expect("the spec has a role");
     ObservedRole {
         record: role_record(binding),
         tags: Some(role.tags),
@@ -333,7 +334,7 @@ pub(crate) fn whole_role(binding: &Binding) -> ObservedRole {
     }
 }
 
-/// The instance profile in its desired state, read in full.
+/// The instance profile in its desired state, as a complete read returns it.
 pub(crate) fn whole_profile(binding: &Binding) -> ObservedProfile {
     ObservedProfile {
         record: profile_record(binding),

@@ -11,7 +11,8 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 
 use crate::fixtures::{
-    PATH, active, binding_of, cluster, defaults, named, passing, scope, spec, whole_role,
+    PATH, active, binding_of, cluster, defaults, named_secrets, pass_through_spec, scope, spec,
+    whole_role,
 };
 
 const ONE: &str = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
@@ -163,7 +164,7 @@ fn a_pass_through_role_gets_no_key() {
     let intent = decide_put(&cluster(), None, &wanted, &defaults, &scope(), None);
     let expected = RoleSpec {
         region: "eu-west-1".parse().expect("a region"),
-        ..passing(role, None)
+        ..pass_through_spec(role, None)
     };
     assert_eq!(intent.expect("an intent"), Intent::New(expected));
 }
@@ -205,7 +206,7 @@ fn a_live_role_keeps_the_key_that_it_was_created_with() {
 
 #[test]
 fn the_key_is_read_back_from_an_orphan() {
-    for secrets in [spec().secrets, named(&["db"])] {
+    for secrets in [spec().secrets, named_secrets(&["db"])] {
         let lost = binding_of(RoleSpec {
             secrets,
             session_manager: true,
@@ -214,7 +215,8 @@ fn the_key_is_read_back_from_an_orphan() {
         let role = whole_role(&lost);
         let tags = role.tags.clone().expect("tags");
         let name = lost.resource_name();
-        let claimed = claimed_by(&lost.namespace, name.as_str(), PATH, &tags).expect("it is ours");
+        let claimed = claimed_by(&lost.namespace, name.as_str(), PATH, &tags)
+            .expect("the tags prove our ownership");
         let read = spec_of(&claimed, &role).expect("a spec");
         assert_eq!(read, lost.spec);
         let mut role = role;

@@ -80,6 +80,6 @@ fn the_resource_of_another_cluster_incarnation_or_installation_is_not_ours() {
     ] {
         let path = other.namespace.path();
         let proof = Ownership::of(&other).prove(path.as_str(), &ours, "AROA1", None);
-        proof.expect_err("it is ours, not theirs");
+        proof.expect_err("the tags are ours, not theirs");
     }
 }

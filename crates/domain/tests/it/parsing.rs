@@ -14,7 +14,7 @@ use engine_roles_domain::resources::{
 };
 use proptest::prelude::*;
 
-use crate::fixtures::{passing, spec};
+use crate::fixtures::{pass_through_spec, spec};
 
 fn accepts<T: Debug>(parse: impl Fn(&str) -> Result<T, Invalid>, texts: &[&str]) {
     for text in texts {
@@ -372,15 +372,15 @@ fn a_stored_spec_is_read_back_unchanged() {
     let arn = "arn:aws:iam::123456789012:role/a/engine";
     for spec in [
         spec(),
-        passing("engine", None),
-        passing(arn, Some("profile")),
+        pass_through_spec("engine", None),
+        pass_through_spec(arn, Some("profile")),
         RoleSpec {
-            secrets: crate::fixtures::named(&["a", "b/c"]),
+            secrets: crate::fixtures::named_secrets(&["a", "b/c"]),
             ..spec()
         },
     ] {
         let json = serde_json::to_value(&spec).expect("plain data");
-        let read: RoleSpec = serde_json::from_value(json).expect("it is read back");
+        let read: RoleSpec = serde_json::from_value(json).expect("the spec is read back");
         assert_eq!(read, spec);
     }
 }

@@ -8,14 +8,14 @@ use engine_roles_domain::resources::{
 };
 
 use crate::fixtures::{
-    active, all_tags, binding, binding_of, deleting, passing, profile_record, role_record, tags,
-    whole_profile, whole_role,
+    active, all_tags, binding, binding_of, deleting, pass_through_spec, profile_record,
+    role_record, tags, whole_profile, whole_role,
 };
 
 const ADMINS: &str = "arn:aws:iam::123456789012:role/engine";
 
 fn planned(binding: &Binding, observed: &Observed) -> Result<Plan, Obstacle> {
-    let desired = Desired::of(binding).expect("it can be written");
+    let desired = Desired::of(binding).expect("the policies can be written");
     plan(binding, &desired, observed)
 }
 
@@ -128,7 +128,7 @@ fn a_role_or_profile_that_is_not_ours_is_an_obstacle_and_is_not_touched() {
         role: Some(role),
         profile: None,
     };
-    let obstacle = planned(&ours, &observed).expect_err("it is not ours");
+    let obstacle = planned(&ours, &observed).expect_err("the resource is not ours");
     assert_eq!(
         obstacle.to_string(),
         format!(
@@ -144,7 +144,7 @@ fn a_role_or_profile_that_is_not_ours_is_an_obstacle_and_is_not_touched() {
         role: None,
         profile: Some(profile),
     };
-    let obstacle = planned(&ours, &observed).expect_err("it is not ours");
+    let obstacle = planned(&ours, &observed).expect_err("the resource is not ours");
     assert!(matches!(obstacle, Obstacle::NameTaken { .. }), "{obstacle}");
 }
 
@@ -157,7 +157,7 @@ fn a_role_with_another_unique_id_is_not_ours() {
         role: Some(role),
         profile: Some(whole_profile(&ours)),
     };
-    let obstacle = planned(&ours, &observed).expect_err("it is not ours");
+    let obstacle = planned(&ours, &observed).expect_err("the resource is not ours");
     assert!(
         obstacle.to_string().contains("we created AROAOURS"),
         "{obstacle}"
@@ -175,7 +175,7 @@ fn another_role_in_our_profile_is_an_obstacle() {
         role: None,
         profile: Some(profile),
     };
-    let obstacle = planned(&ours, &observed).expect_err("it is taken");
+    let obstacle = planned(&ours, &observed).expect_err("the name is taken");
     let Obstacle::OtherRoleInProfile { role, .. } = obstacle else {
         panic!("{obstacle}");
     };
@@ -222,12 +222,12 @@ fn resources_that_reads_do_not_show_yet_are_taken_from_the_record() {
 
 #[test]
 fn in_pass_through_only_the_profile_is_created_and_the_role_is_never_changed() {
-    let ours = binding_of(passing("engine", None));
+    let ours = binding_of(pass_through_spec("engine", None));
     assert_eq!(
         calls_for(&ours, None, None),
         [["CreateInstanceProfile"], ["AddRoleToInstanceProfile"]]
     );
-    let with_profile = binding_of(passing(ADMINS, Some("theirs")));
+    let with_profile = binding_of(pass_through_spec(ADMINS, Some("theirs")));
     assert!(calls_for(&with_profile, None, None).is_empty());
     let profile = whole_profile(&ours);
     assert_eq!(profile.roles, Some(vec!["engine".parse().expect("a role")]));
@@ -292,7 +292,7 @@ fn after_a_denial_the_role_is_created_alone_first() {
         ]
     );
     assert!(Plan::default().role_first().is_empty());
-    let passed = binding_of(passing("engine", None));
+    let passed = binding_of(pass_through_spec("engine", None));
     let plan = planned(&passed, &Observed::nothing())
         .expect("a plan")
         .role_first();
@@ -399,7 +399,7 @@ fn a_teardown_of_resources_known_only_from_the_record_makes_all_calls() {
 
 #[test]
 fn a_teardown_in_pass_through_takes_the_administrators_role_out_of_our_profile() {
-    let half = binding_of(passing("engine", None));
+    let half = binding_of(pass_through_spec("engine", None));
     // CreateInstanceProfile was answered; whether the role was added is not known.
     let half = deleting(Binding {
         profile: Some(profile_record(&half)),
@@ -417,7 +417,7 @@ fn a_teardown_in_pass_through_takes_the_administrators_role_out_of_our_profile()
     };
     let passed = deleting(Binding {
         profile: Some(theirs),
-        ..binding_of(passing(ADMINS, Some("theirs")))
+        ..binding_of(pass_through_spec(ADMINS, Some("theirs")))
     });
     assert_eq!(Observed::recorded(&passed), Observed::nothing());
 }
@@ -427,7 +427,7 @@ fn repair(
     role: Option<ObservedRole>,
     profile: Option<ObservedProfile>,
 ) -> Vec<Vec<&'static str>> {
-    let desired = Desired::of(binding).expect("it can be written");
+    let desired = Desired::of(binding).expect("the policies can be written");
     calls(&plan_repair(binding, &desired, &Observed { role, profile }))
 }
 

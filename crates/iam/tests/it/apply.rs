@@ -137,7 +137,7 @@ async fn everything_is_created_and_removed_again() {
             .through(OpenGate)
             .apply(step)
             .await
-            .expect("it is removed");
+            .expect("the step succeeds");
         assert_eq!(applied, Applied::Done, "{step}");
     }
     assert_eq!(account.sandbox.state()["roles"], json!([]));
@@ -148,7 +148,7 @@ async fn everything_is_created_and_removed_again() {
             .through(OpenGate)
             .apply(step)
             .await
-            .expect("it does not exist");
+            .expect("the step succeeds when the resource does not exist");
         assert_eq!(applied, Applied::AlreadyGone, "{step}");
     }
 }

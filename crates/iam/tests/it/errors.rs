@@ -18,7 +18,7 @@ async fn write(iam: &Iam) -> IamError {
     iam.through(OpenGate)
         .apply(&create_role())
         .await
-        .expect_err("it fails")
+        .expect_err("the call fails")
 }
 
 async fn read(iam: &Iam) -> IamError {
@@ -30,7 +30,7 @@ async fn read(iam: &Iam) -> IamError {
         .through(OpenGate)
         .observe(&target, Depth::Existence)
         .await;
-    seen.expect_err("it fails")
+    seen.expect_err("the call fails")
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ use crate::aws::gateway::{Gateway, Terms};
 /// How long a detection is reused.
 const FRESH: Duration = Duration::from_mins(5);
 /// How long a caller waits for the account's call budget.
-const WAIT: Duration = Duration::from_secs(10);
+const BUDGET_WAIT: Duration = Duration::from_secs(10);
 /// A role that no account has. When AWS answers a read of it that the role does not exist, the read is
 /// allowed.
 const PROBE_ROLE: &str = "engine-roles-probe-0000000000000000";
@@ -159,7 +159,7 @@ impl CapabilityDetector {
         };
         let scope = caller.as_ref().map(|caller| &caller.scope).or(known);
         let scope = scope.cloned().ok_or(CallerError::Unreadable)?;
-        let terms = Terms::interactive(&scope.account, WAIT);
+        let terms = Terms::interactive(&scope.account, BUDGET_WAIT);
         let needs = self.needs(&scope).into_iter();
         let needs: Vec<Need> = needs.flat_map(|(_, needs)| needs).collect();
         let mut found_by = Vec::new();

@@ -28,7 +28,7 @@ impl OptionalFeature {
     }
 }
 
-/// The optional features that are off because AWS denied a permission.
+/// The optional features that are off because AWS denied a call.
 #[derive(Debug, Default)]
 pub(crate) struct OptionalFeatures {
     missing: Mutex<BTreeMap<OptionalFeature, String>>,

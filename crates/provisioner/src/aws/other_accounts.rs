@@ -12,7 +12,7 @@ use crate::error::ProvisionerError;
 /// another replica or an operator changes a binding.
 pub(crate) struct OtherAccounts {
     store: Store,
-    /// The last count; none before the first.
+    /// The last count; none before the bindings were ever counted.
     counted: Mutex<Option<i64>>,
 }
 
@@ -24,7 +24,7 @@ impl OtherAccounts {
         }
     }
 
-    /// Returns the last count; 0 before the first.
+    /// Returns the last count; 0 before the bindings were ever counted.
     pub(crate) fn last_count(&self) -> i64 {
         self.counted().unwrap_or(0)
     }

@@ -14,7 +14,7 @@ use crate::aws::optional::{OptionalFeature, OptionalFeatures};
 /// How long a reading of the quotas is used.
 const FRESH: Duration = Duration::from_mins(5);
 /// How long a caller waits for the call budget.
-const WAIT: Duration = Duration::from_secs(5);
+const BUDGET_WAIT: Duration = Duration::from_secs(5);
 
 /// The last reading of the account's quotas, so that a request can be rejected before a provision
 /// begins. Without the permission to read them, no request is rejected because of a quota.
@@ -61,7 +61,7 @@ impl AccountQuota {
 
     /// Reads the quotas for a caller that waits for the result.
     pub(crate) async fn read_now(&self, account: &AccountId) -> Option<QuotaUsage> {
-        self.read(Terms::interactive(account, WAIT)).await
+        self.read(Terms::interactive(account, BUDGET_WAIT)).await
     }
 
     /// Reads the quotas. Returns none when that fails.

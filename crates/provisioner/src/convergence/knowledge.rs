@@ -15,8 +15,9 @@ pub(crate) enum Knowledge {
         /// How many contradictions there were under this intent.
         contradictions: u32,
     },
-    /// IAM answered that a resource with our name exists, and no read has found it. It may be ours,
-    /// created by a call of which we have no record. The worker reads AWS before it sends another call.
+    /// IAM answered that a resource with our name exists, and no read has found it. The resource
+    /// may be ours, created by a call of which we have no record. The worker reads AWS before it
+    /// sends another call.
     Unconfirmed {
         /// How many contradictions there were under this intent.
         contradictions: u32,

@@ -1,9 +1,10 @@
-//! Converges one binding. AWS is changed nowhere else.
+//! Converges one binding. No other module changes AWS.
 //!
-//! A worker holds the lease on a binding and works in turns. In each turn it observes AWS as far as
-//! necessary, plans the steps from there to the intent, applies them, and records the outcome; a
-//! transition of `domain::binding::lifecycle` computes the new record. Requests, retries, recovery
-//! after crashes, repair of drift and removal of late resources all work this way.
+//! A worker holds the lease on a binding and works in turns. In each turn the worker observes AWS
+//! as far as necessary, plans the steps that bring AWS to the intent, applies the steps, and
+//! records the outcome; a transition of `domain::binding::lifecycle` computes the new record.
+//! Requests, retries, recovery after crashes, repair of drift and removal of late resources all
+//! work this way.
 
 mod check;
 mod knowledge;
@@ -28,7 +29,7 @@ use crate::settings::DriftMode;
 use crate::waiting::Waiting;
 use worker::{Interrupted, Retry, Turn, Worker};
 
-/// The most turns under one intent before a worker backs off.
+/// The number of turns under one intent after which a worker backs off.
 const MOST_TURNS: u32 = 8;
 
 /// What a worker needs to converge a binding.
@@ -37,7 +38,7 @@ pub(crate) struct Converger {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) quota: Arc<AccountQuota>,
     pub(crate) waiting: Arc<Waiting>,
-    /// What is done about drift.
+    /// Whether drift is repaired, only reported, or not checked for.
     pub(crate) drift: DriftMode,
     /// The longest time between two checks of an active binding.
     pub(crate) check_interval: Duration,
@@ -46,13 +47,13 @@ pub(crate) struct Converger {
 }
 
 impl Converger {
-    /// Converges a leased binding until nothing more can be done now, then wakes the callers that wait
-    /// for it.
+    /// Converges a leased binding until nothing more can be done now, then wakes the callers that
+    /// wait for the binding.
     pub(crate) async fn converge(&self, lease: Lease, cause: Cause, knowledge: Knowledge) {
         let id = lease.binding.id;
         let mut worker = Worker::new(self, lease, cause, knowledge);
         loop {
-            match turn(&mut worker).await {
+            match take_turn(&mut worker).await {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Done) => break,
                 Err(interrupted) => {
@@ -78,7 +79,7 @@ impl Converger {
     }
 }
 
-async fn turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
+async fn take_turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     worker.renew_lease().await?;
     if let Some(turn) = worker.leave_to_other_account().await? {
         return Ok(turn);
@@ -86,7 +87,7 @@ async fn turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     if worker.begin_turn() > MOST_TURNS {
         return worker
             .delay(
-                "IAM's reads do not yet return what was written".to_owned(),
+                "IAM's reads do not yet return what this service wrote".to_owned(),
                 Retry::Soon,
             )
             .await;

@@ -14,7 +14,7 @@ use crate::aws::{Gateway, Terms};
 use crate::error::ProvisionerError;
 
 /// How long a caller waits for the account's call budget.
-const WAIT: Duration = Duration::from_secs(5);
+const BUDGET_WAIT: Duration = Duration::from_secs(5);
 
 /// What a cluster's role can reach.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl ReadAccess {
             binding.scope.must_be(here).map_err(Rejection::from)?;
         }
         let name = binding.role_name();
-        let terms = Terms::interactive(&binding.scope.account, WAIT);
+        let terms = Terms::interactive(&binding.scope.account, BUDGET_WAIT);
         let role = match self.gateway.held_role(&name, terms).await {
             Ok(role) => role.ok_or_else(|| ProvisionerError::NotShown(name.clone()))?,
             Err(error) if error.is_not_sent() => return Err(ProvisionerError::BudgetUsedUp),

@@ -21,14 +21,14 @@ use crate::convergence::{Converger, Knowledge};
 use crate::error::ProvisionerError;
 
 /// How long an operator waits for the account's call budget.
-const WAIT: Duration = Duration::from_secs(30);
+const BUDGET_WAIT: Duration = Duration::from_secs(30);
 
 /// What an operator wants done with an orphan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// It becomes its cluster's live role, with the spec derived from its policy and tags.
+    /// The orphan becomes its cluster's live role, with the spec derived from its policy and tags.
     Adopt,
-    /// It is removed like a leftover resource of a finished incarnation.
+    /// The orphan is removed like a leftover resource of a finished incarnation.
     Remove,
 }
 
@@ -90,7 +90,7 @@ impl ResolveOrphans {
             role: Some(name.clone()),
             profile: Some(name.clone().into()),
         };
-        let terms = Terms::interactive(&scope.account, WAIT);
+        let terms = Terms::interactive(&scope.account, BUDGET_WAIT);
         let observed = self.gateway.observe(&target, Depth::Contents, terms).await;
         observed.map_err(|source| {
             if source.is_not_sent() {

@@ -21,7 +21,7 @@ use crate::error::ProvisionerError;
 use crate::requests::attestation::{Attested, Attestor};
 
 /// How long a caller waits for the account's call budget. After that, the plan is based on the record.
-const WAIT: Duration = Duration::from_secs(5);
+const BUDGET_WAIT: Duration = Duration::from_secs(5);
 
 /// What a request would record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ impl PlanRequest {
         if target.role.is_none() && target.profile.is_none() {
             return (Observed::nothing(), Basis::Recorded);
         }
-        let terms = Terms::interactive(&binding.scope.account, WAIT);
+        let terms = Terms::interactive(&binding.scope.account, BUDGET_WAIT);
         match self.gateway.observe(&target, Depth::Contents, terms).await {
             Ok(observed) => (observed, Basis::Observed),
             Err(_) => (Observed::recorded(binding), Basis::Recorded),

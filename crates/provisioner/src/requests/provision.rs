@@ -28,8 +28,8 @@ pub(crate) struct Provision {
 /// Why an intent was not recorded yet.
 enum NotYet {
     Rejected(ProvisionerError),
-    /// The new binding passes a role that is not attested yet. This happens when another request
-    /// changed the cluster after a first decision that needed no attestation.
+    /// The new binding passes a role that is not attested yet, because another request changed the
+    /// cluster after a first decision that needed no attestation.
     Unattested,
 }
 

@@ -24,7 +24,7 @@ pub struct Health {
     /// The optional features that are off, each with the missing permission.
     pub missing: Vec<(OptionalFeature, String)>,
     /// How many live bindings belong to another account than the one in which this service works.
-    /// Those are not changed, and while there are any, no role is provisioned.
+    /// Such bindings are not changed; while one exists, no role is provisioned.
     pub other_accounts: i64,
     /// How AWS answered the calls of this replica.
     pub aws: AwsHealth,

@@ -17,7 +17,7 @@ use crate::tasks::turns::SweepTurns;
 
 /// How long the task waits for the account's call budget before it postpones the rest of the roles to
 /// its next run.
-const WAIT: Duration = Duration::from_mins(1);
+const BUDGET_WAIT: Duration = Duration::from_mins(1);
 
 /// Reads the pass-through roles from IAM: every replica once after its start, then one replica for
 /// all, once per interval.
@@ -46,7 +46,7 @@ impl AttestPreparedRoles {
             if self.stop.is_cancelled() {
                 return Ok(());
             }
-            let terms = Terms::sweep(&scope.account, WAIT);
+            let terms = Terms::sweep(&scope.account, BUDGET_WAIT);
             if !self.attestor.attest_again(entry, scope, terms).await? {
                 info!("attestation of pass-through roles postponed; the call budget is used up");
                 return Ok(());

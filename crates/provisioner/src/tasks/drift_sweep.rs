@@ -1,5 +1,6 @@
-//! The bulk drift sweep: checks all active bindings with one paged listing of the account. It makes
-//! the bindings that differ due; `convergence` checks each of them and repairs it.
+//! The bulk drift sweep: checks all active bindings with one paged listing of the account. The
+//! sweep makes the bindings with drift due; `convergence` checks and repairs each of these
+//! bindings.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use crate::tasks::turns::SweepTurns;
 /// How many times one page is requested before the sweep is given up until the next one.
 const TRIES: u32 = 8;
 /// How long a page waits for the account's call budget.
-const WAIT: Duration = Duration::from_mins(1);
+const BUDGET_WAIT: Duration = Duration::from_mins(1);
 
 /// The listing does not contain the tags of every instance profile. Within about this time each such
 /// profile is read separately once. A profile whose sweep did not run is read in the next round.
@@ -106,7 +107,7 @@ impl SweepDrift {
             if self.stop.is_cancelled() {
                 return Ok(None);
             }
-            let terms = Terms::sweep(&scope.account, WAIT);
+            let terms = Terms::sweep(&scope.account, BUDGET_WAIT);
             match self.gateway.role_page(after, terms).await {
                 Ok(page) => return Ok(Some(page)),
                 Err(error) if error.is_not_sent() => return Ok(None),

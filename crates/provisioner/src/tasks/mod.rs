@@ -1,16 +1,16 @@
 //! Background tasks.
 //!
-//! A task takes no input and finds its work in the database, so that any number of replicas can run
-//! it, and the next run makes up for one that failed. A task
+//! A task takes no input and finds its work in the database. Any number of replicas can therefore
+//! run the same task, and the next run does what a failed run left undone. A task
 //!
 //! - holds only what it needs;
-//! - is idempotent: running it twice does no harm;
-//! - calls AWS only through the gateway, and never applies a step of a plan: it makes bindings due,
-//!   and `convergence` converges them;
-//! - logs its failures and returns, so that it runs again; it never ends the service.
+//! - is idempotent: a second run does no harm;
+//! - calls AWS only through the gateway, and never applies a step of a plan: a task makes bindings
+//!   due, and `convergence` converges them;
+//! - logs its failures and returns, so that the next run can follow; a task never ends the service.
 //!
-//! [`task::Task::run`] is called again after the task's interval, or when the task is woken. All tasks
-//! are listed in `assembly.rs`, with interval and wake-up signal.
+//! [`task::Task::run`] is called again after the task's interval, or when the task is woken. All
+//! tasks are listed in `assembly.rs`, each with its interval and wake-up signal.
 
 pub(crate) mod account;
 pub(crate) mod attestation;

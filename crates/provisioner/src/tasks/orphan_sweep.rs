@@ -21,14 +21,15 @@ use crate::tasks::turns::SweepTurns;
 
 /// The most finished incarnations whose leftover resources one sweep removes.
 const MOST_REMOVED: usize = 50;
-/// How many names are looked up with one SQL statement.
-const NAMES_A_STATEMENT: usize = 500;
-/// How long the sweep waits for the account's call budget before it is given up until the next one.
-const WAIT: Duration = Duration::from_mins(1);
+/// How many names one SQL statement looks up.
+const NAMES_PER_STATEMENT: usize = 500;
+/// How long the sweep waits for the account's call budget. When the wait ends without
+/// budget, the sweep ends, and the next sweep starts over.
+const BUDGET_WAIT: Duration = Duration::from_mins(1);
 
-/// Lists the resources with our path and compares them with the bindings. To have a leftover resource
-/// of a finished incarnation removed, the sweep makes the tombstone due. A resource without a record,
-/// an orphan, is only reported.
+/// Lists the resources with our path and compares them with the bindings. The sweep makes the
+/// tombstone of a finished incarnation due when a resource of the incarnation is left, so that
+/// convergence removes the resource. A resource without a record, an orphan, is only reported.
 pub(crate) struct SweepOrphans {
     pub(crate) store: Store,
     pub(crate) gateway: Arc<Gateway>,
@@ -56,14 +57,14 @@ impl SweepOrphans {
         // created, so a listed resource that no binding accounts for can't belong to a provision in
         // progress.
         let path = self.store.namespace().path();
-        let terms = Terms::sweep(&scope.account, WAIT);
+        let terms = Terms::sweep(&scope.account, BUDGET_WAIT);
         let listed = self.gateway.list_owned(&path, terms).await;
         self.optional
             .note(OptionalFeature::Orphans, listed.as_ref().map(drop));
         let Ok(listed) = listed else { return Ok(()) };
-        let mut unknown = Vec::new();
+        let mut orphans = Vec::new();
         let mut finished = Vec::new();
-        for chunk in listed.chunks(NAMES_A_STATEMENT) {
+        for chunk in listed.chunks(NAMES_PER_STATEMENT) {
             let names: Vec<String> = chunk.iter().map(|found| found.name.clone()).collect();
             let bindings = self.store.by_resource_name(&names).await?;
             let by_name: HashMap<String, &Binding> = bindings
@@ -72,14 +73,14 @@ impl SweepOrphans {
                 .collect();
             for found in chunk {
                 match by_name.get(&found.name) {
-                    None => unknown.push(found),
+                    None => orphans.push(found),
                     Some(binding) if !binding.is_live() => finished.push(binding.id),
                     Some(_) => {}
                 }
             }
         }
         self.remove_leftovers(finished).await?;
-        self.report(&unknown).await
+        self.report(&orphans).await
     }
 
     async fn remove_leftovers(&self, mut finished: Vec<BindingId>) -> Result<(), StoreError> {
@@ -99,10 +100,10 @@ impl SweepOrphans {
         self.store.make_due(&finished).await
     }
 
-    async fn report(&self, unknown: &[&Listed]) -> Result<(), StoreError> {
+    async fn report(&self, orphans: &[&Listed]) -> Result<(), StoreError> {
         gauge!("engine_roles_orphans", "kind" => "unknown")
-            .set(u32::try_from(unknown.len()).unwrap_or(u32::MAX));
-        let found: Vec<FoundOrphan> = unknown
+            .set(u32::try_from(orphans.len()).unwrap_or(u32::MAX));
+        let found: Vec<FoundOrphan> = orphans
             .iter()
             .map(|found| FoundOrphan {
                 kind: found.kind,

@@ -11,7 +11,7 @@ use crate::aws::{AccountQuota, Gateway, OtherAccounts, Terms};
 use crate::tasks::task::{ACCOUNT_POLL, FirstRun, NextRun, Task};
 
 /// How long the task waits for the account's call budget.
-const WAIT: Duration = Duration::from_mins(1);
+const BUDGET_WAIT: Duration = Duration::from_mins(1);
 
 /// Reads the account's quotas, so that a request can be rejected before a provision begins when a
 /// quota is used up.
@@ -31,7 +31,10 @@ impl Task for ReadQuota {
             if self.other_accounts.last_count() > 0 {
                 return NextRun::AfterInterval;
             }
-            let usage = self.quota.read(Terms::sweep(&scope.account, WAIT)).await;
+            let usage = self
+                .quota
+                .read(Terms::sweep(&scope.account, BUDGET_WAIT))
+                .await;
             if self.first_run.take() {
                 let is_known = usage.is_some();
                 info!(is_known, "account quota read for the first time");

@@ -1,4 +1,4 @@
-//! Readiness, migrations, and errors of the connection.
+//! Readiness, migrations, and connection errors.
 
 use std::time::Duration;
 
@@ -19,7 +19,10 @@ async fn a_database_is_ready_once_it_is_migrated() {
         store.readiness().await.expect("an answer"),
         Readiness::Ready
     );
-    store.migrate().await.expect("again");
+    store
+        .migrate()
+        .await
+        .expect("a second migration changes nothing");
 }
 
 #[tokio::test]
@@ -27,23 +30,23 @@ async fn replicas_can_migrate_at_the_same_time() {
     let database = test_database().await;
     let (one, two) = (store_of(&database, "test"), store_of(&database, "test"));
     let (one, two) = tokio::join!(one.migrate(), two.migrate());
-    one.and(two).expect("both");
+    one.and(two).expect("both replicas migrate");
 }
 
 #[tokio::test]
 async fn a_missing_migration_is_reported_as_pending() {
     let test = test_store().await;
-    let undo = "DELETE FROM _sqlx_migrations
+    let forget_last = "DELETE FROM _sqlx_migrations
                 WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
-    test.sql(undo).await.expect("deleted");
+    test.sql(forget_last).await.expect("deleted");
     let found = test.store.readiness().await.expect("an answer");
     assert_eq!(found, Readiness::MigrationsPending);
 }
 
-fn down() -> Store {
+fn unreachable_store() -> Store {
     let config = StoreConfig {
         acquire_timeout: Duration::from_millis(500),
-        // Nobody listens on port 1 of the loopback interface.
+        // Nothing listens on port 1 of the loopback interface.
         ..config("postgres://nobody@127.0.0.1:1/nothing")
     };
     Store::new(&config, Namespace::parse("test").expect("a namespace")).expect("no connection yet")
@@ -51,22 +54,30 @@ fn down() -> Store {
 
 #[tokio::test]
 async fn every_call_to_a_database_that_is_down_returns_a_transient_error() {
-    let store = down();
+    let store = unreachable_store();
     let cluster = cluster("one");
     for error in [
-        store.readiness().await.map(drop).expect_err("it is down"),
-        store.migrate().await.expect_err("it is down"),
+        store
+            .readiness()
+            .await
+            .map(drop)
+            .expect_err("the database is down"),
+        store.migrate().await.expect_err("the database is down"),
         store
             .latest(&cluster)
             .await
             .map(drop)
-            .expect_err("it is down"),
-        store.lease_due(1).await.map(drop).expect_err("it is down"),
+            .expect_err("the database is down"),
+        store
+            .lease_due(1)
+            .await
+            .map(drop)
+            .expect_err("the database is down"),
         store
             .sequence_audit()
             .await
             .map(drop)
-            .expect_err("it is down"),
+            .expect_err("the database is down"),
     ] {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
         assert!(error.is_transient());
@@ -77,9 +88,9 @@ async fn every_call_to_a_database_that_is_down_returns_a_transient_error() {
 async fn a_terminated_connection_is_replaced() {
     let test = test_store().await;
     test.provision("one").await;
-    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    let terminate_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    test.sql(cut).await.expect("cut");
+    test.sql(terminate_others).await.expect("terminated");
     let cluster = cluster("one");
     let mut answers = Vec::new();
     for _ in 0..6 {
@@ -94,7 +105,7 @@ async fn a_terminated_connection_is_replaced() {
 }
 
 #[tokio::test]
-async fn the_error_for_an_invalid_url_does_not_repeat_it() {
+async fn the_error_for_an_invalid_url_does_not_contain_the_url() {
     let config = config("postgres://user:sesame@host:port/db");
     let namespace = Namespace::parse("test").expect("a namespace");
     let Err(error) = Store::new(&config, namespace) else {

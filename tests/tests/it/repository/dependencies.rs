@@ -80,13 +80,13 @@ fn metadata(targets: &[String]) -> Metadata {
 /// Returns the packages that are reached from the members of the workspace, tests included.
 ///
 /// `cargo metadata` also lists optional dependencies that no enabled feature turns on, for example
-/// `ring`, which `rustls-webpki` names in `std = ["ring?/std"]`. They are not built and not
-/// returned.
+/// `ring`, which `rustls-webpki` names in `std = ["ring?/std"]`. Such packages are not built
+/// and not returned.
 fn used(metadata: &Metadata) -> BTreeSet<Used> {
     let resolve = metadata
         .resolve
         .as_ref()
-        .expect("it was not asked for without");
+        .expect("the metadata has the dependency graph");
     let nodes: BTreeMap<&PackageId, &Node> =
         resolve.nodes.iter().map(|node| (&node.id, node)).collect();
     let mut reached = BTreeSet::new();
@@ -283,7 +283,7 @@ mod on_made_up_metadata {
             "resolve": {"nodes": nodes, "root": null}, "workspace_root": "/",
             "target_directory": "/target", "version": 1, "metadata": null,
         });
-        let metadata = MetadataCommand::parse(text.to_string()).expect("it is metadata");
+        let metadata = MetadataCommand::parse(text.to_string()).expect("the text is metadata");
         used(&metadata).into_iter().map(|used| used.name).collect()
     }
 

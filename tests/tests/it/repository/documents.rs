@@ -18,7 +18,8 @@ fn read(path: &Path) -> String {
 
 /// The pages in `docs/decisions/`, without its list.
 fn decisions() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(root().join("docs/decisions")).expect("it can be read");
+    let entries =
+        std::fs::read_dir(root().join("docs/decisions")).expect("the directory can be read");
     let mut pages: Vec<PathBuf> = entries
         .map(|entry| entry.expect("an entry").path())
         .collect();

@@ -12,7 +12,7 @@ use super::modules::{File, Modules};
 /// The files of a crate and their imports of each other.
 struct ImportGraph {
     files: Vec<File>,
-    /// By importing file and by defining file, the paths as they are written.
+    /// The import paths as they are written, by importing file and then by defining file.
     edges: BTreeMap<usize, BTreeMap<usize, BTreeSet<String>>>,
 }
 
@@ -35,27 +35,28 @@ impl ImportGraph {
         }
     }
 
-    /// Returns a shortest cycle of each set of files that import each other, as text.
+    /// Returns one shortest cycle, as text, for each set of files that import each other.
     fn cycles(&self) -> Vec<String> {
-        let mut seen = BTreeSet::new();
+        let mut reported = BTreeSet::new();
         let mut cycles = Vec::new();
         for file in 0..self.files.len() {
-            if seen.contains(&file) {
+            if reported.contains(&file) {
                 continue;
             }
             if let Some(cycle) = self.shortest_path(file, file) {
-                let together = (0..self.files.len()).filter(|other| {
+                let same_set = (0..self.files.len()).filter(|other| {
                     self.shortest_path(file, *other).is_some()
                         && self.shortest_path(*other, file).is_some()
                 });
-                seen.extend(together);
+                reported.extend(same_set);
                 cycles.push(self.as_text(&cycle));
             }
         }
         cycles
     }
 
-    /// Returns the files on a shortest path of at least one edge, both ends included.
+    /// Returns the files on a shortest path between two files, both ends included. The path has at
+    /// least one edge, also from a file to itself.
     fn shortest_path(&self, from: usize, to: usize) -> Option<Vec<usize>> {
         let mut came_from = BTreeMap::new();
         let mut next = VecDeque::from([from]);
@@ -71,15 +72,15 @@ impl ImportGraph {
                 break;
             }
         }
-        let mut way = vec![to];
-        let mut at = *came_from.get(&to)?;
-        while at != from {
-            way.push(at);
-            at = came_from[&at];
+        let mut path = vec![to];
+        let mut previous = *came_from.get(&to)?;
+        while previous != from {
+            path.push(previous);
+            previous = came_from[&previous];
         }
-        way.push(from);
-        way.reverse();
-        Some(way)
+        path.push(from);
+        path.reverse();
+        Some(path)
     }
 
     fn as_text(&self, cycle: &[usize]) -> String {
@@ -118,7 +119,7 @@ fn no_files_of_a_crate_import_each_other() {
     assert!(cycles.is_empty(), "\n{}", cycles.join("\n"));
 }
 
-/// Returns the cycles of a crate that consists of these files.
+/// Returns the cycles of a crate with the given files, each as its path and its text.
 fn cycles_of(files: &[(&str, &str)]) -> Vec<String> {
     let read = |path: &Path| {
         let found = files.iter().find(|(name, _)| Path::new(name) == path);
@@ -235,7 +236,7 @@ fn a_call_of_another_files_macro_is_an_import() {
 }
 
 #[test]
-fn imports_between_a_module_and_its_descendants_are_no_cycle() {
+fn imports_between_a_module_and_its_descendants_are_not_a_cycle() {
     let found = cycles_of(&[
         ("lib.rs", "mod a; pub struct Root; use a::child::Child;"),
         ("a/mod.rs", "pub mod child; use child::Child; pub struct A;"),
@@ -259,7 +260,7 @@ fn sibling_modules_that_import_each_other_are_a_cycle() {
 }
 
 #[test]
-fn imports_in_test_code_are_no_cycle() {
+fn imports_in_test_code_are_not_a_cycle() {
     let found = cycles_of(&[
         ("lib.rs", "mod a; mod b;"),
         (

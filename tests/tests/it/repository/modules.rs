@@ -17,7 +17,7 @@ pub(super) struct Modules {
     macros: HashMap<String, usize>,
 }
 
-/// A source file. It defines one module and the inline modules in it.
+/// A source file, which defines one module and the inline modules in that module.
 pub(super) struct File {
     /// Relative to the directory of the crate's root.
     pub(super) path: PathBuf,

@@ -23,7 +23,8 @@ struct Known {
 impl Known {
     fn read() -> Self {
         let config = std::fs::read_to_string(in_repository(".cargo/config.toml"));
-        let config: toml::Table = toml::from_str(&config.expect("it can be read")).expect("TOML");
+        let config: toml::Table =
+            toml::from_str(&config.expect("the file can be read")).expect("TOML");
         let aliases = config["alias"].as_table().expect("aliases");
         let metadata = metadata();
         let packages = metadata.packages.iter().map(|package| {
@@ -161,7 +162,7 @@ fn missing_of_cargo(words: &[&str], known: &Known) -> Vec<String> {
 }
 
 pub(super) fn justfile() -> String {
-    std::fs::read_to_string(in_repository("justfile")).expect("it can be read")
+    std::fs::read_to_string(in_repository("justfile")).expect("the file can be read")
 }
 
 #[test]

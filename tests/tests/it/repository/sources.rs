@@ -16,7 +16,9 @@ pub(super) fn files(under: &Path, admits: &dyn Fn(&Path) -> bool) -> Vec<(PathBu
     let mut found = Vec::new();
     let mut next = vec![root.join(under)];
     while let Some(path) = next.pop() {
-        let relative = path.strip_prefix(&root).expect("it is in the repository");
+        let relative = path
+            .strip_prefix(&root)
+            .expect("the path is in the repository");
         if !admits(relative) {
             continue;
         }

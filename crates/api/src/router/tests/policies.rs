@@ -24,7 +24,7 @@ fn changed(change: impl FnOnce(&mut Settings)) -> Settings {
 }
 
 #[tokio::test]
-async fn the_list_has_the_purpose_of_each_document() {
+async fn the_list_of_documents_states_the_purpose_of_each() {
     let answer = get("/v1/policies").await;
     assert_eq!(answer.status, StatusCode::OK);
     let items = answer.body["items"].as_array().expect("items");
@@ -65,15 +65,15 @@ async fn a_document_is_rendered_with_values_from_the_configuration_and_the_query
     insta::assert_snapshot!(plain.body, @r#"{"Statement":[{"Action":"secretsmanager:GetSecretValue","Effect":"Allow","Resource":"arn:aws:secretsmanager:us-west-2:123456789012:secret:compute-engine/*","Sid":"ReadEngineSecrets"}],"Version":"2012-10-17"}"#);
     let path =
         "/v1/policies/ai-unlimited-engine?region=eu-west-1&account_id=999999999999&cluster=one";
-    let asked = get(path).await;
+    let narrowed = get(path).await;
     assert_eq!(
-        asked.body["Statement"][0]["Resource"],
+        narrowed.body["Statement"][0]["Resource"],
         "arn:aws:secretsmanager:eu-west-1:999999999999:secret:compute-engine/one/*"
     );
 }
 
 #[tokio::test]
-async fn the_configuration_is_in_the_services_own_policy() {
+async fn the_services_own_policy_contains_the_configured_values() {
     let boundary = "arn:aws:iam::123456789012:policy/own";
     let settings = || {
         changed(|settings| {
@@ -112,7 +112,7 @@ async fn the_configuration_is_in_the_services_own_policy() {
 }
 
 #[tokio::test]
-async fn an_invalid_value_is_rejected_by_the_name_of_its_field() {
+async fn the_problem_of_an_invalid_value_names_the_field() {
     for (path, status, code, field) in [
         (
             "ai-unlimited-engine?region=us-*",
@@ -186,7 +186,7 @@ async fn an_invalid_value_is_rejected_by_the_name_of_its_field() {
 }
 
 #[tokio::test]
-async fn the_account_must_be_given_while_it_is_not_known() {
+async fn the_query_must_name_the_account_while_the_service_does_not_know_its_own() {
     let unknown = || changed(|settings| settings.scope = None);
     let path = "/v1/policies/ai-unlimited-engine";
     let answer = get_with(unknown(), path).await;

@@ -150,8 +150,9 @@ pub fn teardown_begun(binding: Binding, now: DateTime<Utc>) -> Result<Transition
     Ok(Transition::with(binding, event))
 }
 
-/// A caller asked again for a teardown that is blocked. This is a new intent, so that the worker of
-/// the old one is superseded and the caller can wait for the outcome. The receipt is continued.
+/// A caller asked again for a teardown that is blocked. The request is recorded as a new intent, so
+/// that the worker of the old intent is superseded and the caller can wait for the outcome. The
+/// receipt is continued.
 ///
 /// # Errors
 /// When the teardown is not blocked.

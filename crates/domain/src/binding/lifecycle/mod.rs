@@ -1,9 +1,9 @@
 //! The states of a binding, and every transition from one state to another.
 //!
-//! A transition is a pure function named after what happened. It takes the binding, what happened
-//! and the time, and returns the changed binding with the audit event that reports the change. The
-//! store writes what a transition returns and decides nothing; the provisioner calls transitions
-//! and assigns no field of a binding.
+//! A transition is a pure function named after what happened. A transition takes the binding, what
+//! happened and the time, and returns the changed binding with the audit event that reports the
+//! change. The store writes what a transition returns and decides nothing; the provisioner calls
+//! transitions and assigns no field of a binding.
 //!
 //! ```text
 //!                    change_requested

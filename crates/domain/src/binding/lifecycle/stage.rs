@@ -45,7 +45,7 @@ pub enum Lifecycle {
     WithdrawingProvision {
         /// Why the intent was rejected.
         rejection: Failure,
-        /// What was removed so far, and what could not be removed; none before the first of either.
+        /// What was removed so far, and what could not be removed; none while both are empty.
         receipt: Option<Receipt>,
     },
     /// The first intent was rejected, and none of its resources is left. The cluster may be

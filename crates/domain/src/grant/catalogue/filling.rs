@@ -166,16 +166,16 @@ mod tests {
     #[test]
     fn a_single_string_is_treated_as_a_list_of_one() {
         let text = r#"{"Statement": [{"Effect": "Allow", "Resource": "<PASS_THROUGH_ROLE>"}]}"#;
-        let one = filled(text, &["a"]).expect("it is filled in");
+        let one = filled(text, &["a"]).expect("the placeholders are filled in");
         assert!(
             one.contains(r#""Resource":"arn:aws:iam::123456789012:role/a""#),
             "{one}"
         );
-        let two = filled(text, &["a", "b"]).expect("it is filled in");
+        let two = filled(text, &["a", "b"]).expect("the placeholders are filled in");
         let both = r#"["arn:aws:iam::123456789012:role/a","arn:aws:iam::123456789012:role/b"]"#;
         assert!(two.contains(both), "{two}");
         assert_eq!(
-            filled(text, &[]).expect("it is filled in"),
+            filled(text, &[]).expect("the placeholders are filled in"),
             r#"{"Statement":[]}"#
         );
     }
@@ -188,9 +188,9 @@ mod tests {
                     "Condition": {{"ArnEquals": {{"aws:PrincipalArn": ["<PASS_THROUGH_ROLE>"]}}}}}}]}}"#
             )
         };
-        let allow = filled(&statement("Allow"), &[]).expect("it is filled in");
+        let allow = filled(&statement("Allow"), &[]).expect("the placeholders are filled in");
         assert_eq!(allow, r#"{"Statement":[]}"#);
-        let deny = filled(&statement("Deny"), &[]).expect("it is filled in");
+        let deny = filled(&statement("Deny"), &[]).expect("the placeholders are filled in");
         assert!(deny.contains(r#""aws:PrincipalArn":[]"#), "{deny}");
     }
 

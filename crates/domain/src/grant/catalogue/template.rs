@@ -32,8 +32,8 @@ pub struct PolicyTemplate {
 enum Role {
     /// Nothing.
     Plain,
-    /// The document limits what an engine can access. It gets the KMS key's statement, and it is
-    /// proved to stay within its limits.
+    /// The document limits what an engine can access. The KMS key's statement is added to the
+    /// document, and the document is proved to stay within its limits.
     Engine { session_manager: bool },
 }
 

@@ -8,7 +8,7 @@ use engine_roles_domain::resources::{Applied, Observed, Step};
 
 use super::{NOW, receipt_of};
 use crate::fixtures::{
-    Stage, active, at, binding, binding_of, deleting, in_stage, passing, profile_record,
+    Stage, active, at, binding, binding_of, deleting, in_stage, pass_through_spec, profile_record,
     role_record, whole_profile, whole_role,
 };
 
@@ -136,7 +136,7 @@ fn deleting_a_role_whose_policy_was_gone_sets_both_times() {
 #[test]
 fn removing_the_role_from_its_profile_ends_the_grant_in_pass_through_only() {
     let created = deleting(active());
-    let passed = deleting(binding_of(passing("engine", None)));
+    let passed = deleting(binding_of(pass_through_spec("engine", None)));
     for (going, grant_ended_at) in [(created, None), (passed, Some(at(10)))] {
         let step = membership_of(&going);
         let after = step_removed(going, &step, true, at(10));

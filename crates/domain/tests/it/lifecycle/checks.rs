@@ -22,7 +22,7 @@ fn a_check_that_finds_no_drift_records_the_time_and_reports_drift_that_is_gone()
             drift,
             ..before.clone()
         };
-        let after = verified(before.clone(), at(NOW)).expect("it is verified");
+        let after = verified(before.clone(), at(NOW)).expect("the check is recorded");
         let expected = Binding {
             drift: Vec::new(),
             verified_at: Some(at(NOW)),

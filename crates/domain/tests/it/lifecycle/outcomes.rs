@@ -14,8 +14,8 @@ use super::{
     Case, LATER, NOW, activation, apply, changed_spec, receipt_of, touched, with_next_intent,
 };
 use crate::fixtures::{
-    GENERATION, Stage, active, at, binding_of, in_stage, passing, profile_record, rejection_of,
-    role_record, spec, tags,
+    GENERATION, Stage, active, at, binding_of, in_stage, pass_through_spec, profile_record,
+    rejection_of, role_record, spec, tags,
 };
 
 /// The active binding that results when AWS accepted the spec of `before`.
@@ -65,7 +65,8 @@ fn an_activation_without_a_new_policy_or_profile_keeps_the_recorded_ones() {
         usable_after: None,
         calls: 0,
     };
-    let after = activated(before.clone(), nothing_new, at(NOW)).expect("it is active");
+    let after =
+        activated(before.clone(), nothing_new, at(NOW)).expect("the binding becomes active");
     let expected = Binding {
         policy: before.policy.clone(),
         usable_after: before.usable_after,
@@ -77,7 +78,7 @@ fn an_activation_without_a_new_policy_or_profile_keeps_the_recorded_ones() {
 #[test]
 fn an_active_pass_through_records_the_prepared_role_and_profile() {
     let arn = "arn:aws:iam::123456789012:role/a/engine";
-    let named = binding_of(passing(arn, Some("theirs")));
+    let named = binding_of(pass_through_spec(arn, Some("theirs")));
     let after = apply(Case::Activated, &named).binding;
     let role = RoleRecord {
         name: "engine".parse().expect("a role"),
@@ -94,7 +95,7 @@ fn an_active_pass_through_records_the_prepared_role_and_profile() {
     assert_eq!((after.role, after.profile), (Some(role), Some(profile)));
 
     // Our own profile for the administrator's role stays as AWS returned it.
-    let around = binding_of(passing("engine", None));
+    let around = binding_of(pass_through_spec("engine", None));
     let around = Binding {
         profile: Some(profile_record(&around)),
         ..around
@@ -230,9 +231,9 @@ fn a_delay_becomes_the_last_error_unless_a_caller_waits_for_a_rejection() {
 
 #[test]
 fn a_delay_keeps_the_rejection_of_a_closed_record() {
-    let closed = closed(in_stage(Stage::Failed), at(NOW)).expect("it is closed");
+    let closed = closed(in_stage(Stage::Failed), at(NOW)).expect("the record is closed");
     let after = delayed(closed.binding.clone(), String::new(), at(LATER), at(NOW));
-    let after = after.expect("it is delayed").binding;
+    let after = after.expect("the delay is recorded").binding;
     assert_eq!(after.lifecycle, closed.binding.lifecycle);
     assert_eq!(after.attempts, closed.binding.attempts + 1);
 }

@@ -116,7 +116,7 @@ fn a_teardown_begins_with_an_empty_receipt_and_without_drift() {
 #[test]
 fn a_resumed_teardown_continues_its_receipt() {
     let before = in_stage(Stage::Blocked);
-    let after = teardown_resumed(before.clone(), at(NOW)).expect("it goes on");
+    let after = teardown_resumed(before.clone(), at(NOW)).expect("the teardown is resumed");
     let expected = Binding {
         lifecycle: Lifecycle::Deleting {
             last_error: None,
@@ -135,7 +135,7 @@ fn a_resumed_teardown_continues_its_receipt() {
 #[test]
 fn a_closed_record_keeps_its_rejection_and_its_attempts() {
     let before = in_stage(Stage::Failed);
-    let after = closed(before.clone(), at(NOW)).expect("it is closed");
+    let after = closed(before.clone(), at(NOW)).expect("the record is closed");
     let expected = Binding {
         lifecycle: Lifecycle::Deleted {
             last_error: Some(rejection_of(GENERATION)),

@@ -82,7 +82,8 @@ fn a_contradiction_has_a_message() {
     ] {
         let read = Lifecycle::from_stored(state, live, GENERATION, None, None);
         assert_eq!(
-            read.expect_err("it contradicts itself").to_string(),
+            read.expect_err("the stored state contradicts itself")
+                .to_string(),
             expected
         );
     }

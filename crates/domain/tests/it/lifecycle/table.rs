@@ -173,8 +173,8 @@ fn the_fixture_of_a_state_is_in_that_state() {
 
 #[test]
 fn every_transition_of_the_module_is_in_the_table() {
-    // These transitions create a binding or merge what was learned under an older intent. They have
-    // their own tests.
+    // These transitions create a binding or merge what was learned under an older intent. Other
+    // tests cover these transitions.
     let others = [
         "provision_requested",
         "adopted",
