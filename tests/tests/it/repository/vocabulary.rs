@@ -89,7 +89,10 @@ const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
 
 /// Files that name a banned word because it is stored or was accepted once. An exception that is no
 /// longer needed fails the test.
-const EXCEPTIONS: [(&str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str); 5] = [
+    // The list of changes names the old words of an audit action and of a member of `/readyz`.
+    ("CHANGELOG.md", "ghost"),
+    ("CHANGELOG.md", "bindings elsewhere"),
     // Audit events of before the rename have the action `ghost_removed`.
     ("crates/domain/src/binding/event.rs", "ghost"),
     ("crates/domain/tests/it/events.rs", "ghost"),
