@@ -27,8 +27,9 @@ pub(crate) async fn healthcheck() -> &'static str {
 
 /// Check that the service can answer requests.
 ///
-/// That is the case when the database can be reached, its schema is up to date and the reconciler
-/// runs. Trouble with AWS alone makes `status` `degraded`, and the answer stays 200.
+/// The service is ready when the database can be reached, its schema is up to date and the
+/// reconciler (the background task that completes and checks roles) runs. If only the AWS account
+/// is not known or is not that of the bindings, `status` is `degraded` and the answer is still 200.
 #[utoipa::path(
     get, path = "/readyz", tag = "health", security(()),
     responses(

@@ -24,8 +24,8 @@ const ASK_AGAIN: u32 = 2;
 
 /// Provision a cluster's role, or change it to this spec.
 ///
-/// The request is idempotent. It waits for the outcome as long as `Prefer` says; the service
-/// completes the work even after it answered 202 or the caller disconnected.
+/// The request is idempotent. The request waits for the outcome as long as `Prefer` says. The
+/// service completes the work even after a 202 or after the caller has disconnected.
 #[utoipa::path(
     put, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(
@@ -103,8 +103,8 @@ pub(crate) async fn get(
 
 /// Tear a cluster's role down.
 ///
-/// The service removes what it created; a prepared role stays. The request is idempotent: sent again
-/// after the teardown, it gets the same answer.
+/// The service removes what it created; a prepared role stays. The request is idempotent: a request
+/// that is sent again after the teardown gets the same answer.
 #[utoipa::path(
     delete, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(

@@ -80,7 +80,7 @@ pub struct Readiness {
 pub struct MissingFeature {
     /// `orphans` (resources that no binding accounts for are not found), `bulk_sweep` (roles are
     /// checked one by one instead of with one listing) or `quota` (a full account is noticed only
-    /// when AWS denies a creation).
+    /// when a create call fails).
     pub feature: String,
     /// The IAM action that AWS denied.
     pub permission: String,
