@@ -13,8 +13,8 @@ use crate::words::mode_to_wire;
 
 /// Report which features the service's own AWS identity may use.
 ///
-/// The service finds this out without changing anything, and reuses the result for five minutes.
-/// What AWS has allowed or denied in other work since then is included at once.
+/// The service detects this without changing anything at AWS, and reuses the result for five
+/// minutes. Actions that AWS has allowed or denied in other work since then are included at once.
 #[utoipa::path(
     get, path = "/v1/capabilities", tag = "policies",
     responses(

@@ -28,7 +28,8 @@ pub(crate) async fn healthcheck() -> &'static str {
 /// Check that the service can answer requests.
 ///
 /// The service is ready when the database can be reached, its schema is up to date and the
-/// reconciler runs. Where only `aws` is not `ok`, `status` is `degraded`, and the answer is 200.
+/// reconciler (the background task that completes and checks roles) runs. If only the AWS account
+/// is not known or is not that of the bindings, `status` is `degraded` and the answer is still 200.
 #[utoipa::path(
     get, path = "/readyz", tag = "health", security(()),
     responses(

@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 #[openapi(
     info(
         title = "Engine Roles",
-        description = "Creates an AWS IAM role for each AI Unlimited engine (or passes it a role that an administrator prepared), with access to the secrets of the engine's cluster only, and removes the role on request. A change is recorded before it is made; the service completes it even when the caller disconnects. Clients must treat an unknown `code` of a problem by the class of its HTTP status.",
+        description = "Provides an AWS IAM role for each AI Unlimited engine cluster and removes it on request. The service creates the role, with access to the secrets of this cluster only, or passes a role that an administrator prepared. The service records a change before making the change, and completes the change even when the caller disconnects. Clients must treat an unknown `code` of a problem by the class of its HTTP status.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     modifiers(&Bearer),

@@ -14,8 +14,9 @@ use crate::problem::Problem;
 
 /// List the roles that the administrator prepared, each with its attestation.
 ///
-/// An attestation is the service's verdict whether a prepared role can be used by engines. The
-/// service attests every role when it starts and periodically, and also when a PUT uses the role.
+/// An attestation is the service's verdict on whether engines can use a prepared role. The service
+/// attests every role when the service starts and periodically, and also when a PUT uses a role
+/// that was not attested recently.
 #[utoipa::path(
     get, path = "/v1/pass-through-roles", tag = "policies",
     responses(

@@ -24,9 +24,8 @@ const RETRY_AFTER_PENDING: u32 = 2;
 
 /// Provision a cluster's role, or change the role to this spec.
 ///
-/// The request is idempotent. The answer comes with the outcome, or after the time that `Prefer`
-/// gives. The service completes the work even when it has answered 202 or the caller has
-/// disconnected.
+/// The request is idempotent. The request waits for the outcome as long as `Prefer` says. The
+/// service completes the work even after a 202 or after the caller has disconnected.
 #[utoipa::path(
     put, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(
@@ -104,8 +103,8 @@ pub(crate) async fn get(
 
 /// Tear down a cluster's role.
 ///
-/// The service removes what it created; a prepared role stays. The request is idempotent: a
-/// request that is sent again after the teardown gets the same answer.
+/// The service removes what it created; a prepared role stays. The request is idempotent: a request
+/// that is sent again after the teardown gets the same answer.
 #[utoipa::path(
     delete, path = "/v1/clusters/{cluster}/role", tag = "role",
     params(

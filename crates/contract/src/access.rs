@@ -35,7 +35,7 @@ pub struct Access {
     pub evaluated_at: DateTime<Utc>,
     /// The policy documents that the role has, the permissions boundary included.
     pub documents: Vec<EvaluatedDocument>,
-    /// The documents that could not be read or parsed, one sentence each. Every decision that
+    /// Which policy documents could not be read or parsed, one sentence each. Every decision that
     /// depends on such a document is `indeterminate`.
     pub unread: Vec<String>,
     /// Access to the cluster's own secrets: one entry for each secret that the binding's spec

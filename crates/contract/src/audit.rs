@@ -78,6 +78,6 @@ pub struct AuditEvent {
 pub struct AuditPage {
     /// The events of this page.
     pub items: Vec<AuditEvent>,
-    /// Send this as `after` to get the next page; null when this page is the last one for now.
+    /// Send this as `after` to get the next page; null when no later event matches yet.
     pub next_after: Option<i64>,
 }

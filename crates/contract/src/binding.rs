@@ -55,12 +55,11 @@ pub struct Binding {
     /// role that the administrator prepared).
     #[schema(value_type = String)]
     pub mode: Open<Mode>,
-    /// The number of the current intent, which is what was last requested for the cluster. The
+    /// The number of the current intent, which is what was last requested for the cluster. This
     /// number only grows; it is also the value of the `ETag`.
     pub generation: i64,
-    /// The generation of the last intent that AWS accepted in full; null until AWS has accepted
-    /// one. The role has what the current intent asks for when `applied_generation` equals
-    /// `generation`.
+    /// The last generation that AWS accepted in full; null before AWS has accepted one. When this
+    /// number equals `generation`, the role has what the current intent asks for.
     pub applied_generation: Option<i64>,
     /// The AWS account of the role, 12 digits.
     pub account_id: String,
@@ -76,11 +75,10 @@ pub struct Binding {
     /// What the role should be: the request, with defaults filled in from the configuration.
     #[schema(value_type = Object)]
     pub spec: Value,
-    /// When EC2 is expected to know the instance profile (an estimate); null where there is no
-    /// estimate.
+    /// An estimate of when EC2 knows the instance profile; null where the service has no estimate.
     pub usable_after: Option<DateTime<Utc>>,
-    /// When a read of IAM last confirmed that AWS has what the spec describes; null until a read
-    /// has confirmed it.
+    /// When a read of IAM last confirmed that AWS has what the spec describes; null before the
+    /// first such read.
     pub verified_at: Option<DateTime<Utc>>,
     /// How AWS differed from the applied spec at the last check; empty where AWS did not differ.
     pub drift: Vec<Drift>,
@@ -131,8 +129,8 @@ pub struct Drift {
     pub kind: String,
     /// What the check found, for a person.
     pub detail: String,
-    /// The IAM action that AWS denied when the service tried to repair the drift; null where no
-    /// repair was denied.
+    /// The IAM action that a repair of the drift needs and that the service can't use, because AWS
+    /// denied the action or the service never uses it; null for other drift.
     pub missing_permission: Option<String>,
 }
 
@@ -152,19 +150,18 @@ pub struct LastError {
     pub at: DateTime<Utc>,
     /// How many attempts at the current intent have failed.
     pub attempts: i32,
-    /// When the service tries again; null where it does not try again.
+    /// When the service tries again; null where the service does not try again.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
 /// What a teardown removed and left, and when access ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
-    /// When the access that this service granted ended: AWS had removed the inline policy or, in
-    /// mode `pass_through`, the role from its instance profile. Null while the access has not
-    /// ended.
+    /// When AWS had removed the inline policy or, in mode `pass_through`, had taken the role out of
+    /// its instance profile: the access that this service granted ended then. Null before.
     pub grant_ended_at: Option<DateTime<Utc>>,
-    /// When all access of the role ended: AWS had removed the role. Null while the role exists, so
-    /// always null in mode `pass_through`, where the role stays.
+    /// When AWS had removed the role: all access of the role ended then. Null before, and always
+    /// null in mode `pass_through`, where the role stays.
     pub access_ended_at: Option<DateTime<Utc>>,
     /// The resources that were removed, each by kind and name.
     pub removed: Vec<String>,

@@ -28,11 +28,12 @@ pub struct Capabilities {
     /// The ARN of the service's identity; null where the account is configured and STS does not
     /// answer.
     pub identity: Option<String>,
-    /// The ways in which this was found out: `simulated` (IAM's policy simulator answered),
-    /// `evaluated` (the service evaluated its identity's own policies), `probed` (the service tried
-    /// reads that change nothing), `remembered` (AWS allowed or denied the action in earlier work).
+    /// How the service detected what its identity may do: `simulated` (IAM's policy simulator
+    /// answered), `evaluated` (the service evaluated its identity's own policies), `probed` (the
+    /// service tried reads that change nothing), `remembered` (AWS allowed or denied the action in
+    /// earlier work).
     pub found_by: Vec<String>,
-    /// When this was found out.
+    /// When the service detected what its identity may do.
     pub found_at: DateTime<Utc>,
     /// The features, the essential ones first.
     pub features: Vec<Capability>,
@@ -50,14 +51,14 @@ pub struct Capability {
     /// accounts for), `bulk_sweep` (check all roles with one listing) or `quota` (notice a full
     /// account before a role is created).
     pub feature: String,
-    /// `works` (AWS allows every action that the feature needs), `missing` (AWS denies one of
-    /// them), `unknown` (none is known to be denied, not all are known to be allowed) or `unused`
-    /// (the configuration does not use the feature).
+    /// `works` (AWS allows every action that the feature needs), `missing` (AWS denies one of these
+    /// actions), `unknown` (no action is known to be denied, and not every action is known to be
+    /// allowed) or `unused` (the configuration does not use the feature).
     #[schema(value_type = String)]
     pub status: Open<CapabilityStatus>,
     /// The IAM actions that AWS denies.
     pub missing_permissions: Vec<String>,
-    /// The IAM actions of which it is not known whether AWS allows them.
+    /// The IAM actions for which the service does not know whether AWS allows them.
     pub unknown_permissions: Vec<String>,
     /// Policy statements that would allow the missing actions.
     #[schema(value_type = Vec<Object>)]

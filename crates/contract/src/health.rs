@@ -79,8 +79,8 @@ pub struct Readiness {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MissingFeature {
     /// `orphans` (resources that no binding accounts for are not found), `bulk_sweep` (roles are
-    /// checked one by one instead of with one listing) or `quota` (the service notices that the
-    /// account's quota is used up only when AWS denies a create call).
+    /// checked one by one instead of with one listing) or `quota` (a full account is noticed only
+    /// when a create call fails).
     pub feature: String,
     /// The IAM action that AWS denied.
     pub permission: String,

@@ -15,7 +15,7 @@ pub enum Verdict {
     Fit,
     /// The role certainly can't be used by engines.
     Unfit,
-    /// The service's identity can't read everything that decides.
+    /// The service's identity can't read everything on which the verdict depends.
     Indeterminate,
     /// IAM was never read; the administrator declares the role fit.
     Declared,
@@ -54,8 +54,8 @@ pub struct PassThroughRole {
     pub instance_profile: Option<String>,
     /// Whether the role is passed where a request names none.
     pub default: bool,
-    /// `fit` (EC2 may assume the role, and the role can read the secrets), `unfit`,
-    /// `indeterminate` (the service's identity can't read everything that decides) or `declared`
+    /// `fit` (EC2 may assume the role, and the role can read the secrets), `unfit`, `indeterminate`
+    /// (the service's identity can't read everything on which the verdict depends) or `declared`
     /// (IAM was never read; the administrator declares the role fit).
     #[schema(value_type = String)]
     pub verdict: Open<Verdict>,
@@ -64,10 +64,11 @@ pub struct PassThroughRole {
     /// engines' secrets) or `unknown`.
     #[schema(value_type = String)]
     pub width: Open<Width>,
-    /// The only clusters whose secrets the role can read; null unless `width` is `clusters`. A name
-    /// is as the policy has it, and may contain a wildcard.
+    /// The only clusters whose secrets the role can read; null unless `width` is `clusters`. Each
+    /// name is written as in the policy, and may contain a wildcard.
     pub clusters: Option<Vec<String>>,
-    /// The ARN of the role's permissions boundary; null where the role has none or was not read.
+    /// The ARN of the role's permissions boundary; null where the role has none, or where the
+    /// service does not know.
     pub boundary: Option<String>,
     /// The reasons for the verdict and the width, each with a `code` and a `detail`.
     #[schema(value_type = Vec<Object>)]
@@ -76,9 +77,8 @@ pub struct PassThroughRole {
     /// `certainty` (whether conditions, a boundary or a denial may narrow the grant).
     #[schema(value_type = Vec<Object>)]
     pub beyond: Value,
-    /// When the role was last read from IAM; null where the role was never read.
+    /// When the role was last read from IAM; null where IAM was never read.
     pub attested_at: Option<DateTime<Utc>>,
-    /// Why the last attempt to read the role from IAM failed; null where the last attempt did not
-    /// fail.
+    /// Why the last attempt to read the role from IAM failed; null where the attempt did not fail.
     pub unread: Option<String>,
 }

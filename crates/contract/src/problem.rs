@@ -19,11 +19,12 @@ pub enum Code {
     NotFound,
     /// The path does not support the method.
     MethodNotAllowed,
-    /// The field can't change once something has been created; `errors` names it.
+    /// A field of the request can't change after something has been created; `errors` names the
+    /// field.
     ImmutableField,
     /// The cluster's role is being removed.
     TeardownInProgress,
-    /// The teardown can't remove something; `blockers` names it.
+    /// The teardown can't remove a resource; `blockers` names the resource.
     TeardownBlocked,
     /// Another request changed the intent while this one waited.
     Superseded,
@@ -51,7 +52,7 @@ pub enum Code {
     BoundaryNotAllowed,
     /// The role's inline policy would be larger than IAM accepts.
     PolicyTooLarge,
-    /// AWS denied the service's identity an action; `missing_permissions` names it.
+    /// AWS denied the service's identity an action; `missing_permissions` names the action.
     MissingPermission,
     /// The pass-through role can't be used by engines.
     PassThroughRoleUnfit,
@@ -91,8 +92,8 @@ pub struct Problem {
     pub code: Open<Code>,
     /// The id of the request, which the service's log and audit log contain.
     pub request_id: String,
-    /// How many seconds to wait before sending the request again; absent where sending the request
-    /// again does not help.
+    /// How many seconds to wait before sending the request again; absent where waiting does not
+    /// help.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
     /// The IAM actions that AWS denied to the service's identity.

@@ -25,7 +25,7 @@ pub struct CheckArgs {
 enum Format {
     /// For people
     Text,
-    /// For programs, as `GET /v1/capabilities` answers
+    /// For programs: the JSON that `GET /v1/capabilities` returns
     Json,
 }
 

@@ -12,7 +12,7 @@ use crate::orphans::{self, OrphansArgs};
 use crate::policy::{self, Outcome, PolicyArgs};
 use crate::serve;
 
-/// Creates or passes an AWS IAM role for each AI Unlimited engine, and removes it on request.
+/// Provides an AWS IAM role for each AI Unlimited engine cluster, and removes it on request.
 #[derive(Debug, Parser)]
 #[command(name = "engine-roles", version)]
 pub struct Cli {
@@ -28,7 +28,8 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Show what the service's AWS identity may do and which permissions it lacks; changes nothing
     Check(CheckArgs),
-    /// List, adopt or remove roles and instance profiles that no binding accounts for
+    /// List, adopt or remove roles and instance profiles of this installation that its database
+    /// does not contain
     Orphans(OrphansArgs),
     /// List, render or check policy documents
     Policy(PolicyArgs),

@@ -74,8 +74,8 @@ pub struct ServeArgs {
     /// Region in which engines run [default: the AWS SDK's region]
     #[arg(long, env = "ENGINE_ROLES_DEFAULT_REGION")]
     pub default_region: Option<String>,
-    /// Name or ARN of the prepared role that is passed to engines; without it, the default is to
-    /// create a role for each engine
+    /// Name or ARN of the prepared role that is passed to engines whose request names no role; if
+    /// not set, such a request creates a role
     #[arg(long, env = "ENGINE_ROLES_DEFAULT_IAM_ROLE")]
     pub default_iam_role: Option<String>,
     /// Prefix of the names of created roles and instance profiles, at most 30 characters
@@ -85,14 +85,14 @@ pub struct ServeArgs {
         default_value = "ai-unlimited-"
     )]
     pub role_prefix: String,
-    /// ARN of the permissions boundary that is set on created roles
+    /// ARN of the permissions boundary of created roles whose request names no boundary
     #[arg(long, env = "ENGINE_ROLES_PERMISSIONS_BOUNDARY")]
     pub permissions_boundary: Option<String>,
     /// ARN of the KMS key that encrypts the engines' secrets; roles created from now on may use it
     /// for their cluster's secrets
     #[arg(long, env = "ENGINE_ROLES_KMS_KEY_ARN")]
     pub kms_key_arn: Option<String>,
-    /// Tags of everything that is created, `k=v,k=v`
+    /// Tags of created resources whose request names no tags, `k=v,k=v`
     #[arg(long, env = "ENGINE_ROLES_RESOURCE_TAGS")]
     pub resource_tags: Option<String>,
     /// Prepared roles that may be passed, names or ARNs, `role[=instance-profile]` separated by
@@ -106,10 +106,10 @@ pub struct ServeArgs {
     /// How long IAM's reads may lag behind its writes
     #[arg(long, env = "ENGINE_ROLES_CONSISTENCY_WINDOW", default_value = "60s", value_parser = humantime::parse_duration)]
     pub consistency_window: Duration,
-    /// How often each active role is checked; the checks are spread over this time
+    /// How often each active role is compared with its spec; the checks are spread over this time
     #[arg(long, env = "ENGINE_ROLES_RECONCILE_INTERVAL", default_value = "15m", value_parser = humantime::parse_duration)]
     pub reconcile_interval: Duration,
-    /// How long a replica's lease on a binding lasts without being renewed
+    /// How long a replica may work on a cluster's role without renewing its lease in the database
     #[arg(long, env = "ENGINE_ROLES_LEASE", default_value = "60s", value_parser = humantime::parse_duration)]
     pub lease: Duration,
     /// How long one call to AWS may take; at most a quarter of the lease
@@ -118,7 +118,7 @@ pub struct ServeArgs {
     /// How often the database is queried for due work
     #[arg(long, env = "ENGINE_ROLES_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
     pub poll_interval: Duration,
-    /// What to do when AWS differs from the applied spec: `repair`, `report` or `off`
+    /// What to do when a role at AWS differs from what was requested: `repair`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_DRIFT", default_value = "repair")]
     pub drift: DriftMode,
     /// What to do with resources left behind by earlier roles of a cluster: `remove`, `report` or `off`
@@ -128,14 +128,14 @@ pub struct ServeArgs {
     /// it to a new engine), `warn` or `off`
     #[arg(long, env = "ENGINE_ROLES_ATTESTATION", default_value = "enforce")]
     pub attestation: AttestationMode,
-    /// Most calls per second to IAM from all replicas together, for reads and for writes each;
-    /// halved when AWS throttles
+    /// Maximum number of calls per second to IAM from all replicas together, for reads and for
+    /// writes each; halved when AWS throttles
     #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
     pub call_rate: f64,
-    /// Most calls to IAM at once after a time without calls
+    /// Maximum number of calls to IAM at once after a time without calls
     #[arg(long, env = "ENGINE_ROLES_CALL_BURST", default_value_t = 200)]
     pub call_burst: u32,
-    /// Most connections to the database from this replica
+    /// Maximum number of connections to the database from this replica
     #[arg(long, env = "ENGINE_ROLES_DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
     /// How long running requests and work may take to finish when the service stops

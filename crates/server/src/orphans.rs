@@ -19,14 +19,15 @@ pub struct OrphansArgs {
 /// What to do with orphans.
 #[derive(Debug, Subcommand)]
 enum OrphansAction {
-    /// Print the orphans that the last sweep found
+    /// Print the roles and instance profiles that the last search found
     List,
-    /// Record an orphan as its cluster's live role, with the spec that its policy implies
+    /// Record a role as its cluster's current role; the role's policy and tags determine the
+    /// recorded spec
     Adopt {
         /// Name of the role
         name: String,
     },
-    /// Remove an orphan from AWS
+    /// Remove a role or instance profile from AWS
     Remove {
         /// Name of the role or instance profile
         name: String,

@@ -57,13 +57,14 @@ struct RenderArgs {
     /// ai-unlimited-engine-boundary]
     #[arg(long, env = "ENGINE_ROLES_PERMISSIONS_BOUNDARY")]
     permissions_boundary: Vec<String>,
-    /// ARNs of more such boundaries, separated by commas
+    /// ARNs of more permissions boundaries that created roles may have, separated by commas
     #[arg(long, env = "ENGINE_ROLES_ALLOWED_BOUNDARIES")]
     allowed_boundaries: Option<String>,
-    /// ARN of a prepared role that may be passed, or its name where it has no path; can be repeated
+    /// ARN of a prepared role that may be passed, or its name if the role has no path; can be
+    /// repeated
     #[arg(long = "pass-through-role", env = "ENGINE_ROLES_PASS_THROUGH_ROLES")]
     pass_through_roles: Vec<String>,
-    /// Prepared role that is passed where a request names none
+    /// Prepared role that is passed where a request names no role
     #[arg(long, env = "ENGINE_ROLES_DEFAULT_IAM_ROLE")]
     default_iam_role: Option<String>,
     /// ARN of a role that the service itself runs under; can be repeated

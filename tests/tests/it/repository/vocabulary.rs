@@ -86,10 +86,13 @@ const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
     ("lives", "incarnations"),
 ];
 
-/// Files that contain a banned word, because it is a stored word. An exception that is not needed
-/// fails the test.
-const EXCEPTIONS: [(&str, &str); 3] = [
-    // Stored audit events may have the action `ghost_removed`, which is still read.
+/// Files that name a banned word because it is stored or was accepted once. An exception that is no
+/// longer needed fails the test.
+const EXCEPTIONS: [(&str, &str); 5] = [
+    // The list of changes names the old words of an audit action and of a member of `/readyz`.
+    ("CHANGELOG.md", "ghost"),
+    ("CHANGELOG.md", "bindings elsewhere"),
+    // Audit events of before the rename have the action `ghost_removed`.
     ("crates/domain/src/binding/event.rs", "ghost"),
     ("crates/domain/tests/it/events.rs", "ghost"),
     ("crates/store/tests/it/audit.rs", "ghost"),
