@@ -21,7 +21,7 @@ async fn after_a_minute_of_chaos_nothing_is_lost() {
         report.details.join("\n"),
         report.breaches
     );
-    for deed in ["PUT", "DELETE", "kill -9", "faults", "time"] {
+    for deed in ["PUT", "DELETE", "kill -9", "faults", "clocks"] {
         assert!(
             report.counts.contains_key(deed),
             "no {deed}: {:?}",
