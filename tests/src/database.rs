@@ -11,7 +11,6 @@ use tokio_postgres::NoTls;
 
 /// A row of `bindings`, with the columns that tests read.
 #[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs, reason = "the columns are described in the migration")]
 pub struct BindingRow {
     pub id: uuid::Uuid,
     pub namespace: String,
@@ -38,7 +37,6 @@ pub struct BindingRow {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs, reason = "the columns are described in the migration")]
 pub struct EventRow {
     pub id: uuid::Uuid,
     pub seq: Option<i64>,
@@ -55,7 +53,6 @@ pub struct EventRow {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[allow(missing_docs, reason = "the columns are described in the migration")]
 pub struct ClusterRow {
     pub namespace: String,
     pub cluster: String,
