@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use engine_roles_policy::{Document, Kind};
 
+use crate::binding::drift::DriftKind;
 use crate::binding::record::{Binding, ProfileRecord, RoleRecord};
 use crate::resources::names::{ProfileName, RoleName};
 use crate::resources::ownership::Ownership;
@@ -88,16 +89,23 @@ impl Observed {
 
     /// Returns the resources that our own answered calls created. For use within the consistency
     /// window, while reads may not show these resources yet. Their policies count as unread, so
-    /// that a plan writes them again and does not rely on them.
+    /// that a plan writes them again and does not rely on them. A resource that a trusted read found
+    /// deleted is left out until a later read finds it again.
     pub fn recorded(binding: &Binding) -> Self {
+        let found_deleted = |kind| binding.drift.iter().any(|drift| drift.kind == kind);
         let path = binding.namespace.path().as_str().to_owned();
         let applied = binding.applied_spec.as_ref();
         let tags = applied.map(|spec| Ownership::of(binding).with_user_tags(&spec.tags));
         let role = binding
             .role
             .clone()
-            .filter(|role| role.name == binding.resource_name());
-        let profile = binding.profile.clone().filter(|profile| profile.managed);
+            .filter(|role| role.name == binding.resource_name())
+            .filter(|_| !found_deleted(DriftKind::RoleDeleted));
+        let profile = binding
+            .profile
+            .clone()
+            .filter(|profile| profile.managed)
+            .filter(|_| !found_deleted(DriftKind::ProfileDeleted));
         let in_profile = binding.applied_generation;
         let in_profile = in_profile.map(|_| vec![binding.role_name()]);
         Self {

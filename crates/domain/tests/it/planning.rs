@@ -1,6 +1,6 @@
 //! Plans, case by case.
 
-use engine_roles_domain::binding::{Binding, ProfileRecord, RoleRecord};
+use engine_roles_domain::binding::{Binding, DriftKind, ProfileRecord, RoleRecord};
 use engine_roles_domain::cluster::RoleSpec;
 use engine_roles_domain::resources::{
     Desired, InlinePolicies, Observed, ObservedProfile, ObservedRole, Obstacle, Plan, Step, plan,
@@ -8,7 +8,7 @@ use engine_roles_domain::resources::{
 };
 
 use crate::fixtures::{
-    active, all_tags, binding, binding_of, deleting, pass_through_spec, profile_record,
+    active, all_tags, binding, binding_of, deleting, drift_of, pass_through_spec, profile_record,
     role_record, tags, whole_profile, whole_role,
 };
 
@@ -218,6 +218,28 @@ fn resources_that_reads_do_not_show_yet_are_taken_from_the_record() {
     let both = seen.clone().or_recorded(&known);
     assert_eq!(both.role, seen.role);
     assert_eq!(both.profile, Observed::recorded(&known).profile);
+}
+
+#[test]
+fn a_resource_that_a_check_found_deleted_does_not_count_as_recorded() {
+    let known = Binding {
+        drift: vec![drift_of(DriftKind::ProfileDeleted)],
+        ..active()
+    };
+    let recorded = Observed::recorded(&known);
+    assert!(recorded.role.is_some());
+    assert_eq!(recorded.profile, None);
+    assert_eq!(
+        calls_for(&known, recorded.role, recorded.profile)[0],
+        ["PutRolePolicy", "CreateInstanceProfile"]
+    );
+    let known = Binding {
+        drift: vec![drift_of(DriftKind::RoleDeleted)],
+        ..active()
+    };
+    let recorded = Observed::recorded(&known);
+    assert!(recorded.profile.is_some());
+    assert_eq!(recorded.role, None);
 }
 
 #[test]

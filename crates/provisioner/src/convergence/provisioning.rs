@@ -114,13 +114,14 @@ async fn observe_for_provision(worker: &mut Worker<'_>) -> Result<Observation, I
     }
     let binding = worker.binding();
     let target = worker.target();
-    let is_all_recorded = (target.role.is_none() || binding.role.is_some())
-        && (target.profile.is_none() || binding.profile.is_some());
+    let recorded = Observed::recorded(binding);
+    let is_all_recorded = (target.role.is_none() || recorded.role.is_some())
+        && (target.profile.is_none() || recorded.profile.is_some());
     let now = worker.now();
     let is_answered = binding.consistency.writes_resolved(now) == Belief::Believed;
     let trusts_reads = trusts_reads(worker);
     if !trusts_reads && !worker.knowledge().must_observe() && is_answered && is_all_recorded {
-        return Ok(Observation::of(Observed::recorded(binding)));
+        return Ok(Observation::of(recorded));
     }
     Ok(match worker.observe(Depth::Contents).await? {
         Observation::Observed(observed) if !trusts_reads => {
