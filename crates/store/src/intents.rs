@@ -10,7 +10,7 @@ use engine_roles_domain::binding::lifecycle::Transition;
 use engine_roles_domain::binding::{Binding, Cause, Consistency};
 use uuid::Uuid;
 
-use crate::connection::run;
+use crate::connection::read;
 use crate::operation::run_for;
 use crate::row::{optional_json, to_json, update_binding};
 use crate::{Latest, Lease, Operation, Store, StoreError};
@@ -132,7 +132,7 @@ impl Store {
         ids: IntentIds,
     ) -> Result<Option<RecordedIntent>, StoreError> {
         let meant = intent.binding();
-        let row = run!(
+        let row = read!(
             self,
             fetch_optional,
             sqlx::query_as!(

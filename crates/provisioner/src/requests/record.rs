@@ -101,7 +101,7 @@ impl Recorder {
     }
 
     async fn carry_out(&self, decided: Decided, mut caller: Caller) {
-        match self.record_in_turn(&decided, &mut caller).await {
+        match self.record(&decided, &mut caller).await {
             Ok(Some(recorded)) => {
                 let (binding, change) = (recorded.binding, recorded.change);
                 info!(
@@ -127,19 +127,6 @@ impl Recorder {
         }
     }
 
-    /// Records the intent after the intents of the same cluster that came before it.
-    async fn record_in_turn(
-        &self,
-        decided: &Decided,
-        caller: &mut Caller,
-    ) -> Result<Option<RecordedIntent>, StoreError> {
-        let queue = self.queue(&decided.intent.binding().cluster);
-        let Ok(_turn) = timeout(QUEUE_WAIT, queue.lock()).await else {
-            return Err(StoreError::ClusterBusy);
-        };
-        self.record(decided, caller).await
-    }
-
     /// Records the intent. After a lost answer, looks for the intent until it is certain whether it
     /// was recorded.
     async fn record(
@@ -148,17 +135,9 @@ impl Recorder {
         caller: &mut Caller,
     ) -> Result<Option<RecordedIntent>, StoreError> {
         let store = &self.converger.store;
-        let Decided {
-            latest,
-            intent,
-            cause,
-            operation,
-        } = decided;
-        let ids = IntentIds::new();
+        let (intent, ids) = (&decided.intent, IntentIds::new());
         let sent_at = Instant::now();
-        let recorded = store
-            .record_intent(latest, intent, ids, cause, *operation)
-            .await;
+        let recorded = self.record_in_turn(decided, ids).await;
         let Err(lost @ StoreError::Unanswered(_)) = recorded else {
             return recorded;
         };
@@ -167,7 +146,8 @@ impl Recorder {
             error = &lost as &dyn std::error::Error,
             "database did not answer whether an intent was recorded; the intent is looked for"
         );
-        while sent_at.elapsed() < store.lease_length() {
+        let stop = &self.converger.stop;
+        while sent_at.elapsed() < store.lease_length() && !stop.is_cancelled() {
             let may_still_run = sent_at.elapsed() < MAY_STILL_RUN;
             match store.find_intent(intent, ids).await {
                 Ok(Some(found)) => return Ok(Some(found)),
@@ -184,6 +164,28 @@ impl Recorder {
             sleep(FIND_PAUSE).await;
         }
         Err(lost)
+    }
+
+    /// Records the intent after the intents of the same cluster that came before it.
+    async fn record_in_turn(
+        &self,
+        decided: &Decided,
+        ids: IntentIds,
+    ) -> Result<Option<RecordedIntent>, StoreError> {
+        let Decided {
+            latest,
+            intent,
+            cause,
+            operation,
+        } = decided;
+        let queue = self.queue(&intent.binding().cluster);
+        let Ok(_turn) = timeout(QUEUE_WAIT, queue.lock()).await else {
+            return Err(StoreError::ClusterBusy);
+        };
+        let store = &self.converger.store;
+        store
+            .record_intent(latest, intent, ids, cause, *operation)
+            .await
     }
 
     fn queue(&self, cluster: &ClusterName) -> Arc<AsyncMutex<()>> {

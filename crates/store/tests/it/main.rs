@@ -3,7 +3,9 @@
 mod audit;
 mod intents;
 mod leases;
+mod races;
 mod readiness;
 mod reading;
 mod rows;
+mod side_by_side;
 mod test_store;
