@@ -3,6 +3,7 @@
 mod audit;
 mod intents;
 mod leases;
+mod older_release;
 mod readiness;
 mod reading;
 mod rows;
