@@ -12,6 +12,7 @@
 mod audit;
 mod budget;
 mod clusters;
+mod connection;
 mod error;
 mod intents;
 mod leases;
@@ -20,10 +21,12 @@ mod orphans;
 mod outcomes;
 mod prepared;
 mod ready;
+mod replicas;
 mod row;
 mod sweeps;
 mod views;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -31,6 +34,9 @@ use engine_roles_domain::resources::Namespace;
 use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use connection::{LOCK_LIMIT, STATEMENT_LIMIT, run};
+use replicas::CurrentReplica;
 
 pub use audit::AuditFilter;
 pub use budget::BudgetLimits;
@@ -43,6 +49,7 @@ pub use orphans::{FoundOrphan, Orphan};
 pub use outcomes::{Next, Recorded};
 pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
+pub use replicas::ReplicaId;
 pub use sweeps::Sweep;
 pub use views::{BindingFilter, Page};
 
@@ -71,6 +78,7 @@ pub struct Store {
     namespace: Namespace,
     lease_length: Duration,
     window: Duration,
+    replica: Arc<CurrentReplica>,
 }
 
 impl Store {
@@ -81,9 +89,18 @@ impl Store {
     /// When the URL is invalid.
     pub fn new(config: &StoreConfig, namespace: Namespace) -> Result<Self, StoreError> {
         let options: PgConnectOptions = config.url.parse().map_err(StoreError::Url)?;
-        let options = options.application_name("engine-roles");
+        let milliseconds = |limit: Duration| limit.as_millis().to_string();
+        let options = options.application_name("engine-roles").options([
+            ("lock_timeout", milliseconds(LOCK_LIMIT)),
+            ("statement_timeout", milliseconds(STATEMENT_LIMIT)),
+            (
+                "idle_in_transaction_session_timeout",
+                milliseconds(STATEMENT_LIMIT),
+            ),
+        ]);
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
+            .test_before_acquire(false)
             .acquire_timeout(config.acquire_timeout)
             .connect_lazy_with(options);
         Ok(Self {
@@ -91,6 +108,7 @@ impl Store {
             namespace,
             lease_length: config.lease,
             window: config.consistency_window,
+            replica: Arc::default(),
         })
     }
 
@@ -114,9 +132,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
-        let row = sqlx::query!(r#"SELECT service_now() AS "now!""#)
-            .fetch_one(&self.pool)
-            .await?;
+        let row = run!(
+            self,
+            fetch_one,
+            sqlx::query!(r#"/* read */ SELECT service_now() AS "now!""#)
+        )?;
         Ok(row.now)
     }
 
@@ -126,7 +146,11 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or a migration fails.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let ran = MIGRATIONS.run(&self.pool).await;
+        let mut connection = self.pool.acquire().await?.detach();
+        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
+            .execute(&mut connection)
+            .await?;
+        let ran = MIGRATIONS.run(&mut connection).await;
         ran.map_err(|error| match error {
             MigrateError::Execute(cause) => match StoreError::from(cause) {
                 down @ StoreError::Unavailable(_) => down,

@@ -230,8 +230,11 @@ fn a_resource_that_a_check_found_deleted_does_not_count_as_recorded() {
     assert!(recorded.role.is_some());
     assert_eq!(recorded.profile, None);
     assert_eq!(
-        calls_for(&known, recorded.role, recorded.profile)[0],
-        ["PutRolePolicy", "CreateInstanceProfile"]
+        calls_for(&known, recorded.role, recorded.profile),
+        [
+            vec!["CreateInstanceProfile"],
+            vec!["PutRolePolicy", "AddRoleToInstanceProfile"]
+        ]
     );
     let known = Binding {
         drift: vec![drift_of(DriftKind::RoleDeleted)],
