@@ -189,16 +189,18 @@ async fn every_binding_of_an_older_release_is_read_as_it_was_stored() {
     let (test, before) = restored().await;
     test.store.migrate().await.expect("migrated");
     assert!(!before.bindings.is_empty());
+    let stores = NAMESPACES.map(|namespace| (namespace.to_owned(), test.other(namespace)));
+    let stores = BTreeMap::from(stores);
     let mut newest = BTreeMap::new();
     for row in &before.bindings {
-        let store = test.other(&text(row, "namespace"));
+        let store = &stores[&text(row, "namespace")];
         let id = text(row, "id").parse().expect("an id");
         let binding = store.binding(BindingId(id)).await.expect("an answer");
         assert_same(row, &binding.expect("the binding exists"));
         newest.insert((text(row, "namespace"), text(row, "cluster")), row);
     }
     for ((namespace, name), row) in newest {
-        let latest = test.other(&namespace).latest(&cluster(&name)).await;
+        let latest = stores[&namespace].latest(&cluster(&name)).await;
         assert_same(row, &latest.expect("an answer").expect("a binding"));
     }
 }
@@ -229,11 +231,11 @@ async fn a_lease_of_an_older_release_ends_by_time_alone() {
     let [at_once, later] = &before.due;
     assert!(at_once.contains("deleting-expired") && !at_once.contains("deleting-leased"));
     assert!(later.contains("deleting-leased"));
-    let mut leased = BTreeSet::new();
+    let mut taken = BTreeSet::new();
     for (seconds, expected) in [(0, at_once), (61, later)] {
         clock_after_the_dump(&test, seconds).await;
         let leases = test.store.lease_due(99).await.expect("an answer");
-        leased.extend(leases.iter().map(|lease| lease.binding.cluster.to_string()));
-        assert_eq!(&leased, expected, "{seconds} seconds after the dump");
+        taken.extend(leases.iter().map(|lease| lease.binding.cluster.to_string()));
+        assert_eq!(&taken, expected, "{seconds} seconds after the dump");
     }
 }
