@@ -134,7 +134,15 @@ impl Database {
     /// Advances the clock that all replicas use, so that leases expire and checks become due.
     pub async fn advance(&self, by: Duration) {
         let by = TimeDelta::from_std(by).expect("tests advance the clock by days at most");
-        let ahead = self.ahead() + by;
+        self.set_ahead(self.ahead() + by).await;
+    }
+
+    /// Sets the clock that all replicas use to a time in the past, from which it goes on.
+    pub async fn set_clock(&self, to: DateTime<Utc>) {
+        self.set_ahead(to - Utc::now()).await;
+    }
+
+    async fn set_ahead(&self, ahead: TimeDelta) {
         let text = format!(
             "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
              AS $$ SELECT clock_timestamp() + interval '{} milliseconds' $$",

@@ -3,6 +3,7 @@
 mod audit;
 mod intents;
 mod leases;
+mod older_release;
 mod races;
 mod readiness;
 mod reading;
