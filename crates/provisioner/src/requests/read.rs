@@ -10,7 +10,7 @@ use engine_roles_store::{AuditFilter, BindingFilter, Page, Readiness, Store, Sto
 
 use crate::aws::optional::OptionalFeature;
 use crate::aws::recent::AwsHealth;
-use crate::waiting::{News, Waiting};
+use crate::waiting::{News, Waiting, WorksOnIt};
 
 /// The health of the service.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl ReadRecords {
             while verdict(&binding, binding.generation) == Verdict::Pending {
                 let subscription =
                     subscription.get_or_insert_with(|| self.waiting.subscribe(binding.id));
-                match subscription.next(until).await {
+                match subscription.next(until, WorksOnIt::Anybody).await {
                     News::Recorded(current) => binding = (*current).clone(),
                     News::ReadAgain => break,
                     News::TimeUp => return Ok(Some(binding)),
