@@ -17,7 +17,7 @@ use crate::polling::eventually;
 const RECORDS: [&str; 3] = [
     "INSERT INTO bindings",
     "UPDATE bindings",
-    "INSERT INTO audit_events",
+    "INSERT INTO audit_pending",
 ];
 
 /// The side of a commit at which the proxy holds it.

@@ -34,6 +34,14 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Query(_))
     }
+
+    /// Returns whether the database answered a statement with this SQLSTATE.
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        error.code().as_deref() == Some(code)
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -38,7 +38,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use connection::{LOCK_LIMIT, STATEMENT_LIMIT, run};
 use replicas::CurrentReplica;
 
-pub use audit::AuditFilter;
+pub use audit::{AuditFilter, Maintained, Sequenced};
 pub use budget::BudgetLimits;
 pub use clusters::Latest;
 pub use error::StoreError;
