@@ -121,10 +121,19 @@ impl Database {
         .await;
     }
 
-    /// All audit events in the order in which they were written.
+    /// All audit events in the order in which they were written, also those that have no number yet.
     pub async fn events(&self) -> Vec<EventRow> {
-        self.rows("SELECT * FROM audit_events ORDER BY seq NULLS LAST, at, generation, id")
-            .await
+        self.rows(
+            "SELECT id, seq, at, cluster, binding_id, generation, action, actor, request_id,
+                    from_state, to_state, detail
+             FROM audit_events
+             UNION ALL
+             SELECT id, NULL, at, cluster, binding_id, generation, action, actor, request_id,
+                    from_state, to_state, detail
+             FROM audit_pending
+             ORDER BY seq NULLS LAST, at, generation, id",
+        )
+        .await
     }
 
     pub async fn clusters(&self) -> Vec<ClusterRow> {

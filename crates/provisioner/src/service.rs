@@ -146,7 +146,8 @@ impl Provisioner {
         self.parts.records.count_by_state().await
     }
 
-    /// Returns events of the audit log in order, including those written just before the call.
+    /// Returns events of the audit log in order. An event is included from about one second after it
+    /// was written.
     ///
     /// # Errors
     /// When the database fails.

@@ -71,6 +71,14 @@ impl StoreError {
             _ => false,
         }
     }
+
+    /// Returns whether the database answered a statement with this SQLSTATE.
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        error.code().as_deref() == Some(code)
+    }
 }
 
 /// The unique indexes that two requests for one cluster at once can violate.

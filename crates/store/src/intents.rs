@@ -219,8 +219,8 @@ impl Store {
                  SELECT written.id, written.namespace, clock.now FROM written, clock
              ),
              event AS (
-                 INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
-                                           action, actor, request_id, from_state, to_state, detail)
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
                  SELECT $20, clock.now, written.namespace, written.cluster, written.id,
                         written.generation, $21, $22, $23, NULL, written.state, $24
                  FROM written, clock WHERE $21::text IS NOT NULL
@@ -312,8 +312,8 @@ impl Store {
                  SET due_at = LEAST(s.due_at, EXCLUDED.due_at)
              ),
              event AS (
-                 INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
-                                           action, actor, request_id, from_state, to_state, detail)
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
                  SELECT $28, clock.now, written.namespace, written.cluster, written.id,
                         written.generation, $29, $30, $31, $32, written.state, $33
                  FROM written, clock WHERE $29::text IS NOT NULL

@@ -39,7 +39,7 @@ use sqlx::postgres::PgConnectOptions;
 use connection::{Breakage, pool, read, with_limits};
 use replicas::CurrentReplica;
 
-pub use audit::AuditFilter;
+pub use audit::{AuditFilter, Maintained, Sequenced};
 pub use budget::BudgetLimits;
 pub use clusters::Latest;
 pub use error::StoreError;

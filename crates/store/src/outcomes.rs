@@ -158,8 +158,8 @@ impl Store {
                  ON CONFLICT (binding_id) DO UPDATE SET due_at = EXCLUDED.due_at
              ),
              event AS (
-                 INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
-                                           action, actor, request_id, from_state, to_state, detail)
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
                  SELECT $26, clock.now, written.namespace, written.cluster, written.id,
                         written.generation, $27, $28, $29, $30, written.state, $31
                  FROM written, clock WHERE $27::text IS NOT NULL

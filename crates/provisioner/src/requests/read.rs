@@ -77,13 +77,13 @@ impl ReadRecords {
         self.store.count_by_state().await
     }
 
-    /// Returns events of the audit log in order, including those written just before the call.
+    /// Returns events of the audit log in order. An event is included from about one second after it
+    /// was written.
     pub(crate) async fn audit(
         &self,
         filter: &AuditFilter,
         limit: i64,
     ) -> Result<Vec<SequencedEvent>, StoreError> {
-        self.store.sequence_audit().await?;
         self.store.audit(filter, limit).await
     }
 }
