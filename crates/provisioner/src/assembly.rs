@@ -22,12 +22,15 @@ use crate::requests::record::Recorder;
 use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
-    AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount, FirstRun, Liveness,
-    ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift,
-    SweepOrphans, SweepTurns,
+    AddCountChanges, AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount,
+    FirstRun, Liveness, ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit,
+    SweepDrift, SweepOrphans, SweepTurns,
 };
 use crate::waiting::Waiting;
 
+/// How often the changes of the counts of bindings are added to the counts. Until then, a reader of
+/// the counts adds them up.
+const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
 /// How often new audit events are numbered.
 const SEQUENCE_INTERVAL: Duration = Duration::from_secs(1);
 /// An account task runs once per this many polls for due bindings.
@@ -221,6 +224,7 @@ impl Parts {
             Registration::every(settings.poll_interval, reconcile).woken_by(work_left),
             Registration::every(settings.poll_interval, notifications),
             Registration::every(SEQUENCE_INTERVAL, SequenceAudit { store: store() }),
+            Registration::every(COUNTS_INTERVAL, AddCountChanges { store: store() }),
             Registration::every(account_interval, find_account),
             Registration::every(account_interval, capabilities),
             Registration::every(account_interval, count_other_accounts),

@@ -13,9 +13,11 @@ mod audit;
 mod budget;
 mod clusters;
 mod connection;
+mod counts;
 mod error;
 mod intents;
 mod leases;
+mod lists;
 mod notify;
 mod operation;
 mod orphans;
@@ -45,6 +47,7 @@ pub use clusters::Latest;
 pub use error::StoreError;
 pub use intents::{Change, Intent, IntentIds, RecordedIntent};
 pub use leases::Lease;
+pub use lists::{BindingFilter, ListPosition, Page};
 pub use notify::WorkListener;
 pub use operation::Operation;
 pub use orphans::{FoundOrphan, Orphan};
@@ -53,7 +56,6 @@ pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
 pub use replicas::ReplicaId;
 pub use sweeps::Sweep;
-pub use views::{BindingFilter, Page};
 
 /// How long a health check waits for its connection.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::account::Scope;
-use engine_roles_domain::binding::{Binding, BindingId, SequencedEvent, State, Verdict, verdict};
+use engine_roles_domain::binding::{Binding, SequencedEvent, State, Verdict, verdict};
 use engine_roles_domain::cluster::ClusterName;
-use engine_roles_store::{AuditFilter, BindingFilter, Page, Readiness, Store, StoreError};
+use engine_roles_store::{
+    AuditFilter, BindingFilter, ListPosition, Page, Readiness, Store, StoreError,
+};
 
 use crate::aws::optional::OptionalFeature;
 use crate::aws::recent::AwsHealth;
@@ -67,9 +69,9 @@ impl ReadRecords {
     pub(crate) async fn list(
         &self,
         filter: &BindingFilter,
-        after: Option<BindingId>,
+        after: Option<&ListPosition>,
         limit: i64,
-    ) -> Result<Option<Page<Binding>>, StoreError> {
+    ) -> Result<Page<Binding>, StoreError> {
         self.store.list(filter, after, limit).await
     }
 
