@@ -18,6 +18,7 @@ use crate::requests::orphans::ResolveOrphans;
 use crate::requests::plan::PlanRequest;
 use crate::requests::provision::Provision;
 use crate::requests::read::ReadRecords;
+use crate::requests::record::Recorder;
 use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
@@ -58,6 +59,7 @@ impl Parts {
     /// Constructs every part from the parts that it needs. Starts nothing.
     pub(crate) fn assemble(store: Store, iam: Iam, settings: Settings) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        store.set_current_replica(Some(engine_roles_store::ReplicaId(uuid::Uuid::now_v7())));
         let defaults = Arc::new(settings.defaults.clone());
         let gateway = Gateway::new(
             iam,
@@ -90,7 +92,9 @@ impl Parts {
             check_interval: settings.reconcile_interval,
             stop: stop.clone(),
         });
-        let follower = Arc::new(Follower::new(Arc::clone(&converger), tasks.clone()));
+        let recorder = Arc::new(Recorder::new(Arc::clone(&converger), tasks.clone()));
+        let follower = Follower::new(store.clone(), Arc::clone(&waiting), recorder);
+        let follower = Arc::new(follower);
         Self {
             provision: Provision {
                 store: store.clone(),

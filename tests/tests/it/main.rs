@@ -36,3 +36,4 @@ mod staleness;
 mod sweeps;
 mod tearing_down;
 mod typed_client;
+mod upgrading;

@@ -3,7 +3,10 @@
 mod audit;
 mod intents;
 mod leases;
+mod older_release;
+mod races;
 mod readiness;
 mod reading;
 mod rows;
+mod side_by_side;
 mod test_store;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use engine_roles_domain::resources::Namespace;
 use engine_roles_embedded_postgres::test_database;
-use engine_roles_store::{Readiness, Store, StoreConfig, StoreError};
+use engine_roles_store::{Readiness, ReplicaId, Store, StoreConfig, StoreError};
+
+use uuid::Uuid;
 
 use crate::test_store::{cluster, config, store_of, test_store};
 
@@ -49,7 +51,10 @@ fn unreachable_store() -> Store {
         // Nothing listens on port 1 of the loopback interface.
         ..config("postgres://nobody@127.0.0.1:1/nothing")
     };
-    Store::new(&config, Namespace::parse("test").expect("a namespace")).expect("no connection yet")
+    let namespace = Namespace::parse("test").expect("a namespace");
+    let store = Store::new(&config, namespace).expect("no connection yet");
+    store.set_current_replica(Some(ReplicaId(Uuid::now_v7())));
+    store
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ use engine_roles_domain::cluster::{
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_store::{
-    AuditFilter, Intent, IntentError, Latest, Lease, Next, Recorded, RecordedIntent, Store,
-    StoreConfig,
+    AuditFilter, Change, Intent, IntentIds, Latest, Lease, Next, Operation, Recorded,
+    RecordedIntent, ReplicaId, Store, StoreConfig,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -40,7 +40,9 @@ pub(crate) fn config(url: &str) -> StoreConfig {
 
 pub(crate) fn store_of(database: &TestDatabase, namespace: &str) -> Store {
     let namespace = Namespace::parse(namespace).expect("a namespace");
-    Store::new(&config(database.url()), namespace).expect("a store")
+    let store = Store::new(&config(database.url()), namespace).expect("a store");
+    store.set_current_replica(Some(ReplicaId(Uuid::now_v7())));
+    store
 }
 
 pub(crate) async fn test_store() -> TestStore {
@@ -155,41 +157,71 @@ pub(crate) fn new_binding(
 
 /// Records the intent to have a role with this spec.
 pub(crate) async fn provision(store: &Store, name: &str, spec: RoleSpec) -> RecordedIntent {
-    let decide = |latest: Latest| {
-        let live = latest.binding.filter(Binding::is_live);
-        Ok::<_, Rejection>(match live {
+    loop {
+        let latest = read(store, name).await;
+        let live = latest.binding.clone().filter(Binding::is_live);
+        let intent = match live {
             None => {
-                let new = new_binding(store, name, spec, latest.generation + 1);
+                let new = new_binding(store, name, spec.clone(), latest.generation + 1);
                 Intent::New(Box::new(lifecycle::provision_requested(new, latest.now)))
             }
-            Some(live) if live.spec == spec => Intent::Unchanged(Box::new(live)),
+            Some(live) if live.spec == spec => return unchanged(live),
             Some(live) => {
-                let change = lifecycle::change_requested(live, spec, latest.now);
+                let change = lifecycle::change_requested(live, spec.clone(), latest.now);
                 Intent::Changed(Box::new(change.expect("a binding that may be changed")))
             }
-        })
-    };
-    let recorded = store.record_intent(&cluster(name), &caller(), decide).await;
-    recorded.expect("a recorded intent")
+        };
+        if let Some(recorded) = record_intent(store, &latest, &intent).await {
+            return recorded;
+        }
+    }
+}
+
+pub(crate) async fn read(store: &Store, name: &str) -> Latest {
+    let (cluster, operation) = (cluster(name), Operation::Provision);
+    let latest = store.read_latest(&cluster, operation).await;
+    latest.expect("an answer")
+}
+
+/// Records an intent that was decided from `latest`; none when the cluster was changed since.
+pub(crate) async fn record_intent(
+    store: &Store,
+    latest: &Latest,
+    intent: &Intent,
+) -> Option<RecordedIntent> {
+    let (ids, operation) = (IntentIds::new(), Operation::Provision);
+    store
+        .record_intent(latest, intent, ids, &caller(), operation)
+        .await
+        .expect("an answer")
+}
+
+fn unchanged(binding: Binding) -> RecordedIntent {
+    RecordedIntent {
+        binding,
+        change: Change::Unchanged,
+        lease: None,
+    }
 }
 
 /// Records the intent to remove the cluster's role.
 pub(crate) async fn request_teardown(
     store: &Store,
     name: &str,
-) -> Result<RecordedIntent, IntentError<Rejection>> {
-    let decide = |latest: Latest| {
+) -> Result<RecordedIntent, Rejection> {
+    loop {
+        let latest = read(store, name).await;
         let changed = match decide_delete(latest.binding.as_ref(), None, None)? {
             Deletion::Begin(live) => lifecycle::teardown_begun(*live, latest.now),
             Deletion::Resume(blocked) => lifecycle::teardown_resumed(*blocked, latest.now),
             Deletion::Close(failed) => lifecycle::closed(*failed, latest.now),
-            Deletion::Continue(same) | Deletion::Done(same) => return Ok(Intent::Unchanged(same)),
+            Deletion::Continue(same) | Deletion::Done(same) => return Ok(unchanged(*same)),
         };
-        Ok(Intent::Changed(Box::new(
-            changed.expect("what was decided"),
-        )))
-    };
-    store.record_intent(&cluster(name), &caller(), decide).await
+        let intent = Intent::Changed(Box::new(changed.expect("what was decided")));
+        if let Some(recorded) = record_intent(store, &latest, &intent).await {
+            return Ok(recorded);
+        }
+    }
 }
 
 pub(crate) async fn tear_down(store: &Store, name: &str) -> RecordedIntent {
@@ -207,7 +239,13 @@ pub(crate) async fn record(
     next: Next,
 ) -> Recorded {
     let recorded = store
-        .record(lease, transition, &Cause::reconciler(), next)
+        .record(
+            lease,
+            transition,
+            &Cause::reconciler(),
+            next,
+            Operation::Reconcile,
+        )
         .await;
     recorded.expect("an answer")
 }
