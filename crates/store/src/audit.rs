@@ -1,10 +1,10 @@
 //! The append-only audit log.
 //!
-//! A writer inserts its event into `audit_pending`, in the transaction that makes the change. The
-//! sequencer moves the events to `audit_events` and numbers them, so that the numbers have no gaps
-//! and follow the order in which the changes of each binding were committed: numbers that the
-//! writers took from a counter could become visible in another order. Readers see numbered events
-//! only, and wait for no writer and no sequencer.
+//! A statement that changes a binding inserts its event into `audit_pending`. The sequencer moves the
+//! events to `audit_events` and numbers them, so that the numbers have no gaps and follow the order
+//! in which the changes of each binding were committed: numbers that the writers took from a counter
+//! could become visible in another order. Readers see numbered events only, and wait for no writer
+//! and no sequencer.
 
 mod partitions;
 mod read;

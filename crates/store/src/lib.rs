@@ -152,7 +152,8 @@ impl Store {
         sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
             .execute(&mut connection)
             .await?;
-        let ran = MIGRATIONS.run(&mut connection).await;
+        // `run` takes any kind of connection, which makes its future too general to be spawned.
+        let ran = MIGRATIONS.run_direct(None, &mut connection, false).await;
         ran.map_err(|error| match error {
             MigrateError::Execute(cause) => match StoreError::from(cause) {
                 down @ StoreError::Unavailable(_) => down,

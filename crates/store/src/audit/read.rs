@@ -7,7 +7,7 @@ use engine_roles_domain::invalid::UnknownWord;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::connection::run;
+use crate::connection::read;
 use crate::row::corrupt;
 use crate::{Store, StoreError};
 
@@ -58,7 +58,7 @@ struct EventRow {
 macro_rules! select_events {
     ($store:expr, $filter:expr, $limit:expr, $words:literal, $condition:literal
      $(, $argument:expr)* $(,)?) => {
-        run!(
+        read!(
             $store,
             fetch_all,
             sqlx::query_as!(
