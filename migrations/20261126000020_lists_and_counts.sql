@@ -36,7 +36,8 @@ CREATE INDEX bindings_of_role_id ON bindings (namespace, role_id) WHERE role_id 
 CREATE INDEX bindings_of_profile_id ON bindings (namespace, profile_id)
     WHERE profile_id IS NOT NULL;
 
-CREATE INDEX bindings_updated ON bindings (namespace, updated_at) WHERE newest;
+-- What changed since a time, where that is little.
+CREATE INDEX bindings_updated ON bindings (namespace, updated_at);
 
 -- A new binding replaces the newest of its cluster. The newest binding is locked before the cluster
 -- is, because every other statement of this release locks bindings before clusters too: Postgres

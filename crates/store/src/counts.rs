@@ -62,6 +62,31 @@ impl Store {
         Ok(row.count)
     }
 
+    /// Returns whether the installation has, or had, bindings in this account and partition.
+    pub(crate) async fn has_bindings_in(
+        &self,
+        account: &str,
+        partition: &str,
+    ) -> Result<bool, StoreError> {
+        let row = run!(
+            self,
+            fetch_one,
+            sqlx::query!(
+                r#"/* list */ SELECT EXISTS (
+                       SELECT FROM binding_counts
+                       WHERE namespace = $1 AND account_id = $2 AND aws_partition = $3
+                       UNION ALL
+                       SELECT FROM binding_count_changes
+                       WHERE namespace = $1 AND account_id = $2 AND aws_partition = $3
+                   ) AS "has_bindings!""#,
+                self.namespace.as_str(),
+                account,
+                partition,
+            )
+        )?;
+        Ok(row.has_bindings)
+    }
+
     /// Adds the changes to the counts and deletes them. Returns how many there were. Any number of
     /// replicas may call this at the same time.
     ///

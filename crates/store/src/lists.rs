@@ -1,12 +1,12 @@
 //! Lists of bindings, page by page, in the order of the clusters' names.
 //!
 //! The cost of a page depends on the size of the page, not on the number of bindings: each statement
-//! reads a few ranges of an index that has the order of the list, and stops at the limit. A list is
-//! in the order of names, which never change, so a walk through the pages misses no binding that
-//! lives throughout it.
+//! reads a few ranges of an index that has the order of the list, and stops at the limit. Only a list
+//! of what changed since a time may read more, where many bindings have changed since, but none for a
+//! long stretch of names. A list is in the order of names, which never change, so a walk through the
+//! pages misses no binding that lives throughout it.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::account::{AccountId, Partition};
 use engine_roles_domain::binding::{Binding, Generation, State};
 use engine_roles_domain::cluster::{ClusterName, Mode, RoleReference};
 
@@ -79,14 +79,14 @@ impl Store {
         limit: i64,
     ) -> Result<Page<Binding>, StoreError> {
         let selection = Selection::new(filter, after, limit.saturating_add(1));
-        let rows = if let Some(role) = &filter.role {
-            self.rows_of_role(&selection, role).await
-        } else if filter.updated_since.is_some() && self.few_changed(&selection).await? {
-            self.changed_rows(&selection).await
+        let rows = if filter.updated_since.is_some() && self.few_changed(&selection).await? {
+            self.changed_rows(&selection).await?
+        } else if selection.role.is_some() {
+            self.rows_of_role(&selection).await?
         } else {
-            self.newest_rows(&selection).await
+            self.newest_rows(&selection).await?
         };
-        let mut items = rows?
+        let mut items = rows
             .into_iter()
             .map(BindingRow::into_binding)
             .collect::<Result<Vec<_>, _>>()?;
@@ -138,15 +138,15 @@ impl Store {
 
     /// Reads the bindings of a role, past incarnations included: one range of the index
     /// `bindings_of_role` for each class, and the binding to which AWS gave a unique id.
-    async fn rows_of_role(
-        &self,
-        selection: &Selection,
-        role: &RoleReference,
-    ) -> Result<Vec<BindingRow>, StoreError> {
+    async fn rows_of_role(&self, selection: &Selection) -> Result<Vec<BindingRow>, StoreError> {
         let Selection { classes, .. } = selection;
-        let arn = role.arn();
-        let account = arn.as_ref().and_then(|arn| arn.account.as_ref());
-        let partition = arn.as_ref().map(|arn| arn.partition);
+        // The account is not in the index. Bindings of one installation belong to one account, so
+        // either all of them match or none.
+        if let (Some(account), Some(partition)) = (&selection.account, &selection.partition)
+            && !self.has_bindings_in(account, partition).await?
+        {
+            return Ok(Vec::new());
+        }
         run!(
             self,
             fetch_all,
@@ -194,15 +194,14 @@ impl Store {
                 selection.before_cluster,
                 selection.updated_since,
                 selection.limit,
-                role.name().as_str(),
-                account.map(AccountId::as_str),
-                partition.map(Partition::as_str),
+                selection.role,
+                selection.account,
+                selection.partition,
             )
         )
     }
 
-    /// Returns whether at most [`MOST_SORTED`] clusters' newest bindings have changed since the
-    /// selection's time.
+    /// Returns whether at most [`MOST_SORTED`] bindings have changed since the selection's time.
     async fn few_changed(&self, selection: &Selection) -> Result<bool, StoreError> {
         let row = run!(
             self,
@@ -210,7 +209,7 @@ impl Store {
             sqlx::query!(
                 r#"/* list */ SELECT count(*) AS "count!" FROM (
                        SELECT FROM bindings n
-                       WHERE n.namespace = $1 AND n.newest AND n.updated_at >= $2
+                       WHERE n.namespace = $1 AND n.updated_at >= $2
                        ORDER BY n.updated_at DESC LIMIT $3
                    ) changed"#,
                 self.namespace.as_str(),
@@ -221,8 +220,8 @@ impl Store {
         Ok(row.count <= MOST_SORTED)
     }
 
-    /// Reads the clusters' newest bindings that have changed since the selection's time, where few
-    /// have, and sorts them.
+    /// Reads the bindings that have changed since the selection's time, where few have, and sorts
+    /// those that are selected.
     async fn changed_rows(&self, selection: &Selection) -> Result<Vec<BindingRow>, StoreError> {
         let Selection { classes, .. } = selection;
         run!(
@@ -233,15 +232,19 @@ impl Store {
                 "JOIN (
                      SELECT changed.id
                      FROM (
-                         SELECT n.id, n.cluster, n.generation, n.state, n.live, n.mode, n.drifted
-                         FROM bindings n
-                         WHERE n.namespace = $1 AND n.newest AND n.updated_at >= $9
+                         SELECT n.* FROM bindings n
+                         WHERE n.namespace = $1 AND n.updated_at >= $9
                          ORDER BY n.updated_at DESC LIMIT $11
                      ) changed
                      JOIN unnest($2::text[], $3::boolean[], $4::text[], $5::boolean[])
                          AS class (state, live, mode, drifted) USING (state, live, mode, drifted)
                      WHERE (changed.cluster, changed.generation) > ($6, $7)
                        AND changed.cluster < $8
+                       AND CASE WHEN $12::text IS NULL THEN changed.newest
+                                ELSE $12 IN (changed.role_name, changed.role_id, changed.profile_id)
+                                     AND changed.account_id = COALESCE($13, changed.account_id)
+                                     AND changed.aws_partition
+                                         = COALESCE($14, changed.aws_partition) END
                      ORDER BY changed.cluster, changed.generation LIMIT $10
                  ) page ON page.id = b.id
                  ORDER BY b.cluster, b.generation",
@@ -258,6 +261,9 @@ impl Store {
                 // More than are expected, because bindings have changed since they were counted. The
                 // limit makes Postgres read the index of these times.
                 10 * MOST_SORTED,
+                selection.role,
+                selection.account,
+                selection.partition,
             )
         )
     }
@@ -271,6 +277,11 @@ struct Selection {
     before_cluster: String,
     updated_since: DateTime<Utc>,
     limit: i64,
+    /// The role's name, or a unique id.
+    role: Option<String>,
+    /// Account and partition of the role's ARN.
+    account: Option<String>,
+    partition: Option<String>,
 }
 
 impl Selection {
@@ -284,7 +295,12 @@ impl Selection {
         // Generations begin at 1, so the cluster whose whole name is the prefix is included.
         let start = (filter.prefix.clone(), 0);
         let (after_cluster, after_generation) = after.map_or(start.clone(), |it| it.max(start));
+        let arn = filter.role.as_ref().and_then(RoleReference::arn);
+        let account = arn.as_ref().and_then(|arn| arn.account.as_ref());
         Self {
+            role: filter.role.as_ref().map(|role| role.name().to_string()),
+            account: account.map(ToString::to_string),
+            partition: arn.map(|arn| arn.partition.as_str().to_owned()),
             classes: Classes::of(filter),
             after_cluster,
             after_generation,

@@ -278,6 +278,18 @@ async fn the_bindings_of_a_role_are_found_by_its_name_and_arn_past_incarnations_
             assert_eq!(found.collect::<Vec<_>>(), expected, "{role} {limit}");
         }
     }
+    // Also where the bindings are found by the time of their last change.
+    let changed = BindingFilter {
+        updated_since: Some(DateTime::UNIX_EPOCH),
+        ..of_role("engine")
+    };
+    for limit in [1, 9] {
+        let found = pages(&test.store, &changed, limit).await.concat();
+        let found = found
+            .iter()
+            .map(|one| (one.cluster.as_str(), one.generation));
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{limit}");
+    }
     let past = BindingFilter {
         live: Some(false),
         prefix: "o".to_owned(),
@@ -314,8 +326,13 @@ async fn a_created_role_is_found_by_its_name_and_by_unique_ids_after_its_teardow
     let name = binding.resource_name();
     let arn = format!("arn:aws:iam::123456789012:role/ai-unlimited/engine/test/{name}");
     for role in [name.as_str(), &arn, "AROAMADE", "AIPAMADE"] {
-        let found = names(&test.store, &of_role(role), 9).await;
-        assert_eq!(found, [["one"]], "{role}");
+        for updated_since in [None, Some(DateTime::UNIX_EPOCH)] {
+            let filter = BindingFilter {
+                updated_since,
+                ..of_role(role)
+            };
+            assert_eq!(names(&test.store, &filter, 9).await, [["one"]], "{role}");
+        }
     }
 }
 
@@ -337,9 +354,15 @@ async fn a_list_of_what_changed_is_the_same_however_much_changed() {
         updated_since: format!("{year}-01-01T00:00:00Z").parse().ok(),
         ..all()
     };
-    let many = names(&test.store, &since(2027), 500).await.concat();
-    assert_eq!(many.len(), 5001);
-    assert!(many.is_sorted());
+    for role in [None, of_role("engine").role] {
+        let filter = BindingFilter {
+            role,
+            ..since(2027)
+        };
+        let many = names(&test.store, &filter, 500).await.concat();
+        assert_eq!(many.len(), 5001);
+        assert!(many.is_sorted());
+    }
     let few = names(&test.store, &since(2028), 4).await;
     assert_eq!(few.concat(), ["c1007", "c2007", "c3007", "c4007", "c7"]);
     assert_eq!(few.len(), 2);
