@@ -5,6 +5,7 @@ mod counts;
 mod intents;
 mod leases;
 mod older_release;
+mod query_plans;
 mod races;
 mod readiness;
 mod reading;
