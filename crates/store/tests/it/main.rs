@@ -11,4 +11,5 @@ mod readiness;
 mod reading;
 mod rows;
 mod side_by_side;
+mod sweeps;
 mod test_store;
