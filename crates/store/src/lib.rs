@@ -10,10 +10,12 @@
 #![warn(missing_docs)]
 
 mod audit;
+mod boot_time;
 mod budget;
 mod clusters;
 mod connection;
 mod error;
+mod heartbeat;
 mod intents;
 mod leases;
 mod notify;
@@ -39,9 +41,11 @@ use connection::{LOCK_LIMIT, STATEMENT_LIMIT, run};
 use replicas::CurrentReplica;
 
 pub use audit::AuditFilter;
+pub use boot_time::BootTime;
 pub use budget::BudgetLimits;
 pub use clusters::Latest;
 pub use error::StoreError;
+pub use heartbeat::{Seen, Tick, Ticker};
 pub use intents::{Change, Intent, IntentError, RecordedIntent};
 pub use leases::Lease;
 pub use notify::WorkListener;

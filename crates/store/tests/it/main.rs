@@ -1,6 +1,7 @@
 //! Tests of the store on a real Postgres, with one database per test.
 
 mod audit;
+mod heartbeat;
 mod intents;
 mod leases;
 mod readiness;

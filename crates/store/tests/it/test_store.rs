@@ -65,6 +65,21 @@ impl TestStore {
             .map(drop)
     }
 
+    /// Opens a connection that does not go through the store.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        let connected = PgConnection::connect(self.database.url()).await;
+        connected.expect("a connection")
+    }
+
+    /// Runs a query that returns one number.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+        query
+            .fetch_one(&mut self.connect().await)
+            .await
+            .expect("a number")
+    }
+
     /// Stops the database's clock this many seconds after the start of 2027.
     pub(crate) async fn clock(&self, seconds: u64) {
         let sql = format!(
