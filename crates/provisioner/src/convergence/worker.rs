@@ -10,7 +10,7 @@ use engine_roles_domain::binding::{
 use engine_roles_domain::cluster::{Mode, ModeSpec};
 use engine_roles_domain::resources::{Observed, Stage};
 use engine_roles_iam::{Depth, ErrorKind, IamError, Target};
-use engine_roles_store::{Lease, Next, Recorded, StoreError};
+use engine_roles_store::{Lease, Next, Recorded, ReplicaId, StoreError};
 use metrics::counter;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -73,6 +73,8 @@ pub(crate) struct Worker<'a> {
     converger: &'a Converger,
     lease: Lease,
     cause: Cause,
+    /// The replica that has the lease.
+    replica: Option<ReplicaId>,
     /// The binding with what was learned since the last record.
     binding: Binding,
     knowledge: Knowledge,
@@ -90,6 +92,7 @@ impl<'a> Worker<'a> {
     ) -> Self {
         Self {
             binding: lease.binding.clone(),
+            replica: converger.store.current_replica(),
             converger,
             lease,
             cause,
@@ -196,6 +199,7 @@ impl<'a> Worker<'a> {
             account: &account,
             urgency,
             until: self.latest_call(),
+            lease_of: self.replica,
         };
         let Converger { gateway, stop, .. } = self.converger;
         let answers = apply_stage(gateway, stage, terms, stop).await;
@@ -230,6 +234,7 @@ impl<'a> Worker<'a> {
                 _ => Urgency::Teardown,
             },
             until: self.latest_call(),
+            lease_of: self.replica,
         };
         let gateway = &self.converger.gateway;
         Ok(match gateway.observe(&target, depth, terms).await {

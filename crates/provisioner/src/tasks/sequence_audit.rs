@@ -8,7 +8,7 @@ use engine_roles_store::Store;
 
 use crate::tasks::task::{NextRun, Task};
 
-/// Numbers new events. Each read of the audit log numbers new events too, so that the read misses
+/// Numbers new events when the heartbeat has found some. Each read of the audit log numbers new events too, so that the read misses
 /// none.
 pub(crate) struct SequenceAudit {
     pub(crate) store: Store,
