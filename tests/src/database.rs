@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_postgres::NoTls;
 
-/// A row of `bindings`, with the columns that tests read.
+/// A binding with its lease and its due time: the columns of `bindings`, `work` and `schedule` that
+/// tests read.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BindingRow {
     pub id: uuid::Uuid,
@@ -32,7 +33,7 @@ pub struct BindingRow {
     pub verified_at: Option<DateTime<Utc>>,
     pub due_at: Option<DateTime<Utc>>,
     pub lease_until: Option<DateTime<Utc>>,
-    pub writes_settle_at: Option<DateTime<Utc>>,
+    pub writes_resolved_at: Option<DateTime<Utc>>,
     pub attempts: i32,
 }
 
@@ -87,8 +88,17 @@ impl Database {
 
     /// All bindings, oldest first.
     pub async fn bindings(&self) -> Vec<BindingRow> {
-        self.rows("SELECT * FROM bindings ORDER BY created_at, id")
-            .await
+        self.rows(
+            "SELECT b.id, b.namespace, b.cluster, b.account_id, b.aws_partition, b.state, b.live,
+                    b.mode, b.generation, b.applied_generation, b.spec, b.role, b.profile, b.policy,
+                    b.drift, b.last_error, b.receipt, b.verified_at, b.attempts, s.due_at,
+                    w.lease_until, w.writes_resolved_at
+             FROM bindings b
+             LEFT JOIN work w ON w.binding_id = b.id
+             LEFT JOIN schedule s ON s.binding_id = b.id
+             ORDER BY b.created_at, b.id",
+        )
+        .await
     }
 
     /// The newest binding of a cluster.
@@ -98,6 +108,17 @@ impl Database {
             .into_iter()
             .filter(|binding| binding.cluster == cluster)
             .max_by_key(|binding| binding.generation)
+    }
+
+    /// Makes all bindings that a condition on `bindings` selects due at once.
+    pub async fn make_due(&self, condition: &str) {
+        self.execute(&format!(
+            "INSERT INTO schedule (binding_id, namespace, due_at)
+             SELECT id, namespace, service_now() - interval '1 second' FROM bindings
+             WHERE {condition}
+             ON CONFLICT (binding_id) DO UPDATE SET due_at = EXCLUDED.due_at"
+        ))
+        .await;
     }
 
     /// All audit events in the order in which they were written.

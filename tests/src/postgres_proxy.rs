@@ -13,12 +13,8 @@ use tokio::task::JoinHandle;
 
 use crate::polling::eventually;
 
-/// Statements that mark a transaction as one that records an intent or an outcome.
-const RECORDS: [&str; 3] = [
-    "INSERT INTO bindings",
-    "UPDATE bindings",
-    "INSERT INTO audit_events",
-];
+/// Parts of a statement that records an intent or an outcome.
+const RECORDS: [&str; 2] = ["INSERT INTO bindings", "UPDATE bindings"];
 
 /// The side of a commit at which the proxy holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,12 +243,15 @@ async fn message(from: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
 struct ClientMessages {
     /// By the name of a prepared statement, whether it writes a record.
     writes: HashMap<Vec<u8>, bool>,
-    /// Whether the current transaction writes a record.
+    /// Whether the statement that was bound last, or the current transaction, writes a record.
     records: bool,
+    /// Whether the client began a transaction.
+    in_transaction: bool,
 }
 
 impl ClientMessages {
-    /// Whether this message commits a transaction that writes a record.
+    /// Whether this message commits a record: the execution of a statement outside a transaction, or
+    /// the end of a transaction.
     fn commits(&mut self, kind: u8, body: &[u8]) -> bool {
         let mut parts = body.split(|byte| *byte == 0);
         let first = parts.next().unwrap_or_default();
@@ -264,10 +263,15 @@ impl ClientMessages {
                 self.writes.insert(first.to_vec(), writes);
             }
             b'B' => self.records |= self.writes.get(second).copied().unwrap_or_default(),
+            b'E' if !self.in_transaction => return std::mem::take(&mut self.records),
             b'Q' if first.eq_ignore_ascii_case(b"COMMIT") => {
+                self.in_transaction = false;
                 return std::mem::take(&mut self.records);
             }
-            b'Q' => self.records = false,
+            b'Q' => {
+                self.in_transaction = first.eq_ignore_ascii_case(b"BEGIN");
+                self.records = false;
+            }
             _ => {}
         }
         false

@@ -19,6 +19,7 @@ use crate::requests::orphans::ResolveOrphans;
 use crate::requests::plan::PlanRequest;
 use crate::requests::provision::Provision;
 use crate::requests::read::ReadRecords;
+use crate::requests::record::Recorder;
 use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
@@ -95,7 +96,9 @@ impl Parts {
             check_interval: settings.reconcile_interval,
             stop: stop.clone(),
         });
-        let follower = Arc::new(Follower::new(Arc::clone(&converger), tasks.clone()));
+        let recorder = Arc::new(Recorder::new(Arc::clone(&converger), tasks.clone()));
+        let follower = Follower::new(store.clone(), Arc::clone(&waiting), recorder);
+        let follower = Arc::new(follower);
         let heartbeat = Heartbeat {
             store: store.clone(),
             call_timeout: gateway.call_timeout(),

@@ -5,7 +5,7 @@ use engine_roles_domain::binding::State;
 use engine_roles_domain::binding::lifecycle::WrongState;
 use engine_roles_domain::resources::{NotAdoptable, RoleName};
 use engine_roles_iam::{CallerError, IamError, QuotaUsage};
-use engine_roles_store::{IntentError, StoreError};
+use engine_roles_store::StoreError;
 
 /// Why the provisioner did not carry out a request. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -73,13 +73,4 @@ pub enum ProvisionerError {
     /// The database did not answer, or contains a record that can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<IntentError<Self>> for ProvisionerError {
-    fn from(error: IntentError<Self>) -> Self {
-        match error {
-            IntentError::Rejected(error) => error,
-            IntentError::Store(error) => error.into(),
-        }
-    }
 }

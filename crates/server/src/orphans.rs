@@ -55,11 +55,11 @@ pub(crate) fn run(args: &OrphansArgs) -> anyhow::Result<()> {
                 }
             }
             OrphansAction::Adopt { name } => {
-                let adopting = provisioner.adopt_orphan(name, actor);
+                let adopting = Box::pin(provisioner.adopt_orphan(name, actor));
                 print_binding(&with_heartbeat(&provisioner, adopting).await?)?;
             }
             OrphansAction::Remove { name } => {
-                let removing = provisioner.remove_orphan(name, actor);
+                let removing = Box::pin(provisioner.remove_orphan(name, actor));
                 print_binding(&with_heartbeat(&provisioner, removing).await?)?;
             }
         }

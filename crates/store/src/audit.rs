@@ -1,15 +1,11 @@
 //! The append-only audit log, and the sequencer that numbers its events.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::binding::{
-    Actor, BindingId, Cause, EventAction, EventDetail, SequencedEvent, State,
-};
+use engine_roles_domain::binding::{Actor, BindingId, EventAction, SequencedEvent};
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_domain::invalid::UnknownWord;
-use sqlx::PgConnection;
-use uuid::Uuid;
 
-use crate::row::{corrupt, to_json};
+use crate::row::corrupt;
 use crate::{Store, StoreError};
 
 /// The first key of the advisory lock that a sequencer holds; the second is a hash of the namespace.
@@ -31,33 +27,6 @@ pub struct AuditFilter {
     pub until: Option<DateTime<Utc>>,
     /// Only events with a greater number; 0 for all.
     pub after: i64,
-}
-
-/// Appends an event with the generation and state that the binding has in this transaction.
-pub(crate) async fn append(
-    connection: &mut PgConnection,
-    binding: BindingId,
-    from_state: Option<State>,
-    cause: &Cause,
-    event: &EventDetail,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation, action,
-                                   actor, request_id, from_state, to_state, detail)
-         SELECT $1, service_now(), b.namespace, b.cluster, b.id, b.generation, $3, $4, $5, $6,
-                b.state, $7
-         FROM bindings b WHERE b.id = $2",
-        Uuid::now_v7(),
-        binding.0,
-        event.action().as_str(),
-        cause.actor.0,
-        cause.request_id,
-        from_state.map(State::as_str),
-        to_json(event),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 impl Store {

@@ -39,11 +39,13 @@ impl Borrowed {
         &mut self,
         result: Result<Result<T, sqlx::Error>, Elapsed>,
     ) -> Result<T, StoreError> {
-        let result = match result {
-            Ok(result) => result.map_err(StoreError::from),
-            Err(elapsed) => Err(StoreError::Unavailable(sqlx::Error::Io(elapsed.into()))),
-        };
-        self.is_settled = !matches!(result, Err(StoreError::Unavailable(_)));
+        let result = result
+            .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
+            .map_err(|error| match StoreError::from(error) {
+                StoreError::Unavailable(error) => StoreError::Unanswered(error),
+                other => other,
+            });
+        self.is_settled = !matches!(result, Err(StoreError::Unanswered(_)));
         result
     }
 }

@@ -5,7 +5,7 @@ use engine_roles_domain::binding::{Binding, BindingId, State};
 use engine_roles_domain::cluster::{ClusterName, Mode};
 use uuid::Uuid;
 
-use crate::row::{BindingRow, binding_by_id, select_binding};
+use crate::row::{BindingRow, select_binding};
 use crate::{Store, StoreError};
 
 /// Selects bindings for a list.
@@ -32,8 +32,15 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn binding(&self, id: BindingId) -> Result<Option<Binding>, StoreError> {
-        let found = binding_by_id(&self.pool, id.0).await?;
-        Ok(found.filter(|binding| binding.namespace == self.namespace))
+        let row = select_binding!(
+            "/* read */ ",
+            "WHERE b.id = $1 AND b.namespace = $2",
+            id.0,
+            self.namespace.as_str(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(BindingRow::into_binding).transpose()
     }
 
     /// Returns the cluster's newest binding, live or a tombstone; none when it never had one.
@@ -42,6 +49,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn latest(&self, cluster: &ClusterName) -> Result<Option<Binding>, StoreError> {
         let row = select_binding!(
+            "/* read */ ",
             "JOIN clusters c USING (namespace, cluster)
              WHERE c.namespace = $1 AND c.cluster = $2 AND b.generation = c.generation",
             self.namespace.as_str(),
@@ -71,6 +79,7 @@ impl Store {
             return Ok(None);
         }
         let rows = select_binding!(
+            "/* list */ ",
             r"JOIN clusters c USING (namespace, cluster)
              WHERE c.namespace = $1 AND b.generation = c.generation
                AND ($2::text IS NULL OR b.state = $2)
@@ -105,6 +114,7 @@ impl Store {
     /// When the database does not answer.
     pub async fn by_resource_name(&self, names: &[String]) -> Result<Vec<Binding>, StoreError> {
         let rows = select_binding!(
+            "/* task: sweep */ ",
             "WHERE b.namespace = $1 AND b.resource_name = ANY($2)",
             self.namespace.as_str(),
             names,

@@ -10,7 +10,7 @@ use engine_roles_store::{AuditFilter, BindingFilter, Page, Readiness, Store, Sto
 
 use crate::aws::optional::OptionalFeature;
 use crate::aws::recent::AwsHealth;
-use crate::waiting::Waiting;
+use crate::waiting::{News, Waiting};
 
 /// The health of the service.
 #[derive(Debug)]
@@ -46,14 +46,20 @@ impl ReadRecords {
     ) -> Result<Option<Binding>, StoreError> {
         let until = tokio::time::Instant::now() + wait;
         loop {
-            let Some(binding) = self.store.latest(cluster).await? else {
+            let Some(mut binding) = self.store.latest(cluster).await? else {
                 return Ok(None);
             };
-            if verdict(&binding, binding.generation) != Verdict::Pending {
-                return Ok(Some(binding));
+            let mut subscription = None;
+            while verdict(&binding, binding.generation) == Verdict::Pending {
+                let subscription =
+                    subscription.get_or_insert_with(|| self.waiting.subscribe(binding.id));
+                match subscription.next(until).await {
+                    News::Recorded(current) => binding = (*current).clone(),
+                    News::ReadAgain => break,
+                    News::TimeUp => return Ok(Some(binding)),
+                }
             }
-            let notify = self.waiting.on(binding.id);
-            if !self.waiting.wait(notify.notified(), until).await {
+            if verdict(&binding, binding.generation) != Verdict::Pending {
                 return Ok(Some(binding));
             }
         }

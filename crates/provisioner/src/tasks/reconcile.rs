@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine_roles_domain::binding::Cause;
-use engine_roles_store::Store;
+use engine_roles_store::{Operation, Store};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -73,7 +73,8 @@ impl Task for Reconcile {
                 let converger = Arc::clone(&self.converger);
                 self.tasks.spawn(async move {
                     let cause = Cause::reconciler();
-                    Box::pin(converger.converge(lease, cause, Knowledge::Recorded)).await;
+                    let (knowledge, operation) = (Knowledge::Recorded, Operation::Reconcile);
+                    Box::pin(converger.converge(lease, cause, knowledge, operation)).await;
                     drop(slot);
                 });
             }

@@ -43,11 +43,11 @@ async fn leased(test: &TestStore, cluster: &str, replica: Option<ReplicaId>, unt
 #[tokio::test]
 async fn each_tick_raises_the_heartbeat_that_the_other_replicas_read() {
     let test = test_store().await;
-    let other = test.other("test");
-    let (mut one, mut two) = (ticker(&test.store), ticker(&other));
-    assert_eq!(test.store.current_replica(), None);
+    let (store, other) = (test.starting("test"), test.starting("test"));
+    let (mut one, mut two) = (ticker(&store), ticker(&other));
+    assert_eq!(store.current_replica(), None);
     assert_eq!(seen(&mut one).await.others, []);
-    assert_eq!(test.store.current_replica(), Some(one.replica()));
+    assert_eq!(store.current_replica(), Some(one.replica()));
     assert_eq!(other.current_replica(), None);
     for heartbeat in 1..4 {
         assert_eq!(seen(&mut two).await.others, [(one.replica(), heartbeat)]);
