@@ -129,10 +129,19 @@ impl Database {
         .await;
     }
 
-    /// All audit events in the order in which they were written.
+    /// All audit events in the order in which they were written, also those that have no number yet.
     pub async fn events(&self) -> Vec<EventRow> {
-        self.rows("SELECT * FROM audit_events ORDER BY seq NULLS LAST, at, generation, id")
-            .await
+        self.rows(
+            "SELECT id, seq, at, cluster, binding_id, generation, action, actor, request_id,
+                    from_state, to_state, detail
+             FROM audit_events
+             UNION ALL
+             SELECT id, NULL, at, cluster, binding_id, generation, action, actor, request_id,
+                    from_state, to_state, detail
+             FROM audit_pending
+             ORDER BY seq NULLS LAST, at, generation, id",
+        )
+        .await
     }
 
     pub async fn clusters(&self) -> Vec<ClusterRow> {
@@ -161,7 +170,15 @@ impl Database {
     /// Advances the clock that all replicas use, so that leases expire and checks become due.
     pub async fn advance(&self, by: Duration) {
         let by = TimeDelta::from_std(by).expect("tests advance the clock by days at most");
-        let ahead = self.ahead() + by;
+        self.set_ahead(self.ahead() + by).await;
+    }
+
+    /// Sets the clock that all replicas use to a time in the past, from which it goes on.
+    pub async fn set_clock(&self, to: DateTime<Utc>) {
+        self.set_ahead(to - Utc::now()).await;
+    }
+
+    async fn set_ahead(&self, ahead: TimeDelta) {
         let text = format!(
             "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
              AS $$ SELECT clock_timestamp() + interval '{} milliseconds' $$",

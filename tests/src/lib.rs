@@ -17,6 +17,7 @@ pub mod identity;
 pub mod installation;
 pub mod kill_points;
 pub mod log;
+pub mod older_release;
 pub mod policy_documents;
 pub mod polling;
 pub mod postgres_proxy;

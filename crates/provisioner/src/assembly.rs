@@ -23,12 +23,15 @@ use crate::requests::record::Recorder;
 use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
-    AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount, FirstRun, Liveness,
-    ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift,
-    SweepOrphans, SweepTurns,
+    AddCountChanges, AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount,
+    FirstRun, Liveness, ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit,
+    SweepDrift, SweepOrphans, SweepTurns,
 };
 use crate::waiting::Waiting;
 
+/// How often the changes of the counts of bindings are added to the counts. Until then, a reader of
+/// the counts adds them up.
+const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
 /// The heartbeat is raised at least once in this time, so that it stays fresh.
 const SLOWEST_HEARTBEAT: Duration = Duration::from_secs(1);
 const FASTEST_HEARTBEAT: Duration = Duration::from_millis(10);
@@ -235,6 +238,7 @@ impl Parts {
             Registration::every(self.heartbeat.interval, notifications),
             Registration::every(RARELY, SequenceAudit { store: store() })
                 .woken_by(Arc::clone(events_pending)),
+            Registration::every(COUNTS_INTERVAL, AddCountChanges { store: store() }),
             Registration::every(account_interval, find_account),
             Registration::every(account_interval, capabilities),
             Registration::every(account_interval, count_other_accounts),

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::binding::{Actor, Binding, BindingId, SequencedEvent, State};
+use engine_roles_domain::binding::{Actor, Binding, SequencedEvent, State};
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
 use engine_roles_iam::{CallerError, Iam};
-use engine_roles_store::{AuditFilter, BindingFilter, Orphan, Page, Store, StoreError};
+use engine_roles_store::{
+    AuditFilter, BindingFilter, ListPosition, Orphan, Page, Store, StoreError,
+};
 use tracing::warn;
 
 use crate::assembly::Parts;
@@ -158,21 +160,21 @@ impl Provisioner {
         self.parts.records.get(cluster, wait).await
     }
 
-    /// Returns each cluster's newest binding, newest first. Returns none when `after` is not the id
-    /// of a binding.
+    /// Returns a page of the bindings that the filter selects, in the order of the clusters' names.
+    /// `after` is the position that came with the previous page.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn list(
         &self,
         filter: &BindingFilter,
-        after: Option<BindingId>,
+        after: Option<&ListPosition>,
         limit: i64,
-    ) -> Result<Option<Page<Binding>>, StoreError> {
+    ) -> Result<Page<Binding>, StoreError> {
         self.parts.records.list(filter, after, limit).await
     }
 
-    /// Counts the bindings in each state.
+    /// Returns how many bindings are in each state, from counts that the database keeps.
     ///
     /// # Errors
     /// When the database fails.
@@ -180,7 +182,8 @@ impl Provisioner {
         self.parts.records.count_by_state().await
     }
 
-    /// Returns events of the audit log in order, including those written just before the call.
+    /// Returns events of the audit log in order. An event is included from about one second after it
+    /// was written.
     ///
     /// # Errors
     /// When the database fails.

@@ -134,7 +134,7 @@ impl Ticker {
                                       OR dead.id IS NOT NULL)
                            ) AS "is_work_due!",
                            EXISTS (
-                               SELECT FROM audit_events WHERE namespace = $2 AND seq IS NULL
+                               SELECT FROM audit_pending WHERE namespace = $2
                            ) AS "are_events_pending!""#,
                     replica.0,
                     namespace.as_str(),

@@ -10,7 +10,7 @@ use engine_roles_domain::binding::lifecycle::Transition;
 use engine_roles_domain::binding::{Binding, Cause, Consistency};
 use uuid::Uuid;
 
-use crate::connection::run;
+use crate::connection::read;
 use crate::operation::run_for;
 use crate::row::{optional_json, to_json, update_binding};
 use crate::{Latest, Lease, Operation, ReplicaId, Store, StoreError};
@@ -135,7 +135,7 @@ impl Store {
         ids: IntentIds,
     ) -> Result<Option<RecordedIntent>, StoreError> {
         let meant = intent.binding();
-        let row = run!(
+        let row = read!(
             self,
             fetch_optional,
             sqlx::query_as!(
@@ -228,8 +228,8 @@ impl Store {
                  SELECT written.id, written.namespace, clock.now FROM written, clock
              ),
              event AS (
-                 INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
-                                           action, actor, request_id, from_state, to_state, detail)
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
                  SELECT $20, clock.now, written.namespace, written.cluster, written.id,
                         written.generation, $21, $22, $23, NULL, written.state, $24
                  FROM written, clock WHERE $21::text IS NOT NULL
@@ -321,8 +321,8 @@ impl Store {
                  SET due_at = LEAST(s.due_at, EXCLUDED.due_at)
              ),
              event AS (
-                 INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
-                                           action, actor, request_id, from_state, to_state, detail)
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
                  SELECT $28, clock.now, written.namespace, written.cluster, written.id,
                         written.generation, $29, $30, $31, $32, written.state, $33
                  FROM written, clock WHERE $29::text IS NOT NULL

@@ -15,6 +15,7 @@ use crate::administrator::{Administrator, SERVICE_ACCESS_KEY};
 use crate::client::Acknowledgements;
 use crate::database::Database;
 use crate::identity;
+use crate::older_release;
 use crate::policy_documents::policy_document;
 use crate::postgres_proxy::PostgresProxy;
 
@@ -37,6 +38,14 @@ pub struct InstallationBuilder {
     proxied: bool,
     waits_until_ready: bool,
     prepared: Vec<String>,
+    contents: Contents,
+}
+
+/// What database and AWS account contain before the service starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    Nothing,
+    OlderRelease,
 }
 
 impl InstallationBuilder {
@@ -63,7 +72,20 @@ impl InstallationBuilder {
             proxied: false,
             waits_until_ready: true,
             prepared: Vec::new(),
+            contents: Contents::Nothing,
         }
+    }
+
+    /// Starts with a database and an AWS account as an older release left them: see
+    /// [`older_release`]. The start waits only until the service listens, because the service
+    /// changes resources at once.
+    #[must_use]
+    pub fn older_release(mut self) -> Self {
+        self.contents = Contents::OlderRelease;
+        self.not_yet_ready().env(
+            "ENGINE_ROLES_PASS_THROUGH_ROLES",
+            older_release::PASS_THROUGH_ROLES,
+        )
     }
 
     /// Creates this role before the service starts, and lists it as a pass-through role.
@@ -184,6 +206,10 @@ impl InstallationBuilder {
         for role in &self.prepared {
             administrator.prepare_role(role).await;
         }
+        let database = Database::new(postgres.url());
+        if self.contents == Contents::OlderRelease {
+            older_release::restore(&database, &administrator, &sandbox).await;
+        }
         sandbox.set_faults(self.faults);
         let key = format!(
             "{}{}",
@@ -209,7 +235,7 @@ impl InstallationBuilder {
             log_started,
             last_startup_call: 0,
             replicas: Vec::new(),
-            database: Database::new(postgres.url()),
+            database,
             sandbox,
             postgres,
             proxy,

@@ -20,6 +20,15 @@ impl Installation {
         self.database.advance(by).await;
     }
 
+    /// Waits until every audit event has its number, so that a read of the audit log returns it.
+    pub async fn events_are_numbered(&self) {
+        eventually("all events are numbered", async || {
+            let events = self.database.events().await;
+            events.iter().all(|event| event.seq.is_some()).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the newest binding of a cluster is in this state. Returns the answer to a GET.
     pub async fn reaches(&self, cluster: &str, state: &str) -> Value {
         eventually(&format!("{cluster} is {state}"), async || {

@@ -38,3 +38,4 @@ mod staleness;
 mod sweeps;
 mod tearing_down;
 mod typed_client;
+mod upgrading;

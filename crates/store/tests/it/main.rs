@@ -1,10 +1,14 @@
 //! Tests of the store on a real Postgres, with one database per test.
 
 mod audit;
+mod counts;
 mod heartbeat;
 mod intents;
 mod leases;
+mod older_release;
+mod races;
 mod readiness;
 mod reading;
 mod rows;
+mod side_by_side;
 mod test_store;
