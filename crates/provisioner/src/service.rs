@@ -24,6 +24,9 @@ use crate::requests::plan::Preview;
 use crate::requests::read::Health;
 use crate::settings::Settings;
 
+/// How long a command waits for its first heartbeat.
+const FIRST_HEARTBEAT_LIMIT: Duration = Duration::from_secs(10);
+
 /// The application. Clones are cheap and share all state.
 #[derive(Clone)]
 pub struct Provisioner {
@@ -38,15 +41,46 @@ impl Provisioner {
         }
     }
 
-    /// Starts the background tasks; they end with [`Provisioner::shut_down`].
-    pub fn start(&self) {
+    /// Starts the heartbeat and the background tasks; they end with [`Provisioner::shut_down`] and
+    /// [`Provisioner::end_heartbeat`].
+    ///
+    /// # Errors
+    /// When the operating system does not start the thread of the heartbeat.
+    pub fn start(&self) -> std::io::Result<()> {
+        self.parts.heartbeat.start()?;
         for task in self.parts.tasks() {
             self.parts.tasks.spawn(task.run(self.parts.stop.clone()));
         }
+        Ok(())
+    }
+
+    /// Starts only the heartbeat, for a command that changes a role and runs no background tasks, and
+    /// waits until the database has acknowledged a heartbeat. It ends with
+    /// [`Provisioner::end_heartbeat`].
+    ///
+    /// # Errors
+    /// When the database acknowledges no heartbeat within ten seconds.
+    pub async fn start_heartbeat(&self) -> Result<(), ProvisionerError> {
+        let heartbeat = &self.parts.heartbeat;
+        heartbeat.start().map_err(ProvisionerError::Thread)?;
+        if heartbeat
+            .is_acknowledged_within(FIRST_HEARTBEAT_LIMIT)
+            .await
+        {
+            Ok(())
+        } else {
+            Err(ProvisionerError::NoHeartbeat)
+        }
+    }
+
+    /// Ends the heartbeat. Another replica takes over at once what this one has left. To be called
+    /// last, because no call that changes AWS is made without a heartbeat.
+    pub async fn end_heartbeat(&self) {
+        self.parts.heartbeat.end().await;
     }
 
     /// Stops taking new work, and waits at most `limit` until the work in progress has finished. A
-    /// binding that is still in progress then is due when its lease expires; another replica
+    /// binding that is still in progress then is due when the heartbeat has ended; another replica
     /// completes it, or this one after its next start.
     pub async fn shut_down(&self, limit: Duration) {
         let Parts { tasks, stop, .. } = &*self.parts;
@@ -166,7 +200,7 @@ impl Provisioner {
         let parts = &self.parts;
         Health {
             database: parts.store.readiness().await,
-            reconciler_alive: parts.liveness.is_alive(),
+            reconciler_alive: parts.liveness.is_alive() && parts.store.current_replica().is_some(),
             scope: parts.gateway.known_account().cloned(),
             missing: parts.optional.missing(),
             other_accounts: parts.other_accounts.last_count(),

@@ -116,7 +116,11 @@ impl Store {
             let (id, lease) = (row.id, row.lease_token.zip(row.now));
             match row.into_binding() {
                 Ok(binding) => {
-                    leases.extend(lease.map(|(token, now)| self.lease(binding, token, since, now)));
+                    leases.extend(
+                        lease.map(|(token, now)| {
+                            self.lease(binding, token, Some(replica), since, now)
+                        }),
+                    );
                 }
                 // A binding that can't be read must not delay the others. Its lease ends and it is
                 // due again.
@@ -188,7 +192,7 @@ impl Store {
         let Some(row) = row else { return Ok(None) };
         let lease = row.lease_token.zip(row.now);
         let binding = row.into_binding()?;
-        Ok(lease.map(|(token, now)| self.lease(binding, token, since, now)))
+        Ok(lease.map(|(token, now)| self.lease(binding, token, Some(replica), since, now)))
     }
 
     /// Extends a lease to its full length from now. Returns false when the lease was lost.
@@ -276,13 +280,14 @@ impl Store {
         &self,
         binding: Binding,
         token: Uuid,
+        replica: Option<ReplicaId>,
         since: Instant,
         now: DateTime<Utc>,
     ) -> Lease {
         Lease {
             binding,
             token,
-            replica: self.current_replica(),
+            replica,
             since,
             length: self.lease_length,
             now,

@@ -10,11 +10,13 @@
 #![warn(missing_docs)]
 
 mod audit;
+mod boot_time;
 mod budget;
 mod clusters;
 mod connection;
 mod counts;
 mod error;
+mod heartbeat;
 mod intents;
 mod leases;
 mod lists;
@@ -42,9 +44,11 @@ use connection::{Breakage, pool, read, with_limits};
 use replicas::CurrentReplica;
 
 pub use audit::{AuditFilter, Maintained, Sequenced};
+pub use boot_time::BootTime;
 pub use budget::BudgetLimits;
 pub use clusters::Latest;
 pub use error::StoreError;
+pub use heartbeat::{Seen, Tick, Ticker};
 pub use intents::{Change, Intent, IntentIds, RecordedIntent};
 pub use leases::Lease;
 pub use lists::{BindingFilter, ListPosition, Page};

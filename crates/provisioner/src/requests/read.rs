@@ -19,7 +19,8 @@ use crate::waiting::{News, Waiting, WorksOnIt};
 pub struct Health {
     /// Whether all migrations have run, or why the database does not answer.
     pub database: Result<Readiness, StoreError>,
-    /// Whether the reconciler of this replica ran within the last minute.
+    /// Whether the reconciler of this replica ran within the last minute, and its heartbeat is fresh:
+    /// otherwise this replica starts no work.
     pub reconciler_alive: bool,
     /// Account and partition; none until they are configured or STS has returned them.
     pub scope: Option<Scope>,

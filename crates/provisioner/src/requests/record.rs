@@ -140,7 +140,7 @@ impl Recorder {
         caller: &mut Caller,
     ) -> Result<Option<RecordedIntent>, StoreError> {
         let store = &self.converger.store;
-        let (intent, ids) = (&decided.intent, IntentIds::new());
+        let (intent, ids) = (&decided.intent, IntentIds::new(store.current_replica()));
         let sent_at = Instant::now();
         let recorded = self.record_in_turn(decided, ids).await;
         let Err(lost @ StoreError::Unanswered(_)) = recorded else {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod counts;
+mod heartbeat;
 mod intents;
 mod leases;
 mod older_release;

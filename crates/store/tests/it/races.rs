@@ -127,7 +127,10 @@ async fn a_stuck_row_stops_its_own_cluster_after_the_lock_limit() {
     let lock = "BEGIN; SELECT FROM work FOR UPDATE";
     run(&mut other, lock).await;
     let latest = read(&test.store, "stuck").await;
-    let (intent, ids) = (teardown_of(&latest), engine_roles_store::IntentIds::new());
+    let (intent, ids) = (
+        teardown_of(&latest),
+        engine_roles_store::IntentIds::new(None),
+    );
     let cause = Cause::reconciler();
     let stuck = test
         .store
