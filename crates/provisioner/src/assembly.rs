@@ -23,8 +23,8 @@ use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
     AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount, FirstRun, Liveness,
-    ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift,
-    SweepOrphans, SweepTurns,
+    MaintainAudit, ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit,
+    SweepDrift, SweepOrphans, SweepTurns,
 };
 use crate::waiting::Waiting;
 
@@ -32,6 +32,8 @@ use crate::waiting::Waiting;
 const SEQUENCE_INTERVAL: Duration = Duration::from_secs(1);
 /// An account task runs once per this many polls for due bindings.
 const POLLS_PER_RUN: u32 = 10;
+/// The task that maintains the audit log asks once per this many polls whether it is due.
+const POLLS_PER_AUDIT_RUN: u32 = 60;
 
 /// The parts of the provisioner; each holds only what it needs.
 pub(crate) struct Parts {
@@ -217,10 +219,16 @@ impl Parts {
             mode: settings.orphans,
             interval: settings.reconcile_interval,
         };
+        let maintain_audit = MaintainAudit {
+            store: store(),
+            retention: settings.audit_retention,
+        };
+        let audit_interval = settings.poll_interval * POLLS_PER_AUDIT_RUN;
         vec![
             Registration::every(settings.poll_interval, reconcile).woken_by(work_left),
             Registration::every(settings.poll_interval, notifications),
             Registration::every(SEQUENCE_INTERVAL, SequenceAudit { store: store() }),
+            Registration::every(audit_interval, maintain_audit),
             Registration::every(account_interval, find_account),
             Registration::every(account_interval, capabilities),
             Registration::every(account_interval, count_other_accounts),

@@ -85,6 +85,8 @@ pub struct Settings {
     /// The longest time between two checks of an active binding. Each pause is a random time between
     /// half of this and all of it.
     pub reconcile_interval: Duration,
+    /// How long the events of the audit log are kept; none to keep all.
+    pub audit_retention: Option<Duration>,
     /// How often the reconciler asks the database for due bindings.
     pub poll_interval: Duration,
     /// How many bindings the reconciler of one replica converges at once.

@@ -6,7 +6,7 @@ use engine_roles_domain::binding::{BindingId, Generation};
 
 use crate::{Store, StoreError};
 
-/// A sweep of the whole account, which one replica runs for all.
+/// A task for the whole account or the whole database, which one replica runs for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sweep {
     /// Pass-through roles are attested again.
@@ -15,6 +15,8 @@ pub enum Sweep {
     Drift,
     /// AWS is searched for resources that no binding accounts for.
     Orphans,
+    /// Partitions of the audit log are made and dropped.
+    AuditLog,
 }
 
 impl Sweep {
@@ -23,6 +25,7 @@ impl Sweep {
             Self::Attestation => "attestation",
             Self::Drift => "drift",
             Self::Orphans => "orphans",
+            Self::AuditLog => "audit_log",
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Tests of the store on a real Postgres, with one database per test.
 
 mod audit;
+mod audit_filters;
+mod audit_numbering;
+mod audit_size;
 mod intents;
 mod leases;
 mod older_release;
 mod races;
+mod raw_events;
 mod readiness;
 mod reading;
 mod rows;
