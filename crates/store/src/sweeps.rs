@@ -12,7 +12,7 @@ use crate::{Store, StoreError};
 /// statements, so that it never holds many rows locked.
 const PER_STATEMENT: usize = 1_000;
 
-/// A sweep of the whole account, which one replica runs for all.
+/// A task for the whole account or the whole database, which one replica runs for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sweep {
     /// Pass-through roles are attested again.
@@ -21,6 +21,8 @@ pub enum Sweep {
     Drift,
     /// AWS is searched for resources that no binding accounts for.
     Orphans,
+    /// Partitions of the audit log are made and dropped.
+    AuditLog,
 }
 
 impl Sweep {
@@ -29,6 +31,7 @@ impl Sweep {
             Self::Attestation => "attestation",
             Self::Drift => "drift",
             Self::Orphans => "orphans",
+            Self::AuditLog => "audit_log",
         }
     }
 }
