@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Config, NoTls};
 
 /// A binding with its lease and its due time: the columns of `bindings`, `work` and `schedule` that
 /// tests read.
@@ -53,6 +53,14 @@ pub struct EventRow {
     pub detail: Value,
 }
 
+/// A replica that has a row in the database.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ReplicaRow {
+    pub id: uuid::Uuid,
+    pub heartbeat: i64,
+    pub dead_at: Option<DateTime<Utc>>,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub struct ClusterRow {
     pub namespace: String,
@@ -66,6 +74,9 @@ struct Shift {
     since: DateTime<Utc>,
     ahead: TimeDelta,
 }
+
+/// The name of this module's connections in Postgres's log.
+pub(crate) const APPLICATION_NAME: &str = "tests";
 
 /// A connection to a service's database that does not go through the service.
 #[derive(Debug)]
@@ -140,6 +151,25 @@ impl Database {
         self.rows("SELECT * FROM clusters").await
     }
 
+    /// All replicas that have a row, dead ones included, by their ids.
+    pub async fn replicas(&self) -> Vec<ReplicaRow> {
+        self.rows("SELECT id, heartbeat, dead_at FROM replicas ORDER BY id")
+            .await
+    }
+
+    /// The replica whose lease on the cluster's newest binding has not been given back; none where
+    /// there is no lease.
+    pub async fn lease_replica(&self, cluster: &str) -> Option<uuid::Uuid> {
+        #[derive(Deserialize)]
+        struct Holder {
+            lease_replica: Option<uuid::Uuid>,
+        }
+        let binding = self.binding(cluster).await?.id;
+        let query = format!("SELECT lease_replica FROM work WHERE binding_id = '{binding}'");
+        let holders: Vec<Holder> = self.rows(&query).await;
+        holders.first()?.lease_replica
+    }
+
     /// Advances the clock that all replicas use, so that leases expire and checks become due.
     pub async fn advance(&self, by: Duration) {
         let by = TimeDelta::from_std(by).expect("tests advance the clock by days at most");
@@ -209,7 +239,10 @@ impl Database {
 
     // One connection for each query, because tests restart the server.
     async fn connect(&self) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.url, NoTls)
+        let mut config: Config = self.url.parse().expect("the URL is valid");
+        config.application_name(APPLICATION_NAME);
+        let (client, connection) = config
+            .connect(NoTls)
             .await
             .unwrap_or_else(|error| panic!("could not connect to the database: {error:?}"));
         tokio::spawn(connection);

@@ -10,12 +10,16 @@
 #![warn(missing_docs)]
 
 mod audit;
+mod boot_time;
 mod budget;
 mod clusters;
 mod connection;
+mod counts;
 mod error;
+mod heartbeat;
 mod intents;
 mod leases;
+mod lists;
 mod notify;
 mod operation;
 mod orphans;
@@ -41,11 +45,14 @@ use connection::{Breakage, pool, read, with_limits};
 use replicas::CurrentReplica;
 
 pub use audit::{AuditFilter, Maintained, Sequenced};
+pub use boot_time::BootTime;
 pub use budget::BudgetLimits;
 pub use clusters::Latest;
 pub use error::StoreError;
+pub use heartbeat::{Seen, Tick, Ticker};
 pub use intents::{Change, Intent, IntentIds, RecordedIntent};
 pub use leases::Lease;
+pub use lists::{BindingFilter, ListPosition, Page};
 pub use notify::WorkListener;
 pub use operation::Operation;
 pub use orphans::{FoundOrphan, Orphan};
@@ -54,7 +61,6 @@ pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
 pub use replicas::ReplicaId;
 pub use sweeps::Sweep;
-pub use views::{BindingFilter, Page};
 
 /// How long a health check waits for its connection.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::convergence::{Converger, Knowledge};
+use crate::waiting::WorksOnIt;
 
 /// How long a request waits until other requests for its cluster have recorded their intents. Longer
 /// than the database waits for a lock, so that only a stuck cluster reaches it.
@@ -38,7 +39,7 @@ pub(crate) struct Decided {
 /// What became of a decided intent.
 pub(crate) enum Committed {
     /// The intent is recorded, and the work has started where there is any.
-    Recorded(Box<Binding>, Change),
+    Recorded(Box<Binding>, Change, WorksOnIt),
     /// The cluster was changed after it was read, and nothing was recorded: decide again.
     ReadAgain,
 }
@@ -110,7 +111,11 @@ impl Recorder {
                     state = %binding.state(),
                     "intent recorded"
                 );
-                caller.tell(Ok(Committed::Recorded(Box::new(binding), change)));
+                let works = match &recorded.lease {
+                    Some(_) => WorksOnIt::ThisProcess,
+                    None => WorksOnIt::Anybody,
+                };
+                caller.tell(Ok(Committed::Recorded(Box::new(binding), change, works)));
                 if let Some(lease) = recorded.lease {
                     let knowledge = match change {
                         Change::Created => Knowledge::NothingSent,
@@ -135,7 +140,7 @@ impl Recorder {
         caller: &mut Caller,
     ) -> Result<Option<RecordedIntent>, StoreError> {
         let store = &self.converger.store;
-        let (intent, ids) = (&decided.intent, IntentIds::new());
+        let (intent, ids) = (&decided.intent, IntentIds::new(store.current_replica()));
         let sent_at = Instant::now();
         let recorded = self.record_in_turn(decided, ids).await;
         let Err(lost @ StoreError::Unanswered(_)) = recorded else {

@@ -15,6 +15,7 @@
 pub(crate) mod account;
 pub(crate) mod attestation;
 pub(crate) mod capabilities;
+pub(crate) mod counts;
 pub(crate) mod drift_sweep;
 pub(crate) mod maintain_audit;
 pub(crate) mod notifications;
@@ -29,6 +30,7 @@ pub(crate) mod turns;
 pub(crate) use account::FindAccount;
 pub(crate) use attestation::AttestPreparedRoles;
 pub(crate) use capabilities::DetectCapabilities;
+pub(crate) use counts::AddCountChanges;
 pub(crate) use drift_sweep::SweepDrift;
 pub(crate) use maintain_audit::MaintainAudit;
 pub(crate) use notifications::ReceiveNotifications;

@@ -8,8 +8,8 @@ use engine_roles_store::Store;
 
 use crate::tasks::task::{NextRun, Task};
 
-/// Numbers new events, so that reads of the audit log show them. Readers don't wait for this task:
-/// an event is visible within about one interval after it was written.
+/// Numbers new events when the heartbeat has found some, so that reads of the audit log show them.
+/// Readers don't wait for this task: an event is visible about a second after it was written.
 pub(crate) struct SequenceAudit {
     pub(crate) store: Store,
 }

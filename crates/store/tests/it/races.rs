@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::test_store::{
     DONE, TestStore, activate, activated, changed, cluster, failure, log, new_binding, provision,
-    read, record_intent, spec, tear_down, test_store,
+    read, record_intent, reject, remove, spec, tear_down, test_store,
 };
 
 /// Returns how many events were written.
@@ -127,7 +127,10 @@ async fn a_stuck_row_stops_its_own_cluster_after_the_lock_limit() {
     let lock = "BEGIN; SELECT FROM work FOR UPDATE";
     run(&mut other, lock).await;
     let latest = read(&test.store, "stuck").await;
-    let (intent, ids) = (teardown_of(&latest), engine_roles_store::IntentIds::new());
+    let (intent, ids) = (
+        teardown_of(&latest),
+        engine_roles_store::IntentIds::new(None),
+    );
     let cause = Cause::reconciler();
     let stuck = test
         .store
@@ -161,6 +164,37 @@ async fn two_first_requests_at_once_record_one_binding() {
         );
     }
     assert_eq!(events(&test.store).await, 40);
+}
+
+#[tokio::test]
+async fn a_new_binding_locks_the_one_that_it_replaces_before_the_cluster() {
+    let test = test_store().await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    reject(&test.store, &mut lease).await;
+    remove(&test.store, &mut lease).await;
+    let latest = read(&test.store, "one").await;
+    let new = new_binding(&test.store, "one", spec(), latest.generation + 1);
+    let intent = Intent::New(Box::new(lifecycle::provision_requested(new, latest.now)));
+    // As a request does that closes the record of the failed binding.
+    let mut other = connect(&test).await;
+    run(
+        &mut other,
+        "BEGIN; UPDATE bindings SET updated_at = updated_at",
+    )
+    .await;
+    let recorded = record_intent(&test.store, &latest, &intent);
+    let (recorded, ()) = tokio::join!(recorded, async {
+        is_waiting(&test).await;
+        // Postgres would end one of the two as a deadlock.
+        run(
+            &mut other,
+            "UPDATE clusters SET generation = generation; COMMIT",
+        )
+        .await;
+    });
+    let recorded = recorded.expect("the generation is still the one that was read");
+    let newest = test.latest("one").await.expect("a binding");
+    assert_eq!(newest.id, recorded.binding.id);
 }
 
 /// What all writers together did.
@@ -271,7 +305,10 @@ async fn thousands_of_writes_by_several_replicas_lose_nothing() {
     for lease in test.store.lease_due(100).await.expect("an answer") {
         converge(&test.store, lease, &done).await;
     }
-    let events = count(&test, "SELECT count(*) FROM audit_pending");
+    let events = count(
+        &test,
+        "SELECT (SELECT count(*) FROM audit_events) + (SELECT count(*) FROM audit_pending)",
+    );
     let (intents, outcomes) = (
         done.intents.load(Ordering::Relaxed),
         done.outcomes.load(Ordering::Relaxed),
