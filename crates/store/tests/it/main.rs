@@ -3,6 +3,8 @@
 mod audit;
 mod audit_filters;
 mod audit_numbering;
+mod audit_older_release;
+mod audit_partitions;
 mod audit_size;
 mod counts;
 mod heartbeat;
