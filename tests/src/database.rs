@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Config, NoTls};
 
 /// A binding with its lease and its due time: the columns of `bindings`, `work` and `schedule` that
 /// tests read.
@@ -74,6 +74,9 @@ struct Shift {
     since: DateTime<Utc>,
     ahead: TimeDelta,
 }
+
+/// The name of this module's connections in Postgres's log.
+pub(crate) const APPLICATION_NAME: &str = "tests";
 
 /// A connection to a service's database that does not go through the service.
 #[derive(Debug)]
@@ -236,7 +239,10 @@ impl Database {
 
     // One connection for each query, because tests restart the server.
     async fn connect(&self) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.url, NoTls)
+        let mut config: Config = self.url.parse().expect("the URL is valid");
+        config.application_name(APPLICATION_NAME);
+        let (client, connection) = config
+            .connect(NoTls)
             .await
             .unwrap_or_else(|error| panic!("could not connect to the database: {error:?}"));
         tokio::spawn(connection);

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,6 +37,7 @@ pub struct PostgresProxy {
 #[derive(Debug, Default)]
 struct Control {
     state: Mutex<State>,
+    pings: AtomicUsize,
     is_frozen: watch::Sender<bool>,
 }
 
@@ -130,6 +132,12 @@ impl PostgresProxy {
         self.control.lock().stop = Some((after, side));
     }
 
+    /// How many pings the clients sent: a Sync message without a statement, by which a client asks
+    /// whether its connection still works.
+    pub fn pings(&self) -> usize {
+        self.control.pings.load(Ordering::Relaxed)
+    }
+
     pub async fn holds(&self) {
         eventually("a commit is held", async || {
             self.control.lock().held.is_some().then_some(())
@@ -212,6 +220,9 @@ async fn forward(
     loop {
         let kind = client.read_u8().await?;
         let body = message(&mut client).await?;
+        if messages.pings(kind) {
+            control.pings.fetch_add(1, Ordering::Relaxed);
+        }
         if messages.commits(kind, &body[4..]) {
             match control.commit() {
                 Some(Side::Before) => {
@@ -269,9 +280,17 @@ struct ClientMessages {
     records: bool,
     /// Whether the client began a transaction.
     in_transaction: bool,
+    /// Whether the client sent anything since its last Sync message.
+    is_unsynced: bool,
 }
 
 impl ClientMessages {
+    /// Whether this message is a Sync on its own.
+    fn pings(&mut self, kind: u8) -> bool {
+        let was_unsynced = std::mem::replace(&mut self.is_unsynced, kind != b'S' && kind != b'Q');
+        kind == b'S' && !was_unsynced
+    }
+
     /// Whether this message commits a record: the execution of a statement outside a transaction, or
     /// the end of a transaction.
     fn commits(&mut self, kind: u8, body: &[u8]) -> bool {

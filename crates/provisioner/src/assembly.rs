@@ -24,8 +24,8 @@ use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
     AddCountChanges, AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount,
-    FirstRun, Liveness, ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit,
-    SweepDrift, SweepOrphans, SweepTurns,
+    FirstRun, Liveness, MaintainAudit, ReadQuota, ReceiveNotifications, Reconcile, Registration,
+    SequenceAudit, SweepDrift, SweepOrphans, SweepTurns,
 };
 use crate::waiting::Waiting;
 
@@ -39,6 +39,8 @@ const FASTEST_HEARTBEAT: Duration = Duration::from_millis(10);
 const RARELY: Duration = Duration::from_secs(30);
 /// An account task runs once per this many heartbeats.
 const HEARTBEATS_PER_RUN: u32 = 30;
+/// The task that maintains the audit log asks once per this many heartbeats whether it is due.
+const HEARTBEATS_PER_AUDIT_RUN: u32 = 60;
 
 /// The parts of the provisioner; each holds only what it needs.
 pub(crate) struct Parts {
@@ -233,12 +235,18 @@ impl Parts {
             mode: settings.orphans,
             interval: settings.reconcile_interval,
         };
+        let maintain_audit = MaintainAudit {
+            store: store(),
+            retention: settings.audit_retention,
+        };
+        let audit_interval = self.heartbeat.interval * HEARTBEATS_PER_AUDIT_RUN;
         vec![
             Registration::every(RARELY, reconcile).woken_by(Arc::clone(work_due)),
             Registration::every(self.heartbeat.interval, notifications),
             Registration::every(RARELY, SequenceAudit { store: store() })
                 .woken_by(Arc::clone(events_pending)),
             Registration::every(COUNTS_INTERVAL, AddCountChanges { store: store() }),
+            Registration::every(audit_interval, maintain_audit),
             Registration::every(account_interval, find_account),
             Registration::every(account_interval, capabilities),
             Registration::every(account_interval, count_other_accounts),

@@ -154,6 +154,7 @@ fn settings() -> Settings {
         // So long that no binding is due for a separate check before the test moves the clock.
         reconcile_interval: Duration::from_hours(4),
         poll_interval: Duration::from_millis(100),
+        audit_retention: None,
         reconcile_slots: 0,
     }
 }

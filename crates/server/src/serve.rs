@@ -193,6 +193,7 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
         attestation: config.attestation,
         call_limits: config.call_limits,
         reconcile_interval: config.reconcile_interval,
+        audit_retention: config.audit_retention,
         poll_interval: config.poll_interval,
         reconcile_slots: RECONCILE_SLOTS,
     };

@@ -27,6 +27,7 @@ mod outcomes;
 mod prepared;
 mod ready;
 mod replicas;
+mod retention;
 mod row;
 mod sweeps;
 mod views;

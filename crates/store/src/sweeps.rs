@@ -12,7 +12,7 @@ use crate::{Store, StoreError};
 /// statements, so that it never holds many rows locked.
 const PER_STATEMENT: usize = 1_000;
 
-/// A sweep of the whole account, which one replica runs for all.
+/// A task for the whole account or the whole database, which one replica runs for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sweep {
     /// Pass-through roles are attested again.
@@ -21,6 +21,8 @@ pub enum Sweep {
     Drift,
     /// AWS is searched for resources that no binding accounts for.
     Orphans,
+    /// Partitions of the audit log are made and dropped.
+    AuditLog,
 }
 
 impl Sweep {
@@ -29,6 +31,7 @@ impl Sweep {
             Self::Attestation => "attestation",
             Self::Drift => "drift",
             Self::Orphans => "orphans",
+            Self::AuditLog => "audit_log",
         }
     }
 }
@@ -62,7 +65,8 @@ impl Store {
         Ok(taken.is_some())
     }
 
-    /// Makes these bindings due now, except those that a worker has leased.
+    /// Makes these bindings due now, except those that a worker has leased or that another
+    /// transaction has locked. The call waits for no other transaction.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -73,10 +77,22 @@ impl Store {
                 self,
                 execute,
                 sqlx::query!(
-                    "/* task: sweep */ UPDATE bindings SET due_at = service_now()
-                     WHERE id = ANY($1)
-                       AND (lease_until IS NULL OR lease_until <= service_now())",
+                    "/* task: sweep */ WITH clock AS MATERIALIZED (SELECT service_now() AS now),
+                     free AS MATERIALIZED (
+                         SELECT w.binding_id
+                         FROM work w JOIN bindings b ON b.id = w.binding_id, clock
+                         WHERE w.binding_id = ANY($1) AND b.namespace = $2
+                           AND NOT lease_is_held(w.lease_until, w.lease_replica, clock.now)
+                         FOR NO KEY UPDATE OF w SKIP LOCKED
+                         -- What the foreign key of `schedule` would wait for.
+                         FOR KEY SHARE OF b SKIP LOCKED
+                     )
+                     INSERT INTO schedule AS s (binding_id, namespace, due_at)
+                     SELECT free.binding_id, $2, clock.now FROM free, clock
+                     ON CONFLICT (binding_id)
+                     DO UPDATE SET due_at = LEAST(s.due_at, EXCLUDED.due_at)",
                     &ids,
+                    self.namespace.as_str(),
                 )
             )?;
         }
@@ -84,7 +100,8 @@ impl Store {
     }
 
     /// Records that a read found no drift of these active bindings, and makes them due again after
-    /// the interval. Skips a binding whose intent has changed since, or that a worker has leased.
+    /// the interval. Skips a binding whose intent has changed since, that has a lease, or that
+    /// another transaction has locked. The call waits for no other transaction.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -100,12 +117,26 @@ impl Store {
                 self,
                 execute,
                 sqlx::query!(
-                    "/* task: drift sweep */ UPDATE bindings b
-                     SET verified_at = clock.now, due_at = clock.now + make_interval(secs => $3)
-                     FROM unnest($1::uuid[], $2::bigint[]) AS sound (id, generation),
-                          (SELECT service_now() AS now) clock
-                     WHERE b.id = sound.id AND b.generation = sound.generation
-                       AND b.state = 'active' AND b.lease_token IS NULL",
+                    "/* task: drift sweep */
+                     WITH clock AS MATERIALIZED (SELECT service_now() AS now),
+                     -- A binding whose lease has ended stays due, so that a worker takes it over.
+                     free AS MATERIALIZED (
+                         SELECT b.id
+                         FROM unnest($1::uuid[], $2::bigint[]) AS sound (id, generation)
+                         JOIN work w ON w.binding_id = sound.id
+                         JOIN bindings b ON b.id = sound.id AND b.generation = sound.generation
+                         WHERE b.state = 'active' AND w.lease_token IS NULL
+                         FOR NO KEY UPDATE OF w, b SKIP LOCKED
+                     ),
+                     verified AS (
+                         UPDATE bindings b SET verified_at = clock.now FROM free, clock
+                         WHERE b.id = free.id
+                         RETURNING b.id, b.namespace
+                     )
+                     INSERT INTO schedule (binding_id, namespace, due_at)
+                     SELECT v.id, v.namespace, clock.now + make_interval(secs => $3)
+                     FROM verified v, clock
+                     ON CONFLICT (binding_id) DO UPDATE SET due_at = EXCLUDED.due_at",
                     &ids,
                     &generations,
                     interval.as_secs_f64(),
@@ -131,13 +162,14 @@ impl Store {
                 sqlx::query!(
                     // The order is that of the index `bindings_listed`.
                     r#"/* task: drift sweep */
-                       SELECT id, mode, drifted AS "drifted!", cluster,
-                              COALESCE(profile @> '{"managed": true}', false)
-                              AND COALESCE(reads_settle_at <= service_now(), true) AS "is_checked!"
-                       FROM bindings
-                       WHERE namespace = $1 AND newest AND state = 'active' AND live
-                         AND (mode, drifted, cluster) > ($2, $3, $4)
-                       ORDER BY mode, drifted, cluster LIMIT $5"#,
+                       SELECT b.id, b.mode, b.drifted, b.cluster,
+                              COALESCE(b.profile @> '{"managed": true}', false)
+                              AND COALESCE(w.reads_consistent_at <= service_now(), true)
+                                  AS "is_checked!"
+                       FROM bindings b LEFT JOIN work w ON w.binding_id = b.id
+                       WHERE b.namespace = $1 AND b.newest AND b.state = 'active' AND b.live
+                         AND (b.mode, b.drifted, b.cluster) > ($2, $3, $4)
+                       ORDER BY b.mode, b.drifted, b.cluster LIMIT $5"#,
                     self.namespace.as_str(),
                     mode,
                     drifted,

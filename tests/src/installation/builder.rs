@@ -1,6 +1,7 @@
 //! The settings of an installation, and its start.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::Installation;
 use super::aws::{faults_of, log_start};
 use super::postgres::PostgresServer;
 use crate::administrator::{Administrator, SERVICE_ACCESS_KEY};
+use crate::binary::service_binary;
 use crate::client::Acknowledgements;
 use crate::database::Database;
 use crate::identity;
@@ -30,6 +32,7 @@ pub const SERVICE_SECRET_KEY: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY42";
 /// The settings of an installation that is not started yet.
 #[derive(Debug)]
 pub struct InstallationBuilder {
+    binary: PathBuf,
     environment: BTreeMap<String, String>,
     sandbox: SandboxConfig,
     faults: Vec<Fault>,
@@ -64,6 +67,7 @@ impl InstallationBuilder {
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
+            binary: service_binary(),
             environment: environment.into(),
             sandbox: SandboxConfig::default(),
             faults: Vec::new(),
@@ -86,6 +90,13 @@ impl InstallationBuilder {
             "ENGINE_ROLES_PASS_THROUGH_ROLES",
             older_release::PASS_THROUGH_ROLES,
         )
+    }
+
+    /// Runs this binary of the service instead of the one that was built with this program.
+    #[must_use]
+    pub fn binary(mut self, binary: impl Into<PathBuf>) -> Self {
+        self.binary = binary.into();
+        self
     }
 
     /// Creates this role before the service starts, and lists it as a pass-through role.
@@ -239,6 +250,7 @@ impl InstallationBuilder {
             sandbox,
             postgres,
             proxy,
+            binary: self.binary,
             environment,
             key,
             acknowledged: Acknowledgements::default(),

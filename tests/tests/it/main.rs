@@ -35,6 +35,7 @@ mod replicas;
 mod repository;
 mod service_policy;
 mod staleness;
+mod statements;
 mod sweeps;
 mod tearing_down;
 mod typed_client;

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::test_store::{
     DONE, TestStore, activate, activated, changed, cluster, failure, log, new_binding, provision,
-    read, record_intent, spec, tear_down, test_store,
+    read, record_intent, reject, remove, spec, tear_down, test_store,
 };
 
 /// Returns how many events were written.
@@ -164,6 +164,37 @@ async fn two_first_requests_at_once_record_one_binding() {
         );
     }
     assert_eq!(events(&test.store).await, 40);
+}
+
+#[tokio::test]
+async fn a_new_binding_locks_the_one_that_it_replaces_before_the_cluster() {
+    let test = test_store().await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    reject(&test.store, &mut lease).await;
+    remove(&test.store, &mut lease).await;
+    let latest = read(&test.store, "one").await;
+    let new = new_binding(&test.store, "one", spec(), latest.generation + 1);
+    let intent = Intent::New(Box::new(lifecycle::provision_requested(new, latest.now)));
+    // As a request does that closes the record of the failed binding.
+    let mut other = connect(&test).await;
+    run(
+        &mut other,
+        "BEGIN; UPDATE bindings SET updated_at = updated_at",
+    )
+    .await;
+    let recorded = record_intent(&test.store, &latest, &intent);
+    let (recorded, ()) = tokio::join!(recorded, async {
+        is_waiting(&test).await;
+        // Postgres would end one of the two as a deadlock.
+        run(
+            &mut other,
+            "UPDATE clusters SET generation = generation; COMMIT",
+        )
+        .await;
+    });
+    let recorded = recorded.expect("the generation is still the one that was read");
+    let newest = test.latest("one").await.expect("a binding");
+    assert_eq!(newest.id, recorded.binding.id);
 }
 
 /// What all writers together did.
