@@ -115,13 +115,14 @@ pub struct ServeArgs {
     /// How often each active role is compared with its spec; the checks are spread over this time
     #[arg(long, env = "ENGINE_ROLES_RECONCILE_INTERVAL", default_value = "15m", value_parser = humantime::parse_duration)]
     pub reconcile_interval: Duration,
-    /// How long a replica may work on a cluster's role without renewing its lease in the database
+    /// How long a replica may work on a cluster's role without renewing its lease in the database; a
+    /// lease ends earlier when its replica is declared dead
     #[arg(long, env = "ENGINE_ROLES_LEASE", default_value = "60s", value_parser = humantime::parse_duration)]
     pub lease: Duration,
     /// How long one call to AWS may take; at most a quarter of the lease
     #[arg(long, env = "ENGINE_ROLES_CALL_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub call_timeout: Duration,
-    /// How often the database is queried for due work
+    /// How often the heartbeat is raised and the database is queried for due work; at most 1s
     #[arg(long, env = "ENGINE_ROLES_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
     pub poll_interval: Duration,
     /// What to do when a role at AWS differs from what was requested: `repair`, `report` or `off`
