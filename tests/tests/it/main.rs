@@ -23,6 +23,7 @@ mod interface;
 mod interruptions;
 mod keys;
 mod many_clusters;
+mod measuring;
 mod orphans;
 mod outages;
 mod pass_through;
