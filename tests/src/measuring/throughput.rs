@@ -1,5 +1,6 @@
 //! How many new clusters a replica provisions per second.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -45,8 +46,8 @@ pub struct Level {
     /// The processor time of the service for one PUT, in milliseconds; none where the system has no
     /// `/proc`. It depends less than the other values on what else the machine does.
     pub processor_ms_per_put: Option<f64>,
-    /// Answers other than 201.
-    pub failed: usize,
+    /// The number of answers with each status other than 201.
+    pub failed: BTreeMap<u16, usize>,
 }
 
 /// Sends PUTs for new clusters to one replica, at each level in turn.
@@ -81,11 +82,13 @@ async fn level(installation: &Installation, number: usize, length: Duration) -> 
     let tasks: Vec<_> = callers
         .map(|caller| tokio::spawn(caller.send_until(until)))
         .collect();
-    let (mut durations, mut failed) = (Vec::new(), 0);
+    let (mut durations, mut failed) = (Vec::new(), BTreeMap::new());
     for task in tasks {
         let sent = task.await.expect("callers do not panic");
         durations.extend(sent.durations);
-        failed += sent.failed;
+        for status in sent.failed {
+            *failed.entry(status).or_default() += 1;
+        }
     }
     let seconds = started.elapsed().as_secs_f64();
     let used = processor_ms(service).zip(used_before);
@@ -134,7 +137,8 @@ struct Caller {
 struct Sent {
     /// How long each PUT took that was answered with 201.
     durations: Vec<Duration>,
-    failed: usize,
+    /// The other statuses.
+    failed: Vec<u16>,
 }
 
 impl Caller {
@@ -171,7 +175,7 @@ impl Caller {
             if status == StatusCode::CREATED {
                 sent.durations.push(began.elapsed());
             } else {
-                sent.failed += 1;
+                sent.failed.push(status.as_u16());
             }
         }
         sent
