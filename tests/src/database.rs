@@ -53,6 +53,14 @@ pub struct EventRow {
     pub detail: Value,
 }
 
+/// A replica that has a row in the database.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ReplicaRow {
+    pub id: uuid::Uuid,
+    pub heartbeat: i64,
+    pub dead_at: Option<DateTime<Utc>>,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub struct ClusterRow {
     pub namespace: String,
@@ -124,14 +132,42 @@ impl Database {
         .await;
     }
 
-    /// All audit events in the order in which they were written.
+    /// All audit events in the order in which they were written, also those that have no number yet.
     pub async fn events(&self) -> Vec<EventRow> {
-        self.rows("SELECT * FROM audit_events ORDER BY seq NULLS LAST, at, generation, id")
-            .await
+        self.rows(
+            "SELECT id, seq, at, cluster, binding_id, generation, action, actor, request_id,
+                    from_state, to_state, detail
+             FROM audit_events
+             UNION ALL
+             SELECT id, NULL, at, cluster, binding_id, generation, action, actor, request_id,
+                    from_state, to_state, detail
+             FROM audit_pending
+             ORDER BY seq NULLS LAST, at, generation, id",
+        )
+        .await
     }
 
     pub async fn clusters(&self) -> Vec<ClusterRow> {
         self.rows("SELECT * FROM clusters").await
+    }
+
+    /// All replicas that have a row, dead ones included, by their ids.
+    pub async fn replicas(&self) -> Vec<ReplicaRow> {
+        self.rows("SELECT id, heartbeat, dead_at FROM replicas ORDER BY id")
+            .await
+    }
+
+    /// The replica whose lease on the cluster's newest binding has not been given back; none where
+    /// there is no lease.
+    pub async fn lease_replica(&self, cluster: &str) -> Option<uuid::Uuid> {
+        #[derive(Deserialize)]
+        struct Holder {
+            lease_replica: Option<uuid::Uuid>,
+        }
+        let binding = self.binding(cluster).await?.id;
+        let query = format!("SELECT lease_replica FROM work WHERE binding_id = '{binding}'");
+        let holders: Vec<Holder> = self.rows(&query).await;
+        holders.first()?.lease_replica
     }
 
     /// Advances the clock that all replicas use, so that leases expire and checks become due.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::polling::eventually;
@@ -38,6 +38,7 @@ pub struct PostgresProxy {
 struct Control {
     state: Mutex<State>,
     pings: AtomicUsize,
+    is_frozen: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +52,13 @@ struct State {
 impl Control {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while the network does not work.
+    async fn thawed(&self) {
+        let mut is_frozen = self.is_frozen.subscribe();
+        let thawed = is_frozen.wait_for(|is_frozen| !is_frozen).await;
+        thawed.expect("the sender is in this value");
     }
 
     /// Counts a commit. Returns the side at which to hold it, if it is the one to hold.
@@ -91,6 +99,7 @@ impl PostgresProxy {
                 while let Ok((client, _)) = listener.accept().await {
                     let (control, server) = (Arc::clone(&control), server.clone());
                     tokio::spawn(async move {
+                        control.thawed().await;
                         if let Ok(server) = TcpStream::connect(server).await {
                             serve(client, server, &control).await;
                         }
@@ -134,6 +143,17 @@ impl PostgresProxy {
             self.control.lock().held.is_some().then_some(())
         })
         .await;
+    }
+
+    /// Stops forwarding: all connections stay open, and no data arrive on either side. New
+    /// connections are accepted, and reach the server when the proxy forwards again.
+    pub fn freeze(&self) {
+        self.control.is_frozen.send_replace(true);
+    }
+
+    /// Forwards again, what was sent meanwhile included.
+    pub fn thaw(&self) {
+        self.control.is_frozen.send_replace(false);
     }
 
     pub fn is_holding(&self) -> bool {
@@ -213,6 +233,7 @@ async fn forward(
                 None => {}
             }
         }
+        control.thawed().await;
         server.write_u8(kind).await?;
         server.write_all(&body).await?;
     }
@@ -235,6 +256,7 @@ async fn answer(
             control.lock().held = Some(Arc::clone(cut));
             return std::future::pending().await;
         }
+        control.thawed().await;
         client.write_all(&buffer[..length]).await?;
     }
 }

@@ -61,6 +61,12 @@ pub enum ProvisionerError {
         "{0} is not an orphan because a binding accounts for it, or its cluster has another live role"
     )]
     NoOrphan(RoleName),
+    /// The database acknowledged no heartbeat of this process in time.
+    #[error("the database did not acknowledge a heartbeat of this process in time")]
+    NoHeartbeat,
+    /// The operating system did not start the thread of the heartbeat.
+    #[error("the thread of the heartbeat could not be started")]
+    Thread(#[source] std::io::Error),
     /// A transition that is not possible in the binding's state: an error in this program.
     #[error(transparent)]
     WrongState(#[from] WrongState),

@@ -9,9 +9,25 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// How often a waiting caller reads the database even if nothing is published: a worker of another
-/// replica, which can't publish to this process, may have converged the binding.
-const READ_AGAIN: Duration = Duration::from_millis(500);
+/// Who works on the binding that a caller waits for. A caller reads the database now and then even if
+/// nothing is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorksOnIt {
+    /// A worker of this process, which publishes each record.
+    ThisProcess,
+    /// A worker of another replica, which can't publish to this process, or nobody yet.
+    Anybody,
+}
+
+impl WorksOnIt {
+    /// Returns how long a caller waits before it reads the database again.
+    fn read_again(self) -> Duration {
+        match self {
+            Self::ThisProcess => Duration::from_secs(5),
+            Self::Anybody => Duration::from_millis(500),
+        }
+    }
+}
 
 /// The record that a worker of this process last wrote; none when a worker stopped without one.
 type Published = watch::Sender<Option<Arc<Binding>>>;
@@ -95,12 +111,12 @@ impl Waiting {
 
 impl Subscription {
     /// Waits for the next record, or until the caller has to read the database again.
-    pub(crate) async fn next(&mut self, until: Instant) -> News {
+    pub(crate) async fn next(&mut self, until: Instant, works: WorksOnIt) -> News {
         let now = Instant::now();
         if now >= until || self.stop.is_cancelled() {
             return News::TimeUp;
         }
-        let changed = timeout_at(until.min(now + READ_AGAIN), self.news.changed());
+        let changed = timeout_at(until.min(now + works.read_again()), self.news.changed());
         tokio::select! {
             changed = changed => match changed {
                 Ok(Ok(())) => match &*self.news.borrow_and_update() {

@@ -17,6 +17,12 @@ use engine_roles_store::{Store, StoreConfig, StoreError};
 
 use crate::telemetry::{self, LogArgs};
 
+/// The shortest time for which events of the audit log are kept. The database enforces the same time,
+/// so that no mistake in a setting deletes the events of an incident that just happened.
+const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
+/// The longest one: a hundred years, because Postgres's times begin in 4713 BC.
+const LONGEST_RETENTION: Duration = Duration::from_hours(24 * 36_500);
+
 /// The arguments that `serve` and `migrate` share.
 #[derive(Clone, Args)]
 pub struct DatabaseArgs {
@@ -128,6 +134,10 @@ pub struct ServeArgs {
     /// it to a new engine), `warn` or `off`
     #[arg(long, env = "ENGINE_ROLES_ATTESTATION", default_value = "enforce")]
     pub attestation: AttestationMode,
+    /// How long the events of the audit log are kept, such as `400d`; from one day to 100 years
+    /// [default: for ever]. Records of roles that were torn down are deleted after their events
+    #[arg(long, env = "ENGINE_ROLES_AUDIT_RETENTION")]
+    pub audit_retention: Option<String>,
     /// Maximum number of calls per second to IAM from all replicas together, for reads and for
     /// writes each; halved when AWS throttles
     #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
@@ -196,6 +206,7 @@ pub struct Config {
     pub(crate) drift: DriftMode,
     pub(crate) orphans: OrphanMode,
     pub(crate) attestation: AttestationMode,
+    pub(crate) audit_retention: Option<Duration>,
     pub(crate) call_limits: BudgetLimits,
     pub(crate) reconcile_interval: Duration,
     pub(crate) poll_interval: Duration,
@@ -251,6 +262,7 @@ impl Config {
             drift: args.drift,
             orphans: args.orphans,
             attestation: args.attestation,
+            audit_retention: audit_retention(args.audit_retention.as_deref())?,
             call_limits: BudgetLimits {
                 rate: args.call_rate,
                 burst: f64::from(args.call_burst),
@@ -279,6 +291,20 @@ fn authentication(args: &ServeArgs) -> Result<Authentication, ConfigError> {
             })
         }
         None => Err(ConfigError::NoKey),
+    }
+}
+
+fn audit_retention(text: Option<&str>) -> Result<Option<Duration>, ConfigError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    let Some(text) = text else { return Ok(None) };
+    match humantime::parse_duration(text) {
+        Ok(retention) if (SHORTEST_RETENTION..=LONGEST_RETENTION).contains(&retention) => {
+            Ok(Some(retention))
+        }
+        _ => Err(ConfigError::Form {
+            flag: "--audit-retention",
+            rule: "must be a duration from 1d to 36500d",
+        }),
     }
 }
 

@@ -125,7 +125,7 @@ impl Store {
                 )
             };
         }
-        let row = run_for!(operation, self, fetch_one, statement)?;
+        let row = run_for!(read, operation, self, fetch_one, statement)?;
         let (now, generation) = (row.now, row.cluster_generation.unwrap_or_default());
         let binding = row.into_row().map(BindingRow::into_binding).transpose()?;
         // Another replica may have written the binding with a time that this statement's snapshot

@@ -13,6 +13,9 @@ pub enum StoreError {
     /// A statement was sent, and the database did not answer: the statement may have taken effect.
     #[error("the database did not answer a statement")]
     Unanswered(#[source] sqlx::Error),
+    /// The server accepts no writes: it is a standby, or a failover is in progress.
+    #[error("the database accepts no writes")]
+    ReadOnly(#[source] sqlx::Error),
     /// It is not known yet whether an intent was recorded, because the database did not answer.
     #[error("the database did not answer whether the request was recorded")]
     OutcomeUnknown,
@@ -45,6 +48,7 @@ impl StoreError {
             self,
             Self::Unavailable(_)
                 | Self::Unanswered(_)
+                | Self::ReadOnly(_)
                 | Self::OutcomeUnknown
                 | Self::ClusterBusy
                 | Self::Query(_)
@@ -67,6 +71,14 @@ impl StoreError {
             _ => false,
         }
     }
+
+    /// Returns whether the database answered a statement with this SQLSTATE.
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        error.code().as_deref() == Some(code)
+    }
 }
 
 /// The unique indexes that two requests for one cluster at once can violate.
@@ -86,6 +98,9 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_) => Self::Unavailable(error),
+            sqlx::Error::Database(ref inner) if inner.code().as_deref() == Some(READ_ONLY) => {
+                Self::ReadOnly(error)
+            }
             sqlx::Error::Database(ref inner) if is_outage(inner.code().as_deref()) => {
                 Self::Unavailable(error)
             }
@@ -93,6 +108,9 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
+
+/// `read_only_sql_transaction`.
+const READ_ONLY: &str = "25006";
 
 // Class 08 is a connection failure, 53 a lack of resources, 57P a server that stops or starts.
 // Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".

@@ -10,10 +10,10 @@ use engine_roles_domain::binding::lifecycle::Transition;
 use engine_roles_domain::binding::{Binding, Cause, Consistency};
 use uuid::Uuid;
 
-use crate::connection::run;
+use crate::connection::read;
 use crate::operation::run_for;
 use crate::row::{optional_json, to_json, update_binding};
-use crate::{Latest, Lease, Operation, Store, StoreError};
+use crate::{Latest, Lease, Operation, ReplicaId, Store, StoreError};
 
 /// What the store writes for a request.
 #[derive(Clone, Debug)]
@@ -61,18 +61,21 @@ pub struct RecordedIntent {
 pub struct IntentIds {
     lease_token: Uuid,
     event: Uuid,
+    // Kept with the token, because this process may have another id when the answer comes.
+    replica: Option<ReplicaId>,
     // Before the statement is sent, so that the lease ends here no later than in the database.
     since: Instant,
 }
 
 impl IntentIds {
-    /// Makes new ids.
+    /// Makes new ids, for a lease that this replica takes. No lease is taken for a replica without
+    /// an id.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "each call returns other ids")]
-    pub fn new() -> Self {
+    pub fn new(replica: Option<ReplicaId>) -> Self {
         Self {
             lease_token: Uuid::new_v4(),
             event: Uuid::now_v7(),
+            replica,
             since: Instant::now(),
         }
     }
@@ -132,7 +135,7 @@ impl Store {
         ids: IntentIds,
     ) -> Result<Option<RecordedIntent>, StoreError> {
         let meant = intent.binding();
-        let row = run!(
+        let row = read!(
             self,
             fetch_optional,
             sqlx::query_as!(
@@ -160,9 +163,15 @@ impl Store {
             },
             ..intent.binding().clone()
         };
-        let lease = row
-            .is_leased
-            .then(|| self.lease(binding.clone(), ids.lease_token, ids.since, row.now));
+        let lease = row.is_leased.then(|| {
+            let IntentIds {
+                lease_token,
+                replica,
+                since,
+                ..
+            } = ids;
+            self.lease(binding.clone(), lease_token, replica, since, row.now)
+        });
         RecordedIntent {
             binding,
             change: match intent {
@@ -184,7 +193,7 @@ impl Store {
         let binding = &transition.binding;
         let event = transition.event.as_ref();
         let resource_name = binding.resource_name();
-        let replica = self.current_replica().map(|replica| replica.0);
+        let replica = ids.replica.map(|replica| replica.0);
         macro_rules! statement {
             ($comment:literal) => {
                 sqlx::query_as!(
@@ -219,8 +228,8 @@ impl Store {
                  SELECT written.id, written.namespace, clock.now FROM written, clock
              ),
              event AS (
-                 INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
-                                           action, actor, request_id, from_state, to_state, detail)
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
                  SELECT $20, clock.now, written.namespace, written.cluster, written.id,
                         written.generation, $21, $22, $23, NULL, written.state, $24
                  FROM written, clock WHERE $21::text IS NOT NULL
@@ -270,7 +279,7 @@ impl Store {
         let binding = &transition.binding;
         let event = transition.event.as_ref();
         let updated_at: Option<DateTime<Utc>> = Some(binding.updated_at);
-        let replica = self.current_replica().map(|replica| replica.0);
+        let replica = ids.replica.map(|replica| replica.0);
         macro_rules! statement {
             ($comment:literal) => {
                 update_binding!(
@@ -312,8 +321,8 @@ impl Store {
                  SET due_at = LEAST(s.due_at, EXCLUDED.due_at)
              ),
              event AS (
-                 INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
-                                           action, actor, request_id, from_state, to_state, detail)
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
                  SELECT $28, clock.now, written.namespace, written.cluster, written.id,
                         written.generation, $29, $30, $31, $32, written.state, $33
                  FROM written, clock WHERE $29::text IS NOT NULL

@@ -10,12 +10,16 @@
 #![warn(missing_docs)]
 
 mod audit;
+mod boot_time;
 mod budget;
 mod clusters;
 mod connection;
+mod counts;
 mod error;
+mod heartbeat;
 mod intents;
 mod leases;
+mod lists;
 mod notify;
 mod operation;
 mod orphans;
@@ -23,6 +27,7 @@ mod outcomes;
 mod prepared;
 mod ready;
 mod replicas;
+mod retention;
 mod row;
 mod sweeps;
 mod views;
@@ -34,17 +39,20 @@ use chrono::{DateTime, Utc};
 use engine_roles_domain::resources::Namespace;
 use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 
-use connection::{LOCK_LIMIT, STATEMENT_LIMIT, run};
+use connection::{Breakage, pool, read, with_limits};
 use replicas::CurrentReplica;
 
-pub use audit::AuditFilter;
+pub use audit::{AuditFilter, Maintained, Sequenced};
+pub use boot_time::BootTime;
 pub use budget::BudgetLimits;
 pub use clusters::Latest;
 pub use error::StoreError;
+pub use heartbeat::{Seen, Tick, Ticker};
 pub use intents::{Change, Intent, IntentIds, RecordedIntent};
 pub use leases::Lease;
+pub use lists::{BindingFilter, ListPosition, Page};
 pub use notify::WorkListener;
 pub use operation::Operation;
 pub use orphans::{FoundOrphan, Orphan};
@@ -53,7 +61,9 @@ pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
 pub use replicas::ReplicaId;
 pub use sweeps::Sweep;
-pub use views::{BindingFilter, Page};
+
+/// How long a health check waits for its connection.
+const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
@@ -77,6 +87,9 @@ pub struct StoreConfig {
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    /// One connection for the health check alone, so that the check waits for no other statement.
+    health: PgPool,
+    breakage: Breakage,
     namespace: Namespace,
     lease_length: Duration,
     window: Duration,
@@ -91,21 +104,13 @@ impl Store {
     /// When the URL is invalid.
     pub fn new(config: &StoreConfig, namespace: Namespace) -> Result<Self, StoreError> {
         let options: PgConnectOptions = config.url.parse().map_err(StoreError::Url)?;
-        let milliseconds = |limit: Duration| limit.as_millis().to_string();
-        let options = options.application_name("engine-roles").options([
-            ("lock_timeout", milliseconds(LOCK_LIMIT)),
-            ("statement_timeout", milliseconds(STATEMENT_LIMIT)),
-            (
-                "idle_in_transaction_session_timeout",
-                milliseconds(STATEMENT_LIMIT),
-            ),
-        ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(config.max_connections)
-            .test_before_acquire(false)
-            .acquire_timeout(config.acquire_timeout)
-            .connect_lazy_with(options);
+        let options = with_limits(options);
+        let breakage = Breakage::default();
+        let limit = config.acquire_timeout;
+        let pool = pool(options.clone(), config.max_connections, limit, &breakage);
         Ok(Self {
+            health: connection::pool(options, 1, HEALTH_LIMIT, &breakage),
+            breakage,
             pool,
             namespace,
             lease_length: config.lease,
@@ -134,7 +139,7 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
-        let row = run!(
+        let row = read!(
             self,
             fetch_one,
             sqlx::query!(r#"/* read */ SELECT service_now() AS "now!""#)
@@ -152,7 +157,8 @@ impl Store {
         sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
             .execute(&mut connection)
             .await?;
-        let ran = MIGRATIONS.run(&mut connection).await;
+        // `run` takes any kind of connection, which makes its future too general to be spawned.
+        let ran = MIGRATIONS.run_direct(None, &mut connection, false).await;
         ran.map_err(|error| match error {
             MigrateError::Execute(cause) => match StoreError::from(cause) {
                 down @ StoreError::Unavailable(_) => down,
@@ -165,6 +171,7 @@ impl Store {
 
     /// Closes the pool, and waits until connections in use are returned.
     pub async fn close(&self) {
+        self.health.close().await;
         self.pool.close().await;
     }
 }

@@ -14,22 +14,26 @@ pub enum Operation {
     Reconcile,
 }
 
-/// Runs a statement under the comment of its operation. `$statement` is a macro that takes the
+/// Runs a statement under the comment of its operation, with [`crate::connection::run`] or the macro
+/// that is named first. `$statement` is a macro that takes the
 /// comment and expands to the query.
 macro_rules! run_for {
     ($operation:expr, $store:expr, $fetch:ident, $statement:ident) => {
+        $crate::operation::run_for!(run, $operation, $store, $fetch, $statement)
+    };
+    ($run:ident, $operation:expr, $store:expr, $fetch:ident, $statement:ident) => {
         match $operation {
             $crate::Operation::Provision => {
-                $crate::connection::run!($store, $fetch, $statement!("/* provision */ "))
+                $crate::connection::$run!($store, $fetch, $statement!("/* provision */ "))
             }
             $crate::Operation::TearDown => {
-                $crate::connection::run!($store, $fetch, $statement!("/* tear down */ "))
+                $crate::connection::$run!($store, $fetch, $statement!("/* tear down */ "))
             }
             $crate::Operation::Orphans => {
-                $crate::connection::run!($store, $fetch, $statement!("/* orphans */ "))
+                $crate::connection::$run!($store, $fetch, $statement!("/* orphans */ "))
             }
             $crate::Operation::Reconcile => {
-                $crate::connection::run!($store, $fetch, $statement!("/* task: reconcile */ "))
+                $crate::connection::$run!($store, $fetch, $statement!("/* task: reconcile */ "))
             }
         }
     };

@@ -6,7 +6,7 @@ use engine_roles_domain::binding::lifecycle::{Transition, superseded};
 use engine_roles_domain::binding::{Binding, Cause, Consistency};
 use uuid::Uuid;
 
-use crate::connection::run;
+use crate::connection::read;
 use crate::notify::CHANNEL;
 use crate::operation::run_for;
 use crate::row::{BindingRow, select_binding, to_json, update_binding};
@@ -158,8 +158,8 @@ impl Store {
                  ON CONFLICT (binding_id) DO UPDATE SET due_at = EXCLUDED.due_at
              ),
              event AS (
-                 INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
-                                           action, actor, request_id, from_state, to_state, detail)
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
                  SELECT $26, clock.now, written.namespace, written.cluster, written.id,
                         written.generation, $27, $28, $29, $30, written.state, $31
                  FROM written, clock WHERE $27::text IS NOT NULL
@@ -248,7 +248,7 @@ impl Store {
                 )
             };
         }
-        let row = run_for!(operation, self, fetch_optional, statement)?;
+        let row = run_for!(read, operation, self, fetch_optional, statement)?;
         row.map(BindingRow::into_binding).transpose()
     }
 
@@ -264,7 +264,7 @@ impl Store {
         transition: &Transition,
         next: Next,
     ) -> Result<Option<Recorded>, StoreError> {
-        let row = run!(
+        let row = read!(
             self,
             fetch_optional,
             select_binding!("/* find outcome */ ", "WHERE b.id = $1", lease.binding.id.0)

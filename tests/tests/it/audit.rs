@@ -1,6 +1,6 @@
 //! The audit log.
 
-use engine_roles_e2e::{Answer, Installation};
+use engine_roles_e2e::{Answer, Installation, eventually};
 use serde_json::{Value, json};
 
 fn items(answer: &Answer) -> Vec<Value> {
@@ -28,6 +28,7 @@ async fn the_audit_log_has_the_events_of_an_incarnation_in_order() {
         .await
         .expect(200);
     client.delete("one").await.expect(200);
+    installation.events_are_numbered().await;
     let answer = client.audit("cluster=one").await;
     assert_eq!(
         actions(&answer),
@@ -51,12 +52,27 @@ async fn the_audit_log_has_the_events_of_an_incarnation_in_order() {
 }
 
 #[tokio::test]
+async fn an_event_is_in_the_audit_log_soon_after_the_answer() {
+    let installation = Installation::start().await;
+    let client = installation.client();
+    client.provision("one").await.expect(201);
+    eventually("the log has the events", async || {
+        let answer = client.audit("cluster=one").await;
+        let actions = actions(&answer);
+        (actions == ["provision_requested", "provisioned"]).then_some(())
+    })
+    .await;
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
 async fn the_audit_log_is_read_in_pages_by_sequence_number() {
     let installation = Installation::start().await;
     let client = installation.client();
     for number in 0..5 {
         client.provision(&format!("c{number}")).await.expect(201);
     }
+    installation.events_are_numbered().await;
     let (mut after, mut seen) = (0, Vec::new());
     loop {
         let page = client.audit(&format!("limit=3&after={after}")).await;
@@ -82,6 +98,7 @@ async fn the_audit_log_can_be_filtered_by_cluster_actor_action_and_time() {
     client.provision("one").await.expect(201);
     client.provision("two").await.expect(201);
     client.delete("one").await.expect(200);
+    installation.events_are_numbered().await;
     assert_eq!(items(&client.audit("cluster=two").await).len(), 2);
     assert_eq!(items(&client.audit("actor=init").await).len(), 6);
     assert_eq!(items(&client.audit("actor=nobody").await).len(), 0);
@@ -119,6 +136,7 @@ async fn the_audit_log_can_be_streamed_as_one_event_per_line() {
     for number in 0..4 {
         client.provision(&format!("c{number}")).await.expect(201);
     }
+    installation.events_are_numbered().await;
     let lines = client.with("accept", "application/x-ndjson");
     for (query, count) in [("", 8), ("cluster=c2", 2), ("limit=3", 3), ("after=8", 0)] {
         let answer = lines.audit(query).await;
@@ -142,6 +160,7 @@ async fn the_audit_log_can_be_streamed_as_one_event_per_line() {
 async fn audit_events_cannot_be_changed_or_deleted() {
     let installation = Installation::start().await;
     installation.client().provision("one").await.expect(201);
+    installation.events_are_numbered().await;
     // Each block ignores the error that the trigger raises; the test reads the rows afterwards.
     for statement in [
         "UPDATE audit_events SET actor = 'somebody else'",

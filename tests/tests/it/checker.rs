@@ -135,7 +135,8 @@ async fn a_change_of_state_without_its_event_is_a_breach() {
 #[tokio::test]
 async fn an_event_without_its_change_of_state_is_a_breach() {
     let (installation, _) = installation().await;
-    let again = "INSERT INTO audit_events (id, at, namespace, cluster, binding_id, generation,
+    installation.events_are_numbered().await;
+    let again = "INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
                      action, actor, from_state, to_state, detail)
                  SELECT gen_random_uuid(), service_now(), namespace, cluster, binding_id,
                      generation, action, actor, from_state, to_state, detail

@@ -6,10 +6,10 @@ use engine_roles_e2e::statements::Statements;
 
 /// The statements of each request, without background work.
 const STATEMENTS: Counts = Counts {
-    put: 4,
+    put: 3,
     repeated_put: 1,
     get: 1,
-    delete: 4,
+    delete: 3,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

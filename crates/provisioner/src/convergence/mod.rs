@@ -77,11 +77,11 @@ impl Converger {
                         error = &interrupted as &dyn std::error::Error,
                         "convergence interrupted; another worker resumes it",
                     );
+                    self.waiting.read_again(id);
                     break;
                 }
             }
         }
-        self.waiting.read_again(id);
     }
 }
 

@@ -205,6 +205,7 @@ impl<'a> Worker<'a> {
             account: &account,
             urgency,
             until: self.latest_call(),
+            lease_of: self.lease.replica(),
         };
         let Converger { gateway, stop, .. } = self.converger;
         let answers = apply_stage(gateway, stage, terms, stop).await;
@@ -239,6 +240,7 @@ impl<'a> Worker<'a> {
                 _ => Urgency::Teardown,
             },
             until: self.latest_call(),
+            lease_of: self.lease.replica(),
         };
         let gateway = &self.converger.gateway;
         Ok(match gateway.observe(&target, depth, terms).await {

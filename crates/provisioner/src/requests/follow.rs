@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::requests::record::{Committed, Decided, Recorder};
-use crate::waiting::{News, Subscription, Waiting};
+use crate::waiting::{News, Subscription, Waiting, WorksOnIt};
 
 /// What a caller sends with an intent.
 #[derive(Clone, Debug)]
@@ -61,8 +61,9 @@ impl Follower {
         // Before the work starts, so that its record is not missed.
         let subscription = self.waiting.subscribe(decided.intent.binding().id);
         match self.recorder.commit(decided).await? {
-            Committed::Recorded(binding, change) => {
-                let answer = self.follow(*binding, change, subscription, until).await?;
+            Committed::Recorded(binding, change, works) => {
+                let recorded = (*binding, change);
+                let answer = self.follow(recorded, works, subscription, until).await?;
                 Ok(Some(answer))
             }
             Committed::ReadAgain => Ok(None),
@@ -83,14 +84,15 @@ impl Follower {
             self.recorder
                 .resume(&binding, request.cause.clone(), operation);
         }
-        self.follow(binding, Change::Unchanged, subscription, until)
+        let recorded = (binding, Change::Unchanged);
+        self.follow(recorded, WorksOnIt::Anybody, subscription, until)
             .await
     }
 
     async fn follow(
         &self,
-        recorded: Binding,
-        change: Change,
+        (recorded, change): (Binding, Change),
+        mut works: WorksOnIt,
         mut subscription: Subscription,
         until: Instant,
     ) -> Result<Answer, StoreError> {
@@ -99,14 +101,18 @@ impl Follower {
         loop {
             let verdict = verdict(&binding, generation);
             let news = if verdict == Verdict::Pending {
-                subscription.next(until).await
+                subscription.next(until, works).await
             } else {
                 News::TimeUp
             };
             match news {
                 News::Recorded(current) => binding = (*current).clone(),
                 News::ReadAgain => match self.store.binding(id).await {
-                    Ok(current) => binding = current.unwrap_or(binding),
+                    Ok(current) => {
+                        binding = current.unwrap_or(binding);
+                        // The worker of this process may have stopped.
+                        works = WorksOnIt::Anybody;
+                    }
                     // The intent is committed, and the work continues when the database answers
                     // again. So the caller gets no error, at worst the answer that the intent is
                     // pending.

@@ -110,7 +110,10 @@ impl ResolveOrphans {
             let Some(record) = self.record_of(claimed, scope, spec, resolution, &latest) else {
                 return Ok(None);
             };
-            let (intent, ids) = (Intent::New(Box::new(record)), IntentIds::new());
+            let (intent, ids) = (
+                Intent::New(Box::new(record)),
+                IntentIds::new(self.store.current_replica()),
+            );
             let recorded = self
                 .store
                 .record_intent(&latest, &intent, ids, cause, OPERATION)

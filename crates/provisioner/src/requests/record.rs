@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::convergence::{Converger, Knowledge};
+use crate::waiting::WorksOnIt;
 
 /// How long a request waits until other requests for its cluster have recorded their intents. Longer
 /// than the database waits for a lock, so that only a stuck cluster reaches it.
@@ -38,7 +39,7 @@ pub(crate) struct Decided {
 /// What became of a decided intent.
 pub(crate) enum Committed {
     /// The intent is recorded, and the work has started where there is any.
-    Recorded(Box<Binding>, Change),
+    Recorded(Box<Binding>, Change, WorksOnIt),
     /// The cluster was changed after it was read, and nothing was recorded: decide again.
     ReadAgain,
 }
@@ -101,7 +102,7 @@ impl Recorder {
     }
 
     async fn carry_out(&self, decided: Decided, mut caller: Caller) {
-        match self.record_in_turn(&decided, &mut caller).await {
+        match self.record(&decided, &mut caller).await {
             Ok(Some(recorded)) => {
                 let (binding, change) = (recorded.binding, recorded.change);
                 info!(
@@ -110,7 +111,11 @@ impl Recorder {
                     state = %binding.state(),
                     "intent recorded"
                 );
-                caller.tell(Ok(Committed::Recorded(Box::new(binding), change)));
+                let works = match &recorded.lease {
+                    Some(_) => WorksOnIt::ThisProcess,
+                    None => WorksOnIt::Anybody,
+                };
+                caller.tell(Ok(Committed::Recorded(Box::new(binding), change, works)));
                 if let Some(lease) = recorded.lease {
                     let knowledge = match change {
                         Change::Created => Knowledge::NothingSent,
@@ -127,19 +132,6 @@ impl Recorder {
         }
     }
 
-    /// Records the intent after the intents of the same cluster that came before it.
-    async fn record_in_turn(
-        &self,
-        decided: &Decided,
-        caller: &mut Caller,
-    ) -> Result<Option<RecordedIntent>, StoreError> {
-        let queue = self.queue(&decided.intent.binding().cluster);
-        let Ok(_turn) = timeout(QUEUE_WAIT, queue.lock()).await else {
-            return Err(StoreError::ClusterBusy);
-        };
-        self.record(decided, caller).await
-    }
-
     /// Records the intent. After a lost answer, looks for the intent until it is certain whether it
     /// was recorded.
     async fn record(
@@ -148,17 +140,9 @@ impl Recorder {
         caller: &mut Caller,
     ) -> Result<Option<RecordedIntent>, StoreError> {
         let store = &self.converger.store;
-        let Decided {
-            latest,
-            intent,
-            cause,
-            operation,
-        } = decided;
-        let ids = IntentIds::new();
+        let (intent, ids) = (&decided.intent, IntentIds::new(store.current_replica()));
         let sent_at = Instant::now();
-        let recorded = store
-            .record_intent(latest, intent, ids, cause, *operation)
-            .await;
+        let recorded = self.record_in_turn(decided, ids).await;
         let Err(lost @ StoreError::Unanswered(_)) = recorded else {
             return recorded;
         };
@@ -167,7 +151,8 @@ impl Recorder {
             error = &lost as &dyn std::error::Error,
             "database did not answer whether an intent was recorded; the intent is looked for"
         );
-        while sent_at.elapsed() < store.lease_length() {
+        let stop = &self.converger.stop;
+        while sent_at.elapsed() < store.lease_length() && !stop.is_cancelled() {
             let may_still_run = sent_at.elapsed() < MAY_STILL_RUN;
             match store.find_intent(intent, ids).await {
                 Ok(Some(found)) => return Ok(Some(found)),
@@ -184,6 +169,28 @@ impl Recorder {
             sleep(FIND_PAUSE).await;
         }
         Err(lost)
+    }
+
+    /// Records the intent after the intents of the same cluster that came before it.
+    async fn record_in_turn(
+        &self,
+        decided: &Decided,
+        ids: IntentIds,
+    ) -> Result<Option<RecordedIntent>, StoreError> {
+        let Decided {
+            latest,
+            intent,
+            cause,
+            operation,
+        } = decided;
+        let queue = self.queue(&intent.binding().cluster);
+        let Ok(_turn) = timeout(QUEUE_WAIT, queue.lock()).await else {
+            return Err(StoreError::ClusterBusy);
+        };
+        let store = &self.converger.store;
+        store
+            .record_intent(latest, intent, ids, cause, *operation)
+            .await
     }
 
     fn queue(&self, cluster: &ClusterName) -> Arc<AsyncMutex<()>> {

@@ -36,7 +36,7 @@ impl Liveness {
     }
 }
 
-/// Converges due bindings: completes interrupted work, retries failed attempts, and checks active
+/// Converges due bindings when the heartbeat has found some: completes interrupted work, retries failed attempts, and checks active
 /// bindings for drift.
 pub(crate) struct Reconcile {
     pub(crate) store: Store,

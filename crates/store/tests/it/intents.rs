@@ -187,9 +187,12 @@ async fn concurrent_provisions_record_one_live_binding() {
 async fn the_database_rejects_a_second_live_binding_of_a_cluster() {
     let test = test_store().await;
     test.provision("one").await;
-    let twice = "INSERT INTO bindings SELECT (jsonb_populate_record(b,
-                     jsonb_build_object('id', gen_random_uuid(), 'resource_name', 'x', 'lease_token', NULL,
-                                        'lease_until', NULL))).* FROM bindings b";
+    let twice = "INSERT INTO bindings (id, namespace, cluster, account_id, aws_partition, state,
+                                       live, mode, generation, spec, resource_name, created_at,
+                                       updated_at)
+                 SELECT gen_random_uuid(), namespace, cluster, account_id, aws_partition, state,
+                        live, mode, generation, spec, 'x', created_at, updated_at
+                 FROM bindings";
     let error = test.sql(twice).await.expect_err("there is one already");
     assert!(error.to_string().contains("bindings_one_live"), "{error}");
 }

@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use engine_roles_domain::resources::Namespace;
 use engine_roles_embedded_postgres::test_database;
-use engine_roles_store::{Readiness, ReplicaId, Store, StoreConfig, StoreError};
+use engine_roles_store::{Readiness, Store, StoreConfig, StoreError};
 
-use uuid::Uuid;
-
-use crate::test_store::{cluster, config, store_of, test_store};
+use crate::test_store::{cluster, config, has_heartbeat, store_of, test_store};
 
 #[tokio::test]
 async fn a_database_is_ready_once_it_is_migrated() {
@@ -53,7 +51,7 @@ fn unreachable_store() -> Store {
     };
     let namespace = Namespace::parse("test").expect("a namespace");
     let store = Store::new(&config, namespace).expect("no connection yet");
-    store.set_current_replica(Some(ReplicaId(Uuid::now_v7())));
+    has_heartbeat(&store);
     store
 }
 

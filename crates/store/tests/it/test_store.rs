@@ -14,7 +14,7 @@ use engine_roles_domain::cluster::{
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_store::{
-    AuditFilter, Change, Intent, IntentIds, Latest, Lease, Next, Operation, Recorded,
+    AuditFilter, BootTime, Change, Intent, IntentIds, Latest, Lease, Next, Operation, Recorded,
     RecordedIntent, ReplicaId, Store, StoreConfig,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -39,10 +39,21 @@ pub(crate) fn config(url: &str) -> StoreConfig {
 }
 
 pub(crate) fn store_of(database: &TestDatabase, namespace: &str) -> Store {
-    let namespace = Namespace::parse(namespace).expect("a namespace");
-    let store = Store::new(&config(database.url()), namespace).expect("a store");
-    store.set_current_replica(Some(ReplicaId(Uuid::now_v7())));
+    let store = starting_store(database, namespace);
+    has_heartbeat(&store);
     store
+}
+
+/// Returns the store of a replica whose first heartbeat was not acknowledged yet.
+fn starting_store(database: &TestDatabase, namespace: &str) -> Store {
+    let namespace = Namespace::parse(namespace).expect("a namespace");
+    Store::new(&config(database.url()), namespace).expect("a store")
+}
+
+/// Makes the store take leases without a heartbeat, for an hour.
+pub(crate) fn has_heartbeat(store: &Store) {
+    let sent_at = BootTime::now() + Duration::from_hours(1);
+    store.heartbeat_acknowledged(ReplicaId(Uuid::now_v7()), sent_at);
 }
 
 pub(crate) async fn test_store() -> TestStore {
@@ -58,6 +69,11 @@ impl TestStore {
         store_of(&self.database, namespace)
     }
 
+    /// Returns a second store whose first heartbeat was not acknowledged yet.
+    pub(crate) fn starting(&self, namespace: &str) -> Store {
+        starting_store(&self.database, namespace)
+    }
+
     /// Runs SQL directly, for what no function of the store does.
     pub(crate) async fn sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let mut connection = PgConnection::connect(self.database.url()).await?;
@@ -65,6 +81,21 @@ impl TestStore {
             .execute(&mut connection)
             .await
             .map(drop)
+    }
+
+    /// Opens a connection that does not go through the store.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        let connected = PgConnection::connect(self.database.url()).await;
+        connected.expect("a connection")
+    }
+
+    /// Runs a query that returns one number.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+        query
+            .fetch_one(&mut self.connect().await)
+            .await
+            .expect("a number")
     }
 
     /// Stops the database's clock this many seconds after the start of 2027.
@@ -189,7 +220,10 @@ pub(crate) async fn record_intent(
     latest: &Latest,
     intent: &Intent,
 ) -> Option<RecordedIntent> {
-    let (ids, operation) = (IntentIds::new(), Operation::Provision);
+    let (ids, operation) = (
+        IntentIds::new(store.current_replica()),
+        Operation::Provision,
+    );
     store
         .record_intent(latest, intent, ids, &caller(), operation)
         .await
@@ -293,8 +327,20 @@ pub(crate) async fn reject(store: &Store, lease: &mut Lease) -> Recorded {
     record(store, lease, &transition, Next::Keep).await
 }
 
-/// Returns the audit log.
+/// Numbers all events that have no number yet, and returns how many those were.
+pub(crate) async fn number(store: &Store) -> u64 {
+    let mut numbered = 0;
+    loop {
+        let sequenced = store.sequence_audit().await.expect("numbered");
+        numbered += sequenced.numbered;
+        if !sequenced.more {
+            return numbered;
+        }
+    }
+}
+
+/// Returns the audit log with all events that were written before.
 pub(crate) async fn log(store: &Store, filter: &AuditFilter) -> Vec<SequencedEvent> {
-    store.sequence_audit().await.expect("numbered");
+    number(store).await;
     store.audit(filter, 1000).await.expect("the log")
 }
