@@ -50,7 +50,7 @@ async fn set_head(test: &TestStore, seq: i64) {
 }
 
 /// Writes and numbers an event at the start of each of these days.
-async fn events_on(test: &TestStore, binding: Uuid, days: &[i64]) {
+async fn events_on(test: &TestStore, binding: Uuid, days: &[i32]) {
     let mut connection = connect(test).await;
     for day in days {
         let event = RawEvent {
