@@ -215,6 +215,7 @@ async fn events_of_an_older_release_are_followed_by_new_ones_without_a_gap() {
     let client = installation.client().waiting_longest();
     client.provision("new").await.expect(201);
     client.provision("deleted-again").await.expect(201);
+    installation.events_are_numbered().await;
     let page = client.audit("limit=1000").await;
     let events = page.expect(200)["items"].as_array().expect("a list");
     let numbers: Vec<&Value> = events.iter().map(|event| &event["seq"]).collect();
