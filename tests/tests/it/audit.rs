@@ -1,5 +1,7 @@
 //! The audit log.
 
+use std::time::Duration;
+
 use engine_roles_e2e::{Answer, Installation, eventually};
 use serde_json::{Value, json};
 
@@ -179,4 +181,46 @@ async fn audit_events_cannot_be_changed_or_deleted() {
     assert_eq!(events.len(), 2);
     assert!(events.iter().all(|event| event.actor == "init"));
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn after_the_retention_events_and_records_of_finished_incarnations_are_deleted() {
+    let installation = Installation::build()
+        .env("ENGINE_ROLES_AUDIT_RETENTION", "10d")
+        .start()
+        .await;
+    let client = installation.client();
+    client.provision("gone").await.expect(201);
+    client.delete("gone").await.expect(200);
+    client.provision("live").await.expect(201);
+    installation.assert_sound().await;
+    installation.events_are_numbered().await;
+    // The partition is closed when its first event is older than an eighth of the retention.
+    let day = Duration::from_hours(24);
+    installation.advance(2 * day).await;
+    eventually("the partition is closed", async || {
+        let partitions: Vec<Value> = installation
+            .database
+            .rows("SELECT * FROM audit_partitions")
+            .await;
+        (partitions.len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(items(&client.audit("cluster=gone").await).len(), 4);
+    client.get("gone").await.expect(200);
+    installation.advance(9 * day).await;
+    eventually("the record is deleted", async || {
+        (client.get("gone").await.status == 404).then_some(())
+    })
+    .await;
+    assert_eq!(items(&client.audit("cluster=gone").await), [Value::Null; 0]);
+    let live = client.get("live").await;
+    assert_eq!(live.expect(200)["state"], "active");
+    // The generations of the cluster continue.
+    let again = client.provision("gone").await;
+    assert_eq!(again.expect(201)["generation"], 3);
+    installation.events_are_numbered().await;
+    let events = items(&client.audit("cluster=gone").await);
+    assert_eq!(events[0]["action"], "provision_requested");
+    assert!(events[0]["seq"].as_i64() > Some(6), "{}", events[0]);
 }
