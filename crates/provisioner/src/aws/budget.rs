@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use crate::aws::budget::hand::{Generation, Held};
+use crate::aws::budget::hand::{Held, Throttles};
 use crate::aws::budget::queue::{Answer, Queue, Shortage};
 
 /// How many tokens are reserved at once before the bucket is refilled, and how many are kept in hand, so
@@ -74,9 +74,9 @@ pub(crate) struct Purpose {
 /// The permission to make calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grant {
-    /// When the tokens were taken; none when the calls are made without tokens because the database
-    /// does not answer.
-    generation: Option<Generation>,
+    /// How often tokens had been discarded when these were taken; none when the calls are made without
+    /// tokens because the database does not answer.
+    throttles: Option<Throttles>,
 }
 
 /// The tokens of the account's budget that this replica holds, and the callers that wait for more.
@@ -130,15 +130,15 @@ impl Budget {
         loop {
             let held = queue.hand().take(calls, Instant::now());
             let ready_at = match held {
-                Held::Taken(generation) => {
-                    let generation = Some(generation);
-                    return Some(Grant { generation });
+                Held::Taken(throttles) => {
+                    let throttles = Some(throttles);
+                    return Some(Grant { throttles });
                 }
                 Held::Due(at) => at,
                 // When the database failed while this caller was in the queue, the caller does not
                 // wait for the same failure again.
                 Held::Missing(_) if front.failed_at.is_some_and(|at| at >= asked_at) => {
-                    return Some(Grant { generation: None });
+                    return Some(Grant { throttles: None });
                 }
                 Held::Missing(missing) => {
                     match front.shortage_of(missing, Instant::now()) {
@@ -169,11 +169,11 @@ impl Budget {
 
     /// Returns unused tokens to this replica's callers, unless AWS has throttled such calls since.
     pub(crate) fn give_back(&self, purpose: Purpose, calls: u8, grant: Grant) {
-        let Some(generation) = grant.generation else {
+        let Some(throttles) = grant.throttles else {
             return;
         };
         let queue = self.bucket(purpose.kind).queue(purpose.urgency);
-        queue.hand().give_back(calls, generation, Instant::now());
+        queue.hand().give_back(calls, throttles, Instant::now());
         queue.wake_first();
     }
 

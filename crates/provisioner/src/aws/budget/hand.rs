@@ -4,21 +4,21 @@ use tokio::time::Instant;
 
 /// Counts how often tokens were discarded because AWS had throttled a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Generation(u64);
+pub(super) struct Throttles(u64);
 
 /// Tokens that were taken from the shared bucket and not used yet.
 #[derive(Debug, Default)]
 pub(super) struct Hand {
     /// From when on each token may be used. Ascending.
     due: Vec<Instant>,
-    generation: Generation,
+    throttles: Throttles,
 }
 
 /// What a caller finds in the hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     /// The caller's tokens. They are no longer in the hand.
-    Taken(Generation),
+    Taken(Throttles),
     /// The hand has enough tokens, but they may be used only from then on.
     Due(Instant),
     /// This many tokens are missing.
@@ -34,7 +34,7 @@ impl Hand {
             Some(Some(&due)) if due > now => Held::Due(due),
             None | Some(Some(_)) => {
                 self.due.drain(..calls);
-                Held::Taken(self.generation)
+                Held::Taken(self.throttles)
             }
         }
     }
@@ -45,15 +45,15 @@ impl Hand {
     }
 
     /// Adds unused tokens again, unless AWS has throttled such calls since they were taken.
-    pub(super) fn give_back(&mut self, calls: u8, generation: Generation, now: Instant) {
-        if generation == self.generation {
+    pub(super) fn give_back(&mut self, calls: u8, throttles: Throttles, now: Instant) {
+        if throttles == self.throttles {
             self.add(std::iter::repeat_n(now, usize::from(calls)));
         }
     }
 
     /// Discards all tokens. Returns how many of them could not be used yet.
     pub(super) fn discard(&mut self, now: Instant) -> u32 {
-        self.generation.0 += 1;
+        self.throttles.0 += 1;
         let discarded = std::mem::take(&mut self.due);
         count(discarded.iter().filter(|due| **due > now).count())
     }
@@ -90,20 +90,20 @@ mod tests {
         assert_eq!(hand.take(2, now), Held::Due(at(20)));
         assert_eq!(hand.take(2, at(19)), Held::Due(at(20)));
         assert_eq!(hand.take(5, at(30)), Held::Missing(2));
-        assert_eq!(hand.take(2, at(20)), Held::Taken(Generation(0)));
+        assert_eq!(hand.take(2, at(20)), Held::Taken(Throttles(0)));
         assert_eq!(hand.take(1, at(29)), Held::Due(at(30)));
-        assert_eq!(hand.take(1, at(30)), Held::Taken(Generation(0)));
+        assert_eq!(hand.take(1, at(30)), Held::Taken(Throttles(0)));
         assert_eq!(hand.take(1, at(30)), Held::Missing(1));
-        assert_eq!(hand.take(0, at(30)), Held::Taken(Generation(0)));
+        assert_eq!(hand.take(0, at(30)), Held::Taken(Throttles(0)));
     }
 
     #[test]
     fn tokens_that_are_given_back_may_be_used_at_once() {
         let now = Instant::now();
         let mut hand = hand(now, &[0, 0, 50]);
-        assert_eq!(hand.take(2, now), Held::Taken(Generation(0)));
-        hand.give_back(1, Generation(0), now);
-        assert_eq!(hand.take(1, now), Held::Taken(Generation(0)));
+        assert_eq!(hand.take(2, now), Held::Taken(Throttles(0)));
+        hand.give_back(1, Throttles(0), now);
+        assert_eq!(hand.take(1, now), Held::Taken(Throttles(0)));
         assert_eq!(hand.tokens(), 1);
     }
 
@@ -112,9 +112,9 @@ mod tests {
         let now = Instant::now();
         let mut hand = hand(now, &[0, 0, 50, 60]);
         let taken = hand.take(1, now);
-        assert_eq!(taken, Held::Taken(Generation(0)));
+        assert_eq!(taken, Held::Taken(Throttles(0)));
         assert_eq!(hand.discard(now), 2);
-        hand.give_back(1, Generation(0), now);
+        hand.give_back(1, Throttles(0), now);
         assert_eq!(hand.tokens(), 0);
     }
 }
