@@ -3,11 +3,18 @@
 //! A measurement uses only what every release has: HTTP, the tables `bindings` and `audit_events`,
 //! and the sandbox. Settings that a measurement does not name have their defaults.
 
+mod idle;
+mod recovery;
 mod round_trips;
+mod settings;
+mod throughput;
 
 use std::path::Path;
 
+pub use idle::{Idle, idle};
+pub use recovery::{Crash, Recovery, recovery};
 pub use round_trips::{Counts, RoundTrips, round_trips};
+pub use throughput::{Level, Load, throughput};
 
 use crate::{Installation, InstallationBuilder};
 

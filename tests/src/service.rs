@@ -31,7 +31,8 @@ pub fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Co
     command_of(&service_binary(), arguments, environment)
 }
 
-fn command_of(
+/// As [`command`], of another binary.
+pub(crate) fn command_of(
     binary: &Path,
     arguments: &[&str],
     environment: &BTreeMap<String, String>,
@@ -95,6 +96,11 @@ impl Service {
 
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// The id of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn runs(&mut self) -> bool {

@@ -43,10 +43,12 @@ impl Store {
                             AND (w.lease_token IS NOT NULL
                                  OR w.writes_resolved_at > (SELECT now FROM clock)))
                       AND NOT EXISTS (SELECT FROM audit_pending p WHERE p.binding_id = b.id)
-                      AND NOT EXISTS (
-                          SELECT FROM audit_events e
-                          WHERE e.namespace = b.namespace
-                            AND e.cluster = b.cluster COLLATE "C" AND e.binding_id = b.id)
+                      -- A NOT EXISTS would be planned as a join with all events.
+                      AND (
+                          SELECT true FROM audit_events e
+                          WHERE e.namespace = b.namespace AND e.seq > 0
+                            AND e.cluster = b.cluster COLLATE "C" AND e.binding_id = b.id
+                          LIMIT 1) IS NULL
                     ORDER BY b.created_at
                     LIMIT $3
                     FOR UPDATE SKIP LOCKED

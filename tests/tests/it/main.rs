@@ -24,6 +24,7 @@ mod interface;
 mod interruptions;
 mod keys;
 mod many_clusters;
+mod measuring;
 mod orphans;
 mod orphans_command;
 mod outages;

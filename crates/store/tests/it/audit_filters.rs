@@ -9,6 +9,10 @@ use crate::test_store::{TestStore, cluster, number, test_store};
 
 const EVENTS: usize = 900;
 
+fn small(number: u64) -> i32 {
+    i32::try_from(number).expect("a small number")
+}
+
 /// Writes events whose times have many ties and are out of order, in several batches, and numbers
 /// them. The service wrote the first event, before all of these times.
 async fn written(test: &TestStore, random: &mut Random) {
@@ -18,12 +22,12 @@ async fn written(test: &TestStore, random: &mut Random) {
     for place in 0..EVENTS {
         if random.below(6) == 0 {
             number(&test.store).await;
-            start += i64::try_from(random.below(4)).expect("small");
+            start += small(random.below(4));
         }
         // Most events are a few seconds late, and some are later than all others.
         let late = match random.below(40) {
             0 => 60,
-            _ => i64::try_from(random.below(5)).expect("small"),
+            _ => small(random.below(5)),
         };
         let event = RawEvent {
             at: start - late,

@@ -106,7 +106,7 @@ async fn a_paused_sequencer_delays_no_reader_no_writer_and_no_other_sequencer() 
     let read = at_once("a reader", test.store.audit(&all, 9)).await;
     assert_eq!(read.expect("the log").len(), 1);
     at_once("a request", provision(&test.store, "two", spec())).await;
-    at_once("a worker", activate(&test.store, &mut lease)).await;
+    Box::pin(at_once("a worker", activate(&test.store, &mut lease))).await;
     let sequenced = at_once("another sequencer", test.other("test").sequence_audit()).await;
     let nothing = Sequenced {
         numbered: 0,

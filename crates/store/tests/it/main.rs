@@ -3,7 +3,10 @@
 mod audit;
 mod audit_filters;
 mod audit_numbering;
+mod audit_older_release;
+mod audit_partitions;
 mod audit_size;
+mod budget;
 mod counts;
 mod heartbeat;
 mod intents;

@@ -10,7 +10,7 @@ use crate::test_store::{TestStore, number};
 #[derive(Clone, Debug)]
 pub(crate) struct RawEvent {
     /// Seconds after the start of 2027.
-    pub(crate) at: i64,
+    pub(crate) at: i32,
     pub(crate) cluster: String,
     pub(crate) generation: i64,
     pub(crate) actor: String,
@@ -59,7 +59,7 @@ pub(crate) async fn insert(connection: &mut PgConnection, binding: Uuid, event: 
                        $6, $7, NULL, 'active', 'active', '{}')";
     let inserted = sqlx::query(sql)
         .bind(Uuid::now_v7())
-        .bind(event.at as f64)
+        .bind(f64::from(event.at))
         .bind(&event.cluster)
         .bind(binding)
         .bind(event.generation)
