@@ -14,7 +14,6 @@ mod binding;
 mod capabilities;
 mod clusters;
 mod conditions;
-mod cursor;
 mod health;
 mod metrics;
 mod openapi;

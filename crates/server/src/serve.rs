@@ -33,9 +33,6 @@ pub enum ServerError {
     /// The database URL is invalid, or the schema can't be migrated.
     #[error("the database can't be used")]
     Store(#[from] StoreError),
-    /// The background tasks can't be started.
-    #[error("the background tasks can't be started")]
-    Tasks(#[source] std::io::Error),
     /// The HTTP server stopped by itself.
     #[error("the HTTP server stopped by itself")]
     Serve(#[source] std::io::Error),
@@ -86,7 +83,7 @@ impl Server {
 
     /// Answers requests until `stop` is cancelled. Then the service accepts no more requests, gives
     /// running work until the shutdown limit to finish, and returns. Unfinished bindings are
-    /// continued by another replica at once, or by the next start.
+    /// continued by another replica, or by the next start, once their leases end.
     ///
     /// # Errors
     /// When the schema can't be migrated or the HTTP server fails.
@@ -105,13 +102,13 @@ impl Server {
         info!(%address, "listening for requests");
         let background = async {
             start(&store, &provisioner, &stop).await?;
-            std::future::pending::<Result<(), ServerError>>().await
+            std::future::pending::<Result<(), StoreError>>().await
         };
         let outcome = tokio::select! {
             // Checked first, since an idle HTTP server returns as soon as `stop` is cancelled.
             biased;
             () = stop.cancelled() => Ok(()),
-            failed = background => failed,
+            failed = background => failed.map_err(ServerError::from),
             ended = &mut serving => ended_serving(ended),
         };
         stop.cancel();
@@ -128,7 +125,6 @@ impl Server {
             warn!("shutdown limit reached; open requests are aborted");
             serving.abort();
         }
-        provisioner.end_heartbeat().await;
         // Connections that are still in use after that are closed by the end of the process.
         let _ = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
         info!("service stopped");
@@ -193,7 +189,6 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
         attestation: config.attestation,
         call_limits: config.call_limits,
         reconcile_interval: config.reconcile_interval,
-        audit_retention: config.audit_retention,
         poll_interval: config.poll_interval,
         reconcile_slots: RECONCILE_SLOTS,
     };
@@ -205,11 +200,11 @@ async fn start(
     store: &Store,
     provisioner: &Provisioner,
     stop: &CancellationToken,
-) -> Result<(), ServerError> {
+) -> Result<(), StoreError> {
     while !stop.is_cancelled() {
         match store.migrate().await {
             Ok(()) => {
-                provisioner.start().map_err(ServerError::Tasks)?;
+                provisioner.start();
                 info!("database schema is up to date; reconciler started");
                 return Ok(());
             }
@@ -219,7 +214,7 @@ async fn start(
                     "database can't be reached; waiting for it"
                 );
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
         let _ = tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await;
     }

@@ -9,5 +9,4 @@ pub(crate) mod orphans;
 pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod read;
-pub(crate) mod record;
 pub(crate) mod teardown;
