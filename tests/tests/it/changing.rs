@@ -1,6 +1,6 @@
 //! PUT for a cluster that already has a role.
 
-use engine_roles_e2e::{Installation, stages_of};
+use engine_roles_e2e::{Installation, eventually, stages_of};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -67,6 +67,56 @@ async fn secrets_session_manager_and_tags_can_be_changed() {
         .await
         .expect(200);
     installation.assert_sound().await;
+}
+
+/// Lets this many calls of the action end with the error, before they have an effect.
+fn failing(action: &str, error: &str, times: u32) -> Value {
+    json!([{"action": action, "when": "before", "do": {"error": error}, "times": times}])
+}
+
+#[tokio::test]
+async fn the_tags_of_a_rejected_change_are_restored_although_reads_may_still_be_stale() {
+    let installation = Installation::start().await;
+    let client = installation.client();
+    let first = json!({"tags": {"team": "x", "old": "1"}});
+    client.put("one", first.clone()).await.expect(201);
+    for (action, tags) in [
+        ("PutRolePolicy", json!({"team": "y", "new": "2"})),
+        ("PutRolePolicy", json!({})),
+        ("TagInstanceProfile", json!({"team": "y"})),
+    ] {
+        installation.set_faults(failing(action, "AccessDenied", 1));
+        let change = json!({"secrets": ["a"], "tags": tags});
+        let answer = client.put("one", change).await;
+        answer.expect_problem(424, "missing_permission");
+        let shown = client.get("one").await;
+        assert_eq!(shown.expect(200)["spec"]["tags"], first["tags"]);
+        installation.assert_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_replaces_the_tags_of_a_change_that_was_not_completed() {
+    let installation = Installation::start().await;
+    let client = installation.client();
+    let first = json!({"team": "x"});
+    for (cluster, error) in [("one", "Throttling"), ("two", "ServiceFailure")] {
+        let created = client.put(cluster, json!({"tags": first})).await;
+        created.expect(201);
+        installation.set_faults(failing("PutRolePolicy", error, 1_000));
+        let change = json!({"secrets": ["a"], "tags": {"team": "y", "new": "2"}});
+        let begun = client.without_waiting().put(cluster, change).await;
+        begun.expect(202);
+        eventually("an attempt failed", async || {
+            let binding = installation.database.binding(cluster).await?;
+            (binding.attempts > 0).then_some(())
+        })
+        .await;
+        installation.set_faults(json!([]));
+        let back = json!({"secrets": "all", "tags": first});
+        client.put(cluster, back).await.expect(200);
+        installation.assert_sound().await;
+    }
 }
 
 #[tokio::test]

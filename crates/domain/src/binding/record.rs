@@ -70,8 +70,8 @@ pub struct Binding {
     pub spec: RoleSpec,
     /// The last spec that AWS accepted in full; none until AWS has accepted one.
     pub applied_spec: Option<RoleSpec>,
-    /// Keys of tags that an intent may have set although AWS never accepted that intent in full.
-    /// The tags are removed unless the spec has them.
+    /// Keys of tags that an intent may have set or removed although AWS never accepted that intent
+    /// in full. The tags are removed unless the spec has them, and set again if it has.
     pub unapplied_tags: BTreeSet<String>,
     /// The role; none before AWS or the administrator named it.
     pub role: Option<RoleRecord>,

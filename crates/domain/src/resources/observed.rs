@@ -77,24 +77,46 @@ impl Observed {
     }
 
     /// Returns this observation, completed with the resources that our own answered calls created.
-    /// For use within the consistency window, while reads may not show these resources yet.
+    /// For use within the consistency window, while reads may not show these resources yet. What a
+    /// read showed of tags that an incomplete intent may have set counts as unread too.
     #[must_use]
     pub fn or_recorded(self, binding: &Binding) -> Self {
         let recorded = Self::recorded(binding);
+        let has_unapplied_tags = !binding.unapplied_tags.is_empty();
+        let role = match (self.role, &recorded.role) {
+            (Some(found), Some(own)) if has_unapplied_tags && found.record.id == own.record.id => {
+                Some(ObservedRole {
+                    tags: None,
+                    ..found
+                })
+            }
+            (found, _) => found,
+        };
+        let profile = match (self.profile, &recorded.profile) {
+            (Some(found), Some(own)) if has_unapplied_tags && found.record.id == own.record.id => {
+                Some(ObservedProfile {
+                    tags: None,
+                    ..found
+                })
+            }
+            (found, _) => found,
+        };
         Self {
-            role: self.role.or(recorded.role),
-            profile: self.profile.or(recorded.profile),
+            role: role.or(recorded.role),
+            profile: profile.or(recorded.profile),
         }
     }
 
     /// Returns the resources that our own answered calls created. For use within the consistency
     /// window, while reads may not show these resources yet. Their policies count as unread, so
-    /// that a plan writes them again and does not rely on them. A resource that a trusted read found
-    /// deleted is left out until a later read finds it again.
+    /// that a plan writes them again and does not rely on them; so do their tags where an intent that
+    /// AWS did not accept in full may have set some. A resource that a trusted read found deleted is
+    /// left out until a later read finds it again.
     pub fn recorded(binding: &Binding) -> Self {
         let found_deleted = |kind| binding.drift.iter().any(|drift| drift.kind == kind);
         let path = binding.namespace.path().as_str().to_owned();
         let applied = binding.applied_spec.as_ref();
+        let applied = applied.filter(|_| binding.unapplied_tags.is_empty());
         let tags = applied.map(|spec| Ownership::of(binding).with_user_tags(&spec.tags));
         let role = binding
             .role

@@ -222,27 +222,52 @@ fn resources_that_reads_do_not_show_yet_are_taken_from_the_record() {
 
 #[test]
 fn a_resource_that_a_check_found_deleted_does_not_count_as_recorded() {
-    let known = Binding {
-        drift: vec![drift_of(DriftKind::ProfileDeleted)],
-        ..active()
+    let recorded_with = |kind| {
+        Observed::recorded(&Binding {
+            drift: vec![drift_of(kind)],
+            ..active()
+        })
     };
-    let recorded = Observed::recorded(&known);
-    assert!(recorded.role.is_some());
-    assert_eq!(recorded.profile, None);
+    let without_profile = recorded_with(DriftKind::ProfileDeleted);
+    assert!(without_profile.role.is_some());
+    assert_eq!(without_profile.profile, None);
     assert_eq!(
-        calls_for(&known, recorded.role, recorded.profile),
+        calls_for(&active(), without_profile.role, without_profile.profile),
         [
             vec!["CreateInstanceProfile"],
             vec!["PutRolePolicy", "AddRoleToInstanceProfile"]
         ]
     );
+    let without_role = recorded_with(DriftKind::RoleDeleted);
+    assert!(without_role.profile.is_some());
+    assert_eq!(without_role.role, None);
+}
+
+#[test]
+fn tags_that_an_incomplete_intent_may_have_changed_are_written_again() {
     let known = Binding {
-        drift: vec![drift_of(DriftKind::RoleDeleted)],
+        unapplied_tags: ["new".to_owned(), "team".to_owned()].into(),
         ..active()
     };
+    let removed = vec!["UntagRole", "UntagInstanceProfile"];
+    let tags = vec!["TagRole", "TagInstanceProfile"];
     let recorded = Observed::recorded(&known);
-    assert!(recorded.profile.is_some());
-    assert_eq!(recorded.role, None);
+    let seen = Observed {
+        role: Some(whole_role(&known)),
+        profile: Some(whole_profile(&known)),
+    };
+    let stale = seen.or_recorded(&known);
+    assert_eq!(
+        calls_for(&known, recorded.role, recorded.profile),
+        [
+            removed.clone(),
+            vec!["PutRolePolicy", "TagRole", "TagInstanceProfile"]
+        ]
+    );
+    assert_eq!(
+        calls_for(&known, stale.role, stale.profile),
+        [removed, tags]
+    );
 }
 
 #[test]

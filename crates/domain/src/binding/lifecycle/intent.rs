@@ -94,6 +94,15 @@ pub fn adopted_as_deleted(orphan: NewBinding, now: DateTime<Utc>) -> Transition 
     Transition::with(orphan.in_state(deleted, now), event)
 }
 
+/// Returns the keys of the tags that intents may have set or removed although AWS did not accept all
+/// of their steps, the current intent included.
+pub(super) fn tags_in_doubt(binding: &Binding) -> BTreeSet<String> {
+    let applied = binding.applied_spec.as_ref();
+    let specs = applied.into_iter().chain([&binding.spec]);
+    let keys = specs.flat_map(|spec| spec.tags.iter().map(|(key, _)| key.to_owned()));
+    keys.chain(binding.unapplied_tags.iter().cloned()).collect()
+}
+
 /// A caller asked for another spec, or asked again for the same spec after the intent was rejected
 /// or a resource was deleted.
 ///
@@ -108,9 +117,11 @@ pub fn change_requested(
         return Err(WrongState::new("change_requested", &binding));
     }
     let event = EventDetail::UpdateRequested { spec: spec.clone() };
-    // The previous intent may have set its tags, even if AWS did not accept all of its steps.
-    let mut unapplied_tags = binding.unapplied_tags.clone();
-    unapplied_tags.extend(binding.spec.tags.iter().map(|(key, _)| key.to_owned()));
+    let unapplied_tags = if binding.is_intent_pending() {
+        tags_in_doubt(&binding)
+    } else {
+        binding.unapplied_tags.clone()
+    };
     let binding = Binding {
         lifecycle: Lifecycle::Provisioning { last_error: None },
         spec,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::binding::consistency::Consistency;
 use crate::binding::event::EventDetail;
 use crate::binding::failure::{Failure, FailureCode};
-use crate::binding::lifecycle::intent::next_intent;
+use crate::binding::lifecycle::intent::{next_intent, tags_in_doubt};
 use crate::binding::lifecycle::stage::Lifecycle;
 use crate::binding::lifecycle::{Transition, WrongState};
 use crate::binding::record::{Binding, ProfileRecord, RoleRecord};
@@ -118,16 +118,12 @@ pub fn rejected(
             updated_at: now,
             ..binding
         },
-        Some(applied) if applied != binding.spec => {
-            let mut unapplied_tags = binding.unapplied_tags.clone();
-            unapplied_tags.extend(binding.spec.tags.iter().map(|(key, _)| key.to_owned()));
-            Binding {
-                lifecycle: Lifecycle::WithdrawingChange { rejection },
-                spec: applied,
-                unapplied_tags,
-                ..next_intent(binding, now)
-            }
-        }
+        Some(applied) if applied != binding.spec => Binding {
+            lifecycle: Lifecycle::WithdrawingChange { rejection },
+            spec: applied,
+            unapplied_tags: tags_in_doubt(&binding),
+            ..next_intent(binding, now)
+        },
         Some(_) => Binding {
             lifecycle: Lifecycle::Active {
                 last_error: Some(rejection),

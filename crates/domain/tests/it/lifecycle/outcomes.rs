@@ -154,7 +154,7 @@ fn a_rejected_change_restores_the_previous_spec_as_a_new_intent() {
             rejection: rejection_of(GENERATION),
         },
         spec: applied,
-        unapplied_tags: BTreeSet::from(["formerly".to_owned(), "team".to_owned()]),
+        unapplied_tags: ["formerly", "owner", "team"].map(str::to_owned).into(),
         ..with_next_intent(&before)
     };
     assert_eq!(after.binding, expected);

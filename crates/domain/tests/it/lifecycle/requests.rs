@@ -66,8 +66,14 @@ fn an_adopted_orphan_is_a_new_binding_or_a_tombstone() {
 }
 
 #[test]
-fn a_change_is_a_new_intent_that_keeps_the_tag_keys_of_the_previous_one() {
-    for stage in [Stage::Provisioning, Stage::WithdrawingChange, Stage::Active] {
+fn a_change_is_a_new_intent_that_keeps_the_tag_keys_of_an_incomplete_one() {
+    let incomplete = BTreeSet::from(["formerly".to_owned(), "team".to_owned()]);
+    let applied = BTreeSet::from(["formerly".to_owned()]);
+    for (stage, in_doubt) in [
+        (Stage::Provisioning, &incomplete),
+        (Stage::WithdrawingChange, &incomplete),
+        (Stage::Active, &applied),
+    ] {
         let before = in_stage(stage);
         let wanted = RoleSpec {
             tags: tags(&[("owner", "y")]),
@@ -77,7 +83,7 @@ fn a_change_is_a_new_intent_that_keeps_the_tag_keys_of_the_previous_one() {
         let expected = Binding {
             lifecycle: Lifecycle::Provisioning { last_error: None },
             spec: wanted.clone(),
-            unapplied_tags: BTreeSet::from(["formerly".to_owned(), "team".to_owned()]),
+            unapplied_tags: in_doubt.clone(),
             ..with_next_intent(&before)
         };
         assert_eq!(after.binding, expected, "{stage:?}");
