@@ -18,5 +18,6 @@ mod names;
 mod ownership;
 mod parsing;
 mod planning;
+mod recorded;
 mod tagging;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! Plans, case by case.
 
-use engine_roles_domain::binding::{Binding, DriftKind, ProfileRecord, RoleRecord};
+use engine_roles_domain::binding::{Binding, ProfileRecord, RoleRecord};
 use engine_roles_domain::cluster::RoleSpec;
 use engine_roles_domain::resources::{
     Desired, InlinePolicies, Observed, ObservedProfile, ObservedRole, Obstacle, Plan, Step, plan,
@@ -8,13 +8,13 @@ use engine_roles_domain::resources::{
 };
 
 use crate::fixtures::{
-    active, all_tags, binding, binding_of, deleting, drift_of, pass_through_spec, profile_record,
+    active, all_tags, binding, binding_of, deleting, pass_through_spec, profile_record,
     role_record, tags, whole_profile, whole_role,
 };
 
 const ADMINS: &str = "arn:aws:iam::123456789012:role/engine";
 
-fn planned(binding: &Binding, observed: &Observed) -> Result<Plan, Obstacle> {
+pub(crate) fn planned(binding: &Binding, observed: &Observed) -> Result<Plan, Obstacle> {
     let desired = Desired::of(binding).expect("the policies can be written");
     plan(binding, &desired, observed)
 }
@@ -27,7 +27,7 @@ fn calls(plan: &Plan) -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-fn calls_for(
+pub(crate) fn calls_for(
     binding: &Binding,
     role: Option<ObservedRole>,
     profile: Option<ObservedProfile>,
@@ -180,94 +180,6 @@ fn another_role_in_our_profile_is_an_obstacle() {
         panic!("{obstacle}");
     };
     assert_eq!(role.as_str(), "other");
-}
-
-#[test]
-fn contents_known_only_from_the_record_are_written_again() {
-    let known = active();
-    let observed = Observed::recorded(&known);
-    assert_eq!(
-        calls_for(&known, observed.role, observed.profile),
-        [["PutRolePolicy"]]
-    );
-    let half = Binding {
-        role: Some(role_record(&binding())),
-        profile: Some(profile_record(&binding())),
-        ..binding()
-    };
-    let observed = Observed::recorded(&half);
-    assert_eq!(
-        calls_for(&half, observed.role, observed.profile),
-        [[
-            "PutRolePolicy",
-            "TagRole",
-            "AddRoleToInstanceProfile",
-            "TagInstanceProfile"
-        ]]
-    );
-    assert_eq!(Observed::recorded(&binding()), Observed::nothing());
-}
-
-#[test]
-fn resources_that_reads_do_not_show_yet_are_taken_from_the_record() {
-    let known = active();
-    let seen = Observed {
-        role: Some(whole_role(&known)),
-        profile: None,
-    };
-    let both = seen.clone().or_recorded(&known);
-    assert_eq!(both.role, seen.role);
-    assert_eq!(both.profile, Observed::recorded(&known).profile);
-}
-
-#[test]
-fn a_resource_that_a_check_found_deleted_does_not_count_as_recorded() {
-    let recorded_with = |kind| {
-        Observed::recorded(&Binding {
-            drift: vec![drift_of(kind)],
-            ..active()
-        })
-    };
-    let without_profile = recorded_with(DriftKind::ProfileDeleted);
-    assert!(without_profile.role.is_some());
-    assert_eq!(without_profile.profile, None);
-    assert_eq!(
-        calls_for(&active(), without_profile.role, without_profile.profile),
-        [
-            vec!["CreateInstanceProfile"],
-            vec!["PutRolePolicy", "AddRoleToInstanceProfile"]
-        ]
-    );
-    let without_role = recorded_with(DriftKind::RoleDeleted);
-    assert!(without_role.profile.is_some());
-    assert_eq!(without_role.role, None);
-}
-
-#[test]
-fn tags_that_an_incomplete_intent_may_have_changed_are_written_again() {
-    let known = Binding {
-        unapplied_tags: ["new".to_owned(), "team".to_owned()].into(),
-        ..active()
-    };
-    let removed = vec!["UntagRole", "UntagInstanceProfile"];
-    let tags = vec!["TagRole", "TagInstanceProfile"];
-    let recorded = Observed::recorded(&known);
-    let seen = Observed {
-        role: Some(whole_role(&known)),
-        profile: Some(whole_profile(&known)),
-    };
-    let stale = seen.or_recorded(&known);
-    assert_eq!(
-        calls_for(&known, recorded.role, recorded.profile),
-        [
-            removed.clone(),
-            vec!["PutRolePolicy", "TagRole", "TagInstanceProfile"]
-        ]
-    );
-    assert_eq!(
-        calls_for(&known, stale.role, stale.profile),
-        [removed, tags]
-    );
 }
 
 #[test]
