@@ -14,7 +14,7 @@ use crate::fixtures::{
 
 const ADMINS: &str = "arn:aws:iam::123456789012:role/engine";
 
-pub(crate) fn planned(binding: &Binding, observed: &Observed) -> Result<Plan, Obstacle> {
+fn planned(binding: &Binding, observed: &Observed) -> Result<Plan, Obstacle> {
     let desired = Desired::of(binding).expect("the policies can be written");
     plan(binding, &desired, observed)
 }
