@@ -54,6 +54,11 @@ chaos seed="1" minutes="1":
     cargo build --package engine-roles
     cargo run --package engine-roles-e2e --bin engine-roles-chaos -- --seed {{ seed }} --minutes {{ minutes }}
 
+# Measures recovery, throughput, idle or round-trips: `just measure recovery`.
+measure *args:
+    cargo build --package engine-roles
+    cargo run --package engine-roles-e2e --bin engine-roles-measure -- {{ args }}
+
 # Kills the binary at every call to AWS and at every commit; takes long.
 kill-points:
     ENGINE_ROLES_ALL_KILL_POINTS=1 cargo test --package engine-roles-e2e --package engine-roles --test it -- crashes

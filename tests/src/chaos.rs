@@ -200,10 +200,7 @@ async fn end_disturbances(
 /// Repeats a PUT for bindings with drift, which creates deleted resources again, and a DELETE for
 /// blocked ones.
 async fn repair_by_requests(installation: &Installation, journal: &Journal) {
-    installation
-        .database
-        .execute("UPDATE bindings SET due_at = service_now() WHERE live")
-        .await;
+    installation.database.make_due("live").await;
     installation.becomes_idle().await;
     for binding in installation.database.bindings().await {
         let drifted = binding.live && binding.state == "active" && binding.drift != json!([]);

@@ -7,9 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio_postgres::NoTls;
+use tokio_postgres::{Config, NoTls};
 
-/// A row of `bindings`, with the columns that tests read.
+/// A binding with its lease and its due time: the columns of `bindings`, `work` and `schedule` that
+/// tests read.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BindingRow {
     pub id: uuid::Uuid,
@@ -32,7 +33,7 @@ pub struct BindingRow {
     pub verified_at: Option<DateTime<Utc>>,
     pub due_at: Option<DateTime<Utc>>,
     pub lease_until: Option<DateTime<Utc>>,
-    pub writes_settle_at: Option<DateTime<Utc>>,
+    pub writes_resolved_at: Option<DateTime<Utc>>,
     pub attempts: i32,
 }
 
@@ -52,6 +53,14 @@ pub struct EventRow {
     pub detail: Value,
 }
 
+/// A replica that has a row in the database.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ReplicaRow {
+    pub id: uuid::Uuid,
+    pub heartbeat: i64,
+    pub dead_at: Option<DateTime<Utc>>,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub struct ClusterRow {
     pub namespace: String,
@@ -65,6 +74,9 @@ struct Shift {
     since: DateTime<Utc>,
     ahead: TimeDelta,
 }
+
+/// The name of this module's connections in Postgres's log.
+pub(crate) const APPLICATION_NAME: &str = "tests";
 
 /// A connection to a service's database that does not go through the service.
 #[derive(Debug)]
@@ -87,8 +99,17 @@ impl Database {
 
     /// All bindings, oldest first.
     pub async fn bindings(&self) -> Vec<BindingRow> {
-        self.rows("SELECT * FROM bindings ORDER BY created_at, id")
-            .await
+        self.rows(
+            "SELECT b.id, b.namespace, b.cluster, b.account_id, b.aws_partition, b.state, b.live,
+                    b.mode, b.generation, b.applied_generation, b.spec, b.role, b.profile, b.policy,
+                    b.drift, b.last_error, b.receipt, b.verified_at, b.attempts, s.due_at,
+                    w.lease_until, w.writes_resolved_at
+             FROM bindings b
+             LEFT JOIN work w ON w.binding_id = b.id
+             LEFT JOIN schedule s ON s.binding_id = b.id
+             ORDER BY b.created_at, b.id",
+        )
+        .await
     }
 
     /// The newest binding of a cluster.
@@ -100,20 +121,67 @@ impl Database {
             .max_by_key(|binding| binding.generation)
     }
 
-    /// All audit events in the order in which they were written.
+    /// Makes all bindings that a condition on `bindings` selects due at once.
+    pub async fn make_due(&self, condition: &str) {
+        self.execute(&format!(
+            "INSERT INTO schedule (binding_id, namespace, due_at)
+             SELECT id, namespace, service_now() - interval '1 second' FROM bindings
+             WHERE {condition}
+             ON CONFLICT (binding_id) DO UPDATE SET due_at = EXCLUDED.due_at"
+        ))
+        .await;
+    }
+
+    /// All audit events in the order in which they were written, also those that have no number yet.
     pub async fn events(&self) -> Vec<EventRow> {
-        self.rows("SELECT * FROM audit_events ORDER BY seq NULLS LAST, at, generation, id")
-            .await
+        self.rows(
+            "SELECT id, seq, at, cluster, binding_id, generation, action, actor, request_id,
+                    from_state, to_state, detail
+             FROM audit_events
+             UNION ALL
+             SELECT id, NULL, at, cluster, binding_id, generation, action, actor, request_id,
+                    from_state, to_state, detail
+             FROM audit_pending
+             ORDER BY seq NULLS LAST, at, generation, id",
+        )
+        .await
     }
 
     pub async fn clusters(&self) -> Vec<ClusterRow> {
         self.rows("SELECT * FROM clusters").await
     }
 
+    /// All replicas that have a row, dead ones included, by their ids.
+    pub async fn replicas(&self) -> Vec<ReplicaRow> {
+        self.rows("SELECT id, heartbeat, dead_at FROM replicas ORDER BY id")
+            .await
+    }
+
+    /// The replica whose lease on the cluster's newest binding has not been given back; none where
+    /// there is no lease.
+    pub async fn lease_replica(&self, cluster: &str) -> Option<uuid::Uuid> {
+        #[derive(Deserialize)]
+        struct Holder {
+            lease_replica: Option<uuid::Uuid>,
+        }
+        let binding = self.binding(cluster).await?.id;
+        let query = format!("SELECT lease_replica FROM work WHERE binding_id = '{binding}'");
+        let holders: Vec<Holder> = self.rows(&query).await;
+        holders.first()?.lease_replica
+    }
+
     /// Advances the clock that all replicas use, so that leases expire and checks become due.
     pub async fn advance(&self, by: Duration) {
         let by = TimeDelta::from_std(by).expect("tests advance the clock by days at most");
-        let ahead = self.ahead() + by;
+        self.set_ahead(self.ahead() + by).await;
+    }
+
+    /// Sets the clock that all replicas use to a time in the past, from which it goes on.
+    pub async fn set_clock(&self, to: DateTime<Utc>) {
+        self.set_ahead(to - Utc::now()).await;
+    }
+
+    async fn set_ahead(&self, ahead: TimeDelta) {
         let text = format!(
             "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql VOLATILE
              AS $$ SELECT clock_timestamp() + interval '{} milliseconds' $$",
@@ -171,7 +239,10 @@ impl Database {
 
     // One connection for each query, because tests restart the server.
     async fn connect(&self) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(&self.url, NoTls)
+        let mut config: Config = self.url.parse().expect("the URL is valid");
+        config.application_name(APPLICATION_NAME);
+        let (client, connection) = config
+            .connect(NoTls)
             .await
             .unwrap_or_else(|error| panic!("could not connect to the database: {error:?}"));
         tokio::spawn(connection);

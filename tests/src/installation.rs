@@ -6,6 +6,7 @@ mod postgres;
 mod waiting;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use engine_roles_embedded_postgres::Postgres;
@@ -40,6 +41,7 @@ pub struct Installation {
     last_startup_call: u64,
     postgres: PostgresServer,
     proxy: Option<PostgresProxy>,
+    binary: PathBuf,
     environment: BTreeMap<String, String>,
     key: String,
     acknowledged: Acknowledgements,
@@ -103,8 +105,13 @@ impl Installation {
             .expect("this installation reaches Postgres directly: see proxied")
     }
 
+    /// How many pings the service sent to Postgres through the proxy; 0 without a proxy.
+    pub fn pings(&self) -> usize {
+        self.proxy.as_ref().map_or(0, PostgresProxy::pings)
+    }
+
     pub async fn add_replica(&mut self) {
-        let service = Service::start(&self.environment).await;
+        let service = Service::start_binary(&self.binary, &self.environment).await;
         self.replicas.push(service);
     }
 
@@ -118,7 +125,7 @@ impl Installation {
     /// As [`Installation::restart`], but does not wait for the account tasks, which may take long
     /// while AWS calls fail.
     pub async fn restart_during_faults(&mut self, replica: usize) {
-        self.replicas[replica] = Service::start(&self.environment).await;
+        self.replicas[replica] = Service::start_binary(&self.binary, &self.environment).await;
         self.ready_at(replica).await;
     }
 

@@ -17,6 +17,8 @@ pub mod identity;
 pub mod installation;
 pub mod kill_points;
 pub mod log;
+pub mod measuring;
+pub mod older_release;
 pub mod policy_documents;
 pub mod polling;
 pub mod postgres_proxy;
@@ -24,6 +26,7 @@ mod process_reaper;
 pub mod random;
 pub mod service;
 pub mod stages;
+pub mod statements;
 
 pub use administrator::Administrator;
 pub use client::{Answer, Client};

@@ -54,6 +54,12 @@ impl Log {
         entries.filter_map(Result::ok).collect()
     }
 
+    /// The last entry with this message.
+    pub fn find_last(&self, message: &str) -> Option<Value> {
+        let mut entries = self.entries().into_iter();
+        entries.rfind(|entry| entry["message"] == message)
+    }
+
     /// The first entry with this message.
     pub fn find(&self, message: &str) -> Option<Value> {
         self.entries()

@@ -3,22 +3,19 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::polling::eventually;
 
-/// Statements that mark a transaction as one that records an intent or an outcome.
-const RECORDS: [&str; 3] = [
-    "INSERT INTO bindings",
-    "UPDATE bindings",
-    "INSERT INTO audit_events",
-];
+/// Parts of a statement that records an intent or an outcome.
+const RECORDS: [&str; 2] = ["INSERT INTO bindings", "UPDATE bindings"];
 
 /// The side of a commit at which the proxy holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +37,8 @@ pub struct PostgresProxy {
 #[derive(Debug, Default)]
 struct Control {
     state: Mutex<State>,
+    pings: AtomicUsize,
+    is_frozen: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +52,13 @@ struct State {
 impl Control {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits while the network does not work.
+    async fn thawed(&self) {
+        let mut is_frozen = self.is_frozen.subscribe();
+        let thawed = is_frozen.wait_for(|is_frozen| !is_frozen).await;
+        thawed.expect("the sender is in this value");
     }
 
     /// Counts a commit. Returns the side at which to hold it, if it is the one to hold.
@@ -93,6 +99,7 @@ impl PostgresProxy {
                 while let Ok((client, _)) = listener.accept().await {
                     let (control, server) = (Arc::clone(&control), server.clone());
                     tokio::spawn(async move {
+                        control.thawed().await;
                         if let Ok(server) = TcpStream::connect(server).await {
                             serve(client, server, &control).await;
                         }
@@ -125,11 +132,28 @@ impl PostgresProxy {
         self.control.lock().stop = Some((after, side));
     }
 
+    /// How many pings the clients sent: a Sync message without a statement, by which a client asks
+    /// whether its connection still works.
+    pub fn pings(&self) -> usize {
+        self.control.pings.load(Ordering::Relaxed)
+    }
+
     pub async fn holds(&self) {
         eventually("a commit is held", async || {
             self.control.lock().held.is_some().then_some(())
         })
         .await;
+    }
+
+    /// Stops forwarding: all connections stay open, and no data arrive on either side. New
+    /// connections are accepted, and reach the server when the proxy forwards again.
+    pub fn freeze(&self) {
+        self.control.is_frozen.send_replace(true);
+    }
+
+    /// Forwards again, what was sent meanwhile included.
+    pub fn thaw(&self) {
+        self.control.is_frozen.send_replace(false);
     }
 
     pub fn is_holding(&self) -> bool {
@@ -196,6 +220,9 @@ async fn forward(
     loop {
         let kind = client.read_u8().await?;
         let body = message(&mut client).await?;
+        if messages.pings(kind) {
+            control.pings.fetch_add(1, Ordering::Relaxed);
+        }
         if messages.commits(kind, &body[4..]) {
             match control.commit() {
                 Some(Side::Before) => {
@@ -206,6 +233,7 @@ async fn forward(
                 None => {}
             }
         }
+        control.thawed().await;
         server.write_u8(kind).await?;
         server.write_all(&body).await?;
     }
@@ -228,6 +256,7 @@ async fn answer(
             control.lock().held = Some(Arc::clone(cut));
             return std::future::pending().await;
         }
+        control.thawed().await;
         client.write_all(&buffer[..length]).await?;
     }
 }
@@ -247,12 +276,23 @@ async fn message(from: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
 struct ClientMessages {
     /// By the name of a prepared statement, whether it writes a record.
     writes: HashMap<Vec<u8>, bool>,
-    /// Whether the current transaction writes a record.
+    /// Whether the statement that was bound last, or the current transaction, writes a record.
     records: bool,
+    /// Whether the client began a transaction.
+    in_transaction: bool,
+    /// Whether the client sent anything since its last Sync message.
+    is_unsynced: bool,
 }
 
 impl ClientMessages {
-    /// Whether this message commits a transaction that writes a record.
+    /// Whether this message is a Sync on its own.
+    fn pings(&mut self, kind: u8) -> bool {
+        let was_unsynced = std::mem::replace(&mut self.is_unsynced, kind != b'S' && kind != b'Q');
+        kind == b'S' && !was_unsynced
+    }
+
+    /// Whether this message commits a record: the execution of a statement outside a transaction, or
+    /// the end of a transaction.
     fn commits(&mut self, kind: u8, body: &[u8]) -> bool {
         let mut parts = body.split(|byte| *byte == 0);
         let first = parts.next().unwrap_or_default();
@@ -264,10 +304,15 @@ impl ClientMessages {
                 self.writes.insert(first.to_vec(), writes);
             }
             b'B' => self.records |= self.writes.get(second).copied().unwrap_or_default(),
+            b'E' if !self.in_transaction => return std::mem::take(&mut self.records),
             b'Q' if first.eq_ignore_ascii_case(b"COMMIT") => {
+                self.in_transaction = false;
                 return std::mem::take(&mut self.records);
             }
-            b'Q' => self.records = false,
+            b'Q' => {
+                self.in_transaction = first.eq_ignore_ascii_case(b"BEGIN");
+                self.records = false;
+            }
             _ => {}
         }
         false

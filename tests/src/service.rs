@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -27,7 +28,16 @@ pub struct Service {
 /// Returns an `engine-roles` command with this environment, and without inherited settings of AWS,
 /// proxies or the service.
 pub fn command(arguments: &[&str], environment: &BTreeMap<String, String>) -> Command {
-    let mut command = Command::new(service_binary());
+    command_of(&service_binary(), arguments, environment)
+}
+
+/// As [`command`], of another binary.
+pub(crate) fn command_of(
+    binary: &Path,
+    arguments: &[&str],
+    environment: &BTreeMap<String, String>,
+) -> Command {
+    let mut command = Command::new(binary);
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -46,7 +56,12 @@ impl Service {
     /// # Panics
     /// When the process ends before it listens. The message has its log.
     pub async fn start(environment: &BTreeMap<String, String>) -> Self {
-        let mut child = command(&["serve"], environment)
+        Self::start_binary(&service_binary(), environment).await
+    }
+
+    /// As [`Service::start`], with another binary than the one that was built with this test.
+    pub async fn start_binary(binary: &Path, environment: &BTreeMap<String, String>) -> Self {
+        let mut child = command_of(binary, &["serve"], environment)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -81,6 +96,11 @@ impl Service {
 
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// The id of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn runs(&mut self) -> bool {

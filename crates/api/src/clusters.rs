@@ -3,19 +3,20 @@
 use axum::Json;
 use axum::extract::State;
 use engine_roles_contract::{BindingList, BindingQuery, Code, Problem as ProblemBody};
-use engine_roles_domain::binding::BindingId;
 use engine_roles_provisioner::Provisioner;
 use engine_roles_store::BindingFilter;
-use uuid::Uuid;
 
 use crate::binding;
+use crate::cursor;
 use crate::problem::Problem;
 use crate::request_query::StrictQuery;
 use crate::words::{mode_from_wire, read_word, state_from_wire};
 
 const DEFAULT_LIMIT: i64 = 100;
 
-/// List the newest binding of each cluster, newest first.
+/// List the newest binding of each cluster, in the order of the clusters' names.
+///
+/// A walk through the pages misses no binding that lives throughout it.
 #[utoipa::path(
     get, path = "/v1/clusters", tag = "role",
     params(BindingQuery),
@@ -47,20 +48,19 @@ pub(crate) async fn list(
         let mode = read_word(&text).map(mode_from_wire);
         mode.ok_or_else(|| invalid("mode", "must be create or pass_through"))
     });
-    let cursor = query.cursor.map(|text| Uuid::parse_str(&text)).transpose();
     let filter = BindingFilter {
-        state: state.transpose()?,
+        states: state.transpose()?.into_iter().collect(),
         mode: mode.transpose()?,
+        ..BindingFilter::default()
     };
-    let after =
-        cursor.map_err(|_| invalid("cursor", "must be the next_cursor of an earlier page"))?;
-    let page = provisioner
-        .list(&filter, after.map(BindingId), limit)
-        .await?;
-    let page =
-        page.ok_or_else(|| invalid("cursor", "must be the next_cursor of an earlier page"))?;
+    let after = query.cursor.map(|text| {
+        let position = cursor::decode(&text);
+        position.ok_or_else(|| invalid("cursor", "must be the next_cursor of an earlier page"))
+    });
+    let after = after.transpose()?;
+    let page = provisioner.list(&filter, after.as_ref(), limit).await?;
     Ok(Json(BindingList {
         items: page.items.iter().map(binding::to_wire).collect(),
-        next_cursor: page.next.map(|id| id.to_string()),
+        next_cursor: page.next.as_ref().map(cursor::encode),
     }))
 }

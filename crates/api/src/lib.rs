@@ -14,6 +14,7 @@ mod binding;
 mod capabilities;
 mod clusters;
 mod conditions;
+mod cursor;
 mod health;
 mod metrics;
 mod openapi;

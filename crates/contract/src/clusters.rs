@@ -20,12 +20,12 @@ pub struct BindingQuery {
     /// The most bindings on one page: 1 to 500, default 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the page before, with the same filters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
 
-/// A page of bindings, newest first.
+/// A page of bindings, in the order of the bytes of the clusters' names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BindingList {
     /// The bindings of this page.

@@ -35,7 +35,7 @@ pub enum DatabaseStatus {
 pub enum ReconcilerStatus {
     /// The reconciler runs.
     Ok,
-    /// The reconciler's last run was too long ago.
+    /// The reconciler's last run, or this replica's last heartbeat, was too long ago.
     Stalled,
 }
 
@@ -61,7 +61,8 @@ pub struct Readiness {
     /// `ok`, `unreachable` or `migrations_pending` (the schema is not up to date).
     #[schema(value_type = String)]
     pub database: Open<DatabaseStatus>,
-    /// `ok` or `stalled` (the reconciler's last run was too long ago).
+    /// `ok` or `stalled` (the reconciler's last run, or this replica's last heartbeat, was too long
+    /// ago).
     #[schema(value_type = String)]
     pub reconciler: Open<ReconcilerStatus>,
     /// `ok`, `unknown` (STS has not yet answered which account the service works in) or

@@ -186,6 +186,11 @@ impl Home {
             .ok()
     }
 
+    /// The log of the server.
+    pub(crate) fn log_file(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
     /// Reads the superuser's password.
     pub(crate) fn password(&self) -> Result<String, PostgresError> {
         let path = self.root.join("password");
@@ -241,7 +246,7 @@ impl Home {
     /// Opens and locks the log. The server inherits the locked file, so the lock becomes free only
     /// when no process of an earlier server is left; waits for this.
     pub(crate) fn locked_log(&self, wait: Duration) -> Result<File, PostgresError> {
-        let path = self.root.join("log");
+        let path = self.log_file();
         let log = open(
             &path,
             OpenOptions::new().append(true).create(true).mode(0o600),
@@ -269,7 +274,7 @@ impl Home {
 
     /// Returns the last lines of the log that were written after `position`.
     pub(crate) fn log_since(&self, position: u64) -> String {
-        let path = self.root.join("log");
+        let path = self.log_file();
         let mut text = Vec::new();
         if let Ok(mut log) = open(&path, OpenOptions::new().read(true)) {
             let _ = log

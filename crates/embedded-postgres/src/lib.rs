@@ -133,6 +133,13 @@ impl Postgres {
         self.own.as_ref().map(|own| own.data_dir.as_path())
     }
 
+    /// Returns the file to which the server writes its log; `None` for the server of `DATABASE_URL`.
+    pub fn log_file(&self) -> Option<PathBuf> {
+        self.own
+            .as_ref()
+            .map(|own| lock(&own.server).home.log_file())
+    }
+
     /// Returns the postmaster's process id; `None` if it does not run, and for the server of
     /// `DATABASE_URL`.
     pub fn pid(&self) -> Option<u32> {

@@ -22,7 +22,7 @@ pub enum ErrorKind {
     Busy,
     /// A quota of the account or of the resource is used up.
     Quota,
-    /// AWS throttled the call, or the call budget had no room for it.
+    /// AWS throttled the call, or the call was not sent: see [`NotSent`].
     Throttled,
     /// Our identity lacks a permission.
     Denied,
@@ -58,6 +58,27 @@ impl ErrorKind {
             self,
             Self::Busy | Self::Throttled | Self::Transient | Self::Unanswered
         )
+    }
+}
+
+/// Why a call was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// The account's call budget had no room for the call in time.
+    CallBudget,
+    /// The call belongs to a lease that this replica may have lost: its heartbeat is not fresh, or
+    /// it was declared dead since it took the lease.
+    Heartbeat,
+}
+
+impl NotSent {
+    fn message(self) -> &'static str {
+        match self {
+            Self::CallBudget => "not sent: the call budget is used up",
+            Self::Heartbeat => {
+                "not sent: the database has not acknowledged this replica's heartbeat in time"
+            }
+        }
     }
 }
 
@@ -143,21 +164,20 @@ impl IamError {
         }
     }
 
-    /// Returns the error for a call that was not sent, because the account's call budget had no
-    /// room for it in time.
-    pub fn not_sent(action: &'static str, target: &str) -> Self {
+    /// Returns the error for a call that was not sent.
+    pub fn not_sent(action: &'static str, target: &str, reason: NotSent) -> Self {
         Self {
             kind: ErrorKind::Throttled,
             action,
             target: target.into(),
             code: None,
-            message: Some("not sent: the call budget is used up".into()),
+            message: Some(reason.message().into()),
             missing_permission: None,
             source: None,
         }
     }
 
-    /// Returns whether the call was not sent at all, because the call budget was used up.
+    /// Returns whether the call was not sent at all.
     pub fn is_not_sent(&self) -> bool {
         self.kind == ErrorKind::Throttled && self.source.is_none()
     }

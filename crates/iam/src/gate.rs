@@ -7,7 +7,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use engine_roles_domain::resources::CallKind;
 use tracing::debug;
 
-use crate::{Iam, IamError};
+use crate::{Iam, IamError, NotSent};
 
 /// The AWS service that a call is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +32,11 @@ pub struct Call {
 /// Decides when a call may be sent, and receives the outcome. The client can't send a call without
 /// a gate, so no code can bypass the call budget.
 pub trait Gate: Send + Sync {
-    /// Waits until the call may be sent. Returns false when it may not be sent in time.
-    fn admit(&self, call: Call) -> impl Future<Output = bool> + Send;
+    /// Waits until the call may be sent.
+    ///
+    /// # Errors
+    /// When the call may not be sent, or not in time.
+    fn admit(&self, call: Call) -> impl Future<Output = Result<(), NotSent>> + Send;
 
     /// Receives the outcome of an admitted call; `error` is none after a success.
     fn answered(&self, call: Call, error: Option<&IamError>) -> impl Future<Output = ()> + Send;
@@ -44,8 +47,8 @@ pub trait Gate: Send + Sync {
 pub struct OpenGate;
 
 impl Gate for OpenGate {
-    async fn admit(&self, _call: Call) -> bool {
-        true
+    async fn admit(&self, _call: Call) -> Result<(), NotSent> {
+        Ok(())
     }
 
     async fn answered(&self, _call: Call, _error: Option<&IamError>) {}
@@ -101,8 +104,8 @@ impl<G: Gate> GatedIam<'_, G> {
         let answer = Box::pin(answer);
         async move {
             let Call { action, kind, .. } = call;
-            if !self.gate.admit(call).await {
-                return Err(IamError::not_sent(action, target));
+            if let Err(reason) = self.gate.admit(call).await {
+                return Err(IamError::not_sent(action, target, reason));
             }
             let started = Instant::now();
             let result = answer

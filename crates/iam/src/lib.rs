@@ -19,7 +19,7 @@ mod permissions;
 
 pub use caller::{Caller, CallerError};
 pub use client::{Endpoint, Iam, IamConfig};
-pub use error::{ErrorKind, IamError};
+pub use error::{ErrorKind, IamError, NotSent};
 pub use gate::{Call, Gate, GatedIam, OpenGate, Service};
 pub use listing::{Listed, QuotaUsage, RolePage};
 pub use observe::{Depth, Target};

@@ -1,16 +1,17 @@
 //! Constructs the parts of the application, and lists its background tasks.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine_roles_iam::Iam;
 use engine_roles_store::Store;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::aws::{AccountQuota, CapabilityDetector, Gateway, OptionalFeatures, OtherAccounts};
 use crate::convergence::Converger;
+use crate::heartbeat::Heartbeat;
 use crate::requests::access::ReadAccess;
 use crate::requests::attestation::Attestor;
 use crate::requests::follow::Follower;
@@ -18,19 +19,29 @@ use crate::requests::orphans::ResolveOrphans;
 use crate::requests::plan::PlanRequest;
 use crate::requests::provision::Provision;
 use crate::requests::read::ReadRecords;
+use crate::requests::record::Recorder;
 use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
-    AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount, FirstRun, Liveness,
-    ReadQuota, ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift,
-    SweepOrphans, SweepTurns,
+    AddCountChanges, AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount,
+    FirstRun, Liveness, MaintainAudit, ReadQuota, ReceiveNotifications, Reconcile, Registration,
+    SequenceAudit, SweepDrift, SweepOrphans, SweepTurns,
 };
 use crate::waiting::Waiting;
 
-/// How often new audit events are numbered.
-const SEQUENCE_INTERVAL: Duration = Duration::from_secs(1);
-/// An account task runs once per this many polls for due bindings.
-const POLLS_PER_RUN: u32 = 10;
+/// How often the changes of the counts of bindings are added to the counts. Until then, a reader of
+/// the counts adds them up.
+const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
+/// The heartbeat is raised at least once in this time, so that it stays fresh.
+const SLOWEST_HEARTBEAT: Duration = Duration::from_secs(1);
+const FASTEST_HEARTBEAT: Duration = Duration::from_millis(10);
+/// How often a task that the heartbeat wakes runs without it; often enough for the reconciler to count
+/// as alive.
+const RARELY: Duration = Duration::from_secs(45);
+/// An account task runs once per this many heartbeats.
+const HEARTBEATS_PER_RUN: u32 = 60;
+/// The task that maintains the audit log asks once per this many heartbeats whether it is due.
+const HEARTBEATS_PER_AUDIT_RUN: u32 = 60;
 
 /// The parts of the provisioner; each holds only what it needs.
 pub(crate) struct Parts {
@@ -44,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) attestor: Arc<Attestor>,
     pub(crate) converger: Arc<Converger>,
     pub(crate) liveness: Arc<Liveness>,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) provision: Provision,
     pub(crate) teardown: TearDown,
     pub(crate) plan: PlanRequest,
@@ -90,7 +102,17 @@ impl Parts {
             check_interval: settings.reconcile_interval,
             stop: stop.clone(),
         });
-        let follower = Arc::new(Follower::new(Arc::clone(&converger), tasks.clone()));
+        let recorder = Arc::new(Recorder::new(Arc::clone(&converger), tasks.clone()));
+        let follower = Follower::new(store.clone(), Arc::clone(&waiting), recorder);
+        let follower = Arc::new(follower);
+        let heartbeat = Heartbeat {
+            store: store.clone(),
+            call_timeout: gateway.call_timeout(),
+            interval: heartbeat_interval(&settings),
+            work_due: Arc::default(),
+            events_pending: Arc::default(),
+            running: OnceLock::new(),
+        };
         Self {
             provision: Provision {
                 store: store.clone(),
@@ -140,6 +162,7 @@ impl Parts {
             attestor,
             converger,
             liveness: Arc::default(),
+            heartbeat,
             tasks,
             stop,
         }
@@ -152,8 +175,8 @@ impl Parts {
         let gateway = || Arc::clone(&self.gateway);
         let account_interval = settings
             .reconcile_interval
-            .min(settings.poll_interval * POLLS_PER_RUN);
-        let work_left = Arc::new(Notify::new());
+            .min(heartbeat_interval(settings) * HEARTBEATS_PER_RUN);
+        let (work_due, events_pending) = (&self.heartbeat.work_due, &self.heartbeat.events_pending);
         let turns = Arc::new(SweepTurns {
             store: store(),
             other_accounts: Arc::clone(&self.other_accounts),
@@ -167,7 +190,7 @@ impl Parts {
         };
         let notifications = ReceiveNotifications {
             store: store(),
-            work_left: Arc::clone(&work_left),
+            work_left: Arc::clone(work_due),
             stop: self.stop.clone(),
         };
         let find_account = FindAccount {
@@ -213,10 +236,18 @@ impl Parts {
             mode: settings.orphans,
             interval: settings.reconcile_interval,
         };
+        let maintain_audit = MaintainAudit {
+            store: store(),
+            retention: settings.audit_retention,
+        };
+        let audit_interval = self.heartbeat.interval * HEARTBEATS_PER_AUDIT_RUN;
         vec![
-            Registration::every(settings.poll_interval, reconcile).woken_by(work_left),
-            Registration::every(settings.poll_interval, notifications),
-            Registration::every(SEQUENCE_INTERVAL, SequenceAudit { store: store() }),
+            Registration::every(RARELY, reconcile).woken_by(Arc::clone(work_due)),
+            Registration::every(self.heartbeat.interval, notifications),
+            Registration::every(RARELY, SequenceAudit { store: store() })
+                .woken_by(Arc::clone(events_pending)),
+            Registration::every(COUNTS_INTERVAL, AddCountChanges { store: store() }),
+            Registration::every(audit_interval, maintain_audit),
             Registration::every(account_interval, find_account),
             Registration::every(account_interval, capabilities),
             Registration::every(account_interval, count_other_accounts),
@@ -226,4 +257,10 @@ impl Parts {
             Registration::every(account_interval, orphans),
         ]
     }
+}
+
+/// Returns how often the heartbeat is raised and the database is asked for due work.
+fn heartbeat_interval(settings: &Settings) -> Duration {
+    let wanted = settings.poll_interval;
+    wanted.clamp(FASTEST_HEARTBEAT, SLOWEST_HEARTBEAT)
 }

@@ -5,7 +5,7 @@ use engine_roles_domain::binding::State;
 use engine_roles_domain::binding::lifecycle::WrongState;
 use engine_roles_domain::resources::{NotAdoptable, RoleName};
 use engine_roles_iam::{CallerError, IamError, QuotaUsage};
-use engine_roles_store::{IntentError, StoreError};
+use engine_roles_store::StoreError;
 
 /// Why the provisioner did not carry out a request. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -61,19 +61,16 @@ pub enum ProvisionerError {
         "{0} is not an orphan because a binding accounts for it, or its cluster has another live role"
     )]
     NoOrphan(RoleName),
+    /// The database acknowledged no heartbeat of this process in time.
+    #[error("the database did not acknowledge a heartbeat of this process in time")]
+    NoHeartbeat,
+    /// The operating system did not start the thread of the heartbeat.
+    #[error("the thread of the heartbeat could not be started")]
+    Thread(#[source] std::io::Error),
     /// A transition that is not possible in the binding's state: an error in this program.
     #[error(transparent)]
     WrongState(#[from] WrongState),
     /// The database did not answer, or contains a record that can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<IntentError<Self>> for ProvisionerError {
-    fn from(error: IntentError<Self>) -> Self {
-        match error {
-            IntentError::Rejected(error) => error,
-            IntentError::Store(error) => error.into(),
-        }
-    }
 }

@@ -8,6 +8,7 @@
 //!
 //! - `requests`: the operations that callers ask for;
 //! - `convergence`: the worker, and what it does in each state;
+//! - `heartbeat`: the heartbeat of this replica, which also wakes the tasks;
 //! - `tasks`: background tasks;
 //! - `aws`: the gateway, through which every call to AWS passes;
 //! - `service` and `assembly`: the public interface, and the construction of the parts.
@@ -19,6 +20,7 @@ mod aws;
 mod backoff;
 mod convergence;
 mod error;
+mod heartbeat;
 mod requests;
 mod service;
 mod settings;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::binding::{Actor, Binding, BindingId, SequencedEvent, State};
+use engine_roles_domain::binding::{Actor, Binding, SequencedEvent, State};
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
 use engine_roles_iam::{CallerError, Iam};
-use engine_roles_store::{AuditFilter, BindingFilter, Orphan, Page, Store, StoreError};
+use engine_roles_store::{
+    AuditFilter, BindingFilter, ListPosition, Orphan, Page, Store, StoreError,
+};
 use tracing::warn;
 
 use crate::assembly::Parts;
@@ -21,6 +23,9 @@ use crate::requests::orphans::Resolution;
 use crate::requests::plan::Preview;
 use crate::requests::read::Health;
 use crate::settings::Settings;
+
+/// How long a command waits for its first heartbeat.
+const FIRST_HEARTBEAT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The application. Clones are cheap and share all state.
 #[derive(Clone)]
@@ -36,15 +41,46 @@ impl Provisioner {
         }
     }
 
-    /// Starts the background tasks; they end with [`Provisioner::shut_down`].
-    pub fn start(&self) {
+    /// Starts the heartbeat and the background tasks; they end with [`Provisioner::shut_down`] and
+    /// [`Provisioner::end_heartbeat`].
+    ///
+    /// # Errors
+    /// When the operating system does not start the thread of the heartbeat.
+    pub fn start(&self) -> std::io::Result<()> {
+        self.parts.heartbeat.start()?;
         for task in self.parts.tasks() {
             self.parts.tasks.spawn(task.run(self.parts.stop.clone()));
         }
+        Ok(())
+    }
+
+    /// Starts only the heartbeat, for a command that changes a role and runs no background tasks, and
+    /// waits until the database has acknowledged a heartbeat. It ends with
+    /// [`Provisioner::end_heartbeat`].
+    ///
+    /// # Errors
+    /// When the database acknowledges no heartbeat within ten seconds.
+    pub async fn start_heartbeat(&self) -> Result<(), ProvisionerError> {
+        let heartbeat = &self.parts.heartbeat;
+        heartbeat.start().map_err(ProvisionerError::Thread)?;
+        if heartbeat
+            .is_acknowledged_within(FIRST_HEARTBEAT_LIMIT)
+            .await
+        {
+            Ok(())
+        } else {
+            Err(ProvisionerError::NoHeartbeat)
+        }
+    }
+
+    /// Ends the heartbeat. Another replica takes over at once what this one has left. To be called
+    /// last, because no call that changes AWS is made without a heartbeat.
+    pub async fn end_heartbeat(&self) {
+        self.parts.heartbeat.end().await;
     }
 
     /// Stops taking new work, and waits at most `limit` until the work in progress has finished. A
-    /// binding that is still in progress then is due when its lease expires; another replica
+    /// binding that is still in progress then is due when the heartbeat has ended; another replica
     /// completes it, or this one after its next start.
     pub async fn shut_down(&self, limit: Duration) {
         let Parts { tasks, stop, .. } = &*self.parts;
@@ -124,21 +160,21 @@ impl Provisioner {
         self.parts.records.get(cluster, wait).await
     }
 
-    /// Returns each cluster's newest binding, newest first. Returns none when `after` is not the id
-    /// of a binding.
+    /// Returns a page of the bindings that the filter selects, in the order of the clusters' names.
+    /// `after` is the position that came with the previous page.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn list(
         &self,
         filter: &BindingFilter,
-        after: Option<BindingId>,
+        after: Option<&ListPosition>,
         limit: i64,
-    ) -> Result<Option<Page<Binding>>, StoreError> {
+    ) -> Result<Page<Binding>, StoreError> {
         self.parts.records.list(filter, after, limit).await
     }
 
-    /// Counts the bindings in each state.
+    /// Returns how many bindings are in each state, from counts that the database keeps.
     ///
     /// # Errors
     /// When the database fails.
@@ -146,7 +182,8 @@ impl Provisioner {
         self.parts.records.count_by_state().await
     }
 
-    /// Returns events of the audit log in order, including those written just before the call.
+    /// Returns events of the audit log in order. An event is included from about one second after it
+    /// was written.
     ///
     /// # Errors
     /// When the database fails.
@@ -163,7 +200,7 @@ impl Provisioner {
         let parts = &self.parts;
         Health {
             database: parts.store.readiness().await,
-            reconciler_alive: parts.liveness.is_alive(),
+            reconciler_alive: parts.liveness.is_alive() && parts.store.current_replica().is_some(),
             scope: parts.gateway.known_account().cloned(),
             missing: parts.optional.missing(),
             other_accounts: parts.other_accounts.last_count(),

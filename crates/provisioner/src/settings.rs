@@ -85,7 +85,10 @@ pub struct Settings {
     /// The longest time between two checks of an active binding. Each pause is a random time between
     /// half of this and all of it.
     pub reconcile_interval: Duration,
-    /// How often the reconciler asks the database for due bindings.
+    /// How long the events of the audit log are kept; none to keep all.
+    pub audit_retention: Option<Duration>,
+    /// How often the heartbeat is raised, and the database is asked for due bindings; at most a
+    /// second, and a longer time counts as a second.
     pub poll_interval: Duration,
     /// How many bindings the reconciler of one replica converges at once.
     pub reconcile_slots: usize,

@@ -154,6 +154,7 @@ fn settings() -> Settings {
         // So long that no binding is due for a separate check before the test moves the clock.
         reconcile_interval: Duration::from_hours(4),
         poll_interval: Duration::from_millis(100),
+        audit_retention: None,
         reconcile_slots: 0,
     }
 }
@@ -162,6 +163,8 @@ fn settings() -> Settings {
 async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throttled() {
     let fleet = Fleet::new().await;
     let count = roles();
+    let first = fleet.provisioner.start_heartbeat().await;
+    first.expect("the heartbeat is acknowledged");
     fleet.provision(count).await;
     let mark = fleet.sandbox.calls(0).last().map_or(0, |call| call.n);
     fleet.sandbox.set_faults(vec![Fault {
@@ -173,7 +176,7 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
         params: std::collections::BTreeMap::new(),
         chance: 1.0,
     }]);
-    fleet.provisioner.start();
+    fleet.provisioner.start().expect("the tasks start");
     fleet.move_time(120).await;
     // The first sweep is due one interval after the service first asked for one.
     for _ in 0..600 {
@@ -193,9 +196,10 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
     // a worker, which reads their tags; this test runs none.
     fleet.wait_until_verified(count - count / 20).await;
     fleet.provisioner.shut_down(Duration::from_secs(10)).await;
+    fleet.provisioner.end_heartbeat().await;
 
-    let due = "SELECT count(*) FROM bindings
-                WHERE verified_at IS NULL AND due_at <= service_now()";
+    let due = "SELECT count(*) FROM bindings b JOIN schedule s ON s.binding_id = b.id
+                WHERE b.verified_at IS NULL AND s.due_at <= service_now()";
     let due: i64 = fleet.sql.query_one(due, &[]).await.expect("a count").get(0);
     let sound = fleet.verified().await;
     assert_eq!(

@@ -17,6 +17,12 @@ use engine_roles_store::{Store, StoreConfig, StoreError};
 
 use crate::telemetry::{self, LogArgs};
 
+/// The shortest time for which events of the audit log are kept. The database enforces the same time,
+/// so that no mistake in a setting deletes the events of an incident that just happened.
+const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
+/// The longest one: a hundred years, because Postgres's times begin in 4713 BC.
+const LONGEST_RETENTION: Duration = Duration::from_hours(24 * 36_500);
+
 /// The arguments that `serve` and `migrate` share.
 #[derive(Clone, Args)]
 pub struct DatabaseArgs {
@@ -109,13 +115,14 @@ pub struct ServeArgs {
     /// How often each active role is compared with its spec; the checks are spread over this time
     #[arg(long, env = "ENGINE_ROLES_RECONCILE_INTERVAL", default_value = "15m", value_parser = humantime::parse_duration)]
     pub reconcile_interval: Duration,
-    /// How long a replica may work on a cluster's role without renewing its lease in the database
+    /// How long a replica may work on a cluster's role without renewing its lease in the database; a
+    /// lease ends earlier when its replica is declared dead
     #[arg(long, env = "ENGINE_ROLES_LEASE", default_value = "60s", value_parser = humantime::parse_duration)]
     pub lease: Duration,
     /// How long one call to AWS may take; at most a quarter of the lease
     #[arg(long, env = "ENGINE_ROLES_CALL_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub call_timeout: Duration,
-    /// How often the database is queried for due work
+    /// How often the heartbeat is raised and the database is queried for due work; at most 1s
     #[arg(long, env = "ENGINE_ROLES_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
     pub poll_interval: Duration,
     /// What to do when a role at AWS differs from what was requested: `repair`, `report` or `off`
@@ -128,6 +135,10 @@ pub struct ServeArgs {
     /// it to a new engine), `warn` or `off`
     #[arg(long, env = "ENGINE_ROLES_ATTESTATION", default_value = "enforce")]
     pub attestation: AttestationMode,
+    /// How long the events of the audit log are kept, such as `400d`; from one day to 100 years
+    /// [default: for ever]. Records of roles that were torn down are deleted after their events
+    #[arg(long, env = "ENGINE_ROLES_AUDIT_RETENTION")]
+    pub audit_retention: Option<String>,
     /// Maximum number of calls per second to IAM from all replicas together, for reads and for
     /// writes each; halved when AWS throttles
     #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
@@ -196,6 +207,7 @@ pub struct Config {
     pub(crate) drift: DriftMode,
     pub(crate) orphans: OrphanMode,
     pub(crate) attestation: AttestationMode,
+    pub(crate) audit_retention: Option<Duration>,
     pub(crate) call_limits: BudgetLimits,
     pub(crate) reconcile_interval: Duration,
     pub(crate) poll_interval: Duration,
@@ -251,6 +263,7 @@ impl Config {
             drift: args.drift,
             orphans: args.orphans,
             attestation: args.attestation,
+            audit_retention: audit_retention(args.audit_retention.as_deref())?,
             call_limits: BudgetLimits {
                 rate: args.call_rate,
                 burst: f64::from(args.call_burst),
@@ -279,6 +292,20 @@ fn authentication(args: &ServeArgs) -> Result<Authentication, ConfigError> {
             })
         }
         None => Err(ConfigError::NoKey),
+    }
+}
+
+fn audit_retention(text: Option<&str>) -> Result<Option<Duration>, ConfigError> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    let Some(text) = text else { return Ok(None) };
+    match humantime::parse_duration(text) {
+        Ok(retention) if (SHORTEST_RETENTION..=LONGEST_RETENTION).contains(&retention) => {
+            Ok(Some(retention))
+        }
+        _ => Err(ConfigError::Form {
+            flag: "--audit-retention",
+            rule: "must be a duration from 1d to 36500d",
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use engine_roles_domain::binding::{Actor, Binding};
+use engine_roles_provisioner::{Provisioner, ProvisionerError};
 
 use crate::config::{Config, ServeArgs};
 use crate::print;
@@ -54,14 +55,28 @@ pub(crate) fn run(args: &OrphansArgs) -> anyhow::Result<()> {
                 }
             }
             OrphansAction::Adopt { name } => {
-                print_binding(&provisioner.adopt_orphan(name, actor).await?)?;
+                let adopting = Box::pin(provisioner.adopt_orphan(name, actor));
+                print_binding(&with_heartbeat(&provisioner, adopting).await?)?;
             }
             OrphansAction::Remove { name } => {
-                print_binding(&provisioner.remove_orphan(name, actor).await?)?;
+                let removing = Box::pin(provisioner.remove_orphan(name, actor));
+                print_binding(&with_heartbeat(&provisioner, removing).await?)?;
             }
         }
         Ok(())
     })
+}
+
+/// Does work that changes AWS, for which this process must be a replica with a heartbeat.
+async fn with_heartbeat<T>(
+    provisioner: &Provisioner,
+    work: impl Future<Output = Result<T, ProvisionerError>>,
+) -> Result<T, ProvisionerError> {
+    provisioner.start_heartbeat().await?;
+    let result = work.await;
+    // Also after an error: other replicas take over at once what is left.
+    provisioner.end_heartbeat().await;
+    result
 }
 
 fn print_binding(binding: &Binding) -> std::io::Result<()> {

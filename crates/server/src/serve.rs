@@ -33,6 +33,9 @@ pub enum ServerError {
     /// The database URL is invalid, or the schema can't be migrated.
     #[error("the database can't be used")]
     Store(#[from] StoreError),
+    /// The background tasks can't be started.
+    #[error("the background tasks can't be started")]
+    Tasks(#[source] std::io::Error),
     /// The HTTP server stopped by itself.
     #[error("the HTTP server stopped by itself")]
     Serve(#[source] std::io::Error),
@@ -83,7 +86,7 @@ impl Server {
 
     /// Answers requests until `stop` is cancelled. Then the service accepts no more requests, gives
     /// running work until the shutdown limit to finish, and returns. Unfinished bindings are
-    /// continued by another replica, or by the next start, once their leases end.
+    /// continued by another replica at once, or by the next start.
     ///
     /// # Errors
     /// When the schema can't be migrated or the HTTP server fails.
@@ -102,13 +105,13 @@ impl Server {
         info!(%address, "listening for requests");
         let background = async {
             start(&store, &provisioner, &stop).await?;
-            std::future::pending::<Result<(), StoreError>>().await
+            std::future::pending::<Result<(), ServerError>>().await
         };
         let outcome = tokio::select! {
             // Checked first, since an idle HTTP server returns as soon as `stop` is cancelled.
             biased;
             () = stop.cancelled() => Ok(()),
-            failed = background => failed.map_err(ServerError::from),
+            failed = background => failed,
             ended = &mut serving => ended_serving(ended),
         };
         stop.cancel();
@@ -125,6 +128,7 @@ impl Server {
             warn!("shutdown limit reached; open requests are aborted");
             serving.abort();
         }
+        provisioner.end_heartbeat().await;
         // Connections that are still in use after that are closed by the end of the process.
         let _ = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
         info!("service stopped");
@@ -189,6 +193,7 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
         attestation: config.attestation,
         call_limits: config.call_limits,
         reconcile_interval: config.reconcile_interval,
+        audit_retention: config.audit_retention,
         poll_interval: config.poll_interval,
         reconcile_slots: RECONCILE_SLOTS,
     };
@@ -200,11 +205,11 @@ async fn start(
     store: &Store,
     provisioner: &Provisioner,
     stop: &CancellationToken,
-) -> Result<(), StoreError> {
+) -> Result<(), ServerError> {
     while !stop.is_cancelled() {
         match store.migrate().await {
             Ok(()) => {
-                provisioner.start();
+                provisioner.start().map_err(ServerError::Tasks)?;
                 info!("database schema is up to date; reconciler started");
                 return Ok(());
             }
@@ -214,7 +219,7 @@ async fn start(
                     "database can't be reached; waiting for it"
                 );
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         let _ = tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await;
     }

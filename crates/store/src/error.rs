@@ -10,6 +10,18 @@ pub enum StoreError {
     /// The database can't be reached, or no connection of the pool became free in time.
     #[error("the database can't be reached")]
     Unavailable(#[source] sqlx::Error),
+    /// A statement was sent, and the database did not answer: the statement may have taken effect.
+    #[error("the database did not answer a statement")]
+    Unanswered(#[source] sqlx::Error),
+    /// The server accepts no writes: it is a standby, or a failover is in progress.
+    #[error("the database accepts no writes")]
+    ReadOnly(#[source] sqlx::Error),
+    /// It is not known yet whether an intent was recorded, because the database did not answer.
+    #[error("the database did not answer whether the request was recorded")]
+    OutcomeUnknown,
+    /// Other requests for the same cluster have been recording their intents for too long.
+    #[error("the record of the cluster is locked in the database")]
+    ClusterBusy,
     /// The database answered a statement with an error.
     #[error("the database answered a statement with an error")]
     Query(#[source] sqlx::Error),
@@ -32,9 +44,50 @@ pub enum StoreError {
 impl StoreError {
     /// Returns whether the same call may succeed later without intervention.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Query(_))
+        matches!(
+            self,
+            Self::Unavailable(_)
+                | Self::Unanswered(_)
+                | Self::ReadOnly(_)
+                | Self::OutcomeUnknown
+                | Self::ClusterBusy
+                | Self::Query(_)
+        )
+    }
+
+    /// Returns whether another transaction was in the way and nothing was written, so that the caller
+    /// must read again: a serialization failure, a deadlock, or a row that another transaction
+    /// inserted first.
+    pub(crate) fn is_conflict(&self) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        match error.code().as_deref() {
+            Some("40001" | "40P01") => true,
+            // A unique index of ours; Postgres names it.
+            Some("23505") => error
+                .constraint()
+                .is_some_and(|name| OWN_UNIQUE_INDEXES.contains(&name)),
+            _ => false,
+        }
+    }
+
+    /// Returns whether the database answered a statement with this SQLSTATE.
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        let Self::Query(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        error.code().as_deref() == Some(code)
     }
 }
+
+/// The unique indexes that two requests for one cluster at once can violate.
+const OWN_UNIQUE_INDEXES: [&str; 4] = [
+    "bindings_pkey",
+    "bindings_one_live",
+    "bindings_resource_name_key",
+    "clusters_pkey",
+];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
@@ -45,6 +98,9 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_) => Self::Unavailable(error),
+            sqlx::Error::Database(ref inner) if inner.code().as_deref() == Some(READ_ONLY) => {
+                Self::ReadOnly(error)
+            }
             sqlx::Error::Database(ref inner) if is_outage(inner.code().as_deref()) => {
                 Self::Unavailable(error)
             }
@@ -52,6 +108,9 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
+
+/// `read_only_sql_transaction`.
+const READ_ONLY: &str = "25006";
 
 // Class 08 is a connection failure, 53 a lack of resources, 57P a server that stops or starts.
 // Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".

@@ -10,41 +10,60 @@
 #![warn(missing_docs)]
 
 mod audit;
+mod boot_time;
 mod budget;
 mod clusters;
+mod connection;
+mod counts;
 mod error;
+mod heartbeat;
 mod intents;
 mod leases;
+mod lists;
 mod notify;
+mod operation;
 mod orphans;
 mod outcomes;
 mod prepared;
 mod ready;
+mod replicas;
+mod retention;
 mod row;
 mod sweeps;
 mod views;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::resources::Namespace;
 use sqlx::PgPool;
 use sqlx::migrate::MigrateError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 
-pub use audit::AuditFilter;
-pub use budget::BudgetLimits;
+use connection::{Breakage, pool, read, with_limits};
+use replicas::CurrentReplica;
+
+pub use audit::{AuditFilter, Maintained, Sequenced};
+pub use boot_time::BootTime;
+pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};
 pub use clusters::Latest;
 pub use error::StoreError;
-pub use intents::{Change, Intent, IntentError, RecordedIntent};
+pub use heartbeat::{Seen, Tick, Ticker};
+pub use intents::{Change, Intent, IntentIds, RecordedIntent};
 pub use leases::Lease;
+pub use lists::{BindingFilter, ListPosition, Page};
 pub use notify::WorkListener;
+pub use operation::Operation;
 pub use orphans::{FoundOrphan, Orphan};
 pub use outcomes::{Next, Recorded};
 pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
+pub use replicas::ReplicaId;
 pub use sweeps::Sweep;
-pub use views::{BindingFilter, Page};
+
+/// How long a health check waits for its connection.
+const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
 
@@ -68,9 +87,13 @@ pub struct StoreConfig {
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
+    /// One connection for the health check alone, so that the check waits for no other statement.
+    health: PgPool,
+    breakage: Breakage,
     namespace: Namespace,
     lease_length: Duration,
     window: Duration,
+    replica: Arc<CurrentReplica>,
 }
 
 impl Store {
@@ -81,16 +104,18 @@ impl Store {
     /// When the URL is invalid.
     pub fn new(config: &StoreConfig, namespace: Namespace) -> Result<Self, StoreError> {
         let options: PgConnectOptions = config.url.parse().map_err(StoreError::Url)?;
-        let options = options.application_name("engine-roles");
-        let pool = PgPoolOptions::new()
-            .max_connections(config.max_connections)
-            .acquire_timeout(config.acquire_timeout)
-            .connect_lazy_with(options);
+        let options = with_limits(options);
+        let breakage = Breakage::default();
+        let limit = config.acquire_timeout;
+        let pool = pool(options.clone(), config.max_connections, limit, &breakage);
         Ok(Self {
+            health: connection::pool(options, 1, HEALTH_LIMIT, &breakage),
+            breakage,
             pool,
             namespace,
             lease_length: config.lease,
             window: config.consistency_window,
+            replica: Arc::default(),
         })
     }
 
@@ -114,9 +139,11 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
-        let row = sqlx::query!(r#"SELECT service_now() AS "now!""#)
-            .fetch_one(&self.pool)
-            .await?;
+        let row = read!(
+            self,
+            fetch_one,
+            sqlx::query!(r#"/* read */ SELECT service_now() AS "now!""#)
+        )?;
         Ok(row.now)
     }
 
@@ -126,7 +153,12 @@ impl Store {
     /// # Errors
     /// When the database can't be reached or a migration fails.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let ran = MIGRATIONS.run(&self.pool).await;
+        let mut connection = self.pool.acquire().await?.detach();
+        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
+            .execute(&mut connection)
+            .await?;
+        // `run` takes any kind of connection, which makes its future too general to be spawned.
+        let ran = MIGRATIONS.run_direct(None, &mut connection, false).await;
         ran.map_err(|error| match error {
             MigrateError::Execute(cause) => match StoreError::from(cause) {
                 down @ StoreError::Unavailable(_) => down,
@@ -139,6 +171,7 @@ impl Store {
 
     /// Closes the pool, and waits until connections in use are returned.
     pub async fn close(&self) {
+        self.health.close().await;
         self.pool.close().await;
     }
 }

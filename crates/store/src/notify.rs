@@ -1,11 +1,10 @@
 //! Notifications between replicas: one hands over a binding that another should converge.
 
-use sqlx::PgConnection;
 use sqlx::postgres::PgListener;
 
 use crate::{Store, StoreError};
 
-const CHANNEL: &str = "engine_roles_work";
+pub(crate) const CHANNEL: &str = "engine_roles_work";
 
 /// Receives notifications that a binding is due. A lost notification does no harm: the reconciler's
 /// timer finds the same binding.
@@ -41,15 +40,4 @@ impl WorkListener {
             }
         }
     }
-}
-
-/// Notifies all replicas, when this transaction commits, that a binding is due.
-pub(crate) async fn notify_replicas(
-    connection: &mut PgConnection,
-    namespace: &str,
-) -> Result<(), StoreError> {
-    sqlx::query!("SELECT pg_notify($1, $2)", CHANNEL, namespace)
-        .execute(connection)
-        .await?;
-    Ok(())
 }

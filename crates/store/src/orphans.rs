@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use engine_roles_domain::resources::ResourceKind;
 
+use crate::connection::run;
 use crate::{Store, StoreError};
 
 /// An AWS resource with our path that no binding accounts for.
@@ -40,32 +41,30 @@ impl Store {
         let kinds: Vec<String> = kinds.collect();
         let names: Vec<String> = found.iter().map(|orphan| orphan.name.clone()).collect();
         let arns: Vec<String> = found.iter().map(|orphan| orphan.arn.clone()).collect();
-        let mut tx = self.pool.begin().await?;
-        sqlx::query!(
-            "DELETE FROM orphans o
-             WHERE o.namespace = $1 AND NOT EXISTS (
-                 SELECT 1 FROM unnest($2::text[], $3::text[]) AS seen (kind, name)
-                 WHERE seen.kind = o.kind AND seen.name = o.name)",
-            self.namespace.as_str(),
-            &kinds,
-            &names,
-        )
-        .execute(&mut *tx)
-        .await?;
-        let fresh = sqlx::query!(
-            "INSERT INTO orphans (namespace, kind, name, arn, found_at)
-             SELECT $1, seen.kind, seen.name, seen.arn, service_now()
-             FROM unnest($2::text[], $3::text[], $4::text[]) AS seen (kind, name, arn)
-             ON CONFLICT (namespace, kind, name) DO NOTHING
-             RETURNING name",
-            self.namespace.as_str(),
-            &kinds,
-            &names,
-            &arns,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        tx.commit().await?;
+        let fresh = run!(
+            self,
+            fetch_all,
+            sqlx::query!(
+                "/* task: orphan sweep */ WITH seen AS (
+                     SELECT seen.kind, seen.name, seen.arn
+                     FROM unnest($2::text[], $3::text[], $4::text[]) AS seen (kind, name, arn)
+                 ),
+                 gone AS (
+                     DELETE FROM orphans o
+                     WHERE o.namespace = $1 AND NOT EXISTS (
+                         SELECT FROM seen WHERE seen.kind = o.kind AND seen.name = o.name)
+                 )
+                 INSERT INTO orphans (namespace, kind, name, arn, found_at)
+                 SELECT $1, seen.kind, seen.name, seen.arn, clock.now
+                 FROM seen, (SELECT service_now() AS now) clock
+                 ON CONFLICT (namespace, kind, name) DO NOTHING
+                 RETURNING name",
+                self.namespace.as_str(),
+                &kinds,
+                &names,
+                &arns,
+            )
+        )?;
         Ok(fresh.into_iter().map(|row| row.name).collect())
     }
 
@@ -74,13 +73,15 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn orphans(&self) -> Result<Vec<Orphan>, StoreError> {
-        let rows = sqlx::query!(
-            "SELECT kind, name, arn, found_at FROM orphans WHERE namespace = $1
-             ORDER BY name, kind",
-            self.namespace.as_str(),
-        )
-        .fetch_all(&self.pool)
-        .await?;
+        let rows = run!(
+            self,
+            fetch_all,
+            sqlx::query!(
+                "/* orphans */ SELECT kind, name, arn, found_at FROM orphans WHERE namespace = $1
+                 ORDER BY name, kind",
+                self.namespace.as_str(),
+            )
+        )?;
         let orphans = rows.into_iter().filter_map(|row| {
             Some(Orphan {
                 // A check constraint of the table allows no other word.
@@ -98,13 +99,15 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn forget_orphan(&self, name: &str) -> Result<(), StoreError> {
-        sqlx::query!(
-            "DELETE FROM orphans WHERE namespace = $1 AND name = $2",
-            self.namespace.as_str(),
-            name,
-        )
-        .execute(&self.pool)
-        .await?;
+        run!(
+            self,
+            execute,
+            sqlx::query!(
+                "/* orphans */ DELETE FROM orphans WHERE namespace = $1 AND name = $2",
+                self.namespace.as_str(),
+                name,
+            )
+        )?;
         Ok(())
     }
 }

@@ -1,14 +1,16 @@
-//! Outcomes: what a worker did. An outcome is recorded only while lease and generation match.
+//! Outcomes: what a worker did. An outcome is recorded only while generation, revision and lease
+//! match.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::lifecycle::{Transition, superseded};
-use engine_roles_domain::binding::{Binding, BindingId, Cause};
+use engine_roles_domain::binding::{Binding, Cause, Consistency};
+use uuid::Uuid;
 
-use crate::audit::append;
-use crate::clusters::set_generation;
-use crate::notify::notify_replicas;
-use crate::row::{BindingRow, select_binding, update_binding};
-use crate::{Lease, Store, StoreError};
+use crate::connection::read;
+use crate::notify::CHANNEL;
+use crate::operation::run_for;
+use crate::row::{BindingRow, select_binding, to_json, update_binding};
+use crate::{Lease, Operation, Store, StoreError};
 
 /// What happens to the lease when an outcome is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,132 +32,267 @@ pub enum Next {
 pub enum Recorded {
     /// The outcome and its event were written.
     Written,
-    /// Another request changed the intent first. What was learned about AWS was written, but not the
-    /// outcome. The worker still has the lease, whose binding now has the new intent.
+    /// The binding was changed first, usually by another request. What was learned about AWS was
+    /// written, but not the outcome. The worker still has the lease, whose binding now has the new
+    /// intent.
     Superseded,
     /// The lease was lost: nothing was written, and the worker must stop.
     Lost,
 }
 
+/// The answer of a statement that records an outcome.
+struct WrittenRow {
+    revision: i64,
+    updated_at: DateTime<Utc>,
+    writes_resolved_at: Option<DateTime<Utc>>,
+}
+
+/// How often a worker merges what it learned into a record that others keep changing.
+const MERGE_ATTEMPTS: u32 = 8;
+
 impl Store {
-    /// Records the binding and the event of a transition in one transaction, but only while lease and
-    /// generation match. [`Next::Release`] and [`Next::HandOver`] end the lease.
+    /// Records the binding and the event of a transition in one statement, but only while generation,
+    /// revision and lease match. [`Next::Release`] and [`Next::HandOver`] end the lease.
     ///
     /// # Errors
-    /// When the database fails. The lease then expires, and the worker that takes it over observes
-    /// what was done.
+    /// When the database fails. The outcome may have been recorded: see [`Store::find_outcome`].
     pub async fn record(
         &self,
         lease: &mut Lease,
         transition: &Transition,
         cause: &Cause,
         next: Next,
+        operation: Operation,
     ) -> Result<Recorded, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let binding = &transition.binding;
+        let event_id = Uuid::now_v7();
+        let written = self
+            .write(lease, transition, event_id, cause, next, operation)
+            .await;
+        let written = match written {
+            Err(error) if error.is_conflict() => None,
+            other => other?,
+        };
+        let Some(row) = written else {
+            return self
+                .keep_what_was_learned(lease, &transition.binding, operation)
+                .await;
+        };
+        lease.binding = Binding {
+            revision: row.revision,
+            updated_at: row.updated_at,
+            consistency: Consistency {
+                writes_resolved_at: row.writes_resolved_at,
+                ..transition.binding.consistency
+            },
+            ..transition.binding.clone()
+        };
+        Ok(Recorded::Written)
+    }
+
+    async fn write(
+        &self,
+        lease: &Lease,
+        transition: &Transition,
+        event_id: Uuid,
+        cause: &Cause,
+        next: Next,
+        operation: Operation,
+    ) -> Result<Option<WrittenRow>, StoreError> {
+        let (binding, event) = (&transition.binding, transition.event.as_ref());
         let (keep, due_at) = match next {
             Next::Keep => (true, None),
             Next::Release { due_at } => (false, due_at),
             Next::HandOver => (false, Some(lease.now())),
         };
-        if binding.generation != lease.binding.generation {
-            // The cluster is locked before the binding, in the same order as when an intent is
-            // recorded.
-            set_generation(&mut tx, binding).await?;
+        // A record that changes nothing keeps its time, and so its revision.
+        let updated_at = (event.is_none() && is_same(binding, &lease.binding))
+            .then_some(lease.binding.updated_at);
+        macro_rules! statement {
+            ($comment:literal) => {
+                update_binding!(
+                    WrittenRow,
+                    $comment,
+                    r"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
+             held AS MATERIALIZED (
+                 SELECT w.binding_id FROM work w, clock
+                 WHERE w.binding_id = $1 AND w.lease_token = $21
+                   AND lease_is_held(w.lease_until, w.lease_replica, clock.now)
+                 FOR UPDATE OF w
+             ),
+             written AS (",
+                    r#"FROM held, clock
+                 WHERE b.id = held.binding_id AND b.generation = $22 AND b.revision = $23
+                 RETURNING b.id, b.namespace, b.cluster, b.generation, b.state, b.revision,
+                           b.updated_at
+             ),
+             numbered AS (
+                 UPDATE clusters c SET generation = written.generation FROM written
+                 WHERE c.namespace = written.namespace AND c.cluster = written.cluster
+                   AND c.generation < written.generation
+             ),
+             released AS (
+                 UPDATE work w
+                 SET lease_token = CASE WHEN $25 THEN w.lease_token END,
+                     lease_until = CASE WHEN $25 THEN w.lease_until END,
+                     lease_replica = CASE WHEN $25 THEN w.lease_replica END,
+                     reads_consistent_at = $18,
+                     writes_resolved_at = GREATEST(w.writes_resolved_at, $19)
+                 FROM written WHERE w.binding_id = written.id
+                 RETURNING w.binding_id, w.writes_resolved_at
+             ),
+             -- While a write may still take effect, the binding is due when it can no more.
+             next AS (
+                 SELECT r.binding_id,
+                        CASE WHEN r.writes_resolved_at > clock.now
+                             THEN LEAST($24, r.writes_resolved_at) ELSE $24 END AS due_at
+                 FROM released r, clock WHERE NOT $25
+             ),
+             unscheduled AS (
+                 DELETE FROM schedule s USING next
+                 WHERE s.binding_id = next.binding_id AND next.due_at IS NULL
+             ),
+             scheduled AS (
+                 INSERT INTO schedule (binding_id, namespace, due_at)
+                 SELECT next.binding_id, written.namespace, next.due_at FROM next, written
+                 WHERE next.due_at IS NOT NULL
+                 ON CONFLICT (binding_id) DO UPDATE SET due_at = EXCLUDED.due_at
+             ),
+             event AS (
+                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                            action, actor, request_id, from_state, to_state, detail)
+                 SELECT $26, clock.now, written.namespace, written.cluster, written.id,
+                        written.generation, $27, $28, $29, $30, written.state, $31
+                 FROM written, clock WHERE $27::text IS NOT NULL
+             )
+             SELECT written.revision, written.updated_at, released.writes_resolved_at
+             FROM written CROSS JOIN released
+             -- The notification is sent with the commit.
+             WHERE CASE WHEN $32 THEN pg_notify($33, written.namespace)::text IS NOT NULL
+                        ELSE true END"#,
+                    binding,
+                    updated_at,
+                    lease.token,
+                    lease.binding.generation,
+                    lease.binding.revision,
+                    due_at,
+                    keep,
+                    event_id,
+                    event.map(|event| event.action().as_str()),
+                    cause.actor.0,
+                    cause.request_id,
+                    Some(lease.binding.state().as_str()),
+                    event.map(to_json),
+                    next == Next::HandOver,
+                    CHANNEL,
+                )
+            };
         }
-        let now: Option<DateTime<Utc>> = None;
-        let written = update_binding!(
-            binding,
-            now,
-            ",
-                 lease_token = CASE WHEN $24 THEN lease_token END,
-                 lease_until = CASE WHEN $24 THEN lease_until END,
-                 -- While a write may still take effect, the binding is due when it can no more.
-                 due_at = CASE WHEN $24 THEN due_at
-                     WHEN GREATEST(writes_settle_at, $19) > service_now()
-                         THEN LEAST($23, GREATEST(writes_settle_at, $19))
-                     ELSE $23 END
-             WHERE id = $1 AND lease_token = $21 AND generation = $22
-               AND lease_until > service_now()
-             RETURNING updated_at",
-            lease.token,
-            lease.binding.generation,
-            due_at,
-            keep,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(written) = written else {
-            drop(tx);
-            return self.keep_what_was_learned(lease, binding).await;
-        };
-        if let Some(event) = &transition.event {
-            append(
-                &mut tx,
-                binding.id,
-                Some(lease.binding.state()),
-                cause,
-                event,
-            )
-            .await?;
-        }
-        if next == Next::HandOver {
-            notify_replicas(&mut tx, self.namespace.as_str()).await?;
-        }
-        tx.commit().await?;
-        lease.binding = Binding {
-            updated_at: written.updated_at,
-            ..binding.clone()
-        };
-        Ok(Recorded::Written)
+        run_for!(operation, self, fetch_optional, statement)
     }
 
-    /// Records that a call may have reached AWS after the lease was lost: the binding's writes count
-    /// as unresolved for one consistency window from now, and the binding is due when the window
-    /// ends. The caller needs no lease, and a lease of another worker is not affected.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn mark_writes_unresolved(&self, id: BindingId) -> Result<(), StoreError> {
-        sqlx::query!(
-            "UPDATE bindings b
-             SET writes_settle_at = GREATEST(b.writes_settle_at, late.at),
-                 due_at = LEAST(b.due_at, late.at)
-             FROM (SELECT service_now() + make_interval(secs => $2) AS at) late
-             WHERE b.id = $1",
-            id.0,
-            self.window.as_secs_f64(),
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
-
-    /// Records what was learned about AWS under an intent that another request has changed since.
+    /// Records what was learned about AWS under an intent that was changed since.
     async fn keep_what_was_learned(
         &self,
         lease: &mut Lease,
         learned: &Binding,
+        operation: Operation,
     ) -> Result<Recorded, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let current = select_binding!(
-            "WHERE b.id = $1 AND b.lease_token = $2 AND b.lease_until > service_now()
-             FOR UPDATE OF b",
-            learned.id.0,
-            lease.token,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(current) = current else {
-            return Ok(Recorded::Lost);
-        };
-        let binding = superseded(BindingRow::into_binding(current)?, learned);
-        let updated_at = Some(binding.updated_at);
-        update_binding!(binding, updated_at, "\n             WHERE id = $1")
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        lease.binding = binding;
-        Ok(Recorded::Superseded)
+        for _ in 0..MERGE_ATTEMPTS {
+            let Some(current) = self.held_binding(lease, operation).await? else {
+                return Ok(Recorded::Lost);
+            };
+            let merged = superseded(current.clone(), learned);
+            lease.binding = current;
+            let transition = Transition::silent(merged);
+            let written = self
+                .write(
+                    lease,
+                    &transition,
+                    Uuid::now_v7(),
+                    &Cause::reconciler(),
+                    Next::Keep,
+                    operation,
+                )
+                .await;
+            match written {
+                Ok(Some(row)) => {
+                    lease.binding = Binding {
+                        revision: row.revision,
+                        updated_at: row.updated_at,
+                        ..transition.binding
+                    };
+                    return Ok(Recorded::Superseded);
+                }
+                Ok(None) => {}
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Recorded::Lost)
     }
+
+    /// Returns the leased binding as it is now; none when the lease was lost.
+    async fn held_binding(
+        &self,
+        lease: &Lease,
+        operation: Operation,
+    ) -> Result<Option<Binding>, StoreError> {
+        macro_rules! statement {
+            ($comment:literal) => {
+                select_binding!(
+                    $comment,
+                    "WHERE b.id = $1 AND w.lease_token = $2
+                       AND lease_is_held(w.lease_until, w.lease_replica, service_now())",
+                    lease.binding.id.0,
+                    lease.token,
+                )
+            };
+        }
+        let row = run_for!(read, operation, self, fetch_optional, statement)?;
+        row.map(BindingRow::into_binding).transpose()
+    }
+
+    /// Returns whether an outcome whose recording was not answered was recorded: then the lease's
+    /// binding is the recorded one. A statement that was sent may still run until the server's own
+    /// time limit ends it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn find_outcome(
+        &self,
+        lease: &mut Lease,
+        transition: &Transition,
+        next: Next,
+    ) -> Result<Option<Recorded>, StoreError> {
+        let row = read!(
+            self,
+            fetch_optional,
+            select_binding!("/* find outcome */ ", "WHERE b.id = $1", lease.binding.id.0)
+        )?;
+        let Some(row) = row else {
+            return Ok(Some(Recorded::Lost));
+        };
+        let is_ours = row.lease_token == Some(lease.token);
+        let current = row.into_binding()?;
+        let is_written = is_same(&current, &transition.binding)
+            && current.revision > lease.binding.revision
+            && is_ours == (next == Next::Keep);
+        if is_written {
+            lease.binding = current;
+            return Ok(Some(Recorded::Written));
+        }
+        Ok((!is_ours).then_some(Recorded::Lost))
+    }
+}
+
+/// Returns whether two records of a binding differ at most in what callers do not see and in the time
+/// of the last change.
+fn is_same(one: &Binding, other: &Binding) -> bool {
+    let seen = |binding: &Binding| Binding {
+        revision: 0,
+        updated_at: DateTime::UNIX_EPOCH,
+        consistency: Consistency::default(),
+        ..binding.clone()
+    };
+    seen(one) == seen(other)
 }

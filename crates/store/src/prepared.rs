@@ -8,6 +8,7 @@ use engine_roles_domain::cluster::RoleReference;
 use engine_roles_domain::prepared::HeldRole;
 use serde_json::Value;
 
+use crate::connection::run;
 use crate::row::to_json;
 use crate::{Store, StoreError};
 
@@ -49,18 +50,20 @@ impl Store {
         role: &RoleReference,
         age: Duration,
     ) -> Result<Option<PreparedRole>, StoreError> {
-        let row = sqlx::query!(
-            r#"SELECT held, read_at, unread, tried_at,
-                      COALESCE(read_at > service_now() - make_interval(secs => $4), false)
-                          AS "fresh!"
-               FROM prepared_roles WHERE namespace = $1 AND account_id = $2 AND role = $3"#,
-            self.namespace.as_str(),
-            account.as_str(),
-            role.to_string(),
-            age.as_secs_f64(),
-        )
-        .fetch_optional(&self.pool)
-        .await?;
+        let row = run!(
+            self,
+            fetch_optional,
+            sqlx::query!(
+                r#"/* attestation */ SELECT held, read_at, unread, tried_at,
+                          COALESCE(read_at > service_now() - make_interval(secs => $4), false)
+                              AS "fresh!"
+                   FROM prepared_roles WHERE namespace = $1 AND account_id = $2 AND role = $3"#,
+                self.namespace.as_str(),
+                account.as_str(),
+                role.to_string(),
+                age.as_secs_f64(),
+            )
+        )?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(PreparedRole {
             reading: row.held.map_or(Reading::Never, reading),
@@ -83,19 +86,22 @@ impl Store {
         held: Option<&HeldRole>,
     ) -> Result<(), StoreError> {
         let held = held.map_or(Value::Null, to_json);
-        sqlx::query!(
-            "INSERT INTO prepared_roles (namespace, account_id, role, held, read_at, tried_at)
-             SELECT $1, $2, $3, $4, now, now FROM service_now() AS now
-             ON CONFLICT (namespace, account_id, role) DO UPDATE
-             SET held = $4, read_at = EXCLUDED.read_at, unread = NULL,
-                 tried_at = EXCLUDED.tried_at",
-            self.namespace.as_str(),
-            account.as_str(),
-            role.to_string(),
-            held,
-        )
-        .execute(&self.pool)
-        .await?;
+        run!(
+            self,
+            execute,
+            sqlx::query!(
+                "/* attestation */
+                 INSERT INTO prepared_roles (namespace, account_id, role, held, read_at, tried_at)
+                 SELECT $1, $2, $3, $4, now, now FROM service_now() AS now
+                 ON CONFLICT (namespace, account_id, role) DO UPDATE
+                 SET held = $4, read_at = EXCLUDED.read_at, unread = NULL,
+                     tried_at = EXCLUDED.tried_at",
+                self.namespace.as_str(),
+                account.as_str(),
+                role.to_string(),
+                held,
+            )
+        )?;
         Ok(())
     }
 
@@ -109,22 +115,26 @@ impl Store {
         role: &RoleReference,
         reason: &str,
     ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "INSERT INTO prepared_roles (namespace, account_id, role, unread, tried_at)
-             VALUES ($1, $2, $3, $4, service_now())
-             ON CONFLICT (namespace, account_id, role) DO UPDATE
-             SET unread = $4, tried_at = EXCLUDED.tried_at",
-            self.namespace.as_str(),
-            account.as_str(),
-            role.to_string(),
-            reason,
-        )
-        .execute(&self.pool)
-        .await?;
+        run!(
+            self,
+            execute,
+            sqlx::query!(
+                "/* attestation */
+                 INSERT INTO prepared_roles (namespace, account_id, role, unread, tried_at)
+                 VALUES ($1, $2, $3, $4, service_now())
+                 ON CONFLICT (namespace, account_id, role) DO UPDATE
+                 SET unread = $4, tried_at = EXCLUDED.tried_at",
+                self.namespace.as_str(),
+                account.as_str(),
+                role.to_string(),
+                reason,
+            )
+        )?;
         Ok(())
     }
 
-    /// Returns the name of the oldest active role that this service created in an account.
+    /// Returns the name of an active role that this service created in an account; none when none of
+    /// the first hundred active roles is in this account.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -132,15 +142,21 @@ impl Store {
         &self,
         account: &AccountId,
     ) -> Result<Option<String>, StoreError> {
-        let row = sqlx::query!(
-            "SELECT resource_name FROM bindings
-             WHERE namespace = $1 AND account_id = $2 AND state = 'active' AND mode = 'create'
-             ORDER BY created_at LIMIT 1",
-            self.namespace.as_str(),
-            account.as_str(),
-        )
-        .fetch_optional(&self.pool)
-        .await?;
+        let row = run!(
+            self,
+            fetch_optional,
+            sqlx::query!(
+                "/* capabilities */ SELECT first.resource_name FROM (
+                     SELECT resource_name, account_id FROM bindings
+                     WHERE namespace = $1 AND newest AND state = 'active' AND live
+                       AND mode = 'create'
+                     ORDER BY drifted, cluster LIMIT 100
+                 ) first
+                 WHERE first.account_id = $2 LIMIT 1",
+                self.namespace.as_str(),
+                account.as_str(),
+            )
+        )?;
         Ok(row.map(|row| row.resource_name))
     }
 }

@@ -7,7 +7,6 @@ use engine_roles_domain::binding::{Binding, BindingId, Consistency};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::StoreError;
@@ -21,6 +20,7 @@ pub(crate) struct BindingRow {
     pub state: String,
     pub live: bool,
     pub generation: i64,
+    pub revision: i64,
     pub applied_generation: Option<i64>,
     pub spec: Value,
     pub applied_spec: Option<Value>,
@@ -36,39 +36,50 @@ pub(crate) struct BindingRow {
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     pub attempts: i32,
-    pub reads_settle_at: Option<DateTime<Utc>>,
-    pub writes_settle_at: Option<DateTime<Utc>>,
+    pub reads_consistent_at: Option<DateTime<Utc>>,
+    pub writes_resolved_at: Option<DateTime<Utc>>,
+    /// The token of the last lease, held or ended.
+    pub lease_token: Option<Uuid>,
+    /// When the row was read.
+    pub now: Option<DateTime<Utc>>,
 }
 
-/// Selects the columns of [`BindingRow`], with the rest of the statement as given.
+/// Selects the columns of [`BindingRow`], with the comment that begins the statement and the rest
+/// of the statement as given.
 macro_rules! select_binding {
-    ($rest:literal $(, $argument:expr)* $(,)?) => {
+    ($comment:literal, $rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::row::BindingRow,
-            "SELECT b.id, b.namespace, b.cluster, b.account_id, b.aws_partition, b.state, b.live,
-                    b.generation, b.applied_generation, b.spec, b.applied_spec, b.unapplied_tags, b.role, b.profile,
-                    b.policy, b.drift, b.last_error, b.receipt, b.usable_after, b.verified_at,
-                    b.created_at, b.updated_at, b.attempts, b.reads_settle_at, b.writes_settle_at
-             FROM bindings b " + $rest
+            $comment + "SELECT b.id, b.namespace, b.cluster, b.account_id, b.aws_partition, b.state, b.live,
+                    b.generation, b.revision, b.applied_generation, b.spec, b.applied_spec,
+                    b.unapplied_tags, b.role, b.profile, b.policy, b.drift, b.last_error, b.receipt,
+                    b.usable_after, b.verified_at, b.created_at, b.updated_at, b.attempts,
+                    w.reads_consistent_at, w.writes_resolved_at, w.lease_token,
+                    service_now() AS now
+             FROM bindings b LEFT JOIN work w ON w.binding_id = b.id " + $rest
             $(, $argument)*
         )
     };
 }
 pub(crate) use select_binding;
 
-/// Writes all fields of a [`Binding`] to the row that the rest of the statement selects. The
-/// arguments of that rest start at `$21`. `writes_settle_at` never gets smaller, so that a write that
-/// may still take effect is never forgotten.
+/// A statement that writes all fields of a [`Binding`] to its row. `$before` is what precedes the
+/// UPDATE, with the comment; `$after` is what follows its SET clause. Their own arguments start at
+/// `$21`. `writes_settle_at` never gets smaller, so that a write that may still take effect is never
+/// forgotten. The update reads the time from a relation `clock`.
 macro_rules! update_binding {
-    ($binding:expr, $updated_at:expr, $rest:literal $(, $argument:expr)* $(,)?) => {
-        sqlx::query!(
-            "UPDATE bindings SET
+    ($row:ty, $comment:literal, $before:literal, $after:literal, $binding:expr, $updated_at:expr
+     $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            $row,
+            $comment + $before + "UPDATE bindings b SET
                  state = $2, live = $3, generation = $4, spec = $5, applied_generation = $6,
                  applied_spec = $7, unapplied_tags = $8, role = $9, profile = $10, policy = $11,
                  drift = $12, last_error = $13, receipt = $14, usable_after = $15,
                  verified_at = $16, attempts = $17, reads_settle_at = $18,
                  writes_settle_at = GREATEST(writes_settle_at, $19),
-                 updated_at = COALESCE($20, service_now())" + $rest,
+                 updated_at = COALESCE($20, clock.now), written_by_this_release = true
+             " + $after,
             $binding.id.0,
             $binding.state().as_str(),
             $binding.is_live(),
@@ -95,45 +106,6 @@ macro_rules! update_binding {
 }
 pub(crate) use update_binding;
 
-pub(crate) async fn insert_binding(
-    connection: &mut PgConnection,
-    binding: &Binding,
-) -> Result<(), StoreError> {
-    let resource_name = binding.resource_name();
-    sqlx::query!(
-        "INSERT INTO bindings (id, namespace, cluster, account_id, aws_partition, state, live,
-                               mode, generation, spec, resource_name, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        binding.id.0,
-        binding.namespace.as_str(),
-        binding.cluster.as_str(),
-        binding.scope.account.as_str(),
-        binding.scope.partition.as_str(),
-        binding.state().as_str(),
-        binding.is_live(),
-        binding.mode().as_str(),
-        binding.generation,
-        to_json(&binding.spec),
-        resource_name.as_str(),
-        binding.created_at,
-        binding.updated_at,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Reads one binding, of whatever installation.
-pub(crate) async fn binding_by_id<'c>(
-    executor: impl sqlx::PgExecutor<'c>,
-    id: Uuid,
-) -> Result<Option<Binding>, StoreError> {
-    let row = select_binding!("WHERE b.id = $1", id)
-        .fetch_optional(executor)
-        .await?;
-    row.map(BindingRow::into_binding).transpose()
-}
-
 impl BindingRow {
     pub(crate) fn into_binding(self) -> Result<Binding, StoreError> {
         let id = self.id;
@@ -154,6 +126,7 @@ impl BindingRow {
             },
             lifecycle: lifecycle.map_err(|source| corrupt(id, "state", source))?,
             generation: self.generation,
+            revision: self.revision,
             applied_generation: self.applied_generation,
             spec: json(id, "spec", self.spec)?,
             applied_spec: optional(id, "applied_spec", self.applied_spec)?,
@@ -166,8 +139,8 @@ impl BindingRow {
             drift: json(id, "drift", self.drift)?,
             attempts: self.attempts,
             consistency: Consistency {
-                reads_consistent_at: self.reads_settle_at,
-                writes_resolved_at: self.writes_settle_at,
+                reads_consistent_at: self.reads_consistent_at,
+                writes_resolved_at: self.writes_resolved_at,
             },
             created_at: self.created_at,
             updated_at: self.updated_at,

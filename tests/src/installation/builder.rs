@@ -1,6 +1,7 @@
 //! The settings of an installation, and its start.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,9 +13,11 @@ use super::Installation;
 use super::aws::{faults_of, log_start};
 use super::postgres::PostgresServer;
 use crate::administrator::{Administrator, SERVICE_ACCESS_KEY};
+use crate::binary::service_binary;
 use crate::client::Acknowledgements;
 use crate::database::Database;
 use crate::identity;
+use crate::older_release;
 use crate::policy_documents::policy_document;
 use crate::postgres_proxy::PostgresProxy;
 
@@ -29,6 +32,7 @@ pub const SERVICE_SECRET_KEY: &str = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY42";
 /// The settings of an installation that is not started yet.
 #[derive(Debug)]
 pub struct InstallationBuilder {
+    binary: PathBuf,
     environment: BTreeMap<String, String>,
     sandbox: SandboxConfig,
     faults: Vec<Fault>,
@@ -37,6 +41,14 @@ pub struct InstallationBuilder {
     proxied: bool,
     waits_until_ready: bool,
     prepared: Vec<String>,
+    contents: Contents,
+}
+
+/// What database and AWS account contain before the service starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    Nothing,
+    OlderRelease,
 }
 
 impl InstallationBuilder {
@@ -55,6 +67,7 @@ impl InstallationBuilder {
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
+            binary: service_binary(),
             environment: environment.into(),
             sandbox: SandboxConfig::default(),
             faults: Vec::new(),
@@ -63,7 +76,27 @@ impl InstallationBuilder {
             proxied: false,
             waits_until_ready: true,
             prepared: Vec::new(),
+            contents: Contents::Nothing,
         }
+    }
+
+    /// Starts with a database and an AWS account as an older release left them: see
+    /// [`older_release`]. The start waits only until the service listens, because the service
+    /// changes resources at once.
+    #[must_use]
+    pub fn older_release(mut self) -> Self {
+        self.contents = Contents::OlderRelease;
+        self.not_yet_ready().env(
+            "ENGINE_ROLES_PASS_THROUGH_ROLES",
+            older_release::PASS_THROUGH_ROLES,
+        )
+    }
+
+    /// Runs this binary of the service instead of the one that was built with this program.
+    #[must_use]
+    pub fn binary(mut self, binary: impl Into<PathBuf>) -> Self {
+        self.binary = binary.into();
+        self
     }
 
     /// Creates this role before the service starts, and lists it as a pass-through role.
@@ -184,6 +217,10 @@ impl InstallationBuilder {
         for role in &self.prepared {
             administrator.prepare_role(role).await;
         }
+        let database = Database::new(postgres.url());
+        if self.contents == Contents::OlderRelease {
+            older_release::restore(&database, &administrator, &sandbox).await;
+        }
         sandbox.set_faults(self.faults);
         let key = format!(
             "{}{}",
@@ -209,10 +246,11 @@ impl InstallationBuilder {
             log_started,
             last_startup_call: 0,
             replicas: Vec::new(),
-            database: Database::new(postgres.url()),
+            database,
             sandbox,
             postgres,
             proxy,
+            binary: self.binary,
             environment,
             key,
             acknowledged: Acknowledgements::default(),

@@ -20,6 +20,15 @@ impl Installation {
         self.database.advance(by).await;
     }
 
+    /// Waits until every audit event has its number, so that a read of the audit log returns it.
+    pub async fn events_are_numbered(&self) {
+        eventually("all events are numbered", async || {
+            let events = self.database.events().await;
+            events.iter().all(|event| event.seq.is_some()).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the newest binding of a cluster is in this state. Returns the answer to a GET.
     pub async fn reaches(&self, cluster: &str, state: &str) -> Value {
         eventually(&format!("{cluster} is {state}"), async || {
@@ -119,5 +128,45 @@ impl Installation {
             None
         })
         .await
+    }
+}
+
+/// A replica that dies is declared dead after four heartbeats of another, one per second. In these
+/// tests a heartbeat is raised every 50 ms, so within this many heartbeats more than four seconds
+/// have passed.
+const ENOUGH_HEARTBEATS: i64 = 120;
+
+impl Installation {
+    /// Returns the id under which a replica last registered.
+    ///
+    /// # Panics
+    /// When the replica has not registered yet.
+    pub fn replica_id(&self, replica: usize) -> uuid::Uuid {
+        let entry = self.replicas[replica].log().find_last("replica registered");
+        let entry = entry.expect("the replica has registered");
+        let id = entry["replica"].as_str().expect("the line has an id");
+        id.parse().expect("the field is an id")
+    }
+
+    /// Waits until each of these replicas has raised its heartbeat so often that another replica
+    /// would have been declared dead.
+    ///
+    /// # Panics
+    /// When one of them does not raise its heartbeat within two minutes.
+    pub async fn heartbeats_are_observed(&self, replicas: &[uuid::Uuid]) {
+        let counted = async || {
+            let rows = self.database.replicas().await.into_iter();
+            let rows = rows.filter(|row| replicas.contains(&row.id));
+            rows.map(|row| (row.id, row.heartbeat)).collect::<Vec<_>>()
+        };
+        let before = counted().await;
+        assert_eq!(before.len(), replicas.len(), "each replica has a row");
+        eventually("the heartbeats rise", async || {
+            let now = counted().await;
+            let mut pairs = before.iter().zip(&now);
+            let all = pairs.all(|(before, now)| now.1 >= before.1 + ENOUGH_HEARTBEATS);
+            (all && now.len() == before.len()).then_some(())
+        })
+        .await;
     }
 }

@@ -1,6 +1,8 @@
 //! The audit log.
 
-use engine_roles_e2e::{Answer, Installation};
+use std::time::Duration;
+
+use engine_roles_e2e::{Answer, Installation, eventually};
 use serde_json::{Value, json};
 
 fn items(answer: &Answer) -> Vec<Value> {
@@ -28,6 +30,7 @@ async fn the_audit_log_has_the_events_of_an_incarnation_in_order() {
         .await
         .expect(200);
     client.delete("one").await.expect(200);
+    installation.events_are_numbered().await;
     let answer = client.audit("cluster=one").await;
     assert_eq!(
         actions(&answer),
@@ -51,12 +54,27 @@ async fn the_audit_log_has_the_events_of_an_incarnation_in_order() {
 }
 
 #[tokio::test]
+async fn an_event_is_in_the_audit_log_soon_after_the_answer() {
+    let installation = Installation::start().await;
+    let client = installation.client();
+    client.provision("one").await.expect(201);
+    eventually("the log has the events", async || {
+        let answer = client.audit("cluster=one").await;
+        let actions = actions(&answer);
+        (actions == ["provision_requested", "provisioned"]).then_some(())
+    })
+    .await;
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
 async fn the_audit_log_is_read_in_pages_by_sequence_number() {
     let installation = Installation::start().await;
     let client = installation.client();
     for number in 0..5 {
         client.provision(&format!("c{number}")).await.expect(201);
     }
+    installation.events_are_numbered().await;
     let (mut after, mut seen) = (0, Vec::new());
     loop {
         let page = client.audit(&format!("limit=3&after={after}")).await;
@@ -82,6 +100,7 @@ async fn the_audit_log_can_be_filtered_by_cluster_actor_action_and_time() {
     client.provision("one").await.expect(201);
     client.provision("two").await.expect(201);
     client.delete("one").await.expect(200);
+    installation.events_are_numbered().await;
     assert_eq!(items(&client.audit("cluster=two").await).len(), 2);
     assert_eq!(items(&client.audit("actor=init").await).len(), 6);
     assert_eq!(items(&client.audit("actor=nobody").await).len(), 0);
@@ -119,6 +138,7 @@ async fn the_audit_log_can_be_streamed_as_one_event_per_line() {
     for number in 0..4 {
         client.provision(&format!("c{number}")).await.expect(201);
     }
+    installation.events_are_numbered().await;
     let lines = client.with("accept", "application/x-ndjson");
     for (query, count) in [("", 8), ("cluster=c2", 2), ("limit=3", 3), ("after=8", 0)] {
         let answer = lines.audit(query).await;
@@ -142,6 +162,7 @@ async fn the_audit_log_can_be_streamed_as_one_event_per_line() {
 async fn audit_events_cannot_be_changed_or_deleted() {
     let installation = Installation::start().await;
     installation.client().provision("one").await.expect(201);
+    installation.events_are_numbered().await;
     // Each block ignores the error that the trigger raises; the test reads the rows afterwards.
     for statement in [
         "UPDATE audit_events SET actor = 'somebody else'",
@@ -160,4 +181,46 @@ async fn audit_events_cannot_be_changed_or_deleted() {
     assert_eq!(events.len(), 2);
     assert!(events.iter().all(|event| event.actor == "init"));
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn after_the_retention_events_and_records_of_finished_incarnations_are_deleted() {
+    let installation = Installation::build()
+        .env("ENGINE_ROLES_AUDIT_RETENTION", "10d")
+        .start()
+        .await;
+    let client = installation.client();
+    client.provision("gone").await.expect(201);
+    client.delete("gone").await.expect(200);
+    client.provision("live").await.expect(201);
+    installation.assert_sound().await;
+    installation.events_are_numbered().await;
+    // The partition is closed when its first event is older than an eighth of the retention.
+    let day = Duration::from_hours(24);
+    installation.advance(2 * day).await;
+    eventually("the partition is closed", async || {
+        let partitions: Vec<Value> = installation
+            .database
+            .rows("SELECT * FROM audit_partitions")
+            .await;
+        (partitions.len() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(items(&client.audit("cluster=gone").await).len(), 4);
+    client.get("gone").await.expect(200);
+    installation.advance(9 * day).await;
+    eventually("the record is deleted", async || {
+        (client.get("gone").await.status == 404).then_some(())
+    })
+    .await;
+    assert_eq!(items(&client.audit("cluster=gone").await), [Value::Null; 0]);
+    let live = client.get("live").await;
+    assert_eq!(live.expect(200)["state"], "active");
+    // The generations of the cluster continue.
+    let again = client.provision("gone").await;
+    assert_eq!(again.expect(201)["generation"], 3);
+    installation.events_are_numbered().await;
+    let events = items(&client.audit("cluster=gone").await);
+    assert_eq!(events[0]["action"], "provision_requested");
+    assert!(events[0]["seq"].as_i64() > Some(6), "{}", events[0]);
 }

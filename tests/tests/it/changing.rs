@@ -222,7 +222,7 @@ async fn a_plan_lists_what_would_be_done_and_changes_nothing() {
     let name = plan["name"].as_str().expect("the role has a name");
     assert!(name.starts_with("ai-unlimited-one-"), "{name}");
     assert_eq!(installation.iam_calls(since).len(), 0);
-    for table in ["bindings", "clusters", "audit_events"] {
+    for table in ["bindings", "clusters", "audit_pending", "audit_events"] {
         let rows: Vec<Value> = installation
             .database
             .rows(&format!("SELECT * FROM {table}"))

@@ -310,12 +310,13 @@ async fn a_resource_that_others_recreated_under_our_name_is_never_treated_as_our
     assert!(left.contains(&name), "{left}");
     // A sweep makes a tombstone due whose name exists at AWS; its attempt leaves the role too.
     let since = installation.mark();
-    let make_due = "UPDATE bindings SET due_at = service_now() - interval '1 second'";
-    installation.database.execute(make_due).await;
+    installation.database.make_due("true").await;
     eventually("the tombstone was attempted", async || {
-        let attempted = "SELECT id FROM bindings WHERE due_at IS NULL AND lease_token IS NULL";
-        let attempted: Vec<Value> = installation.database.rows(attempted).await;
-        (!attempted.is_empty()).then_some(())
+        let bindings = installation.database.bindings().await;
+        let mut bindings = bindings.iter();
+        bindings
+            .all(|row| row.due_at.is_none() && row.lease_until.is_none())
+            .then_some(())
     })
     .await;
     assert!(

@@ -17,7 +17,7 @@ async fn installation() -> Installation {
 
 /// Checks that the database is empty and that IAM was not called.
 async fn assert_untouched(installation: &Installation) {
-    for table in ["bindings", "clusters", "audit_events"] {
+    for table in ["bindings", "clusters", "audit_pending", "audit_events"] {
         let rows: Vec<Value> = installation
             .database
             .rows(&format!("SELECT * FROM {table}"))

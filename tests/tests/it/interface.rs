@@ -95,7 +95,7 @@ async fn unknown_clusters_and_unknown_paths_are_404() {
 }
 
 #[tokio::test]
-async fn the_list_of_clusters_is_newest_first_with_pages_and_filters() {
+async fn the_list_of_clusters_is_in_the_order_of_names_with_pages_and_filters() {
     let installation = Installation::build()
         .env(
             "ENGINE_ROLES_PASS_THROUGH_ROLES",
@@ -124,10 +124,10 @@ async fn the_list_of_clusters_is_newest_first_with_pages_and_filters() {
     let all = client.list("").await;
     assert_eq!(
         names(all.expect(200)),
-        ["c6", "c5", "c4", "c3", "c2", "c1", "c0"]
+        ["c0", "c1", "c2", "c3", "c4", "c5", "c6"]
     );
     assert_eq!(all.body["next_cursor"], Value::Null);
-    assert_eq!(all.body["items"][0], client.get("c6").await.body);
+    assert_eq!(all.body["items"][6], client.get("c6").await.body);
 
     let (mut paged, mut cursor) = (Vec::new(), String::new());
     loop {
@@ -142,9 +142,9 @@ async fn the_list_of_clusters_is_newest_first_with_pages_and_filters() {
     assert_eq!(paged, names(&all.body));
 
     let created = client.list("mode=create").await;
-    assert_eq!(names(&created.body), ["c5", "c3", "c1"]);
+    assert_eq!(names(&created.body), ["c1", "c3", "c5"]);
     let active = client.list("mode=create&state=active").await;
-    assert_eq!(names(&active.body), ["c5", "c3"]);
+    assert_eq!(names(&active.body), ["c3", "c5"]);
     let deleted = client.list("state=deleted").await;
     assert_eq!(names(&deleted.body), ["c1"]);
     assert_eq!(names(&client.list("state=blocked").await.body), [""; 0]);

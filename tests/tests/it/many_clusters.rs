@@ -56,6 +56,7 @@ async fn two_hundred_clusters_are_provisioned_and_torn_down_concurrently() {
             .all(|binding| binding.state == "deleted" && !binding.live)
     );
 
+    installation.events_are_numbered().await;
     let log = client
         .with("accept", "application/x-ndjson")
         .audit("")

@@ -195,7 +195,7 @@ async fn a_database_restored_to_an_older_state_causes_no_removal_of_roles() {
     let old = old["role"]["name"].as_str().expect("the role has a name");
     installation.replicas[0].kill().await;
     // The backup is older than the second cluster.
-    let restore = ["audit_events", "bindings", "clusters"]
+    let restore = ["audit_pending", "audit_events", "bindings", "clusters"]
         .map(|table| format!("DELETE FROM {table} WHERE cluster = 'new';"))
         .concat();
     installation
@@ -236,9 +236,16 @@ async fn an_empty_database_causes_no_removal_of_roles() {
         .as_str()
         .expect("the role has a name");
     installation.replicas[0].kill().await;
-    let restore = ["audit_events", "bindings", "clusters", "orphans", "sweeps"]
-        .map(|table| format!("DELETE FROM {table};"))
-        .concat();
+    let tables = [
+        "audit_pending",
+        "audit_events",
+        "audit_heads",
+        "bindings",
+        "clusters",
+        "orphans",
+        "sweeps",
+    ];
+    let restore = tables.map(|table| format!("DELETE FROM {table};")).concat();
     installation
         .database
         .execute(&format!("{WITHOUT_TRIGGERS}{restore}"))

@@ -77,6 +77,7 @@ async fn the_typed_client_provisions_changes_and_tears_down_a_role() {
         limit: Some(3),
         ..AuditQuery::default()
     };
+    installation.events_are_numbered().await;
     let page = client.audit(&query).await.expect("a page");
     let actions: Vec<&str> = page.body.items.iter().map(|e| e.action.as_str()).collect();
     assert_eq!(

@@ -25,6 +25,8 @@ impl From<ProvisionerError> for Problem {
             failed @ (ProvisionerError::NotARoleName(_)
             | ProvisionerError::NotAdoptable { .. }
             | ProvisionerError::NoOrphan(_)
+            | ProvisionerError::NoHeartbeat
+            | ProvisionerError::Thread(_)
             | ProvisionerError::WrongState(_)) => {
                 error!(
                     error = &failed as &dyn std::error::Error,

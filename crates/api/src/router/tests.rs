@@ -80,6 +80,7 @@ fn settings() -> Settings {
         },
         reconcile_interval: Duration::from_mins(10),
         poll_interval: Duration::from_secs(1),
+        audit_retention: None,
         reconcile_slots: 1,
     }
 }

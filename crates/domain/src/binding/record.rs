@@ -63,6 +63,9 @@ pub struct Binding {
     pub lifecycle: Lifecycle,
     /// The generation of the current intent.
     pub generation: Generation,
+    /// The number of the representation: the database raises it with every change that a caller
+    /// can see. 1 for a new binding.
+    pub revision: i64,
     /// The generation of the last intent that AWS accepted in full; none until AWS has accepted
     /// one.
     pub applied_generation: Option<Generation>,

@@ -12,10 +12,10 @@ use engine_roles_domain::identity::{Need, Standing};
 use engine_roles_domain::prepared::HeldRole;
 use engine_roles_domain::resources::{Applied, CallKind, Observed, ResourcePath, RoleName, Step};
 use engine_roles_iam::{
-    Call, Caller, CallerError, Depth, ErrorKind, Gate, GatedIam, Iam, IamError, Listed, QuotaUsage,
-    RolePage, Service, Target,
+    Call, Caller, CallerError, Depth, ErrorKind, Gate, GatedIam, Iam, IamError, Listed, NotSent,
+    QuotaUsage, RolePage, Service, Target,
 };
-use engine_roles_store::{BudgetLimits, Store};
+use engine_roles_store::{BudgetLimits, ReplicaId, Store};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -31,6 +31,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) urgency: Urgency,
     /// No call begins after this.
     pub(crate) until: Instant,
+    /// The replica under whose lease the calls are made; none for reads that need no lease.
+    pub(crate) lease_of: Option<ReplicaId>,
 }
 
 impl<'a> Terms<'a> {
@@ -41,6 +43,7 @@ impl<'a> Terms<'a> {
             account,
             urgency: Urgency::Interactive,
             until: Instant::now() + wait,
+            lease_of: None,
         }
     }
 
@@ -51,12 +54,14 @@ impl<'a> Terms<'a> {
             account,
             urgency: Urgency::Sweep,
             until: Instant::now() + wait,
+            lease_of: None,
         }
     }
 }
 
-/// Makes all calls to AWS. The call budget admits each call to IAM; each answer is counted, a
-/// throttled call lowers the rate of all replicas, and the answers to steps show our permissions.
+/// Makes all calls to AWS. The call budget admits each call to IAM, and so does this replica's
+/// heartbeat where the call belongs to a lease; each answer is counted, a throttled call lowers the
+/// rate of all replicas, and the answers to steps show our permissions.
 pub(crate) struct Gateway {
     iam: Iam,
     store: Store,
@@ -100,9 +105,9 @@ impl Gateway {
 
     /// Sends one step to AWS, without retries.
     pub(crate) async fn apply(&self, step: &Step, terms: Terms<'_>) -> Result<Applied, IamError> {
-        let not_sent = || IamError::not_sent(step.action(), &step.target());
+        let not_sent = |reason| IamError::not_sent(step.action(), &step.target(), reason);
         let iam = self.admit(terms, CallKind::Write, 1).await;
-        let result = iam.ok_or_else(not_sent)?.apply(step).await;
+        let result = iam.map_err(not_sent)?.apply(step).await;
         self.learned_permissions.note_step(step, &result);
         result
     }
@@ -122,8 +127,8 @@ impl Gateway {
         let of_role = target.role.as_ref().map_or(0, |_| role_calls);
         let calls = of_role + u8::from(target.profile.is_some());
         let iam = self.admit(terms, CallKind::Read, calls).await;
-        let not_sent = || IamError::not_sent("GetRole", "what exists");
-        iam.ok_or_else(not_sent)?.observe(target, depth).await
+        let not_sent = |reason| IamError::not_sent("GetRole", "what exists", reason);
+        iam.map_err(not_sent)?.observe(target, depth).await
     }
 
     /// Reads a role and all documents that determine what it may do. Returns none when the role does
@@ -134,8 +139,8 @@ impl Gateway {
         terms: Terms<'_>,
     ) -> Result<Option<HeldRole>, IamError> {
         let iam = self.admit(terms, CallKind::Read, 4).await;
-        let not_sent = || IamError::not_sent("GetRole", &format!("role {name}"));
-        iam.ok_or_else(not_sent)?.held_role(name).await
+        let not_sent = |reason| IamError::not_sent("GetRole", &format!("role {name}"), reason);
+        iam.map_err(not_sent)?.held_role(name).await
     }
 
     /// Lists all roles and instance profiles under a path.
@@ -145,8 +150,8 @@ impl Gateway {
         terms: Terms<'_>,
     ) -> Result<Vec<Listed>, IamError> {
         let iam = self.admit(terms, CallKind::Read, 2).await;
-        let not_sent = || IamError::not_sent("ListRoles", path.as_str());
-        iam.ok_or_else(not_sent)?.list_owned(path).await
+        let not_sent = |reason| IamError::not_sent("ListRoles", path.as_str(), reason);
+        iam.map_err(not_sent)?.list_owned(path).await
     }
 
     /// Reads a page of all roles of the account with what depends on them.
@@ -156,15 +161,16 @@ impl Gateway {
         terms: Terms<'_>,
     ) -> Result<RolePage, IamError> {
         let iam = self.admit(terms, CallKind::Read, 1).await;
-        let not_sent = || IamError::not_sent("GetAccountAuthorizationDetails", "the account");
-        iam.ok_or_else(not_sent)?.role_page(after).await
+        let not_sent =
+            |reason| IamError::not_sent("GetAccountAuthorizationDetails", "the account", reason);
+        iam.map_err(not_sent)?.role_page(after).await
     }
 
     /// Reads the account's quotas and their usage.
     pub(crate) async fn quota_usage(&self, terms: Terms<'_>) -> Result<QuotaUsage, IamError> {
         let iam = self.admit(terms, CallKind::Read, 1).await;
-        let not_sent = || IamError::not_sent("GetAccountSummary", "the account");
-        iam.ok_or_else(not_sent)?.quota_usage().await
+        let not_sent = |reason| IamError::not_sent("GetAccountSummary", "the account", reason);
+        iam.map_err(not_sent)?.quota_usage().await
     }
 
     /// Asks IAM's simulator what a principal may do.
@@ -175,8 +181,8 @@ impl Gateway {
         terms: Terms<'_>,
     ) -> Result<Vec<Standing>, IamError> {
         let iam = self.admit(terms, CallKind::Read, 1).await;
-        let not_sent = || IamError::not_sent("SimulatePrincipalPolicy", principal);
-        iam.ok_or_else(not_sent)?.simulate(principal, needs).await
+        let not_sent = |reason| IamError::not_sent("SimulatePrincipalPolicy", principal, reason);
+        iam.map_err(not_sent)?.simulate(principal, needs).await
     }
 
     /// Makes a read call to find out whether AWS allows it. Returns none when the action is not a
@@ -240,11 +246,11 @@ impl Gateway {
         terms: Terms<'a>,
         kind: CallKind,
         calls: u8,
-    ) -> Option<GatedIam<'a, Admission<'a>>> {
+    ) -> Result<GatedIam<'a, Admission<'a>>, NotSent> {
         let grant = self.acquire(terms, kind, calls).await?;
         let calls = AtomicU8::new(calls);
         let reserved = Some(Reserved { kind, calls, grant });
-        Some(self.through(terms, reserved))
+        Ok(self.through(terms, reserved))
     }
 
     fn through<'a>(
@@ -259,16 +265,30 @@ impl Gateway {
         })
     }
 
-    async fn acquire(&self, terms: Terms<'_>, kind: CallKind, calls: u8) -> Option<Grant> {
+    async fn acquire(&self, terms: Terms<'_>, kind: CallKind, calls: u8) -> Result<Grant, NotSent> {
         let Terms {
             account,
             urgency,
             until,
+            lease_of: _,
         } = terms;
         let purpose = Purpose { kind, urgency };
-        self.budget
-            .acquire(&self.store, account, purpose, calls, until)
-            .await
+        let acquiring = self
+            .budget
+            .acquire(&self.store, account, purpose, calls, until);
+        acquiring.await.ok_or(NotSent::CallBudget)
+    }
+
+    /// Checks that a call may change AWS or, for a read, that its worker may still have its lease:
+    /// this replica's heartbeat is fresh, and no other replica has declared it dead since it took the
+    /// lease. A read that needs no lease changes nothing, so it may be made at any time.
+    fn check_heartbeat(&self, terms: Terms<'_>, kind: CallKind) -> Result<(), NotSent> {
+        let may_be_made = match (terms.lease_of, kind) {
+            (Some(replica), _) => self.store.current_replica() == Some(replica),
+            (None, CallKind::Read) => true,
+            (None, CallKind::Write) => false,
+        };
+        may_be_made.then_some(()).ok_or(NotSent::Heartbeat)
     }
 }
 
@@ -297,16 +317,16 @@ impl Reserved {
 }
 
 impl Gate for Admission<'_> {
-    async fn admit(&self, call: Call) -> bool {
+    async fn admit(&self, call: Call) -> Result<(), NotSent> {
         if call.service == Service::Sts {
-            return true;
+            return Ok(());
         }
         let reserved = self.reserved.as_ref();
-        if reserved.is_some_and(|reserved| reserved.take(call.kind)) {
-            return true;
+        if !reserved.is_some_and(|reserved| reserved.take(call.kind)) {
+            self.gateway.acquire(self.terms, call.kind, 1).await?;
         }
-        let grant = self.gateway.acquire(self.terms, call.kind, 1).await;
-        grant.is_some()
+        // Checked last: the heartbeat can become stale during the wait for the call budget.
+        self.gateway.check_heartbeat(self.terms, call.kind)
     }
 
     async fn answered(&self, call: Call, error: Option<&IamError>) {
@@ -341,8 +361,9 @@ impl Drop for Admission<'_> {
 struct StsOnly<'a>(&'a Gateway);
 
 impl Gate for StsOnly<'_> {
-    async fn admit(&self, call: Call) -> bool {
-        call.service == Service::Sts
+    async fn admit(&self, call: Call) -> Result<(), NotSent> {
+        let is_to_sts = call.service == Service::Sts;
+        is_to_sts.then_some(()).ok_or(NotSent::CallBudget)
     }
 
     async fn answered(&self, call: Call, error: Option<&IamError>) {

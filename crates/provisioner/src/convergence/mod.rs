@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use engine_roles_domain::binding::Cause;
 use engine_roles_domain::binding::lifecycle::Lifecycle;
-use engine_roles_store::{Lease, Store};
+use engine_roles_store::{Lease, Operation, Store};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -47,18 +47,24 @@ pub(crate) struct Converger {
 }
 
 impl Converger {
-    /// Converges a leased binding until nothing more can be done now, then wakes the callers that
-    /// wait for the binding.
-    pub(crate) async fn converge(&self, lease: Lease, cause: Cause, knowledge: Knowledge) {
+    /// Converges a leased binding until nothing more can be done now. The callers that wait for the
+    /// binding get each record.
+    pub(crate) async fn converge(
+        &self,
+        lease: Lease,
+        cause: Cause,
+        knowledge: Knowledge,
+        operation: Operation,
+    ) {
         let id = lease.binding.id;
-        let mut worker = Worker::new(self, lease, cause, knowledge);
+        let mut worker = Worker::new(self, lease, cause, knowledge, operation);
         loop {
             match take_turn(&mut worker).await {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Done) => break,
                 Err(interrupted) => {
                     // A call of this worker may have reached AWS after the lease ended.
-                    if let Err(error) = self.store.mark_writes_unresolved(id).await {
+                    if let Err(error) = self.store.abandon(worker.lease(), operation).await {
                         warn!(
                             error = &error as &dyn std::error::Error,
                             "unresolved writes could not be recorded after an interruption"
@@ -69,13 +75,13 @@ impl Converger {
                         cluster = %binding.cluster,
                         generation = binding.generation,
                         error = &interrupted as &dyn std::error::Error,
-                        "convergence interrupted; it is resumed when the lease has expired",
+                        "convergence interrupted; another worker resumes it",
                     );
+                    self.waiting.read_again(id);
                     break;
                 }
             }
         }
-        self.waiting.wake(id);
     }
 }
 

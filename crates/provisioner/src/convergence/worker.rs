@@ -10,7 +10,7 @@ use engine_roles_domain::binding::{
 use engine_roles_domain::cluster::{Mode, ModeSpec};
 use engine_roles_domain::resources::{Observed, Stage};
 use engine_roles_iam::{Depth, ErrorKind, IamError, Target};
-use engine_roles_store::{Lease, Next, Recorded, StoreError};
+use engine_roles_store::{Lease, Next, Operation, Recorded, StoreError};
 use metrics::counter;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -25,6 +25,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_mins(2);
 /// IAM's documentation of `ConcurrentModification` says to wait some minutes.
 const BUSY_RETRY: Duration = Duration::from_mins(2);
+/// The pause before a record whose answer was lost is looked for or sent again.
+const RECORD_PAUSE: Duration = Duration::from_millis(250);
 
 /// When a failed attempt is retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,7 @@ pub(crate) struct Worker<'a> {
     converger: &'a Converger,
     lease: Lease,
     cause: Cause,
+    operation: Operation,
     /// The binding with what was learned since the last record.
     binding: Binding,
     knowledge: Knowledge,
@@ -87,8 +90,10 @@ impl<'a> Worker<'a> {
         lease: Lease,
         cause: Cause,
         knowledge: Knowledge,
+        operation: Operation,
     ) -> Self {
         Self {
+            operation,
             binding: lease.binding.clone(),
             converger,
             lease,
@@ -107,6 +112,10 @@ impl<'a> Worker<'a> {
     /// Returns the binding as it was last recorded, before this turn sent any call.
     pub(crate) fn recorded_binding(&self) -> &Binding {
         &self.lease.binding
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
     }
 
     pub(crate) fn converger(&self) -> &'a Converger {
@@ -155,7 +164,7 @@ impl<'a> Worker<'a> {
         if self.lease.remaining() >= store.lease_length() / 2 {
             return Ok(());
         }
-        if store.renew(&mut self.lease).await? {
+        if store.renew(&mut self.lease, self.operation).await? {
             Ok(())
         } else {
             Err(Interrupted::LeaseLost)
@@ -196,6 +205,7 @@ impl<'a> Worker<'a> {
             account: &account,
             urgency,
             until: self.latest_call(),
+            lease_of: self.lease.replica(),
         };
         let Converger { gateway, stop, .. } = self.converger;
         let answers = apply_stage(gateway, stage, terms, stop).await;
@@ -230,6 +240,7 @@ impl<'a> Worker<'a> {
                 _ => Urgency::Teardown,
             },
             until: self.latest_call(),
+            lease_of: self.lease.replica(),
         };
         let gateway = &self.converger.gateway;
         Ok(match gateway.observe(&target, depth, terms).await {
@@ -298,13 +309,11 @@ impl<'a> Worker<'a> {
             transition
         };
         self.knowledge = Knowledge::Recorded;
-        let store = &self.converger.store;
-        let recorded = store
-            .record(&mut self.lease, &transition, &self.cause, next)
-            .await?;
+        let recorded = self.record_until_answered(&transition, next).await?;
         self.binding = self.lease.binding.clone();
         match recorded {
             Recorded::Written => {
+                self.converger.waiting.publish(&self.binding);
                 if let Some(event) = &transition.event {
                     counter!("engine_roles_events_total", "action" => event.action().as_str())
                         .increment(1);
@@ -327,6 +336,47 @@ impl<'a> Worker<'a> {
             }
             Recorded::Lost => Err(Interrupted::LeaseLost),
         }
+    }
+
+    /// Records a transition. After a lost answer, looks for the record and repeats it while the lease
+    /// lasts: the compare-and-swap lets at most one of the attempts take effect.
+    async fn record_until_answered(
+        &mut self,
+        transition: &Transition,
+        next: Next,
+    ) -> Result<Recorded, StoreError> {
+        let Converger { store, .. } = self.converger;
+        let (lease, operation) = (&mut self.lease, self.operation);
+        let mut recorded = store
+            .record(lease, transition, &self.cause, next, operation)
+            .await;
+        while let Err(error) = &recorded
+            && error.is_transient()
+            && !lease.remaining().is_zero()
+        {
+            warn!(
+                cluster = %transition.binding.cluster,
+                error = error as &dyn std::error::Error,
+                "outcome was not recorded, or the answer was lost; the record is repeated"
+            );
+            tokio::time::sleep(RECORD_PAUSE).await;
+            recorded = match store.find_outcome(lease, transition, next).await {
+                Ok(Some(found)) => Ok(found),
+                Ok(None) => {
+                    store
+                        .record(lease, transition, &self.cause, next, operation)
+                        .await
+                }
+                Err(error) => Err(error),
+            };
+        }
+        // The statement before the last one may have taken effect after it was looked for.
+        if let Ok(Recorded::Lost) = recorded
+            && let Some(found) = store.find_outcome(lease, transition, next).await?
+        {
+            recorded = Ok(found);
+        }
+        recorded
     }
 
     /// Releases the lease and retries the attempt later. Until then, callers get the status 202.

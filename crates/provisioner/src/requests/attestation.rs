@@ -42,21 +42,10 @@ pub struct AttestedRole {
 /// What is known about the role that a request passes.
 #[derive(Clone, Debug)]
 pub(crate) enum Attested {
-    /// The role was not attested for this request.
-    NotAsked,
     /// There is no verdict: no role is passed, attestation is off, or the role is
     /// no longer on the administrator's list.
     NoVerdict,
     Verdict(Attestation),
-}
-
-/// Whether a new binding may pass its role.
-#[derive(Debug)]
-pub(crate) enum Admission {
-    Admitted,
-    Rejected(Rejection),
-    /// The binding passes a role that must be attested first.
-    Unattested,
 }
 
 /// Reads pass-through roles from IAM, records what IAM returned, and judges whether they are fit.
@@ -163,25 +152,23 @@ impl Attestor {
     }
 
     /// Decides whether a new binding may pass the role of its spec.
-    pub(crate) fn admit(&self, spec: &RoleSpec, attested: &Attested) -> Admission {
-        let ModeSpec::PassThrough(pass) = &spec.mode else {
-            return Admission::Admitted;
+    ///
+    /// # Errors
+    /// When the role is unfit, and unfit roles are not passed.
+    pub(crate) fn admit(&self, spec: &RoleSpec, attested: &Attested) -> Result<(), Rejection> {
+        let (ModeSpec::PassThrough(pass), Attested::Verdict(verdict)) = (&spec.mode, attested)
+        else {
+            return Ok(());
         };
-        let verdict = match attested {
-            _ if !self.is_on() => return Admission::Admitted,
-            Attested::NotAsked => return Admission::Unattested,
-            Attested::NoVerdict => return Admission::Admitted,
-            Attested::Verdict(verdict) => verdict,
-        };
-        if verdict.fitness != Fitness::Unfit {
-            return Admission::Admitted;
+        if !self.is_on() || verdict.fitness != Fitness::Unfit {
+            return Ok(());
         }
         let (role, reasons) = (pass.iam_role.clone(), verdict.reasons());
         if self.mode == AttestationMode::Enforce && !pass.is_declared() {
-            return Admission::Rejected(Rejection::RoleUnfit { role, reasons });
+            return Err(Rejection::RoleUnfit { role, reasons });
         }
         warn!(%role, reasons, "unfit pass-through role is passed to an engine");
-        Admission::Admitted
+        Ok(())
     }
 
     /// Reads a role for a request. Requests that wait at the same time share one read. Returns whether

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::binding::{
-    Binding, BindingId, Cause, Generation, IfMatch, Verdict, verdict,
-};
-use engine_roles_store::{Change, RecordedIntent, StoreError};
+use engine_roles_domain::binding::{Binding, Cause, Generation, IfMatch, Verdict, verdict};
+use engine_roles_store::{Change, Operation, Store, StoreError};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::convergence::{Converger, Knowledge};
+use crate::requests::record::{Committed, Decided, Recorder};
+use crate::waiting::{News, Subscription, Waiting, WorksOnIt};
 
 /// What a caller sends with an intent.
 #[derive(Clone, Debug)]
@@ -35,71 +33,86 @@ pub struct Answer {
     pub verdict: Verdict,
 }
 
-/// Starts to converge a recorded intent, and waits for the outcome.
+/// Has an intent recorded, and waits for the outcome.
 pub(crate) struct Follower {
-    converger: Arc<Converger>,
-    tasks: TaskTracker,
+    store: Store,
+    waiting: Arc<Waiting>,
+    recorder: Arc<Recorder>,
 }
 
 impl Follower {
-    pub(crate) fn new(converger: Arc<Converger>, tasks: TaskTracker) -> Self {
-        Self { converger, tasks }
+    pub(crate) fn new(store: Store, waiting: Arc<Waiting>, recorder: Arc<Recorder>) -> Self {
+        Self {
+            store,
+            waiting,
+            recorder,
+        }
     }
 
-    /// Converges the binding if the intent came with a lease, and waits for the outcome as long as the
-    /// request allows. The work continues after the caller stops waiting.
-    pub(crate) async fn follow(
+    /// Records an intent, starts the work, and waits for the outcome as long as the request allows.
+    /// The work continues after the caller stops waiting. Returns none when the cluster was changed
+    /// after it was read: nothing was recorded, and the caller decides again.
+    pub(crate) async fn carry_out(
         &self,
-        intent: RecordedIntent,
+        decided: Decided,
         request: &Request,
-    ) -> Result<Answer, StoreError> {
-        let RecordedIntent {
-            binding,
-            change,
-            lease,
-        } = intent;
-        let (id, generation) = (binding.id, binding.generation);
-        if change != Change::Unchanged {
-            info!(cluster = %binding.cluster, generation, state = %binding.state(), "intent recorded");
+    ) -> Result<Option<Answer>, StoreError> {
+        let until = Instant::now() + request.wait;
+        // Before the work starts, so that its record is not missed.
+        let subscription = self.waiting.subscribe(decided.intent.binding().id);
+        match self.recorder.commit(decided).await? {
+            Committed::Recorded(binding, change, works) => {
+                let recorded = (*binding, change);
+                let answer = self.follow(recorded, works, subscription, until).await?;
+                Ok(Some(answer))
+            }
+            Committed::ReadAgain => Ok(None),
         }
-        if let Some(lease) = lease {
-            let knowledge = if change == Change::Created {
-                Knowledge::NothingSent
-            } else {
-                Knowledge::Recorded
-            };
-            let (converger, cause) = (Arc::clone(&self.converger), request.cause.clone());
-            self.tasks.spawn(async move {
-                Box::pin(converger.converge(lease, cause, knowledge)).await;
-            });
-        }
-        let (binding, verdict) = self
-            .await_verdict(id, generation, binding, request.wait)
-            .await?;
-        Ok(Answer {
-            binding,
-            change,
-            verdict,
-        })
     }
 
-    async fn await_verdict(
+    /// Waits for the outcome of an intent that the binding had already. Starts the work if the intent
+    /// is pending and no worker has the lease.
+    pub(crate) async fn follow_unchanged(
         &self,
-        id: BindingId,
-        generation: Generation,
-        recorded: Binding,
-        wait: Duration,
-    ) -> Result<(Binding, Verdict), StoreError> {
-        let until = Instant::now() + wait;
-        let Converger { store, waiting, .. } = &*self.converger;
+        binding: Binding,
+        request: &Request,
+        operation: Operation,
+    ) -> Result<Answer, StoreError> {
+        let until = Instant::now() + request.wait;
+        let subscription = self.waiting.subscribe(binding.id);
+        if binding.is_intent_pending() {
+            self.recorder
+                .resume(&binding, request.cause.clone(), operation);
+        }
+        let recorded = (binding, Change::Unchanged);
+        self.follow(recorded, WorksOnIt::Anybody, subscription, until)
+            .await
+    }
+
+    async fn follow(
+        &self,
+        (recorded, change): (Binding, Change),
+        mut works: WorksOnIt,
+        mut subscription: Subscription,
+        until: Instant,
+    ) -> Result<Answer, StoreError> {
+        let (id, generation): (_, Generation) = (recorded.id, recorded.generation);
         let mut binding = recorded;
-        let mut is_first = true;
         loop {
-            let notify = waiting.on(id);
-            let notified = notify.notified();
-            if !is_first {
-                match store.binding(id).await {
-                    Ok(current) => binding = current.unwrap_or(binding),
+            let verdict = verdict(&binding, generation);
+            let news = if verdict == Verdict::Pending {
+                subscription.next(until, works).await
+            } else {
+                News::TimeUp
+            };
+            match news {
+                News::Recorded(current) => binding = (*current).clone(),
+                News::ReadAgain => match self.store.binding(id).await {
+                    Ok(current) => {
+                        binding = current.unwrap_or(binding);
+                        // The worker of this process may have stopped.
+                        works = WorksOnIt::Anybody;
+                    }
                     // The intent is committed, and the work continues when the database answers
                     // again. So the caller gets no error, at worst the answer that the intent is
                     // pending.
@@ -110,12 +123,14 @@ impl Follower {
                         );
                     }
                     Err(error) => return Err(error),
+                },
+                News::TimeUp => {
+                    return Ok(Answer {
+                        binding,
+                        change,
+                        verdict,
+                    });
                 }
-            }
-            is_first = false;
-            let verdict = verdict(&binding, generation);
-            if verdict != Verdict::Pending || !waiting.wait(notified, until).await {
-                return Ok((binding, verdict));
             }
         }
     }

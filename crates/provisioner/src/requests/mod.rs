@@ -9,4 +9,5 @@ pub(crate) mod orphans;
 pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod read;
+pub(crate) mod record;
 pub(crate) mod teardown;

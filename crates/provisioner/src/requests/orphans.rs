@@ -14,11 +14,17 @@ use engine_roles_domain::resources::{
     spec_of,
 };
 use engine_roles_iam::{Depth, Target};
-use engine_roles_store::{Latest, Orphan, Store, StoreError};
+use engine_roles_store::{
+    Intent, IntentIds, Latest, Operation, Orphan, RecordedIntent, Store, StoreError,
+};
 
 use crate::aws::{Gateway, Terms};
 use crate::convergence::{Converger, Knowledge};
 use crate::error::ProvisionerError;
+
+const OPERATION: Operation = Operation::Orphans;
+/// How many times a cluster is read that other requests keep changing.
+const MOST_READS: u32 = 8;
 
 /// How long an operator waits for the account's call budget.
 const BUDGET_WAIT: Duration = Duration::from_secs(30);
@@ -72,17 +78,52 @@ impl ResolveOrphans {
             actor,
             request_id: None,
         };
-        let decide = |latest: Latest| self.record_of(&claimed, scope, spec, resolution, &latest);
-        let lease = self
-            .store
-            .record_orphan(&claimed.cluster, claimed.binding, &cause, decide)
-            .await?;
-        let lease = lease.ok_or_else(|| ProvisionerError::NoOrphan(name.clone()))?;
-        let id = lease.binding.id;
-        Box::pin(self.converger.converge(lease, cause, Knowledge::Recorded)).await;
+        let recorded = self.record(&claimed, &scope, &spec, resolution, &cause);
+        let recorded = recorded.await?;
+        let recorded = recorded.ok_or_else(|| ProvisionerError::NoOrphan(name.clone()))?;
+        let id = recorded.binding.id;
+        if let Some(lease) = recorded.lease {
+            let knowledge = Knowledge::Recorded;
+            let converging = self.converger.converge(lease, cause, knowledge, OPERATION);
+            Box::pin(converging).await;
+        }
         self.store.forget_orphan(name.as_str()).await?;
         let binding = self.store.binding(id).await?;
         binding.ok_or(ProvisionerError::NothingFound(name))
+    }
+
+    /// Records a binding for the orphan. Returns none when a binding accounts for it.
+    async fn record(
+        &self,
+        claimed: &Claimed,
+        scope: &Scope,
+        spec: &RoleSpec,
+        resolution: Resolution,
+        cause: &Cause,
+    ) -> Result<Option<RecordedIntent>, ProvisionerError> {
+        for _ in 0..MOST_READS {
+            if self.store.binding(claimed.binding).await?.is_some() {
+                return Ok(None);
+            }
+            let latest = self.store.read_latest(&claimed.cluster, OPERATION).await?;
+            let (scope, spec) = (scope.clone(), spec.clone());
+            let Some(record) = self.record_of(claimed, scope, spec, resolution, &latest) else {
+                return Ok(None);
+            };
+            let (intent, ids) = (
+                Intent::New(Box::new(record)),
+                IntentIds::new(self.store.current_replica()),
+            );
+            let recorded = self
+                .store
+                .record_intent(&latest, &intent, ids, cause, OPERATION)
+                .await?;
+            if recorded.is_some() {
+                return Ok(recorded);
+            }
+        }
+        // The id belongs to a binding of another installation.
+        Ok(None)
     }
 
     async fn observe(&self, name: &RoleName, scope: &Scope) -> Result<Observed, ProvisionerError> {

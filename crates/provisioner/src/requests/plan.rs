@@ -164,7 +164,7 @@ impl PlanRequest {
         let latest = self.store.latest(cluster).await?;
         let latest = latest.as_ref();
         let decided = decide_put(cluster, latest, wanted, &self.defaults, &scope, None)?;
-        let mut attested = Attested::NotAsked;
+        let mut attested = Attested::NoVerdict;
         let (intent, binding) = match decided {
             Intent::New(spec) => {
                 attested = self.attestor.attest_for(cluster, &spec, &scope).await?;

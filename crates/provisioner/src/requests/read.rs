@@ -4,20 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::account::Scope;
-use engine_roles_domain::binding::{Binding, BindingId, SequencedEvent, State, Verdict, verdict};
+use engine_roles_domain::binding::{Binding, SequencedEvent, State, Verdict, verdict};
 use engine_roles_domain::cluster::ClusterName;
-use engine_roles_store::{AuditFilter, BindingFilter, Page, Readiness, Store, StoreError};
+use engine_roles_store::{
+    AuditFilter, BindingFilter, ListPosition, Page, Readiness, Store, StoreError,
+};
 
 use crate::aws::optional::OptionalFeature;
 use crate::aws::recent::AwsHealth;
-use crate::waiting::Waiting;
+use crate::waiting::{News, Waiting, WorksOnIt};
 
 /// The health of the service.
 #[derive(Debug)]
 pub struct Health {
     /// Whether all migrations have run, or why the database does not answer.
     pub database: Result<Readiness, StoreError>,
-    /// Whether the reconciler of this replica ran within the last minute.
+    /// Whether the reconciler of this replica ran within the last minute, and its heartbeat is fresh:
+    /// otherwise this replica starts no work.
     pub reconciler_alive: bool,
     /// Account and partition; none until they are configured or STS has returned them.
     pub scope: Option<Scope>,
@@ -45,14 +48,20 @@ impl ReadRecords {
     ) -> Result<Option<Binding>, StoreError> {
         let until = tokio::time::Instant::now() + wait;
         loop {
-            let Some(binding) = self.store.latest(cluster).await? else {
+            let Some(mut binding) = self.store.latest(cluster).await? else {
                 return Ok(None);
             };
-            if verdict(&binding, binding.generation) != Verdict::Pending {
-                return Ok(Some(binding));
+            let mut subscription = None;
+            while verdict(&binding, binding.generation) == Verdict::Pending {
+                let subscription =
+                    subscription.get_or_insert_with(|| self.waiting.subscribe(binding.id));
+                match subscription.next(until, WorksOnIt::Anybody).await {
+                    News::Recorded(current) => binding = (*current).clone(),
+                    News::ReadAgain => break,
+                    News::TimeUp => return Ok(Some(binding)),
+                }
             }
-            let notify = self.waiting.on(binding.id);
-            if !self.waiting.wait(notify.notified(), until).await {
+            if verdict(&binding, binding.generation) != Verdict::Pending {
                 return Ok(Some(binding));
             }
         }
@@ -61,9 +70,9 @@ impl ReadRecords {
     pub(crate) async fn list(
         &self,
         filter: &BindingFilter,
-        after: Option<BindingId>,
+        after: Option<&ListPosition>,
         limit: i64,
-    ) -> Result<Option<Page<Binding>>, StoreError> {
+    ) -> Result<Page<Binding>, StoreError> {
         self.store.list(filter, after, limit).await
     }
 
@@ -71,13 +80,13 @@ impl ReadRecords {
         self.store.count_by_state().await
     }
 
-    /// Returns events of the audit log in order, including those written just before the call.
+    /// Returns events of the audit log in order. An event is included from about one second after it
+    /// was written.
     pub(crate) async fn audit(
         &self,
         filter: &AuditFilter,
         limit: i64,
     ) -> Result<Vec<SequencedEvent>, StoreError> {
-        self.store.sequence_audit().await?;
         self.store.audit(filter, limit).await
     }
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use engine_roles_domain::binding::{Deletion, decide_delete, lifecycle};
 use engine_roles_domain::cluster::ClusterName;
-use engine_roles_store::{Intent, Latest, Store};
+use engine_roles_store::{Intent, Operation, Store};
 
 use crate::aws::Gateway;
 use crate::error::ProvisionerError;
 use crate::requests::follow::{Answer, Follower, Request};
+use crate::requests::record::Decided;
+
+const OPERATION: Operation = Operation::TearDown;
 
 /// Tears a cluster's role down.
 pub(crate) struct TearDown {
@@ -25,22 +28,29 @@ impl TearDown {
     ) -> Result<Answer, ProvisionerError> {
         // This does not ask STS, so that a teardown is recorded even when AWS can't be reached.
         let scope = self.gateway.known_account();
-        let decide = |latest: Latest| -> Result<Intent, ProvisionerError> {
+        loop {
+            let latest = self.store.read_latest(cluster, OPERATION).await?;
             let deletion = decide_delete(latest.binding.as_ref(), scope, request.if_match)?;
             let transition = match deletion {
                 Deletion::Begin(binding) => lifecycle::teardown_begun(*binding, latest.now)?,
                 Deletion::Resume(binding) => lifecycle::teardown_resumed(*binding, latest.now)?,
                 Deletion::Close(binding) => lifecycle::closed(*binding, latest.now)?,
                 Deletion::Continue(binding) | Deletion::Done(binding) => {
-                    return Ok(Intent::Unchanged(binding));
+                    let follower = &self.follower;
+                    return Ok(follower
+                        .follow_unchanged(*binding, request, OPERATION)
+                        .await?);
                 }
             };
-            Ok(Intent::Changed(Box::new(transition)))
-        };
-        let recorded = self
-            .store
-            .record_intent(cluster, &request.cause, decide)
-            .await?;
-        Ok(self.follower.follow(recorded, request).await?)
+            let decided = Decided {
+                latest,
+                intent: Intent::Changed(Box::new(transition)),
+                cause: request.cause.clone(),
+                operation: OPERATION,
+            };
+            if let Some(answer) = self.follower.carry_out(decided, request).await? {
+                return Ok(answer);
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine_roles_domain::binding::Cause;
-use engine_roles_store::Store;
+use engine_roles_store::{Operation, Store};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
@@ -36,7 +36,7 @@ impl Liveness {
     }
 }
 
-/// Converges due bindings: completes interrupted work, retries failed attempts, and checks active
+/// Converges due bindings when the heartbeat has found some: completes interrupted work, retries failed attempts, and checks active
 /// bindings for drift.
 pub(crate) struct Reconcile {
     pub(crate) store: Store,
@@ -73,7 +73,8 @@ impl Task for Reconcile {
                 let converger = Arc::clone(&self.converger);
                 self.tasks.spawn(async move {
                     let cause = Cause::reconciler();
-                    Box::pin(converger.converge(lease, cause, Knowledge::Recorded)).await;
+                    let (knowledge, operation) = (Knowledge::Recorded, Operation::Reconcile);
+                    Box::pin(converger.converge(lease, cause, knowledge, operation)).await;
                     drop(slot);
                 });
             }

@@ -2,12 +2,12 @@
 
 use engine_roles_domain::binding::lifecycle;
 use engine_roles_domain::binding::{BindingId, Rejection, State};
-use engine_roles_store::{AuditFilter, Change, IntentError, Latest, Recorded};
+use engine_roles_store::{AuditFilter, Change, Intent, Operation, Recorded};
 use futures::future::join_all;
 
 use crate::test_store::{
-    DONE, activate, caller, changed, failure, log, new_binding, provision, record, reject, release,
-    remove, request_teardown, scope, spec, tear_down, test_store,
+    DONE, activate, changed, failure, log, new_binding, provision, read, record, record_intent,
+    reject, release, remove, request_teardown, scope, spec, tear_down, test_store,
 };
 
 #[tokio::test]
@@ -51,15 +51,21 @@ async fn repeating_an_intent_returns_the_same_binding() {
 }
 
 #[tokio::test]
-async fn repeating_an_intent_leases_a_binding_that_nobody_converges() {
+async fn a_pending_binding_that_nobody_converges_can_be_leased_before_it_is_due() {
     let test = test_store().await;
     let first = test.provision("one").await;
     let mut lease = first.lease.expect("a lease");
+    let id = lease.binding.id;
+    let taken = test.store.lease_now(id, Operation::Provision).await;
+    assert!(
+        taken.expect("an answer").is_none(),
+        "another worker has the lease"
+    );
     let released = release(&test.store, &mut lease, DONE).await;
     assert_eq!(released, Recorded::Written);
-    let again = test.provision("one").await;
-    assert_eq!(again.change, Change::Unchanged);
-    assert!(again.lease.is_some());
+    let taken = test.store.lease_now(id, Operation::Provision).await;
+    let taken = taken.expect("an answer").expect("the free lease");
+    assert_eq!(taken.binding, test.current(&taken.binding).await);
 }
 
 #[tokio::test]
@@ -112,10 +118,7 @@ async fn a_rejected_request_writes_nothing() {
     let test = test_store().await;
     let rejected = request_teardown(&test.store, "one").await;
     let rejected = rejected.expect_err("the cluster never had a binding");
-    assert!(matches!(
-        rejected,
-        IntentError::Rejected(Rejection::NotFound)
-    ));
+    assert!(matches!(rejected, Rejection::NotFound));
     assert_eq!(test.latest("one").await, None);
     let rows = test
         .sql("DO $$ BEGIN ASSERT NOT EXISTS (SELECT FROM clusters); END $$")
@@ -184,9 +187,12 @@ async fn concurrent_provisions_record_one_live_binding() {
 async fn the_database_rejects_a_second_live_binding_of_a_cluster() {
     let test = test_store().await;
     test.provision("one").await;
-    let twice = "INSERT INTO bindings SELECT (jsonb_populate_record(b,
-                     jsonb_build_object('id', gen_random_uuid(), 'resource_name', 'x', 'lease_token', NULL,
-                                        'lease_until', NULL))).* FROM bindings b";
+    let twice = "INSERT INTO bindings (id, namespace, cluster, account_id, aws_partition, state,
+                                       live, mode, generation, spec, resource_name, created_at,
+                                       updated_at)
+                 SELECT gen_random_uuid(), namespace, cluster, account_id, aws_partition, state,
+                        live, mode, generation, spec, 'x', created_at, updated_at
+                 FROM bindings";
     let error = test.sql(twice).await.expect_err("there is one already");
     assert!(error.to_string().contains("bindings_one_live"), "{error}");
 }
@@ -217,13 +223,12 @@ async fn an_orphan_is_recorded_once_and_its_tombstone_hides_no_binding() {
     let orphan = new_binding(&test.store, "one", spec(), 0);
     let mut leased = Vec::new();
     for _ in 0..2 {
-        let decide =
-            |latest: Latest| Some(lifecycle::adopted_as_deleted(orphan.clone(), latest.now));
-        let lease = test
-            .store
-            .record_orphan(&orphan.cluster, orphan.id, &caller(), decide)
-            .await;
-        leased.push(lease.expect("an answer").map(|lease| lease.binding.state()));
+        let latest = read(&test.store, "one").await;
+        let tombstone = lifecycle::adopted_as_deleted(orphan.clone(), latest.now);
+        let intent = Intent::New(Box::new(tombstone));
+        let recorded = record_intent(&test.store, &latest, &intent).await;
+        let lease = recorded.and_then(|recorded| recorded.lease);
+        leased.push(lease.map(|lease| lease.binding.state()));
     }
     assert_eq!(leased, [Some(State::Deleted), None]);
     let latest = test.latest("one").await.expect("the newest");

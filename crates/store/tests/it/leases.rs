@@ -5,7 +5,7 @@ use engine_roles_domain::binding::lifecycle::Lifecycle;
 use engine_roles_domain::binding::{ProfileRecord, State, step_applied, write_unresolved};
 use engine_roles_domain::cluster::RoleSpec;
 use engine_roles_domain::resources::Applied;
-use engine_roles_store::{Next, Recorded};
+use engine_roles_store::{Next, Operation, Recorded};
 
 use crate::test_store::{
     DONE, LEASE, WINDOW, activate, activated, changed, provision, record, reject, release, spec,
@@ -72,7 +72,13 @@ async fn an_expired_lease_is_taken_over_and_its_holder_can_record_nothing() {
     let consistency = taken.binding.consistency;
     assert_eq!(consistency.writes_resolved_at, Some(resolved));
 
-    assert!(!test.store.renew(&mut slow).await.expect("an answer"));
+    assert!(
+        !test
+            .store
+            .renew(&mut slow, Operation::Reconcile)
+            .await
+            .expect("an answer")
+    );
     assert_eq!(activate(&test.store, &mut slow).await, Recorded::Lost);
     assert_eq!(reject(&test.store, &mut slow).await, Recorded::Lost);
     let current = test.current(&taken.binding).await;
@@ -89,7 +95,13 @@ async fn an_expired_lease_is_lost_even_when_nobody_took_it_over() {
     test.clock(0).await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
     test.clock(30).await;
-    assert!(!test.store.renew(&mut lease).await.expect("an answer"));
+    assert!(
+        !test
+            .store
+            .renew(&mut lease, Operation::Reconcile)
+            .await
+            .expect("an answer")
+    );
     assert_eq!(activate(&test.store, &mut lease).await, Recorded::Lost);
 }
 
@@ -99,7 +111,12 @@ async fn a_renewed_lease_lasts_longer() {
     test.clock(0).await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
     test.clock(20).await;
-    assert!(test.store.renew(&mut lease).await.expect("an answer"));
+    assert!(
+        test.store
+            .renew(&mut lease, Operation::Reconcile)
+            .await
+            .expect("an answer")
+    );
     assert!(lease.now() >= at(20));
     test.clock(49).await;
     assert!(test.due().await.is_empty());
@@ -107,13 +124,14 @@ async fn a_renewed_lease_lasts_longer() {
 }
 
 #[tokio::test]
-async fn repeating_an_intent_takes_over_an_expired_lease() {
+async fn a_change_takes_over_an_expired_lease() {
     let test = test_store().await;
     test.clock(0).await;
     let mut slow = test.provision("one").await.lease.expect("a lease");
     test.clock(40).await;
-    let again = test.provision("one").await.lease.expect("a lease");
-    assert!(again.binding.consistency.writes_resolved_at.is_some());
+    let change = provision(&test.store, "one", changed()).await;
+    let taken = change.lease.expect("a lease");
+    assert!(taken.binding.consistency.writes_resolved_at.is_some());
     assert_eq!(activate(&test.store, &mut slow).await, Recorded::Lost);
 }
 
@@ -170,11 +188,12 @@ async fn an_unreadable_record_does_not_delay_other_bindings() {
     for (cluster, columns) in [
         ("newer", r#"spec = '{"mode": "of_tomorrow"}'"#),
         ("contradictory", "state = 'blocked', last_error = NULL"),
-        ("good", "due_at = due_at + interval '1 second'"),
+        ("good", "cluster = cluster"),
     ] {
         test.provision(cluster).await;
         let sql = format!("UPDATE bindings SET {columns} WHERE cluster = '{cluster}'");
         test.sql(&sql).await.expect("updated");
+        test.clock(1).await;
     }
     test.clock(31).await;
     assert_eq!(test.due().await, ["good"]);

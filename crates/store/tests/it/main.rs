@@ -1,9 +1,23 @@
 //! Tests of the store on a real Postgres, with one database per test.
 
 mod audit;
+mod audit_filters;
+mod audit_numbering;
+mod audit_older_release;
+mod audit_partitions;
+mod audit_size;
+mod budget;
+mod counts;
+mod heartbeat;
 mod intents;
 mod leases;
+mod older_release;
+mod query_plans;
+mod races;
+mod raw_events;
 mod readiness;
 mod reading;
 mod rows;
+mod side_by_side;
+mod sweeps;
 mod test_store;

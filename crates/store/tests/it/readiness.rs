@@ -6,7 +6,7 @@ use engine_roles_domain::resources::Namespace;
 use engine_roles_embedded_postgres::test_database;
 use engine_roles_store::{Readiness, Store, StoreConfig, StoreError};
 
-use crate::test_store::{cluster, config, store_of, test_store};
+use crate::test_store::{cluster, config, has_heartbeat, store_of, test_store};
 
 #[tokio::test]
 async fn a_database_is_ready_once_it_is_migrated() {
@@ -49,7 +49,10 @@ fn unreachable_store() -> Store {
         // Nothing listens on port 1 of the loopback interface.
         ..config("postgres://nobody@127.0.0.1:1/nothing")
     };
-    Store::new(&config, Namespace::parse("test").expect("a namespace")).expect("no connection yet")
+    let namespace = Namespace::parse("test").expect("a namespace");
+    let store = Store::new(&config, namespace).expect("no connection yet");
+    has_heartbeat(&store);
+    store
 }
 
 #[tokio::test]

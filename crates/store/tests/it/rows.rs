@@ -150,6 +150,7 @@ async fn a_binding_in_any_state_is_read_as_it_was_written() {
         assert_eq!(read, lease.binding);
         let expected = Binding {
             updated_at: read.updated_at,
+            revision: written.binding.revision + 1,
             ..written.binding
         };
         assert_eq!(read, expected);

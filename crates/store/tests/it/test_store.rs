@@ -14,8 +14,8 @@ use engine_roles_domain::cluster::{
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_store::{
-    AuditFilter, Intent, IntentError, Latest, Lease, Next, Recorded, RecordedIntent, Store,
-    StoreConfig,
+    AuditFilter, BootTime, Change, Intent, IntentIds, Latest, Lease, Next, Operation, Recorded,
+    RecordedIntent, ReplicaId, Store, StoreConfig,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -39,8 +39,21 @@ pub(crate) fn config(url: &str) -> StoreConfig {
 }
 
 pub(crate) fn store_of(database: &TestDatabase, namespace: &str) -> Store {
+    let store = starting_store(database, namespace);
+    has_heartbeat(&store);
+    store
+}
+
+/// Returns the store of a replica whose first heartbeat was not acknowledged yet.
+fn starting_store(database: &TestDatabase, namespace: &str) -> Store {
     let namespace = Namespace::parse(namespace).expect("a namespace");
     Store::new(&config(database.url()), namespace).expect("a store")
+}
+
+/// Makes the store take leases without a heartbeat, for an hour.
+pub(crate) fn has_heartbeat(store: &Store) {
+    let sent_at = BootTime::now() + Duration::from_hours(1);
+    store.heartbeat_acknowledged(ReplicaId(Uuid::now_v7()), sent_at);
 }
 
 pub(crate) async fn test_store() -> TestStore {
@@ -56,6 +69,11 @@ impl TestStore {
         store_of(&self.database, namespace)
     }
 
+    /// Returns a second store whose first heartbeat was not acknowledged yet.
+    pub(crate) fn starting(&self, namespace: &str) -> Store {
+        starting_store(&self.database, namespace)
+    }
+
     /// Runs SQL directly, for what no function of the store does.
     pub(crate) async fn sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let mut connection = PgConnection::connect(self.database.url()).await?;
@@ -63,6 +81,21 @@ impl TestStore {
             .execute(&mut connection)
             .await
             .map(drop)
+    }
+
+    /// Opens a connection that does not go through the store.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        let connected = PgConnection::connect(self.database.url()).await;
+        connected.expect("a connection")
+    }
+
+    /// Runs a query that returns one number.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+        query
+            .fetch_one(&mut self.connect().await)
+            .await
+            .expect("a number")
     }
 
     /// Stops the database's clock this many seconds after the start of 2027.
@@ -155,41 +188,74 @@ pub(crate) fn new_binding(
 
 /// Records the intent to have a role with this spec.
 pub(crate) async fn provision(store: &Store, name: &str, spec: RoleSpec) -> RecordedIntent {
-    let decide = |latest: Latest| {
-        let live = latest.binding.filter(Binding::is_live);
-        Ok::<_, Rejection>(match live {
+    loop {
+        let latest = read(store, name).await;
+        let live = latest.binding.clone().filter(Binding::is_live);
+        let intent = match live {
             None => {
-                let new = new_binding(store, name, spec, latest.generation + 1);
+                let new = new_binding(store, name, spec.clone(), latest.generation + 1);
                 Intent::New(Box::new(lifecycle::provision_requested(new, latest.now)))
             }
-            Some(live) if live.spec == spec => Intent::Unchanged(Box::new(live)),
+            Some(live) if live.spec == spec => return unchanged(live),
             Some(live) => {
-                let change = lifecycle::change_requested(live, spec, latest.now);
+                let change = lifecycle::change_requested(live, spec.clone(), latest.now);
                 Intent::Changed(Box::new(change.expect("a binding that may be changed")))
             }
-        })
-    };
-    let recorded = store.record_intent(&cluster(name), &caller(), decide).await;
-    recorded.expect("a recorded intent")
+        };
+        if let Some(recorded) = record_intent(store, &latest, &intent).await {
+            return recorded;
+        }
+    }
+}
+
+pub(crate) async fn read(store: &Store, name: &str) -> Latest {
+    let (cluster, operation) = (cluster(name), Operation::Provision);
+    let latest = store.read_latest(&cluster, operation).await;
+    latest.expect("an answer")
+}
+
+/// Records an intent that was decided from `latest`; none when the cluster was changed since.
+pub(crate) async fn record_intent(
+    store: &Store,
+    latest: &Latest,
+    intent: &Intent,
+) -> Option<RecordedIntent> {
+    let (ids, operation) = (
+        IntentIds::new(store.current_replica()),
+        Operation::Provision,
+    );
+    store
+        .record_intent(latest, intent, ids, &caller(), operation)
+        .await
+        .expect("an answer")
+}
+
+fn unchanged(binding: Binding) -> RecordedIntent {
+    RecordedIntent {
+        binding,
+        change: Change::Unchanged,
+        lease: None,
+    }
 }
 
 /// Records the intent to remove the cluster's role.
 pub(crate) async fn request_teardown(
     store: &Store,
     name: &str,
-) -> Result<RecordedIntent, IntentError<Rejection>> {
-    let decide = |latest: Latest| {
+) -> Result<RecordedIntent, Rejection> {
+    loop {
+        let latest = read(store, name).await;
         let changed = match decide_delete(latest.binding.as_ref(), None, None)? {
             Deletion::Begin(live) => lifecycle::teardown_begun(*live, latest.now),
             Deletion::Resume(blocked) => lifecycle::teardown_resumed(*blocked, latest.now),
             Deletion::Close(failed) => lifecycle::closed(*failed, latest.now),
-            Deletion::Continue(same) | Deletion::Done(same) => return Ok(Intent::Unchanged(same)),
+            Deletion::Continue(same) | Deletion::Done(same) => return Ok(unchanged(*same)),
         };
-        Ok(Intent::Changed(Box::new(
-            changed.expect("what was decided"),
-        )))
-    };
-    store.record_intent(&cluster(name), &caller(), decide).await
+        let intent = Intent::Changed(Box::new(changed.expect("what was decided")));
+        if let Some(recorded) = record_intent(store, &latest, &intent).await {
+            return Ok(recorded);
+        }
+    }
 }
 
 pub(crate) async fn tear_down(store: &Store, name: &str) -> RecordedIntent {
@@ -207,7 +273,13 @@ pub(crate) async fn record(
     next: Next,
 ) -> Recorded {
     let recorded = store
-        .record(lease, transition, &Cause::reconciler(), next)
+        .record(
+            lease,
+            transition,
+            &Cause::reconciler(),
+            next,
+            Operation::Reconcile,
+        )
         .await;
     recorded.expect("an answer")
 }
@@ -255,8 +327,20 @@ pub(crate) async fn reject(store: &Store, lease: &mut Lease) -> Recorded {
     record(store, lease, &transition, Next::Keep).await
 }
 
-/// Returns the audit log.
+/// Numbers all events that have no number yet, and returns how many those were.
+pub(crate) async fn number(store: &Store) -> u64 {
+    let mut numbered = 0;
+    loop {
+        let sequenced = store.sequence_audit().await.expect("numbered");
+        numbered += sequenced.numbered;
+        if !sequenced.more {
+            return numbered;
+        }
+    }
+}
+
+/// Returns the audit log with all events that were written before.
 pub(crate) async fn log(store: &Store, filter: &AuditFilter) -> Vec<SequencedEvent> {
-    store.sequence_audit().await.expect("numbered");
+    number(store).await;
     store.audit(filter, 1000).await.expect("the log")
 }

@@ -88,7 +88,7 @@ const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
 
 /// Files that name a banned word because it is stored or was accepted once. An exception that is no
 /// longer needed fails the test.
-const EXCEPTIONS: [(&str, &str); 5] = [
+const EXCEPTIONS: [(&str, &str); 6] = [
     // The list of changes names the old words of an audit action and of a member of `/readyz`.
     ("CHANGELOG.md", "ghost"),
     ("CHANGELOG.md", "bindings elsewhere"),
@@ -96,6 +96,8 @@ const EXCEPTIONS: [(&str, &str); 5] = [
     ("crates/domain/src/binding/event.rs", "ghost"),
     ("crates/domain/tests/it/events.rs", "ghost"),
     ("crates/store/tests/it/audit.rs", "ghost"),
+    // The dump has the name of a migration.
+    ("crates/store/tests/older_release/database.sql", "upkeep"),
 ];
 
 /// Files and directories that are not read: generated files, the licence, migrations, which are

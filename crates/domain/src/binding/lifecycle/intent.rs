@@ -42,6 +42,7 @@ impl NewBinding {
             scope: self.scope,
             lifecycle,
             generation: self.generation,
+            revision: 1,
             applied_generation: None,
             spec: self.spec,
             applied_spec: None,

@@ -1,12 +1,13 @@
 //! Tests of which calls the gateway admits and how it handles the answers, with a real database and
 //! the IAM sandbox.
 
-use engine_roles_domain::resources::{Namespace, RoleName};
+use engine_roles_domain::resources::{Namespace, ProfileName, RoleName};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_iam::{Endpoint, IamConfig};
 use engine_roles_iam_sandbox::{Effect, Fault, Sandbox, SandboxConfig, When};
-use engine_roles_store::StoreConfig;
+use engine_roles_store::{BootTime, StoreConfig};
 use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
 
 use super::*;
 
@@ -20,6 +21,7 @@ struct Account {
     _database: TestDatabase,
     sandbox: Sandbox,
     sql: Client,
+    store: Store,
     gateway: Gateway,
     id: AccountId,
 }
@@ -61,6 +63,7 @@ impl Account {
             _database: database,
             sandbox,
             sql,
+            store: store.clone(),
             gateway: Gateway::new(iam, store, LIMITS, None),
             id: AccountId::parse("123456789012").expect("an account"),
         }
@@ -79,7 +82,7 @@ impl Account {
         let tokens = "SELECT tokens FROM call_budgets WHERE kind = 'read'";
         let row = self.sql.query_opt(tokens, &[]).await.expect("an answer");
         let in_bucket = row.map_or(LIMITS.burst, |row| row.get(0));
-        in_bucket + self.gateway.budget.in_hand(purpose)
+        in_bucket + f64::from(self.gateway.budget.in_hand(purpose))
     }
 
     async fn assert_reads_left(&self, expected: f64) {
@@ -137,7 +140,8 @@ async fn a_read_that_exceeds_the_call_budget_is_not_sent_in_part_and_slows_nobod
         role: Some(role()),
         profile: Some(role().into()),
     };
-    let terms = account.terms(Duration::from_secs(2));
+    // The three missing tokens are refilled after this.
+    let terms = account.terms(Duration::from_millis(100));
     let read = account
         .gateway
         .observe(&target, Depth::Dependants, terms)
@@ -185,5 +189,99 @@ async fn no_call_to_iam_is_sent_before_the_account_is_known() {
     let gate = StsOnly(&account.gateway);
     let usage = account.gateway.iam.through(gate).quota_usage().await;
     assert!(usage.is_err_and(|error| error.is_not_sent()));
+    assert_eq!(account.calls(), Vec::<String>::new());
+}
+
+fn step() -> Step {
+    Step::AddRoleToInstanceProfile {
+        profile: ProfileName::parse("profile").expect("a name"),
+        role: role(),
+    }
+}
+
+/// Returns terms of a worker whose lease this replica took.
+fn terms_of(account: &Account, replica: Option<ReplicaId>) -> Terms<'_> {
+    Terms {
+        lease_of: replica,
+        ..account.terms(WAIT)
+    }
+}
+
+/// Applies a step, and returns whether it was sent.
+async fn is_sent(account: &Account, terms: Terms<'_>) -> bool {
+    let applied = account.gateway.apply(&step(), terms).await;
+    let error = applied.expect_err("the profile does not exist");
+    let reason = error.message.as_deref().unwrap_or_default();
+    assert_eq!(
+        error.is_not_sent(),
+        reason.contains("heartbeat"),
+        "{reason}"
+    );
+    !error.is_not_sent()
+}
+
+#[tokio::test]
+async fn a_write_is_sent_only_while_the_heartbeat_of_the_replica_with_the_lease_is_fresh() {
+    let account = Account::new().await;
+    let [holder, other] = [(); 2].map(|()| ReplicaId(Uuid::now_v7()));
+    assert!(
+        !is_sent(&account, terms_of(&account, None)).await,
+        "no lease"
+    );
+    let terms = terms_of(&account, Some(holder));
+    assert!(!is_sent(&account, terms).await, "no heartbeat yet");
+    account
+        .store
+        .heartbeat_acknowledged(holder, BootTime::now());
+    assert!(is_sent(&account, terms).await);
+    assert!(
+        !is_sent(&account, terms_of(&account, None)).await,
+        "no lease"
+    );
+    account.store.heartbeat_acknowledged(other, BootTime::now());
+    assert!(!is_sent(&account, terms).await, "declared dead since");
+    let stale = BootTime::now();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    account.store.heartbeat_acknowledged(holder, stale);
+    assert!(!is_sent(&account, terms).await, "stale");
+    assert_eq!(account.calls(), ["AddRoleToInstanceProfile"]);
+}
+
+#[tokio::test]
+async fn a_read_of_a_worker_needs_a_fresh_heartbeat_and_other_reads_do_not() {
+    let account = Account::new().await;
+    let replica = ReplicaId(Uuid::now_v7());
+    let target = Target {
+        role: Some(role()),
+        profile: None,
+    };
+    let read = async |terms: Terms<'_>| {
+        let observed = account.gateway.observe(&target, Depth::Existence, terms);
+        observed.await.map_err(|error| error.is_not_sent())
+    };
+    read(account.terms(WAIT)).await.expect("sent");
+    let terms = terms_of(&account, Some(replica));
+    assert!(read(terms).await.expect_err("not sent"));
+    account
+        .store
+        .heartbeat_acknowledged(replica, BootTime::now());
+    read(terms).await.expect("sent");
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_became_stale_during_the_wait_for_the_call_budget_stops_the_call() {
+    let account = Account::new().await;
+    let replica = ReplicaId(Uuid::now_v7());
+    account
+        .store
+        .heartbeat_acknowledged(replica, BootTime::now());
+    let terms = terms_of(&account, Some(replica));
+    // The bucket holds ten tokens, and the others are refilled within four seconds.
+    let first = account
+        .gateway
+        .admit(account.terms(WAIT), CallKind::Write, 74);
+    let (first, sent) = tokio::join!(first, is_sent(&account, terms));
+    assert!(first.is_ok());
+    assert!(!sent);
     assert_eq!(account.calls(), Vec::<String>::new());
 }

@@ -1,0 +1,104 @@
+//! The id under which this process takes leases, and how fresh its heartbeat is.
+
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::{BootTime, Store};
+
+/// The id of a replica: new at each start, and new again after the replica was declared dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicaId(pub Uuid);
+
+impl std::fmt::Display for ReplicaId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A heartbeat is fresh for this long after it was sent. Another replica needs at least as much
+/// time, from the moment at which it read the heartbeat, to declare this replica dead.
+const FRESH_FOR: Duration = Duration::from_secs(3);
+
+/// The id under which this process takes leases; none until its first heartbeat was acknowledged.
+#[derive(Debug, Default)]
+pub(crate) struct CurrentReplica {
+    last: RwLock<Option<Acknowledged>>,
+}
+
+/// The last heartbeat that the database acknowledged.
+#[derive(Clone, Copy, Debug)]
+struct Acknowledged {
+    replica: ReplicaId,
+    /// Read before the heartbeat was sent, so that this process considers the heartbeat older than
+    /// the other replicas do.
+    sent_at: BootTime,
+}
+
+impl CurrentReplica {
+    pub(crate) fn get(&self) -> Option<ReplicaId> {
+        let last = self.last();
+        last.filter(|last| last.sent_at.elapsed() < FRESH_FOR)
+            .map(|last| last.replica)
+    }
+
+    pub(crate) fn acknowledged(&self, replica: ReplicaId, sent_at: BootTime) {
+        self.set(Some(Acknowledged { replica, sent_at }));
+    }
+
+    pub(crate) fn lost(&self) {
+        self.set(None);
+    }
+
+    fn last(&self) -> Option<Acknowledged> {
+        *self.last.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, last: Option<Acknowledged>) {
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+}
+
+impl Store {
+    /// Returns the id under which this process takes leases and makes calls to AWS. Returns none
+    /// unless the last acknowledged heartbeat was sent less than three seconds ago: the other
+    /// replicas may have declared this one dead since.
+    pub fn current_replica(&self) -> Option<ReplicaId> {
+        self.replica.get()
+    }
+
+    /// Returns how long ago the last acknowledged heartbeat was sent; none when no heartbeat was
+    /// acknowledged under the current id.
+    pub fn heartbeat_age(&self) -> Option<Duration> {
+        self.replica.last().map(|last| last.sent_at.elapsed())
+    }
+
+    /// Notes that the database acknowledged a heartbeat that was sent at this time.
+    pub fn heartbeat_acknowledged(&self, replica: ReplicaId, sent_at: BootTime) {
+        self.replica.acknowledged(replica, sent_at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_is_fresh_for_three_seconds_after_it_was_sent() {
+        let (current, replica) = (CurrentReplica::default(), ReplicaId(Uuid::now_v7()));
+        assert_eq!(current.get(), None);
+        for (age, expected) in [
+            (0, Some(replica)),
+            (2, Some(replica)),
+            (3, None),
+            (60, None),
+        ] {
+            current.acknowledged(replica, BootTime::ago(Duration::from_secs(age)));
+            assert_eq!(current.get(), expected, "after {age} s");
+        }
+        current.acknowledged(replica, BootTime::now());
+        current.lost();
+        assert_eq!(current.get(), None);
+    }
+}

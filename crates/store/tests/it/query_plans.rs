@@ -1,0 +1,152 @@
+//! Every query of the store finds its rows by an index, also where there are a million bindings.
+//!
+//! A query that reads a whole table passes every other test, because their tables are small. This
+//! test asks Postgres for the plan of each query, once for typical values and once for values that
+//! the planner does not know, as it plans a statement that a connection has run several times.
+//!
+//! Statements inside database functions and triggers are not covered; Postgres has no command that
+//! shows their plans.
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::query_plans::offline_data::{Query, queries};
+use crate::test_store::test_store;
+
+mod offline_data;
+
+/// The tables that grow with the number of bindings or of events, partitions included. All others
+/// stay small: their rows are replicas, sweeps, accounts, prepared roles, orphans, counts, and changes
+/// and events that await a background task.
+const LARGE_TABLES: [&str; 6] = [
+    "audit_events",
+    "audit_times",
+    "bindings",
+    "clusters",
+    "schedule",
+    "work",
+];
+
+/// What only statements that change something contain.
+const WRITES: [&str; 5] = [
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "pg_",
+    "audit_maintain_partitions",
+];
+
+/// How many blocks of tables and indexes a read may use. The table of a million bindings has about
+/// 50,000; a page of a sweep, which reads a thousand bindings, uses about 1,100.
+const MOST_BLOCKS: u64 = 3_000;
+
+/// How many bindings there are; `ENGINE_ROLES_PLAN_BINDINGS` changes the number. With fewer than
+/// about 50,000, the planner rightly prefers to read whole tables.
+fn bindings() -> u32 {
+    match std::env::var("ENGINE_ROLES_PLAN_BINDINGS") {
+        Ok(number) => number.parse().expect("a number of bindings"),
+        Err(_) => 1_000_000,
+    }
+}
+
+#[tokio::test]
+async fn every_query_finds_its_rows_by_an_index_among_a_million_bindings() {
+    let test = test_store().await;
+    let fill = include_str!("query_plans/fill.sql");
+    test.sql(&fill.replace("{bindings}", &bindings().to_string()))
+        .await
+        .expect("the database is filled");
+    test.sql("VACUUM (ANALYZE)").await.expect("statistics");
+    let mut connection = PgConnection::connect(test.database.url())
+        .await
+        .expect("a connection");
+    let queries = queries();
+    let mut found = Vec::new();
+    for (number, query) in queries.iter().enumerate() {
+        for mode in ["force_custom_plan", "force_generic_plan"] {
+            let plan = plan(&mut connection, query, number, mode).await;
+            let blocks = plan["Plan"]["Shared Hit Blocks"]
+                .as_u64()
+                .unwrap_or_default()
+                + plan["Plan"]["Shared Read Blocks"]
+                    .as_u64()
+                    .unwrap_or_default();
+            if blocks > MOST_BLOCKS {
+                found.push(format!(
+                    "{blocks} blocks, {mode}:\n{}\n{plan:#}",
+                    query.text
+                ));
+            }
+            for scan in whole_scans(&plan["Plan"]) {
+                found.push(format!("{scan}, {mode}:\n{}\n{plan:#}", query.text));
+            }
+        }
+    }
+    assert!(queries.len() > 20, "{} queries", queries.len());
+    assert!(
+        found.is_empty(),
+        "{} plans read too much:\n\n{}",
+        found.len(),
+        found.join("\n\n")
+    );
+}
+
+/// Returns Postgres's plan of a query.
+async fn plan(connection: &mut PgConnection, query: &Query, number: usize, mode: &str) -> Value {
+    let types = match query.types.join(", ") {
+        none if none.is_empty() => none,
+        types => format!("({types})"),
+    };
+    let values = match query.values.join(", ") {
+        none if none.is_empty() => none,
+        values => format!("({values})"),
+    };
+    let name = format!("query_{number}_{mode}");
+    let prepare = format!(
+        "SET plan_cache_mode = {mode}; PREPARE {name} {types} AS {}",
+        query.text
+    );
+    sqlx::raw_sql(AssertSqlSafe(prepare))
+        .execute(&mut *connection)
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", query.text));
+    // A statement that only reads is also run, to find one that skips most of what it reads.
+    let options = if WRITES.iter().any(|word| query.text.contains(word)) {
+        "FORMAT JSON, COSTS OFF"
+    } else {
+        "FORMAT JSON, COSTS OFF, ANALYZE, BUFFERS"
+    };
+    let explain = format!("EXPLAIN ({options}) EXECUTE {name} {values}");
+    let plans: Value = sqlx::query_scalar(AssertSqlSafe(explain))
+        .fetch_one(connection)
+        .await
+        .unwrap_or_else(|error| panic!("{error}\n{}", query.text));
+    plans[0].clone()
+}
+
+/// Returns the nodes of a plan that read a whole large table, or all entries of one of its indexes
+/// that belong to the installation.
+fn whole_scans(node: &Value) -> Vec<String> {
+    let text = |key: &str| node[key].as_str().unwrap_or_default();
+    let (kind, relation) = (text("Node Type"), text("Relation Name"));
+    let is_large = LARGE_TABLES
+        .iter()
+        .any(|large| relation.starts_with(large) || text("Index Name").starts_with(large));
+    let is_whole = match kind {
+        "Seq Scan" | "Sample Scan" => true,
+        "Index Scan" | "Index Only Scan" | "Bitmap Index Scan" => {
+            let conditions = text("Index Cond").split(" AND ");
+            conditions
+                .filter(|condition| !condition.is_empty())
+                .all(|condition| condition.contains("namespace = "))
+        }
+        _ => false,
+    };
+    let mut scans = Vec::new();
+    if is_large && is_whole {
+        scans.push(format!("{kind} {relation} {}", text("Index Name")));
+    }
+    let children = node["Plans"].as_array().into_iter().flatten();
+    scans.extend(children.flat_map(whole_scans));
+    scans
+}
