@@ -60,13 +60,16 @@ CREATE TRIGGER clusters_newest_binding
 -- The tombstone of an orphan has generation 0 and does not replace another binding.
 CREATE FUNCTION bindings_replace_newest() RETURNS trigger
     LANGUAGE plpgsql AS $$
+DECLARE
+    replaced bindings.generation%TYPE;
 BEGIN
-    UPDATE bindings b SET newest = false
-    WHERE b.namespace = NEW.namespace AND b.cluster = NEW.cluster AND b.newest
-      AND b.generation < NEW.generation;
-    NEW.newest := FOUND OR NOT EXISTS (
-        SELECT FROM bindings b
-        WHERE b.namespace = NEW.namespace AND b.cluster = NEW.cluster AND b.newest);
+    SELECT b.generation INTO replaced FROM bindings b
+    WHERE b.namespace = NEW.namespace AND b.cluster = NEW.cluster AND b.newest;
+    NEW.newest := replaced IS NULL OR replaced < NEW.generation;
+    IF replaced < NEW.generation THEN
+        UPDATE bindings b SET newest = false
+        WHERE b.namespace = NEW.namespace AND b.cluster = NEW.cluster AND b.newest;
+    END IF;
     RETURN NEW;
 END
 $$;

@@ -6,6 +6,7 @@
 //! 4. Every change of state has exactly one audit event.
 //! 5. Every change at IAM has an intent that was recorded before it.
 //! 6. No resource of others was changed.
+//! 7. What the database keeps for lists and counts agrees with the bindings.
 //!
 //! The expected resources are derived here from the documentation, not with the product's code,
 //! except for their names: [`engine_roles_domain::resources::resource_name`].
@@ -14,6 +15,7 @@ mod contents;
 mod expected;
 mod history;
 mod intents;
+mod kept;
 mod ownership;
 mod promises;
 
@@ -37,6 +39,8 @@ pub struct Checker {
     acknowledged: Vec<Acknowledged>,
     /// When each event was written, by the machine's clock, in the order of `events`.
     written: Vec<DateTime<Utc>>,
+    /// What the database keeps for lists and counts, where it differs from the bindings.
+    differences: Vec<String>,
     /// Whether the service is idle, so that every live binding must be active.
     idle: bool,
 }
@@ -81,6 +85,7 @@ impl Checker {
             profiles: list("instance_profiles"),
             mutations,
             acknowledged: installation.acknowledged().all(),
+            differences: kept::differences(&installation.database).await,
             idle: false,
         }
     }
@@ -101,6 +106,7 @@ impl Checker {
         self.check_promises(&mut breaches);
         self.check_history(&mut breaches);
         self.check_intents(&mut breaches);
+        self.check_kept(&mut breaches);
         breaches
     }
 

@@ -160,6 +160,17 @@ impl Statements {
     }
 }
 
+impl Statements {
+    /// Returns the statements that do not begin with a comment, without BEGIN and COMMIT.
+    pub fn without_comment(&self) -> Vec<&str> {
+        let all = self.of_requests.iter().chain(&self.of_background);
+        let all = all.map(String::as_str);
+        all.filter(|statement| !statement.starts_with("/*"))
+            .filter(|statement| matches!(Kind::of(statement), Kind::Other))
+            .collect()
+    }
+}
+
 /// The statements of one transaction, each with its place in the log.
 type Transaction = Vec<(usize, String)>;
 

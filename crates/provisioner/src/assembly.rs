@@ -35,10 +35,11 @@ const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
 /// The heartbeat is raised at least once in this time, so that it stays fresh.
 const SLOWEST_HEARTBEAT: Duration = Duration::from_secs(1);
 const FASTEST_HEARTBEAT: Duration = Duration::from_millis(10);
-/// How often a task that the heartbeat wakes runs without it.
-const RARELY: Duration = Duration::from_secs(30);
+/// How often a task that the heartbeat wakes runs without it; often enough for the reconciler to count
+/// as alive.
+const RARELY: Duration = Duration::from_secs(45);
 /// An account task runs once per this many heartbeats.
-const HEARTBEATS_PER_RUN: u32 = 30;
+const HEARTBEATS_PER_RUN: u32 = 60;
 /// The task that maintains the audit log asks once per this many heartbeats whether it is due.
 const HEARTBEATS_PER_AUDIT_RUN: u32 = 60;
 

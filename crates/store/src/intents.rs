@@ -100,7 +100,7 @@ impl Store {
     /// has no id yet; the binding is due at once then.
     ///
     /// # Errors
-    /// When the database fails. The intent may have been recorded; [`Store::find_intent`] tells.
+    /// When the database fails. The intent may have been recorded; see [`Store::find_intent`].
     pub async fn record_intent(
         &self,
         latest: &Latest,

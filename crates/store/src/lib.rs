@@ -46,7 +46,7 @@ use replicas::CurrentReplica;
 
 pub use audit::{AuditFilter, Maintained, Sequenced};
 pub use boot_time::BootTime;
-pub use budget::BudgetLimits;
+pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};
 pub use clusters::Latest;
 pub use error::StoreError;
 pub use heartbeat::{Seen, Tick, Ticker};

@@ -55,7 +55,7 @@ impl Store {
     /// revision and lease match. [`Next::Release`] and [`Next::HandOver`] end the lease.
     ///
     /// # Errors
-    /// When the database fails. The outcome may have been recorded; [`Store::find_outcome`] tells.
+    /// When the database fails. The outcome may have been recorded: see [`Store::find_outcome`].
     pub async fn record(
         &self,
         lease: &mut Lease,

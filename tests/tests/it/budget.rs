@@ -4,9 +4,11 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use engine_roles_e2e::{Answer, Client, Installation, InstallationBuilder, eventually};
+use engine_roles_e2e::{Answer, Client, Database, Installation, InstallationBuilder, eventually};
 use engine_roles_iam_sandbox::Call;
 use futures::future::{join, join_all, select};
+use futures::{StreamExt, stream};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The smallest values that the configuration allows.
@@ -267,4 +269,57 @@ async fn the_read_after_a_denied_delete_keeps_to_the_budget() {
     scarce.assert_within_budget();
     let denied = scarce.calls(|call| call.error.as_deref() == Some("AccessDenied"));
     assert!(denied.len() >= torn_down.len(), "{denied:?}");
+}
+
+/// Counts the statements that update the budget's row, those included that change no row.
+async fn count_budget_statements(database: &Database) {
+    let count = "
+        CREATE SEQUENCE budget_statements MINVALUE 0;
+        SELECT nextval('budget_statements');
+        CREATE FUNCTION count_budget_statement() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN PERFORM nextval('budget_statements'); RETURN NULL; END $$;
+        CREATE TRIGGER count_budget_statements AFTER UPDATE ON call_budgets
+        FOR EACH STATEMENT EXECUTE FUNCTION count_budget_statement();";
+    database.execute(count).await;
+}
+
+async fn budget_statements(database: &Database) -> usize {
+    #[derive(Deserialize)]
+    struct Counted {
+        last_value: usize,
+    }
+    let counted: Vec<Counted> = database
+        .rows("SELECT last_value FROM budget_statements")
+        .await;
+    counted.first().expect("a sequence has one row").last_value
+}
+
+#[tokio::test]
+async fn a_hundred_waiting_callers_use_the_budget_once_for_many_calls() {
+    let installation = Installation::build()
+        .env("ENGINE_ROLES_CALL_RATE", "100")
+        .env("ENGINE_ROLES_CALL_BURST", BURST.to_string())
+        .rarely_checked()
+        .start()
+        .await;
+    count_budget_statements(&installation.database).await;
+    let client = installation.client().waiting_longest();
+    let names: Vec<String> = (0..200).map(|number| format!("cluster-{number}")).collect();
+    let created: Vec<Answer> = stream::iter(&names)
+        .map(|name| client.provision(name))
+        .buffer_unordered(100)
+        .collect()
+        .await;
+    for answer in &created {
+        answer.expect(201);
+    }
+    let calls = installation.mutations(0).len();
+    assert_eq!(calls, 200 * 4);
+    // Callers that ask again and again until there is a token need hundreds of statements.
+    let statements = budget_statements(&installation.database).await;
+    assert!(
+        statements * 10 <= calls,
+        "{statements} statements for {calls} calls"
+    );
+    assert!(statements > 0);
 }

@@ -177,3 +177,17 @@ async fn a_call_that_changes_a_foreign_resource_is_a_breach() {
     service.call("AddRoleToInstanceProfile", &other).await;
     assert_breaks(&installation, '6', "is about role prepared").await;
 }
+
+#[tokio::test]
+async fn a_count_or_a_list_that_differs_from_the_bindings_is_a_breach() {
+    let (installation, _) = installation().await;
+    let database = &installation.database;
+    let wrong = "UPDATE binding_counts SET count = count + 1;
+                 INSERT INTO binding_count_changes SELECT * FROM binding_count_changes LIMIT 1";
+    database.execute(wrong).await;
+    assert_breaks(&installation, '7', "the count of").await;
+    database
+        .execute("UPDATE bindings SET newest = false WHERE cluster = 'two'")
+        .await;
+    assert_breaks(&installation, '7', "cluster two").await;
+}

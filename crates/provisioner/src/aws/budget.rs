@@ -1,10 +1,25 @@
 //! The call budget: tokens taken from a bucket that all replicas share.
 //!
-//! Callers with the same kind of call and the same share wait in one queue. The first caller in the
-//! queue waits until this replica holds all tokens that it needs, and no other caller takes those
-//! tokens meanwhile, so that a caller that needs six tokens is not overtaken for ever by callers that
-//! need one. A caller that reaches its deadline leaves the queue, and the next caller gets the tokens.
+//! Callers with the same kind of call wait in two queues: one for sweeps, one for all others. In each
+//! queue, callers are served in the order in which they came. The first caller in a queue waits until
+//! this replica holds all tokens that it needs, and no other caller takes those tokens meanwhile, so
+//! that a caller that needs six tokens is not overtaken for ever by callers that need one. A caller
+//! that reaches its deadline leaves the queue, and the next caller gets the tokens.
+//!
+//! One statement reserves tokens for the callers in a queue: those that the bucket holds, and up to
+//! [`BATCH`] before the bucket is refilled. The statement says how long each token takes, so the first
+//! caller then waits once, for a computed time. A sweep may only take tokens that the bucket holds. If
+//! there are too few, the statement says how long their refill takes, and no sweep of this replica
+//! asks for as many again before that time.
+//!
+//! When AWS throttles a call, this replica discards the tokens that it holds, and the bucket no longer
+//! owes those whose time had not come. Waiting callers reserve again, in their order and at the lower
+//! rate. Other replicas use the tokens that they hold, each at its time, and get the lower rate with
+//! their next reservation. That takes about a second, because a reservation reaches no further ahead,
+//! except for a caller whose calls alone take longer.
 
+mod hand;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -13,16 +28,21 @@ use std::time::Duration;
 
 use engine_roles_domain::account::AccountId;
 use engine_roles_domain::resources::CallKind;
-use engine_roles_store::{BudgetLimits, Store, StoreError};
+use engine_roles_store::{BudgetLimits, CallRequest, Precedence, Store};
+use tokio::sync::RwLock;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-/// The most tokens that are fetched at once, so that the shared row is not updated for every call. At
-/// a rate below this, the tokens of one second, so that no replica holds tokens that another waits for.
-const BATCH: f64 = 16.0;
-/// How long to wait before tokens are requested again from an empty bucket.
-const PAUSE: Duration = Duration::from_millis(200);
+use crate::aws::budget::hand::{Held, Throttles};
+use crate::aws::budget::queue::{Answer, Queue, Shortage};
+
+/// How many tokens are reserved at once before the bucket is refilled, and how many are kept in hand, so
+/// that the shared row is not updated for every call.
+const BATCH: u32 = 16;
+/// For how long after a throttled call further ones change nothing: those calls were sent before the
+/// rate was lowered.
+const ONE_THROTTLE: Duration = Duration::from_secs(1);
 
 /// How urgent a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +55,15 @@ pub(crate) enum Urgency {
     Sweep,
 }
 
+impl Urgency {
+    fn precedence(self) -> Precedence {
+        match self {
+            Self::Interactive | Self::Teardown => Precedence::Prompt,
+            Self::Sweep => Precedence::Sweep,
+        }
+    }
+}
+
 /// The kind and the urgency of calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Purpose {
@@ -45,50 +74,43 @@ pub(crate) struct Purpose {
 /// The permission to make calls.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grant {
-    /// How often AWS had throttled such calls when the tokens were taken; none when the calls are
-    /// made without tokens because the database does not answer.
-    throttles: Option<u64>,
+    /// How often tokens had been discarded when these were taken; none when the calls are made without
+    /// tokens because the database does not answer.
+    throttles: Option<Throttles>,
 }
 
-/// The tokens of the account's budget that this replica holds.
+/// The tokens of the account's budget that this replica holds, and the callers that wait for more.
 #[derive(Debug)]
 pub(crate) struct Budget {
     limits: BudgetLimits,
-    reads: Shares,
-    writes: Shares,
+    reads: Arc<Bucket>,
+    writes: Arc<Bucket>,
 }
 
-/// Sweeps have a separate share, so that they never use tokens that were fetched for other calls.
+/// One of the account's two token buckets, as this replica sees it.
 #[derive(Debug, Default)]
-struct Shares {
-    prompt: Arc<Share>,
-    sweeps: Arc<Share>,
-}
-
-#[derive(Debug, Default)]
-struct Share {
-    hand: Mutex<Hand>,
-    /// The first caller in the queue holds this lock. The value is when the database last failed to
-    /// answer a caller of this queue.
-    queue: tokio::sync::Mutex<Option<Instant>>,
-}
-
-#[derive(Debug, Default)]
-struct Hand {
-    tokens: f64,
-    throttles: u64,
+struct Bucket {
+    prompt: Queue,
+    /// Sweeps have tokens of their own, so that they never use tokens that were taken for other calls.
+    sweeps: Queue,
+    /// Reservations share this lock; lowering the rate needs it alone. So each reservation has either
+    /// ended, and its tokens are discarded, or it begins with the lower rate.
+    reserving: RwLock<()>,
+    /// When a throttled call last lowered the rate, or began to.
+    throttled_at: Mutex<Option<Instant>>,
 }
 
 impl Budget {
     pub(crate) fn new(limits: BudgetLimits) -> Self {
         Self {
             limits,
-            reads: Shares::default(),
-            writes: Shares::default(),
+            reads: Arc::default(),
+            writes: Arc::default(),
         }
     }
 
-    /// Waits until this many calls may be made. Returns none when that is not the case by `until`.
+    /// Waits until this many calls may be made. Returns none when that is not the case by `until`, as
+    /// soon as that is certain for the first caller in the queue.
     ///
     /// When the database does not answer, the calls may be made: the budget only protects against
     /// throttling, and a caller whose outcome can't be recorded makes few calls anyway.
@@ -100,117 +122,144 @@ impl Budget {
         calls: u8,
         until: Instant,
     ) -> Option<Grant> {
-        let kind = purpose.kind.as_str();
-        let share = self.share(purpose);
+        let queue = self.bucket(purpose.kind).queue(purpose.urgency);
         let asked_at = Instant::now();
-        let mut last_failure = timeout_at(until, share.queue.lock()).await.ok()?;
+        let _waiting = queue.enter(calls);
+        let mut front = timeout_at(until, queue.front.lock()).await.ok()?;
+        let mut has_waited = false;
         loop {
-            if let Some(grant) = share.take(calls) {
-                return Some(grant);
-            }
-            // When the database failed while this caller was in the queue, the caller does not wait
-            // for the same failure again.
-            if last_failure.is_some_and(|at| at >= asked_at) {
-                return Some(Grant { throttles: None });
-            }
-            let fetching = self.fetch(store, account, purpose, calls);
-            match timeout_at(until, fetching).await.ok()? {
-                Ok(Ok(granted)) if granted > 0.0 => continue,
-                Ok(Ok(_)) => debug!(kind, "call budget is used up; the calls wait"),
-                Ok(Err(error)) => {
-                    warn!(
-                        error = &error as &dyn std::error::Error,
-                        "call budget could not be read"
-                    );
-                    *last_failure = Some(Instant::now());
+            let held = queue.hand().take(calls, Instant::now());
+            let ready_at = match held {
+                Held::Taken(throttles) => {
+                    let throttles = Some(throttles);
+                    return Some(Grant { throttles });
+                }
+                Held::Due(at) => at,
+                // When the database failed while this caller was in the queue, the caller does not
+                // wait for the same failure again.
+                Held::Missing(_) if front.failed_at.is_some_and(|at| at >= asked_at) => {
                     return Some(Grant { throttles: None });
                 }
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    warn!(error, "call budget could not be read");
+                Held::Missing(missing) => {
+                    match front.shortage_of(missing, Instant::now()) {
+                        // Other calls may reserve tokens that the bucket does not hold yet, so they
+                        // need not wait before they ask.
+                        Some(at) if at > until || purpose.urgency == Urgency::Sweep => at,
+                        _ => {
+                            let reserve = || self.reserve(store, account, purpose, missing, until);
+                            front.reservation.get_or_insert_with(reserve);
+                            front.reserved(until).await?;
+                            continue;
+                        }
+                    }
                 }
-            }
-            metrics::counter!("engine_roles_budget_waits_total", "kind" => kind).increment(1);
-            let now = Instant::now();
-            if now >= until {
+            };
+            if ready_at > until {
                 return None;
             }
-            sleep_until(until.min(now + PAUSE)).await;
+            if !has_waited {
+                has_waited = true;
+                let kind = purpose.kind.as_str();
+                debug!(kind, "call budget is used up; the calls wait");
+                metrics::counter!("engine_roles_budget_waits_total", "kind" => kind).increment(1);
+            }
+            queue.wait_until(ready_at).await;
         }
     }
 
-    /// Returns unused tokens to this replica's share, unless AWS has throttled such calls since.
+    /// Returns unused tokens to this replica's callers, unless AWS has throttled such calls since.
     pub(crate) fn give_back(&self, purpose: Purpose, calls: u8, grant: Grant) {
-        let mut hand = self.share(purpose).hand();
-        if grant.throttles == Some(hand.throttles) {
-            hand.tokens += f64::from(calls);
-        }
+        let Some(throttles) = grant.throttles else {
+            return;
+        };
+        let queue = self.bucket(purpose.kind).queue(purpose.urgency);
+        queue.hand().give_back(calls, throttles, Instant::now());
+        queue.wake_first();
     }
 
     /// Handles a throttled call: discards the tokens that this replica holds, and lowers the rate of
     /// all replicas.
     pub(crate) async fn throttled(&self, store: &Store, account: &AccountId, kind: CallKind) {
-        let shares = self.shares(kind);
-        for share in [&shares.prompt, &shares.sweeps] {
-            let mut hand = share.hand();
-            hand.tokens = 0.0;
-            hand.throttles += 1;
+        let bucket = Arc::clone(self.bucket(kind));
+        if !bucket.begins_throttle(Instant::now()) {
+            return;
         }
-        if let Err(error) = store.calls_throttled(account, kind).await {
-            warn!(
-                error = &error as &dyn std::error::Error,
-                "call rate could not be lowered after throttling"
-            );
-        }
+        let (store, account, limits) = (store.clone(), account.clone(), self.limits);
+        // A separate task, because a caller that is dropped meanwhile would lose the tokens that are
+        // returned to the bucket.
+        let lower_rate = tokio::spawn(async move {
+            let _alone = bucket.reserving.write().await;
+            let returned = bucket.discard(Instant::now());
+            if let Err(error) = store
+                .calls_throttled(&account, kind, limits, returned)
+                .await
+            {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "call rate could not be lowered after throttling"
+                );
+            }
+            // The database ignores a throttled call within a second of the last, so this replica
+            // counts the second from when the database has recorded it.
+            *bucket.throttled_at() = Some(Instant::now());
+        });
+        // It ends without a result only when the process is about to end.
+        let _ = lower_rate.await;
     }
 
-    /// Fetches tokens from the shared bucket. Runs as a separate task, because tokens that the database
-    /// has granted would be lost if the caller were dropped meanwhile.
-    fn fetch(
+    /// Begins to reserve tokens from the shared bucket for the first caller, which lacks `missing`
+    /// tokens, and for callers behind it.
+    fn reserve(
         &self,
         store: &Store,
         account: &AccountId,
         purpose: Purpose,
-        calls: u8,
-    ) -> JoinHandle<Result<f64, StoreError>> {
-        let (limits, kind) = (self.limits, purpose.kind);
-        let share = Arc::clone(self.share(purpose));
-        let (store, account) = (store.clone(), account.clone());
-        let (in_hand, throttles) = {
-            let hand = share.hand();
-            (hand.tokens, hand.throttles)
-        };
-        let missing = f64::from(calls) - in_hand;
-        let (most, floor) = match purpose.urgency {
-            Urgency::Interactive | Urgency::Teardown => (BATCH.min(limits.rate).max(missing), 0.0),
-            Urgency::Sweep => (missing, limits.burst / 2.0),
-        };
+        missing: u32,
+        until: Instant,
+    ) -> JoinHandle<Answer> {
+        let Purpose { kind, urgency } = purpose;
+        let (store, account, limits) = (store.clone(), account.clone(), self.limits);
+        let bucket = Arc::clone(self.bucket(kind));
         tokio::spawn(async move {
-            let granted = store
-                .take_calls(&account, kind, limits, most, floor)
-                .await?;
-            let mut hand = share.hand();
-            if hand.throttles == throttles {
-                hand.tokens += granted;
+            let _shared = bucket.reserving.read().await;
+            let queue = bucket.queue(urgency);
+            let request = CallRequest {
+                precedence: urgency.precedence(),
+                next: missing,
+                waiting: queue.uncovered().max(missing),
+                batch: BATCH,
+                longest_wait: until.saturating_duration_since(Instant::now()),
+            };
+            let reserved = store.reserve_calls(&account, kind, limits, request).await;
+            let now = Instant::now();
+            let reservation = match reserved {
+                Ok(reservation) => reservation,
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    warn!(error, "call budget could not be read");
+                    return Answer::Failed(now);
+                }
+            };
+            let taken = u32::try_from(reservation.waits.len()).unwrap_or(u32::MAX);
+            let due = reservation.waits.into_iter().map(|wait| now + wait);
+            queue.hand().add(due);
+            match reservation.rest {
+                None => Answer::Enough,
+                Some(rest) => Answer::TooFew(Shortage {
+                    missing: missing.saturating_sub(taken),
+                    until: now + rest,
+                }),
             }
-            Ok(granted)
         })
     }
 
     #[cfg(test)]
-    pub(super) fn in_hand(&self, purpose: Purpose) -> f64 {
-        self.share(purpose).hand().tokens
+    pub(super) fn in_hand(&self, purpose: Purpose) -> u32 {
+        let queue = self.bucket(purpose.kind).queue(purpose.urgency);
+        queue.hand().tokens()
     }
 
-    fn share(&self, purpose: Purpose) -> &Arc<Share> {
-        let shares = self.shares(purpose.kind);
-        match purpose.urgency {
-            Urgency::Interactive | Urgency::Teardown => &shares.prompt,
-            Urgency::Sweep => &shares.sweeps,
-        }
-    }
-
-    fn shares(&self, kind: CallKind) -> &Shares {
+    fn bucket(&self, kind: CallKind) -> &Arc<Bucket> {
         match kind {
             CallKind::Read => &self.reads,
             CallKind::Write => &self.writes,
@@ -218,20 +267,37 @@ impl Budget {
     }
 }
 
-impl Share {
-    fn take(&self, calls: u8) -> Option<Grant> {
-        let mut hand = self.hand();
-        let left = hand.tokens - f64::from(calls);
-        if left < 0.0 {
-            return None;
+impl Bucket {
+    fn queue(&self, urgency: Urgency) -> &Queue {
+        match urgency.precedence() {
+            Precedence::Prompt => &self.prompt,
+            Precedence::Sweep => &self.sweeps,
         }
-        hand.tokens = left;
-        Some(Grant {
-            throttles: Some(hand.throttles),
-        })
     }
 
-    fn hand(&self) -> MutexGuard<'_, Hand> {
-        self.hand.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns whether a call that is throttled now lowers the rate.
+    fn begins_throttle(&self, now: Instant) -> bool {
+        let mut last = self.throttled_at();
+        let begins = last.is_none_or(|at| now.duration_since(at) >= ONE_THROTTLE);
+        if begins {
+            *last = Some(now);
+        }
+        begins
+    }
+
+    fn throttled_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        let last = self.throttled_at.lock();
+        last.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Discards all tokens that this replica holds, and makes the first callers reserve again. Returns
+    /// how many of the tokens could not be used yet.
+    fn discard(&self, now: Instant) -> u32 {
+        let discard = |queue: &Queue| {
+            let returned = queue.hand().discard(now);
+            queue.wake_first();
+            returned
+        };
+        discard(&self.prompt) + discard(&self.sweeps)
     }
 }

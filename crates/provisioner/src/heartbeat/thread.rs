@@ -185,6 +185,8 @@ impl Pulse {
             match self.ticker.declare_dead(replica, heartbeat).await {
                 Ok(true) => {
                     counter!("engine_roles_replicas_declared_dead_total").increment(1);
+                    // Its bindings are due now; the next tick would find them a second later.
+                    self.work_due.notify_one();
                     warn!(
                         %replica,
                         heartbeat,

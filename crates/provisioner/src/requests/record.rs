@@ -115,7 +115,7 @@ impl Recorder {
                     Some(_) => WorksOnIt::ThisProcess,
                     None => WorksOnIt::Anybody,
                 };
-                caller.tell(Ok(Committed::Recorded(Box::new(binding), change, works)));
+                caller.report(Ok(Committed::Recorded(Box::new(binding), change, works)));
                 if let Some(lease) = recorded.lease {
                     let knowledge = match change {
                         Change::Created => Knowledge::NothingSent,
@@ -127,8 +127,8 @@ impl Recorder {
                     Box::pin(converging).await;
                 }
             }
-            Ok(None) => caller.tell(Ok(Committed::ReadAgain)),
-            Err(error) => caller.tell(Err(error)),
+            Ok(None) => caller.report(Ok(Committed::ReadAgain)),
+            Err(error) => caller.report(Err(error)),
         }
     }
 
@@ -164,7 +164,7 @@ impl Recorder {
                 ),
             }
             if sent_at.elapsed() > CALLER_WAIT {
-                caller.tell(Err(StoreError::OutcomeUnknown));
+                caller.report(Err(StoreError::OutcomeUnknown));
             }
             sleep(FIND_PAUSE).await;
         }
@@ -209,7 +209,7 @@ impl Recorder {
 struct Caller(Option<oneshot::Sender<Result<Committed, StoreError>>>);
 
 impl Caller {
-    fn tell(&mut self, answer: Result<Committed, StoreError>) {
+    fn report(&mut self, answer: Result<Committed, StoreError>) {
         if let Some(caller) = self.0.take() {
             // A caller that has hung up needs no answer.
             let _ = caller.send(answer);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine_roles_domain::binding::lifecycle::{self, Lifecycle};
-use engine_roles_domain::binding::{Cause, State};
+use engine_roles_domain::binding::{Binding, Cause, State};
 use engine_roles_store::{AuditFilter, Intent, Lease, Next, Operation, Recorded, Store};
 use futures::future::join_all;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -249,7 +249,7 @@ async fn converge(store: &Store, mut lease: Lease, done: &Done) {
 
 async fn write(store: &Store, name: &str, choice: u64, done: &Done) {
     let latest = read(store, name).await;
-    let live = latest.binding.clone().filter(|binding| binding.is_live());
+    let live = latest.binding.clone().filter(Binding::is_live);
     let intent = match live {
         None => {
             let new = new_binding(store, name, spec(), latest.generation + 1);
@@ -294,7 +294,7 @@ async fn thousands_of_writes_by_several_replicas_lose_nothing() {
                 random ^= random >> 7;
                 random ^= random << 17;
                 let name = format!("c{}", random % 4);
-                write(&store, &name, random / 8, &done).await;
+                Box::pin(write(&store, &name, random / 8, &done)).await;
             }
         })
     });

@@ -127,11 +127,11 @@ async fn a_lease_of_the_older_release_ends_by_time_alone() {
     test.clock(29).await;
     assert!(test.due().await.is_empty());
     test.clock(31).await;
-    let mut taken = test.store.lease_due(9).await.expect("an answer");
-    let mut taken = taken.pop().expect("the binding is due");
-    assert!(taken.binding.consistency.writes_resolved_at.is_some());
+    let mut leases = test.store.lease_due(9).await.expect("an answer");
+    let mut lease = leases.pop().expect("the binding is due");
+    assert!(lease.binding.consistency.writes_resolved_at.is_some());
     assert!(!older.record(id, token, "active", "NULL").await);
-    assert_eq!(activate(&test.store, &mut taken).await, Recorded::Written);
+    assert_eq!(activate(&test.store, &mut lease).await, Recorded::Written);
 }
 
 #[tokio::test]
