@@ -43,65 +43,6 @@ struct EventRow {
     detail: Value,
 }
 
-/// Selects events in the order of their numbers. `$condition` is added to the WHERE clause; its
-/// arguments start at `$6`. `$words` can add a table of words to the FROM clause: the events of each
-/// word are read in the order of their numbers, then merged.
-///
-/// Each combination of filters is a statement of its own, because Postgres plans a statement once
-/// for all arguments. With a condition such as `$6 IS NULL OR cluster = $6` that plan could not use
-/// an index for the cluster.
-///
-/// Times select a range of numbers, since no index has both. Up to the greatest number in
-/// `audit_times` with a latest time before `since`, all events are too early. No event is numbered
-/// more than `longest_delay` too late, so after a number whose latest time is `until` plus
-/// `longest_delay` or later, all events are too late. Between the two, the events' own times decide.
-macro_rules! select_events {
-    ($store:expr, $filter:expr, $limit:expr, $words:literal, $condition:literal
-     $(, $argument:expr)* $(,)?) => {
-        read!(
-            $store,
-            fetch_all,
-            sqlx::query_as!(
-                EventRow,
-                r#"/* audit */
-                SELECT found.seq AS "seq!", found.id AS "id!", found.at AS "at!",
-                       found.cluster AS "cluster!", found.binding_id AS "binding_id!",
-                       found.generation AS "generation!", found.action AS "action!",
-                       found.actor AS "actor!", found.request_id AS "request_id?",
-                       found.from_state AS "from_state?", found.to_state AS "to_state!",
-                       found.detail AS "detail!"
-                FROM "# + $words + r#" LATERAL (
-                    SELECT e.seq, e.id, e.at, e.cluster, e.binding_id, e.generation, e.action,
-                           e.actor, e.request_id, e.from_state, e.to_state, e.detail
-                    FROM audit_events e
-                    WHERE e.namespace = $1
-                      AND e.seq > GREATEST($2, CASE WHEN $3::timestamptz IS NOT NULL THEN (
-                          SELECT t.seq FROM audit_times t
-                          WHERE t.namespace = $1 AND t.latest_at < $3
-                          ORDER BY t.latest_at DESC, t.seq DESC LIMIT 1) END)
-                      AND e.seq <= COALESCE(CASE WHEN $4::timestamptz IS NOT NULL THEN (
-                          SELECT t.seq FROM audit_times t
-                          WHERE t.namespace = $1 AND t.latest_at >= $4 + (
-                              SELECT h.longest_delay FROM audit_heads h WHERE h.namespace = $1)
-                          ORDER BY t.latest_at, t.seq LIMIT 1) END, 9223372036854775807)
-                      AND ($3 IS NULL OR e.at >= $3)
-                      AND ($4 IS NULL OR e.at < $4)"# + $condition + r#"
-                    ORDER BY e.seq
-                    LIMIT $5
-                ) found
-                ORDER BY found.seq
-                LIMIT $5"#,
-                $store.namespace.as_str(),
-                $filter.after,
-                $filter.since,
-                $filter.until,
-                $limit
-                $(, $argument)*
-            )
-        )
-    };
-}
-
 impl Store {
     /// Returns at most `limit` numbered events, lowest number first. An event gets its number within
     /// about a second after the change was committed.
@@ -113,78 +54,32 @@ impl Store {
         filter: &AuditFilter,
         limit: i64,
     ) -> Result<Vec<SequencedEvent>, StoreError> {
-        let cluster = filter.cluster.as_ref().map(ClusterName::as_str);
-        let actor = filter.actor.as_deref();
         // Rows of earlier releases have earlier words for some actions.
         let words = filter.action.map(|action| {
             let words = action.stored_words().into_iter();
             words.map(str::to_owned).collect::<Vec<_>>()
         });
-        let rows = match (cluster, actor, words.as_deref()) {
-            (None, None, None) => select_events!(self, filter, limit, "", ""),
-            (Some(cluster), None, None) => select_events!(
-                self,
-                filter,
+        let rows = read!(
+            self,
+            fetch_all,
+            sqlx::query_as!(
+                EventRow,
+                r#"/* audit */
+                SELECT seq AS "seq!", id AS "id!", at AS "at!", cluster AS "cluster!",
+                       binding_id AS "binding_id!", generation AS "generation!",
+                       action AS "action!", actor AS "actor!", request_id AS "request_id?",
+                       from_state AS "from_state?", to_state AS "to_state!", detail AS "detail!"
+                FROM audit_page($1, $2, $3, $4, $5, $6, $7, $8)"#,
+                self.namespace.as_str(),
+                filter.after,
+                filter.since,
+                filter.until,
+                filter.cluster.as_ref().map(ClusterName::as_str),
+                filter.actor.as_deref(),
+                words.as_deref(),
                 limit,
-                "",
-                r#" AND e.cluster = $6::text COLLATE "C""#,
-                cluster,
-            ),
-            (None, Some(actor), None) => select_events!(
-                self,
-                filter,
-                limit,
-                "",
-                r#" AND e.actor = $6::text COLLATE "C""#,
-                actor,
-            ),
-            (Some(cluster), Some(actor), None) => select_events!(
-                self,
-                filter,
-                limit,
-                "",
-                r#" AND e.cluster = $6::text COLLATE "C" AND e.actor = $7::text COLLATE "C""#,
-                cluster,
-                actor,
-            ),
-            (None, None, Some(words)) => select_events!(
-                self,
-                filter,
-                limit,
-                "unnest($6::text[]) AS word,",
-                r#" AND e.action = word COLLATE "C""#,
-                words,
-            ),
-            (Some(cluster), None, Some(words)) => select_events!(
-                self,
-                filter,
-                limit,
-                "unnest($6::text[]) AS word,",
-                r#" AND e.action = word COLLATE "C" AND e.cluster = $7::text COLLATE "C""#,
-                words,
-                cluster,
-            ),
-            (None, Some(actor), Some(words)) => select_events!(
-                self,
-                filter,
-                limit,
-                "unnest($6::text[]) AS word,",
-                r#" AND e.action = word COLLATE "C" AND e.actor = $7::text COLLATE "C""#,
-                words,
-                actor,
-            ),
-            (Some(cluster), Some(actor), Some(words)) => select_events!(
-                self,
-                filter,
-                limit,
-                "unnest($6::text[]) AS word,",
-                r#" AND e.action = word COLLATE "C" AND e.cluster = $7::text COLLATE "C"
-                      AND e.actor = $8::text COLLATE "C""#,
-                words,
-                cluster,
-                actor,
-            ),
-        }?;
+            )
+        )?;
         rows.into_iter().map(EventRow::into_event).collect()
     }
 }
