@@ -1,12 +1,3 @@
--- Names are compared and sorted by their bytes, in every database alike.
-ALTER TABLE clusters
-    ALTER COLUMN namespace TYPE text COLLATE "C",
-    ALTER COLUMN cluster TYPE text COLLATE "C";
-ALTER TABLE bindings
-    ALTER COLUMN namespace TYPE text COLLATE "C",
-    ALTER COLUMN cluster TYPE text COLLATE "C",
-    ALTER COLUMN resource_name TYPE text COLLATE "C";
-
 -- Processes of the service. A replica raises its heartbeat once per second; the other replicas
 -- compare the counters that they read, never the age of a timestamp.
 CREATE TABLE replicas (

@@ -1,5 +1,8 @@
 -- Lists and counts whose cost does not grow with the number of bindings.
 --
+-- Names are in the order of their bytes, in every database alike. The columns keep their collation,
+-- because another one would make the prepared statements of the release before this one fail.
+--
 -- The index bindings_newest stays for the lists of the release before this one; a later migration
 -- drops it.
 
@@ -25,13 +28,13 @@ CREATE UNIQUE INDEX bindings_newest_of_cluster ON bindings (namespace, cluster) 
 -- A list reads a range of this index for each combination of state, live, mode and drifted that its
 -- filter admits, and merges the ranges.
 CREATE INDEX bindings_listed
-    ON bindings (namespace, state, live, mode, drifted, cluster, generation)
+    ON bindings (namespace, state, live, mode, drifted, cluster COLLATE "C", generation)
     INCLUDE (id, updated_at) WHERE newest;
 
 -- The same for the bindings of a role, past incarnations included. One prepared role may be that of
 -- every binding.
 CREATE INDEX bindings_of_role
-    ON bindings (namespace, role_name, state, live, mode, drifted, cluster, generation);
+    ON bindings (namespace, role_name, state, live, mode, drifted, cluster COLLATE "C", generation);
 CREATE INDEX bindings_of_role_id ON bindings (namespace, role_id) WHERE role_id IS NOT NULL;
 CREATE INDEX bindings_of_profile_id ON bindings (namespace, profile_id)
     WHERE profile_id IS NOT NULL;

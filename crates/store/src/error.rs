@@ -82,9 +82,10 @@ impl StoreError {
 }
 
 /// The unique indexes that two requests for one cluster at once can violate.
-const OWN_UNIQUE_INDEXES: [&str; 4] = [
+const OWN_UNIQUE_INDEXES: [&str; 5] = [
     "bindings_pkey",
     "bindings_one_live",
+    "bindings_newest_of_cluster",
     "bindings_resource_name_key",
     "clusters_pkey",
 ];

@@ -106,7 +106,7 @@ impl Store {
             fetch_all,
             select_binding!(
                 "/* list */ ",
-                "JOIN (
+                r#"JOIN (
                      SELECT found.id
                      FROM unnest($2::text[], $3::boolean[], $4::text[], $5::boolean[])
                          AS class (state, live, mode, drifted)
@@ -115,13 +115,14 @@ impl Store {
                          WHERE n.namespace = $1 AND n.newest
                            AND n.state = class.state AND n.live = class.live
                            AND n.mode = class.mode AND n.drifted = class.drifted
-                           AND (n.cluster, n.generation) > ($6, $7) AND n.cluster < $8
+                           AND (n.cluster COLLATE "C", n.generation) > ($6, $7)
+                           AND n.cluster COLLATE "C" < $8
                            AND n.updated_at >= $9
-                         ORDER BY n.cluster, n.generation LIMIT $10
+                         ORDER BY n.cluster COLLATE "C", n.generation LIMIT $10
                      ) found
-                     ORDER BY found.cluster, found.generation LIMIT $10
+                     ORDER BY found.cluster COLLATE "C", found.generation LIMIT $10
                  ) page ON page.id = b.id
-                 ORDER BY b.cluster, b.generation",
+                 ORDER BY b.cluster COLLATE "C", b.generation"#,
                 self.namespace.as_str(),
                 &classes.states,
                 &classes.live,
@@ -152,7 +153,7 @@ impl Store {
             fetch_all,
             select_binding!(
                 "/* list */ ",
-                "JOIN (
+                r#"JOIN (
                      SELECT found.id
                      FROM unnest($2::text[], $3::boolean[], $4::text[], $5::boolean[])
                          AS class (state, live, mode, drifted)
@@ -161,29 +162,32 @@ impl Store {
                           WHERE n.namespace = $1 AND n.role_name = $11
                             AND n.state = class.state AND n.live = class.live
                             AND n.mode = class.mode AND n.drifted = class.drifted
-                            AND (n.cluster, n.generation) > ($6, $7) AND n.cluster < $8
+                            AND (n.cluster COLLATE "C", n.generation) > ($6, $7)
+                            AND n.cluster COLLATE "C" < $8
                             AND n.updated_at >= $9
                             AND n.account_id = COALESCE($12, n.account_id)
                             AND n.aws_partition = COALESCE($13, n.aws_partition)
-                          ORDER BY n.cluster, n.generation LIMIT $10)
+                          ORDER BY n.cluster COLLATE "C", n.generation LIMIT $10)
                          UNION
                          SELECT n.id, n.cluster, n.generation FROM bindings n
                          WHERE n.namespace = $1 AND n.role_id = $11
                            AND n.state = class.state AND n.live = class.live
                            AND n.mode = class.mode AND n.drifted = class.drifted
-                           AND (n.cluster, n.generation) > ($6, $7) AND n.cluster < $8
+                           AND (n.cluster COLLATE "C", n.generation) > ($6, $7)
+                           AND n.cluster COLLATE "C" < $8
                            AND n.updated_at >= $9
                          UNION
                          SELECT n.id, n.cluster, n.generation FROM bindings n
                          WHERE n.namespace = $1 AND n.profile_id = $11
                            AND n.state = class.state AND n.live = class.live
                            AND n.mode = class.mode AND n.drifted = class.drifted
-                           AND (n.cluster, n.generation) > ($6, $7) AND n.cluster < $8
+                           AND (n.cluster COLLATE "C", n.generation) > ($6, $7)
+                           AND n.cluster COLLATE "C" < $8
                            AND n.updated_at >= $9
                      ) found
-                     ORDER BY found.cluster, found.generation LIMIT $10
+                     ORDER BY found.cluster COLLATE "C", found.generation LIMIT $10
                  ) page ON page.id = b.id
-                 ORDER BY b.cluster, b.generation",
+                 ORDER BY b.cluster COLLATE "C", b.generation"#,
                 self.namespace.as_str(),
                 &classes.states,
                 &classes.live,
@@ -229,7 +233,7 @@ impl Store {
             fetch_all,
             select_binding!(
                 "/* list */ ",
-                "JOIN (
+                r#"JOIN (
                      SELECT changed.id
                      FROM (
                          SELECT n.* FROM bindings n
@@ -238,16 +242,16 @@ impl Store {
                      ) changed
                      JOIN unnest($2::text[], $3::boolean[], $4::text[], $5::boolean[])
                          AS class (state, live, mode, drifted) USING (state, live, mode, drifted)
-                     WHERE (changed.cluster, changed.generation) > ($6, $7)
-                       AND changed.cluster < $8
+                     WHERE (changed.cluster COLLATE "C", changed.generation) > ($6, $7)
+                       AND changed.cluster COLLATE "C" < $8
                        AND CASE WHEN $12::text IS NULL THEN changed.newest
                                 ELSE $12 IN (changed.role_name, changed.role_id, changed.profile_id)
                                      AND changed.account_id = COALESCE($13, changed.account_id)
                                      AND changed.aws_partition
                                          = COALESCE($14, changed.aws_partition) END
-                     ORDER BY changed.cluster, changed.generation LIMIT $10
+                     ORDER BY changed.cluster COLLATE "C", changed.generation LIMIT $10
                  ) page ON page.id = b.id
-                 ORDER BY b.cluster, b.generation",
+                 ORDER BY b.cluster COLLATE "C", b.generation"#,
                 self.namespace.as_str(),
                 &classes.states,
                 &classes.live,

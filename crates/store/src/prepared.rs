@@ -146,13 +146,13 @@ impl Store {
             self,
             fetch_optional,
             sqlx::query!(
-                "/* capabilities */ SELECT first.resource_name FROM (
+                r#"/* capabilities */ SELECT first.resource_name FROM (
                      SELECT resource_name, account_id FROM bindings
                      WHERE namespace = $1 AND newest AND state = 'active' AND live
                        AND mode = 'create'
-                     ORDER BY drifted, cluster LIMIT 100
+                     ORDER BY drifted, cluster COLLATE "C" LIMIT 100
                  ) first
-                 WHERE first.account_id = $2 LIMIT 1",
+                 WHERE first.account_id = $2 LIMIT 1"#,
                 self.namespace.as_str(),
                 account.as_str(),
             )

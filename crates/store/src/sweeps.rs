@@ -168,8 +168,8 @@ impl Store {
                                   AS "is_checked!"
                        FROM bindings b LEFT JOIN work w ON w.binding_id = b.id
                        WHERE b.namespace = $1 AND b.newest AND b.state = 'active' AND b.live
-                         AND (b.mode, b.drifted, b.cluster) > ($2, $3, $4)
-                       ORDER BY b.mode, b.drifted, b.cluster LIMIT $5"#,
+                         AND (b.mode, b.drifted, b.cluster COLLATE "C") > ($2, $3, $4)
+                       ORDER BY b.mode, b.drifted, b.cluster COLLATE "C" LIMIT $5"#,
                     self.namespace.as_str(),
                     mode,
                     drifted,

@@ -1,6 +1,6 @@
 //! Drift: changes by others are found and reported, and repaired where the resource is ours.
 
-use engine_roles_e2e::{Installation, eventually};
+use engine_roles_e2e::Installation;
 use serde_json::{Value, json};
 
 const OTHER_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}"#;
@@ -311,14 +311,15 @@ async fn a_resource_that_others_recreated_under_our_name_is_never_treated_as_our
     // A sweep makes a tombstone due whose name exists at AWS; its attempt leaves the role too.
     let since = installation.mark();
     installation.database.make_due("true").await;
-    eventually("the tombstone was attempted", async || {
-        let bindings = installation.database.bindings().await;
-        let mut bindings = bindings.iter();
-        bindings
-            .all(|row| row.due_at.is_none() && row.lease_until.is_none())
-            .then_some(())
-    })
-    .await;
+    installation
+        .in_time_until("the tombstone was attempted", async || {
+            let bindings = installation.database.bindings().await;
+            let mut bindings = bindings.iter();
+            bindings
+                .all(|row| row.due_at.is_none() && row.lease_until.is_none())
+                .then_some(())
+        })
+        .await;
     assert!(
         installation
             .calls(since)

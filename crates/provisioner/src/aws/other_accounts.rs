@@ -29,6 +29,11 @@ impl OtherAccounts {
         self.counted().unwrap_or(0)
     }
 
+    /// Returns whether the bindings were ever counted.
+    pub(crate) fn is_counted(&self) -> bool {
+        self.counted().is_some()
+    }
+
     /// Returns whether the bindings were counted and the last count was 0.
     pub(crate) fn is_known_to_be_none(&self) -> bool {
         self.counted() == Some(0)

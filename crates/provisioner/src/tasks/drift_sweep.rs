@@ -23,7 +23,7 @@ use crate::aws::optional::OptionalFeature;
 use crate::aws::{Gateway, OptionalFeatures, Terms};
 use crate::backoff::full_jitter;
 use crate::settings::DriftMode;
-use crate::tasks::task::{NextRun, Task};
+use crate::tasks::task::{ACCOUNT_POLL, NextRun, Task};
 use crate::tasks::turns::SweepTurns;
 
 /// How many times one page is requested before the sweep is given up until the next one.
@@ -216,9 +216,13 @@ impl Task for SweepDrift {
             if self.mode == DriftMode::Off {
                 return NextRun::Never;
             }
-            if let Some(scope) = self.gateway.known_account()
-                && let Err(error) = self.sweep_when_due(scope).await
-            {
+            let Some(scope) = self.gateway.known_account() else {
+                return NextRun::After(ACCOUNT_POLL);
+            };
+            if !self.turns.can_be_decided() {
+                return NextRun::After(ACCOUNT_POLL);
+            }
+            if let Err(error) = self.sweep_when_due(scope).await {
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "drift sweep could not use the database"

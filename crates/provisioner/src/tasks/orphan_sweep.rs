@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::aws::optional::OptionalFeature;
 use crate::aws::{Gateway, OptionalFeatures, Terms};
 use crate::settings::OrphanMode;
-use crate::tasks::task::{NextRun, Task};
+use crate::tasks::task::{ACCOUNT_POLL, NextRun, Task};
 use crate::tasks::turns::SweepTurns;
 
 /// The most finished incarnations whose leftover resources one sweep removes.
@@ -127,9 +127,13 @@ impl Task for SweepOrphans {
             if self.mode == OrphanMode::Off {
                 return NextRun::Never;
             }
-            if let Some(scope) = self.gateway.known_account()
-                && let Err(error) = self.sweep_when_due(scope).await
-            {
+            let Some(scope) = self.gateway.known_account() else {
+                return NextRun::After(ACCOUNT_POLL);
+            };
+            if !self.turns.can_be_decided() {
+                return NextRun::After(ACCOUNT_POLL);
+            }
+            if let Err(error) = self.sweep_when_due(scope).await {
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "orphan sweep could not use the database"

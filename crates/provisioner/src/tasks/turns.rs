@@ -15,6 +15,12 @@ pub(crate) struct SweepTurns {
 }
 
 impl SweepTurns {
+    /// Returns whether the service has worked so long that it can decide about a turn. The first sweep
+    /// of an installation is due one interval after the first decision.
+    pub(crate) fn can_be_decided(&self) -> bool {
+        self.other_accounts.is_counted()
+    }
+
     /// Returns whether this replica must run a sweep now. No replica runs one while live bindings
     /// belong to another account, because the resources in this account may then belong to another
     /// installation.

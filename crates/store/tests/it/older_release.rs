@@ -239,3 +239,37 @@ async fn a_lease_of_an_older_release_ends_by_time_alone() {
         assert_eq!(&taken, expected, "{seconds} seconds after the dump");
     }
 }
+
+/// Reads of the older release, as it sends them, each with an installation as its parameter.
+const ITS_READS: [&str; 4] = [
+    "SELECT b.id, b.namespace, b.cluster, b.account_id, b.aws_partition, b.state, b.live,
+            b.generation, b.applied_generation, b.spec, b.applied_spec, b.unapplied_tags, b.role,
+            b.profile, b.policy, b.drift, b.last_error, b.receipt, b.usable_after, b.verified_at,
+            b.created_at, b.updated_at, b.attempts, b.reads_settle_at, b.writes_settle_at
+     FROM bindings b WHERE b.namespace = $1 ORDER BY b.created_at DESC, b.id DESC",
+    "SELECT namespace, cluster, generation FROM clusters WHERE namespace = $1",
+    "SELECT id, seq, at, cluster, binding_id, generation, action, actor, request_id, from_state,
+            to_state, detail
+     FROM audit_events WHERE namespace = $1 AND seq > 0 ORDER BY seq",
+    "SELECT kind, name, arn, found_at FROM orphans WHERE namespace = $1 ORDER BY name, kind",
+];
+
+#[tokio::test]
+async fn statements_that_the_older_release_prepared_before_a_migration_run_after_it() {
+    let (test, _) = restored().await;
+    let mut connection = PgConnection::connect(test.database.url())
+        .await
+        .expect("connected");
+    // Postgres refuses a prepared statement whose columns have another type or collation than when
+    // it was prepared.
+    let mut found = Vec::new();
+    for sql in ITS_READS {
+        let rows = sqlx::query(sql).bind("default").fetch_all(&mut connection);
+        found.push(rows.await.expect("an answer").len());
+    }
+    test.store.migrate().await.expect("migrated");
+    for (sql, before) in ITS_READS.into_iter().zip(found) {
+        let rows = sqlx::query(sql).bind("default").fetch_all(&mut connection);
+        assert_eq!(rows.await.expect(sql).len(), before, "{sql}");
+    }
+}
