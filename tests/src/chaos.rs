@@ -7,7 +7,7 @@ mod disturbances;
 mod manual_changes;
 mod time;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -144,6 +144,7 @@ pub async fn run(options: Options) -> Report {
         replica_clients: &replica_clients,
         gate: &gate,
         journal: &journal,
+        behind: BTreeSet::new(),
     }
     .run_until(until)
     .await;

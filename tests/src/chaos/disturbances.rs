@@ -1,5 +1,6 @@
 //! Faults, kills, stops, manual changes and jumps of the clocks, chosen at random.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,10 @@ use crate::random::Random;
 
 /// How long the service may take to become idle before the clocks advance.
 const IDLE_WAIT: Duration = Duration::from_millis(1_500);
+
+/// How long a paused replica stays paused so that the others declare it dead: four heartbeats, one
+/// per second, and one that is in progress.
+const UNTIL_DECLARED_DEAD: Duration = Duration::from_millis(5_500);
 
 const CALLS: [&str; 10] = [
     "*",
@@ -41,6 +46,9 @@ pub(super) struct Disturbances<'a> {
     pub(super) replica_clients: &'a ReplicaClients,
     pub(super) gate: &'a Gate<()>,
     pub(super) journal: &'a Journal,
+    /// Replicas that were paused while the clocks advanced. Their own clocks did not advance, so they
+    /// may work under leases that have ended for everybody else.
+    pub(super) behind: BTreeSet<usize>,
 }
 
 impl Disturbances<'_> {
@@ -81,9 +89,14 @@ impl Disturbances<'_> {
             11 | 12 => {
                 self.journal.note("SIGSTOP", &format!("replica {replica}"));
                 self.installation.replicas[replica].pause();
-                self.pause(600).await;
-                self.advance(PAST_A_LEASE, &[replica]).await;
-                self.pause(600).await;
+                if self.random.percent(30) {
+                    tokio::time::sleep(UNTIL_DECLARED_DEAD).await;
+                } else {
+                    self.pause(600).await;
+                    self.advance(PAST_A_LEASE, &[replica]).await;
+                    self.behind.insert(replica);
+                    self.pause(600).await;
+                }
                 self.journal.note("SIGCONT", &format!("replica {replica}"));
                 self.installation.replicas[replica].resume();
             }
@@ -118,13 +131,21 @@ impl Disturbances<'_> {
     }
 
     /// Advances the clocks while no replica works, except for the paused ones. If the service does
-    /// not become idle in time, the replicas that are not paused are killed first.
+    /// not become idle in time, the replicas that are not paused are killed first. A replica whose own
+    /// clock is behind is killed too: it would send calls later than its lease allows, by the whole
+    /// advance, which can't happen in production.
     async fn advance(&mut self, by: Duration, paused: &[usize]) {
-        let shut = tokio::time::timeout(IDLE_WAIT, self.gate.write()).await;
         let mut killed = Vec::new();
+        for replica in std::mem::take(&mut self.behind) {
+            if !paused.contains(&replica) {
+                self.kill(replica).await;
+                killed.push(replica);
+            }
+        }
+        let shut = tokio::time::timeout(IDLE_WAIT, self.gate.write()).await;
         if shut.is_err() || !time::becomes_idle_within(self.installation, IDLE_WAIT).await {
             for replica in 0..self.installation.replicas.len() {
-                if !paused.contains(&replica) {
+                if !paused.contains(&replica) && !killed.contains(&replica) {
                     self.kill(replica).await;
                     killed.push(replica);
                 }
@@ -144,6 +165,7 @@ impl Disturbances<'_> {
     }
 
     async fn start(&mut self, replica: usize) {
+        self.behind.remove(&replica);
         self.installation.restart_during_faults(replica).await;
         self.journal.note("started", &format!("replica {replica}"));
         let mut replica_clients = self
