@@ -8,7 +8,7 @@ use engine_roles_contract::{
     AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
 };
 use engine_roles_provisioner::{Health, Provisioner};
-use engine_roles_store::Readiness as DatabaseReadiness;
+use engine_roles_store::{Readiness as DatabaseReadiness, StoreError};
 use tracing::warn;
 
 /// Check that the process runs.
@@ -51,6 +51,9 @@ fn to_wire(health: Health) -> Readiness {
     let database = match &health.database {
         Ok(DatabaseReadiness::Ready) => DatabaseStatus::Ok,
         Ok(DatabaseReadiness::MigrationsPending) => DatabaseStatus::MigrationsPending,
+        Ok(DatabaseReadiness::SchemaTooNew) => DatabaseStatus::SchemaTooNew,
+        Ok(DatabaseReadiness::ReadOnly) => DatabaseStatus::ReadOnly,
+        Err(StoreError::Refused(_)) => DatabaseStatus::LoginRefused,
         Err(error) => {
             warn!(
                 error = error as &dyn std::error::Error,
@@ -59,7 +62,9 @@ fn to_wire(health: Health) -> Readiness {
             DatabaseStatus::Unreachable
         }
     };
-    let reconciler = if health.reconciler_alive {
+    let reconciler = if health.is_stopping {
+        ReconcilerStatus::Stopping
+    } else if health.reconciler_alive {
         ReconcilerStatus::Ok
     } else {
         ReconcilerStatus::Stalled

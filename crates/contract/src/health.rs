@@ -25,8 +25,14 @@ pub enum DatabaseStatus {
     Ok,
     /// The database does not answer.
     Unreachable,
+    /// The database refuses the service's user or password.
+    LoginRefused,
+    /// The database answers, but accepts no writes: it is a standby, or a failover is in progress.
+    ReadOnly,
     /// The database answers, but its schema is not up to date.
     MigrationsPending,
+    /// The database answers, but a newer release has changed its schema so that this one can't work.
+    SchemaTooNew,
 }
 
 /// Whether the reconciler runs.
@@ -37,6 +43,8 @@ pub enum ReconcilerStatus {
     Ok,
     /// The reconciler's last run, or this replica's last heartbeat, was too long ago.
     Stalled,
+    /// The service is about to stop.
+    Stopping,
 }
 
 /// Whether the service works in the AWS account of its bindings.
@@ -58,11 +66,13 @@ pub struct Readiness {
     /// database or the reconciler is not `ok`).
     #[schema(value_type = String)]
     pub status: Open<ReadinessStatus>,
-    /// `ok`, `unreachable` or `migrations_pending` (the schema is not up to date).
+    /// `ok`, `unreachable`, `login_refused`, `read_only` (a standby, or a failover is in progress),
+    /// `migrations_pending` (the schema is not up to date) or `schema_too_new` (a newer release has
+    /// changed the schema so that this one can't work).
     #[schema(value_type = String)]
     pub database: Open<DatabaseStatus>,
-    /// `ok` or `stalled` (the reconciler's last run, or this replica's last heartbeat, was too long
-    /// ago).
+    /// `ok`, `stalled` (the reconciler's last run, or this replica's last heartbeat, was too long
+    /// ago) or `stopping` (the service is about to stop).
     #[schema(value_type = String)]
     pub reconciler: Open<ReconcilerStatus>,
     /// `ok`, `unknown` (STS has not yet answered which account the service works in) or

@@ -5,7 +5,10 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::config::Credentials;
+
+use crate::database_token::DatabaseTokens;
 
 /// The region that IAM calls are signed for in the partition `aws`.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -38,6 +41,7 @@ pub struct Iam {
     pub(crate) sts: aws_sdk_sts::Client,
     region: Option<String>,
     call_timeout: Duration,
+    credentials: Option<SharedCredentialsProvider>,
 }
 
 impl Iam {
@@ -80,7 +84,13 @@ impl Iam {
             sts: aws_sdk_sts::Client::new(&sdk),
             region,
             call_timeout: config.call_timeout,
+            credentials: sdk.credentials_provider(),
         }
+    }
+
+    /// Returns what makes tokens for the login to an RDS database.
+    pub fn database_tokens(&self) -> DatabaseTokens {
+        DatabaseTokens::new(self.credentials.clone(), self.region.clone())
     }
 
     /// Returns the region of the SDK's own settings, or the one used by [`Iam::connect_to`]; none

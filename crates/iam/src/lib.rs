@@ -9,6 +9,7 @@
 mod apply;
 mod caller;
 mod client;
+mod database_token;
 mod error;
 mod gate;
 mod held;
@@ -19,6 +20,7 @@ mod permissions;
 
 pub use caller::{Caller, CallerError};
 pub use client::{Endpoint, Iam, IamConfig};
+pub use database_token::{DatabaseTokens, TokenError};
 pub use error::{ErrorKind, IamError, NotSent};
 pub use gate::{Call, Gate, GatedIam, OpenGate, Service};
 pub use listing::{Listed, QuotaUsage, RolePage};

@@ -63,6 +63,9 @@ pub(crate) struct Parts {
     pub(crate) records: ReadRecords,
     pub(crate) orphans: ResolveOrphans,
     pub(crate) tasks: TaskTracker,
+    /// Cancelled when the service is about to stop.
+    pub(crate) stop_announced: CancellationToken,
+    /// Cancelled when the service stops.
     pub(crate) stop: CancellationToken,
 }
 
@@ -164,6 +167,7 @@ impl Parts {
             liveness: Arc::default(),
             heartbeat,
             tasks,
+            stop_announced: CancellationToken::new(),
             stop,
         }
     }
@@ -242,7 +246,9 @@ impl Parts {
         };
         let audit_interval = self.heartbeat.interval * HEARTBEATS_PER_AUDIT_RUN;
         vec![
-            Registration::every(RARELY, reconcile).woken_by(Arc::clone(work_due)),
+            Registration::every(RARELY, reconcile)
+                .woken_by(Arc::clone(work_due))
+                .completed(),
             Registration::every(self.heartbeat.interval, notifications),
             Registration::every(RARELY, SequenceAudit { store: store() })
                 .woken_by(Arc::clone(events_pending)),

@@ -79,6 +79,12 @@ impl Provisioner {
         self.parts.heartbeat.end().await;
     }
 
+    /// Makes [`Provisioner::health`] report that the service is about to stop. Everything continues to
+    /// work.
+    pub fn announce_stop(&self) {
+        self.parts.stop_announced.cancel();
+    }
+
     /// Stops taking new work, and waits at most `limit` until the work in progress has finished. A
     /// binding that is still in progress then is due when the heartbeat has ended; another replica
     /// completes it, or this one after its next start.
@@ -201,6 +207,7 @@ impl Provisioner {
         Health {
             database: parts.store.readiness().await,
             reconciler_alive: parts.liveness.is_alive() && parts.store.current_replica().is_some(),
+            is_stopping: parts.stop_announced.is_cancelled(),
             scope: parts.gateway.known_account().cloned(),
             missing: parts.optional.missing(),
             other_accounts: parts.other_accounts.last_count(),

@@ -47,11 +47,11 @@ impl Fleet {
         };
         let sandbox = Sandbox::start(config).await.expect("a sandbox");
         let config = StoreConfig {
-            url: database.url().to_owned(),
             max_connections: 8,
             acquire_timeout: Duration::from_mins(1),
             lease: Duration::from_mins(5),
             consistency_window: Duration::from_mins(1),
+            ..StoreConfig::new(database.url())
         };
         let namespace = Namespace::parse("bulk").expect("a namespace");
         let store = Store::new(&config, namespace).expect("a store");

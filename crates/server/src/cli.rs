@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::check::{self, CheckArgs};
 use crate::config::ServeArgs;
@@ -11,6 +11,7 @@ use crate::openapi;
 use crate::orphans::{self, OrphansArgs};
 use crate::policy::{self, Outcome, PolicyArgs};
 use crate::serve;
+use crate::settings;
 
 /// Provides an AWS IAM role for each AI Unlimited engine cluster, and removes it on request.
 #[derive(Debug, Parser)]
@@ -35,6 +36,22 @@ pub enum Command {
     Policy(PolicyArgs),
     /// Print the OpenAPI document
     Openapi,
+}
+
+/// Reads the command line and the environment, in which an empty variable counts as not set, and runs
+/// the command.
+pub fn main() -> ExitCode {
+    let command = settings::without_empty_variables(Cli::command());
+    let matches = command.clone().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let (Command::Serve(args), Some((name, matches))) = (&cli.command, matches.subcommand()) {
+        let unknown = settings::unknown_variables(&command);
+        let serve = command.find_subcommand(name);
+        let in_effect = serve.map(|serve| settings::in_effect(serve, matches));
+        args.start_logging();
+        serve::announce(&in_effect.unwrap_or_default(), &unknown);
+    }
+    run(cli)
 }
 
 /// Runs the command. The exit code is 1 when the command failed; clap exits with 2 when the command

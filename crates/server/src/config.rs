@@ -1,6 +1,9 @@
 //! Configuration: flags and environment variables, read and checked at the start.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +16,10 @@ use engine_roles_domain::invalid::Invalid;
 use engine_roles_domain::prepared::PassThroughRole;
 use engine_roles_domain::resources::{Namespace, ProfileName, RolePrefix, Tags};
 use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode};
-use engine_roles_store::{Store, StoreConfig, StoreError};
+use engine_roles_store::{StoreConfig, StoreError};
 
+use crate::database::DatabaseArgs;
+use crate::files;
 use crate::telemetry::{self, LogArgs};
 
 /// The shortest time for which events of the audit log are kept. The database enforces the same time,
@@ -23,38 +28,23 @@ const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 /// The longest one: a hundred years, because Postgres's times begin in 4713 BC.
 const LONGEST_RETENTION: Duration = Duration::from_hours(24 * 36_500);
 
-/// The arguments that `serve` and `migrate` share.
-#[derive(Clone, Args)]
-pub struct DatabaseArgs {
-    /// URL of the Postgres database, `postgres://user:password@host/database`
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: String,
-    /// Name of this installation, [a-z0-9-]{1,32}; part of the path and tags of everything that is
-    /// created
-    #[arg(long, env = "ENGINE_ROLES_NAMESPACE", default_value = "default")]
-    namespace: String,
+/// When `serve` brings the database schema up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrate {
+    /// At the start, where its database user may.
+    Auto,
+    /// Never: `engine-roles migrate` does it.
+    Never,
 }
 
-impl std::fmt::Debug for DatabaseArgs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URL may hold a password.
-        f.debug_struct("DatabaseArgs")
-            .field("namespace", &self.namespace)
-            .finish_non_exhaustive()
-    }
-}
-
-impl DatabaseArgs {
-    pub(crate) fn store(&self) -> Result<Store, ConfigError> {
-        let namespace = invalid_in("--namespace", Namespace::parse(&self.namespace))?;
-        let config = StoreConfig {
-            url: self.database_url.clone(),
-            max_connections: 1,
-            acquire_timeout: Duration::from_secs(30),
-            lease: Duration::from_mins(1),
-            consistency_window: Duration::from_mins(1),
-        };
-        Store::new(&config, namespace).map_err(ConfigError::Database)
+impl FromStr for Migrate {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "never" => Ok(Self::Never),
+            _ => Err("must be auto or never"),
+        }
     }
 }
 
@@ -69,6 +59,9 @@ pub struct ServeArgs {
     /// The first API key, 64 characters of A-Z a-z 0-9
     #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY", hide_env_values = true)]
     pub init_api_key: Option<String>,
+    /// File with the first API key
+    #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY_FILE", value_name = "FILE")]
+    pub init_api_key_file: Option<PathBuf>,
     /// Accept requests without an API key; on a loopback address only
     #[arg(long)]
     pub insecure_no_auth: bool,
@@ -149,6 +142,14 @@ pub struct ServeArgs {
     /// Maximum number of connections to the database from this replica
     #[arg(long, env = "ENGINE_ROLES_DATABASE_CONNECTIONS", default_value_t = 16)]
     pub database_connections: u32,
+    /// Whether the database schema is brought up to date at the start: `auto` (where the database user
+    /// may do that) or `never` (`engine-roles migrate` does it)
+    #[arg(long, env = "ENGINE_ROLES_MIGRATE", default_value = "auto")]
+    pub migrate: Migrate,
+    /// How long the service continues to answer requests after it was told to stop, while `/readyz`
+    /// already answers that it is not ready, so that load balancers stop sending requests
+    #[arg(long, env = "ENGINE_ROLES_DRAIN_DELAY", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub drain_delay: Duration,
     /// How long running requests and work may take to finish when the service stops
     #[arg(long, env = "ENGINE_ROLES_SHUTDOWN_LIMIT", default_value = "25s", value_parser = humantime::parse_duration)]
     pub shutdown_limit: Duration,
@@ -190,6 +191,16 @@ pub enum ConfigError {
     /// The database URL can't be read.
     #[error("--database-url")]
     Database(#[source] StoreError),
+    /// A file of a setting can't be read.
+    #[error("{flag}: the file {} can't be read", path.display())]
+    File {
+        flag: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("--database-url (DATABASE_URL) is missing")]
+    NoDatabase,
     #[error(
         "--init-api-key (ENGINE_ROLES_INIT_API_KEY) is missing; to accept requests without a key on a loopback address, set --insecure-no-auth"
     )]
@@ -201,6 +212,9 @@ pub struct Config {
     pub(crate) listen: SocketAddr,
     pub(crate) namespace: Namespace,
     pub(crate) database: StoreConfig,
+    /// Whether tokens of the AWS identity take the place of a database password.
+    pub(crate) database_iam_auth: bool,
+    pub(crate) migrate: Migrate,
     pub(crate) authentication: Arc<Authentication>,
     pub(crate) account: Option<AccountId>,
     pub(crate) defaults: Defaults,
@@ -212,7 +226,91 @@ pub struct Config {
     pub(crate) reconcile_interval: Duration,
     pub(crate) poll_interval: Duration,
     pub(crate) call_timeout: Duration,
+    pub(crate) drain_delay: Duration,
     pub(crate) shutdown_limit: Duration,
+}
+
+/// What each duration may be at least and at most. A time outside would keep the service from working:
+/// it would burden the database or AWS, or outlast what depends on it.
+const DURATIONS: [(
+    &str,
+    fn(&ServeArgs) -> Duration,
+    RangeInclusive<Duration>,
+    &str,
+); 7] = [
+    (
+        "--consistency-window",
+        |args| args.consistency_window,
+        Duration::from_secs(1)..=Duration::from_hours(1),
+        "must be from 1s to 1h",
+    ),
+    (
+        "--reconcile-interval",
+        |args| args.reconcile_interval,
+        Duration::from_secs(1)..=Duration::from_hours(24 * 30),
+        "must be from 1s to 30d",
+    ),
+    (
+        "--lease",
+        |args| args.lease,
+        Duration::from_secs(5)..=Duration::from_hours(1),
+        "must be from 5s to 1h",
+    ),
+    (
+        "--call-timeout",
+        |args| args.call_timeout,
+        Duration::from_millis(100)..=Duration::from_mins(15),
+        "must be at least 100ms",
+    ),
+    (
+        "--poll-interval",
+        |args| args.poll_interval,
+        Duration::from_millis(50)..=Duration::from_secs(1),
+        "must be from 50ms to 1s",
+    ),
+    (
+        "--drain-delay",
+        |args| args.drain_delay,
+        Duration::ZERO..=Duration::from_mins(10),
+        "must be at most 10m",
+    ),
+    (
+        "--shutdown-limit",
+        |args| args.shutdown_limit,
+        Duration::ZERO..=Duration::from_mins(10),
+        "must be at most 10m",
+    ),
+];
+
+fn check_durations(args: &ServeArgs) -> Result<(), ConfigError> {
+    for (flag, value, allowed, rule) in DURATIONS {
+        if !allowed.contains(&value(args)) {
+            return Err(ConfigError::Form { flag, rule });
+        }
+    }
+    Ok(())
+}
+
+/// The most calls per second, and at once, that may be set. AWS throttles at far less.
+const MOST_CALLS: f64 = 1_000_000.0;
+/// How many database connections may be set. Fewer would not leave one for each kind of work.
+const CONNECTIONS: RangeInclusive<u32> = 4..=1_000;
+
+fn check_numbers(args: &ServeArgs) -> Result<(), ConfigError> {
+    let (rate, burst) = (args.call_rate, f64::from(args.call_burst));
+    let refused = if !(1.0..=MOST_CALLS).contains(&rate) {
+        Some(("--call-rate", "must be from 1 to 1000000"))
+    } else if !(10.0..=MOST_CALLS).contains(&burst) {
+        Some(("--call-burst", "must be from 10 to 1000000"))
+    } else if !CONNECTIONS.contains(&args.database_connections) {
+        Some(("--database-connections", "must be from 4 to 1000"))
+    } else {
+        None
+    };
+    match refused {
+        Some((flag, rule)) => Err(ConfigError::Form { flag, rule }),
+        None => Ok(()),
+    }
 }
 
 impl Config {
@@ -230,33 +328,27 @@ impl Config {
     }
 
     fn with(args: &ServeArgs, authentication: Authentication) -> Result<Self, ConfigError> {
-        if args.call_timeout.is_zero() || args.call_timeout * 4 > args.lease {
+        check_durations(args)?;
+        check_numbers(args)?;
+        if args.call_timeout * 4 > args.lease {
             // A stage takes at most the time of two calls, and the lease is renewed after half of its
             // own time.
-            let rule = "must be more than zero and at most a quarter of --lease";
             return Err(ConfigError::Form {
                 flag: "--call-timeout",
-                rule,
+                rule: "must be at most a quarter of --lease",
             });
         }
-        if !args.call_rate.is_finite() || args.call_rate < 1.0 || args.call_burst < 10 {
-            let rule = "must be at least 1, and --call-burst must be at least 10";
-            return Err(ConfigError::Form {
-                flag: "--call-rate",
-                rule,
-            });
-        }
-        let namespace = Namespace::parse(&args.database.namespace);
         Ok(Self {
             listen: args.listen,
-            namespace: invalid_in("--namespace", namespace)?,
+            namespace: args.database.namespace()?,
             database: StoreConfig {
-                url: args.database.database_url.clone(),
-                max_connections: args.database_connections.max(4),
-                acquire_timeout: Duration::from_secs(10),
+                max_connections: args.database_connections,
                 lease: args.lease,
                 consistency_window: args.consistency_window,
+                ..args.database.store_config()?
             },
+            database_iam_auth: args.database.database_iam_auth,
+            migrate: args.migrate,
             authentication: Arc::new(authentication),
             account: optional("--account-id", args.account_id.as_deref(), AccountId::parse)?,
             defaults: defaults(args)?,
@@ -271,16 +363,18 @@ impl Config {
             reconcile_interval: args.reconcile_interval,
             poll_interval: args.poll_interval,
             call_timeout: args.call_timeout,
+            drain_delay: args.drain_delay,
             shutdown_limit: args.shutdown_limit,
         })
     }
 }
 
 fn authentication(args: &ServeArgs) -> Result<Authentication, ConfigError> {
-    let key = args.init_api_key.as_deref().filter(|key| !key.is_empty());
-    match key {
-        Some(key) => {
-            let key = ApiKey::new("init", key).map_err(ConfigError::Key)?;
+    let (key, file) = (args.init_api_key.as_deref(), &args.init_api_key_file);
+    let flag = "--init-api-key";
+    match files::value_or_file(flag, key, file.as_deref())? {
+        Some(source) => {
+            let key = ApiKey::new("init", &source.read(flag)?).map_err(ConfigError::Key)?;
             Ok(Authentication::Keys(vec![key]))
         }
         None if args.insecure_no_auth && args.listen.ip().is_loopback() => Ok(Authentication::None),

@@ -6,14 +6,18 @@
 mod check;
 mod cli;
 mod config;
+mod database;
+mod files;
 mod migrate;
 mod openapi;
 mod orphans;
 mod policy;
 mod print;
 mod serve;
+mod settings;
 mod telemetry;
+mod tokens;
 
-pub use cli::{Cli, Command, run};
+pub use cli::{Cli, Command, main, run};
 pub use config::{Config, ConfigError, ServeArgs};
 pub use serve::{Server, ServerError};

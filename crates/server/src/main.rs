@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    engine_roles::run(engine_roles::Cli::parse())
+    engine_roles::main()
 }

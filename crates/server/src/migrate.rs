@@ -1,11 +1,12 @@
 //! The command `migrate`.
 
 use clap::Args;
-use engine_roles_store::StoreError;
 
-use crate::config::DatabaseArgs;
+use crate::config::ConfigError;
+use crate::database::{self, DatabaseArgs};
 use crate::print;
 use crate::telemetry::{self, LogArgs};
+use crate::tokens;
 
 /// The arguments of `migrate`.
 #[derive(Debug, Args)]
@@ -19,13 +20,18 @@ pub struct MigrateArgs {
 /// Brings the database schema up to date.
 pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<()> {
     telemetry::start(&args.log);
-    let store = args.database.store()?;
+    let mut config = args.database.store_config()?;
+    let namespace = args.database.namespace()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        if args.database.database_iam_auth {
+            config.tokens = Some(tokens::of_this_identity().await);
+        }
+        let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
         store.migrate().await?;
-        Ok::<_, StoreError>(())
+        Ok::<_, anyhow::Error>(())
     })?;
     Ok(print::line("the database schema is up to date")?)
 }

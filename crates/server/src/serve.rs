@@ -8,14 +8,15 @@ use engine_roles_api::{Api, MetricsHandle, serve};
 use engine_roles_domain::account::{Partition, Region, Scope};
 use engine_roles_iam::{Iam, IamConfig};
 use engine_roles_provisioner::{Provisioner, Settings};
-use engine_roles_store::{Store, StoreError};
+use engine_roles_store::{Schema, Store, StoreError};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::config::{Config, ServeArgs};
+use crate::config::{Config, Migrate, ServeArgs};
+use crate::{database, tokens};
 
 /// How many bindings the reconciler of one replica converges at once.
 const RECONCILE_SLOTS: usize = 32;
@@ -47,6 +48,8 @@ pub struct Server {
     address: SocketAddr,
     api: Api,
     store: Store,
+    migrate: Migrate,
+    drain_delay: Duration,
     shutdown_limit: Duration,
 }
 
@@ -56,7 +59,9 @@ impl Server {
     /// # Errors
     /// When the service can't listen on the address, or the database URL is invalid.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
-        let (listen_on, limit) = (config.listen, config.shutdown_limit);
+        let listen_on = config.listen;
+        let (migrate, drain_delay) = (config.migrate, config.drain_delay);
+        let shutdown_limit = config.shutdown_limit;
         let authentication = Arc::clone(&config.authentication);
         let metrics = metrics_handle();
         let (store, provisioner) = assemble(config).await?;
@@ -76,7 +81,9 @@ impl Server {
             address,
             api,
             store,
-            shutdown_limit: limit,
+            migrate,
+            drain_delay,
+            shutdown_limit,
         })
     }
 
@@ -84,9 +91,10 @@ impl Server {
         self.address
     }
 
-    /// Answers requests until `stop` is cancelled. Then the service accepts no more requests, gives
-    /// running work until the shutdown limit to finish, and returns. Unfinished bindings are
-    /// continued by another replica at once, or by the next start.
+    /// Answers requests until `stop` is cancelled. Then `/readyz` is unready at once; after the drain
+    /// delay the service accepts no more requests, gives running work until the shutdown limit to
+    /// finish, and returns. Unfinished bindings are continued by another replica at once, or by the
+    /// next start.
     ///
     /// # Errors
     /// When the schema can't be migrated or the HTTP server fails.
@@ -96,25 +104,31 @@ impl Server {
             address,
             api,
             store,
+            migrate,
+            drain_delay,
             shutdown_limit,
         } = self;
         let provisioner = api.provisioner.clone();
-        let closed = stop.clone();
+        let drained = CancellationToken::new();
+        let closed = drained.clone();
         let serving = serve(listener, api, async move { closed.cancelled().await });
         let mut serving = tokio::spawn(serving);
         info!(%address, "listening for requests");
         let background = async {
-            start(&store, &provisioner, &stop).await?;
+            start(&store, &provisioner, migrate, &stop).await?;
             std::future::pending::<Result<(), ServerError>>().await
         };
         let outcome = tokio::select! {
-            // Checked first, since an idle HTTP server returns as soon as `stop` is cancelled.
-            biased;
-            () = stop.cancelled() => Ok(()),
+            () = stop.cancelled() => {
+                provisioner.announce_stop();
+                tokio::time::sleep(drain_delay).await;
+                Ok(())
+            }
             failed = background => failed,
             ended = &mut serving => ended_serving(ended),
         };
         stop.cancel();
+        drained.cancel();
         let finished = async {
             provisioner.shut_down(shutdown_limit).await;
             if !serving.is_finished() {
@@ -138,6 +152,26 @@ impl Server {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let served = serve_until_stopped(args);
+    if let Err(error) = &served {
+        // Logged too, because a collector of logs may read nothing else.
+        error!(error = format!("{error:#}"), "service ended with an error");
+    }
+    served
+}
+
+/// Logs the version and the settings with which the service starts.
+pub(crate) fn announce(settings: &str, unknown_variables: &[String]) {
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        settings, "service starts"
+    );
+    for variable in unknown_variables {
+        warn!(variable, "no setting has this variable; it is ignored");
+    }
+}
+
+fn serve_until_stopped(args: &ServeArgs) -> anyhow::Result<()> {
     args.start_logging();
     let config = Config::new(args)?;
     tokio::runtime::Builder::new_multi_thread()
@@ -165,6 +199,13 @@ async fn stop_on_signal(stop: CancellationToken) {
         _ = interrupt.recv() => info!("stopping on SIGINT"),
     }
     stop.cancel();
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    // The same as a kill: another replica, or the next start, continues what is left.
+    warn!("second signal: the service ends at once");
+    std::process::exit(1);
 }
 
 /// Assembles the provisioner and its store from the configuration, without contacting the database
@@ -184,7 +225,9 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
     }
     let partition = defaults.region.as_ref().and_then(Region::partition);
     let partition = partition.unwrap_or(Partition::Aws);
-    let store = Store::new(&config.database, config.namespace)?;
+    let mut database = config.database;
+    database.tokens = config.database_iam_auth.then(|| tokens::of(&iam));
+    let store = database::open(&database, config.namespace)?;
     let settings = Settings {
         scope: config.account.map(|account| Scope { account, partition }),
         defaults,
@@ -200,30 +243,89 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
     Ok((store.clone(), Provisioner::new(store, iam, settings)))
 }
 
-/// Migrates as soon as the database can be reached, then starts the background tasks.
+/// Waits until the service can work on the database's schema, which it migrates where it may, then
+/// starts the background tasks.
 async fn start(
     store: &Store,
     provisioner: &Provisioner,
+    migrate: Migrate,
     stop: &CancellationToken,
 ) -> Result<(), ServerError> {
+    if !store.can_listen() {
+        info!(
+            "no notifications between replicas through a transaction pooler: due work is found by \
+             the heartbeat, within a second; --database-direct-url makes it faster"
+        );
+    }
+    let mut waits_for = None;
     while !stop.is_cancelled() {
-        match store.migrate().await {
-            Ok(()) => {
+        match schema_is_usable(store, migrate).await {
+            Ok(true) => {
+                warn_about_durability(store).await;
                 provisioner.start().map_err(ServerError::Tasks)?;
                 info!("database schema is up to date; reconciler started");
                 return Ok(());
             }
+            Ok(false) => {
+                if waits_for.replace(Waiting::Migration) != Some(Waiting::Migration) {
+                    warn!(
+                        "database schema is older than this release; waiting until \
+                         `engine-roles migrate` has run"
+                    );
+                }
+            }
             Err(error) if error.is_transient() => {
                 warn!(
                     error = &error as &dyn std::error::Error,
-                    "database can't be reached; waiting for it"
+                    "database can't be used; waiting for it"
                 );
+                waits_for = Some(Waiting::Database);
             }
             Err(error) => return Err(error.into()),
         }
         let _ = tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await;
     }
     Ok(())
+}
+
+/// What the start waits for, so that the log says it once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    Database,
+    Migration,
+}
+
+/// Returns whether the service can work on the database's schema, after migrating it where it may.
+async fn schema_is_usable(store: &Store, migrate: Migrate) -> Result<bool, StoreError> {
+    match store.schema().await? {
+        Schema::Usable => Ok(true),
+        Schema::TooNew { version } => Err(StoreError::SchemaTooNew { version }),
+        Schema::Older if migrate == Migrate::Never => Ok(false),
+        Schema::Older => match store.migrate().await {
+            Ok(()) => Ok(true),
+            // The database user may only serve: the owner of the tables migrates.
+            Err(StoreError::Forbidden(_)) => Ok(false),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// Warns where the database may forget what it has confirmed.
+async fn warn_about_durability(store: &Store) {
+    match store.durability().await {
+        Ok(durability) => {
+            for risk in durability.risks() {
+                warn!(
+                    risk,
+                    "database may forget committed records; see docs/operations.md"
+                );
+            }
+        }
+        Err(error) => warn!(
+            error = &error as &dyn std::error::Error,
+            "settings of the database could not be read"
+        ),
+    }
 }
 
 fn ended_serving(

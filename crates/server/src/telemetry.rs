@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::str::FromStr;
 
 use clap::Args;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 /// The arguments for logging.
@@ -27,7 +28,7 @@ impl FromStr for LogFormat {
     type Err = &'static str;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
-            "text" | "" => Ok(Self::Text),
+            "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
             _ => Err("must be text or json"),
         }
@@ -36,11 +37,13 @@ impl FromStr for LogFormat {
 
 fn filter(text: &str) -> Result<String, String> {
     // AI Unlimited's configuration has log levels in capital letters.
-    let text = if text.is_empty() {
-        "info".to_owned()
-    } else {
-        text.to_lowercase()
-    };
+    let text = text.to_lowercase();
+    // A word without a level would select the lines of a crate of that name, which is none.
+    let mut words = text.split(',').filter(|directive| !directive.contains('='));
+    if let Some(word) = words.find(|word| word.trim().parse::<LevelFilter>().is_err()) {
+        let rule = "is none of off, error, warn, info, debug, trace, nor a directive such as";
+        return Err(format!("`{word}` {rule} `engine_roles_iam=debug`"));
+    }
     EnvFilter::try_new(&text).map_err(|error| error.to_string())?;
     Ok(text)
 }

@@ -12,19 +12,198 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgTypeInfo};
+use sqlx::{Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
 use tokio::time::error::Elapsed;
 
+use crate::database::{Database, Pooler};
 use crate::{Store, StoreError};
 
-/// The longest time that a statement may wait for a lock in the server.
-const LOCK_LIMIT: Duration = Duration::from_secs(3);
-/// The longest time that a statement may take in the server, and that a transaction may be idle.
-const STATEMENT_LIMIT: Duration = Duration::from_secs(8);
 /// The longest time that this side waits for the answer to a statement.
 pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The server's own time limits for the statements of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The longest time that a statement may wait for a lock.
+    pub(crate) lock: Duration,
+    /// The longest time that a statement may take, and that a transaction may be idle.
+    pub(crate) statement: Duration,
+}
+
+/// The limits of requests and background tasks.
+pub(crate) const LIMITS: Limits = Limits {
+    lock: Duration::from_secs(3),
+    statement: Duration::from_secs(8),
+};
+
+impl Limits {
+    fn settings(self) -> [(&'static str, String); 3] {
+        let milliseconds = |limit: Duration| limit.as_millis().to_string();
+        [
+            ("lock_timeout", milliseconds(self.lock)),
+            ("statement_timeout", milliseconds(self.statement)),
+            (
+                "idle_in_transaction_session_timeout",
+                milliseconds(self.statement),
+            ),
+        ]
+    }
+
+    /// Adds the limits to the parameters with which a connection begins. A pooler refuses these, so
+    /// behind one they are set on the open connection, or at the beginning of each transaction.
+    pub(crate) fn at_startup(self, options: PgConnectOptions, pooler: Pooler) -> PgConnectOptions {
+        match pooler {
+            Pooler::None => options.options(self.settings()),
+            Pooler::Session | Pooler::Transaction => options,
+        }
+    }
+
+    fn as_sql(self, set: &str) -> String {
+        let settings = self.settings().into_iter();
+        let settings = settings.map(|(name, value)| format!("{set} {name} = {value};"));
+        settings.collect::<Vec<_>>().join(" ")
+    }
+
+    /// What sets the limits for the rest of a session, if they can't be set at its beginning.
+    pub(crate) fn for_session(self, pooler: Pooler) -> Option<String> {
+        (pooler == Pooler::Session).then(|| self.as_sql("SET"))
+    }
+
+    /// What begins a transaction with these limits.
+    pub(crate) fn begin(self) -> String {
+        format!("BEGIN; {}", self.as_sql("SET LOCAL"))
+    }
+}
+
+/// Where a statement is run: on a connection, with or without a name under which the server keeps it.
+///
+/// sqlx sends the text of a statement and its arguments in two steps. A transaction pooler may give
+/// each step to another server connection, unless a transaction keeps them together; and it may give
+/// a kept statement's name to a connection on which another client uses the same name. So behind such
+/// a pooler each statement has no name, and a transaction of its own.
+#[derive(Debug)]
+pub(crate) struct Statements<'c> {
+    connection: &'c mut PgConnection,
+    is_named: bool,
+}
+
+impl<'c> Statements<'c> {
+    pub(crate) fn on(connection: &'c mut PgConnection, pooler: Pooler) -> Self {
+        Self {
+            connection,
+            is_named: pooler != Pooler::Transaction,
+        }
+    }
+}
+
+/// A query of which the server may not keep the statement.
+struct Unnamed<E> {
+    query: E,
+    is_named: bool,
+}
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Unnamed<E> {
+    fn sql(self) -> SqlStr {
+        self.query.sql()
+    }
+
+    fn statement(&self) -> Option<&sqlx::postgres::PgStatement> {
+        self.query.statement()
+    }
+
+    fn take_arguments(
+        &mut self,
+    ) -> Result<Option<sqlx::postgres::PgArguments>, sqlx::error::BoxDynError> {
+        self.query.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.is_named && self.query.persistent()
+    }
+}
+
+impl<'c> Executor<'c> for Statements<'c> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let is_named = self.is_named;
+        self.connection.fetch_many(Unnamed { query, is_named })
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let is_named = self.is_named;
+        self.connection.fetch_optional(Unnamed { query, is_named })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<sqlx::postgres::PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        self.connection.prepare_with(sql, parameters)
+    }
+
+    fn describe<'e>(
+        self,
+        sql: SqlStr,
+    ) -> BoxFuture<'e, Result<sqlx::Describe<Postgres>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        self.connection.describe(sql)
+    }
+}
+
+/// Begins the transaction that a statement needs behind a transaction pooler.
+pub(crate) async fn begin(
+    connection: &mut PgConnection,
+    pooler: Pooler,
+    limits: Limits,
+) -> Result<(), sqlx::Error> {
+    if pooler == Pooler::Transaction {
+        let begin = sqlx::AssertSqlSafe(limits.begin());
+        connection.execute(begin).await?;
+    }
+    Ok(())
+}
+
+/// Ends the transaction of [`begin`]: the answer counts only once the transaction is committed.
+pub(crate) async fn end<T>(
+    connection: &mut PgConnection,
+    pooler: Pooler,
+    answer: Result<T, sqlx::Error>,
+) -> Result<T, sqlx::Error> {
+    if pooler == Pooler::Transaction {
+        match &answer {
+            Ok(_) => connection.execute("COMMIT").await?,
+            Err(sqlx::Error::Database(_)) => connection.execute("ROLLBACK").await?,
+            // The connection is broken, and will be closed.
+            Err(_) => return answer,
+        };
+    }
+    answer
+}
 
 /// When a connection was last found broken.
 #[derive(Clone, Debug, Default)]
@@ -42,31 +221,29 @@ impl Breakage {
     }
 }
 
-/// Returns connection options with the server's time limits.
-pub(crate) fn with_limits(options: PgConnectOptions) -> PgConnectOptions {
-    let milliseconds = |limit: Duration| limit.as_millis().to_string();
-    options.application_name("engine-roles").options([
-        ("lock_timeout", milliseconds(LOCK_LIMIT)),
-        ("statement_timeout", milliseconds(STATEMENT_LIMIT)),
-        (
-            "idle_in_transaction_session_timeout",
-            milliseconds(STATEMENT_LIMIT),
-        ),
-    ])
-}
-
 /// Prepares a pool, which connects on first use.
 pub(crate) fn pool(
-    options: PgConnectOptions,
+    database: &Database,
     size: u32,
     acquire_limit: Duration,
     breakage: &Breakage,
 ) -> PgPool {
     let breakage = breakage.clone();
+    let for_session = LIMITS.for_session(database.pooler);
+    let options = LIMITS.at_startup(database.last_options(), database.pooler);
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(acquire_limit)
         .test_before_acquire(false)
+        .after_connect(move |connection, _| {
+            let for_session = for_session.clone();
+            Box::pin(async move {
+                if let Some(sql) = for_session {
+                    connection.execute(sqlx::AssertSqlSafe(sql)).await?;
+                }
+                Ok(())
+            })
+        })
         .before_acquire(move |_, metadata| {
             let is_spared = breakage.spares(&metadata);
             Box::pin(async move { Ok(is_spared) })
@@ -80,13 +257,41 @@ pub(crate) struct Borrowed {
     connection: Option<PoolConnection<Postgres>>,
     is_settled: bool,
     breakage: Breakage,
+    pooler: Pooler,
 }
 
 impl Borrowed {
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+    fn connection(&mut self) -> &mut PgConnection {
         self.connection
             .as_mut()
             .expect("the connection is present until it is dropped")
+    }
+
+    /// Begins the transaction that the statement needs behind a transaction pooler.
+    pub(crate) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        let pooler = self.pooler;
+        begin(self.connection(), pooler, LIMITS).await
+    }
+
+    /// Returns where the statement is run.
+    pub(crate) fn statements(&mut self) -> Statements<'_> {
+        let pooler = self.pooler;
+        Statements::on(self.connection(), pooler)
+    }
+
+    /// Ends the transaction of [`Borrowed::begin`].
+    pub(crate) async fn end<T>(
+        &mut self,
+        answer: Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let pooler = self.pooler;
+        end(self.connection(), pooler, answer).await
+    }
+
+    /// Makes the connection be closed, although its last statement succeeded.
+    pub(crate) fn leave(&mut self) {
+        self.breakage.note();
+        self.is_settled = false;
     }
 
     /// Takes the result of the statement, and decides whether the connection can be used again.
@@ -134,11 +339,38 @@ impl Store {
     }
 
     pub(crate) async fn borrow_from(&self, pool: &PgPool) -> Result<Borrowed, StoreError> {
+        let connection = match self.acquire(pool).await {
+            Err(error) if error.is_refused_login() && self.reload_password().await => {
+                self.acquire(pool).await?
+            }
+            answered => answered?,
+        };
         Ok(Borrowed {
-            connection: Some(pool.acquire().await?),
+            connection: Some(connection),
             is_settled: false,
             breakage: self.breakage.clone(),
+            pooler: self.database.pooler,
         })
+    }
+
+    async fn acquire(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, StoreError> {
+        if self.database.uses_tokens() {
+            let options = self.database.options().await?;
+            pool.set_connect_options(LIMITS.at_startup(options, self.database.pooler));
+        }
+        Ok(pool.acquire().await?)
+    }
+
+    /// Reads the password again. Returns whether another attempt to connect makes sense.
+    async fn reload_password(&self) -> bool {
+        let Some(options) = self.database.reload().await else {
+            return false;
+        };
+        let options = LIMITS.at_startup(options, self.database.pooler);
+        for pool in [&self.pool, &self.health] {
+            pool.set_connect_options(options.clone());
+        }
+        true
     }
 }
 
@@ -147,10 +379,11 @@ impl Store {
 macro_rules! run {
     ($store:expr, $fetch:ident, $query:expr) => {{
         let mut borrowed = $store.borrow_connection().await?;
-        let result = tokio::time::timeout(
-            $crate::connection::ANSWER_LIMIT,
-            $query.$fetch(borrowed.connection()),
-        )
+        let result = tokio::time::timeout($crate::connection::ANSWER_LIMIT, async {
+            borrowed.begin().await?;
+            let answer = $query.$fetch(borrowed.statements()).await;
+            borrowed.end(answer).await
+        })
         .await;
         borrowed.settle(result)
     }};

@@ -1,12 +1,19 @@
 //! What can go wrong with the database.
 
+use crate::database::UrlError;
+
 /// What can go wrong with the database. [`StoreError::is_transient`] returns whether a retry can help.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database URL is invalid. The URL may contain a password, so the message does not repeat
-    /// the URL.
-    #[error("the database URL is invalid")]
-    Url(#[source] sqlx::Error),
+    /// The database URL can't be used.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// No token could be made that Postgres accepts in place of a password.
+    #[error("no token for the database could be made")]
+    Token(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Postgres refused user or password, or the user may not use the database.
+    #[error("the database refused the login")]
+    Refused(#[source] sqlx::Error),
     /// The database can't be reached, or no connection of the pool became free in time.
     #[error("the database can't be reached")]
     Unavailable(#[source] sqlx::Error),
@@ -27,7 +34,19 @@ pub enum StoreError {
     Query(#[source] sqlx::Error),
     /// A migration of the schema failed.
     #[error("the database schema could not be migrated")]
-    Migration(#[source] sqlx::migrate::MigrateError),
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A newer release has migrated the schema so that this one can't work on it.
+    #[error(
+        "the database schema has version {version}, and this release can't work on it: run a newer \
+         release, or restore a backup from before the migration"
+    )]
+    SchemaTooNew {
+        /// The version of the schema.
+        version: i64,
+    },
+    /// The database user may not change the schema.
+    #[error("the database user may not change the schema; run `engine-roles migrate` as its owner")]
+    Forbidden(#[source] sqlx::Error),
     /// A row contains a value that this release can't read.
     #[error("the record {id} has a {column} that can't be read")]
     Corrupt {
@@ -52,7 +71,14 @@ impl StoreError {
                 | Self::OutcomeUnknown
                 | Self::ClusterBusy
                 | Self::Query(_)
+                | Self::Token(_)
+                | Self::Refused(_)
         )
+    }
+
+    /// Returns whether Postgres refused the login, so that another password may help.
+    pub(crate) fn is_refused_login(&self) -> bool {
+        matches!(self, Self::Refused(_))
     }
 
     /// Returns whether another transaction was in the way and nothing was written, so that the caller
@@ -102,6 +128,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(ref inner) if inner.code().as_deref() == Some(READ_ONLY) => {
                 Self::ReadOnly(error)
             }
+            sqlx::Error::Database(ref inner) if is_refusal(inner.code().as_deref()) => {
+                Self::Refused(error)
+            }
             sqlx::Error::Database(ref inner) if is_outage(inner.code().as_deref()) => {
                 Self::Unavailable(error)
             }
@@ -112,6 +141,11 @@ impl From<sqlx::Error> for StoreError {
 
 /// `read_only_sql_transaction`.
 const READ_ONLY: &str = "25006";
+
+// Class 28 is an invalid authorization, 3D000 a database that does not exist.
+fn is_refusal(code: Option<&str>) -> bool {
+    code.is_some_and(|code| code.starts_with("28") || code == "3D000")
+}
 
 // Class 08 is a connection failure, 53 a lack of resources, 57P a server that stops or starts.
 // Source: PostgreSQL documentation, appendix A, "PostgreSQL Error Codes".

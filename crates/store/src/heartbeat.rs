@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::resources::Namespace;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Executor, PgConnection};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::connection::{Limits, Statements, begin, end};
+use crate::database::Database;
 use crate::replicas::CurrentReplica;
 use crate::{BootTime, ReplicaId, Store, StoreError};
 
@@ -20,8 +21,11 @@ use crate::{BootTime, ReplicaId, Store, StoreError};
 /// replicas that lose the database at the same time must both be connected again before one of them
 /// can declare the other dead, which takes at least three seconds.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// The longest time that a statement may wait for the lock on a replica's row.
-const LOCK_LIMIT: Duration = Duration::from_millis(500);
+/// The server's own limits. A statement waits for the lock on a replica's row at most this long.
+const LIMITS: Limits = Limits {
+    lock: Duration::from_millis(500),
+    statement: ANSWER_LIMIT,
+};
 /// How long the row of a dead replica is kept at least. It must not be deleted before every lease of
 /// the replica has ended by time: the row shows that these leases ended earlier.
 const KEPT_FOR: Duration = Duration::from_hours(1);
@@ -32,7 +36,7 @@ const KEPT_FOR: Duration = Duration::from_hours(1);
 /// the connection is closed, and the next call opens another one: a server that became read-only
 /// answers with an error (SQLSTATE 25006) and is left in the same way.
 pub struct Ticker {
-    options: PgConnectOptions,
+    database: Arc<Database>,
     connection: Option<PgConnection>,
     namespace: Namespace,
     call_timeout: Duration,
@@ -67,14 +71,8 @@ impl Store {
     /// Returns what raises the heartbeat of this process. Makes no connection. `call_timeout` is the
     /// longest time that a call of this process to AWS may take.
     pub fn ticker(&self, call_timeout: Duration) -> Ticker {
-        let limit = |limit: Duration| limit.as_millis().to_string();
-        let options = PgConnectOptions::clone(&self.pool.connect_options());
-        let options = options.options([
-            ("statement_timeout", limit(ANSWER_LIMIT)),
-            ("lock_timeout", limit(LOCK_LIMIT)),
-        ]);
         Ticker {
-            options,
+            database: Arc::clone(self.direct.as_ref().unwrap_or(&self.database)),
             connection: None,
             namespace: self.namespace.clone(),
             call_timeout,
@@ -243,15 +241,38 @@ impl Ticker {
     /// it may still be running, and a server that answers with errors may be the wrong one.
     async fn run<T>(
         &mut self,
-        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+        statement: impl AsyncFnOnce(Statements<'_>) -> Result<T, sqlx::Error>,
     ) -> Result<T, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => in_time(self.options.connect()).await?,
+            None => self.connect().await?,
         };
-        let result = in_time(statement(&mut connection)).await?;
+        let pooler = self.database.pooler;
+        let result = in_time(async {
+            begin(&mut connection, pooler, LIMITS).await?;
+            let answer = statement(Statements::on(&mut connection, pooler)).await;
+            end(&mut connection, pooler, answer).await
+        });
+        let result = result.await?;
         self.connection = Some(connection);
         Ok(result)
+    }
+
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let pooler = self.database.pooler;
+        let options = LIMITS.at_startup(self.database.options().await?, pooler);
+        let connected = match in_time(options.connect()).await {
+            Err(error) if error.is_refused_login() => match self.database.reload().await {
+                Some(options) => in_time(LIMITS.at_startup(options, pooler).connect()).await,
+                None => Err(error),
+            },
+            connected => connected,
+        };
+        let mut connection = connected?;
+        if let Some(sql) = LIMITS.for_session(pooler) {
+            in_time(connection.execute(sqlx::AssertSqlSafe(sql))).await?;
+        }
+        Ok(connection)
     }
 }
 

@@ -297,6 +297,8 @@ impl Store {
              written AS (",
                     r#"FROM held, clock
                  WHERE b.id = held.binding_id AND b.generation = $21 AND b.revision = $22
+                   -- A new binding changes nothing else of the one that it replaces.
+                   AND b.newest
                  RETURNING b.id, b.namespace, b.cluster, b.generation, b.state, b.revision
              ),
              numbered AS (

@@ -15,6 +15,8 @@ mod budget;
 mod clusters;
 mod connection;
 mod counts;
+mod database;
+mod durability;
 mod error;
 mod heartbeat;
 mod intents;
@@ -29,6 +31,7 @@ mod ready;
 mod replicas;
 mod retention;
 mod row;
+mod schema;
 mod sweeps;
 mod views;
 
@@ -38,16 +41,17 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use engine_roles_domain::resources::Namespace;
 use sqlx::PgPool;
-use sqlx::migrate::MigrateError;
-use sqlx::postgres::PgConnectOptions;
 
-use connection::{Breakage, pool, read, with_limits};
+use connection::{Breakage, pool, read};
+use database::Database;
 use replicas::CurrentReplica;
 
 pub use audit::{AuditFilter, Maintained, Sequenced};
 pub use boot_time::BootTime;
 pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};
 pub use clusters::Latest;
+pub use database::{DatabaseUrl, Pooler, TokenAnswer, TokenRequest, TokenSource, UrlError};
+pub use durability::Durability;
 pub use error::StoreError;
 pub use heartbeat::{Seen, Tick, Ticker};
 pub use intents::{Change, Intent, IntentIds, RecordedIntent};
@@ -60,18 +64,24 @@ pub use outcomes::{Next, Recorded};
 pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
 pub use replicas::ReplicaId;
+pub use schema::{Schema, needed_version};
 pub use sweeps::Sweep;
 
 /// How long a health check waits for its connection.
 const HEALTH_LIMIT: Duration = Duration::from_secs(3);
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
-
 /// How the database is reached.
 #[derive(Clone)]
 pub struct StoreConfig {
-    /// `postgres://…`. The URL may contain a password, so this type does not implement `Debug`.
-    pub url: String,
+    /// `postgres://…`.
+    pub url: DatabaseUrl,
+    /// A URL that leads to Postgres past the pooler, for the heartbeat, for notifications and for
+    /// migrations; none where there is no other.
+    pub direct_url: Option<DatabaseUrl>,
+    /// What is between the service and Postgres.
+    pub pooler: Pooler,
+    /// Makes passwords for new connections; none where the URL or a password file has the password.
+    pub tokens: Option<TokenSource>,
     /// The size of the connection pool.
     pub max_connections: u32,
     /// How long a caller waits for a connection of the pool.
@@ -83,6 +93,23 @@ pub struct StoreConfig {
     pub consistency_window: Duration,
 }
 
+impl StoreConfig {
+    /// Returns the configuration for a URL, with ten connections, and otherwise with the defaults of
+    /// the service.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: DatabaseUrl::Text(url.into()),
+            direct_url: None,
+            pooler: Pooler::None,
+            tokens: None,
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(10),
+            lease: Duration::from_mins(1),
+            consistency_window: Duration::from_mins(1),
+        }
+    }
+}
+
 /// The records of one installation.
 #[derive(Clone)]
 pub struct Store {
@@ -90,6 +117,9 @@ pub struct Store {
     /// One connection for the health check alone, so that the check waits for no other statement.
     health: PgPool,
     breakage: Breakage,
+    database: Arc<Database>,
+    /// The database past the pooler; none where there is no other way.
+    direct: Option<Arc<Database>>,
     namespace: Namespace,
     lease_length: Duration,
     window: Duration,
@@ -101,17 +131,22 @@ impl Store {
     /// database is down.
     ///
     /// # Errors
-    /// When the URL is invalid.
+    /// When a URL can't be read or used.
     pub fn new(config: &StoreConfig, namespace: Namespace) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = config.url.parse().map_err(StoreError::Url)?;
-        let options = with_limits(options);
+        let database = |url: &DatabaseUrl, pooler| {
+            Database::new(url.clone(), pooler, config.tokens.clone()).map(Arc::new)
+        };
+        let direct = config.direct_url.as_ref();
+        let direct = direct.map(|url| database(url, Pooler::None)).transpose()?;
+        let database = database(&config.url, config.pooler)?;
         let breakage = Breakage::default();
         let limit = config.acquire_timeout;
-        let pool = pool(options.clone(), config.max_connections, limit, &breakage);
         Ok(Self {
-            health: connection::pool(options, 1, HEALTH_LIMIT, &breakage),
+            pool: pool(&database, config.max_connections, limit, &breakage),
+            health: pool(&database, 1, HEALTH_LIMIT, &breakage),
             breakage,
-            pool,
+            database,
+            direct,
             namespace,
             lease_length: config.lease,
             window: config.consistency_window,
@@ -145,28 +180,6 @@ impl Store {
             sqlx::query!(r#"/* read */ SELECT service_now() AS "now!""#)
         )?;
         Ok(row.now)
-    }
-
-    /// Runs the migrations that the database lacks. Several replicas may do so at the same time:
-    /// sqlx takes an advisory lock.
-    ///
-    /// # Errors
-    /// When the database can't be reached or a migration fails.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await?.detach();
-        sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0")
-            .execute(&mut connection)
-            .await?;
-        // `run` takes any kind of connection, which makes its future too general to be spawned.
-        let ran = MIGRATIONS.run_direct(None, &mut connection, false).await;
-        ran.map_err(|error| match error {
-            MigrateError::Execute(cause) => match StoreError::from(cause) {
-                down @ StoreError::Unavailable(_) => down,
-                StoreError::Query(cause) => StoreError::Migration(MigrateError::Execute(cause)),
-                other => other,
-            },
-            other => StoreError::Migration(other),
-        })
     }
 
     /// Closes the pool, and waits until connections in use are returned.

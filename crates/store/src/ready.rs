@@ -1,51 +1,78 @@
-//! Whether the database schema has the version that this release needs.
+//! Whether the database can be used now.
 
 use tokio::time::timeout;
 
-use crate::{HEALTH_LIMIT, MIGRATIONS, Store, StoreError};
+use crate::schema::{Schema, UNDEFINED_TABLE, needed_version};
+use crate::{HEALTH_LIMIT, Store, StoreError};
 
-/// Whether the database schema has the version that this release needs.
+/// Whether the database can be used now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// All migrations of this release have run.
+    /// This release can work on it.
     Ready,
     /// The database answers, but some migrations of this release have not run.
     MigrationsPending,
+    /// The database answers, but a newer release has migrated it so that this one can't work on it.
+    SchemaTooNew,
+    /// The server accepts no writes: it is a standby, or a failover is in progress.
+    ReadOnly,
 }
 
+/// The answer of the health check: the schema's version, the oldest release that can work on it, and
+/// whether the server accepts no writes.
+type Found = (Option<i64>, Option<i64>, bool);
+
 impl Store {
-    /// Reads from the database whether all migrations of this release have run.
+    /// Reads whether the database can be used, on a connection that nothing else uses.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn readiness(&self) -> Result<Readiness, StoreError> {
-        let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
-        // This query is not checked at compile time, because sqlx creates the table with the first
-        // migration.
-        let applied = match self.applied_version().await {
+        let found = match self.found().await {
             // The connection was idle, so it may have been broken for long.
-            Err(StoreError::Unanswered(_)) => self.applied_version().await,
+            Err(StoreError::Unanswered(_)) => self.found().await,
             answered => answered,
         };
-        match applied {
-            Ok(applied) if applied >= newest => Ok(Readiness::Ready),
-            Ok(_) => Ok(Readiness::MigrationsPending),
-            Err(StoreError::Query(sqlx::Error::Database(error)))
-                if error.code().as_deref() == Some("42P01") =>
-            {
-                Ok(Readiness::MigrationsPending)
+        match found {
+            Ok((_, _, true)) | Err(StoreError::ReadOnly(_)) => Ok(Readiness::ReadOnly),
+            Ok((version, oldest, false)) => {
+                let schema = Schema::compared(version.zip(oldest), needed_version());
+                Ok(match schema {
+                    Schema::Usable => Readiness::Ready,
+                    Schema::Older => Readiness::MigrationsPending,
+                    Schema::TooNew { .. } => Readiness::SchemaTooNew,
+                })
             }
+            Err(error) if error.has_code(UNDEFINED_TABLE) => Ok(Readiness::MigrationsPending),
             Err(error) => Err(error),
         }
     }
 
-    /// Returns the version of the newest migration that has run; none when none has.
-    async fn applied_version(&self) -> Result<Option<i64>, StoreError> {
+    async fn found(&self) -> Result<Found, StoreError> {
         let mut borrowed = self.borrow_from(&self.health).await?;
-        let query = sqlx::query_scalar(
-            "/* health */ SELECT max(version) FROM _sqlx_migrations WHERE success",
-        );
-        let applied = timeout(HEALTH_LIMIT, query.fetch_one(borrowed.connection())).await;
-        borrowed.settle(applied)
+        let found = timeout(HEALTH_LIMIT, async {
+            borrowed.begin().await?;
+            let query = sqlx::query_as::<_, Found>(
+                "/* health */
+                 SELECT s.version, s.oldest_reader,
+                        pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
+                 FROM (SELECT) AS one_row
+                 LEFT JOIN (
+                     SELECT version, oldest_reader FROM schema_versions
+                     ORDER BY version DESC LIMIT 1
+                 ) s ON true",
+            );
+            let answer = query.fetch_one(borrowed.statements()).await;
+            borrowed.end(answer).await
+        });
+        let found = {
+            let found = found.await;
+            borrowed.settle(found)
+        };
+        if let Ok((_, _, true)) = found {
+            // After a failover another server accepts writes, under the same name.
+            borrowed.leave();
+        }
+        found
     }
 }

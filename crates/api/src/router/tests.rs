@@ -29,11 +29,11 @@ async fn api(authentication: Authentication) -> Api {
 async fn api_with(authentication: Authentication, settings: Settings) -> Api {
     // Nothing listens on port 1.
     let config = StoreConfig {
-        url: "postgres://nobody@127.0.0.1:1/nothing".to_owned(),
         max_connections: 1,
         acquire_timeout: Duration::from_millis(100),
         lease: Duration::from_secs(30),
         consistency_window: Duration::from_mins(1),
+        ..StoreConfig::new("postgres://nobody@127.0.0.1:1/nothing")
     };
     let namespace = Namespace::parse("test").expect("a namespace");
     let store = Store::new(&config, namespace).expect("a store");

@@ -22,6 +22,8 @@ pub struct Health {
     /// Whether the reconciler of this replica ran within the last minute, and its heartbeat is fresh:
     /// otherwise this replica starts no work.
     pub reconciler_alive: bool,
+    /// Whether the service is about to stop, so that load balancers send no more requests.
+    pub is_stopping: bool,
     /// Account and partition; none until they are configured or STS has returned them.
     pub scope: Option<Scope>,
     /// The optional features that are off, each with the missing permission.

@@ -32,6 +32,9 @@ impl ReceiveNotifications {
 impl Task for ReceiveNotifications {
     fn run(&self) -> BoxFuture<'_, NextRun> {
         async {
+            if !self.store.can_listen() {
+                return NextRun::Never;
+            }
             tokio::select! {
                 received = self.receive() => {
                     if let Err(error) = received {

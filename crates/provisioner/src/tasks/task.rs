@@ -37,6 +37,9 @@ pub(crate) struct Registration {
     pub(crate) interval: Duration,
     /// A notification runs the task before its interval has passed.
     pub(crate) wake_up: Arc<Notify>,
+    /// Whether a run is completed when the service stops. Other runs are interrupted: the next run
+    /// does what they left undone.
+    pub(crate) is_completed: bool,
 }
 
 impl Registration {
@@ -46,6 +49,7 @@ impl Registration {
             task: Box::new(task),
             interval,
             wake_up: Arc::default(),
+            is_completed: false,
         }
     }
 
@@ -54,10 +58,25 @@ impl Registration {
         Self { wake_up, ..self }
     }
 
+    /// Makes a run be completed when the service stops, so that it loses nothing that it has taken.
+    pub(crate) fn completed(self) -> Self {
+        Self {
+            is_completed: true,
+            ..self
+        }
+    }
+
     /// Runs the task until it returns [`NextRun::Never`] or the service stops.
     pub(crate) async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let pause = match self.task.run().await {
+            let run = self.task.run();
+            let next = if self.is_completed {
+                Some(run.await)
+            } else {
+                stop.run_until_cancelled(run).await
+            };
+            let Some(next) = next else { return };
+            let pause = match next {
                 NextRun::AfterInterval => self.interval,
                 NextRun::After(pause) => pause,
                 NextRun::Now => continue,

@@ -197,6 +197,43 @@ async fn a_new_binding_locks_the_one_that_it_replaces_before_the_cluster() {
     assert_eq!(newest.id, recorded.binding.id);
 }
 
+/// Closing the record of a failed binding changes no live binding, and a new binding changes nothing of
+/// the failed one: only the comparison with the newest binding lets one of the two fail.
+#[tokio::test]
+async fn of_a_new_binding_and_the_closing_of_the_failed_one_the_second_reads_again() {
+    let test = test_store().await;
+    for number in 0..30 {
+        let name = format!("c{number}");
+        let mut lease = test.provision(&name).await.lease.expect("a lease");
+        reject(&test.store, &mut lease).await;
+        remove(&test.store, &mut lease).await;
+        let latest = read(&test.store, &name).await;
+        let failed = latest.binding.clone().expect("a binding");
+        let closed = lifecycle::closed(failed, latest.now).expect("a failed binding");
+        let close = Intent::Changed(Box::new(closed));
+        let new = new_binding(&test.store, &name, spec(), latest.generation + 1);
+        let new = Intent::New(Box::new(lifecycle::provision_requested(new, latest.now)));
+        let (closed, created) = match number % 3 {
+            0 => {
+                let closed = record_intent(&test.store, &latest, &close).await;
+                (closed, record_intent(&test.store, &latest, &new).await)
+            }
+            1 => {
+                let created = record_intent(&test.store, &latest, &new).await;
+                (record_intent(&test.store, &latest, &close).await, created)
+            }
+            _ => tokio::join!(
+                record_intent(&test.store, &latest, &close),
+                record_intent(&test.store, &latest, &new),
+            ),
+        };
+        assert!(closed.is_some() != created.is_some(), "{name}");
+    }
+    let twice = "SELECT count(*) FROM (SELECT FROM bindings
+                 GROUP BY cluster, generation HAVING count(*) > 1) same";
+    assert_eq!(count(&test, twice).await, 0);
+}
+
 /// What all writers together did.
 #[derive(Default)]
 struct Done {

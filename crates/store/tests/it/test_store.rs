@@ -30,11 +30,11 @@ pub(crate) struct TestStore {
 
 pub(crate) fn config(url: &str) -> StoreConfig {
     StoreConfig {
-        url: url.to_owned(),
         max_connections: 5,
         acquire_timeout: Duration::from_secs(20),
         lease: LEASE,
         consistency_window: WINDOW,
+        ..StoreConfig::new(url)
     }
 }
 

@@ -27,11 +27,11 @@ const SHORT: Duration = Duration::from_millis(300);
 
 fn store(url: &str, acquire_timeout: Duration) -> Store {
     let config = StoreConfig {
-        url: url.to_owned(),
         max_connections: 4,
         acquire_timeout,
         lease: Duration::from_mins(1),
         consistency_window: Duration::from_mins(1),
+        ..StoreConfig::new(url)
     };
     let namespace = Namespace::parse("budget").expect("a namespace");
     Store::new(&config, namespace).expect("a store")

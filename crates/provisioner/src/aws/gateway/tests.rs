@@ -33,11 +33,11 @@ impl Account {
         let sandbox = Sandbox::start(SandboxConfig::default());
         let sandbox = sandbox.await.expect("a sandbox");
         let config = StoreConfig {
-            url: database.url().to_owned(),
             max_connections: 4,
             acquire_timeout: Duration::from_mins(1),
             lease: Duration::from_mins(1),
             consistency_window: Duration::from_mins(1),
+            ..StoreConfig::new(database.url())
         };
         let namespace = Namespace::parse("gateway").expect("a namespace");
         let store = Store::new(&config, namespace).expect("a store");

@@ -1,0 +1,177 @@
+//! Tokens that RDS accepts in place of a database password.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sigv4::http_request::{
+    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+};
+use aws_sigv4::sign::v4;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// The longest time that RDS accepts a token. Source: the RDS User Guide, "IAM database
+/// authentication".
+const VALID_FOR: Duration = Duration::from_mins(15);
+/// The end of the names of RDS's hosts; the region comes before it.
+const RDS_SUFFIXES: [&str; 2] = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"];
+/// What RFC 3986 reserves, in a query.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Why no token could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The SDK found no credentials.
+    #[error("the AWS SDK found no credentials")]
+    NoCredentials,
+    /// The credentials could not be read.
+    #[error("the AWS credentials could not be read")]
+    Credentials(#[source] aws_credential_types::provider::error::CredentialsError),
+    /// The region of the database is not known.
+    #[error("the region of the database is not known: set AWS_REGION")]
+    NoRegion,
+    /// The request could not be signed.
+    #[error("the token could not be signed")]
+    Signing(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Makes tokens with the credentials of the service's AWS identity.
+#[derive(Clone, Debug)]
+pub struct DatabaseTokens {
+    credentials: Option<SharedCredentialsProvider>,
+    region: Option<String>,
+}
+
+impl DatabaseTokens {
+    pub(crate) fn new(
+        credentials: Option<SharedCredentialsProvider>,
+        region: Option<String>,
+    ) -> Self {
+        Self {
+            credentials,
+            region,
+        }
+    }
+
+    /// Returns a token for a database user, valid for new connections for 15 minutes. The region is
+    /// that in the host's name if the host is RDS's own name, otherwise that of the SDK's settings.
+    ///
+    /// # Errors
+    /// When there are no credentials, or the region is not known.
+    pub async fn token(&self, host: &str, port: u16, user: &str) -> Result<String, TokenError> {
+        let provider = self.credentials.as_ref().ok_or(TokenError::NoCredentials)?;
+        let credentials = provider.provide_credentials().await;
+        let credentials = credentials.map_err(TokenError::Credentials)?;
+        let region = region_of(host).or(self.region.as_deref());
+        let region = region.ok_or(TokenError::NoRegion)?;
+        signed(credentials, region, host, port, user, SystemTime::now())
+    }
+}
+
+/// Returns the region in the name of an RDS host, such as `db.c1xyz.eu-central-1.rds.amazonaws.com`.
+fn region_of(host: &str) -> Option<&str> {
+    let mut suffixes = RDS_SUFFIXES.into_iter();
+    let rest = suffixes.find_map(|suffix| host.strip_suffix(suffix))?;
+    rest.rsplit('.').next()
+}
+
+fn signed(
+    credentials: Credentials,
+    region: &str,
+    host: &str,
+    port: u16,
+    user: &str,
+    at: SystemTime,
+) -> Result<String, TokenError> {
+    let user = utf8_percent_encode(user, RESERVED);
+    let url = format!("https://{host}:{port}/?Action=connect&DBUser={user}");
+    let mut settings = SigningSettings::default();
+    settings.signature_location = SignatureLocation::QueryParams;
+    settings.expires_in = Some(VALID_FOR);
+    let identity = credentials.into();
+    let failed = |error: Box<dyn std::error::Error + Send + Sync>| TokenError::Signing(error);
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("rds-db")
+        .time(at)
+        .settings(settings)
+        .build()
+        .map_err(|error| failed(error.into()))?
+        .into();
+    let request = SignableRequest::new("GET", &url, std::iter::empty(), SignableBody::Bytes(&[]));
+    let request = request.map_err(|error| failed(error.into()))?;
+    let signed = sign(request, &params).map_err(|error| failed(error.into()))?;
+    let (instructions, _) = signed.into_parts();
+    let added = instructions.params().iter();
+    let added = added.map(|(name, value)| {
+        let value = utf8_percent_encode(value, RESERVED);
+        format!("&{name}={value}")
+    });
+    let url = format!("{url}{}", added.collect::<String>());
+    Ok(url.trim_start_matches("https://").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const HOST: &str = "db.abc.eu-central-1.rds.amazonaws.com";
+    /// 2026-11-26T08:00:00Z.
+    const AT: u64 = 1_795_680_000;
+    /// What botocore 1.43.11 returns from `generate_db_auth_token` for the same values, without and
+    /// with a session token.
+    const BY_BOTOCORE: [(Option<&str>, &str); 2] = [
+        (
+            None,
+            "db.abc.eu-central-1.rds.amazonaws.com:5432/?Action=connect&DBUser=engine_roles&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261126%2Feu-central-1%2Frds-db%2Faws4_request&X-Amz-Date=20261126T080000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Signature=661f7edb44cea37cf5f300286ad2f72a37211bc8ca6e247176765607a52dd1cb",
+        ),
+        (
+            Some("a/session+token=="),
+            "db.abc.eu-central-1.rds.amazonaws.com:5432/?Action=connect&DBUser=engine_roles&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20261126%2Feu-central-1%2Frds-db%2Faws4_request&X-Amz-Date=20261126T080000Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host&X-Amz-Security-Token=a%2Fsession%2Btoken%3D%3D&X-Amz-Signature=3c5e6d3fe56278cdb2e352723a8cb1fa89e4cf18b8085ac56d2565a9753f85c5",
+        ),
+    ];
+
+    #[test]
+    fn a_token_is_the_one_that_botocore_makes() {
+        let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(AT);
+        for (session, expected) in BY_BOTOCORE {
+            let session = session.map(str::to_owned);
+            let credentials = Credentials::new("AKIDEXAMPLE", secret, session, None, "test");
+            let token = signed(credentials, "eu-central-1", HOST, 5432, "engine_roles", at);
+            let token = token.expect("a token");
+            // The order of the parameters makes no difference.
+            let parts = |token: &str| {
+                let parts = token.split(['?', '&']).map(str::to_owned);
+                parts.collect::<BTreeSet<_>>()
+            };
+            assert_eq!(parts(&token), parts(expected));
+        }
+    }
+
+    #[test]
+    fn the_region_is_the_one_in_the_name_of_an_rds_host() {
+        assert_eq!(region_of(HOST), Some("eu-central-1"));
+        let china = "a.b.cn-north-1.rds.amazonaws.com.cn";
+        assert_eq!(region_of(china), Some("cn-north-1"));
+        assert_eq!(region_of("database.internal"), None);
+    }
+
+    #[tokio::test]
+    async fn without_credentials_or_a_region_there_is_no_token() {
+        let none = DatabaseTokens::new(None, Some("us-west-2".to_owned()));
+        let error = none.token(HOST, 5432, "user").await.expect_err("no token");
+        assert!(matches!(error, TokenError::NoCredentials));
+        let keys = Credentials::new("A", "B", None, None, "test");
+        let tokens = DatabaseTokens::new(Some(SharedCredentialsProvider::new(keys)), None);
+        let error = tokens.token("database.internal", 5432, "user").await;
+        assert!(matches!(error, Err(TokenError::NoRegion)));
+    }
+}

@@ -1,0 +1,52 @@
+//! Secrets from files.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::ConfigError;
+
+/// Where a secret is found.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// The secret itself.
+    Value(String),
+    /// A file that contains it.
+    File(PathBuf),
+}
+
+/// Returns where a secret is found that can be set by a flag or by a file; none if by neither. An
+/// empty value counts as not set.
+///
+/// # Errors
+/// When both are set.
+pub(crate) fn value_or_file(
+    flag: &'static str,
+    value: Option<&str>,
+    file: Option<&Path>,
+) -> Result<Option<Source>, ConfigError> {
+    let value = value.filter(|value| !value.is_empty());
+    match (value, file) {
+        (Some(_), Some(_)) => Err(ConfigError::Form {
+            flag,
+            rule: "is set, and so is its file; set one of the two",
+        }),
+        (Some(value), None) => Ok(Some(Source::Value(value.to_owned()))),
+        (None, Some(file)) => Ok(Some(Source::File(file.to_owned()))),
+        (None, None) => Ok(None),
+    }
+}
+
+impl Source {
+    /// Returns the secret. White space around the contents of a file is left out.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub(crate) fn read(self, flag: &'static str) -> Result<String, ConfigError> {
+        match self {
+            Self::Value(value) => Ok(value),
+            Self::File(path) => match std::fs::read_to_string(&path) {
+                Ok(text) => Ok(text.trim().to_owned()),
+                Err(source) => Err(ConfigError::File { flag, path, source }),
+            },
+        }
+    }
+}
