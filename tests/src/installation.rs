@@ -17,6 +17,7 @@ use crate::administrator::Administrator;
 use crate::client::{Acknowledgements, Client};
 use crate::database::{BindingRow, Database};
 use crate::polling::eventually;
+use crate::pooler::PgBouncer;
 use crate::postgres_proxy::PostgresProxy;
 use crate::service::Service;
 
@@ -41,6 +42,7 @@ pub struct Installation {
     last_startup_call: u64,
     postgres: PostgresServer,
     proxy: Option<PostgresProxy>,
+    pooler: Option<PgBouncer>,
     binary: PathBuf,
     environment: BTreeMap<String, String>,
     key: String,
@@ -105,6 +107,11 @@ impl Installation {
             .expect("this installation reaches Postgres directly: see proxied")
     }
 
+    /// The pooler of [`InstallationBuilder::pooled`]; none without a pooler.
+    pub fn pooler(&self) -> Option<&PgBouncer> {
+        self.pooler.as_ref()
+    }
+
     /// How many pings the service sent to Postgres through the proxy; 0 without a proxy.
     pub fn pings(&self) -> usize {
         self.proxy.as_ref().map_or(0, PostgresProxy::pings)
@@ -127,6 +134,11 @@ impl Installation {
     pub async fn restart_during_faults(&mut self, replica: usize) {
         self.replicas[replica] = Service::start_binary(&self.binary, &self.environment).await;
         self.ready_at(replica).await;
+    }
+
+    /// As [`Installation::restart`], but waits only until the replica listens.
+    pub async fn restart_listening(&mut self, replica: usize) {
+        self.replicas[replica] = Service::start_binary(&self.binary, &self.environment).await;
     }
 
     /// Sets a variable for processes that are started from now on.

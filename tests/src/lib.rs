@@ -21,6 +21,7 @@ pub mod measuring;
 pub mod older_release;
 pub mod policy_documents;
 pub mod polling;
+pub mod pooler;
 pub mod postgres_proxy;
 mod process_reaper;
 pub mod random;

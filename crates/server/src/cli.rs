@@ -1,6 +1,9 @@
 //! The command line.
 
 use std::process::ExitCode;
+use std::time::SystemTime;
+
+use serde_json::json;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -57,8 +60,14 @@ pub fn main() -> ExitCode {
 /// Runs the command. The exit code is 1 when the command failed; clap exits with 2 when the command
 /// line is invalid.
 pub fn run(cli: Cli) -> ExitCode {
+    let mut report: fn(&anyhow::Error) = report_as_text;
     let outcome = match cli.command {
-        Command::Serve(args) => serve::run(&args),
+        Command::Serve(args) => {
+            if args.log.is_json() {
+                report = report_as_json;
+            }
+            serve::run(&args)
+        }
         Command::Migrate(args) => migrate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Orphans(args) => orphans::run(&args),
@@ -73,9 +82,26 @@ pub fn run(cli: Cli) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Printed, not logged, so that the caller sees it at every log level.
-            eprintln!("engine-roles: {error:#}");
+            report(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+// Both print and do not log, so that the error is seen at every log level.
+
+fn report_as_text(error: &anyhow::Error) {
+    eprintln!("engine-roles: {error:#}");
+}
+
+/// Prints the error in the form of a line of the log.
+fn report_as_json(error: &anyhow::Error) {
+    let line = json!({
+        "timestamp": humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
+        "level": "ERROR",
+        "message": "service ended with an error",
+        "error": format!("{error:#}"),
+        "target": "engine_roles::serve",
+    });
+    eprintln!("{line}");
 }

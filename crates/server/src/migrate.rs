@@ -13,6 +13,9 @@ use crate::tokens;
 pub struct MigrateArgs {
     #[command(flatten)]
     database: DatabaseArgs,
+    /// Database user that runs the service and owns nothing: gets the rights that serving needs
+    #[arg(long, env = "ENGINE_ROLES_MIGRATE_GRANT_TO", value_name = "USER")]
+    grant_to: Option<String>,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -30,7 +33,7 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<()> {
             config.tokens = Some(tokens::of_this_identity().await);
         }
         let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
-        store.migrate().await?;
+        store.migrate_and_grant(args.grant_to.as_deref()).await?;
         Ok::<_, anyhow::Error>(())
     })?;
     Ok(print::line("the database schema is up to date")?)

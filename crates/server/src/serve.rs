@@ -152,26 +152,6 @@ impl Server {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    let served = serve_until_stopped(args);
-    if let Err(error) = &served {
-        // Logged too, because a collector of logs may read nothing else.
-        error!(error = format!("{error:#}"), "service ended with an error");
-    }
-    served
-}
-
-/// Logs the version and the settings with which the service starts.
-pub(crate) fn announce(settings: &str, unknown_variables: &[String]) {
-    info!(
-        version = env!("CARGO_PKG_VERSION"),
-        settings, "service starts"
-    );
-    for variable in unknown_variables {
-        warn!(variable, "no setting has this variable; it is ignored");
-    }
-}
-
-fn serve_until_stopped(args: &ServeArgs) -> anyhow::Result<()> {
     args.start_logging();
     let config = Config::new(args)?;
     tokio::runtime::Builder::new_multi_thread()
@@ -184,6 +164,17 @@ fn serve_until_stopped(args: &ServeArgs) -> anyhow::Result<()> {
             server.run(stop).await?;
             Ok(())
         })
+}
+
+/// Logs the version and the settings with which the service starts.
+pub(crate) fn announce(settings: &str, unknown_variables: &[String]) {
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        settings, "service starts"
+    );
+    for variable in unknown_variables {
+        warn!(variable, "no setting has this variable; it is ignored");
+    }
 }
 
 async fn stop_on_signal(stop: CancellationToken) {

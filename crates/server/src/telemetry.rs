@@ -1,9 +1,11 @@
 //! Logging to standard error.
 
+use std::backtrace::Backtrace;
 use std::io::IsTerminal;
 use std::str::FromStr;
 
 use clap::Args;
+use tracing::error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
@@ -18,7 +20,14 @@ pub struct LogArgs {
     log_format: LogFormat,
 }
 
-#[derive(Clone, Copy, Debug)]
+impl LogArgs {
+    /// Returns whether each line of the log is a JSON object.
+    pub(crate) fn is_json(&self) -> bool {
+        self.log_format == LogFormat::Json
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LogFormat {
     Text,
     Json,
@@ -61,8 +70,16 @@ pub(crate) fn start(args: &LogArgs) {
         .with_env_filter(EnvFilter::new(directives))
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let _ = match args.log_format {
+    let started = match args.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+    if started.is_ok() && args.is_json() {
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string);
+            let message = panic.payload_as_str().unwrap_or("no message");
+            let backtrace = Backtrace::capture().to_string();
+            error!(panic = message, place, backtrace, "a task panicked");
+        }));
+    }
 }

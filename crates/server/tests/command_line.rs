@@ -6,7 +6,10 @@ fn engine_roles(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engine-roles"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("ENGINE_ROLES_") || text.starts_with("AWS_") || text == "DATABASE_URL" {
+        if ["ENGINE_ROLES_", "AWS_", "DATABASE_URL"]
+            .iter()
+            .any(|prefix| text.starts_with(prefix))
+        {
             command.env_remove(&name);
         }
     }
@@ -197,6 +200,181 @@ fn an_invalid_setting_is_rejected_by_the_name_of_its_flag() {
         let stderr = text(&output.stderr);
         assert!(stderr.contains(flag), "{variable}={value}: {stderr}");
     }
+}
+
+#[test]
+fn a_number_or_time_that_would_keep_the_service_from_working_is_rejected_with_its_rule() {
+    let cases = [
+        (
+            "ENGINE_ROLES_POLL_INTERVAL",
+            "0s",
+            "--poll-interval: must be from 50ms to 1s",
+        ),
+        (
+            "ENGINE_ROLES_POLL_INTERVAL",
+            "2s",
+            "--poll-interval: must be from 50ms to 1s",
+        ),
+        (
+            "ENGINE_ROLES_RECONCILE_INTERVAL",
+            "1ms",
+            "--reconcile-interval: must be from 1s",
+        ),
+        (
+            "ENGINE_ROLES_LEASE",
+            "1000000000y",
+            "--lease: must be from 5s to 1h",
+        ),
+        ("ENGINE_ROLES_LEASE", "1s", "--lease: must be from 5s to 1h"),
+        (
+            "ENGINE_ROLES_CONSISTENCY_WINDOW",
+            "0s",
+            "--consistency-window: must be from 1s",
+        ),
+        (
+            "ENGINE_ROLES_CALL_TIMEOUT",
+            "0s",
+            "--call-timeout: must be at least 100ms",
+        ),
+        (
+            "ENGINE_ROLES_DRAIN_DELAY",
+            "1d",
+            "--drain-delay: must be at most 10m",
+        ),
+        (
+            "ENGINE_ROLES_SHUTDOWN_LIMIT",
+            "1d",
+            "--shutdown-limit: must be at most 10m",
+        ),
+        (
+            "ENGINE_ROLES_CALL_RATE",
+            "NaN",
+            "--call-rate: must be from 1",
+        ),
+        (
+            "ENGINE_ROLES_CALL_RATE",
+            "0.5",
+            "--call-rate: must be from 1",
+        ),
+        (
+            "ENGINE_ROLES_CALL_BURST",
+            "9",
+            "--call-burst: must be from 10",
+        ),
+        (
+            "ENGINE_ROLES_DATABASE_CONNECTIONS",
+            "3",
+            "--database-connections: must be from 4",
+        ),
+        (
+            "DATABASE_URL",
+            "mysql://host/database",
+            "must begin with postgres://",
+        ),
+        ("DATABASE_URL", "postgres://a,b/c", "several hosts"),
+    ];
+    for (variable, value, rule) in cases {
+        let listen = ["serve", "--listen", "127.0.0.1:0"];
+        let output = engine_roles(&listen, &[DATABASE, KEY, (variable, value)]);
+        assert_eq!(output.status.code(), Some(1), "{variable}={value}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains(rule), "{variable}={value}: {stderr}");
+    }
+    for value in ["loud", "info,everything", "engine_roles=loud"] {
+        let output = engine_roles(&["serve"], &[DATABASE, KEY, ("ENGINE_ROLES_LOG", value)]);
+        assert_eq!(output.status.code(), Some(2), "{value}: {output:?}");
+    }
+}
+
+/// The address is no address of this machine, so that the service ends when it has started.
+const NOWHERE: (&str, &str) = ("ENGINE_ROLES_LISTEN", "192.0.2.1:1");
+
+#[test]
+fn the_start_shows_version_and_settings_but_no_secret_and_names_unknown_variables() {
+    let output = engine_roles(
+        &["serve"],
+        &[
+            DATABASE,
+            KEY,
+            NOWHERE,
+            ("ENGINE_ROLES_LEASE", "30s"),
+            ("ENGINE_ROLES_LEESE", "30s"),
+        ],
+    );
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(env!("CARGO_PKG_VERSION")), "{stderr}");
+    for shown in [
+        "lease=30s",
+        "drift=repair",
+        "database-url=(set)",
+        "init-api-key=(set)",
+        "kms-key-arn=(not set)",
+        "variable=\"ENGINE_ROLES_LEESE\"",
+    ] {
+        assert!(stderr.contains(shown), "{shown}: {stderr}");
+    }
+    assert!(!stderr.contains("\"ENGINE_ROLES_LEASE\""), "{stderr}");
+    assert!(!stderr.contains("unlikely-password"), "{stderr}");
+    assert!(!stderr.contains(KEY.1), "{stderr}");
+}
+
+#[test]
+fn an_empty_variable_of_any_setting_counts_as_not_set() {
+    let help = text(&engine_roles(&["serve", "--help"], &[]).stdout);
+    let names = help.split("[env: ").skip(1);
+    let names = names.filter_map(|rest| rest.split(['=', ']']).next());
+    let names: Vec<&str> = names
+        .filter(|name| ![DATABASE.0, KEY.0, NOWHERE.0].contains(name))
+        .collect();
+    assert!(names.len() > 30, "{names:?}");
+    let mut variables = vec![DATABASE, KEY, NOWHERE];
+    variables.extend(names.iter().map(|name| (*name, "")));
+    let stderr = text(&engine_roles(&["serve"], &variables).stderr);
+    assert!(stderr.contains("can't listen on 192.0.2.1:1"), "{stderr}");
+    assert!(stderr.contains("lease=60s"), "{stderr}");
+}
+
+#[test]
+fn a_fatal_error_is_a_json_object_where_the_log_is_json() {
+    let json = ("ENGINE_ROLES_LOG_FORMAT", "json");
+    let output = engine_roles(&["serve"], &[DATABASE, KEY, NOWHERE, json]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    let lines: Vec<serde_json::Value> = stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect();
+    let last = lines.last().expect("there is a line");
+    assert_eq!(last["level"], "ERROR");
+    let error = last["error"].as_str().unwrap_or_default();
+    assert!(error.contains("can't listen"), "{stderr}");
+}
+
+#[test]
+fn secrets_can_be_in_files_and_not_in_two_places() {
+    let directory = std::env::temp_dir();
+    let name = |kind: &str| directory.join(format!("{kind}-{}", std::process::id()));
+    let (url, key) = (name("url"), name("key"));
+    std::fs::write(&url, format!("{}\n", DATABASE.1)).expect("written");
+    std::fs::write(&key, format!("{}\n", KEY.1)).expect("written");
+    let (url_file, key_file) = (url.to_string_lossy(), key.to_string_lossy());
+    let files = [
+        ("DATABASE_URL_FILE", &*url_file),
+        ("ENGINE_ROLES_INIT_API_KEY_FILE", &*key_file),
+        NOWHERE,
+    ];
+    let stderr = text(&engine_roles(&["serve"], &files).stderr);
+    assert!(stderr.contains("can't listen"), "{stderr}");
+    for both in [DATABASE, KEY] {
+        let variables = [files[0], files[1], files[2], both];
+        let stderr = text(&engine_roles(&["serve"], &variables).stderr);
+        assert!(stderr.contains("set one of the two"), "{stderr}");
+    }
+    let missing = [("DATABASE_URL_FILE", "/nothing"), files[1], NOWHERE];
+    let stderr = text(&engine_roles(&["serve"], &missing).stderr);
+    assert!(stderr.contains("/nothing can't be read"), "{stderr}");
+    std::fs::remove_file(&url).expect("removed");
+    std::fs::remove_file(&key).expect("removed");
 }
 
 #[test]

@@ -245,13 +245,13 @@ impl Database {
         self.with_token(options).await
     }
 
-    /// Reads the URL and its password again, after Postgres refused the password. Returns none where
-    /// they were read a moment ago, or can't be read.
+    /// Reads the URL and its password again, after Postgres refused the password. Where they were read
+    /// a moment ago, returns what was read then. Returns none where they can't be read.
     pub(crate) async fn reload(&self) -> Option<PgConnectOptions> {
         {
             let mut current = self.current();
             if current.read_at.elapsed() < RELOAD_PAUSE {
-                return None;
+                return Some(current.options.clone());
             }
             current.read_at = Instant::now();
         }
@@ -314,8 +314,8 @@ mod tests {
             "postgres://user:pass@host:5432/database",
             "postgresql://host/database",
             "postgres://user:a,b%40c@host/database?sslmode=disable",
-            "postgres://user@/database?host=/var/run/postgresql",
-            "postgres://user@/database?host=%2Fvar%2Frun%2Fpostgresql",
+            "postgres:///database?host=/var/run/postgresql&user=someone",
+            "postgres:///database?host=%2Fvar%2Frun%2Fpostgresql",
             "postgres://host/database?target_session_attrs=read-write&sslmode=require",
             "postgres://[::1]:5433/database",
         ] {
@@ -329,8 +329,8 @@ mod tests {
         for url in [
             "postgres://a,b/database?target_session_attrs=read-write",
             "postgres://user:pass@a:5432,b:5433/database",
-            "postgres://user@/database?host=a,b",
-            "postgres://user@/database?host=a%2Cb",
+            "postgres:///database?host=a,b",
+            "postgres:///database?host=a%2Cb",
         ] {
             assert!(refused(url).contains("several hosts"), "{url}");
         }

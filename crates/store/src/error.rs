@@ -17,6 +17,13 @@ pub enum StoreError {
     /// The database can't be reached, or no connection of the pool became free in time.
     #[error("the database can't be reached")]
     Unavailable(#[source] sqlx::Error),
+    /// What answers is a connection pooler that refuses the parameters with which a connection to
+    /// Postgres itself begins.
+    #[error(
+        "the database is behind a connection pooler: set ENGINE_ROLES_DATABASE_POOLER to its pool mode, \
+         session or transaction"
+    )]
+    Pooler(#[source] sqlx::Error),
     /// A statement was sent, and the database did not answer: the statement may have taken effect.
     #[error("the database did not answer a statement")]
     Unanswered(#[source] sqlx::Error),
@@ -66,6 +73,7 @@ impl StoreError {
         matches!(
             self,
             Self::Unavailable(_)
+                | Self::Pooler(_)
                 | Self::Unanswered(_)
                 | Self::ReadOnly(_)
                 | Self::OutcomeUnknown
@@ -128,6 +136,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(ref inner) if inner.code().as_deref() == Some(READ_ONLY) => {
                 Self::ReadOnly(error)
             }
+            sqlx::Error::Database(ref inner) if is_of_pooler(inner.message()) => {
+                Self::Pooler(error)
+            }
             sqlx::Error::Database(ref inner) if is_refusal(inner.code().as_deref()) => {
                 Self::Refused(error)
             }
@@ -141,6 +152,11 @@ impl From<sqlx::Error> for StoreError {
 
 /// `read_only_sql_transaction`.
 const READ_ONLY: &str = "25006";
+
+// PgBouncer's words, which has no code of its own for this.
+fn is_of_pooler(message: &str) -> bool {
+    message.contains("unsupported startup parameter")
+}
 
 // Class 28 is an invalid authorization, 3D000 a database that does not exist.
 fn is_refusal(code: Option<&str>) -> bool {

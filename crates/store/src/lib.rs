@@ -18,6 +18,7 @@ mod counts;
 mod database;
 mod durability;
 mod error;
+mod grants;
 mod heartbeat;
 mod intents;
 mod leases;

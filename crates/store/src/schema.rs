@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use crate::connection::{ANSWER_LIMIT, Statements};
 use crate::database::Pooler;
+use crate::grants::grant;
 use crate::{Store, StoreError};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -55,12 +56,25 @@ impl Store {
     /// # Errors
     /// When the database can't be reached, its user may not change the schema, or a migration fails.
     pub async fn migrate(&self) -> Result<(), StoreError> {
+        self.migrate_and_grant(None).await
+    }
+
+    /// As [`Store::migrate`], and gives the database user that serves the rights that it needs.
+    ///
+    /// # Errors
+    /// As [`Store::migrate`], or when there is no such user.
+    pub async fn migrate_and_grant(&self, serving_user: Option<&str>) -> Result<(), StoreError> {
         let database = self.direct.as_ref().unwrap_or(&self.database);
         let options = database.options().await?;
         let connected = timeout(ANSWER_LIMIT, options.connect()).await;
         let connected = connected.map_err(|elapsed| sqlx::Error::Io(elapsed.into()));
         let mut connection = connected.and_then(|connected| connected)?;
-        migrate_on(&mut connection).await?;
+        match migrate_on(&mut connection, serving_user).await {
+            Err(StoreError::Query(error)) if is_forbidden(&error) => {
+                return Err(StoreError::Forbidden(error));
+            }
+            migrated => migrated?,
+        }
         // The migrations are committed, so that it makes no difference how the connection ends.
         let _ = connection.close().await;
         Ok(())
@@ -92,7 +106,10 @@ pub(crate) const UNDEFINED_TABLE: &str = "42P01";
 
 /// Runs the missing migrations. Not with sqlx's own migrator, which needs locks and prepared statements
 /// that outlive a transaction: behind a transaction pooler they end up on another client's connection.
-async fn migrate_on(connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn migrate_on(
+    connection: &mut PgConnection,
+    serving_user: Option<&str>,
+) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
     // An index of a large table takes as long as it takes.
     let unlimited = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
@@ -131,6 +148,9 @@ async fn migrate_on(connection: &mut PgConnection) -> Result<(), StoreError> {
             .bind(&*migration.checksum)
             .execute(Statements::on(&mut transaction, Pooler::Transaction));
         noted.await.map_err(failed)?;
+    }
+    if let Some(user) = serving_user {
+        grant(&mut transaction, user).await?;
     }
     transaction.commit().await?;
     Ok(())

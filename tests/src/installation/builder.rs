@@ -19,11 +19,17 @@ use crate::database::Database;
 use crate::identity;
 use crate::older_release;
 use crate::policy_documents::policy_document;
+use crate::pooler::{PgBouncer, PoolMode, program};
 use crate::postgres_proxy::PostgresProxy;
 
 /// How many installations run at once. The shared Postgres server has connections for the pools of
 /// so many.
 const MOST_AT_ONCE: usize = 4;
+
+/// How many server connections a pooler has for an installation. In transaction mode, few, so that the
+/// connections of the service often meet what others have left on them; a session keeps one for each
+/// connection of the service.
+const SERVER_CONNECTIONS: usize = 20;
 
 /// The secret key of the service's AWS credentials. The sandbox does not check it, and no log may
 /// contain it.
@@ -39,6 +45,7 @@ pub struct InstallationBuilder {
     replicas: usize,
     own_server: bool,
     proxied: bool,
+    pooler: Option<PoolMode>,
     waits_until_ready: bool,
     prepared: Vec<String>,
     contents: Contents,
@@ -74,6 +81,7 @@ impl InstallationBuilder {
             replicas: 1,
             own_server: false,
             proxied: false,
+            pooler: PoolMode::everywhere(),
             waits_until_ready: true,
             prepared: Vec::new(),
             contents: Contents::Nothing,
@@ -188,6 +196,13 @@ impl InstallationBuilder {
         self
     }
 
+    /// Connects the service to Postgres through a pooler: `PgBouncer` with few server connections.
+    #[must_use]
+    pub fn pooled(mut self, mode: PoolMode) -> Self {
+        self.pooler = Some(mode);
+        self
+    }
+
     /// Sets the interval of checks to a day, so that an idle service stays idle while a test
     /// advances the clock: see [`Installation::becomes_idle`].
     #[must_use]
@@ -231,15 +246,26 @@ impl InstallationBuilder {
         environment
             .entry("AWS_ENDPOINT_URL".to_owned())
             .or_insert_with(|| sandbox.endpoint());
+        let mut server = postgres.url().to_owned();
+        let mut pooler = None;
+        // The proxy reads statements as the service sends them to Postgres itself.
+        let mode = self.pooler.filter(|_| !self.proxied);
+        if let Some((mode, program)) = mode.and_then(|mode| Some((mode, program()?))) {
+            let started = PgBouncer::start(&program, &server, mode, SERVER_CONNECTIONS).await;
+            let setting = "ENGINE_ROLES_DATABASE_POOLER".to_owned();
+            environment.insert(setting, mode.as_str().to_owned());
+            server = started.url().to_owned();
+            pooler = Some(started);
+        }
         let mut proxy = None;
         if self.proxied {
-            let (started, url) = PostgresProxy::start(postgres.url()).await;
-            environment.insert("DATABASE_URL".to_owned(), url);
+            let (started, url) = PostgresProxy::start(&server).await;
+            server = url;
             proxy = Some(started);
         }
         environment
             .entry("DATABASE_URL".to_owned())
-            .or_insert_with(|| postgres.url().to_owned());
+            .or_insert(server);
         environment.insert("ENGINE_ROLES_INIT_API_KEY".to_owned(), key.clone());
         let mut installation = Installation {
             administrator,
@@ -250,6 +276,7 @@ impl InstallationBuilder {
             sandbox,
             postgres,
             proxy,
+            pooler,
             binary: self.binary,
             environment,
             key,

@@ -22,7 +22,7 @@ async fn start_in_account(installation: &mut Installation, account: &str) {
 #[tokio::test]
 async fn in_another_account_live_bindings_stay_untouched_and_new_requests_are_rejected() {
     let mut installation = Installation::build()
-        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "300ms")
+        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "1s")
         .start()
         .await;
     installation.client().provision("one").await.expect(201);

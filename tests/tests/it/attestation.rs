@@ -481,7 +481,7 @@ async fn a_declared_role_is_passed_without_a_call_even_if_it_is_unfit() {
 #[tokio::test]
 async fn roles_are_attested_at_every_interval() {
     let installation = Installation::build()
-        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "300ms")
+        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "1s")
         .prepared("prepared")
         .start()
         .await;

@@ -23,7 +23,7 @@ async fn orphans(installation: &Installation) -> Vec<Orphan> {
 /// Starts an installation that sweeps for orphans every 300 ms.
 async fn with_frequent_sweeps() -> Installation {
     Installation::build()
-        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "300ms")
+        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "1s")
         .start()
         .await
 }

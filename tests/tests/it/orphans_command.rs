@@ -6,7 +6,7 @@ use engine_roles_e2e::{Installation, eventually};
 /// Provisions the cluster `one`, and makes its role an orphan: the database no longer knows it.
 async fn with_an_orphan() -> (Installation, String) {
     let mut installation = Installation::build()
-        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "300ms")
+        .env("ENGINE_ROLES_RECONCILE_INTERVAL", "1s")
         .start()
         .await;
     let created = installation.client().provision("one").await;

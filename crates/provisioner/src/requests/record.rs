@@ -12,7 +12,7 @@ use engine_roles_store::{
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{Instrument, Span, info, info_span, warn};
 
 use crate::convergence::{Converger, Knowledge};
 use crate::waiting::WorksOnIt;
@@ -20,6 +20,8 @@ use crate::waiting::WorksOnIt;
 /// How long a request waits until other requests for its cluster have recorded their intents. Longer
 /// than the database waits for a lock, so that only a stuck cluster reaches it.
 const QUEUE_WAIT: Duration = Duration::from_secs(5);
+/// How many requests may record their intents for one cluster, or wait for that, at the same time.
+const MOST_WAITING: usize = 32;
 /// For how long a statement that was sent may still take effect: longer than the server's time limit.
 const MAY_STILL_RUN: Duration = Duration::from_secs(12);
 /// How long a caller waits until its intent is found. Then it is told that the database did not answer;
@@ -73,9 +75,11 @@ impl Recorder {
     ) -> Result<Committed, StoreError> {
         let (answer, answered) = oneshot::channel();
         let this = Arc::clone(self);
-        self.tasks.spawn(async move {
+        let span = work_span(decided.intent.binding(), &decided.cause);
+        let work = async move {
             Box::pin(this.carry_out(decided, Caller(Some(answer)))).await;
-        });
+        };
+        self.tasks.spawn(work.instrument(span));
         answered
             .await
             .expect("the recording task answers its caller before it ends")
@@ -84,7 +88,8 @@ impl Recorder {
     /// Converges a binding whose intent is pending, if no other worker has the lease.
     pub(crate) fn resume(self: &Arc<Self>, binding: &Binding, cause: Cause, operation: Operation) {
         let (this, id) = (Arc::clone(self), binding.id);
-        self.tasks.spawn(async move {
+        let span = work_span(binding, &cause);
+        let work = async move {
             let Converger { store, .. } = &*this.converger;
             match store.lease_now(id, operation).await {
                 Ok(Some(lease)) => {
@@ -98,7 +103,8 @@ impl Recorder {
                     "pending binding could not be leased for a request"
                 ),
             }
-        });
+        };
+        self.tasks.spawn(work.instrument(span));
     }
 
     async fn carry_out(&self, decided: Decided, mut caller: Caller) {
@@ -184,6 +190,10 @@ impl Recorder {
             operation,
         } = decided;
         let queue = self.queue(&intent.binding().cluster);
+        // Each request has the queue once, and the table of queues has it weakly.
+        if Arc::strong_count(&queue) > MOST_WAITING {
+            return Err(StoreError::ClusterBusy);
+        }
         let Ok(_turn) = timeout(QUEUE_WAIT, queue.lock()).await else {
             return Err(StoreError::ClusterBusy);
         };
@@ -203,6 +213,17 @@ impl Recorder {
         clusters.insert(cluster.clone(), Arc::downgrade(&queue));
         queue
     }
+}
+
+/// Returns the span of the work that a request causes. It outlives the request, so it repeats what the
+/// request's lines of the log have.
+fn work_span(binding: &Binding, cause: &Cause) -> Span {
+    info_span!(
+        "work",
+        cluster = %binding.cluster,
+        actor = cause.actor.0,
+        request_id = cause.request_id,
+    )
 }
 
 /// The caller of a recording task, who is told once what became of the intent.

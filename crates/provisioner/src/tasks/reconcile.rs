@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{Instrument, info_span, warn};
 
 use crate::convergence::{Converger, Knowledge};
 use crate::tasks::task::{NextRun, Task};
@@ -71,12 +71,15 @@ impl Task for Reconcile {
             for lease in leases {
                 let slot = Arc::clone(&self.slots).try_acquire_owned().ok();
                 let converger = Arc::clone(&self.converger);
-                self.tasks.spawn(async move {
+                let cluster = &lease.binding.cluster;
+                let span = info_span!("work", %cluster, actor = "reconciler");
+                let work = async move {
                     let cause = Cause::reconciler();
                     let (knowledge, operation) = (Knowledge::Recorded, Operation::Reconcile);
                     Box::pin(converger.converge(lease, cause, knowledge, operation)).await;
                     drop(slot);
-                });
+                };
+                self.tasks.spawn(work.instrument(span));
             }
             if is_more_due {
                 NextRun::Now

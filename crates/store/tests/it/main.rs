@@ -11,6 +11,7 @@ mod counts;
 mod heartbeat;
 mod intents;
 mod leases;
+mod login;
 mod older_release;
 mod query_plans;
 mod races;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use engine_roles_domain::resources::Namespace;
 use engine_roles_embedded_postgres::test_database;
-use engine_roles_store::{Readiness, Store, StoreConfig, StoreError};
+use engine_roles_store::{Readiness, Schema, Store, StoreConfig, StoreError, needed_version};
 
 use crate::test_store::{cluster, config, has_heartbeat, store_of, test_store};
 
@@ -34,13 +34,69 @@ async fn replicas_can_migrate_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_missing_migration_is_reported_as_pending() {
+async fn the_schema_of_another_release_is_reported() {
     let test = test_store().await;
-    let forget_last = "DELETE FROM _sqlx_migrations
-                WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
-    test.sql(forget_last).await.expect("deleted");
-    let found = test.store.readiness().await.expect("an answer");
-    assert_eq!(found, Readiness::MigrationsPending);
+    let newest = needed_version();
+    for (version, oldest, expected) in [
+        (newest - 1, newest - 1, Readiness::MigrationsPending),
+        (newest + 1, newest, Readiness::Ready),
+        (newest + 1, newest + 1, Readiness::SchemaTooNew),
+    ] {
+        let sql = format!(
+            "DELETE FROM schema_versions;
+             INSERT INTO schema_versions (version, oldest_reader) VALUES ({version}, {oldest})"
+        );
+        test.sql(&sql).await.expect("inserted");
+        let found = test.store.readiness().await.expect("an answer");
+        assert_eq!(found, expected, "version {version}, oldest reader {oldest}");
+        let usable = test.store.schema().await.expect("an answer") == Schema::Usable;
+        assert_eq!(usable, expected == Readiness::Ready);
+    }
+}
+
+#[tokio::test]
+async fn the_newest_migration_inserts_its_version() {
+    let test = test_store().await;
+    let version = test
+        .number("SELECT max(version) FROM schema_versions")
+        .await;
+    assert_eq!(version, needed_version());
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_no_writes_is_reported_and_left() {
+    let test = test_store().await;
+    test.provision("one").await;
+    let name = test.database.name();
+    let set = format!("ALTER DATABASE {name} SET default_transaction_read_only = on");
+    test.sql(&set).await.expect("set");
+    let terminate_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    test.sql(terminate_others).await.expect("terminated");
+    assert_eq!(
+        test.store.readiness().await.expect("an answer"),
+        Readiness::ReadOnly
+    );
+    let refused = test.store.lease_due(1).await;
+    // The first connection may still be one of those that were terminated.
+    let refused = match refused {
+        Err(StoreError::Unanswered(_)) => test.store.lease_due(1).await,
+        other => other,
+    };
+    let error = refused.expect_err("nothing can be written");
+    assert!(matches!(error, StoreError::ReadOnly(_)), "{error:?}");
+    assert!(error.is_transient());
+    let reset = format!(
+        "SET default_transaction_read_only = off;
+         ALTER DATABASE {name} RESET default_transaction_read_only"
+    );
+    test.sql(&reset).await.expect("reset");
+    // New connections are opened, whose transactions may write.
+    assert_eq!(
+        test.store.readiness().await.expect("an answer"),
+        Readiness::Ready
+    );
+    test.store.lease_due(1).await.expect("an answer");
 }
 
 fn unreachable_store() -> Store {

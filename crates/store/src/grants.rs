@@ -1,0 +1,53 @@
+//! The rights of the database user that serves, where another one owns the tables.
+
+use sqlx::{Executor, PgConnection};
+
+use crate::StoreError;
+use crate::connection::Statements;
+use crate::database::Pooler;
+
+/// What the user that serves may do with each table. Without the rights of an owner it can't change a
+/// table, disable a trigger, or change or delete an event of the audit log.
+const TABLES: [(&str, &str); 17] = [
+    ("clusters", "SELECT, INSERT, UPDATE"),
+    ("bindings", "SELECT, INSERT, UPDATE, DELETE"),
+    ("work", "SELECT, INSERT, UPDATE, DELETE"),
+    ("schedule", "SELECT, INSERT, UPDATE, DELETE"),
+    ("replicas", "SELECT, INSERT, UPDATE, DELETE"),
+    ("sweeps", "SELECT, INSERT, UPDATE"),
+    ("orphans", "SELECT, INSERT, DELETE"),
+    ("prepared_roles", "SELECT, INSERT, UPDATE, DELETE"),
+    ("call_budgets", "SELECT, INSERT, UPDATE"),
+    ("binding_counts", "SELECT, INSERT, UPDATE"),
+    ("binding_count_changes", "SELECT, INSERT, DELETE"),
+    ("audit_pending", "SELECT, INSERT, DELETE"),
+    ("audit_events", "SELECT, INSERT"),
+    ("audit_heads", "SELECT, INSERT, UPDATE"),
+    ("audit_times", "SELECT, INSERT"),
+    ("audit_partitions", "SELECT"),
+    ("schema_versions", "SELECT"),
+];
+
+/// The functions that only their owner and this user may call.
+const FUNCTIONS: [&str; 1] = ["audit_maintain_partitions(interval)"];
+
+/// Gives a database user the rights that serving needs, and takes all other rights on these tables from
+/// it.
+pub(crate) async fn grant(connection: &mut PgConnection, user: &str) -> Result<(), StoreError> {
+    let names = sqlx::query_as("SELECT quote_ident($1), quote_ident(current_schema())");
+    let names = names
+        .bind(user)
+        .fetch_one(Statements::on(connection, Pooler::Transaction));
+    let (user, schema): (String, String) = names.await?;
+    let mut grants = vec![format!("GRANT USAGE ON SCHEMA {schema} TO {user};")];
+    for (table, rights) in TABLES {
+        grants.push(format!("REVOKE ALL ON {table} FROM {user};"));
+        grants.push(format!("GRANT {rights} ON {table} TO {user};"));
+    }
+    for function in FUNCTIONS {
+        grants.push(format!("GRANT EXECUTE ON FUNCTION {function} TO {user};"));
+    }
+    let grants = sqlx::AssertSqlSafe(grants.join("\n"));
+    connection.execute(grants).await?;
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! The database as production has it: users with few rights, standbys, other releases' schemas,
+//! networks that go silent, and locks that somebody holds.
+
+use std::process::Output;
+use std::time::Duration;
+
+use engine_roles_e2e::service::command;
+use engine_roles_e2e::{Installation, eventually};
+use futures::future::join_all;
+use serde_json::json;
+
+/// Runs a command of the binary in the installation's environment, with changes.
+fn run(installation: &Installation, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
+    let mut environment = installation.environment().clone();
+    for (name, value) in changes {
+        environment.insert((*name).to_owned(), (*value).to_owned());
+    }
+    let output = command(arguments, &environment).output();
+    output.expect("the binary can be run")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Waits until `/readyz` of a replica shows this status of the database.
+async fn database_is(installation: &Installation, replica: usize, status: &str) {
+    let client = installation.client_of(replica).anonymous();
+    eventually(&format!("the database is {status}"), async || {
+        let answer = client.fetch("/readyz").await;
+        (answer.body["database"] == status).then_some(())
+    })
+    .await;
+}
+
+/// Waits until the log says what the service waits for.
+async fn log_names_the_command(installation: &Installation) {
+    eventually("the log names the command", async || {
+        let text = installation.replicas[0].log().text();
+        text.contains("engine-roles migrate").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn migrate_brings_an_empty_database_up_to_date_and_says_so() {
+    let installation = Installation::build()
+        .env("ENGINE_ROLES_MIGRATE", "never")
+        .not_yet_ready()
+        .start()
+        .await;
+    database_is(&installation, 0, "migrations_pending").await;
+    assert!(
+        installation.replicas[0]
+            .log()
+            .text()
+            .contains("engine-roles migrate")
+    );
+    for _ in 0..2 {
+        let migrated = run(&installation, &["migrate"], &[]);
+        assert!(migrated.status.success(), "{migrated:?}");
+        assert!(
+            text(&migrated.stdout).contains("up to date"),
+            "{migrated:?}"
+        );
+    }
+    // The service that waited continues by itself.
+    installation.ready().await;
+    installation.client().provision("one").await.expect(201);
+}
+
+#[tokio::test]
+async fn migrate_names_what_is_wrong_with_the_database() {
+    let installation = Installation::start().await;
+    for (url, words) in [
+        ("mysql://host/database", "postgres://"),
+        ("postgres://a,b/database", "several hosts"),
+        (
+            "postgres://nobody@127.0.0.1:1/none?sslmode=disable",
+            "can't be reached",
+        ),
+    ] {
+        let failed = run(&installation, &["migrate"], &[("DATABASE_URL", url)]);
+        assert_eq!(failed.status.code(), Some(1), "{url}: {failed:?}");
+        assert!(text(&failed.stderr).contains(words), "{url}: {failed:?}");
+        assert!(!text(&failed.stderr).contains("panicked"), "{failed:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_service_runs_as_a_database_user_that_owns_nothing() {
+    let mut installation = Installation::build().rarely_checked().start().await;
+    let user = format!("app_{}", uuid::Uuid::new_v4().simple());
+    let database = &installation.database;
+    database
+        .execute(&format!("CREATE ROLE {user} LOGIN PASSWORD 'serving'"))
+        .await;
+    let migrated = run(&installation, &["migrate", "--grant-to", &user], &[]);
+    assert!(migrated.status.success(), "{migrated:?}");
+    let (_, place) = database.url().split_once('@').expect("the URL has a user");
+    let url = format!("postgres://{user}:serving@{place}");
+    installation.set_env("DATABASE_URL", &url);
+    installation.restart(0).await;
+    let client = installation.client();
+    client.provision("one").await.expect(201);
+    let change = json!({"tags": {"team": "x"}});
+    client.put("one", change).await.expect(200);
+    assert_eq!(client.delete("one").await.expect(200)["state"], "deleted");
+    installation.assert_sound_when_idle("as another user").await;
+    // A newer release waits for its migration, and does not end.
+    let older = "DELETE FROM schema_versions";
+    installation.database.execute(older).await;
+    installation.restart_listening(0).await;
+    database_is(&installation, 0, "migrations_pending").await;
+    log_names_the_command(&installation).await;
+    drop(installation.replicas.remove(0));
+    let drop_user = format!("DROP OWNED BY {user}; DROP ROLE {user}");
+    installation.database.execute(&drop_user).await;
+}
+
+#[tokio::test]
+async fn a_release_ends_on_a_schema_that_it_does_not_understand_and_runs_on_one_that_admits_it() {
+    let mut installation = Installation::start().await;
+    let newer = "INSERT INTO schema_versions (version, oldest_reader)
+                 SELECT max(version) + 1, max(version) FROM schema_versions";
+    installation.database.execute(newer).await;
+    installation.restart(0).await;
+    installation.client().provision("one").await.expect(201);
+    let too_new = "UPDATE schema_versions SET oldest_reader = version
+                   WHERE version = (SELECT max(version) FROM schema_versions)";
+    installation.database.execute(too_new).await;
+    database_is(&installation, 0, "schema_too_new").await;
+    let served = run(&installation, &["serve"], &[]);
+    assert_eq!(served.status.code(), Some(1));
+    let stderr = text(&served.stderr);
+    assert!(stderr.contains("this release can't work on it"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_read_only_database_makes_the_service_unready_until_a_writable_one_answers() {
+    let mut installation = Installation::start().await;
+    installation.client().provision("one").await.expect(201);
+    let database = |change: &str| {
+        let url = installation.database.url();
+        let name = url.rsplit('/').next().unwrap_or_default();
+        let name = name.split('?').next().unwrap_or_default();
+        // A transaction that may write, also where those of other sessions may not.
+        format!(
+            "BEGIN READ WRITE; ALTER DATABASE {name} {change} default_transaction_read_only {};
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid(); COMMIT",
+            if change == "SET" { "= on" } else { "" },
+        )
+    };
+    let (read_only, writable) = (database("SET"), database("RESET"));
+    installation.database.execute(&read_only).await;
+    database_is(&installation, 0, "read_only").await;
+    eventually("a request is refused", async || {
+        let refused = installation.client().provision("two").await;
+        (refused.code() == Some("database_unavailable")).then_some(())
+    })
+    .await;
+    // A service that starts meanwhile waits too.
+    installation.add_replica().await;
+    database_is(&installation, 1, "read_only").await;
+    installation.database.execute(&writable).await;
+    database_is(&installation, 0, "ok").await;
+    database_is(&installation, 1, "ok").await;
+    eventually("a request is carried out", async || {
+        let answer = installation.client().provision("two").await;
+        (answer.status < 202).then_some(())
+    })
+    .await;
+    assert!(
+        installation
+            .replicas
+            .iter_mut()
+            .all(engine_roles_e2e::Service::runs)
+    );
+}
+
+#[tokio::test]
+async fn while_a_network_is_silent_requests_are_answered_and_the_service_recovers() {
+    let installation = Installation::build()
+        .rarely_checked()
+        .proxied()
+        .start()
+        .await;
+    installation.client().provision("one").await.expect(201);
+    installation.proxy().freeze();
+    let requests = (0..6).map(|number| {
+        let client = installation.client().with("prefer", "wait=1");
+        async move { client.provision(&format!("c{number}")).await }
+    });
+    for answer in join_all(requests).await {
+        answer.expect_problem(503, "database_unavailable");
+    }
+    database_is(&installation, 0, "unreachable").await;
+    installation.proxy().thaw();
+    installation.proxy().cut();
+    database_is(&installation, 0, "ok").await;
+    for number in 0..6 {
+        let answer = installation.client().provision(&format!("c{number}")).await;
+        assert!(answer.status < 202, "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_somebody_holds_on_one_cluster_stops_that_cluster_alone() {
+    let installation = Installation::build()
+        .rarely_checked()
+        .env("ENGINE_ROLES_DATABASE_CONNECTIONS", "6")
+        .start()
+        .await;
+    let client = installation.client();
+    client.provision("locked").await.expect(201);
+    installation.becomes_idle().await;
+    let (locking, connection) =
+        tokio_postgres::connect(installation.database.url(), tokio_postgres::NoTls)
+            .await
+            .expect("connected");
+    tokio::spawn(connection);
+    let lock = "BEGIN; SELECT FROM clusters WHERE cluster = 'locked' FOR UPDATE;
+                SELECT FROM bindings WHERE cluster = 'locked' FOR UPDATE";
+    locking.batch_execute(lock).await.expect("locked");
+    let waiting: Vec<_> = (0..64)
+        .map(|number| {
+            let client = client.waiting_longest();
+            let change = json!({"tags": {"team": format!("t{number}")}});
+            tokio::spawn(async move { client.put("locked", change).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for number in 0..4 {
+        let name = format!("c{number}");
+        client.provision(&name).await.expect(201);
+        client.get(&name).await.expect(200);
+    }
+    for answer in join_all(waiting).await {
+        let answer = answer.expect("the task does not panic");
+        answer.expect_problem(503, "database_unavailable");
+        assert!(answer.header("retry-after").is_some());
+    }
+    locking.batch_execute("ROLLBACK").await.expect("released");
+    let change = json!({"tags": {"team": "last"}});
+    client
+        .waiting_longest()
+        .put("locked", change)
+        .await
+        .expect(200);
+}

@@ -1,0 +1,56 @@
+//! How the service stops.
+
+use engine_roles_e2e::installation::fault;
+use engine_roles_e2e::{Installation, eventually};
+use serde_json::json;
+
+#[tokio::test]
+async fn during_the_drain_delay_the_service_is_unready_and_answers_everything_else() {
+    let mut installation = Installation::build()
+        .env("ENGINE_ROLES_DRAIN_DELAY", "10m")
+        .start()
+        .await;
+    installation.replicas[0].ask_to_stop();
+    let anonymous = installation.client().anonymous();
+    eventually("the service is unready", async || {
+        let answer = anonymous.fetch("/readyz").await;
+        (answer.status == 503 && answer.body["reconciler"] == "stopping").then_some(())
+    })
+    .await;
+    // New connections and new work are still accepted.
+    installation.client().provision("one").await.expect(201);
+    anonymous.fetch("/livez").await.expect(200);
+    // A second signal ends the service at once.
+    installation.replicas[0].ask_to_stop();
+    let status = installation.replicas[0].ended().await;
+    assert_eq!(status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_stop_right_after_the_start_waits_for_no_check_of_the_account() {
+    let mut installation = Installation::build()
+        .faults(fault("*", "before", json!({"hang_ms": 1_000_000})))
+        .env("ENGINE_ROLES_CALL_TIMEOUT", "15s")
+        .env("ENGINE_ROLES_SHUTDOWN_LIMIT", "10m")
+        .not_yet_ready()
+        .start()
+        .await;
+    eventually("a check has begun", async || {
+        let calls = installation.sandbox.calls(0);
+        calls
+            .iter()
+            .any(|call| call.ended_ms.is_none())
+            .then_some(())
+    })
+    .await;
+    let status = installation.replicas[0].stop().await;
+    assert_eq!(status.code(), Some(0));
+    // The call that the check had sent was not waited for.
+    let calls = installation.sandbox.calls(0);
+    let waited = calls
+        .iter()
+        .filter(|call| call.error.as_deref() == Some("unanswered"));
+    assert_eq!(waited.count(), 0);
+    let log = installation.replicas[0].log().text();
+    assert!(!log.contains("shutdown limit reached"), "{log}");
+}
