@@ -1,14 +1,21 @@
-//! The command `check`: reports what the service's AWS identity may do, and which permissions it
-//! lacks.
+//! The command `check`: reports whether the database can be used, what the service's AWS identity may
+//! do, and which permissions it lacks.
+
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use engine_roles_domain::identity::{Feature, Status};
 use engine_roles_provisioner::Capabilities;
+use engine_roles_store::{Readiness, Store, StoreError};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::config::{Config, ServeArgs};
 use crate::print;
 use crate::serve::assemble;
+
+/// How long the database may take for its answers.
+const DATABASE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
@@ -25,7 +32,7 @@ pub struct CheckArgs {
 enum Format {
     /// For people
     Text,
-    /// For programs: the JSON that `GET /v1/capabilities` returns
+    /// For programs: the JSON that `GET /v1/capabilities` returns, and a member `database`
     Json,
 }
 
@@ -39,14 +46,18 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let found = runtime.block_on(async {
-        let (_, provisioner) = assemble(config).await?;
+    let (database, found) = runtime.block_on(async {
+        let (store, provisioner) = assemble(config).await?;
+        let database = database_report(&store).await;
         let found = Box::pin(provisioner.capabilities()).await?;
-        Ok::<_, anyhow::Error>(found)
+        Ok::<_, anyhow::Error>((database, found))
     })?;
     match args.format {
-        Format::Text => print::line(text(&found))?,
-        Format::Json => print::line(serde_json::to_string_pretty(&as_json(&found))?)?,
+        Format::Text => print::line(text(&database, &found))?,
+        Format::Json => {
+            let json = as_json(&database, &found);
+            print::line(serde_json::to_string_pretty(&json)?)?;
+        }
     }
     let is_missing = |feature| {
         let report = found
@@ -62,19 +73,58 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What was found about the database.
+struct DatabaseReport {
+    /// A word of `/readyz`, or why the database could not be asked.
+    status: String,
+    /// What the database may lose.
+    risks: Vec<&'static str>,
+}
+
+async fn database_report(store: &Store) -> DatabaseReport {
+    let unusable = |status: String| DatabaseReport {
+        status,
+        risks: Vec::new(),
+    };
+    let answered = timeout(DATABASE_LIMIT, async {
+        let readiness = store.readiness().await?;
+        let risks = match readiness {
+            Readiness::Ready => store.durability().await?.risks(),
+            _ => Vec::new(),
+        };
+        Ok::<_, StoreError>((readiness, risks))
+    });
+    match answered.await {
+        Ok(Ok((readiness, risks))) => DatabaseReport {
+            status: match readiness {
+                Readiness::Ready => "ok",
+                Readiness::MigrationsPending => "the schema is not up to date: run migrate",
+                Readiness::SchemaTooNew => "a newer release has changed the schema",
+                Readiness::ReadOnly => "the server accepts no writes",
+            }
+            .to_owned(),
+            risks,
+        },
+        Ok(Err(error)) => unusable(format!("{:#}", anyhow::Error::new(error))),
+        Err(_) => unusable("no answer in time".to_owned()),
+    }
+}
+
 fn found_by(found: &Capabilities) -> Vec<&'static str> {
     found.found_by.iter().map(|how| how.as_str()).collect()
 }
 
-fn text(found: &Capabilities) -> String {
-    let mut lines = vec![
+fn text(database: &DatabaseReport, found: &Capabilities) -> String {
+    let mut lines = vec![format!("database: {}", database.status)];
+    lines.extend(database.risks.iter().map(|risk| format!("    {risk}")));
+    lines.extend([
         format!(
             "identity: {}",
             found.identity.as_deref().unwrap_or("not known")
         ),
         format!("found by: {}", found_by(found).join(", ")),
         String::new(),
-    ];
+    ]);
     for report in &found.features {
         let status = json!(report.status);
         lines.push(format!(
@@ -96,8 +146,8 @@ fn text(found: &Capabilities) -> String {
     lines.join("\n")
 }
 
-/// Returns the JSON that `GET /v1/capabilities` answers.
-fn as_json(found: &Capabilities) -> serde_json::Value {
+/// Returns the JSON that `GET /v1/capabilities` answers, with a member `database`.
+fn as_json(database: &DatabaseReport, found: &Capabilities) -> serde_json::Value {
     let features = found.features.iter().map(|report| {
         json!({
             "feature": report.feature,
@@ -109,6 +159,7 @@ fn as_json(found: &Capabilities) -> serde_json::Value {
         })
     });
     json!({
+        "database": {"status": database.status, "risks": database.risks},
         "identity": found.identity,
         "found_by": found_by(found),
         "found_at": found.found_at,

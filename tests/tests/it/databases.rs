@@ -118,6 +118,51 @@ async fn the_service_runs_as_a_database_user_that_owns_nothing() {
     installation.database.execute(&drop_user).await;
 }
 
+/// The page, whose commands the next test runs.
+const PAGE: &str = include_str!("../../../docs/database.md");
+
+#[tokio::test]
+async fn the_commands_for_two_database_users_work_as_documented() {
+    // Users belong to a whole server.
+    let mut installation = Installation::build()
+        .own_postgres()
+        .env("ENGINE_ROLES_MIGRATE", "never")
+        .not_yet_ready()
+        .start()
+        .await;
+    let (_, rest) = PAGE.split_once("```sql\n").expect("the page has SQL");
+    let (sql, rest) = rest.split_once("```").expect("the SQL ends");
+    installation.database.execute(sql).await;
+    let url = |user: &str, password: &str| {
+        let (_, place) = installation.database.url().split_once('@').expect("a user");
+        format!("postgres://{user}:{}@{place}", password.replace(' ', "%20"))
+    };
+    let owner = url("engine_roles_owner", "a password");
+    let serving = url("engine_roles_app", "another password");
+    let documented = "engine-roles migrate --grant-to engine_roles_app";
+    assert!(rest.contains(documented));
+    let arguments: Vec<&str> = documented.split(' ').skip(1).collect();
+    let migrated = run(&installation, &arguments, &[("DATABASE_URL", &owner)]);
+    assert!(migrated.status.success(), "{migrated:?}");
+    installation.set_env("DATABASE_URL", &serving);
+    installation.restart(0).await;
+    let client = installation.client();
+    client.provision("one").await.expect(201);
+    assert_eq!(client.delete("one").await.expect(200)["state"], "deleted");
+    let checked = run(&installation, &["check"], &[]);
+    assert!(
+        text(&checked.stdout).contains("database: ok"),
+        "{checked:?}"
+    );
+    // The server of this test is not durable.
+    assert!(text(&checked.stdout).contains("fsync"), "{checked:?}");
+    let log = installation.replicas[0].log().text();
+    assert!(
+        log.contains("database may forget committed records"),
+        "{log}"
+    );
+}
+
 #[tokio::test]
 async fn a_release_ends_on_a_schema_that_it_does_not_understand_and_runs_on_one_that_admits_it() {
     let mut installation = Installation::start().await;

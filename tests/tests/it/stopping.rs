@@ -30,7 +30,8 @@ async fn during_the_drain_delay_the_service_is_unready_and_answers_everything_el
 async fn a_stop_right_after_the_start_waits_for_no_check_of_the_account() {
     let mut installation = Installation::build()
         .faults(fault("*", "before", json!({"hang_ms": 1_000_000})))
-        .env("ENGINE_ROLES_CALL_TIMEOUT", "15s")
+        .env("ENGINE_ROLES_LEASE", "1h")
+        .env("ENGINE_ROLES_CALL_TIMEOUT", "15m")
         .env("ENGINE_ROLES_SHUTDOWN_LIMIT", "10m")
         .not_yet_ready()
         .start()
