@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sigv4::http_request::{
@@ -47,6 +48,15 @@ pub struct DatabaseTokens {
 }
 
 impl DatabaseTokens {
+    /// Reads the SDK's configuration, for a command that does not use IAM otherwise. No call is made.
+    pub async fn of_this_identity() -> Self {
+        let found = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .load()
+            .await;
+        let region = found.region().map(ToString::to_string);
+        Self::new(found.credentials_provider(), region)
+    }
+
     pub(crate) fn new(
         credentials: Option<SharedCredentialsProvider>,
         region: Option<String>,

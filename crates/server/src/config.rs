@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use engine_roles_api::{ApiKey, Authentication, InvalidKey};
+use engine_roles_api::{ApiKey, Authentication};
 use engine_roles_domain::account::{AccountId, Region};
 use engine_roles_domain::cluster::{Defaults, RoleReference};
 use engine_roles_domain::grant::{BoundaryArn, KmsKeyArn};
@@ -16,8 +16,9 @@ use engine_roles_domain::invalid::Invalid;
 use engine_roles_domain::prepared::PassThroughRole;
 use engine_roles_domain::resources::{Namespace, ProfileName, RolePrefix, Tags};
 use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode};
-use engine_roles_store::{StoreConfig, StoreError};
+use engine_roles_store::StoreConfig;
 
+use crate::config_error::{ConfigError, invalid_in};
 use crate::database::DatabaseArgs;
 use crate::files;
 use crate::telemetry::{self, LogArgs};
@@ -168,43 +169,6 @@ impl ServeArgs {
     pub fn start_logging(&self) {
         telemetry::start(&self.log);
     }
-}
-
-/// Why the configuration is invalid.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A value breaks its rule.
-    #[error("{flag}")]
-    Invalid {
-        flag: &'static str,
-        #[source]
-        source: Invalid,
-    },
-    /// A value has the wrong form.
-    #[error("{flag}: {rule}")]
-    Form {
-        flag: &'static str,
-        rule: &'static str,
-    },
-    #[error("--init-api-key")]
-    Key(#[source] InvalidKey),
-    /// The database URL can't be read.
-    #[error("--database-url")]
-    Database(#[source] StoreError),
-    /// A file of a setting can't be read.
-    #[error("{flag}: the file {} can't be read", path.display())]
-    File {
-        flag: &'static str,
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("--database-url (DATABASE_URL) is missing")]
-    NoDatabase,
-    #[error(
-        "--init-api-key (ENGINE_ROLES_INIT_API_KEY) is missing; to accept requests without a key on a loopback address, set --insecure-no-auth"
-    )]
-    NoKey,
 }
 
 /// The configuration of the service, checked.
@@ -489,11 +453,4 @@ pub(crate) fn optional<T>(
 ) -> Result<Option<T>, ConfigError> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
     text.map(|text| invalid_in(flag, parse(text))).transpose()
-}
-
-pub(crate) fn invalid_in<T>(
-    flag: &'static str,
-    parsed: Result<T, Invalid>,
-) -> Result<T, ConfigError> {
-    parsed.map_err(|source| ConfigError::Invalid { flag, source })
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use engine_roles_domain::resources::Namespace;
 use engine_roles_store::{DatabaseUrl, Pooler, Store, StoreConfig, StoreError};
 
-use crate::config::{ConfigError, invalid_in};
+use crate::config_error::{ConfigError, invalid_in};
 use crate::files;
 
 /// The arguments that all commands share which use the database.

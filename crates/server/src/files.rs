@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 
 /// Where a secret is found.
 #[derive(Clone)]

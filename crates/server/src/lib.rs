@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod config;
+mod config_error;
 mod database;
 mod files;
 mod migrate;
@@ -19,5 +20,6 @@ mod telemetry;
 mod tokens;
 
 pub use cli::{Cli, Command, main, run};
-pub use config::{Config, ConfigError, ServeArgs};
+pub use config::{Config, ServeArgs};
+pub use config_error::ConfigError;
 pub use serve::{Server, ServerError};

@@ -1,8 +1,9 @@
 //! The command `migrate`.
 
 use clap::Args;
+use engine_roles_iam::DatabaseTokens;
 
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 use crate::database::{self, DatabaseArgs};
 use crate::print;
 use crate::telemetry::{self, LogArgs};
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<()> {
         .build()?;
     runtime.block_on(async {
         if args.database.database_iam_auth {
-            config.tokens = Some(tokens::of_this_identity().await);
+            config.tokens = Some(tokens::source(DatabaseTokens::of_this_identity().await));
         }
         let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
         store.migrate_and_grant(args.grant_to.as_deref()).await?;

@@ -13,7 +13,8 @@ use engine_roles_domain::resources::Namespace;
 use engine_roles_policy::Kind;
 use engine_roles_policy::lint::{Finding, Severity, lint_text};
 
-use crate::config::{ConfigError, invalid_in, list, optional, pass_through_role};
+use crate::config::{list, optional, pass_through_role};
+use crate::config_error::{ConfigError, invalid_in};
 use crate::print;
 
 /// The arguments of `policy`.

@@ -217,7 +217,9 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
     let partition = defaults.region.as_ref().and_then(Region::partition);
     let partition = partition.unwrap_or(Partition::Aws);
     let mut database = config.database;
-    database.tokens = config.database_iam_auth.then(|| tokens::of(&iam));
+    database.tokens = config
+        .database_iam_auth
+        .then(|| tokens::source(iam.database_tokens()));
     let store = database::open(&database, config.namespace)?;
     let settings = Settings {
         scope: config.account.map(|account| Scope { account, partition }),

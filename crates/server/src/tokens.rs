@@ -2,24 +2,11 @@
 
 use std::sync::Arc;
 
-use engine_roles_iam::{DatabaseTokens, Iam, IamConfig};
+use engine_roles_iam::DatabaseTokens;
 use engine_roles_store::TokenSource;
 
-/// Returns what makes the tokens, with the AWS identity of a client of IAM.
-pub(crate) fn of(iam: &Iam) -> TokenSource {
-    source(iam.database_tokens())
-}
-
-/// As [`of`], for a command that does not use IAM otherwise.
-pub(crate) async fn of_this_identity() -> TokenSource {
-    let config = IamConfig {
-        region: None,
-        call_timeout: std::time::Duration::from_secs(10),
-    };
-    of(&Iam::connect(&config).await)
-}
-
-fn source(tokens: DatabaseTokens) -> TokenSource {
+/// Returns what makes a token for each new connection that needs one.
+pub(crate) fn source(tokens: DatabaseTokens) -> TokenSource {
     Arc::new(move |request| {
         let tokens = tokens.clone();
         Box::pin(async move {

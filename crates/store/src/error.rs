@@ -1,6 +1,6 @@
 //! What can go wrong with the database.
 
-use crate::database::UrlError;
+use crate::database_url::UrlError;
 
 /// What can go wrong with the database. [`StoreError::is_transient`] returns whether a retry can help.
 #[derive(Debug, thiserror::Error)]

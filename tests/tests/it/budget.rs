@@ -208,21 +208,28 @@ async fn sweeps_keep_to_the_budget_and_still_run() {
 
 #[tokio::test]
 async fn capabilities_are_unknown_and_never_missing_when_the_budget_is_used_up() {
-    let scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
-    let ask = join_all((0..30).map(|_| async { scarce.client().fetch("/v1/capabilities").await }));
-    let answers = scarce.run_while_reads_are_scarce(ask).await;
+    let mut scarce = Scarce::start(Installation::build().rarely_checked(), 20).await;
     let mut unknown = 0;
-    for answer in &answers {
-        let features = answer.expect(200)["features"].as_array();
-        for feature in features.expect("a list") {
-            assert_ne!(feature["status"], "missing", "{feature:#}");
-            if feature["status"] == "unknown" {
-                unknown += 1;
-                assert_ne!(feature["reasons"], json!([]), "{feature:#}");
+    // The detection at the start may have been finished before the plans used the budget up.
+    for _ in 0..5 {
+        let ask =
+            join_all((0..30).map(|_| async { scarce.client().fetch("/v1/capabilities").await }));
+        for answer in scarce.run_while_reads_are_scarce(ask).await {
+            let features = answer.expect(200)["features"].as_array();
+            for feature in features.expect("a list") {
+                assert_ne!(feature["status"], "missing", "{feature:#}");
+                if feature["status"] == "unknown" {
+                    unknown += 1;
+                    assert_ne!(feature["reasons"], json!([]), "{feature:#}");
+                }
             }
         }
+        if unknown > 0 {
+            break;
+        }
+        scarce.restart().await;
     }
-    assert!(unknown > 0, "{}", answers[0].text);
+    assert!(unknown > 0);
 }
 
 #[tokio::test]

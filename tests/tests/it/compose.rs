@@ -22,6 +22,8 @@ fn compose_passes_every_setting_of_serve_on() {
     let known = settings(&help);
     assert!(known.len() > 20, "the help names its variables: {known:?}");
     let passed_on = settings(&compose);
-    let missing: Vec<&&str> = known.difference(&passed_on).collect();
+    let missing = known.difference(&passed_on);
+    // A file has to be mounted first, so a compose file of the administrator's own names it.
+    let missing: Vec<&&str> = missing.filter(|name| !name.ends_with("_FILE")).collect();
     assert!(missing.is_empty(), "compose.yaml lacks {missing:?}");
 }

@@ -121,7 +121,7 @@ async fn the_service_runs_as_a_database_user_that_owns_nothing() {
 /// The page, whose commands the next test runs.
 const PAGE: &str = include_str!("../../../docs/database.md");
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_for_two_database_users_work_as_documented() {
     // Users belong to a whole server.
     let mut installation = Installation::build()

@@ -1,0 +1,52 @@
+//! Why a setting is refused.
+
+use std::path::PathBuf;
+
+use engine_roles_api::InvalidKey;
+use engine_roles_domain::invalid::Invalid;
+use engine_roles_store::StoreError;
+
+/// Why the configuration is invalid.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value breaks its rule.
+    #[error("{flag}")]
+    Invalid {
+        flag: &'static str,
+        #[source]
+        source: Invalid,
+    },
+    /// A value has the wrong form.
+    #[error("{flag}: {rule}")]
+    Form {
+        flag: &'static str,
+        rule: &'static str,
+    },
+    #[error("--init-api-key")]
+    Key(#[source] InvalidKey),
+    /// The database URL can't be read.
+    #[error("--database-url")]
+    Database(#[source] StoreError),
+    /// A file of a setting can't be read.
+    #[error("{flag}: the file {} can't be read", path.display())]
+    File {
+        flag: &'static str,
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("--database-url (DATABASE_URL) is missing")]
+    NoDatabase,
+    #[error(
+        "--init-api-key (ENGINE_ROLES_INIT_API_KEY) is missing; to accept requests without a key on a loopback address, set --insecure-no-auth"
+    )]
+    NoKey,
+}
+
+/// Names the flag of a value that breaks its rule.
+pub(crate) fn invalid_in<T>(
+    flag: &'static str,
+    parsed: Result<T, Invalid>,
+) -> Result<T, ConfigError> {
+    parsed.map_err(|source| ConfigError::Invalid { flag, source })
+}
