@@ -55,6 +55,11 @@ fn is_json(content_type: &HeaderValue) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
+    // Without this check, an array of the members' values would be read as the object.
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        let reason = "must be a JSON object";
+        return Err(Problem::field(Code::InvalidRequest, "body", reason));
+    }
     let mut json = serde_json::Deserializer::from_slice(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

@@ -43,16 +43,23 @@ pub enum StoreError {
 
 impl StoreError {
     /// Returns whether the same call may succeed later without intervention.
+    ///
+    /// An error about a value (SQLSTATE class 22, data exception) or a constraint (class 23, integrity
+    /// constraint violation) is a defect of this program, and the same call fails again.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Unavailable(_)
-                | Self::Unanswered(_)
-                | Self::ReadOnly(_)
-                | Self::OutcomeUnknown
-                | Self::ClusterBusy
-                | Self::Query(_)
-        )
+            | Self::Unanswered(_)
+            | Self::ReadOnly(_)
+            | Self::OutcomeUnknown
+            | Self::ClusterBusy => true,
+            Self::Query(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default();
+                !code.starts_with("22") && !code.starts_with("23")
+            }
+            Self::Query(_) => true,
+            Self::Url(_) | Self::Migration(_) | Self::Corrupt { .. } => false,
+        }
     }
 
     /// Returns whether another transaction was in the way and nothing was written, so that the caller
