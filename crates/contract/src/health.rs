@@ -25,6 +25,8 @@ pub enum DatabaseStatus {
     Ok,
     /// The database does not answer.
     Unreachable,
+    /// The database last answered more than two seconds ago.
+    Stale,
     /// The database answers, but its schema is not up to date.
     MigrationsPending,
 }
@@ -58,7 +60,8 @@ pub struct Readiness {
     /// database or the reconciler is not `ok`).
     #[schema(value_type = String)]
     pub status: Open<ReadinessStatus>,
-    /// `ok`, `unreachable` or `migrations_pending` (the schema is not up to date).
+    /// `ok`, `unreachable`, `stale` (the database last answered more than two seconds ago) or
+    /// `migrations_pending` (the schema is not up to date).
     #[schema(value_type = String)]
     pub database: Open<DatabaseStatus>,
     /// `ok` or `stalled` (the reconciler's last run, or this replica's last heartbeat, was too long
@@ -70,10 +73,12 @@ pub struct Readiness {
     /// leaves them unchanged and provisions nothing).
     #[schema(value_type = String)]
     pub aws: Open<AwsStatus>,
-    /// How many live bindings of this namespace belong to another account.
-    pub other_account_bindings: i64,
-    /// The optional features that are off because AWS denied a call.
-    pub missing: Vec<MissingFeature>,
+    /// How many live bindings of this namespace belong to another account; null for a caller without
+    /// a valid API key.
+    pub other_account_bindings: Option<i64>,
+    /// The optional features that are off because AWS denied a call; null for a caller without a
+    /// valid API key.
+    pub missing: Option<Vec<MissingFeature>>,
 }
 
 /// An optional feature that is off because AWS denied a call.

@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod config;
+mod file_limit;
 mod migrate;
 mod openapi;
 mod orphans;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_api::{Api, MetricsHandle, serve};
+use engine_roles_api::{Api, ConnectionLimits, MetricsHandle, serve};
 use engine_roles_domain::account::{Partition, Region, Scope};
 use engine_roles_iam::{Iam, IamConfig};
 use engine_roles_provisioner::{Provisioner, Settings};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, ServeArgs};
+use crate::file_limit;
 
 /// How many bindings the reconciler of one replica converges at once.
 const RECONCILE_SLOTS: usize = 32;
@@ -38,7 +39,7 @@ pub enum ServerError {
     Tasks(#[source] std::io::Error),
     /// The HTTP server stopped by itself.
     #[error("the HTTP server stopped by itself")]
-    Serve(#[source] std::io::Error),
+    Serve(#[source] tokio::task::JoinError),
 }
 
 /// The service, which listens but does not answer requests yet.
@@ -46,6 +47,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     api: Api,
+    connections: ConnectionLimits,
     store: Store,
     shutdown_limit: Duration,
 }
@@ -57,6 +59,9 @@ impl Server {
     /// When the service can't listen on the address, or the database URL is invalid.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
         let (listen_on, limit) = (config.listen, config.shutdown_limit);
+        let mut connections = config.connections;
+        connections.most =
+            file_limit::most_connections(connections.most, config.database.max_connections);
         let authentication = Arc::clone(&config.authentication);
         let metrics = metrics_handle();
         let (store, provisioner) = assemble(config).await?;
@@ -75,6 +80,7 @@ impl Server {
             listener,
             address,
             api,
+            connections,
             store,
             shutdown_limit: limit,
         })
@@ -95,12 +101,14 @@ impl Server {
             listener,
             address,
             api,
+            connections,
             store,
             shutdown_limit,
         } = self;
         let provisioner = api.provisioner.clone();
-        let closed = stop.clone();
-        let serving = serve(listener, api, async move { closed.cancelled().await });
+        provisioner.start_readings();
+        tokio::spawn(api.metrics.clone().keep_up(stop.clone()));
+        let serving = serve(listener, api, connections, stop.clone());
         let mut serving = tokio::spawn(serving);
         info!(%address, "listening for requests");
         let background = async {
@@ -112,7 +120,7 @@ impl Server {
             biased;
             () = stop.cancelled() => Ok(()),
             failed = background => failed,
-            ended = &mut serving => ended_serving(ended),
+            ended = &mut serving => ended.map_err(ServerError::Serve),
         };
         stop.cancel();
         let finished = async {
@@ -224,16 +232,6 @@ async fn start(
         let _ = tokio::time::timeout(Duration::from_secs(1), stop.cancelled()).await;
     }
     Ok(())
-}
-
-fn ended_serving(
-    ended: Result<std::io::Result<()>, tokio::task::JoinError>,
-) -> Result<(), ServerError> {
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(ServerError::Serve(error)),
-        Err(error) => Err(ServerError::Serve(std::io::Error::other(error))),
-    }
 }
 
 // A process has one metrics recorder, so a second service in it (in tests) shares the first one's.
