@@ -107,9 +107,10 @@ impl Activity {
         }
     }
 
-    /// Notes that a request's head is complete.
-    pub(super) fn begin_answer(&self) {
-        self.enter(Phase::Answering);
+    /// Notes that a request's head is complete. Returns whether the request is pipelined: whether the
+    /// client had sent all of the head before the answer to the request before it.
+    pub(super) fn begin_answer(&self) -> bool {
+        self.enter(Phase::Answering) == Phase::Idle
     }
 
     /// Notes that the whole answer is written, or in the buffer to be written.
@@ -117,10 +118,11 @@ impl Activity {
         self.enter(Phase::Idle);
     }
 
-    fn enter(&self, phase: Phase) {
+    /// Returns the phase before.
+    fn enter(&self, phase: Phase) -> Phase {
         let mut state = self.lock();
-        state.phase = phase;
         state.since = Instant::now();
+        std::mem::replace(&mut state.phase, phase)
     }
 
     /// Notes that bytes of an answer were written, or that the client does not read them.
@@ -216,7 +218,7 @@ mod tests {
         activity.received();
         assert_eq!(activity.state().phase, Phase::Head);
         assert_eq!(activity.state().since, accepted);
-        activity.begin_answer();
+        assert!(!activity.begin_answer());
         activity.received();
         assert_eq!(activity.state().phase, Phase::Answering);
         activity.end_answer();
@@ -226,5 +228,14 @@ mod tests {
         assert_eq!(next.phase, Phase::Head);
         activity.received();
         assert_eq!(activity.state().since, next.since);
+    }
+
+    #[test]
+    fn a_request_without_new_bytes_is_pipelined() {
+        let activity = Activity::new();
+        activity.received();
+        assert!(!activity.begin_answer());
+        activity.end_answer();
+        assert!(activity.begin_answer());
     }
 }

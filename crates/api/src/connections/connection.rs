@@ -47,11 +47,16 @@ where
     let accepted = activity.state().since;
     let body_time = BodyTime::new(place.open().limits().slow_client, stop.clone());
     let service = service_fn(|request: Request<Incoming>| {
-        place.activity.begin_answer();
+        let is_pipelined = place.activity.begin_answer();
         let (router, place) = (Router::clone(&router), Arc::clone(&place));
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(body_time.clone());
         Box::pin(async move {
+            if is_pipelined {
+                // Other connections are served first. hyper would answer the next requests of this
+                // one without a pause.
+                tokio::task::yield_now().await;
+            }
             let Ok(answer) = router.oneshot(request).await;
             Ok::<_, Infallible>(answer.map(|body| AnswerBody { body, place }))
         })
@@ -74,7 +79,9 @@ where
         }
     };
     let state = activity.state();
-    let (io, withheld) = connection.into_parts().io.into_inner().into_inner();
+    let parts = connection.into_parts();
+    let (io, withheld) = parts.io.into_inner().into_inner();
+    let withheld = withheld.map(|status| refine(status, &parts.read_buf));
     let is_head_unfinished = state.phase == Phase::Head;
     let status = match ended {
         Ok(Ok(())) => None,
@@ -102,6 +109,17 @@ where
     };
     let last = status.map(|status| unreadable::answer(status, begun.elapsed()));
     close(io, last.as_deref().unwrap_or_default(), &place).await;
+}
+
+/// Returns the status of a head that hyper has rejected and not removed from its buffer. hyper does not
+/// say whether the first line was too long, or the head.
+fn refine(status: StatusCode, head: &[u8]) -> StatusCode {
+    let is_first_line_unfinished = !head.contains(&b'\n');
+    if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE && is_first_line_unfinished {
+        StatusCode::URI_TOO_LONG
+    } else {
+        status
+    }
 }
 
 /// Writes the last answer and closes the connection, at most for [`LINGER`], and without delay where
