@@ -18,6 +18,8 @@ pub(super) enum Phase {
     Answering,
     /// The last request was answered.
     Idle,
+    /// The service has written its last answer, and waits for the client to close the connection.
+    Closing,
 }
 
 /// Why a connection is closed.
@@ -77,7 +79,7 @@ impl State {
                 lasts_longer(self.since, limits.slow_client).then_some(Cut::SlowHead)
             }
             Phase::Idle => lasts_longer(self.since, limits.idle).then_some(Cut::Idle),
-            Phase::Answering => None,
+            Phase::Answering | Phase::Closing => None,
         }
     }
 }
@@ -103,7 +105,7 @@ impl Activity {
                 state.phase = Phase::Head;
                 state.since = Instant::now();
             }
-            Phase::Head | Phase::Answering => {}
+            Phase::Head | Phase::Answering | Phase::Closing => {}
         }
     }
 
@@ -116,6 +118,12 @@ impl Activity {
     /// Notes that the whole answer is written, or in the buffer to be written.
     pub(super) fn end_answer(&self) {
         self.enter(Phase::Idle);
+    }
+
+    /// Notes that the service closes the connection. From now on, the connection can be cut again.
+    pub(super) fn begin_closing(&self) {
+        self.enter(Phase::Closing);
+        self.lock().cut = None;
     }
 
     /// Returns the phase before.
@@ -184,6 +192,7 @@ mod tests {
             (Phase::Head, 20, Some(Cut::SlowHead)),
             (Phase::Idle, 75, Some(Cut::Idle)),
             (Phase::Answering, 1_000, None),
+            (Phase::Closing, 1_000, None),
         ] {
             let state = State {
                 phase,

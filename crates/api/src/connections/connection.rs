@@ -82,7 +82,12 @@ where
     let parts = connection.into_parts();
     let (io, withheld) = parts.io.into_inner().into_inner();
     let withheld = withheld.map(|status| refine(status, &parts.read_buf));
-    let is_head_unfinished = state.phase == Phase::Head;
+    // The first bytes of a head may have arrived together with the request before.
+    let is_head_unfinished = match state.phase {
+        Phase::Head => true,
+        Phase::Idle => !parts.read_buf.is_empty(),
+        Phase::New | Phase::Answering | Phase::Closing => false,
+    };
     let status = match ended {
         Ok(Ok(())) => None,
         Ok(Err(error)) => {
@@ -125,6 +130,8 @@ fn refine(status: StatusCode, head: &[u8]) -> StatusCode {
 /// Writes the last answer and closes the connection, at most for [`LINGER`], and without delay where
 /// another connection waits for the place.
 async fn close(mut io: impl AsyncRead + AsyncWrite + Unpin, last: &str, place: &Place) {
+    place.activity.begin_closing();
+    place.open().can_make_room();
     let closed = async {
         io.write_all(last.as_bytes()).await?;
         io.shutdown().await?;
@@ -133,6 +140,7 @@ async fn close(mut io: impl AsyncRead + AsyncWrite + Unpin, last: &str, place: &
         Ok::<_, std::io::Error>(())
     };
     tokio::select! {
+        biased;
         // An error means that the client has closed the connection first.
         _ = timeout(LINGER, closed) => {}
         _ = place.activity.must_close() => {}
@@ -168,6 +176,6 @@ impl HttpBody for AnswerBody {
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         self.place.activity.end_answer();
-        self.place.open().became_idle();
+        self.place.open().can_make_room();
     }
 }

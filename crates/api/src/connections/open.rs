@@ -74,8 +74,8 @@ impl OpenConnections {
         self.lock().make_room();
     }
 
-    /// Notes that a connection has become idle.
-    pub(super) fn became_idle(&self) {
+    /// Notes that a connection has become idle, or is closing.
+    pub(super) fn can_make_room(&self) {
         self.changed.notify_one();
     }
 
@@ -116,8 +116,8 @@ impl OpenConnections {
 }
 
 impl Connections {
-    /// Closes one connection, unless one is being closed already: the connection with the oldest
-    /// unfinished head, else the one that has been idle the longest.
+    /// Closes one connection, unless one is being cut already: one that is closing anyway, else the one
+    /// with the oldest unfinished head, else the one that has been idle the longest.
     fn make_room(&mut self) {
         let connections = || self.by_id.values().map(|open| (open, open.state()));
         if connections().any(|(_, state)| state.cut.is_some()) {
@@ -129,8 +129,10 @@ impl Connections {
                 .min_by_key(|(_, state)| state.since)
                 .map(|(open, _)| open)
         };
-        let unfinished = oldest(&|phase| matches!(phase, Phase::New | Phase::Head));
-        if let Some(open) = unfinished.or_else(|| oldest(&|phase| phase == Phase::Idle)) {
+        let found = oldest(&|phase| phase == Phase::Closing)
+            .or_else(|| oldest(&|phase| matches!(phase, Phase::New | Phase::Head)))
+            .or_else(|| oldest(&|phase| phase == Phase::Idle));
+        if let Some(open) = found {
             open.cut(Cut::Replaced);
         }
     }
@@ -218,7 +220,7 @@ mod tests {
         assert!(waits.as_mut().now_or_never().is_none());
         assert_eq!(answering.activity.state().cut, None);
         answering.activity.end_answer();
-        open.became_idle();
+        open.can_make_room();
         assert!(waits.as_mut().now_or_never().is_none());
         assert_eq!(answering.activity.state().cut, Some(Cut::Replaced));
         drop(answering);
