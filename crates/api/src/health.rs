@@ -61,6 +61,7 @@ pub(crate) async fn readyz(
 }
 
 /// Whether a caller may see what the service may not do at AWS.
+#[derive(Clone, Copy)]
 enum Details {
     Shown,
     Hidden,

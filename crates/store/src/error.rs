@@ -48,16 +48,16 @@ impl StoreError {
     /// constraint violation) is a defect of this program, and the same call fails again.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_)
-            | Self::Unanswered(_)
-            | Self::ReadOnly(_)
-            | Self::OutcomeUnknown
-            | Self::ClusterBusy => true,
             Self::Query(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default();
                 !code.starts_with("22") && !code.starts_with("23")
             }
-            Self::Query(_) => true,
+            Self::Unavailable(_)
+            | Self::Unanswered(_)
+            | Self::ReadOnly(_)
+            | Self::OutcomeUnknown
+            | Self::ClusterBusy
+            | Self::Query(_) => true,
             Self::Url(_) | Self::Migration(_) | Self::Corrupt { .. } => false,
         }
     }

@@ -1,9 +1,11 @@
 //! More connections than the service accepts, or than fit into its memory.
 
+use engine_roles_e2e::installation::fault;
 use engine_roles_e2e::{Installation, RawConnection, eventually};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::json;
 
-use super::{HALF_A_HEAD, LIVEZ, assert_served, connect};
+use super::{HALF_A_HEAD, LIVEZ, assert_served, connect, put};
 
 /// Raises the limit on the files that this process may open, which the service inherits.
 fn raise_file_limit() {
@@ -71,18 +73,13 @@ async fn at_the_limit_without_unfinished_heads_the_longest_idle_connection_is_re
 #[tokio::test]
 async fn where_all_connections_are_answering_a_new_one_waits() {
     let installation = with_most_connections(2).await;
-    let held = serde_json::json!({"hang_ms": 5_000});
-    installation.set_faults(engine_roles_e2e::installation::fault(
-        "CreateRole",
-        "before",
-        held,
-    ));
+    installation.set_faults(fault("CreateRole", "before", json!({"hang_ms": 5_000})));
     let mut working = Vec::new();
     for cluster in ["one", "two"] {
         let mut connection = connect(&installation).await;
-        let head = super::put(&installation, cluster);
-        let wait = "Prefer: wait=60\r\nContent-Length: 2\r\n\r\n{}";
-        connection.send(format!("{head}{wait}")).await;
+        let start = put(&installation, cluster);
+        let rest = "Prefer: wait=60\r\nContent-Length: 2\r\n\r\n{}";
+        connection.send(format!("{start}{rest}")).await;
         working.push(connection);
     }
     installation.reached("CreateRole", 0).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_roles_e2e::{Installation, RawConnection, eventually};
+use engine_roles_e2e::{Installation, eventually};
 
 use super::{HALF_A_HEAD, LIVEZ, assert_served, connect, put};
 
@@ -28,18 +28,16 @@ async fn a_head_that_never_ends_is_answered_with_408_and_others_notice_nothing()
     assert_eq!(second.exchange(LIVEZ).await.status, 200);
     second.send(HALF_A_HEAD).await;
     slow.push(second);
+    let mut silent = connect(&installation).await;
     assert_served(&installation, "one").await;
     for mut connection in slow {
         let answer = connection.answer().await.expect("an answer");
         answer.expect_problem(408, "request_timeout");
         assert_eq!(connection.closed().await, 0);
     }
-    installation.assert_sound().await;
-}
-
-#[tokio::test]
-async fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
-    let installation = impatient().await;
+    // Without a byte of a head there is nothing to answer.
+    assert_eq!(silent.closed().await, 0);
+    // A byte at a time does not extend the time for a head.
     let mut connection = connect(&installation).await;
     connection.send(HALF_A_HEAD).await;
     let mut bytes = 0;
@@ -48,13 +46,7 @@ async fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
         assert!(bytes < 10_000, "the connection is still open");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-#[tokio::test]
-async fn a_connection_on_which_nothing_is_sent_is_closed_without_an_answer() {
-    let installation = impatient().await;
-    let mut connection = connect(&installation).await;
-    assert_eq!(connection.closed().await, 0);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]
@@ -110,63 +102,53 @@ async fn endless_chunks_are_answered_with_413_and_end_with_the_connection() {
 }
 
 #[tokio::test]
-async fn without_a_key_no_body_is_waited_for() {
+async fn a_body_without_a_key_or_of_a_too_large_size_is_not_waited_for() {
     let installation = Installation::start().await;
-    let head = put(&installation, "one").replace(installation.key(), &"z".repeat(64));
-    let mut connection = connect(&installation).await;
-    let answer = connection
-        .exchange(format!("{head}Content-Length: 100\r\n\r\n{{"))
-        .await;
-    answer.expect_problem(401, "unauthenticated");
-    assert_eq!(connection.closed().await, 0);
-}
-
-#[tokio::test]
-async fn a_too_large_body_is_rejected_before_it_is_sent() {
-    let installation = Installation::start().await;
-    let mut connection = connect(&installation).await;
     let head = put(&installation, "one");
-    let answer = connection
-        .exchange(format!(
-            "{head}Content-Length: 300000\r\nExpect: 100-continue\r\n\r\n"
-        ))
-        .await;
-    answer.expect_problem(413, "body_too_large");
-    assert_eq!(connection.closed().await, 0);
+    let without_key = head.replace(installation.key(), &"z".repeat(64));
+    let unfinished = "Content-Length: 100\r\n\r\n{";
+    let too_large = "Content-Length: 300000\r\nExpect: 100-continue\r\n\r\n";
+    for (request, status, code) in [
+        (format!("{without_key}{unfinished}"), 401, "unauthenticated"),
+        (format!("{head}{too_large}"), 413, "body_too_large"),
+    ] {
+        let mut connection = connect(&installation).await;
+        let answer = connection.exchange(request).await;
+        answer.expect_problem(status, code);
+        assert_eq!(connection.closed().await, 0);
+    }
     // A body within the limit is asked for.
     let mut connection = connect(&installation).await;
-    let head = format!("{head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
-    assert_eq!(connection.exchange(head).await.status, 100);
+    let asks = format!("{head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(connection.exchange(asks).await.status, 100);
     assert_eq!(connection.exchange("{}").await.status, 201);
 }
 
-/// Opens connections that request far more than fits into the sockets' buffers and read nothing, and
-/// checks that the service closes all of them.
-async fn assert_cut(installation: &Installation, requests: &str) {
-    let service = &installation.replicas[0];
-    let before = service.open_files();
-    let mut stalled: Vec<RawConnection> = Vec::new();
-    for _ in 0..20 {
-        let mut connection = connect(installation).await;
-        connection.send(requests).await;
-        stalled.push(connection);
-    }
-    assert_served(installation, "one").await;
-    eventually("the stalled connections are closed", async || {
-        // Other connections to the database and to AWS may have been opened meanwhile.
-        (service.open_files() < before + stalled.len()).then_some(())
+/// Waits until the service has cut so many connections because their clients read nothing.
+async fn stalled_readers_are_cut(installation: &Installation, count: usize) {
+    eventually("the stalled connections are cut", async || {
+        let entries = installation.replicas[0].log().entries();
+        let cut = entries
+            .iter()
+            .filter(|entry| entry["reason"] == "StalledReader");
+        (cut.count() == count).then_some(())
     })
     .await;
-    for mut connection in stalled {
-        connection.closed().await;
-    }
 }
 
 #[tokio::test]
 async fn a_client_that_reads_no_answers_is_cut() {
     let installation = impatient().await;
+    // Far more than fits into the buffers of the sockets.
     let requests = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(400);
-    assert_cut(&installation, &requests).await;
+    let mut stalled = Vec::new();
+    for _ in 0..10 {
+        let mut connection = connect(&installation).await;
+        connection.send(&requests).await;
+        stalled.push(connection);
+    }
+    assert_served(&installation, "one").await;
+    stalled_readers_are_cut(&installation, 10).await;
     installation.assert_sound().await;
 }
 
@@ -192,21 +174,10 @@ async fn a_client_that_reads_no_events_of_a_stream_is_cut() {
          Accept: application/x-ndjson\r\n\r\n",
         installation.key()
     );
-    let service = &installation.replicas[0];
-    let before = service.open_files();
     let mut connection = connect(&installation).await;
     connection.send(request).await;
-    eventually("the stream has begun", async || {
-        (service.open_files() > before).then_some(())
-    })
-    .await;
     assert_served(&installation, "one").await;
-    eventually("the stalled connection is closed", async || {
-        let entries = service.log().entries().into_iter();
-        let mut reasons = entries.filter_map(|entry| entry["reason"].as_str().map(str::to_owned));
-        reasons.find(|reason| reason == "StalledReader")
-    })
-    .await;
+    stalled_readers_are_cut(&installation, 1).await;
     assert!(connection.closed().await < 30_000_000, "the stream ended");
 }
 
