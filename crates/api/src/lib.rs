@@ -35,7 +35,7 @@ mod state;
 mod words;
 
 pub use auth::{ApiKey, Authentication, InvalidKey};
-pub use connections::{ConnectionLimits, serve};
+pub use connections::{ConnectionLimits, listen, serve};
 pub use metrics::MetricsHandle;
 pub use router::document;
 pub use state::Api;

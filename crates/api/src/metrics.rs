@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How often recorded values are summed up. Until then, each value of a histogram takes memory.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+const SUM_INTERVAL: Duration = Duration::from_secs(5);
 /// The route of a request that matches no path of the interface.
 const UNMATCHED: &str = "unmatched";
 
@@ -27,7 +27,7 @@ impl MetricsHandle {
     /// them does not grow while nobody asks for the metrics.
     pub async fn keep_up(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let _ = tokio::time::timeout(UPKEEP_INTERVAL, stop.cancelled()).await;
+            let _ = tokio::time::timeout(SUM_INTERVAL, stop.cancelled()).await;
             self.0.run_upkeep();
         }
     }

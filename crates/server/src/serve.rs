@@ -74,7 +74,7 @@ impl Server {
             address: listen_on,
             source,
         };
-        let listener = TcpListener::bind(listen_on).await.map_err(listen)?;
+        let listener = engine_roles_api::listen(listen_on).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         Ok(Self {
             listener,

@@ -1,10 +1,11 @@
 //! The loop that accepts connections.
 
 use std::io::{Error, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +19,30 @@ use crate::state::Api;
 
 /// How long no connection is accepted after the operating system has failed to accept one.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// How many bytes of answers the operating system buffers for one connection; Linux doubles the number.
+/// Its own limit is megabytes, which clients that read nothing could take many times. A client that
+/// reads slowly would also seem to read nothing until a third of the buffer is free.
+const SEND_BUFFER: u32 = 128 * 1024;
+/// How many connections may wait in the operating system until the service accepts them.
+const BACKLOG: u32 = 1024;
+
+/// Listens on an address. Must be called within a tokio runtime.
+///
+/// # Errors
+/// When another process listens on the address, or the address is not of this machine.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // The service can start again while connections of its earlier process still end.
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit the size.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves the HTTP interface until `stop` is cancelled. Then this function accepts no more connections,
 /// waits until the running requests are answered, and returns. A request of which only a part has

@@ -22,14 +22,11 @@ use tower::ServiceExt;
 use tracing::debug;
 
 use super::activity::{Cut, Phase};
-use super::limits::BodyTime;
+use super::limits::{BodyTime, LARGEST_HEAD};
 use super::open::Place;
 use super::stream::Stream;
 use super::unreadable;
 
-/// The size from which on a request's head is too large, in bytes. hyper reads into a buffer of this
-/// size, so it also bounds the memory of a connection.
-pub(super) const LARGEST_HEAD: usize = 16 * 1024;
 /// How long the rest of what a client sends is read and discarded after the last answer. Closing a
 /// socket with unread bytes would reset the connection, and the client could lose the answer.
 const LINGER: Duration = Duration::from_millis(500);

@@ -5,6 +5,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+/// The size from which on a request's head is too large, in bytes. hyper reads into a buffer of this
+/// size, so it also bounds the memory of a connection.
+pub(super) const LARGEST_HEAD: usize = 16 * 1024;
 /// How long an unfinished request may still arrive after the service was told to stop.
 pub(super) const STOP_GRACE: Duration = Duration::from_millis(500);
 

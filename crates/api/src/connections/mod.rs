@@ -22,6 +22,6 @@ mod open;
 mod stream;
 mod unreadable;
 
-pub use accept::serve;
+pub use accept::{listen, serve};
 pub(crate) use limits::BodyTime;
 pub use limits::ConnectionLimits;

@@ -8,7 +8,7 @@ use engine_roles_contract::Code;
 use tracing::info;
 use uuid::Uuid;
 
-use super::connection::LARGEST_HEAD;
+use super::limits::LARGEST_HEAD;
 use crate::metrics;
 use crate::problem::Problem;
 
