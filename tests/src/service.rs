@@ -103,6 +103,21 @@ impl Service {
         self.child.id()
     }
 
+    /// How much memory the process uses, in kilobytes (`VmRSS` of proc(5)).
+    pub fn resident_kilobytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.expect("the process has memory")
+    }
+
+    /// How many files and sockets the process has open.
+    pub fn open_files(&self) -> usize {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        files.expect("the process runs").count()
+    }
+
     pub fn runs(&mut self) -> bool {
         self.child
             .try_wait()

@@ -1,7 +1,7 @@
 //! The statements that Postgres executed for the service, from Postgres's log.
 //!
 //! A statement begins with a comment that says what it is for: `/* tick */`, `/* sequence */`,
-//! `/* budget */` and `/* task: NAME */` are background work, every other comment names the
+//! `/* budget */`, `/* health */`, `/* metrics */` and `/* task: NAME */` are background work, every other comment names the
 //! operation of a request.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::database::APPLICATION_NAME;
 use crate::polling::eventually;
 
 /// The comments of background work. A comment that begins with `task:` is background work too.
-const BACKGROUND: [&str; 3] = ["tick", "sequence", "budget"];
+const BACKGROUND: [&str; 5] = ["tick", "sequence", "budget", "health", "metrics"];
 
 /// Parts of the statements with which release 0.1, which writes no comments, does background work.
 const UNNAMED_BACKGROUND: [&str; 8] = [

@@ -14,11 +14,13 @@ use engine_roles_store::{AuditFilter, StoreError};
 use futures::stream::try_unfold;
 
 use crate::problem::{self, Problem};
-use crate::request_query::StrictQuery;
+use crate::request_query::{StrictQuery, check_time};
 use crate::words::state_to_wire;
 
 const DEFAULT_LIMIT: i64 = 100;
 const STREAM_PAGE: i64 = 500;
+/// The longest text that is accepted as the name of an actor, in bytes.
+const LONGEST_ACTOR: usize = 256;
 const NDJSON: &str = "application/x-ndjson";
 
 /// List the events of the audit log, in the order of their numbers.
@@ -53,7 +55,7 @@ pub(crate) async fn list(
     let streams = query.limit.is_none() && accepts_ndjson(&headers);
     let filter = filter(query)?;
     if streams {
-        return Ok(stream(provisioner, filter));
+        return stream(provisioner, filter).await;
     }
     let mut events = provisioner.audit(&filter, limit + 1).await?;
     let more = i64::try_from(events.len()).unwrap_or(i64::MAX) > limit;
@@ -88,11 +90,20 @@ fn filter(query: AuditQuery) -> Result<AuditFilter, Problem> {
     });
     Ok(AuditFilter {
         cluster: cluster.map_err(|error| problem::invalid("cluster", &error))?,
-        actor: query.actor,
+        actor: query.actor.map(check_actor).transpose()?,
         action: action.transpose()?,
-        since: query.since,
-        until: query.until,
+        since: check_time("since", query.since)?,
+        until: check_time("until", query.until)?,
         after: query.after.unwrap_or(0),
+    })
+}
+
+fn check_actor(actor: String) -> Result<String, Problem> {
+    // Postgres stores no NUL.
+    let is_valid = actor.len() <= LONGEST_ACTOR && !actor.chars().any(char::is_control);
+    is_valid.then_some(actor).ok_or_else(|| {
+        let rule = format!("must be at most {LONGEST_ACTOR} bytes without control characters");
+        Problem::field(Code::InvalidRequest, "actor", rule)
     })
 }
 
@@ -106,29 +117,53 @@ fn accepts_ndjson(headers: &HeaderMap) -> bool {
         .any(|range| range.split(';').next().unwrap_or_default().trim() == NDJSON)
 }
 
-// Reads page by page, since the log may be far larger than memory. A failure in the middle breaks
-// the connection, so that no reader takes an incomplete answer for a complete one.
-fn stream(provisioner: Provisioner, filter: AuditFilter) -> Response {
-    let pages = try_unfold(Some(filter), move |filter| {
+/// Reads page by page, since the log may be far larger than memory. The first page is read before the
+/// answer begins, so that a failure there gets its own status. A later failure breaks the connection,
+/// so that no reader takes an incomplete answer for a complete one.
+async fn stream(provisioner: Provisioner, filter: AuditFilter) -> Result<Response, Problem> {
+    let first = read_lines(&provisioner, filter).await?;
+    let pages = try_unfold(Next::Lines(first), move |next| {
         let provisioner = provisioner.clone();
         async move {
-            let Some(mut filter) = filter else {
-                return Ok(None);
+            let lines = match next {
+                Next::Lines(lines) => lines,
+                Next::Read(filter) => read_lines(&provisioner, filter).await?,
+                Next::End => return Ok(None),
             };
-            let events = provisioner.audit(&filter, STREAM_PAGE).await?;
-            let Some(last) = events.last() else {
-                return Ok(None);
-            };
-            filter.after = last.seq;
-            let full = i64::try_from(events.len()).unwrap_or(i64::MAX) == STREAM_PAGE;
-            let lines: String = events
-                .into_iter()
-                .map(|event| line(&to_wire(event)))
-                .collect();
-            Ok::<_, StoreError>(Some((lines, full.then_some(filter))))
+            let next = lines.rest.map_or(Next::End, Next::Read);
+            Ok::<_, StoreError>(Some((lines.text, next)))
         }
     });
-    ([(CONTENT_TYPE, NDJSON)], Body::from_stream(pages)).into_response()
+    Ok(([(CONTENT_TYPE, NDJSON)], Body::from_stream(pages)).into_response())
+}
+
+/// What a stream of events sends next.
+enum Next {
+    Lines(Lines),
+    Read(AuditFilter),
+    End,
+}
+
+/// Some events as lines of JSON, and the filter of the events after them, if there may be any.
+struct Lines {
+    text: String,
+    rest: Option<AuditFilter>,
+}
+
+async fn read_lines(
+    provisioner: &Provisioner,
+    mut filter: AuditFilter,
+) -> Result<Lines, StoreError> {
+    let events = provisioner.audit(&filter, STREAM_PAGE).await?;
+    let is_full = i64::try_from(events.len()).unwrap_or(i64::MAX) == STREAM_PAGE;
+    if let Some(last) = events.last() {
+        filter.after = last.seq;
+    }
+    let lines = events.into_iter().map(|event| line(&to_wire(event)));
+    Ok(Lines {
+        text: lines.collect(),
+        rest: is_full.then_some(filter),
+    })
 }
 
 fn line(event: &AuditEvent) -> String {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -60,6 +61,16 @@ pub enum Authentication {
 }
 
 impl Authentication {
+    /// Returns who sends a request with these headers; none if its bearer key is missing or unknown.
+    pub(crate) fn caller(&self, headers: &HeaderMap) -> Option<Actor> {
+        let header = headers.get(AUTHORIZATION);
+        let bearer = header.and_then(|value| {
+            let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+        });
+        self.actor(bearer)
+    }
+
     fn actor(&self, text: Option<&str>) -> Option<Actor> {
         match self {
             Self::None => Some(Actor("anonymous".to_owned())),
@@ -78,15 +89,7 @@ pub(crate) async fn require_key(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let header = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let bearer = header.and_then(|text| {
-        let (scheme, key) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
-    });
-    match authentication.actor(bearer) {
+    match authentication.caller(request.headers()) {
         Some(actor) => {
             request.extensions_mut().insert(actor);
             next.run(request).await

@@ -1,15 +1,17 @@
 //! Health checks: `/livez`, `/readyz`, `/healthcheck`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::{
     AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
 };
-use engine_roles_provisioner::{Health, Provisioner};
-use engine_roles_store::{Readiness as DatabaseReadiness, StoreError};
-use tracing::warn;
+use engine_roles_provisioner::{DatabaseHealth, Health, Provisioner};
+
+use crate::auth::Authentication;
 
 /// Check that the process runs.
 #[utoipa::path(get, path = "/livez", tag = "health", security(()), responses((status = 200, body = String, description = "The process runs")))]
@@ -30,15 +32,26 @@ pub(crate) async fn healthcheck() -> &'static str {
 /// The service is ready when the database can be reached, its schema is up to date and the
 /// reconciler (the background task that completes and checks roles) runs. If only the AWS account
 /// is not known or is not that of the bindings, `status` is `degraded` and the answer is still 200.
+/// The answer comes from a reading of the database that is at most two seconds old, and never waits for
+/// the database. A caller without a valid API key gets null for `missing` and
+/// `other_account_bindings`.
 #[utoipa::path(
-    get, path = "/readyz", tag = "health", security(()),
+    get, path = "/readyz", tag = "health", security((), ("bearer" = [])),
     responses(
         (status = 200, body = Readiness, description = "The service is ready or degraded"),
         (status = 503, body = Readiness, description = "The service is not ready"),
     ),
 )]
-pub(crate) async fn readyz(State(provisioner): State<Provisioner>) -> Response {
-    let body = to_wire(provisioner.health().await);
+pub(crate) async fn readyz(
+    State(provisioner): State<Provisioner>,
+    State(authentication): State<Arc<Authentication>>,
+    headers: HeaderMap,
+) -> Response {
+    let details = match authentication.caller(&headers) {
+        Some(_) => Details::Shown,
+        None => Details::Hidden,
+    };
+    let body = to_wire(provisioner.health(), details);
     let status = if body.status.is(&ReadinessStatus::Unready) {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
@@ -47,20 +60,22 @@ pub(crate) async fn readyz(State(provisioner): State<Provisioner>) -> Response {
     (status, Json(body)).into_response()
 }
 
-fn to_wire(health: Health) -> Readiness {
-    let database = match &health.database {
-        Ok(DatabaseReadiness::Ready) => DatabaseStatus::Ok,
-        Ok(DatabaseReadiness::MigrationsPending) => DatabaseStatus::MigrationsPending,
-        Ok(DatabaseReadiness::SchemaTooNew) => DatabaseStatus::SchemaTooNew,
-        Ok(DatabaseReadiness::ReadOnly) => DatabaseStatus::ReadOnly,
-        Err(StoreError::Refused(_)) => DatabaseStatus::LoginRefused,
-        Err(error) => {
-            warn!(
-                error = error as &dyn std::error::Error,
-                "database can't be reached"
-            );
-            DatabaseStatus::Unreachable
-        }
+/// Whether a caller may see what the service may not do at AWS.
+#[derive(Clone, Copy)]
+enum Details {
+    Shown,
+    Hidden,
+}
+
+fn to_wire(health: Health, details: Details) -> Readiness {
+    let database = match health.database {
+        DatabaseHealth::Ready => DatabaseStatus::Ok,
+        DatabaseHealth::MigrationsPending => DatabaseStatus::MigrationsPending,
+        DatabaseHealth::SchemaTooNew => DatabaseStatus::SchemaTooNew,
+        DatabaseHealth::ReadOnly => DatabaseStatus::ReadOnly,
+        DatabaseHealth::LoginRefused => DatabaseStatus::LoginRefused,
+        DatabaseHealth::Unreachable => DatabaseStatus::Unreachable,
+        DatabaseHealth::Stale => DatabaseStatus::Stale,
     };
     let reconciler = if health.is_stopping {
         ReconcilerStatus::Stopping
@@ -84,12 +99,16 @@ fn to_wire(health: Health) -> Readiness {
         feature: feature.as_str().to_owned(),
         permission,
     });
+    let (other_account_bindings, missing) = match details {
+        Details::Shown => (Some(health.other_accounts), Some(missing.collect())),
+        Details::Hidden => (None, None),
+    };
     Readiness {
         status: status.into(),
         database: database.into(),
         reconciler: reconciler.into(),
         aws: aws.into(),
-        other_account_bindings: health.other_accounts,
-        missing: missing.collect(),
+        other_account_bindings,
+        missing,
     }
 }

@@ -65,6 +65,14 @@ impl Problem {
         )
     }
 
+    /// Returns the status and the JSON of this problem, for an answer that is not rendered by
+    /// [`render_problems`].
+    pub(crate) fn into_body(mut self, request_id: &str) -> (StatusCode, String) {
+        request_id.clone_into(&mut self.0.request_id);
+        let body = serde_json::to_string(&self.0).expect("plain data with text keys serialises");
+        (self.status(), body)
+    }
+
     fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

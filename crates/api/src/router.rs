@@ -1,11 +1,12 @@
 //! All routes, and the middleware around them.
 
+use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
 use engine_roles_contract::Code;
-use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,39 +16,28 @@ use crate::problem::{Problem, render_problems};
 use crate::state::Api;
 use crate::{
     access, audit, auth, capabilities, clusters, health, metrics, openapi, pass_through_roles,
-    plan, policies, request_context, role,
+    plan, policies, request_context, request_host, role,
 };
 
 /// Returns the whole HTTP interface.
-fn router(api: Api) -> Router {
+pub(crate) fn router(api: Api) -> Router {
     let (routes, document) = documented(&api).split_for_parts();
+    // Rendered once and shared: axum copies handlers, with all that they own.
+    let document = serde_json::to_vec(&document).expect("plain data with text keys serialises");
+    let document = Bytes::from(document);
     routes
         .route(
             "/openapi.json",
-            axum::routing::get(move || async move { Json(document) }),
+            axum::routing::get(async move || ([(CONTENT_TYPE, "application/json")], document)),
         )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(request_host::require_host))
         .layer(from_fn(render_problems))
         .layer(from_fn(metrics::count_requests))
         .layer(from_fn(request_context::identify))
         .with_state(api)
-}
-
-/// Serves the HTTP interface until `stop` completes, then accepts no more connections and waits for
-/// the running requests.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    api: Api,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    axum::serve(listener, router(api))
-        .with_graceful_shutdown(stop)
-        .await
 }
 
 /// Returns the OpenAPI document, generated from the routes themselves.

@@ -30,3 +30,9 @@ impl FromRef<Api> for MetricsHandle {
         api.metrics.clone()
     }
 }
+
+impl FromRef<Api> for Arc<Authentication> {
+    fn from_ref(api: &Api) -> Self {
+        Arc::clone(&api.authentication)
+    }
+}

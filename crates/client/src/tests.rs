@@ -187,7 +187,7 @@ async fn a_service_that_does_not_exist_or_does_not_answer_is_a_transport_error()
 async fn the_readiness_of_a_service_that_is_not_ready_is_returned() {
     let body = json!({
         "status": "unready", "database": "unreachable", "reconciler": "ok", "aws": "ok",
-        "other_account_bindings": 0, "missing": [],
+        "other_account_bindings": null, "missing": null,
     });
     let unready = answer("503 Service Unavailable", "", &body.to_string());
     let (client, _served) = service(unready).await;

@@ -25,6 +25,8 @@ pub enum DatabaseStatus {
     Ok,
     /// The database does not answer.
     Unreachable,
+    /// The database last answered more than two seconds ago.
+    Stale,
     /// The database refuses the service's user or password.
     LoginRefused,
     /// The database answers, but accepts no writes: it is a standby, or a failover is in progress.
@@ -66,9 +68,10 @@ pub struct Readiness {
     /// database or the reconciler is not `ok`).
     #[schema(value_type = String)]
     pub status: Open<ReadinessStatus>,
-    /// `ok`, `unreachable`, `login_refused`, `read_only` (a standby, or a failover is in progress),
-    /// `migrations_pending` (the schema is not up to date) or `schema_too_new` (a newer release has
-    /// changed the schema so that this one can't work).
+    /// `ok`, `unreachable`, `stale` (the database last answered more than two seconds ago),
+    /// `login_refused`, `read_only` (a standby, or a failover is in progress), `migrations_pending`
+    /// (the schema is not up to date) or `schema_too_new` (a newer release has changed the schema so
+    /// that this one can't work).
     #[schema(value_type = String)]
     pub database: Open<DatabaseStatus>,
     /// `ok`, `stalled` (the reconciler's last run, or this replica's last heartbeat, was too long
@@ -80,10 +83,12 @@ pub struct Readiness {
     /// leaves them unchanged and provisions nothing).
     #[schema(value_type = String)]
     pub aws: Open<AwsStatus>,
-    /// How many live bindings of this namespace belong to another account.
-    pub other_account_bindings: i64,
-    /// The optional features that are off because AWS denied a call.
-    pub missing: Vec<MissingFeature>,
+    /// How many live bindings of this namespace belong to another account; null for a caller without
+    /// a valid API key.
+    pub other_account_bindings: Option<i64>,
+    /// The optional features that are off because AWS denied a call; null for a caller without a
+    /// valid API key.
+    pub missing: Option<Vec<MissingFeature>>,
 }
 
 /// An optional feature that is off because AWS denied a call.

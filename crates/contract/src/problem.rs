@@ -34,6 +34,12 @@ pub enum Code {
     PreconditionFailed,
     /// The body is larger than the service accepts.
     BodyTooLarge,
+    /// The request's head or body did not arrive in time.
+    RequestTimeout,
+    /// The request's path and query are too long.
+    UriTooLong,
+    /// The request's head is larger than the service accepts.
+    HeaderTooLarge,
     /// The body is not `application/json`.
     UnsupportedMediaType,
     /// The cluster name breaks its rule.

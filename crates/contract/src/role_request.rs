@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
@@ -17,7 +17,11 @@ pub struct RoleRequest {
     /// role that the administrator prepared). The default for a new binding is `pass_through` where
     /// the request names an `iam_role` or a default IAM role is configured, else `create`. Can't
     /// change later.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "word_from_text"
+    )]
     #[schema(value_type = Option<String>, example = "create")]
     pub mode: Option<Mode>,
     /// The name or ARN of a role on the administrator's list; for mode `pass_through` only. Can't
@@ -48,6 +52,18 @@ pub struct RoleRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub tags: Option<Tags>,
+}
+
+/// Reads a word from text alone. The derived implementation would also read the word `create` from
+/// `{"create": null}`.
+fn word_from_text<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let text = Option::<String>::deserialize(from)?;
+    let word = text.map(|text| T::deserialize(text.into_deserializer()));
+    word.transpose()
 }
 
 /// `"all"`, or a list of secret names.

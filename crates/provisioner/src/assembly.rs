@@ -24,14 +24,19 @@ use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
     AddCountChanges, AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount,
-    FirstRun, Liveness, MaintainAudit, ReadQuota, ReceiveNotifications, Reconcile, Registration,
-    SequenceAudit, SweepDrift, SweepOrphans, SweepTurns,
+    FirstRun, LastReadiness, Liveness, MaintainAudit, ReadCounts, ReadQuota, ReadReadiness,
+    ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift, SweepOrphans,
+    SweepTurns,
 };
 use crate::waiting::Waiting;
 
 /// How often the changes of the counts of bindings are added to the counts. Until then, a reader of
 /// the counts adds them up.
 const COUNTS_INTERVAL: Duration = Duration::from_secs(30);
+/// How often the database's readiness is read; four times within the age up to which a reading counts.
+const READINESS_INTERVAL: Duration = Duration::from_millis(500);
+/// How often bindings are counted for the metrics.
+const COUNTS_READING_INTERVAL: Duration = Duration::from_secs(10);
 /// The heartbeat is raised at least once in this time, so that it stays fresh.
 const SLOWEST_HEARTBEAT: Duration = Duration::from_secs(1);
 const FASTEST_HEARTBEAT: Duration = Duration::from_millis(10);
@@ -55,6 +60,7 @@ pub(crate) struct Parts {
     pub(crate) attestor: Arc<Attestor>,
     pub(crate) converger: Arc<Converger>,
     pub(crate) liveness: Arc<Liveness>,
+    pub(crate) readiness: Arc<LastReadiness>,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) provision: Provision,
     pub(crate) teardown: TearDown,
@@ -165,11 +171,29 @@ impl Parts {
             attestor,
             converger,
             liveness: Arc::default(),
+            readiness: Arc::default(),
             heartbeat,
             tasks,
             stop_announced: CancellationToken::new(),
             stop,
         }
+    }
+
+    /// Returns the tasks that read the database for `/readyz` and `/metrics`.
+    pub(crate) fn readings(&self) -> Vec<Registration> {
+        let readiness = ReadReadiness {
+            store: self.store.clone(),
+            last: Arc::clone(&self.readiness),
+            stop: self.stop.clone(),
+        };
+        let counts = ReadCounts {
+            store: self.store.clone(),
+            stop: self.stop.clone(),
+        };
+        vec![
+            Registration::every(READINESS_INTERVAL, readiness),
+            Registration::every(COUNTS_READING_INTERVAL, counts),
+        ]
     }
 
     /// Returns all background tasks, each with its interval and its wake-up signal.

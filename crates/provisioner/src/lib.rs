@@ -37,6 +37,6 @@ pub use requests::access::AccessReport;
 pub use requests::attestation::AttestedRole;
 pub use requests::follow::{Answer, Request};
 pub use requests::plan::{Basis, PlannedIntent, Preview, PreviewStep};
-pub use requests::read::Health;
+pub use requests::read::{DatabaseHealth, Health};
 pub use service::Provisioner;
 pub use settings::{AttestationMode, DriftMode, OrphanMode, Settings};

@@ -1,9 +1,9 @@
 //! The public interface of the provisioner.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use engine_roles_domain::binding::{Actor, Binding, SequencedEvent, State};
+use engine_roles_domain::binding::{Actor, Binding, SequencedEvent};
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
 use engine_roles_iam::{CallerError, Iam};
@@ -52,6 +52,14 @@ impl Provisioner {
             self.parts.tasks.spawn(task.run(self.parts.stop.clone()));
         }
         Ok(())
+    }
+
+    /// Starts the tasks that read the database for [`Provisioner::health`] and for the metrics. The
+    /// tasks end with [`Provisioner::shut_down`]. They run also while the database has no schema yet.
+    pub fn start_readings(&self) {
+        for task in self.parts.readings() {
+            self.parts.tasks.spawn(task.run(self.parts.stop.clone()));
+        }
     }
 
     /// Starts only the heartbeat, for a command that changes a role and runs no background tasks, and
@@ -180,14 +188,6 @@ impl Provisioner {
         self.parts.records.list(filter, after, limit).await
     }
 
-    /// Returns how many bindings are in each state, from counts that the database keeps.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn count_by_state(&self) -> Result<Vec<(State, i64)>, StoreError> {
-        self.parts.records.count_by_state().await
-    }
-
     /// Returns events of the audit log in order. An event is included from about one second after it
     /// was written.
     ///
@@ -201,11 +201,11 @@ impl Provisioner {
         self.parts.records.audit(filter, limit).await
     }
 
-    /// Returns the health of the service.
-    pub async fn health(&self) -> Health {
+    /// Returns the health of the service from what is known, without asking the database or AWS.
+    pub fn health(&self) -> Health {
         let parts = &self.parts;
         Health {
-            database: parts.store.readiness().await,
+            database: parts.readiness.at(Instant::now()),
             reconciler_alive: parts.liveness.is_alive() && parts.store.current_replica().is_some(),
             is_stopping: parts.stop_announced.is_cancelled(),
             scope: parts.gateway.known_account().cloned(),

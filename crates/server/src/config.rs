@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use engine_roles_api::{ApiKey, Authentication};
+use engine_roles_api::{ApiKey, Authentication, ConnectionLimits};
 use engine_roles_domain::account::{AccountId, Region};
 use engine_roles_domain::cluster::{Defaults, RoleReference};
 use engine_roles_domain::grant::{BoundaryArn, KmsKeyArn};
@@ -151,6 +151,18 @@ pub struct ServeArgs {
     /// already answers that it is not ready, so that load balancers stop sending requests
     #[arg(long, env = "ENGINE_ROLES_DRAIN_DELAY", default_value = "0s", value_parser = humantime::parse_duration)]
     pub drain_delay: Duration,
+    /// Maximum number of connections of clients at once; a smaller number where the operating system
+    /// allows fewer open files. At the limit, a new connection replaces one that answers no request
+    #[arg(long, env = "ENGINE_ROLES_MAX_CONNECTIONS", default_value_t = 4_096)]
+    pub max_connections: u32,
+    /// How long a client may take to send a request's head, as long again for its body, and how long
+    /// it may read nothing of an answer
+    #[arg(long, env = "ENGINE_ROLES_SLOW_CLIENT_LIMIT", default_value = "20s", value_parser = humantime::parse_duration)]
+    pub slow_client_limit: Duration,
+    /// How long a connection may be idle between two requests; must be longer than the idle timeout
+    /// of a load balancer in front of the service
+    #[arg(long, env = "ENGINE_ROLES_IDLE_LIMIT", default_value = "75s", value_parser = humantime::parse_duration)]
+    pub idle_limit: Duration,
     /// How long running requests and work may take to finish when the service stops
     #[arg(long, env = "ENGINE_ROLES_SHUTDOWN_LIMIT", default_value = "25s", value_parser = humantime::parse_duration)]
     pub shutdown_limit: Duration,
@@ -192,6 +204,7 @@ pub struct Config {
     pub(crate) call_timeout: Duration,
     pub(crate) drain_delay: Duration,
     pub(crate) shutdown_limit: Duration,
+    pub(crate) connections: ConnectionLimits,
 }
 
 /// What each duration may be at least and at most. A time outside would keep the service from working:
@@ -329,6 +342,7 @@ impl Config {
             call_timeout: args.call_timeout,
             drain_delay: args.drain_delay,
             shutdown_limit: args.shutdown_limit,
+            connections: connections(args)?,
         })
     }
 }
@@ -351,6 +365,23 @@ fn authentication(args: &ServeArgs) -> Result<Authentication, ConfigError> {
         }
         None => Err(ConfigError::NoKey),
     }
+}
+
+fn connections(args: &ServeArgs) -> Result<ConnectionLimits, ConfigError> {
+    let zeros = [
+        ("--max-connections", args.max_connections == 0),
+        ("--slow-client-limit", args.slow_client_limit.is_zero()),
+        ("--idle-limit", args.idle_limit.is_zero()),
+    ];
+    if let Some((flag, _)) = zeros.into_iter().find(|(_, is_zero)| *is_zero) {
+        let rule = "must be more than zero";
+        return Err(ConfigError::Form { flag, rule });
+    }
+    Ok(ConnectionLimits {
+        most: usize::try_from(args.max_connections).unwrap_or(usize::MAX),
+        slow_client: args.slow_client_limit,
+        idle: args.idle_limit,
+    })
 }
 
 fn audit_retention(text: Option<&str>) -> Result<Option<Duration>, ConfigError> {

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod config_error;
 mod database;
+mod file_limit;
 mod files;
 mod migrate;
 mod openapi;

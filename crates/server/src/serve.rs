@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_api::{Api, MetricsHandle, serve};
+use engine_roles_api::{Api, ConnectionLimits, MetricsHandle, serve};
 use engine_roles_domain::account::{Partition, Region, Scope};
 use engine_roles_iam::{Iam, IamConfig};
 use engine_roles_provisioner::{Provisioner, Settings};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, Migrate, ServeArgs};
-use crate::{database, tokens};
+use crate::{database, file_limit, tokens};
 
 /// How many bindings the reconciler of one replica converges at once.
 const RECONCILE_SLOTS: usize = 32;
@@ -39,7 +39,7 @@ pub enum ServerError {
     Tasks(#[source] std::io::Error),
     /// The HTTP server stopped by itself.
     #[error("the HTTP server stopped by itself")]
-    Serve(#[source] std::io::Error),
+    Serve(#[source] tokio::task::JoinError),
 }
 
 /// The service, which listens but does not answer requests yet.
@@ -47,6 +47,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     api: Api,
+    connections: ConnectionLimits,
     store: Store,
     migrate: Migrate,
     drain_delay: Duration,
@@ -62,6 +63,9 @@ impl Server {
         let listen_on = config.listen;
         let (migrate, drain_delay) = (config.migrate, config.drain_delay);
         let shutdown_limit = config.shutdown_limit;
+        let mut connections = config.connections;
+        connections.most =
+            file_limit::most_connections(connections.most, config.database.max_connections);
         let authentication = Arc::clone(&config.authentication);
         let metrics = metrics_handle();
         let (store, provisioner) = assemble(config).await?;
@@ -74,12 +78,13 @@ impl Server {
             address: listen_on,
             source,
         };
-        let listener = TcpListener::bind(listen_on).await.map_err(listen)?;
+        let listener = engine_roles_api::listen(listen_on).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         Ok(Self {
             listener,
             address,
             api,
+            connections,
             store,
             migrate,
             drain_delay,
@@ -103,15 +108,17 @@ impl Server {
             listener,
             address,
             api,
+            connections,
             store,
             migrate,
             drain_delay,
             shutdown_limit,
         } = self;
         let provisioner = api.provisioner.clone();
+        provisioner.start_readings();
+        tokio::spawn(api.metrics.clone().keep_up(stop.clone()));
         let drained = CancellationToken::new();
-        let closed = drained.clone();
-        let serving = serve(listener, api, async move { closed.cancelled().await });
+        let serving = serve(listener, api, connections, drained.clone());
         let mut serving = tokio::spawn(serving);
         info!(%address, "listening for requests");
         let background = async {
@@ -125,7 +132,7 @@ impl Server {
                 Ok(())
             }
             failed = background => failed,
-            ended = &mut serving => ended_serving(ended),
+            ended = &mut serving => ended.map_err(ServerError::Serve),
         };
         stop.cancel();
         drained.cancel();
@@ -318,16 +325,6 @@ async fn warn_about_durability(store: &Store) {
             error = &error as &dyn std::error::Error,
             "settings of the database could not be read"
         ),
-    }
-}
-
-fn ended_serving(
-    ended: Result<std::io::Result<()>, tokio::task::JoinError>,
-) -> Result<(), ServerError> {
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(ServerError::Serve(error)),
-        Err(error) => Err(ServerError::Serve(std::io::Error::other(error))),
     }
 }
 

@@ -69,19 +69,30 @@ pub enum StoreError {
 
 impl StoreError {
     /// Returns whether the same call may succeed later without intervention.
+    ///
+    /// An error about a value (SQLSTATE class 22, data exception) or a constraint (class 23, integrity
+    /// constraint violation) is a defect of this program, and the same call fails again.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Query(sqlx::Error::Database(error)) => {
+                let code = error.code().unwrap_or_default();
+                !code.starts_with("22") && !code.starts_with("23")
+            }
             Self::Unavailable(_)
-                | Self::Pooler(_)
-                | Self::Unanswered(_)
-                | Self::ReadOnly(_)
-                | Self::OutcomeUnknown
-                | Self::ClusterBusy
-                | Self::Query(_)
-                | Self::Token(_)
-                | Self::Refused(_)
-        )
+            | Self::Pooler(_)
+            | Self::Unanswered(_)
+            | Self::ReadOnly(_)
+            | Self::OutcomeUnknown
+            | Self::ClusterBusy
+            | Self::Token(_)
+            | Self::Refused(_)
+            | Self::Query(_) => true,
+            Self::Url(_)
+            | Self::Migration(_)
+            | Self::SchemaTooNew { .. }
+            | Self::Forbidden(_)
+            | Self::Corrupt { .. } => false,
+        }
     }
 
     /// Returns whether Postgres refused the login, so that another password may help.

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use crate::connection::{Limits, Statements, begin, end};
 use crate::database::Database;
 use crate::replicas::CurrentReplica;
-use crate::{BootTime, ReplicaId, Store, StoreError};
+use crate::schema::needed_version;
+use crate::{BootTime, ReplicaId, Schema, Store, StoreError};
 
 /// The longest time that this side waits for a connection or for the answer to a statement. Two
 /// replicas that lose the database at the same time must both be connected again before one of them
@@ -136,7 +137,10 @@ impl Ticker {
                            ), false) AS "is_work_due!",
                            EXISTS (
                                SELECT FROM audit_pending WHERE namespace = $2
-                           ) AS "are_events_pending!""#,
+                           ) AS "are_events_pending!",
+                           (SELECT max(version) FROM schema_versions) AS version,
+                           (SELECT oldest_reader FROM schema_versions
+                            ORDER BY version DESC LIMIT 1) AS oldest_reader"#,
                     replica.0,
                     namespace.as_str(),
                 )
@@ -150,7 +154,8 @@ impl Ticker {
             self.is_registered = false;
             return Ok(Tick::DeclaredDead);
         }
-        self.current.acknowledged(replica, sent_at);
+        let schema = Schema::compared(row.version.zip(row.oldest_reader), needed_version());
+        self.current.acknowledged(replica, sent_at, Some(schema));
         let ids = row.ids.into_iter().map(ReplicaId);
         Ok(Tick::Acknowledged(Seen {
             others: ids.zip(row.heartbeats).collect(),

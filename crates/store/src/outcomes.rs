@@ -65,8 +65,9 @@ impl Store {
         operation: Operation,
     ) -> Result<Recorded, StoreError> {
         let event_id = Uuid::now_v7();
+        let held = lease.binding.clone();
         let written = self
-            .write(lease, transition, event_id, cause, next, operation)
+            .write(lease, &held, transition, event_id, cause, next, operation)
             .await;
         let written = match written {
             Err(error) if error.is_conflict() => None,
@@ -89,9 +90,15 @@ impl Store {
         Ok(Recorded::Written)
     }
 
+    /// Writes a transition over the binding as it was read, `held`, while the lease lasts.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what one statement writes, each of another kind"
+    )]
     async fn write(
         &self,
         lease: &Lease,
+        held: &Binding,
         transition: &Transition,
         event_id: Uuid,
         cause: &Cause,
@@ -105,8 +112,7 @@ impl Store {
             Next::HandOver => (false, Some(lease.now())),
         };
         // A record that changes nothing keeps its time, and so its revision.
-        let updated_at = (event.is_none() && is_same(binding, &lease.binding))
-            .then_some(lease.binding.updated_at);
+        let updated_at = (event.is_none() && is_same(binding, held)).then_some(held.updated_at);
         macro_rules! statement {
             ($comment:literal) => {
                 update_binding!(
@@ -172,15 +178,15 @@ impl Store {
                     binding,
                     updated_at,
                     lease.token,
-                    lease.binding.generation,
-                    lease.binding.revision,
+                    held.generation,
+                    held.revision,
                     due_at,
                     keep,
                     event_id,
                     event.map(|event| event.action().as_str()),
                     cause.actor.0,
                     cause.request_id,
-                    Some(lease.binding.state().as_str()),
+                    Some(held.state().as_str()),
                     event.map(to_json),
                     next == Next::HandOver,
                     CHANNEL,
@@ -190,7 +196,9 @@ impl Store {
         run_for!(operation, self, fetch_optional, statement)
     }
 
-    /// Records what was learned about AWS under an intent that was changed since.
+    /// Records what was learned about AWS under an intent that was changed since. The lease's binding
+    /// changes only with the answer: the caller repeats its record after an error, and that record must
+    /// never match the new intent.
     async fn keep_what_was_learned(
         &self,
         lease: &mut Lease,
@@ -201,12 +209,11 @@ impl Store {
             let Some(current) = self.held_binding(lease, operation).await? else {
                 return Ok(Recorded::Lost);
             };
-            let merged = superseded(current.clone(), learned);
-            lease.binding = current;
-            let transition = Transition::silent(merged);
+            let transition = Transition::silent(superseded(current.clone(), learned));
             let written = self
                 .write(
                     lease,
+                    &current,
                     &transition,
                     Uuid::now_v7(),
                     &Cause::reconciler(),

@@ -18,16 +18,30 @@ pub enum Readiness {
     ReadOnly,
 }
 
+impl From<Schema> for Readiness {
+    fn from(schema: Schema) -> Self {
+        match schema {
+            Schema::Usable => Self::Ready,
+            Schema::Older => Self::MigrationsPending,
+            Schema::TooNew { .. } => Self::SchemaTooNew,
+        }
+    }
+}
+
 /// The answer of the health check: the schema's version, the oldest release that can work on it, and
 /// whether the server accepts no writes.
 type Found = (Option<i64>, Option<i64>, bool);
 
 impl Store {
-    /// Reads whether the database can be used, on a connection that nothing else uses.
+    /// Returns whether the database can be used. A heartbeat that was just acknowledged shows it;
+    /// otherwise this reads it, on a connection that nothing else uses.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn readiness(&self) -> Result<Readiness, StoreError> {
+        if let Some(schema) = self.replica.schema_just_seen() {
+            return Ok(schema.into());
+        }
         let found = match self.found().await {
             // The connection was idle, so it may have been broken for long.
             Err(StoreError::Unanswered(_)) => self.found().await,
@@ -36,12 +50,7 @@ impl Store {
         match found {
             Ok((_, _, true)) | Err(StoreError::ReadOnly(_)) => Ok(Readiness::ReadOnly),
             Ok((version, oldest, false)) => {
-                let schema = Schema::compared(version.zip(oldest), needed_version());
-                Ok(match schema {
-                    Schema::Usable => Readiness::Ready,
-                    Schema::Older => Readiness::MigrationsPending,
-                    Schema::TooNew { .. } => Readiness::SchemaTooNew,
-                })
+                Ok(Schema::compared(version.zip(oldest), needed_version()).into())
             }
             Err(error) if error.has_code(UNDEFINED_TABLE) => Ok(Readiness::MigrationsPending),
             Err(error) => Err(error),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::{BootTime, Store};
+use crate::{BootTime, Schema, Store};
 
 /// The id of a replica: new at each start, and new again after the replica was declared dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,10 @@ impl std::fmt::Display for ReplicaId {
 /// time, from the moment at which it read the heartbeat, to declare this replica dead.
 const FRESH_FOR: Duration = Duration::from_secs(3);
 
+/// A heartbeat shows for this long that the database can be used: a little longer than the interval of
+/// heartbeats.
+const JUST: Duration = Duration::from_millis(1_200);
+
 /// The id under which this process takes leases; none until its first heartbeat was acknowledged.
 #[derive(Debug, Default)]
 pub(crate) struct CurrentReplica {
@@ -34,6 +38,8 @@ struct Acknowledged {
     /// Read before the heartbeat was sent, so that this process considers the heartbeat older than
     /// the other replicas do.
     sent_at: BootTime,
+    /// The schema of the database that answered, which accepted a write.
+    schema: Option<Schema>,
 }
 
 impl CurrentReplica {
@@ -43,8 +49,23 @@ impl CurrentReplica {
             .map(|last| last.replica)
     }
 
-    pub(crate) fn acknowledged(&self, replica: ReplicaId, sent_at: BootTime) {
-        self.set(Some(Acknowledged { replica, sent_at }));
+    pub(crate) fn acknowledged(
+        &self,
+        replica: ReplicaId,
+        sent_at: BootTime,
+        schema: Option<Schema>,
+    ) {
+        self.set(Some(Acknowledged {
+            replica,
+            sent_at,
+            schema,
+        }));
+    }
+
+    /// Returns the schema of the database, if the last heartbeat has just shown it.
+    pub(crate) fn schema_just_seen(&self) -> Option<Schema> {
+        let last = self.last()?;
+        last.schema.filter(|_| last.sent_at.elapsed() < JUST)
     }
 
     pub(crate) fn lost(&self) {
@@ -76,7 +97,7 @@ impl Store {
 
     /// Notes that the database acknowledged a heartbeat that was sent at this time.
     pub fn heartbeat_acknowledged(&self, replica: ReplicaId, sent_at: BootTime) {
-        self.replica.acknowledged(replica, sent_at);
+        self.replica.acknowledged(replica, sent_at, None);
     }
 }
 
@@ -94,10 +115,10 @@ mod tests {
             (3, None),
             (60, None),
         ] {
-            current.acknowledged(replica, BootTime::ago(Duration::from_secs(age)));
+            current.acknowledged(replica, BootTime::ago(Duration::from_secs(age)), None);
             assert_eq!(current.get(), expected, "after {age} s");
         }
-        current.acknowledged(replica, BootTime::now());
+        current.acknowledged(replica, BootTime::now(), None);
         current.lost();
         assert_eq!(current.get(), None);
     }

@@ -31,7 +31,7 @@ async fn in_another_account_live_bindings_stay_untouched_and_new_requests_are_re
     start_in_account(&mut installation, OTHER).await;
     let client = installation.client();
     let body = eventually("the service reports the other account", async || {
-        let answer = client.anonymous().fetch("/readyz").await;
+        let answer = client.fetch("/readyz").await;
         (answer.body["aws"] == "other_account").then(|| answer.expect(200).clone())
     })
     .await;

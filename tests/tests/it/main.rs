@@ -19,6 +19,7 @@ mod drift;
 mod faults;
 mod health;
 mod heartbeats;
+mod hostile;
 mod iam_answers;
 mod input;
 mod interface;

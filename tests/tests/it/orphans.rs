@@ -274,7 +274,7 @@ async fn without_the_permission_to_list_readyz_reports_the_missing_permission() 
         .administrator
         .control_sandbox("identity-policy", policy)
         .await;
-    let client = installation.client().anonymous();
+    let client = installation.client();
     let missing = eventually("the missing permission is reported", async || {
         let body = client.fetch("/readyz").await.body;
         let missing = body["missing"].as_array()?.clone();

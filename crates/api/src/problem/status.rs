@@ -23,6 +23,12 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
         ),
         Code::PreconditionFailed => (S::PRECONDITION_FAILED, "The binding has changed"),
         Code::BodyTooLarge => (S::PAYLOAD_TOO_LARGE, "The body is too large"),
+        Code::RequestTimeout => (S::REQUEST_TIMEOUT, "The request did not arrive in time"),
+        Code::UriTooLong => (S::URI_TOO_LONG, "The path and query are too long"),
+        Code::HeaderTooLarge => (
+            S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The head of the request is too large",
+        ),
         Code::UnsupportedMediaType => (S::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
         Code::InvalidClusterName => (S::UNPROCESSABLE_ENTITY, "The cluster name is not valid"),
         Code::InvalidSecretName => (S::UNPROCESSABLE_ENTITY, "A secret name is not valid"),
@@ -67,6 +73,9 @@ mod tests {
             Code::NameTaken,
             Code::PreconditionFailed,
             Code::BodyTooLarge,
+            Code::RequestTimeout,
+            Code::UriTooLong,
+            Code::HeaderTooLarge,
             Code::UnsupportedMediaType,
             Code::InvalidClusterName,
             Code::InvalidSecretName,
@@ -103,6 +112,9 @@ mod tests {
         409 name_taken
         412 precondition_failed
         413 body_too_large
+        408 request_timeout
+        414 uri_too_long
+        431 header_too_large
         415 unsupported_media_type
         422 invalid_cluster_name
         422 invalid_secret_name

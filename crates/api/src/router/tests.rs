@@ -129,7 +129,10 @@ async fn send(api: &Api, request: Request<Body>) -> Answer {
 }
 
 fn request(method: Method, path: &str) -> axum::http::request::Builder {
-    Request::builder().method(method).uri(path)
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "localhost")
 }
 
 async fn call(method: Method, path: &str) -> Answer {
@@ -146,6 +149,26 @@ async fn put_as(content_type: &str, body: impl Into<Body>) -> Answer {
     let api = api(Authentication::None).await;
     let request = request(Method::PUT, ROLE).header("content-type", content_type);
     send(&api, request.body(body.into()).expect("a request")).await
+}
+
+#[tokio::test]
+async fn another_form_of_json_is_not_read_as_an_object_a_word_or_a_list() {
+    for (body, field) in [
+        (r#"["create", null, ["x"], true]"#, "body"),
+        (r#""create""#, "body"),
+        (r#"{"mode": {"create": null}}"#, "mode"),
+        (r#"{"mode": ["create"]}"#, "mode"),
+        (r#"{"tags": [["a", "b"]]}"#, "tags"),
+        (r#"{"tags": {"a": ["1"]}}"#, "tags.a"),
+        (r#"{"secrets": {"0": "a"}}"#, "secrets"),
+        (r#"{"secrets": [["a"]]}"#, "secrets"),
+        (r#"{"session_manager": [true]}"#, "session_manager"),
+    ] {
+        let answer = put(body).await;
+        let (status, code) = answer.problem();
+        assert_eq!((status, code.as_str()), (400, "invalid_request"), "{body}");
+        assert_eq!(answer.field(), field, "{body}");
+    }
 }
 
 #[tokio::test]
@@ -508,7 +531,7 @@ async fn the_openapi_document_is_served_and_lists_every_route_with_its_problems(
     PUT /v1/clusters/{cluster}/role
     ");
     let codes = &served["components"]["schemas"]["Code"]["enum"];
-    assert_eq!(codes.as_array().map(Vec::len), Some(26));
+    assert_eq!(codes.as_array().map(Vec::len), Some(29));
 }
 
 mod policies;

@@ -4,21 +4,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::account::Scope;
-use engine_roles_domain::binding::{Binding, SequencedEvent, State, Verdict, verdict};
+use engine_roles_domain::binding::{Binding, SequencedEvent, Verdict, verdict};
 use engine_roles_domain::cluster::ClusterName;
-use engine_roles_store::{
-    AuditFilter, BindingFilter, ListPosition, Page, Readiness, Store, StoreError,
-};
+use engine_roles_store::{AuditFilter, BindingFilter, ListPosition, Page, Store, StoreError};
 
 use crate::aws::optional::OptionalFeature;
 use crate::aws::recent::AwsHealth;
 use crate::waiting::{News, Waiting, WorksOnIt};
 
+/// The health of the database, as the background task that reads it twice a second last saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseHealth {
+    /// The database answered within the last two seconds, and all migrations have run.
+    Ready,
+    /// The database answered, but some migrations of this release have not run.
+    MigrationsPending,
+    /// The database answered, but a newer release has changed its schema so that this one can't work.
+    SchemaTooNew,
+    /// The database answered, but accepts no writes.
+    ReadOnly,
+    /// The database refused the service's user or password.
+    LoginRefused,
+    /// The database did not answer.
+    Unreachable,
+    /// The database answered, but longer than two seconds ago.
+    Stale,
+}
+
 /// The health of the service.
 #[derive(Debug)]
 pub struct Health {
-    /// Whether all migrations have run, or why the database does not answer.
-    pub database: Result<Readiness, StoreError>,
+    /// Whether the database answers, and all migrations have run.
+    pub database: DatabaseHealth,
     /// Whether the reconciler of this replica ran within the last minute, and its heartbeat is fresh:
     /// otherwise this replica starts no work.
     pub reconciler_alive: bool,
@@ -76,10 +93,6 @@ impl ReadRecords {
         limit: i64,
     ) -> Result<Page<Binding>, StoreError> {
         self.store.list(filter, after, limit).await
-    }
-
-    pub(crate) async fn count_by_state(&self) -> Result<Vec<(State, i64)>, StoreError> {
-        self.store.count_by_state().await
     }
 
     /// Returns events of the audit log in order. An event is included from about one second after it

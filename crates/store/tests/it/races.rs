@@ -234,6 +234,39 @@ async fn of_a_new_binding_and_the_closing_of_the_failed_one_the_second_reads_aga
     assert_eq!(count(&test, twice).await, 0);
 }
 
+/// A worker repeats its record after an error. Between the two, the record has read the new intent.
+#[tokio::test]
+async fn an_outcome_that_is_recorded_again_after_an_error_does_not_replace_a_new_intent() {
+    let test = test_store().await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    let outcome = activated(&lease, lease.binding.clone());
+    tear_down(&test.store, "one").await;
+    let fail = "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN RAISE EXCEPTION 'as if the server went away'; END $$;
+                CREATE TRIGGER fail BEFORE UPDATE ON bindings
+                FOR EACH ROW EXECUTE FUNCTION fail()";
+    test.sql(fail).await.expect("created");
+    let (cause, operation) = (Cause::reconciler(), Operation::Reconcile);
+    let failed = test
+        .store
+        .record(&mut lease, &outcome, &cause, DONE, operation)
+        .await;
+    assert!(failed.expect_err("the merge failed").is_transient());
+    test.sql("DROP TRIGGER fail ON bindings")
+        .await
+        .expect("dropped");
+    let found = test.store.find_outcome(&mut lease, &outcome, DONE).await;
+    assert_eq!(found.expect("an answer"), None);
+    let recorded = test
+        .store
+        .record(&mut lease, &outcome, &cause, DONE, operation)
+        .await;
+    assert_eq!(recorded.expect("an answer"), Recorded::Superseded);
+    let current = test.latest("one").await.expect("a binding");
+    assert_eq!((current.generation, current.state()), (2, State::Deleting));
+    assert_eq!(lease.binding.generation, 2);
+}
+
 /// What all writers together did.
 #[derive(Default)]
 struct Done {

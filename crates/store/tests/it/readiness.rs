@@ -173,3 +173,20 @@ async fn the_error_for_an_invalid_url_does_not_contain_the_url() {
     assert!(matches!(error, StoreError::Url(_)));
     assert!(!error.to_string().contains("sesame"));
 }
+
+#[tokio::test]
+async fn an_error_about_a_value_or_a_constraint_is_never_transient() {
+    let test = test_store().await;
+    for (statement, is_transient) in [
+        ("SELECT 1 / 0", false),
+        ("SELECT timestamptz '4714-01-01 BC'", false),
+        ("SELECT 9223372036854775807 + 1", false),
+        ("INSERT INTO bindings DEFAULT VALUES", false),
+        ("SELECT * FROM nothing", true),
+    ] {
+        let error = test.sql(statement).await.expect_err(statement);
+        let error = StoreError::from(error);
+        assert!(matches!(error, StoreError::Query(_)), "{error:?}");
+        assert_eq!(error.is_transient(), is_transient, "{statement}");
+    }
+}

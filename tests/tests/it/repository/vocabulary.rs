@@ -86,9 +86,9 @@ const BANNED_IDENTIFIERS: [(&str, &str); 11] = [
     ("lives", "incarnations"),
 ];
 
-/// Files that name a banned word because it is stored or was accepted once. An exception that is no
+/// Files that name a banned word because it is stored, was accepted once, or is a library's. An exception that is no
 /// longer needed fails the test.
-const EXCEPTIONS: [(&str, &str); 6] = [
+const EXCEPTIONS: [(&str, &str); 7] = [
     // The list of changes names the old words of an audit action and of a member of `/readyz`.
     ("CHANGELOG.md", "ghost"),
     ("CHANGELOG.md", "bindings elsewhere"),
@@ -98,6 +98,8 @@ const EXCEPTIONS: [(&str, &str); 6] = [
     ("crates/store/tests/it/audit.rs", "ghost"),
     // The dump has the name of a migration.
     ("crates/store/tests/older_release/database.sql", "upkeep"),
+    // The library for metrics has a function `run_upkeep`.
+    ("crates/api/src/metrics.rs", "upkeep"),
 ];
 
 /// Files and directories that are not read: generated files, the licence, migrations, which are

@@ -160,13 +160,13 @@ async fn the_problem_of_an_invalid_value_names_the_field() {
             "ai-unlimited-engine?Region=us-west-2",
             400,
             "invalid_request",
-            "query",
+            "Region",
         ),
         (
             "ai-unlimited-engine?partition=aws",
             400,
             "invalid_request",
-            "query",
+            "partition",
         ),
     ] {
         let answer = get(&format!("/v1/policies/{path}")).await;

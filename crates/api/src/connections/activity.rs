@@ -1,0 +1,250 @@
+//! What a connection is doing, and since when.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::limits::ConnectionLimits;
+
+/// What the client and the service are doing on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The connection is new, and the client has sent nothing.
+    New,
+    /// The client has sent a part of a request's head.
+    Head,
+    /// The service reads a body, works on a request, or writes its answer.
+    Answering,
+    /// The last request was answered.
+    Idle,
+    /// The service has written its last answer, and waits for the client to close the connection.
+    Closing,
+}
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// A request's head took too long.
+    SlowHead,
+    /// The client read nothing of an answer for too long.
+    StalledReader,
+    /// No request came for too long.
+    Idle,
+    /// The number of connections reached its limit, and a new one came.
+    Replaced,
+    /// The service stops.
+    Stopping,
+}
+
+/// What one connection is doing. The connection's task writes it; the task that accepts connections
+/// reads it and decides when to close the connection.
+#[derive(Debug)]
+pub(super) struct Activity {
+    state: Mutex<State>,
+    is_cut: Notify,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// When the phase began. The phases `New` and `Head` count as one.
+    pub(super) since: Instant,
+    /// Since when the client has read nothing of an answer, although there is more to read.
+    pub(super) blocked_since: Option<Instant>,
+    pub(super) cut: Option<Cut>,
+}
+
+impl State {
+    fn new(now: Instant) -> Self {
+        Self {
+            phase: Phase::New,
+            since: now,
+            blocked_since: None,
+            cut: None,
+        }
+    }
+
+    /// Returns why the connection must be closed at this time.
+    fn overdue(&self, now: Instant, limits: &ConnectionLimits) -> Option<Cut> {
+        let lasts_longer = |since: Instant, limit| now.saturating_duration_since(since) > limit;
+        if self
+            .blocked_since
+            .is_some_and(|since| lasts_longer(since, limits.slow_client))
+        {
+            return Some(Cut::StalledReader);
+        }
+        match self.phase {
+            Phase::New | Phase::Head => {
+                lasts_longer(self.since, limits.slow_client).then_some(Cut::SlowHead)
+            }
+            Phase::Idle => lasts_longer(self.since, limits.idle).then_some(Cut::Idle),
+            Phase::Answering | Phase::Closing => None,
+        }
+    }
+}
+
+impl Activity {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State::new(Instant::now())),
+            is_cut: Notify::new(),
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        *self.lock()
+    }
+
+    /// Notes that the client has sent bytes.
+    pub(super) fn received(&self) {
+        let mut state = self.lock();
+        match state.phase {
+            Phase::New => state.phase = Phase::Head,
+            Phase::Idle => {
+                state.phase = Phase::Head;
+                state.since = Instant::now();
+            }
+            Phase::Head | Phase::Answering | Phase::Closing => {}
+        }
+    }
+
+    /// Notes that a request's head is complete. Returns whether the request is pipelined: whether the
+    /// client had sent all of the head before the answer to the request before it.
+    pub(super) fn begin_answer(&self) -> bool {
+        self.enter(Phase::Answering) == Phase::Idle
+    }
+
+    /// Notes that the whole answer is written, or in the buffer to be written.
+    pub(super) fn end_answer(&self) {
+        self.enter(Phase::Idle);
+    }
+
+    /// Notes that the service closes the connection. From now on, the connection can be cut again.
+    pub(super) fn begin_closing(&self) {
+        self.enter(Phase::Closing);
+        self.lock().cut = None;
+    }
+
+    /// Returns the phase before.
+    fn enter(&self, phase: Phase) -> Phase {
+        let mut state = self.lock();
+        state.since = Instant::now();
+        std::mem::replace(&mut state.phase, phase)
+    }
+
+    /// Notes that bytes of an answer were written, or that the client does not read them.
+    pub(super) fn wrote(&self, is_blocked: bool) {
+        let mut state = self.lock();
+        if is_blocked {
+            state.blocked_since.get_or_insert_with(Instant::now);
+        } else {
+            state.blocked_since = None;
+        }
+    }
+
+    /// Makes the connection's task close the connection. Only the first reason counts.
+    pub(super) fn cut(&self, reason: Cut) {
+        self.lock().cut.get_or_insert(reason);
+        self.is_cut.notify_one();
+    }
+
+    /// Closes the connection if it has exceeded a limit.
+    pub(super) fn cut_if_overdue(&self, now: Instant, limits: &ConnectionLimits) {
+        if let Some(reason) = self.state().overdue(now, limits) {
+            self.cut(reason);
+        }
+    }
+
+    /// Waits until the connection must be closed.
+    pub(super) async fn must_close(&self) -> Cut {
+        loop {
+            if let Some(reason) = self.state().cut {
+                return reason;
+            }
+            self.is_cut.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMITS: ConnectionLimits = ConnectionLimits {
+        most: 1,
+        slow_client: Duration::from_secs(20),
+        idle: Duration::from_secs(75),
+    };
+
+    #[test]
+    fn each_phase_has_its_time_limit() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        for (phase, last, cut) in [
+            (Phase::New, 20, Some(Cut::SlowHead)),
+            (Phase::Head, 20, Some(Cut::SlowHead)),
+            (Phase::Idle, 75, Some(Cut::Idle)),
+            (Phase::Answering, 1_000, None),
+            (Phase::Closing, 1_000, None),
+        ] {
+            let state = State {
+                phase,
+                ..State::new(start)
+            };
+            assert_eq!(state.overdue(after(last), &LIMITS), None, "{phase:?}");
+            assert_eq!(state.overdue(after(last + 1), &LIMITS), cut, "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_reads_nothing_is_cut_in_every_phase() {
+        let start = Instant::now();
+        for phase in [Phase::Answering, Phase::Idle] {
+            let state = State {
+                phase,
+                blocked_since: Some(start),
+                ..State::new(start)
+            };
+            let last = start + LIMITS.slow_client;
+            assert_eq!(state.overdue(last, &LIMITS), None);
+            let late = last + Duration::from_millis(1);
+            assert_eq!(state.overdue(late, &LIMITS), Some(Cut::StalledReader));
+        }
+    }
+
+    #[test]
+    fn a_head_that_arrives_slowly_does_not_gain_time_with_each_byte() {
+        let activity = Activity::new();
+        let accepted = activity.state().since;
+        activity.received();
+        activity.received();
+        assert_eq!(activity.state().phase, Phase::Head);
+        assert_eq!(activity.state().since, accepted);
+        assert!(!activity.begin_answer());
+        activity.received();
+        assert_eq!(activity.state().phase, Phase::Answering);
+        activity.end_answer();
+        assert_eq!(activity.state().phase, Phase::Idle);
+        activity.received();
+        let next = activity.state();
+        assert_eq!(next.phase, Phase::Head);
+        activity.received();
+        assert_eq!(activity.state().since, next.since);
+    }
+
+    #[test]
+    fn a_request_without_new_bytes_is_pipelined() {
+        let activity = Activity::new();
+        activity.received();
+        assert!(!activity.begin_answer());
+        activity.end_answer();
+        assert!(activity.begin_answer());
+    }
+}

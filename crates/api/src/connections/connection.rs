@@ -1,0 +1,178 @@
+//! One connection.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{Request, StatusCode};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tracing::debug;
+
+use super::activity::{Cut, Phase};
+use super::limits::{BodyTime, LARGEST_HEAD};
+use super::open::Place;
+use super::stream::Stream;
+use super::unreadable;
+
+/// How long the rest of what a client sends is read and discarded after the last answer. Closing a
+/// socket with unread bytes would reset the connection, and the client could lose the answer.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Answers the requests of one connection until the client or the service closes it.
+///
+/// A TLS handshake belongs before this function, within the connection's place: the time that it takes
+/// counts as the head's.
+pub(super) async fn serve<T>(io: T, router: Arc<Router>, place: Place, stop: CancellationToken)
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let place = Arc::new(place);
+    let activity = &place.activity;
+    let accepted = activity.state().since;
+    let body_time = BodyTime::new(place.open().limits().slow_client, stop.clone());
+    let service = service_fn(|request: Request<Incoming>| {
+        let is_pipelined = place.activity.begin_answer();
+        let (router, place) = (Router::clone(&router), Arc::clone(&place));
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(body_time.clone());
+        Box::pin(async move {
+            if is_pipelined {
+                // Other connections are served first. hyper would answer the next requests of this
+                // one without a pause.
+                tokio::task::yield_now().await;
+            }
+            let Ok(answer) = router.oneshot(request).await;
+            Ok::<_, Infallible>(answer.map(|body| AnswerBody { body, place }))
+        })
+    });
+    let stream = Stream::new(io, Arc::clone(activity));
+    // Other protocols than HTTP/1 have more states that a client can leave a connection in. HTTP/2
+    // belongs with TLS, which negotiates it.
+    let mut connection = http1::Builder::new()
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut is_stopping = false;
+    let ended = loop {
+        tokio::select! {
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break Ok(ended),
+            cut = activity.must_close() => break Err(cut),
+            () = stop.cancelled(), if !is_stopping => {
+                is_stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    let state = activity.state();
+    let parts = connection.into_parts();
+    let (io, withheld) = parts.io.into_inner().into_inner();
+    let withheld = withheld.map(|status| refine(status, &parts.read_buf));
+    // The first bytes of a head may have arrived together with the request before.
+    let is_head_unfinished = match state.phase {
+        Phase::Head => true,
+        Phase::Idle => !parts.read_buf.is_empty(),
+        Phase::New | Phase::Answering | Phase::Closing => false,
+    };
+    let status = match ended {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "connection ended with an error"
+            );
+            withheld.or(is_head_unfinished.then_some(StatusCode::BAD_REQUEST))
+        }
+        Err(cut) => {
+            debug!(reason = ?cut, "connection closed by the service");
+            match cut {
+                Cut::SlowHead | Cut::Replaced if is_head_unfinished => {
+                    Some(StatusCode::REQUEST_TIMEOUT)
+                }
+                _ => return,
+            }
+        }
+    };
+    let begun = if is_head_unfinished {
+        state.since
+    } else {
+        accepted
+    };
+    let last = status.map(|status| unreadable::answer(status, begun.elapsed()));
+    close(io, last.as_deref().unwrap_or_default(), &place).await;
+}
+
+/// Returns the status of a head that hyper has rejected and not removed from its buffer. hyper does not
+/// say whether the first line was too long, or the head.
+fn refine(status: StatusCode, head: &[u8]) -> StatusCode {
+    let is_first_line_unfinished = !head.contains(&b'\n');
+    if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE && is_first_line_unfinished {
+        StatusCode::URI_TOO_LONG
+    } else {
+        status
+    }
+}
+
+/// Writes the last answer and closes the connection, at most for [`LINGER`], and without delay where
+/// another connection waits for the place.
+async fn close(mut io: impl AsyncRead + AsyncWrite + Unpin, last: &str, place: &Place) {
+    place.activity.begin_closing();
+    place.open().can_make_room();
+    let closed = async {
+        io.write_all(last.as_bytes()).await?;
+        io.shutdown().await?;
+        let mut discarded = [0; 1024];
+        while io.read(&mut discarded).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    };
+    tokio::select! {
+        biased;
+        // An error means that the client has closed the connection first.
+        _ = timeout(LINGER, closed) => {}
+        _ = place.activity.must_close() => {}
+    }
+}
+
+/// The body of an answer. When hyper has taken all of it, the connection is idle.
+struct AnswerBody {
+    body: Body,
+    place: Arc<Place>,
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        self.place.activity.end_answer();
+        self.place.open().can_make_room();
+    }
+}
