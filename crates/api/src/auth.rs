@@ -12,6 +12,7 @@ use engine_roles_contract::Code;
 use engine_roles_domain::binding::Actor;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tracing::Span;
 
 use crate::problem::Problem;
 
@@ -91,6 +92,7 @@ pub(crate) async fn require_key(
 ) -> Response {
     match authentication.caller(request.headers()) {
         Some(actor) => {
+            Span::current().record("actor", &actor.0);
             request.extensions_mut().insert(actor);
             next.run(request).await
         }

@@ -1,11 +1,14 @@
 //! The id of each request and the log entry of each answer.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use engine_roles_domain::cluster::ClusterName;
+use tracing::field::Empty;
 use tracing::{Instrument, debug, info, info_span};
 use uuid::Uuid;
 
@@ -15,7 +18,13 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug)]
 pub(crate) struct RequestId(pub(crate) String);
 
-/// Sets the id of each request, and logs each answer.
+/// The address from which a request comes: that of the client, or of a proxy in front of the service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Sets the id of each request, and logs each answer. Every line of the log that belongs to the request
+/// has its id, method, route, address and cluster, and once they are known, its actor and the code of
+/// the problem with which it is answered.
 pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
@@ -28,7 +37,17 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
     let probe = !request.uri().path().starts_with("/v1/");
-    let span = info_span!("request", id, method = %request.method(), route);
+    let peer = request.extensions().get::<Peer>();
+    let span = info_span!(
+        "request",
+        id,
+        method = %request.method(),
+        route,
+        peer = peer.map(|peer| peer.0.to_string()),
+        cluster = cluster_in(request.uri().path()),
+        actor = Empty,
+        code = Empty,
+    );
     request.extensions_mut().insert(RequestId(id.clone()));
     async move {
         let started = Instant::now();
@@ -48,6 +67,12 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// Returns the cluster in a path; none where the path has none, or no valid name.
+fn cluster_in(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/v1/clusters/")?.split('/').next()?;
+    ClusterName::parse(name).ok().map(|_| name)
 }
 
 fn is_valid(text: &str) -> bool {

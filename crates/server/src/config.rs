@@ -207,61 +207,57 @@ pub struct Config {
     pub(crate) connections: ConnectionLimits,
 }
 
-/// What each duration may be at least and at most. A time outside would keep the service from working:
+/// Checks what each duration is at least and at most. A time outside would keep the service from working:
 /// it would burden the database or AWS, or outlast what depends on it.
-const DURATIONS: [(
-    &str,
-    fn(&ServeArgs) -> Duration,
-    RangeInclusive<Duration>,
-    &str,
-); 7] = [
-    (
-        "--consistency-window",
-        |args| args.consistency_window,
-        Duration::from_secs(1)..=Duration::from_hours(1),
-        "must be from 1s to 1h",
-    ),
-    (
-        "--reconcile-interval",
-        |args| args.reconcile_interval,
-        Duration::from_secs(1)..=Duration::from_hours(24 * 30),
-        "must be from 1s to 30d",
-    ),
-    (
-        "--lease",
-        |args| args.lease,
-        Duration::from_secs(5)..=Duration::from_hours(1),
-        "must be from 5s to 1h",
-    ),
-    (
-        "--call-timeout",
-        |args| args.call_timeout,
-        Duration::from_millis(100)..=Duration::from_mins(15),
-        "must be at least 100ms",
-    ),
-    (
-        "--poll-interval",
-        |args| args.poll_interval,
-        Duration::from_millis(50)..=Duration::from_secs(1),
-        "must be from 50ms to 1s",
-    ),
-    (
-        "--drain-delay",
-        |args| args.drain_delay,
-        Duration::ZERO..=Duration::from_mins(10),
-        "must be at most 10m",
-    ),
-    (
-        "--shutdown-limit",
-        |args| args.shutdown_limit,
-        Duration::ZERO..=Duration::from_mins(10),
-        "must be at most 10m",
-    ),
-];
-
 fn check_durations(args: &ServeArgs) -> Result<(), ConfigError> {
-    for (flag, value, allowed, rule) in DURATIONS {
-        if !allowed.contains(&value(args)) {
+    let (seconds, minutes) = (Duration::from_secs, Duration::from_mins);
+    let (milliseconds, hours) = (Duration::from_millis, Duration::from_hours);
+    let rules = [
+        (
+            "--consistency-window",
+            args.consistency_window,
+            seconds(1)..=hours(1),
+            "must be from 1s to 1h",
+        ),
+        (
+            "--reconcile-interval",
+            args.reconcile_interval,
+            seconds(1)..=hours(24 * 30),
+            "must be from 1s to 30d",
+        ),
+        (
+            "--lease",
+            args.lease,
+            seconds(5)..=hours(1),
+            "must be from 5s to 1h",
+        ),
+        (
+            "--call-timeout",
+            args.call_timeout,
+            milliseconds(100)..=minutes(15),
+            "must be at least 100ms",
+        ),
+        (
+            "--poll-interval",
+            args.poll_interval,
+            milliseconds(50)..=seconds(1),
+            "must be from 50ms to 1s",
+        ),
+        (
+            "--drain-delay",
+            args.drain_delay,
+            Duration::ZERO..=minutes(10),
+            "must be at most 10m",
+        ),
+        (
+            "--shutdown-limit",
+            args.shutdown_limit,
+            Duration::ZERO..=minutes(10),
+            "must be at most 10m",
+        ),
+    ];
+    for (flag, value, allowed, rule) in rules {
+        if !allowed.contains(&value) {
             return Err(ConfigError::Form { flag, rule });
         }
     }

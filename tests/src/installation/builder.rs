@@ -254,7 +254,7 @@ impl InstallationBuilder {
             let started = PgBouncer::start(&program, &server, mode, SERVER_CONNECTIONS).await;
             let setting = "ENGINE_ROLES_DATABASE_POOLER".to_owned();
             environment.insert(setting, mode.as_str().to_owned());
-            server = started.url().to_owned();
+            started.url().clone_into(&mut server);
             pooler = Some(started);
         }
         let mut proxy = None;

@@ -14,6 +14,7 @@ use tracing::warn;
 use super::connection;
 use super::limits::{ConnectionLimits, STOP_GRACE};
 use super::open::OpenConnections;
+use crate::request_context::Peer;
 use crate::router::router;
 use crate::state::Api;
 
@@ -60,8 +61,9 @@ pub async fn serve(
         let router = Arc::new(router(api));
         tokio::select! {
             () = stop.cancelled() => {}
-            () = accept(&listener, &open, |stream, place| {
-                let served = connection::serve(stream, Arc::clone(&router), place, stop.clone());
+            () = accept(&listener, &open, |stream, peer, place| {
+                let router = Arc::clone(&router);
+                let served = connection::serve(stream, peer, router, place, stop.clone());
                 tasks.spawn(served);
             }) => {}
         }
@@ -90,16 +92,16 @@ impl Drop for CloseAllOnDrop {
 async fn accept(
     listener: &TcpListener,
     open: &Arc<OpenConnections>,
-    serve: impl Fn(TcpStream, super::open::Place),
+    serve: impl Fn(TcpStream, Peer, super::open::Place),
 ) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 // An answer is written at once, so it need not wait for more bytes. A connection that
                 // refuses the option was closed by the client.
                 let _ = stream.set_nodelay(true);
                 let place = open.place().await;
-                serve(stream, place);
+                serve(stream, Peer(peer), place);
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {

@@ -26,6 +26,7 @@ use super::limits::{BodyTime, LARGEST_HEAD};
 use super::open::Place;
 use super::stream::Stream;
 use super::unreadable;
+use crate::request_context::Peer;
 
 /// How long the rest of what a client sends is read and discarded after the last answer. Closing a
 /// socket with unread bytes would reset the connection, and the client could lose the answer.
@@ -35,8 +36,13 @@ const LINGER: Duration = Duration::from_millis(500);
 ///
 /// A TLS handshake belongs before this function, within the connection's place: the time that it takes
 /// counts as the head's.
-pub(super) async fn serve<T>(io: T, router: Arc<Router>, place: Place, stop: CancellationToken)
-where
+pub(super) async fn serve<T>(
+    io: T,
+    peer: Peer,
+    router: Arc<Router>,
+    place: Place,
+    stop: CancellationToken,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let place = Arc::new(place);
@@ -48,6 +54,7 @@ where
         let (router, place) = (Router::clone(&router), Arc::clone(&place));
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(body_time.clone());
+        request.extensions_mut().insert(peer);
         Box::pin(async move {
             if is_pipelined {
                 // Other connections are served first. hyper would answer the next requests of this

@@ -8,6 +8,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::Code;
 
+use tracing::Span;
+
 use super::Problem;
 use crate::request_context::RequestId;
 
@@ -18,6 +20,8 @@ pub(crate) async fn render_problems(request: Request, next: Next) -> Response {
     let Some(mut problem) = response.extensions_mut().remove::<Problem>() else {
         return response;
     };
+    let code = serde_json::json!(problem.0.code);
+    Span::current().record("code", code.as_str());
     problem.0.request_id = id.map(|id| id.0).unwrap_or_default();
     let retry_after = problem.0.retry_after;
     let unauthenticated = problem.0.code.is(&Code::Unauthenticated);

@@ -126,7 +126,7 @@ impl Pulse {
         let ticking = async {
             loop {
                 interval.tick().await;
-                self.tick().await;
+                Box::pin(self.tick()).await;
             }
         };
         let _: Option<std::convert::Infallible> = stop.run_until_cancelled(ticking).await;

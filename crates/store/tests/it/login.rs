@@ -158,7 +158,9 @@ async fn the_user_that_serves_can_do_its_work_and_change_no_table_and_no_event()
     ] {
         let done = sqlx::raw_sql(sqlx::AssertSqlSafe(forbidden));
         let error = done.execute(&mut connection).await.expect_err(forbidden);
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
         assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {error}");
     }
     serving.store.close().await;

@@ -184,7 +184,7 @@ async fn a_client_that_reads_no_events_of_a_stream_is_cut() {
 #[tokio::test]
 async fn an_unfinished_request_does_not_delay_the_shutdown() {
     let mut installation = Installation::build()
-        .env("ENGINE_ROLES_SHUTDOWN_LIMIT", "1h")
+        .env("ENGINE_ROLES_SHUTDOWN_LIMIT", "10m")
         .start()
         .await;
     let mut idle = connect(&installation).await;
