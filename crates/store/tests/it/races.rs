@@ -400,6 +400,29 @@ async fn thousands_of_writes_by_several_replicas_lose_nothing() {
 }
 
 #[tokio::test]
+async fn updates_of_leases_are_heap_only() {
+    let test = test_store().await;
+    for round in 0..40 {
+        for number in 0..20 {
+            let name = format!("c{number}");
+            let change = if round % 2 == 0 { changed() } else { spec() };
+            let recorded = provision(&test.store, &name, change).await;
+            if let Some(mut lease) = recorded.lease {
+                activate(&test.store, &mut lease).await;
+            }
+        }
+    }
+    // A connection reports its statistics at the latest when it ends.
+    test.store.close().await;
+    let updates = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'work'";
+    let heap_only = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'work'";
+    let (updates, heap_only) = (count(&test, updates).await, count(&test, heap_only).await);
+    println!("{heap_only} of {updates} updates of `work` were heap-only");
+    assert!(updates >= 1_500, "{updates}");
+    assert!(heap_only * 100 >= updates * 95, "{heap_only} of {updates}");
+}
+
+#[tokio::test]
 async fn the_revision_grows_with_what_callers_see_and_with_nothing_else() {
     let test = test_store().await;
     let mut lease = test.provision("one").await.lease.expect("a lease");
