@@ -1,6 +1,7 @@
 //! The database as production has it: users with few rights, standbys, other releases' schemas,
 //! networks that go silent, and locks that somebody holds.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 use std::time::Duration;
 
@@ -114,6 +115,48 @@ async fn the_service_runs_as_a_database_user_that_owns_nothing() {
     database_is(&installation, 0, "migrations_pending").await;
     log_names_the_command(&installation).await;
     drop(installation.replicas.remove(0));
+    let drop_user = format!("DROP OWNED BY {user}; DROP ROLE {user}");
+    installation.database.execute(&drop_user).await;
+}
+
+#[tokio::test]
+async fn a_changed_password_is_read_again_from_the_password_file() {
+    let mut installation = Installation::build().rarely_checked().start().await;
+    let user = format!("app_{}", uuid::Uuid::new_v4().simple());
+    let create = format!("CREATE ROLE {user} LOGIN PASSWORD 'one'");
+    installation.database.execute(&create).await;
+    let migrated = run(&installation, &["migrate", "--grant-to", &user], &[]);
+    assert!(migrated.status.success(), "{migrated:?}");
+    let url = installation.database.url().to_owned();
+    let (_, place) = url.split_once('@').expect("the URL has a user");
+    let file = std::env::temp_dir().join(format!("pgpass-{user}"));
+    let write = |password: &str| {
+        std::fs::write(&file, format!("*:*:*:{user}:{password}\n")).expect("written");
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&file, private).expect("the file is ours");
+    };
+    write("one");
+    installation.set_env("DATABASE_URL", &format!("postgres://{user}@{place}"));
+    installation.set_env("PGPASSFILE", &file.to_string_lossy());
+    installation.restart(0).await;
+    installation.client().provision("one").await.expect(201);
+    let rotate = format!(
+        "ALTER ROLE {user} PASSWORD 'two';
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"
+    );
+    installation.database.execute(&rotate).await;
+    database_is(&installation, 0, "login_refused").await;
+    let refused = installation.client().provision("two").await;
+    refused.expect_problem(503, "database_unavailable");
+    write("two");
+    database_is(&installation, 0, "ok").await;
+    eventually("a request is carried out", async || {
+        let answer = installation.client().provision("two").await;
+        (answer.status < 202).then_some(())
+    })
+    .await;
+    drop(installation.replicas.remove(0));
+    std::fs::remove_file(&file).expect("removed");
     let drop_user = format!("DROP OWNED BY {user}; DROP ROLE {user}");
     installation.database.execute(&drop_user).await;
 }

@@ -25,6 +25,7 @@ mod input;
 mod interface;
 mod interruptions;
 mod keys;
+mod logs;
 mod many_clusters;
 mod measuring;
 mod orphans;
