@@ -1,5 +1,7 @@
 //! Whether the database can be used now.
 
+use std::time::Duration;
+
 use tokio::time::timeout;
 
 use crate::schema::{Schema, UNDEFINED_TABLE, needed_version};
@@ -33,15 +35,23 @@ impl From<Schema> for Readiness {
 type Found = (Option<i64>, Option<i64>, bool);
 
 impl Store {
-    /// Returns whether the database can be used. A heartbeat that was just acknowledged shows it;
-    /// otherwise this reads it, on a connection that nothing else uses.
+    /// Returns whether the database can be used, and the age of that knowledge, at most 1.2 seconds. A
+    /// heartbeat that was just acknowledged shows it; otherwise this reads it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn recent_readiness(&self) -> Result<(Readiness, Duration), StoreError> {
+        if let Some((schema, age)) = self.replica.schema_just_seen() {
+            return Ok((schema.into(), age));
+        }
+        Ok((self.readiness().await?, Duration::ZERO))
+    }
+
+    /// Reads whether the database can be used, on a connection that nothing else uses.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn readiness(&self) -> Result<Readiness, StoreError> {
-        if let Some(schema) = self.replica.schema_just_seen() {
-            return Ok(schema.into());
-        }
         let found = match self.found().await {
             // The connection was idle, so it may have been broken for long.
             Err(StoreError::Unanswered(_)) => self.found().await,

@@ -62,10 +62,14 @@ impl CurrentReplica {
         }));
     }
 
-    /// Returns the schema of the database, if the last heartbeat has just shown it.
-    pub(crate) fn schema_just_seen(&self) -> Option<Schema> {
+    /// Returns the schema of the database and the age of that knowledge, if the last heartbeat has just
+    /// shown it.
+    pub(crate) fn schema_just_seen(&self) -> Option<(Schema, Duration)> {
         let last = self.last()?;
-        last.schema.filter(|_| last.sent_at.elapsed() < JUST)
+        let age = last.sent_at.elapsed();
+        last.schema
+            .filter(|_| age < JUST)
+            .map(|schema| (schema, age))
     }
 
     pub(crate) fn lost(&self) {

@@ -62,8 +62,8 @@ impl LastReadiness {
         }
     }
 
-    /// Records an answer, and logs when the database begins or ceases to answer.
-    fn record(&self, answered: Result<Readiness, StoreError>) {
+    /// Records an answer with its age, and logs when the database begins or ceases to answer.
+    fn record(&self, answered: Result<(Readiness, Duration), StoreError>) {
         let before = self.lock().and_then(|reading| reading.answer.ok());
         match &answered {
             Err(error) if before.is_some() => warn!(
@@ -77,9 +77,13 @@ impl LastReadiness {
             Ok(_) if before.is_none() => info!("database answers"),
             Ok(_) => {}
         }
+        let now = Instant::now();
+        let age = answered.as_ref().map_or(Duration::ZERO, |(_, age)| *age);
         *self.lock() = Some(Reading {
-            at: Instant::now(),
-            answer: answered.map_err(|error| NoAnswer::of(&error)),
+            at: now.checked_sub(age).unwrap_or(now),
+            answer: answered
+                .map(|(readiness, _)| readiness)
+                .map_err(|error| NoAnswer::of(&error)),
         });
     }
 
@@ -99,7 +103,7 @@ impl Task for ReadReadiness {
     fn run(&self) -> BoxFuture<'_, NextRun> {
         async {
             tokio::select! {
-                answered = self.store.readiness() => self.last.record(answered),
+                answered = self.store.recent_readiness() => self.last.record(answered),
                 () = self.stop.cancelled() => {}
             }
             NextRun::AfterInterval
