@@ -87,8 +87,7 @@ async fn a_server_that_accepts_no_writes_is_reported_and_left() {
     assert!(matches!(error, StoreError::ReadOnly(_)), "{error:?}");
     assert!(error.is_transient());
     let reset = format!(
-        "SET default_transaction_read_only = off;
-         ALTER DATABASE {name} RESET default_transaction_read_only"
+        "BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT"
     );
     test.sql(&reset).await.expect("reset");
     // New connections are opened, whose transactions may write.
