@@ -317,7 +317,7 @@ async fn warn_about_durability(store: &Store) {
             for risk in durability.risks() {
                 warn!(
                     risk,
-                    "database may forget committed records; see docs/operations.md"
+                    "database may forget committed records; see docs/database.md"
                 );
             }
         }
