@@ -85,9 +85,9 @@ fn to_wire(health: Health, details: Details) -> Readiness {
         ReconcilerStatus::Stalled
     };
     let aws = match (&health.scope, health.other_accounts) {
-        (None, _) => AwsStatus::Unknown,
-        (Some(_), 0) => AwsStatus::Ok,
-        (Some(_), _) => AwsStatus::OtherAccount,
+        (None, _) | (_, None) => AwsStatus::Unknown,
+        (Some(_), Some(0)) => AwsStatus::Ok,
+        (Some(_), Some(_)) => AwsStatus::OtherAccount,
     };
     let status = match (database, reconciler, aws) {
         (DatabaseStatus::Ok, ReconcilerStatus::Ok, AwsStatus::Ok) => ReadinessStatus::Ready,
@@ -100,7 +100,7 @@ fn to_wire(health: Health, details: Details) -> Readiness {
         permission,
     });
     let (other_account_bindings, missing) = match details {
-        Details::Shown => (Some(health.other_accounts), Some(missing.collect())),
+        Details::Shown => (health.other_accounts, Some(missing.collect())),
         Details::Hidden => (None, None),
     };
     Readiness {

@@ -55,7 +55,8 @@ pub enum ReconcilerStatus {
 pub enum AwsStatus {
     /// The account is known, and no live binding belongs to another account.
     Ok,
-    /// STS has not yet answered which account the service works in.
+    /// STS has not yet answered which account the service works in, or the bindings of other accounts
+    /// have not been counted yet.
     Unknown,
     /// Live bindings of this namespace belong to another account.
     OtherAccount,
@@ -78,13 +79,13 @@ pub struct Readiness {
     /// ago) or `stopping` (the service is about to stop).
     #[schema(value_type = String)]
     pub reconciler: Open<ReconcilerStatus>,
-    /// `ok`, `unknown` (STS has not yet answered which account the service works in) or
-    /// `other_account` (live bindings of this namespace belong to another account: the service
+    /// `ok`, `unknown` (STS has not yet answered which account the service works in, or the bindings
+    /// of other accounts have not been counted yet) or `other_account` (live bindings of this namespace belong to another account: the service
     /// leaves them unchanged and provisions nothing).
     #[schema(value_type = String)]
     pub aws: Open<AwsStatus>,
-    /// How many live bindings of this namespace belong to another account; null for a caller without
-    /// a valid API key.
+    /// How many live bindings of this namespace belong to another account; null until they have been
+    /// counted, and for a caller without a valid API key.
     pub other_account_bindings: Option<i64>,
     /// The optional features that are off because AWS denied a call; null for a caller without a
     /// valid API key.

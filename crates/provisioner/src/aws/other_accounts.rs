@@ -24,9 +24,9 @@ impl OtherAccounts {
         }
     }
 
-    /// Returns the last count; 0 before the bindings were ever counted.
-    pub(crate) fn last_count(&self) -> i64 {
-        self.counted().unwrap_or(0)
+    /// Returns the last count; none before the bindings were ever counted.
+    pub(crate) fn last_count(&self) -> Option<i64> {
+        self.counted()
     }
 
     /// Returns whether the bindings were ever counted.

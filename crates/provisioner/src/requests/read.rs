@@ -45,9 +45,10 @@ pub struct Health {
     pub scope: Option<Scope>,
     /// The optional features that are off, each with the missing permission.
     pub missing: Vec<(OptionalFeature, String)>,
-    /// How many live bindings belong to another account than the one in which this service works.
-    /// Such bindings are not changed; while one exists, no role is provisioned.
-    pub other_accounts: i64,
+    /// How many live bindings belong to another account than the one in which this service works;
+    /// none until they have been counted. Such bindings are not changed; while one exists, no role is
+    /// provisioned.
+    pub other_accounts: Option<i64>,
     /// How AWS answered the calls of this replica.
     pub aws: AwsHealth,
 }

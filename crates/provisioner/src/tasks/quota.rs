@@ -28,7 +28,11 @@ impl Task for ReadQuota {
             let Some(scope) = self.gateway.known_account() else {
                 return NextRun::After(ACCOUNT_POLL);
             };
-            if self.other_accounts.last_count() > 0 {
+            if self
+                .other_accounts
+                .last_count()
+                .is_some_and(|count| count > 0)
+            {
                 return NextRun::AfterInterval;
             }
             let usage = self
