@@ -8,7 +8,7 @@ use engine_roles_contract::{
 use engine_roles_domain::identity::{FeatureReport, Status};
 use engine_roles_provisioner::{Capabilities as Found, Provisioner};
 
-use crate::problem::Problem;
+use crate::problem::{Problem, denied_by};
 use crate::words::mode_to_wire;
 
 /// Report which features the service's own AWS identity may use.
@@ -58,6 +58,11 @@ fn capability(report: FeatureReport) -> Capability {
         feature: report.feature.as_str().to_owned(),
         status: status.into(),
         missing_permissions: report.missing.into_iter().map(Into::into).collect(),
+        denied_by: report
+            .denied_by
+            .into_iter()
+            .map(|(action, by)| (action.to_owned(), denied_by(by)))
+            .collect(),
         unknown_permissions: report.unknown.into_iter().map(Into::into).collect(),
         statements: report.statements,
         reasons: report.reasons,

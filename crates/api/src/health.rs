@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use chrono::DateTime;
 use engine_roles_contract::{
     AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
 };
-use engine_roles_provisioner::{DatabaseHealth, Health, Provisioner};
+use engine_roles_provisioner::{AwsState, DatabaseHealth, Health, Provisioner};
 
 use crate::auth::Authentication;
 
@@ -30,8 +31,8 @@ pub(crate) async fn healthcheck() -> &'static str {
 /// Check that the service can answer requests.
 ///
 /// The service is ready when the database can be reached, its schema is up to date and the
-/// reconciler (the background task that completes and checks roles) runs. If only the AWS account
-/// is not known or is not that of the bindings, `status` is `degraded` and the answer is still 200.
+/// reconciler (the background task that completes and checks roles) runs. Trouble with AWS, as this
+/// replica's recent calls saw it, makes `status` `degraded`, and the answer is still 200.
 /// The answer comes from a reading of the database that is at most two seconds old, and never waits for
 /// the database. A caller without a valid API key gets null for `missing` and
 /// `other_account_bindings`.
@@ -84,11 +85,7 @@ fn to_wire(health: Health, details: Details) -> Readiness {
     } else {
         ReconcilerStatus::Stalled
     };
-    let aws = match (&health.scope, health.other_accounts) {
-        (None, _) | (_, None) => AwsStatus::Unknown,
-        (Some(_), Some(0)) => AwsStatus::Ok,
-        (Some(_), Some(_)) => AwsStatus::OtherAccount,
-    };
+    let aws = aws_status(&health);
     let status = match (database, reconciler, aws) {
         (DatabaseStatus::Ok, ReconcilerStatus::Ok, AwsStatus::Ok) => ReadinessStatus::Ready,
         (DatabaseStatus::Ok, ReconcilerStatus::Ok, _) => ReadinessStatus::Degraded,
@@ -108,7 +105,26 @@ fn to_wire(health: Health, details: Details) -> Readiness {
         database: database.into(),
         reconciler: reconciler.into(),
         aws: aws.into(),
+        aws_last_success: health.aws.last_success.map(DateTime::from),
         other_account_bindings,
         missing,
+    }
+}
+
+fn aws_status(health: &Health) -> AwsStatus {
+    let is_other = health.other_accounts.is_some_and(|count| count > 0);
+    if is_other || health.configured_account.is_err() {
+        return AwsStatus::OtherAccount;
+    }
+    match health.aws.state {
+        AwsState::Ok if health.scope.is_none() || health.other_accounts.is_none() => {
+            AwsStatus::Unknown
+        }
+        AwsState::Ok => AwsStatus::Ok,
+        AwsState::Throttled => AwsStatus::Throttled,
+        AwsState::InvalidCredentials => AwsStatus::InvalidCredentials,
+        AwsState::Unreachable => AwsStatus::Unreachable,
+        AwsState::Denied => AwsStatus::Denied,
+        AwsState::Unknown => AwsStatus::Unknown,
     }
 }

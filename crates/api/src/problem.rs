@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use engine_roles_contract as contract;
 use engine_roles_contract::{Code, FieldError};
 
-pub(crate) use failure::{code as failure_code, failed};
+pub(crate) use failure::{code as failure_code, denied_by, failed};
 pub(crate) use invalid::invalid;
 pub(crate) use render::render_problems;
 
@@ -39,6 +39,7 @@ impl Problem {
             request_id: String::new(),
             retry_after: retry.then_some(RETRY_AFTER_OUTAGE),
             missing_permissions: Vec::new(),
+            denied_by: None,
             statement: None,
             alternative: None,
             blockers: Vec::new(),

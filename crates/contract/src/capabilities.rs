@@ -1,5 +1,7 @@
 //! What the service's own AWS identity may do.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::binding::Mode;
 use crate::open::Open;
+use crate::problem::DeniedBy;
 
 /// Whether the service's identity may use a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,9 +61,13 @@ pub struct Capability {
     pub status: Open<CapabilityStatus>,
     /// The IAM actions that AWS denies.
     pub missing_permissions: Vec<String>,
+    /// What denies a missing action, by action, where no statement for the service's identity would help:
+    /// an explicit Deny, or a layer of policies other than the identity's own.
+    pub denied_by: BTreeMap<String, DeniedBy>,
     /// The IAM actions for which the service does not know whether AWS allows them.
     pub unknown_permissions: Vec<String>,
-    /// Policy statements that would allow the missing actions.
+    /// Policy statements for the service's identity that would allow the missing actions, where a
+    /// statement helps.
     #[schema(value_type = Vec<Object>)]
     pub statements: Vec<Value>,
     /// Why the `unknown_permissions` are not known, one sentence each.

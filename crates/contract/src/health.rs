@@ -1,5 +1,6 @@
 //! The readiness of the service.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -49,16 +50,25 @@ pub enum ReconcilerStatus {
     Stopping,
 }
 
-/// Whether the service works in the AWS account of its bindings.
+/// How AWS answered the service's recent calls, and whether the service works in the AWS account of
+/// its bindings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AwsStatus {
-    /// The account is known, and no live binding belongs to another account.
+    /// AWS answered the last call, and no live binding belongs to another account.
     Ok,
-    /// STS has not yet answered which account the service works in, or the bindings of other accounts
-    /// have not been counted yet.
+    /// AWS throttled the last call.
+    Throttled,
+    /// AWS did not accept the service's credentials, or there were none.
+    InvalidCredentials,
+    /// AWS did not answer the last call, or something else answered it.
+    Unreachable,
+    /// AWS denied the last change that a binding needed.
+    Denied,
+    /// No call was answered lately, or the bindings of other accounts have not been counted yet.
     Unknown,
-    /// Live bindings of this namespace belong to another account.
+    /// Live bindings of this namespace belong to another account, or the credentials belong to another
+    /// account than the configured one.
     OtherAccount,
 }
 
@@ -79,11 +89,15 @@ pub struct Readiness {
     /// ago) or `stopping` (the service is about to stop).
     #[schema(value_type = String)]
     pub reconciler: Open<ReconcilerStatus>,
-    /// `ok`, `unknown` (STS has not yet answered which account the service works in, or the bindings
-    /// of other accounts have not been counted yet) or `other_account` (live bindings of this namespace belong to another account: the service
-    /// leaves them unchanged and provisions nothing).
+    /// How AWS answered the recent calls of this replica: `ok`, `throttled`, `invalid_credentials` (AWS
+    /// did not accept them, or there were none), `unreachable` (no answer of AWS), `denied` (AWS denied
+    /// the last change that a binding needed), `other_account` (live bindings of this namespace, or the
+    /// configuration, belong to another account than the credentials: the service leaves everything
+    /// unchanged and provisions nothing) or `unknown` (no call was answered lately).
     #[schema(value_type = String)]
     pub aws: Open<AwsStatus>,
+    /// When AWS last answered a call of this replica with success; null before the first time.
+    pub aws_last_success: Option<DateTime<Utc>>,
     /// How many live bindings of this namespace belong to another account; null until they have been
     /// counted, and for a caller without a valid API key.
     pub other_account_bindings: Option<i64>,

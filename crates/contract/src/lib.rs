@@ -38,5 +38,5 @@ pub use open::Open;
 pub use pass_through_roles::{PassThroughRole, PassThroughRoleList, Verdict, Width};
 pub use plan::{Basis, Plan, PlanStep};
 pub use policies::{Policy, PolicyList, PolicyQuery};
-pub use problem::{Code, FieldError, Problem};
+pub use problem::{Code, DeniedBy, FieldError, Problem};
 pub use role_request::{RoleRequest, Secrets, Tags};

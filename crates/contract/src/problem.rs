@@ -62,12 +62,15 @@ pub enum Code {
     MissingPermission,
     /// The pass-through role can't be used by engines.
     PassThroughRoleUnfit,
+    /// The role has so many tags of others that the service's own do not fit.
+    TagLimitExceeded,
+    /// The service works in another AWS account than the binding's, or than the configured one.
+    OtherAccount,
     /// A quota of the AWS account is used up.
     QuotaExceeded,
     /// The database can't be reached; the request may have been recorded.
     DatabaseUnavailable,
-    /// AWS can't be reached or throttles, or the service works in another AWS account than its
-    /// bindings.
+    /// AWS can't be reached, throttles, or does not accept the service's credentials.
     IamUnavailable,
     /// A defect of the service; its log has the details.
     Internal,
@@ -80,6 +83,19 @@ pub struct FieldError {
     pub field: String,
     /// The rule that the field breaks.
     pub reason: String,
+}
+
+/// What denied a call to AWS, as far as AWS says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeniedBy {
+    /// The layer of AWS's policies: `identity_policy`, `service_control_policy`,
+    /// `resource_control_policy`, `permissions_boundary`, `session_policy`, `endpoint_policy` or
+    /// `resource_policy`. Later versions may add layers.
+    pub layer: String,
+    /// True if a policy of the layer denies the call explicitly; false if none of the layer allows it.
+    pub explicit: bool,
+    /// The ARN of the policy with the Deny; null where AWS does not name it.
+    pub policy: Option<String>,
 }
 
 /// An error answer, `application/problem+json`.
@@ -105,7 +121,11 @@ pub struct Problem {
     /// The IAM actions that AWS denied to the service's identity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_permissions: Vec<String>,
-    /// A policy statement that would allow the `missing_permissions`.
+    /// What denied the `missing_permissions`; absent where AWS does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub denied_by: Option<DeniedBy>,
+    /// A policy statement for the service's identity that would allow the `missing_permissions`; absent
+    /// where no such statement would help.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub statement: Option<Value>,
@@ -130,7 +150,7 @@ mod tests {
     fn a_problem_of_a_newer_service_can_be_parsed() {
         let body = json!({
             "type": "about:blank", "title": "Too late", "status": 409, "detail": "it is gone",
-            "code": "too_late", "request_id": "1", "denied_by": "session policy",
+            "code": "too_late", "request_id": "1", "denied_because": "it is Monday",
         });
         let problem: Problem = from_value(body).expect("a problem");
         assert_eq!(problem.code, Open::Unknown("too_late".to_owned()));

@@ -111,6 +111,18 @@ impl Partition {
         }
     }
 
+    /// Returns the region that calls to the partition's IAM are signed for.
+    ///
+    /// Source: the endpoint rules of IAM in AWS's SDKs.
+    pub fn iam_region(self) -> &'static str {
+        match self {
+            Self::Aws => "us-east-1",
+            Self::AwsCn => "cn-north-1",
+            Self::AwsUsGov => "us-gov-west-1",
+            Self::AwsEusc => "eusc-de-east-1",
+        }
+    }
+
     /// Returns EC2's service principal, which an engine role's trust policy names.
     pub fn ec2_principal(self) -> &'static str {
         match self {
@@ -153,6 +165,16 @@ impl fmt::Display for Scope {
 }
 
 impl Scope {
+    /// Returns the account and partition in an ARN of IAM or STS; none where it has no account, or a
+    /// partition that this service does not support.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        let mut fields = arn.split(':');
+        let is_arn = fields.next() == Some("arn");
+        let partition = Partition::parse(fields.next()?)?;
+        let account = AccountId::parse(fields.nth(2)?).ok()?;
+        is_arn.then_some(Self { account, partition })
+    }
+
     /// Checks that `self`, the account of a binding, is `now`, the account in which this service
     /// works.
     ///
@@ -181,6 +203,16 @@ pub enum OtherAccount {
         /// The account in which the role was created.
         created_in: Scope,
         /// The account in which this service works.
+        now: Scope,
+    },
+    /// The credentials belong to another account than the configured one.
+    #[error(
+        "this service is configured for account {configured}, but its credentials belong to account {now}; nothing is changed until an operator corrects one of the two"
+    )]
+    Configured {
+        /// The account in the configuration.
+        configured: Scope,
+        /// The account of the credentials.
         now: Scope,
     },
     /// Some bindings of the namespace belong to another account.

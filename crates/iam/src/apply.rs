@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::operation::RequestId;
 use aws_sdk_iam::types::Tag;
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
@@ -70,7 +71,7 @@ impl<G: Gate> GatedIam<'_, G> {
         answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     ) -> Result<Applied, IamError>
     where
-        T: Send,
+        T: RequestId + Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         self.call(step.action(), CallKind::Write, &step.target(), answer)
@@ -95,7 +96,7 @@ impl<G: Gate> GatedIam<'_, G> {
             } => {
                 let request = self
                     .iam
-                    .client
+                    .client()
                     .create_role()
                     .role_name(role.as_str())
                     .path(path.as_str())
@@ -120,7 +121,7 @@ impl<G: Gate> GatedIam<'_, G> {
             } => {
                 let request = self
                     .iam
-                    .client
+                    .client()
                     .create_instance_profile()
                     .instance_profile_name(profile.as_str())
                     .path(path.as_str())
@@ -139,7 +140,7 @@ impl<G: Gate> GatedIam<'_, G> {
             Step::PutRolePolicy { role, document } => {
                 let request = self
                     .iam
-                    .client
+                    .client()
                     .put_role_policy()
                     .role_name(role.as_str())
                     .policy_name(INLINE_POLICY_NAME)
@@ -147,7 +148,7 @@ impl<G: Gate> GatedIam<'_, G> {
                 self.change(step, request.send()).await
             }
             Step::AddRoleToInstanceProfile { profile, role } => {
-                let request = self.iam.client.add_role_to_instance_profile();
+                let request = self.iam.client().add_role_to_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .role_name(role.as_str());
@@ -157,55 +158,55 @@ impl<G: Gate> GatedIam<'_, G> {
                 let tags = sdk_tags(action, &target, tags)?;
                 let request = self
                     .iam
-                    .client
+                    .client()
                     .tag_role()
                     .role_name(role.as_str())
                     .set_tags(Some(tags));
                 self.change(step, request.send()).await
             }
             Step::UntagRole { role, keys } => {
-                let request = self.iam.client.untag_role().role_name(role.as_str());
+                let request = self.iam.client().untag_role().role_name(role.as_str());
                 let request = request.set_tag_keys(Some(keys.clone()));
                 self.change(step, request.send()).await
             }
             Step::TagInstanceProfile { profile, tags } => {
                 let tags = sdk_tags(action, &target, tags)?;
-                let request = self.iam.client.tag_instance_profile();
+                let request = self.iam.client().tag_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .set_tags(Some(tags));
                 self.change(step, request.send()).await
             }
             Step::UntagInstanceProfile { profile, keys } => {
-                let request = self.iam.client.untag_instance_profile();
+                let request = self.iam.client().untag_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .set_tag_keys(Some(keys.clone()));
                 self.change(step, request.send()).await
             }
             Step::DeleteRolePolicy { role, policy } => {
-                let request = self.iam.client.delete_role_policy();
+                let request = self.iam.client().delete_role_policy();
                 let request = request.role_name(role.as_str()).policy_name(policy);
                 self.change(step, request.send()).await
             }
             Step::DetachRolePolicy { role, policy_arn } => {
-                let request = self.iam.client.detach_role_policy();
+                let request = self.iam.client().detach_role_policy();
                 let request = request.role_name(role.as_str()).policy_arn(policy_arn);
                 self.change(step, request.send()).await
             }
             Step::RemoveRoleFromInstanceProfile { profile, role } => {
-                let request = self.iam.client.remove_role_from_instance_profile();
+                let request = self.iam.client().remove_role_from_instance_profile();
                 let request = request
                     .instance_profile_name(profile.as_str())
                     .role_name(role.as_str());
                 self.change(step, request.send()).await
             }
             Step::DeleteRole { role } => {
-                let request = self.iam.client.delete_role().role_name(role.as_str());
+                let request = self.iam.client().delete_role().role_name(role.as_str());
                 self.change(step, request.send()).await
             }
             Step::DeleteInstanceProfile { profile } => {
-                let request = self.iam.client.delete_instance_profile();
+                let request = self.iam.client().delete_instance_profile();
                 let request = request.instance_profile_name(profile.as_str());
                 self.change(step, request.send()).await
             }
@@ -282,6 +283,7 @@ fn sdk_tags(
             code: None,
             message: None,
             missing_permission: None,
+            denied_by: None,
             source: Some(Box::new(source)),
         })
 }

@@ -61,7 +61,7 @@ impl<G: Gate> GatedIam<'_, G> {
     /// # Errors
     /// When the call fails, or the answer has no account, ARN or supported partition.
     pub async fn caller(&self) -> Result<Caller, CallerError> {
-        let request = self.iam.sts.get_caller_identity();
+        let request = self.iam.sts().get_caller_identity();
         let call = Call {
             service: Service::Sts,
             action: "GetCallerIdentity",

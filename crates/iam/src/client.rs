@@ -1,17 +1,22 @@
-//! The client of IAM and STS, and its configuration.
+//! The clients of IAM and STS, and the credentials that they share.
 
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::config::Credentials;
+use engine_roles_domain::account;
+use tracing::info;
 
 use crate::database_token::DatabaseTokens;
 
-/// The region that IAM calls are signed for in the partition `aws`.
+/// The region that STS calls are signed for where no region is configured.
 const DEFAULT_REGION: &str = "us-east-1";
+/// The shortest time between two renewals of the credentials.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(3);
 
 /// The configuration of the client.
 #[derive(Clone, Debug)]
@@ -21,6 +26,15 @@ pub struct IamConfig {
     pub region: Option<String>,
     /// The longest time that one call may take in all. Must be shorter than a lease.
     pub call_timeout: Duration,
+}
+
+impl Default for IamConfig {
+    fn default() -> Self {
+        Self {
+            region: None,
+            call_timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 /// An endpoint that speaks AWS's protocol, with its credentials.
@@ -34,21 +48,54 @@ pub struct Endpoint {
     pub secret_access_key: String,
 }
 
-/// Clients of IAM and STS.
+/// Clients of IAM and STS. Clones share the credentials.
 #[derive(Clone, Debug)]
 pub struct Iam {
-    pub(crate) client: aws_sdk_iam::Client,
-    pub(crate) sts: aws_sdk_sts::Client,
+    clients: Arc<RwLock<Clients>>,
+    /// The region of the SDK's own settings, or the given one.
     region: Option<String>,
+    /// The region that calls are signed for where the service is not global.
+    signed_for: String,
     call_timeout: Duration,
+    /// Whether the credentials come from the SDK's settings, which may change.
+    is_renewable: bool,
+}
+
+/// Clients with one state of the credentials.
+#[derive(Clone, Debug)]
+struct Clients {
+    iam: aws_sdk_iam::Client,
+    sts: aws_sdk_sts::Client,
     credentials: Option<SharedCredentialsProvider>,
+    since: Instant,
+}
+
+impl Clients {
+    fn new(sdk: &SdkConfig) -> Self {
+        // IAM is global: each partition has one region that its IAM accepts signatures for. With the
+        // default endpoint the SDK knows that region; with another endpoint it does not.
+        let region = sdk
+            .region()
+            .map_or(DEFAULT_REGION.to_owned(), ToString::to_string);
+        let partition = account::Region::parse(&region).ok();
+        let partition = partition.and_then(|region| region.partition());
+        let home = partition.map_or(region, |partition| partition.iam_region().to_owned());
+        let of_iam = aws_sdk_iam::config::Builder::from(sdk).region(Region::new(home));
+        Self {
+            iam: aws_sdk_iam::Client::from_conf(of_iam.build()),
+            sts: aws_sdk_sts::Client::new(sdk),
+            credentials: sdk.credentials_provider(),
+            since: Instant::now(),
+        }
+    }
 }
 
 impl Iam {
     /// Reads the SDK's configuration (`AWS_*` variables, profile, container or instance
     /// credentials). No call is made.
     pub async fn connect(config: &IamConfig) -> Self {
-        Self::load(aws_config::defaults(BehaviorVersion::v2026_01_12()), config).await
+        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        Self::load(loader, config, true).await
     }
 
     /// Like [`Iam::connect`], but with the given endpoint and credentials. For sandboxes, of which
@@ -62,35 +109,67 @@ impl Iam {
             .region(Region::new(region.to_owned()))
             .endpoint_url(&endpoint.url)
             .credentials_provider(keys);
-        Self::load(loader, config).await
+        Self::load(loader, config, false).await
     }
 
-    async fn load(loader: ConfigLoader, config: &IamConfig) -> Self {
-        // The SDK must not retry. The provisioner retries, because only the provisioner knows
-        // whether an unanswered write may be sent again.
-        let loader = loader.retry_config(RetryConfig::disabled()).timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(config.call_timeout.min(Duration::from_secs(3)))
-                .operation_timeout(config.call_timeout)
-                .build(),
-        );
+    async fn load(loader: ConfigLoader, config: &IamConfig, is_renewable: bool) -> Self {
         let found = loader.load().await;
         let region = found.region().map(ToString::to_string);
         let signed_for = region.clone().or_else(|| config.region.clone());
         let signed_for = signed_for.unwrap_or_else(|| DEFAULT_REGION.to_owned());
-        let sdk: SdkConfig = found.into_builder().region(Region::new(signed_for)).build();
+        let sdk = completed(found, &signed_for, config.call_timeout);
         Self {
-            client: aws_sdk_iam::Client::new(&sdk),
-            sts: aws_sdk_sts::Client::new(&sdk),
+            clients: Arc::new(RwLock::new(Clients::new(&sdk))),
             region,
+            signed_for,
             call_timeout: config.call_timeout,
-            credentials: sdk.credentials_provider(),
+            is_renewable,
         }
+    }
+
+    /// Reads the SDK's settings again, environment and files included, and asks for new credentials at
+    /// the next call. Does nothing, and returns false, within three seconds of the last renewal or
+    /// where the credentials were given explicitly. Makes no call.
+    pub async fn renew_credentials(&self) -> bool {
+        if !self.is_renewable || self.clients().since.elapsed() < RENEWAL_PAUSE {
+            return false;
+        }
+        // With the region, the SDK does not search the network for one.
+        let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(Region::new(self.signed_for.clone()));
+        // The future is large, and every caller of AWS contains it.
+        let found = Box::pin(loader.load()).await;
+        let renewed = Clients::new(&completed(found, &self.signed_for, self.call_timeout));
+        let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
+        if clients.since.elapsed() < RENEWAL_PAUSE {
+            return false;
+        }
+        *clients = renewed;
+        drop(clients);
+        info!("no valid credentials; the settings of the AWS SDK were read again");
+        true
+    }
+
+    pub(crate) fn client(&self) -> aws_sdk_iam::Client {
+        self.clients().iam
+    }
+
+    pub(crate) fn sts(&self) -> aws_sdk_sts::Client {
+        self.clients().sts
+    }
+
+    pub(crate) fn credentials(&self) -> Option<SharedCredentialsProvider> {
+        self.clients().credentials
+    }
+
+    fn clients(&self) -> Clients {
+        let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
+        clients.clone()
     }
 
     /// Returns what makes tokens for the login to an RDS database.
     pub fn database_tokens(&self) -> DatabaseTokens {
-        DatabaseTokens::new(self.credentials.clone(), self.region.clone())
+        DatabaseTokens::new(self.clone())
     }
 
     /// Returns the region of the SDK's own settings, or the one used by [`Iam::connect_to`]; none
@@ -103,4 +182,17 @@ impl Iam {
     pub fn call_timeout(&self) -> Duration {
         self.call_timeout
     }
+}
+
+/// Adds to the SDK's settings what this service decides: the region, no retries, and time limits.
+fn completed(found: SdkConfig, region: &str, call_timeout: Duration) -> SdkConfig {
+    let limits = TimeoutConfig::builder()
+        .connect_timeout(call_timeout.min(Duration::from_secs(3)))
+        .operation_timeout(call_timeout)
+        .build();
+    let settings = found.into_builder().region(Region::new(region.to_owned()));
+    // The SDK must not retry. The provisioner retries, because only the provisioner knows whether an
+    // unanswered write may be sent again.
+    let settings = settings.retry_config(RetryConfig::disabled());
+    settings.timeout_config(limits).build()
 }

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::ProvideCredentials;
 use aws_sigv4::http_request::{
     SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::client::{Iam, IamConfig};
 
 /// The longest time that RDS accepts a token. Source: the RDS User Guide, "IAM database
 /// authentication".
@@ -43,28 +44,17 @@ pub enum TokenError {
 /// Makes tokens with the credentials of the service's AWS identity.
 #[derive(Clone, Debug)]
 pub struct DatabaseTokens {
-    credentials: Option<SharedCredentialsProvider>,
-    region: Option<String>,
+    iam: Iam,
 }
 
 impl DatabaseTokens {
     /// Reads the SDK's configuration, for a command that does not use IAM otherwise. No call is made.
     pub async fn of_this_identity() -> Self {
-        let found = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .load()
-            .await;
-        let region = found.region().map(ToString::to_string);
-        Self::new(found.credentials_provider(), region)
+        Self::new(Iam::connect(&IamConfig::default()).await)
     }
 
-    pub(crate) fn new(
-        credentials: Option<SharedCredentialsProvider>,
-        region: Option<String>,
-    ) -> Self {
-        Self {
-            credentials,
-            region,
-        }
+    pub(crate) fn new(iam: Iam) -> Self {
+        Self { iam }
     }
 
     /// Returns a token for a database user, valid for new connections for 15 minutes. The region is
@@ -73,13 +63,22 @@ impl DatabaseTokens {
     /// # Errors
     /// When there are no credentials, or the region is not known.
     pub async fn token(&self, host: &str, port: u16, user: &str) -> Result<String, TokenError> {
-        let provider = self.credentials.as_ref().ok_or(TokenError::NoCredentials)?;
-        let credentials = provider.provide_credentials().await;
+        let provider = self.iam.credentials().ok_or(TokenError::NoCredentials)?;
+        let credentials = match provider.provide_credentials().await {
+            Err(_) if self.iam.renew_credentials().await => {
+                let renewed = self.iam.credentials().ok_or(TokenError::NoCredentials)?;
+                renewed.provide_credentials().await
+            }
+            first => first,
+        };
         let credentials = credentials.map_err(TokenError::Credentials)?;
-        let region = region_of(host).or(self.region.as_deref());
-        let region = region.ok_or(TokenError::NoRegion)?;
+        let region = signing_region(host, self.iam.sdk_region())?;
         signed(credentials, region, host, port, user, SystemTime::now())
     }
+}
+
+fn signing_region<'a>(host: &'a str, configured: Option<&'a str>) -> Result<&'a str, TokenError> {
+    region_of(host).or(configured).ok_or(TokenError::NoRegion)
 }
 
 /// Returns the region in the name of an RDS host, such as `db.c1xyz.eu-central-1.rds.amazonaws.com`.
@@ -131,6 +130,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::Endpoint;
 
     const HOST: &str = "db.abc.eu-central-1.rds.amazonaws.com";
     /// 2026-11-26T08:00:00Z.
@@ -175,13 +175,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_credentials_or_a_region_there_is_no_token() {
-        let none = DatabaseTokens::new(None, Some("us-west-2".to_owned()));
-        let error = none.token(HOST, 5432, "user").await.expect_err("no token");
-        assert!(matches!(error, TokenError::NoCredentials));
-        let keys = Credentials::new("A", "B", None, None, "test");
-        let tokens = DatabaseTokens::new(Some(SharedCredentialsProvider::new(keys)), None);
-        let error = tokens.token("database.internal", 5432, "user").await;
+    async fn without_a_region_there_is_no_token() {
+        let endpoint = Endpoint {
+            url: "http://127.0.0.1:9".to_owned(),
+            access_key_id: "A".to_owned(),
+            secret_access_key: "B".to_owned(),
+        };
+        let iam = Iam::connect_to(&endpoint, &IamConfig::default()).await;
+        let token = iam.database_tokens().token(HOST, 5432, "user").await;
+        assert!(token.expect("a token").contains("eu-central-1"));
+        let error = signing_region("database.internal", None);
         assert!(matches!(error, Err(TokenError::NoRegion)));
     }
 }

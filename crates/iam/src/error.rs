@@ -6,6 +6,7 @@ use std::io;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ConnectorError, ProvideErrorMetadata, SdkError};
+use engine_roles_domain::identity::DeniedBy;
 use engine_roles_domain::resources::CallKind;
 
 /// The kind of a failed call. AWS's error code decides the kind, with one exception in `apply.rs`.
@@ -26,6 +27,11 @@ pub enum ErrorKind {
     Throttled,
     /// Our identity lacks a permission.
     Denied,
+    /// AWS did not accept our credentials, or there are none. Nothing was changed.
+    InvalidCredentials,
+    /// AWS answered with a resource of another account than the caller's intent is about. What a write
+    /// created there was removed again.
+    OtherAccount,
     /// IAM would reject the request from any caller.
     Malformed,
     /// IAM can't process the request now, or was never reached. Nothing was changed.
@@ -46,17 +52,24 @@ impl ErrorKind {
             Self::Quota => "quota",
             Self::Throttled => "throttled",
             Self::Denied => "denied",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::OtherAccount => "other_account",
             Self::Malformed => "malformed",
             Self::Transient => "transient",
             Self::Unanswered => "unanswered",
         }
     }
 
-    /// Returns whether the same call may succeed later without any intervention.
+    /// Returns whether the same call may succeed later: without any intervention, or with renewed
+    /// credentials.
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
-            Self::Busy | Self::Throttled | Self::Transient | Self::Unanswered
+            Self::Busy
+                | Self::Throttled
+                | Self::InvalidCredentials
+                | Self::Transient
+                | Self::Unanswered
         )
     }
 }
@@ -98,6 +111,9 @@ pub struct IamError {
     pub message: Option<Box<str>>,
     /// The permission that AWS denied, such as `iam:CreateRole`; none for other kinds of failures.
     pub missing_permission: Option<String>,
+    /// Which layer of AWS's policies denied the call; none where AWS does not say it, and for other
+    /// kinds of failures.
+    pub denied_by: Option<Box<DeniedBy>>,
     /// The SDK's error; none where the failure was found in this crate.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -116,6 +132,7 @@ impl IamError {
         let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
         let code = meta.and_then(|meta| meta.code()).map(Box::from);
         let message = meta.and_then(|meta| meta.message()).map(Box::from);
+        let message = message.or_else(|| unanswered_because(&error).map(Box::from));
         let kind = match &error {
             SdkError::ServiceError(answer) => {
                 let kind = code.as_deref().map_or(ErrorKind::Transient, kind_of);
@@ -131,7 +148,12 @@ impl IamError {
             }
             SdkError::ConstructionFailure(_) => ErrorKind::Malformed,
             SdkError::DispatchFailure(failure)
-                if failure.as_connector_error().is_some_and(was_never_sent) =>
+                if failure.as_connector_error().is_some_and(has_no_credentials) =>
+            {
+                ErrorKind::InvalidCredentials
+            }
+            SdkError::DispatchFailure(failure)
+                if failure.as_connector_error().is_some_and(was_refused) =>
             {
                 ErrorKind::Transient
             }
@@ -140,6 +162,8 @@ impl IamError {
         };
         let missing_permission = (kind == ErrorKind::Denied)
             .then(|| denied_permission(action, message.as_deref().unwrap_or_default()));
+        let denied_by = missing_permission.as_ref();
+        let denied_by = denied_by.and_then(|_| DeniedBy::parse(message.as_deref()?).map(Box::new));
         Self {
             kind,
             action,
@@ -147,7 +171,18 @@ impl IamError {
             code,
             message,
             missing_permission,
+            denied_by,
             source: Some(Box::new(error)),
+        }
+    }
+
+    /// Returns the error for the answer to a write that did not come from AWS: a proxy or a captive
+    /// portal may answer 200 to anything.
+    pub(crate) fn foreign(action: &'static str, target: &str) -> Self {
+        Self {
+            kind: ErrorKind::Unanswered,
+            message: Some("the answer has no request id of AWS, so it is not from AWS".into()),
+            ..Self::unreadable(action, target, "")
         }
     }
 
@@ -160,7 +195,25 @@ impl IamError {
             code: None,
             message: Some(format!("the answer {what}").into()),
             missing_permission: None,
+            denied_by: None,
             source: None,
+        }
+    }
+
+    /// Returns the error for an answer about another account than the intended one. `left` is why what
+    /// the call created there could not be removed again; none if it was removed, or nothing was
+    /// created.
+    pub fn in_other_account(action: &'static str, target: &str, left: Option<Self>) -> Self {
+        let left =
+            left.map(|error| format!("; what it created there is left: {}", error.describe()));
+        let message = format!(
+            "AWS answered with an ARN of another account than the intended one{}",
+            left.unwrap_or_default()
+        );
+        Self {
+            kind: ErrorKind::OtherAccount,
+            message: Some(message.into()),
+            ..Self::unreadable(action, target, "")
         }
     }
 
@@ -173,6 +226,7 @@ impl IamError {
             code: None,
             message: Some(reason.message().into()),
             missing_permission: None,
+            denied_by: None,
             source: None,
         }
     }
@@ -191,21 +245,77 @@ impl IamError {
     }
 }
 
-// Returns whether the request certainly did not leave this process. The SDK's own classification is
-// no proof: both a connection that closes without an answer and missing credentials are "other"
-// errors. Only errors that can't happen once a request is being sent count.
-fn was_never_sent(error: &ConnectorError) -> bool {
+/// Returns why there is no answer of AWS, in words: the HTTP status of an answer that is not AWS's, or
+/// the causes of a failure to get any. None where AWS answered with a message.
+fn unanswered_because<E>(error: &SdkError<E, HttpResponse>) -> Option<String>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let status = |answer: &HttpResponse| {
+        let of = answer.headers().get("content-type");
+        let of = of.map_or(String::new(), |kind| format!(" ({kind})"));
+        format!("HTTP status {}{of}", answer.status().as_u16())
+    };
+    match error {
+        SdkError::ServiceError(answer) => match answer.err().code() {
+            Some(_) => None,
+            None => Some(format!(
+                "the answer has {} and no error code, so it is not from AWS",
+                status(answer.raw())
+            )),
+        },
+        SdkError::ResponseError(answer) => Some(format!(
+            "the answer with {} is not AWS's, or was cut off",
+            status(answer.raw())
+        )),
+        SdkError::TimeoutError(_) => Some("no answer came in time".to_owned()),
+        SdkError::DispatchFailure(failure) => {
+            let cause = failure.as_connector_error()?.source()?;
+            Some(causes(cause))
+        }
+        SdkError::ConstructionFailure(_) => Some(causes(error.source()?)),
+        _ => None,
+    }
+}
+
+/// Returns an error and its causes in one line, each only once.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Returns whether the error, or one of its causes, is of this kind.
+fn is_caused_by(error: &ConnectorError, is: impl Fn(&(dyn Error + 'static)) -> bool) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        let connection_refused = error
-            .downcast_ref::<io::Error>()
-            .is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-        if connection_refused || error.is::<CredentialsError>() {
+        if is(error) {
             return true;
         }
         cause = error.source();
     }
     false
+}
+
+fn has_no_credentials(error: &ConnectorError) -> bool {
+    is_caused_by(error, <dyn Error>::is::<CredentialsError>)
+}
+
+// Returns whether the request certainly did not leave this process. The SDK's own classification is
+// no proof: a connection that closes without an answer is an "other" error too. Only errors that
+// can't happen once a request is being sent count.
+fn was_refused(error: &ConnectorError) -> bool {
+    is_caused_by(error, |cause| {
+        let cause = cause.downcast_ref::<io::Error>();
+        cause.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    })
 }
 
 // Sources: IAM API reference, "Common Error Types" and each call's own errors; the AWS SDKs'
@@ -238,7 +348,19 @@ fn kind_of(code: &str) -> ErrorKind {
         | "MissingParameter"
         | "MalformedQueryString"
         | "InvalidAction" => ErrorKind::Malformed,
-        // Credentials that expired or can't be verified, and 5xx errors with any code, may go away.
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "AuthFailure" => ErrorKind::InvalidCredentials,
+        // 5xx errors with any code may go away.
         _ => ErrorKind::Transient,
     }
 }
@@ -300,7 +422,7 @@ mod tests {
             let request = Client::from_conf(config).delete_role().role_name("r");
             let error = request.send().await.expect_err("no credentials");
             let error = IamError::classify("DeleteRole", CallKind::Write, "role r", error);
-            assert_eq!(error.kind, ErrorKind::Transient, "{error:?}");
+            assert_eq!(error.kind, ErrorKind::InvalidCredentials, "{error:?}");
         }
     }
 

@@ -60,7 +60,7 @@ impl<G: Gate> GatedIam<'_, G> {
 
     async fn inline_policy(&self, role: &RoleName, policy: &str) -> Result<String, IamError> {
         let target = format!("policy {policy} of role {role}");
-        let request = self.iam.client.get_role_policy();
+        let request = self.iam.client().get_role_policy();
         let request = request.role_name(role.as_str()).policy_name(policy);
         let answer = self
             .call("GetRolePolicy", CallKind::Read, &target, request.send())
@@ -70,14 +70,14 @@ impl<G: Gate> GatedIam<'_, G> {
 
     /// Reads the default version of a managed policy with two calls, one after the other.
     async fn managed_policy(&self, arn: &str) -> Result<String, IamError> {
-        let request = self.iam.client.get_policy().policy_arn(arn);
+        let request = self.iam.client().get_policy().policy_arn(arn);
         let answer = self
             .call("GetPolicy", CallKind::Read, arn, request.send())
             .await?;
         let version = answer.policy.and_then(|policy| policy.default_version_id);
         let lacks = |what| IamError::unreadable("GetPolicy", arn, what);
         let version = version.ok_or_else(|| lacks("lacks the default version"))?;
-        let request = self.iam.client.get_policy_version();
+        let request = self.iam.client().get_policy_version();
         let request = request.policy_arn(arn).version_id(version);
         let answer = self
             .call("GetPolicyVersion", CallKind::Read, arn, request.send())

@@ -65,7 +65,7 @@ impl<G: Gate> GatedIam<'_, G> {
     /// The first call that failed. After a denial, `missing_permission` names the permission.
     pub async fn list_owned(&self, path: &ResourcePath) -> Result<Vec<Listed>, IamError> {
         let target = path.as_str();
-        let request = self.iam.client.list_roles().path_prefix(target);
+        let request = self.iam.client().list_roles().path_prefix(target);
         let mut found = all_pages(|marker| {
             let request = request.clone().set_marker(marker);
             async move {
@@ -82,7 +82,11 @@ impl<G: Gate> GatedIam<'_, G> {
         })
         .await?;
         let action = "ListInstanceProfiles";
-        let request = self.iam.client.list_instance_profiles().path_prefix(target);
+        let request = self
+            .iam
+            .client()
+            .list_instance_profiles()
+            .path_prefix(target);
         let profiles = all_pages(|marker| {
             let request = request.clone().set_marker(marker);
             async move {
@@ -107,7 +111,7 @@ impl<G: Gate> GatedIam<'_, G> {
     /// When the call fails, or its answer lacks a number.
     pub async fn quota_usage(&self) -> Result<QuotaUsage, IamError> {
         let action = "GetAccountSummary";
-        let request = self.iam.client.get_account_summary();
+        let request = self.iam.client().get_account_summary();
         let answer = self
             .call(action, CallKind::Read, "the account", request.send())
             .await?;
@@ -133,7 +137,7 @@ impl<G: Gate> GatedIam<'_, G> {
         let action = "GetAccountAuthorizationDetails";
         let request = self
             .iam
-            .client
+            .client()
             .get_account_authorization_details()
             .filter(EntityType::Role)
             .max_items(1000)

@@ -99,15 +99,17 @@ impl<G: Gate> GatedIam<'_, G> {
     }
 
     pub(crate) async fn role(&self, name: &RoleName) -> Result<Option<ObservedRole>, IamError> {
-        let request = self.iam.client.get_role().role_name(name.as_str());
+        let request = self.iam.client().get_role().role_name(name.as_str());
         let target = format!("role {name}");
         let answer = absent_as_none(
             self.call("GetRole", CallKind::Read, &target, request.send())
                 .await,
         )?;
-        let Some(role) = answer.and_then(|answer| answer.role) else {
+        let Some(answer) = answer else {
             return Ok(None);
         };
+        let lacks = || IamError::unreadable("GetRole", &target, "lacks the role");
+        let role = answer.role.ok_or_else(lacks)?;
         let trust = role.assume_role_policy_document.as_deref();
         Ok(Some(ObservedRole {
             record: RoleRecord {
@@ -131,7 +133,7 @@ impl<G: Gate> GatedIam<'_, G> {
 
     async fn own_policy(&self, role: &RoleName) -> Result<Option<String>, IamError> {
         let target = format!("policy {INLINE_POLICY_NAME} of role {role}");
-        let request = self.iam.client.get_role_policy();
+        let request = self.iam.client().get_role_policy();
         let request = request
             .role_name(role.as_str())
             .policy_name(INLINE_POLICY_NAME);
@@ -152,7 +154,7 @@ impl<G: Gate> GatedIam<'_, G> {
         let target = format!("instance profile {name}");
         let request = self
             .iam
-            .client
+            .client()
             .get_instance_profile()
             .instance_profile_name(name.as_str());
         let answer = self
@@ -164,9 +166,11 @@ impl<G: Gate> GatedIam<'_, G> {
             )
             .await;
         let answer = absent_as_none(answer)?;
-        let Some(profile) = answer.and_then(|answer| answer.instance_profile) else {
+        let Some(answer) = answer else {
             return Ok(None);
         };
+        let lacks = || IamError::unreadable("GetInstanceProfile", &target, "lacks the profile");
+        let profile = answer.instance_profile.ok_or_else(lacks)?;
         let roles = profile
             .roles
             .iter()
@@ -203,7 +207,7 @@ impl<G: Gate> GatedIam<'_, G> {
         let target = &format!("role {role}");
         let request = self
             .iam
-            .client
+            .client()
             .list_role_policies()
             .role_name(role.as_str());
         all_pages(|marker| {
@@ -221,7 +225,7 @@ impl<G: Gate> GatedIam<'_, G> {
     pub(crate) async fn attached_arns(&self, role: &RoleName) -> Result<Vec<String>, IamError> {
         let action = "ListAttachedRolePolicies";
         let target = &format!("role {role}");
-        let request = self.iam.client.list_attached_role_policies();
+        let request = self.iam.client().list_attached_role_policies();
         let request = request.role_name(role.as_str());
         all_pages(|marker| {
             let request = request.clone().set_marker(marker);
@@ -240,7 +244,7 @@ impl<G: Gate> GatedIam<'_, G> {
     async fn profiles_around(&self, role: &RoleName) -> Result<Vec<ProfileName>, IamError> {
         let action = "ListInstanceProfilesForRole";
         let target = &format!("role {role}");
-        let request = self.iam.client.list_instance_profiles_for_role();
+        let request = self.iam.client().list_instance_profiles_for_role();
         let request = request.role_name(role.as_str());
         let names = all_pages(|marker| {
             let request = request.clone().set_marker(marker);

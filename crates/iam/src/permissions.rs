@@ -6,7 +6,7 @@ use aws_sdk_iam::types::{
     ContextEntry, ContextKeyTypeEnum, EntityType, EvaluationResult, PolicyEvaluationDecisionType,
 };
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
-use engine_roles_domain::identity::{Need, Standing};
+use engine_roles_domain::identity::{DeniedBy, DenyingLayer, Need, Standing};
 use engine_roles_domain::resources::{CallKind, RoleName};
 
 use crate::gate::{Gate, GatedIam};
@@ -73,7 +73,7 @@ impl<G: Gate> GatedIam<'_, G> {
         });
         let request = self
             .iam
-            .client
+            .client()
             .simulate_principal_policy()
             .policy_source_arn(principal)
             .set_action_names(Some(actions))
@@ -105,20 +105,20 @@ impl<G: Gate> GatedIam<'_, G> {
         let read = CallKind::Read;
         let outcome = match action {
             "iam:GetRole" => {
-                let request = self.iam.client.get_role().role_name(name);
+                let request = self.iam.client().get_role().role_name(name);
                 self.call("GetRole", read, &target, request.send())
                     .await
                     .map(drop)
             }
             "iam:GetRolePolicy" => {
-                let request = self.iam.client.get_role_policy().role_name(name);
+                let request = self.iam.client().get_role_policy().role_name(name);
                 let request = request.policy_name(INLINE_POLICY_NAME);
                 self.call("GetRolePolicy", read, &target, request.send())
                     .await
                     .map(drop)
             }
             "iam:ListRolePolicies" => {
-                let request = self.iam.client.list_role_policies().role_name(name);
+                let request = self.iam.client().list_role_policies().role_name(name);
                 self.call("ListRolePolicies", read, &target, request.send())
                     .await
                     .map(drop)
@@ -126,7 +126,7 @@ impl<G: Gate> GatedIam<'_, G> {
             "iam:ListAttachedRolePolicies" => {
                 let request = self
                     .iam
-                    .client
+                    .client()
                     .list_attached_role_policies()
                     .role_name(name);
                 self.call("ListAttachedRolePolicies", read, &target, request.send())
@@ -136,7 +136,7 @@ impl<G: Gate> GatedIam<'_, G> {
             "iam:ListInstanceProfilesForRole" => {
                 let request = self
                     .iam
-                    .client
+                    .client()
                     .list_instance_profiles_for_role()
                     .role_name(name);
                 self.call("ListInstanceProfilesForRole", read, &target, request.send())
@@ -146,7 +146,7 @@ impl<G: Gate> GatedIam<'_, G> {
             "iam:GetInstanceProfile" => {
                 let request = self
                     .iam
-                    .client
+                    .client()
                     .get_instance_profile()
                     .instance_profile_name(name);
                 self.call("GetInstanceProfile", read, &target, request.send())
@@ -154,20 +154,20 @@ impl<G: Gate> GatedIam<'_, G> {
                     .map(drop)
             }
             "iam:ListRoles" => {
-                let request = self.iam.client.list_roles().max_items(1);
+                let request = self.iam.client().list_roles().max_items(1);
                 self.call("ListRoles", read, "the account", request.send())
                     .await
                     .map(drop)
             }
             "iam:ListInstanceProfiles" => {
-                let request = self.iam.client.list_instance_profiles().max_items(1);
+                let request = self.iam.client().list_instance_profiles().max_items(1);
                 self.call("ListInstanceProfiles", read, "the account", request.send())
                     .await
                     .map(drop)
             }
             "iam:GetAccountSummary" => self.quota_usage().await.map(drop),
             "iam:GetAccountAuthorizationDetails" => {
-                let request = self.iam.client.get_account_authorization_details();
+                let request = self.iam.client().get_account_authorization_details();
                 let request = request.filter(EntityType::Role).max_items(1);
                 self.call(
                     "GetAccountAuthorizationDetails",
@@ -184,7 +184,7 @@ impl<G: Gate> GatedIam<'_, G> {
             Ok(()) => Standing::Allowed,
             Err(error) => match error.kind {
                 ErrorKind::Absent => Standing::Allowed,
-                ErrorKind::Denied => Standing::Denied,
+                ErrorKind::Denied => Standing::Denied(error.denied_by.map(|by| *by)),
                 _ => Standing::Unknown(error.describe()),
             },
         })
@@ -200,6 +200,29 @@ fn standing(result: &EvaluationResult) -> Standing {
                 "the decision depends on condition keys without a known value: {missing}"
             ))
         }
-        _ => Standing::Denied,
+        // The simulator reports a denial under any service control policy with a condition, although
+        // AWS may allow the call. Source: IAM User Guide, "IAM policy testing with the policy
+        // simulator".
+        _ if result
+            .organizations_decision_detail()
+            .is_some_and(|detail| !detail.allowed_by_organizations()) =>
+        {
+            Standing::Unknown(
+                "IAM's policy simulator reports a denial by the organization's service control policies, whose \
+                 conditions it does not evaluate"
+                    .to_owned(),
+            )
+        }
+        ref decision => {
+            let detail = result.permissions_boundary_decision_detail();
+            let is_by_boundary =
+                detail.is_some_and(|detail| !detail.allowed_by_permissions_boundary());
+            let by_boundary = DeniedBy {
+                layer: DenyingLayer::PermissionsBoundary,
+                explicit: *decision == PolicyEvaluationDecisionType::ExplicitDeny,
+                policy: None,
+            };
+            Standing::Denied(is_by_boundary.then_some(by_boundary))
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::requests::record::Recorder;
 use crate::requests::teardown::TearDown;
 use crate::settings::Settings;
 use crate::tasks::{
-    AddCountChanges, AttestPreparedRoles, CountOtherAccounts, DetectCapabilities, FindAccount,
+    AddCountChanges, AttestPreparedRoles, ConfirmAccount, CountOtherAccounts, DetectCapabilities,
     FirstRun, LastReadiness, Liveness, MaintainAudit, ReadCounts, ReadQuota, ReadReadiness,
     ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift, SweepOrphans,
     SweepTurns,
@@ -221,9 +221,11 @@ impl Parts {
             work_left: Arc::clone(work_due),
             stop: self.stop.clone(),
         };
-        let find_account = FindAccount {
+        let confirm_account = ConfirmAccount {
             gateway: gateway(),
+            other_accounts: Arc::clone(&self.other_accounts),
             attempts: 0.into(),
+            last: tokio::sync::Mutex::default(),
         };
         let capabilities = DetectCapabilities {
             gateway: gateway(),
@@ -278,7 +280,7 @@ impl Parts {
                 .woken_by(Arc::clone(events_pending)),
             Registration::every(COUNTS_INTERVAL, AddCountChanges { store: store() }),
             Registration::every(audit_interval, maintain_audit),
-            Registration::every(account_interval, find_account),
+            Registration::every(account_interval, confirm_account),
             Registration::every(account_interval, capabilities),
             Registration::every(account_interval, count_other_accounts),
             Registration::every(AccountQuota::READ_INTERVAL, quota),

@@ -4,8 +4,10 @@ use engine_roles_domain::binding::Rejection;
 use engine_roles_domain::binding::State;
 use engine_roles_domain::binding::lifecycle::WrongState;
 use engine_roles_domain::resources::{NotAdoptable, RoleName};
-use engine_roles_iam::{CallerError, IamError, QuotaUsage};
+use engine_roles_iam::{IamError, QuotaUsage};
 use engine_roles_store::StoreError;
+
+use crate::aws::NotConfirmed;
 
 /// Why the provisioner did not carry out a request. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +17,7 @@ pub enum ProvisionerError {
     Rejected(#[from] Rejection),
     /// STS did not return the account in which this service works.
     #[error("the AWS account in which this service works is not known: STS did not return it")]
-    AccountUnknown(#[from] CallerError),
+    AccountUnknown(#[from] NotConfirmed),
     /// A quota of the account is used up.
     #[error("an IAM quota of the account is used up: {} of {} roles and {} of {} instance profiles exist", .0.roles, .0.roles_quota, .0.profiles, .0.profiles_quota)]
     QuotaExceeded(QuotaUsage),

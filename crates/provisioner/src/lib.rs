@@ -27,9 +27,10 @@ mod settings;
 mod tasks;
 mod waiting;
 
+pub use aws::NotConfirmed;
 pub use aws::capabilities::{Capabilities, FoundBy};
 pub use aws::optional::OptionalFeature;
-pub use aws::recent::{AwsHealth, FailedCall};
+pub use aws::recent::{AwsHealth, AwsState};
 pub use engine_roles_iam::{CallerError, IamError, QuotaUsage};
 pub use engine_roles_store::BudgetLimits;
 pub use error::ProvisionerError;

@@ -1,10 +1,9 @@
 //! Problems of intents that failed.
 
-use engine_roles_contract::Code;
+use engine_roles_contract::{self as contract, Code};
 use engine_roles_domain::binding::{Binding, Failure, FailureCode};
-use engine_roles_domain::identity::PASSED_TO;
-use engine_roles_domain::resources::IamResource;
-use serde_json::{Value, json};
+use engine_roles_domain::identity::{DeniedBy, statements_for_binding};
+use serde_json::json;
 
 use super::Problem;
 
@@ -23,6 +22,8 @@ pub(crate) fn code(code: FailureCode) -> Code {
         FailureCode::PolicyTooLarge => Code::PolicyTooLarge,
         FailureCode::PassThroughRoleUnfit => Code::PassThroughRoleUnfit,
         FailureCode::TeardownBlocked => Code::TeardownBlocked,
+        FailureCode::TagLimitExceeded => Code::TagLimitExceeded,
+        FailureCode::OtherAccount => Code::OtherAccount,
         FailureCode::IamUnavailable => Code::IamUnavailable,
         FailureCode::Internal => Code::Internal,
     }
@@ -37,7 +38,12 @@ pub(crate) fn failed(failure: &Failure, binding: &Binding) -> Problem {
         .clone_from(&failure.missing_permissions);
     body.blockers.clone_from(&failure.blockers);
     if failure.code == FailureCode::MissingPermission {
-        body.statement = Some(statement_to_add(&failure.missing_permissions, binding));
+        body.denied_by = failure.denied_by.clone().map(denied_by);
+        let by = failure.denied_by.as_ref();
+        if by.is_none_or(DeniedBy::is_mended_by_allowing) {
+            let statements = statements_for_binding(&failure.missing_permissions, binding);
+            body.statement = statements.into_iter().next();
+        }
         let creation_was_denied = failure
             .missing_permissions
             .iter()
@@ -47,22 +53,14 @@ pub(crate) fn failed(failure: &Failure, binding: &Binding) -> Problem {
     problem
 }
 
-fn statement_to_add(actions: &[String], binding: &Binding) -> Value {
-    let path = binding.namespace.path();
-    let ours = |resource| path.arn_pattern(resource, &binding.scope);
-    if actions == ["iam:PassRole"] {
-        return json!({
-            "Effect": "Allow",
-            "Action": actions,
-            "Resource": [binding.role_resource()],
-            "Condition": {"StringEquals": {"iam:PassedToService": PASSED_TO}},
-        });
+/// Returns what denied a call, as the answer has it.
+pub(crate) fn denied_by(by: DeniedBy) -> contract::DeniedBy {
+    let layer = json!(by.layer);
+    contract::DeniedBy {
+        layer: layer.as_str().unwrap_or_default().to_owned(),
+        explicit: by.explicit,
+        policy: by.policy,
     }
-    json!({
-        "Effect": "Allow",
-        "Action": actions,
-        "Resource": [ours(IamResource::Role), ours(IamResource::InstanceProfile)],
-    })
 }
 
 #[cfg(test)]
@@ -79,6 +77,8 @@ mod tests {
             FailureCode::PolicyTooLarge,
             FailureCode::PassThroughRoleUnfit,
             FailureCode::TeardownBlocked,
+            FailureCode::TagLimitExceeded,
+            FailureCode::OtherAccount,
             FailureCode::IamUnavailable,
             FailureCode::Internal,
         ] {

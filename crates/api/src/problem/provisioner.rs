@@ -1,11 +1,13 @@
 //! Problems of requests that the provisioner did not carry out.
 
 use engine_roles_contract::Code;
-use engine_roles_provisioner::{CallerError, IamError, ProvisionerError};
+use engine_roles_domain::identity::DeniedBy;
+use engine_roles_provisioner::{CallerError, IamError, NotConfirmed, ProvisionerError};
 use serde_json::json;
 use tracing::error;
 
 use super::Problem;
+use super::failure::denied_by;
 
 impl From<ProvisionerError> for Problem {
     fn from(failed: ProvisionerError) -> Self {
@@ -38,6 +40,15 @@ impl From<ProvisionerError> for Problem {
     }
 }
 
+impl From<NotConfirmed> for Problem {
+    fn from(failed: NotConfirmed) -> Self {
+        Self::new(
+            Code::IamUnavailable,
+            format!("{failed}; nothing was changed; send the request again"),
+        )
+    }
+}
+
 impl From<CallerError> for Problem {
     fn from(failed: CallerError) -> Self {
         error!(
@@ -57,10 +68,14 @@ fn unreadable(resource: &str, source: &IamError) -> Problem {
     };
     let mut problem = Problem::new(Code::MissingPermission, source.describe());
     problem.0.missing_permissions = vec![permission.clone()];
-    problem.0.statement = Some(json!({
-        "Effect": "Allow",
-        "Action": [permission],
-        "Resource": [resource],
-    }));
+    problem.0.denied_by = source.denied_by.as_deref().cloned().map(denied_by);
+    let by = source.denied_by.as_deref();
+    if by.is_none_or(DeniedBy::is_mended_by_allowing) {
+        problem.0.statement = Some(json!({
+            "Effect": "Allow",
+            "Action": [permission],
+            "Resource": [resource],
+        }));
+    }
     problem
 }

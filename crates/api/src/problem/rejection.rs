@@ -42,7 +42,7 @@ impl From<Rejection> for Problem {
                 Self::internal()
             }
             Rejection::RoleUnfit { .. } => Self::new(Code::PassThroughRoleUnfit, detail),
-            Rejection::OtherAccount(_) => Self::new(Code::IamUnavailable, detail),
+            Rejection::OtherAccount(_) => Self::new(Code::OtherAccount, detail),
         }
     }
 }

@@ -48,6 +48,11 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
         Code::PassThroughRoleUnfit => (S::FAILED_DEPENDENCY, "The pass-through role is unfit"),
         Code::QuotaExceeded => (S::SERVICE_UNAVAILABLE, "A quota of the AWS account is full"),
         Code::DatabaseUnavailable => (S::SERVICE_UNAVAILABLE, "The database can't be reached"),
+        Code::TagLimitExceeded => (S::CONFLICT, "The role has too many tags"),
+        Code::OtherAccount => (
+            S::SERVICE_UNAVAILABLE,
+            "The service works in another AWS account",
+        ),
         Code::IamUnavailable => (S::SERVICE_UNAVAILABLE, "AWS is unavailable"),
         Code::Internal => (S::INTERNAL_SERVER_ERROR, "The service failed"),
     }
@@ -89,6 +94,8 @@ mod tests {
             Code::PassThroughRoleUnfit,
             Code::QuotaExceeded,
             Code::DatabaseUnavailable,
+            Code::TagLimitExceeded,
+            Code::OtherAccount,
             Code::IamUnavailable,
             Code::Internal,
         ];
@@ -128,6 +135,8 @@ mod tests {
         424 pass_through_role_unfit
         503 quota_exceeded
         503 database_unavailable
+        409 tag_limit_exceeded
+        503 other_account
         503 iam_unavailable
         500 internal
         ");

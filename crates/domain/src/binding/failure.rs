@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::id::Generation;
+use crate::identity::denial::DeniedBy;
 
 /// The stable codes of a binding's `last_error`. The HTTP interface uses the same codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -23,6 +24,10 @@ pub enum FailureCode {
     PassThroughRoleUnfit,
     /// The teardown found a resource that it may not remove.
     TeardownBlocked,
+    /// The role has so many other tags that ours do not fit.
+    TagLimitExceeded,
+    /// AWS answered with resources of another account than the binding's.
+    OtherAccount,
     /// AWS throttled us, is down, or did not answer. The attempt is repeated.
     IamUnavailable,
     /// IAM rejected a request of ours as malformed, which is an error of this program.
@@ -40,6 +45,8 @@ impl FailureCode {
             Self::PolicyTooLarge => "policy_too_large",
             Self::PassThroughRoleUnfit => "pass_through_role_unfit",
             Self::TeardownBlocked => "teardown_blocked",
+            Self::TagLimitExceeded => "tag_limit_exceeded",
+            Self::OtherAccount => "other_account",
             Self::IamUnavailable => "iam_unavailable",
             Self::Internal => "internal",
         }
@@ -56,6 +63,9 @@ pub struct Failure {
     /// The IAM actions that AWS denied, such as `iam:CreateRole`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_permissions: Vec<String>,
+    /// Which layer of AWS's policies denied them; none where AWS does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_by: Option<DeniedBy>,
     /// The resources that block a teardown, each in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blockers: Vec<String>,

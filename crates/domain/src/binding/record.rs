@@ -169,6 +169,7 @@ impl Binding {
             code,
             detail,
             missing_permissions: Vec::new(),
+            denied_by: None,
             blockers: Vec::new(),
             generation: self.generation,
             at: now,

@@ -8,9 +8,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::account::Scope;
+use crate::binding::record::Binding;
 use crate::cluster::spec::Mode;
 use crate::grant::reach::{Access, Documents};
-use crate::identity::needs::{Conditions, Feature, Need};
+use crate::identity::denial::DeniedBy;
+use crate::identity::needs::{Conditions, Feature, Need, needs_of_binding};
 use crate::prepared::held::HeldRole;
 
 /// Whether our identity may take an action.
@@ -18,8 +20,8 @@ use crate::prepared::held::HeldRole;
 pub enum Standing {
     /// Our identity may take the action.
     Allowed,
-    /// AWS denies our identity the action.
-    Denied,
+    /// AWS denies our identity the action; with the layer that denies it, where that is known.
+    Denied(Option<DeniedBy>),
     /// Whether our identity may take the action is not known, for this reason.
     Unknown(String),
 }
@@ -47,9 +49,12 @@ pub struct FeatureReport {
     pub status: Status,
     /// The denied actions that the feature needs.
     pub missing: Vec<&'static str>,
+    /// What denies a missing action, where it is something else than that the identity's own policies do
+    /// not allow it. No statement for the identity would help there.
+    pub denied_by: BTreeMap<&'static str, DeniedBy>,
     /// The needed actions of which it is not known whether they are allowed.
     pub unknown: Vec<&'static str>,
-    /// The policy statements that would allow the denied actions.
+    /// The policy statements that would allow the denied actions, where a statement helps.
     pub statements: Vec<Value>,
     /// Why it is not known whether the actions in `unknown` are allowed.
     pub reasons: Vec<String>,
@@ -71,7 +76,7 @@ pub fn standing_by_documents(role: &HeldRole, scope: &Scope, need: &Need) -> Sta
         .fold(context, |context, (key, value)| context.with(key, value));
     match documents.decide(need.action, &need.sample(), context) {
         Access::Allowed { .. } => Standing::Allowed,
-        Access::Denied { .. } => Standing::Denied,
+        Access::Denied { .. } => Standing::Denied(None),
         Access::Indeterminate { because } => Standing::Unknown(because.join("; ")),
     }
 }
@@ -83,13 +88,18 @@ pub fn report(
     standing: impl Fn(&Need) -> Standing,
 ) -> FeatureReport {
     let (mut missing, mut unknown, mut reasons) = (Vec::new(), Vec::new(), Vec::new());
-    let mut denied = Vec::new();
+    let (mut denied, mut denied_by) = (Vec::new(), BTreeMap::new());
     for need in needs {
         match standing(need) {
             Standing::Allowed => {}
-            Standing::Denied => {
+            Standing::Denied(by) => {
                 missing.push(need.action);
-                denied.push(need);
+                match by {
+                    Some(by) if !by.is_mended_by_allowing() => {
+                        denied_by.insert(need.action, by);
+                    }
+                    _ => denied.push(need),
+                }
             }
             Standing::Unknown(reason) => {
                 unknown.push(need.action);
@@ -111,6 +121,7 @@ pub fn report(
         },
         statements: statements_to_add(&denied),
         missing,
+        denied_by,
         unknown,
         reasons,
     }
@@ -136,6 +147,14 @@ pub fn statements_to_add(needs: &[&Need]) -> Vec<Value> {
         statement
     });
     statements.collect()
+}
+
+/// Returns the policy statements that would allow the given actions for a binding: the same as those
+/// in the report on the feature.
+pub fn statements_for_binding(actions: &[String], binding: &Binding) -> Vec<Value> {
+    let needs = needs_of_binding(binding);
+    let is_missing = |need: &&Need| actions.iter().any(|action| action == need.action);
+    statements_to_add(&needs.iter().filter(is_missing).collect::<Vec<_>>())
 }
 
 /// What an administrator should do.

@@ -1,8 +1,10 @@
 pub(crate) mod capability;
+pub(crate) mod denial;
 pub(crate) mod needs;
 
 pub use capability::{
     FeatureReport, Recommendation, Standing, Status, recommend, report, standing_by_documents,
-    statements_to_add,
+    statements_for_binding, statements_to_add,
 };
+pub use denial::{DeniedBy, DenyingLayer};
 pub use needs::{Conditions, Feature, Need, PASSED_TO, needs};

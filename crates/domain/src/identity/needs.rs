@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::account::Scope;
+use crate::binding::record::Binding;
 use crate::cluster::request::Defaults;
+use crate::cluster::spec::ModeSpec;
+use crate::grant::boundary::BoundaryArn;
 use crate::resources::arn::IamResource;
 use crate::resources::names::Namespace;
 use crate::resources::tags::{MANAGED_BY, OWNERSHIP_TAGS};
@@ -107,29 +110,38 @@ pub fn needs(
 ) -> Vec<Need> {
     let place = Place::new(namespace, scope);
     match feature {
-        Feature::Create => place.create(defaults),
-        Feature::Teardown => {
-            let on_role = [
-                "iam:DeleteRolePolicy",
-                "iam:DeleteRole",
-                "iam:ListRolePolicies",
-                "iam:ListAttachedRolePolicies",
-                "iam:ListInstanceProfilesForRole",
-            ];
-            let on_role = Need::all(&on_role, &place.role);
-            on_role.into_iter().chain(place.remove_profile()).collect()
-        }
+        Feature::Create => place.create(defaults.permissions_boundary.as_ref()),
+        Feature::Teardown => place.tear_down(),
         Feature::PassThrough => place.pass_through(defaults),
-        Feature::DropTags => vec![
-            Need::untagging("iam:UntagRole", &place.role),
-            Need::untagging("iam:UntagInstanceProfile", &place.profile),
-        ],
+        Feature::DropTags => place.drop_tags(),
         Feature::DetachPolicies => Need::all(&["iam:DetachRolePolicy"], &place.role),
         Feature::Attestation => attestation(defaults, scope),
         Feature::Orphans => Need::all(&["iam:ListRoles", "iam:ListInstanceProfiles"], "*"),
         Feature::BulkSweep => Need::all(&["iam:GetAccountAuthorizationDetails"], "*"),
         Feature::Quota => Need::all(&["iam:GetAccountSummary"], "*"),
     }
+}
+
+/// Returns the needs of all work on a binding.
+pub(crate) fn needs_of_binding(binding: &Binding) -> Vec<Need> {
+    let place = Place::new(&binding.namespace, &binding.scope);
+    let of_mode: Vec<Need> = match &binding.spec.mode {
+        ModeSpec::Create(create) => {
+            let created = place
+                .create(create.permissions_boundary.as_ref())
+                .into_iter();
+            let detached = Need::all(&["iam:DetachRolePolicy"], &place.role);
+            created.chain(place.tear_down()).chain(detached).collect()
+        }
+        ModeSpec::PassThrough(_) => {
+            let on_profile = place.fill_profile().into_iter();
+            let on_profile = on_profile.chain(place.remove_profile());
+            let passed = Need::pass(&binding.role_resource());
+            let read = Need::new("iam:GetRole", &binding.role_resource());
+            on_profile.chain([passed, read]).collect()
+        }
+    };
+    of_mode.into_iter().chain(place.drop_tags()).collect()
 }
 
 /// The ARN patterns of an installation's resources.
@@ -151,8 +163,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    fn create(&self, defaults: &Defaults) -> Vec<Need> {
-        let boundary = defaults.permissions_boundary.as_ref();
+    fn create(&self, boundary: Option<&BoundaryArn>) -> Vec<Need> {
         let boundary = boundary.map(ToString::to_string);
         let need = |action| Need::new(action, &self.role);
         let on_role = [
@@ -181,6 +192,25 @@ impl<'a> Place<'a> {
         let on_profile = self.fill_profile().into_iter();
         let on_profile = on_profile.chain(self.remove_profile());
         on_profile.chain(passed).collect()
+    }
+
+    fn tear_down(&self) -> Vec<Need> {
+        let on_role = [
+            "iam:DeleteRolePolicy",
+            "iam:DeleteRole",
+            "iam:ListRolePolicies",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListInstanceProfilesForRole",
+        ];
+        let on_role = Need::all(&on_role, &self.role).into_iter();
+        on_role.chain(self.remove_profile()).collect()
+    }
+
+    fn drop_tags(&self) -> Vec<Need> {
+        vec![
+            Need::untagging("iam:UntagRole", &self.role),
+            Need::untagging("iam:UntagInstanceProfile", &self.profile),
+        ]
     }
 
     fn fill_profile(&self) -> Vec<Need> {

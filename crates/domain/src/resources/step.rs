@@ -202,6 +202,17 @@ impl Step {
         )
     }
 
+    /// Returns the call that removes what this call creates; none where it creates nothing.
+    pub fn undone(&self) -> Option<Self> {
+        match self {
+            Self::CreateRole { role, .. } => Some(Self::DeleteRole { role: role.clone() }),
+            Self::CreateInstanceProfile { profile, .. } => Some(Self::DeleteInstanceProfile {
+                profile: profile.clone(),
+            }),
+            _ => None,
+        }
+    }
+
     /// Returns whether the call removes something, so that the answer `NoSuchEntity` means success.
     pub fn removes(&self) -> bool {
         matches!(

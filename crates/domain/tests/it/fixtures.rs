@@ -253,6 +253,7 @@ pub(crate) fn rejection_of(generation: Generation) -> Failure {
         code: FailureCode::MissingPermission,
         detail: "AWS denied CreateRole".to_owned(),
         missing_permissions: vec!["iam:CreateRole".to_owned()],
+        denied_by: None,
         blockers: Vec::new(),
         generation,
         at: at(0),

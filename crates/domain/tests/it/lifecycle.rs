@@ -2,8 +2,8 @@
 
 use engine_roles_domain::binding::lifecycle::{
     Activation, DeniedStep, Transition, WrongState, activated, blocked, change_requested, closed,
-    delayed, drift_found, drift_repaired, rejected, resources_gone, teardown_begun,
-    teardown_resumed, verified,
+    delayed, drift_found, drift_repaired, rejected, rejected_with_nothing_created, resources_gone,
+    teardown_begun, teardown_resumed, verified,
 };
 use engine_roles_domain::binding::{Binding, DriftKind, Failure, Receipt};
 use engine_roles_domain::cluster::RoleSpec;
@@ -34,6 +34,7 @@ enum Case {
     Closed,
     Activated,
     Rejected,
+    RejectedWithNothingCreated,
     Delayed,
     Blocked,
     ResourcesGone,
@@ -45,7 +46,7 @@ enum Case {
 }
 
 impl Case {
-    fn all() -> [Self; 14] {
+    fn all() -> [Self; 15] {
         every!(Case {
             ChangeRequested,
             TeardownBegun,
@@ -53,6 +54,7 @@ impl Case {
             Closed,
             Activated,
             Rejected,
+            RejectedWithNothingCreated,
             Delayed,
             Blocked,
             ResourcesGone,
@@ -73,6 +75,7 @@ impl Case {
             Self::Closed => "closed",
             Self::Activated => "activated",
             Self::Rejected => "rejected",
+            Self::RejectedWithNothingCreated => "rejected_with_nothing_created",
             Self::Delayed => "delayed",
             Self::Blocked => "blocked",
             Self::ResourcesGone | Self::NothingFound => "resources_gone",
@@ -103,6 +106,10 @@ impl Case {
             Self::Rejected => {
                 let failure = rejection_of(binding.generation);
                 rejected(binding, failure, now)
+            }
+            Self::RejectedWithNothingCreated => {
+                let failure = rejection_of(binding.generation);
+                rejected_with_nothing_created(binding, failure, now)
             }
             Self::Delayed => delayed(binding, "IAM is throttling".to_owned(), at(LATER), now),
             Self::Blocked => {

@@ -51,9 +51,21 @@ async fn error_codes_are_classified() {
         ("InvalidInput", K::Malformed, Some(K::Malformed)),
         ("ValidationError", K::Malformed, Some(K::Malformed)),
         ("UnmodifiableEntity", K::Malformed, None),
-        ("ExpiredToken", K::Transient, Some(K::Transient)),
-        ("InvalidClientTokenId", K::Transient, Some(K::Transient)),
-        ("SignatureDoesNotMatch", K::Transient, Some(K::Transient)),
+        (
+            "ExpiredToken",
+            K::InvalidCredentials,
+            Some(K::InvalidCredentials),
+        ),
+        (
+            "InvalidClientTokenId",
+            K::InvalidCredentials,
+            Some(K::InvalidCredentials),
+        ),
+        (
+            "SignatureDoesNotMatch",
+            K::InvalidCredentials,
+            Some(K::InvalidCredentials),
+        ),
         // After a 5xx a write may have taken effect.
         ("ServiceFailure", K::Unanswered, Some(K::Transient)),
         ("InternalFailure", K::Unanswered, Some(K::Transient)),

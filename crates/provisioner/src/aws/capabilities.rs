@@ -152,13 +152,13 @@ impl CapabilityDetector {
     async fn detect(&self) -> Result<Detection, CallerError> {
         let since = Instant::now();
         let known = self.gateway.known_account();
-        let (caller, unknown) = match (self.gateway.caller().await, known) {
+        let (caller, unknown) = match (self.gateway.caller().await, &known) {
             (Ok(caller), _) => (Some(caller), String::new()),
             (Err(error), Some(_)) => (None, error.to_string()),
             (Err(error), None) => return Err(error),
         };
-        let scope = caller.as_ref().map(|caller| &caller.scope).or(known);
-        let scope = scope.cloned().ok_or(CallerError::Unreadable)?;
+        let scope = caller.as_ref().map(|caller| caller.scope.clone()).or(known);
+        let scope = scope.ok_or(CallerError::Unreadable)?;
         let terms = Terms::interactive(&scope.account, BUDGET_WAIT);
         let needs = self.needs(&scope).into_iter();
         let needs: Vec<Need> = needs.flat_map(|(_, needs)| needs).collect();
@@ -270,7 +270,7 @@ impl CapabilityDetector {
             let standing = match standing {
                 // A role that does not exist has no path, so a policy that allows the call by path
                 // denies it too.
-                Standing::Denied if ours && name.as_str() == PROBE_ROLE => Standing::Unknown(
+                Standing::Denied(_) if ours && name.as_str() == PROBE_ROLE => Standing::Unknown(
                     "AWS denies the call for a role that does not exist, which shows nothing about \
                      roles under our path; allow iam:SimulatePrincipalPolicy on the service's own role"
                         .to_owned(),
@@ -299,11 +299,7 @@ impl CapabilityDetector {
             match self.gateway.learned_permissions().about(need) {
                 Some(learned) if learned.at >= detection.since || is_unknown => {
                     is_remembered.set(true);
-                    if learned.allowed {
-                        Standing::Allowed
-                    } else {
-                        Standing::Denied
-                    }
+                    learned.standing
                 }
                 _ => detected,
             }

@@ -6,7 +6,8 @@ mod tests;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use engine_roles_domain::account::{AccountId, Scope};
+use engine_roles_domain::account::{AccountId, OtherAccount, Scope};
+use engine_roles_domain::binding::Rejection;
 use engine_roles_domain::cluster::{Defaults, Mode, RoleRequest};
 use engine_roles_domain::identity::{Need, Standing};
 use engine_roles_domain::prepared::HeldRole;
@@ -16,12 +17,13 @@ use engine_roles_iam::{
     QuotaUsage, RolePage, Service, Target,
 };
 use engine_roles_store::{BudgetLimits, ReplicaId, Store};
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use crate::aws::account::{NotConfirmed, WorkAccount};
 use crate::aws::budget::{Budget, Grant, Purpose, Urgency};
 use crate::aws::learned_permissions::LearnedPermissions;
 use crate::aws::recent::{AwsHealth, RecentAnswers};
+use crate::error::ProvisionerError;
 
 /// Under which account, how urgently, and until when calls may be made.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +70,7 @@ pub(crate) struct Gateway {
     budget: Budget,
     learned_permissions: LearnedPermissions,
     recent: RecentAnswers,
-    account: OnceCell<Scope>,
+    account: WorkAccount,
 }
 
 impl Gateway {
@@ -84,7 +86,7 @@ impl Gateway {
             budget: Budget::new(limits),
             learned_permissions: LearnedPermissions::default(),
             recent: RecentAnswers::default(),
-            account: OnceCell::new_with(configured),
+            account: WorkAccount::new(configured),
         }
     }
 
@@ -201,16 +203,41 @@ impl Gateway {
         self.iam.through(StsOnly(self)).caller().await
     }
 
-    /// Returns the account and partition in which this service works, if they are known.
-    pub(crate) fn known_account(&self) -> Option<&Scope> {
-        self.account.get()
+    /// Returns the account and partition in which this service works, if they are known: as AWS last
+    /// reported them, or else as configured.
+    pub(crate) fn known_account(&self) -> Option<Scope> {
+        self.account.known()
     }
 
-    /// Returns the account and partition in which this service works. Asks STS if they are not known
-    /// yet.
-    pub(crate) async fn account(&self) -> Result<&Scope, CallerError> {
-        let ask = || async { self.caller().await.map(|caller| caller.scope) };
-        self.account.get_or_try_init(ask).await
+    /// Returns the account and partition in which this service works, if they are known and are not
+    /// another account than the configured one. Nothing in another account is anything of ours.
+    pub(crate) fn own_account(&self) -> Option<Scope> {
+        let is_ours = self.must_be_configured_account().is_ok();
+        self.known_account().filter(|_| is_ours)
+    }
+
+    /// Checks that AWS has not reported another account than the configured one.
+    pub(crate) fn must_be_configured_account(&self) -> Result<(), OtherAccount> {
+        self.account.must_be_configured()
+    }
+
+    /// Returns the account and partition of the present credentials. Asks STS if AWS has not reported
+    /// them yet.
+    pub(crate) async fn confirmed_account(&self) -> Result<Scope, NotConfirmed> {
+        let ask = Box::pin(async { self.caller().await.map(|caller| caller.scope) });
+        self.account.confirmed(ask).await
+    }
+
+    /// Asks STS for the account and partition of the present credentials, even if they are known.
+    pub(crate) async fn confirm_account_again(&self) -> Result<Scope, CallerError> {
+        let scope = self.caller().await?.scope;
+        self.account.report(scope.clone());
+        Ok(scope)
+    }
+
+    /// Records the account in an ARN that AWS returned.
+    pub(crate) fn report_account(&self, scope: Scope) {
+        self.account.report(scope);
     }
 
     /// Returns account and partition for a request. If STS can't be reached, they are taken from the
@@ -219,9 +246,10 @@ impl Gateway {
         &self,
         request: &RoleRequest,
         defaults: &Defaults,
-    ) -> Result<Scope, CallerError> {
+    ) -> Result<Scope, ProvisionerError> {
+        self.must_be_configured_account().map_err(Rejection::from)?;
         if let Some(known) = self.known_account() {
-            return Ok(known.clone());
+            return Ok(known);
         }
         let passed = request.iam_role.as_ref().or(defaults.iam_role.as_ref());
         let passed = passed.filter(|_| request.mode != Some(Mode::Create));
@@ -233,9 +261,17 @@ impl Gateway {
                 partition: arn.partition,
             })
         });
-        match self.account().await {
-            Ok(scope) => Ok(scope.clone()),
-            Err(error) => named.ok_or(error),
+        match self.confirmed_account().await {
+            Ok(scope) => Ok(scope),
+            Err(error) => named.ok_or(error.into()),
+        }
+    }
+
+    /// Reads the credentials anew after AWS did not accept them. They may belong to another account
+    /// then.
+    async fn renew_credentials(&self) {
+        if self.iam.renew_credentials().await {
+            self.account.forget();
         }
     }
 
@@ -336,9 +372,13 @@ impl Gate for Admission<'_> {
             recent,
             ..
         } = self.gateway;
-        recent.note(call, error);
-        if error.is_some_and(|error| error.kind == ErrorKind::Throttled) {
-            budget.throttled(store, self.terms.account, call.kind).await;
+        recent.note(call, error, self.terms.lease_of.is_some());
+        match error.map(|error| error.kind) {
+            Some(ErrorKind::Throttled) => {
+                budget.throttled(store, self.terms.account, call.kind).await;
+            }
+            Some(ErrorKind::InvalidCredentials) => self.gateway.renew_credentials().await,
+            _ => {}
         }
     }
 }
@@ -367,6 +407,9 @@ impl Gate for StsOnly<'_> {
     }
 
     async fn answered(&self, call: Call, error: Option<&IamError>) {
-        self.0.recent.note(call, error);
+        self.0.recent.note(call, error, false);
+        if error.is_some_and(|error| error.kind == ErrorKind::InvalidCredentials) {
+            self.0.renew_credentials().await;
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine_roles_domain::identity::Need;
+use engine_roles_domain::identity::{Need, Standing};
 use engine_roles_domain::resources::{Applied, Step};
 use engine_roles_iam::{ErrorKind, IamError};
 
@@ -24,9 +24,9 @@ pub(crate) struct LearnedPermissions {
 }
 
 /// Whether AWS last allowed or denied an action.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LearnedPermission {
-    pub(crate) allowed: bool,
+    pub(crate) standing: Standing,
     pub(crate) at: Instant,
 }
 
@@ -43,15 +43,16 @@ impl LearnedPermissions {
         match result {
             Ok(Applied::Unseen) => {}
             Ok(_) => {
-                self.learn(&format!("iam:{}", step.action()), None, true);
+                self.learn(&format!("iam:{}", step.action()), None, Standing::Allowed);
                 if matches!(step, Step::AddRoleToInstanceProfile { .. }) {
-                    self.learn(PASS_ROLE, passed, true);
+                    self.learn(PASS_ROLE, passed, Standing::Allowed);
                 }
             }
             Err(error) if error.kind == ErrorKind::Denied => {
                 let permission = error.missing_permission.as_deref().unwrap_or_default();
                 let about = passed.filter(|_| permission == PASS_ROLE);
-                self.learn(permission, about, false);
+                let denied = Standing::Denied(error.denied_by.as_deref().cloned());
+                self.learn(permission, about, denied);
             }
             Err(_) => {}
         }
@@ -69,7 +70,7 @@ impl LearnedPermissions {
             return None;
         }
         let learned = self.lock();
-        let last = learned.get(&(need.action.to_owned(), about)).copied();
+        let last = learned.get(&(need.action.to_owned(), about)).cloned();
         last.filter(|last| last.at.elapsed() < REMEMBERED)
     }
 
@@ -78,14 +79,14 @@ impl LearnedPermissions {
     pub(crate) fn is_create_role_denied(&self) -> bool {
         let learned = self.lock();
         let last = learned.get(&(CREATE_ROLE.to_owned(), None));
-        last.is_some_and(|last| !last.allowed && last.at.elapsed() < FRESH)
+        last.is_some_and(|last| last.standing != Standing::Allowed && last.at.elapsed() < FRESH)
     }
 
-    fn learn(&self, action: &str, about: Option<String>, allowed: bool) {
+    fn learn(&self, action: &str, about: Option<String>, standing: Standing) {
         let at = Instant::now();
         self.lock().insert(
             (action.to_owned(), about),
-            LearnedPermission { allowed, at },
+            LearnedPermission { standing, at },
         );
     }
 

@@ -3,6 +3,7 @@
 //! Nothing else in this crate can call AWS: the [`Gateway`] owns the client, and the call budget admits
 //! every call to IAM.
 
+pub(crate) mod account;
 mod budget;
 pub(crate) mod capabilities;
 pub(crate) mod gateway;
@@ -12,6 +13,7 @@ pub(crate) mod other_accounts;
 pub(crate) mod quota;
 pub(crate) mod recent;
 
+pub use account::NotConfirmed;
 pub(crate) use budget::Urgency;
 pub(crate) use capabilities::CapabilityDetector;
 pub(crate) use gateway::{Gateway, Terms};

@@ -12,8 +12,8 @@ use crate::error::ProvisionerError;
 /// another replica or an operator changes a binding.
 pub(crate) struct OtherAccounts {
     store: Store,
-    /// The last count; none before the bindings were ever counted.
-    counted: Mutex<Option<i64>>,
+    /// The last count, and for which account; none before the bindings were ever counted.
+    counted: Mutex<Option<(Scope, i64)>>,
 }
 
 impl OtherAccounts {
@@ -26,7 +26,7 @@ impl OtherAccounts {
 
     /// Returns the last count; none before the bindings were ever counted.
     pub(crate) fn last_count(&self) -> Option<i64> {
-        self.counted()
+        self.counted().map(|(_, count)| count)
     }
 
     /// Returns whether the bindings were ever counted.
@@ -36,7 +36,7 @@ impl OtherAccounts {
 
     /// Returns whether the bindings were counted and the last count was 0.
     pub(crate) fn is_known_to_be_none(&self) -> bool {
-        self.counted() == Some(0)
+        self.last_count() == Some(0)
     }
 
     /// Counts the bindings again.
@@ -45,7 +45,7 @@ impl OtherAccounts {
     /// When the database does not answer.
     pub(crate) async fn count(&self, here: &Scope) -> Result<i64, StoreError> {
         let count = self.store.count_of_other_accounts(here).await?;
-        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(count);
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some((here.clone(), count));
         Ok(count)
     }
 
@@ -55,8 +55,8 @@ impl OtherAccounts {
     /// When a binding did, or the database does not answer.
     pub(crate) async fn must_have_none(&self, here: &Scope) -> Result<(), ProvisionerError> {
         let count = match self.counted() {
-            Some(count) => count,
-            None => self.store.count_of_other_accounts(here).await?,
+            Some((account, count)) if account == *here => count,
+            _ => self.store.count_of_other_accounts(here).await?,
         };
         if count == 0 {
             return Ok(());
@@ -65,7 +65,8 @@ impl OtherAccounts {
         Err(Rejection::from(OtherAccount::Namespace { now }).into())
     }
 
-    fn counted(&self) -> Option<i64> {
-        *self.counted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counted(&self) -> Option<(Scope, i64)> {
+        let counted = self.counted.lock();
+        counted.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

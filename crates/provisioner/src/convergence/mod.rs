@@ -87,7 +87,7 @@ impl Converger {
 
 async fn take_turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     worker.renew_lease().await?;
-    if let Some(turn) = worker.leave_to_other_account().await? {
+    if let Some(turn) = worker.leave_unless_in_own_account().await? {
         return Ok(turn);
     }
     if worker.begin_turn() > MOST_TURNS {
@@ -100,7 +100,7 @@ async fn take_turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
     }
     match &worker.binding().lifecycle {
         Lifecycle::Provisioning { .. } | Lifecycle::WithdrawingChange { .. } => {
-            provisioning::provision(worker).await
+            Box::pin(provisioning::provision(worker)).await
         }
         Lifecycle::Active { .. } => check::check(worker).await,
         Lifecycle::Deleting { .. }

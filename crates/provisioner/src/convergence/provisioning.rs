@@ -54,7 +54,11 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
             let failure = worker.denied(&error);
             return reject(worker, failure).await;
         }
-        Observation::Failed(error) => return worker.delay(error.describe(), Retry::Soon).await,
+        Observation::Failed(error) => {
+            return worker
+                .delay(error.describe(), Retry::after(error.kind))
+                .await;
+        }
     };
     let mut plan = match plan(worker.binding(), &desired, &observed) {
         Ok(plan) => plan,
@@ -139,6 +143,9 @@ async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageO
             (ErrorKind::Denied, _) => {
                 return StageOutcome::Rejected(Box::new(worker.denied(error)));
             }
+            (ErrorKind::OtherAccount, _) => {
+                return rejected(worker, FailureCode::OtherAccount, error);
+            }
             // After a 5xx answer the call may have taken effect, and IAM has a failure of its own.
             (ErrorKind::Unanswered, _) if error.code.is_some() => {
                 later = Some((error.describe(), Retry::Soon));
@@ -147,6 +154,9 @@ async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageO
             (ErrorKind::Quota, Step::AddRoleToInstanceProfile { .. })
             | (ErrorKind::AlreadyExists | ErrorKind::Conflict | ErrorKind::Unanswered, _) => {
                 is_contradicted = true;
+            }
+            (ErrorKind::Quota, Step::TagRole { .. } | Step::TagInstanceProfile { .. }) => {
+                return rejected(worker, FailureCode::TagLimitExceeded, error);
             }
             (ErrorKind::Quota, Step::PutRolePolicy { .. }) => {
                 return rejected(worker, FailureCode::PolicyTooLarge, error);
@@ -177,10 +187,13 @@ async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageO
                 later = Some((error.describe(), Retry::Soon));
             }
             (ErrorKind::Malformed, _) => return rejected(worker, FailureCode::Internal, error),
-            (ErrorKind::Busy, _) => later = Some((error.describe(), Retry::InMinutes)),
-            (ErrorKind::Throttled | ErrorKind::Transient, _) => {
-                later = Some((error.describe(), Retry::Soon));
-            }
+            (
+                ErrorKind::Busy
+                | ErrorKind::Throttled
+                | ErrorKind::InvalidCredentials
+                | ErrorKind::Transient,
+                _,
+            ) => later = Some((error.describe(), Retry::after(error.kind))),
         }
     }
     match later {
@@ -248,7 +261,12 @@ async fn reject(worker: &mut Worker<'_>, failure: Failure) -> Result<Turn, Inter
         "intent rejected"
     );
     let now = worker.now();
-    let transition = lifecycle::rejected(worker.binding().clone(), failure, now)?;
+    let binding = worker.binding().clone();
+    if worker.is_nothing_created() && binding.applied_spec.is_none() {
+        let transition = lifecycle::rejected_with_nothing_created(binding, failure, now)?;
+        return worker.release(transition, None).await;
+    }
+    let transition = lifecycle::rejected(binding, failure, now)?;
     if transition.binding.is_intent_pending() {
         return worker.keep(transition).await;
     }

@@ -47,7 +47,11 @@ pub(crate) async fn remove(worker: &mut Worker<'_>) -> Result<Turn, Interrupted>
             let failure = worker.denied(&error);
             return block(worker, failure).await;
         }
-        Observation::Failed(error) => return worker.delay(error.describe(), Retry::Soon).await,
+        Observation::Failed(error) => {
+            return worker
+                .delay(error.describe(), Retry::after(error.kind))
+                .await;
+        }
     };
     let plan = match plan(worker.binding(), &Desired::Absent, &observed) {
         Ok(plan) => plan,
@@ -127,14 +131,18 @@ fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], remo
                 match error.kind {
                     ErrorKind::Denied => removal.denied = Some(worker.denied(error)),
                     ErrorKind::Conflict => removal.has_conflict = true,
-                    ErrorKind::Busy => removal.later = Some((error.describe(), Retry::InMinutes)),
-                    ErrorKind::Unanswered
+                    ErrorKind::Busy
+                    | ErrorKind::InvalidCredentials
+                    | ErrorKind::OtherAccount
+                    | ErrorKind::Unanswered
                     | ErrorKind::AlreadyExists
                     | ErrorKind::Absent
                     | ErrorKind::Throttled
                     | ErrorKind::Transient
                     | ErrorKind::Quota
-                    | ErrorKind::Malformed => removal.later = Some((error.describe(), Retry::Soon)),
+                    | ErrorKind::Malformed => {
+                        removal.later = Some((error.describe(), Retry::after(error.kind)));
+                    }
                 }
                 false
             }

@@ -46,7 +46,7 @@ async fn apply_step(
         let Err(error) = &answer else { return answer };
         if error.is_not_sent()
             || tries == TRIES
-            || !is_temporary(step, error.kind)
+            || !is_temporary(step, error.kind, tries)
             || service_stop.is_cancelled()
         {
             return answer;
@@ -60,9 +60,11 @@ async fn apply_step(
 }
 
 // For some seconds after a role or profile was created, the next call may not find it.
-fn is_temporary(step: &Step, kind: ErrorKind) -> bool {
+fn is_temporary(step: &Step, kind: ErrorKind, tries: u32) -> bool {
     match kind {
         ErrorKind::Throttled | ErrorKind::Transient => true,
+        // The credentials were renewed after the first refusal.
+        ErrorKind::InvalidCredentials => tries == 1,
         ErrorKind::Absent => !step.creates() && !step.removes(),
         _ => false,
     }

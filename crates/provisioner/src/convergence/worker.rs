@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use engine_roles_domain::account::Scope;
 use engine_roles_domain::binding::lifecycle::{self, Transition, WrongState};
 use engine_roles_domain::binding::{
     Binding, Cause, Failure, FailureCode, step_applied, write_unresolved,
 };
 use engine_roles_domain::cluster::{Mode, ModeSpec};
-use engine_roles_domain::resources::{Observed, Stage};
+use engine_roles_domain::resources::{Applied, Observed, Stage};
 use engine_roles_iam::{Depth, ErrorKind, IamError, Target};
 use engine_roles_store::{Lease, Next, Operation, Recorded, StoreError};
 use metrics::counter;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::aws::{Terms, Urgency};
-use crate::backoff::full_jitter;
+use crate::backoff::{full_jitter, spread};
 use crate::convergence::Converger;
 use crate::convergence::knowledge::Knowledge;
 use crate::convergence::stage::{Answer, apply_stage};
@@ -25,6 +26,8 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_mins(2);
 /// IAM's documentation of `ConcurrentModification` says to wait some minutes.
 const BUSY_RETRY: Duration = Duration::from_mins(2);
+/// The longest pause before an attempt that failed for lack of valid credentials is repeated.
+const CREDENTIALS_RETRY: Duration = Duration::from_secs(8);
 /// The pause before a record whose answer was lost is looked for or sent again.
 const RECORD_PAUSE: Duration = Duration::from_millis(250);
 
@@ -33,8 +36,22 @@ const RECORD_PAUSE: Duration = Duration::from_millis(250);
 pub(crate) enum Retry {
     /// After a pause that grows with the attempts.
     Soon,
+    /// Within seconds, however many attempts have failed: AWS does not accept our credentials, or they
+    /// could not be confirmed. Once they are valid, everything goes on at once.
+    WithCredentials,
     /// Some minutes later: IAM answered that another request is changing the resource.
     InMinutes,
+}
+
+impl Retry {
+    /// Returns when a call that failed in this way is retried.
+    pub(crate) fn after(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::InvalidCredentials => Self::WithCredentials,
+            ErrorKind::Busy => Self::InMinutes,
+            _ => Self::Soon,
+        }
+    }
 }
 
 /// How a turn ended.
@@ -79,6 +96,10 @@ pub(crate) struct Worker<'a> {
     /// The binding with what was learned since the last record.
     binding: Binding,
     knowledge: Knowledge,
+    /// Whether no call was sent for the binding before this worker.
+    is_first: bool,
+    /// Whether AWS answered every write of this worker.
+    is_all_answered: bool,
     /// How much the worker reads for a removal.
     depth: Depth,
     turns: u32,
@@ -99,6 +120,8 @@ impl<'a> Worker<'a> {
             lease,
             cause,
             knowledge,
+            is_first: knowledge == Knowledge::NothingSent,
+            is_all_answered: true,
             depth: Depth::Existence,
             turns: 0,
         }
@@ -171,13 +194,25 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Releases the lease if the binding belongs to another account than the one in which this
-    /// service works; returns none if it does not.
-    pub(crate) async fn leave_to_other_account(&mut self) -> Result<Option<Turn>, Interrupted> {
-        let Some(here) = self.converger.gateway.known_account() else {
-            return Ok(None);
+    /// Releases the lease unless the credentials are those of the binding's account; returns none if
+    /// they are. In another account nothing of the binding exists, and nothing there is ours.
+    pub(crate) async fn leave_unless_in_own_account(
+        &mut self,
+    ) -> Result<Option<Turn>, Interrupted> {
+        let gateway = &self.converger.gateway;
+        let target = self.target();
+        let needs_no_read = self.knowledge == Knowledge::NothingSent
+            || (target.role.is_none() && target.profile.is_none());
+        let here = match gateway.known_account() {
+            // The answers to the creation of resources show the account too.
+            Some(known) if needs_no_read => known,
+            _ => match gateway.confirmed_account().await {
+                Ok(confirmed) => confirmed,
+                Err(_) if needs_no_read => return Ok(None),
+                Err(unknown) => return self.postpone(unknown.to_string()).await.map(Some),
+            },
         };
-        let Err(error) = self.binding.scope.must_be(here) else {
+        let Err(error) = self.binding.scope.must_be(&here) else {
             return Ok(None);
         };
         warn!(
@@ -189,6 +224,15 @@ impl<'a> Worker<'a> {
         self.release(Transition::silent(self.binding.clone()), Some(due_at))
             .await
             .map(Some)
+    }
+
+    /// Tries again when the credentials may be valid.
+    async fn postpone(&mut self, reason: String) -> Result<Turn, Interrupted> {
+        if matches!(self.binding.lifecycle, lifecycle::Lifecycle::Active { .. }) {
+            let due_at = self.later(spread(self.converger.check_interval));
+            return self.release_unchanged(Some(due_at)).await;
+        }
+        self.delay(reason, Retry::WithCredentials).await
     }
 
     /// Sends a stage and keeps what the answers show about AWS.
@@ -209,11 +253,13 @@ impl<'a> Worker<'a> {
         };
         let Converger { gateway, stop, .. } = self.converger;
         let answers = apply_stage(gateway, stage, terms, stop).await;
+        let answers = self.remove_from_other_account(stage, answers, terms).await;
         let window_ends_at = self.window_ends_at();
         for (step, answer) in stage.iter().zip(&answers) {
             match answer {
                 Ok(applied) => self.learn(|binding| step_applied(binding, applied, window_ends_at)),
                 Err(error) if error.kind == ErrorKind::Unanswered => {
+                    self.is_all_answered = false;
                     self.learn(|binding| write_unresolved(binding, window_ends_at));
                 }
                 Err(error) if error.kind == ErrorKind::AlreadyExists && step.creates() => {
@@ -223,6 +269,41 @@ impl<'a> Worker<'a> {
             }
         }
         Ok(answers)
+    }
+
+    /// Removes what this stage has just created if AWS created it in another account than the
+    /// binding's: it is certainly ours, and the service must leave nothing there.
+    async fn remove_from_other_account(
+        &self,
+        stage: &Stage,
+        answers: Vec<Answer>,
+        terms: Terms<'_>,
+    ) -> Vec<Answer> {
+        let Converger { gateway, stop, .. } = self.converger;
+        let mut checked = Vec::with_capacity(answers.len());
+        for (step, answer) in stage.iter().zip(answers) {
+            let created_in = answer.as_ref().ok().and_then(created_in);
+            let Some(other) = created_in.filter(|scope| *scope != self.binding.scope) else {
+                checked.push(answer);
+                continue;
+            };
+            gateway.report_account(other.clone());
+            let removed: Stage = step.undone().into_iter().collect();
+            let removed = Box::pin(apply_stage(gateway, &removed, terms, stop)).await;
+            let left = removed.into_iter().find_map(Result::err);
+            error!(
+                cluster = %self.binding.cluster,
+                account = %other.account,
+                left = left.as_ref().map(IamError::describe),
+                "AWS created a resource in another account than the binding's; it was removed again"
+            );
+            checked.push(Err(IamError::in_other_account(
+                step.action(),
+                &step.target(),
+                left,
+            )));
+        }
+        checked
     }
 
     /// Reads the binding's resources from AWS, by their names.
@@ -244,9 +325,28 @@ impl<'a> Worker<'a> {
         };
         let gateway = &self.converger.gateway;
         Ok(match gateway.observe(&target, depth, terms).await {
-            Ok(observed) => Observation::of(observed),
+            Ok(observed) => match self.other_account_of(&observed) {
+                Some(other) => {
+                    gateway.report_account(other);
+                    Observation::Failed(IamError::in_other_account("GetRole", "what exists", None))
+                }
+                None => Observation::of(observed),
+            },
             Err(error) => Observation::Failed(error),
         })
+    }
+
+    /// Returns the account of what was read, if it is another one than the binding's.
+    fn other_account_of(&self, observed: &Observed) -> Option<Scope> {
+        let role = observed.role.as_ref();
+        let profile = observed.profile.as_ref();
+        let arns = [
+            role.and_then(|role| role.record.arn.as_deref()),
+            profile.and_then(|profile| profile.record.arn.as_deref()),
+        ];
+        let scopes = arns.into_iter().flatten().filter_map(Scope::of_arn);
+        let mut others = scopes.filter(|scope| *scope != self.binding.scope);
+        others.next()
     }
 
     /// Returns the last moment at which a call may begin and still end within the lease.
@@ -393,6 +493,7 @@ impl<'a> Worker<'a> {
             // A replica that shuts down hands its work over at once.
             _ if is_stopping => Duration::ZERO,
             Retry::Soon => wait,
+            Retry::WithCredentials => spread(CREDENTIALS_RETRY),
             Retry::InMinutes => wait + BUSY_RETRY,
         };
         warn!(cluster = %self.binding.cluster, attempt, reason, "attempt to converge failed; it is retried");
@@ -408,10 +509,31 @@ impl<'a> Worker<'a> {
         self.binding.failure(code, detail, self.now())
     }
 
+    /// Returns whether it is certain that nothing of the binding exists at AWS: this worker was the
+    /// first to send anything, AWS answered all of it, and created nothing.
+    pub(crate) fn is_nothing_created(&self) -> bool {
+        self.is_first
+            && self.is_all_answered
+            && !self.knowledge.is_unconfirmed()
+            && self.binding.role.is_none()
+            && self.binding.profile.is_none()
+    }
+
     pub(crate) fn denied(&self, error: &IamError) -> Failure {
         Failure {
             missing_permissions: error.missing_permission.iter().cloned().collect(),
+            denied_by: error.denied_by.as_deref().cloned(),
             ..self.failure(FailureCode::MissingPermission, error.describe())
         }
     }
+}
+
+/// Returns the account in which AWS created a resource; none for other answers.
+fn created_in(applied: &Applied) -> Option<Scope> {
+    let arn = match applied {
+        Applied::Role(role) => role.arn.as_deref(),
+        Applied::Profile(profile) => profile.arn.as_deref(),
+        _ => None,
+    };
+    Scope::of_arn(arn?)
 }

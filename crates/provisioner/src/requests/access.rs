@@ -47,7 +47,7 @@ impl ReadAccess {
             return Err(ProvisionerError::NoRole(binding.state()));
         }
         if let Some(here) = self.gateway.known_account() {
-            binding.scope.must_be(here).map_err(Rejection::from)?;
+            binding.scope.must_be(&here).map_err(Rejection::from)?;
         }
         let name = binding.role_name();
         let terms = Terms::interactive(&binding.scope.account, BUDGET_WAIT);

@@ -282,7 +282,7 @@ impl Attestor {
             iam_role: Some(role.clone()),
             ..RoleRequest::default()
         };
-        Ok(self.gateway.account_for(&request, &self.defaults).await?)
+        self.gateway.account_for(&request, &self.defaults).await
     }
 
     // When no region is configured, one region of the partition is used in place of all.

@@ -18,8 +18,8 @@ pub(crate) fn placeholders(
     let boundaries = defaults.permissions_boundary.iter();
     let listed = defaults.listed_roles().into_iter();
     Placeholders {
-        partition: scope.map(|scope| scope.partition),
-        account: scope.map(|scope| scope.account.clone()),
+        partition: scope.as_ref().map(|scope| scope.partition),
+        account: scope.map(|scope| scope.account),
         namespace: Some(namespace.clone()),
         region: defaults.region.clone(),
         cluster: None,

@@ -58,7 +58,7 @@ impl ResolveOrphans {
     ) -> Result<Binding, ProvisionerError> {
         let name =
             RoleName::parse(name).map_err(|_| ProvisionerError::NotARoleName(name.to_owned()))?;
-        let scope = self.gateway.account().await?.clone();
+        let scope = self.gateway.confirmed_account().await?;
         let observed = self.observe(&name, &scope).await?;
         let not_adoptable = |source| ProvisionerError::NotAdoptable {
             name: name.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::account::Scope;
+use engine_roles_domain::account::{OtherAccount, Scope};
 use engine_roles_domain::binding::{Binding, SequencedEvent, Verdict, verdict};
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_store::{AuditFilter, BindingFilter, ListPosition, Page, Store, StoreError};
@@ -43,6 +43,8 @@ pub struct Health {
     pub is_stopping: bool,
     /// Account and partition; none until they are configured or STS has returned them.
     pub scope: Option<Scope>,
+    /// Whether AWS reported the configured account, or any where none is configured.
+    pub configured_account: Result<(), OtherAccount>,
     /// The optional features that are off, each with the missing permission.
     pub missing: Vec<(OptionalFeature, String)>,
     /// How many live bindings belong to another account than the one in which this service works;

@@ -30,7 +30,8 @@ impl TearDown {
         let scope = self.gateway.known_account();
         loop {
             let latest = self.store.read_latest(cluster, OPERATION).await?;
-            let deletion = decide_delete(latest.binding.as_ref(), scope, request.if_match)?;
+            let deletion =
+                decide_delete(latest.binding.as_ref(), scope.as_ref(), request.if_match)?;
             let transition = match deletion {
                 Deletion::Begin(binding) => lifecycle::teardown_begun(*binding, latest.now)?,
                 Deletion::Resume(binding) => lifecycle::teardown_resumed(*binding, latest.now)?,

@@ -1,34 +1,40 @@
-//! Determines the AWS account in which the service works.
+//! Confirms the AWS account in which the service works.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use engine_roles_domain::account::Scope;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use tracing::{info, warn};
+use tokio::sync::Mutex;
+use tracing::{error, info, warn};
 
-use crate::aws::Gateway;
+use crate::aws::{Gateway, OtherAccounts};
 use crate::backoff::full_jitter;
 use crate::tasks::task::{NextRun, Task};
 
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_mins(1);
+/// Short, so that work goes on within seconds once the credentials are valid again.
+const LAST_RETRY: Duration = Duration::from_secs(8);
 
-/// Asks STS for the account until it answers; a configured account needs no call.
-pub(crate) struct FindAccount {
+/// Asks STS for the account of the present credentials: until it answers, and then at every interval.
+pub(crate) struct ConfirmAccount {
     pub(crate) gateway: Arc<Gateway>,
+    pub(crate) other_accounts: Arc<OtherAccounts>,
     pub(crate) attempts: AtomicU32,
+    /// The account that was last confirmed.
+    pub(crate) last: Mutex<Option<Scope>>,
 }
 
-impl Task for FindAccount {
+impl Task for ConfirmAccount {
     fn run(&self) -> BoxFuture<'_, NextRun> {
         async {
-            match self.gateway.account().await {
+            match self.gateway.confirm_account_again().await {
                 Ok(scope) => {
-                    let (account, partition) = (&scope.account, scope.partition);
-                    info!(%account, %partition, "account of the service is known");
-                    NextRun::Never
+                    self.attempts.store(0, Ordering::Relaxed);
+                    self.note(scope).await;
+                    NextRun::AfterInterval
                 }
                 Err(error) => {
                     warn!(
@@ -41,5 +47,30 @@ impl Task for FindAccount {
             }
         }
         .boxed()
+    }
+}
+
+impl ConfirmAccount {
+    /// Logs a new account, and counts the bindings of other accounts anew.
+    async fn note(&self, scope: Scope) {
+        let mut last = self.last.lock().await;
+        if last.as_ref() == Some(&scope) {
+            return;
+        }
+        let (account, partition) = (&scope.account, scope.partition);
+        info!(%account, %partition, "account of the service is known");
+        if let Err(error) = self.gateway.must_be_configured_account() {
+            error!(
+                error = &error as &dyn std::error::Error,
+                "credentials belong to another account than the configured one"
+            );
+        }
+        match self.other_accounts.count(&scope).await {
+            Ok(_) => *last = Some(scope),
+            Err(error) => warn!(
+                error = &error as &dyn std::error::Error,
+                "live bindings of other accounts could not be counted"
+            ),
+        }
     }
 }

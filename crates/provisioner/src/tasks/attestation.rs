@@ -64,10 +64,10 @@ impl Task for AttestPreparedRoles {
                 info!("attestation of pass-through roles is off");
                 return NextRun::Never;
             }
-            let Some(scope) = self.gateway.known_account() else {
+            let Some(scope) = self.gateway.own_account() else {
                 return NextRun::After(ACCOUNT_POLL);
             };
-            if let Err(error) = Box::pin(self.attest_when_due(scope)).await {
+            if let Err(error) = Box::pin(self.attest_when_due(&scope)).await {
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "attestation of pass-through roles could not be recorded"

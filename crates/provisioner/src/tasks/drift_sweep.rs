@@ -216,13 +216,13 @@ impl Task for SweepDrift {
             if self.mode == DriftMode::Off {
                 return NextRun::Never;
             }
-            let Some(scope) = self.gateway.known_account() else {
+            let Some(scope) = self.gateway.own_account() else {
                 return NextRun::After(ACCOUNT_POLL);
             };
             if !self.turns.can_be_decided() {
                 return NextRun::After(ACCOUNT_POLL);
             }
-            if let Err(error) = self.sweep_when_due(scope).await {
+            if let Err(error) = self.sweep_when_due(&scope).await {
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "drift sweep could not use the database"

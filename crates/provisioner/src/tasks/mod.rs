@@ -28,7 +28,7 @@ pub(crate) mod sequence_audit;
 pub(crate) mod task;
 pub(crate) mod turns;
 
-pub(crate) use account::FindAccount;
+pub(crate) use account::ConfirmAccount;
 pub(crate) use attestation::AttestPreparedRoles;
 pub(crate) use capabilities::DetectCapabilities;
 pub(crate) use counts::AddCountChanges;

@@ -127,13 +127,13 @@ impl Task for SweepOrphans {
             if self.mode == OrphanMode::Off {
                 return NextRun::Never;
             }
-            let Some(scope) = self.gateway.known_account() else {
+            let Some(scope) = self.gateway.own_account() else {
                 return NextRun::After(ACCOUNT_POLL);
             };
             if !self.turns.can_be_decided() {
                 return NextRun::After(ACCOUNT_POLL);
             }
-            if let Err(error) = self.sweep_when_due(scope).await {
+            if let Err(error) = self.sweep_when_due(&scope).await {
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "orphan sweep could not use the database"

@@ -21,7 +21,7 @@ impl Task for CountOtherAccounts {
             let Some(here) = self.gateway.known_account() else {
                 return NextRun::After(ACCOUNT_POLL);
             };
-            if let Err(error) = self.other_accounts.count(here).await {
+            if let Err(error) = self.other_accounts.count(&here).await {
                 warn!(
                     error = &error as &dyn std::error::Error,
                     "live bindings of other accounts could not be counted"

@@ -25,7 +25,7 @@ pub(crate) struct ReadQuota {
 impl Task for ReadQuota {
     fn run(&self) -> BoxFuture<'_, NextRun> {
         async {
-            let Some(scope) = self.gateway.known_account() else {
+            let Some(scope) = self.gateway.own_account() else {
                 return NextRun::After(ACCOUNT_POLL);
             };
             if self

@@ -6,6 +6,7 @@ use engine_roles_domain::binding::{
     Binding, Consistency, Drift, DriftKind, Failure, FailureCode, ProfileRecord, Receipt,
     RoleRecord,
 };
+use engine_roles_domain::identity::DeniedBy;
 use engine_roles_store::{Next, Recorded, StoreError};
 use serde_json::json;
 
@@ -21,6 +22,7 @@ fn rejection() -> Failure {
         code: FailureCode::MissingPermission,
         detail: "denied".to_owned(),
         missing_permissions: vec!["iam:CreateRole".to_owned()],
+        denied_by: DeniedBy::parse("because no session policy allows the iam:CreateRole action"),
         blockers: Vec::new(),
         generation: 1,
         at: time(),

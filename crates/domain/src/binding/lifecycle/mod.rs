@@ -13,7 +13,8 @@
 //!             │      │                  ▲                                  │
 //!             │      └─rejected (again)─┘                                  │
 //!             ├─rejected, with a spec that was applied before─▶ WithdrawingChange
-//!             └─rejected, with none──▶ WithdrawingProvision ─resources_gone─▶ Failed
+//!             ├─rejected, with none──▶ WithdrawingProvision ─resources_gone─▶ Failed
+//!             └─rejected_with_nothing_created─────────────────────────────────▶ Failed
 //!                                                                           │
 //! any of these but Failed ─teardown_begun─▶ Deleting ─resources_gone─▶ Deleted ◀─closed
 //!                                            ▲    │                       ▲
@@ -36,7 +37,10 @@ pub use intent::{
     NewBinding, adopted, adopted_as_deleted, change_requested, closed, provision_requested,
     teardown_begun, teardown_resumed,
 };
-pub use outcome::{Activation, activated, blocked, delayed, rejected, resources_gone, superseded};
+pub use outcome::{
+    Activation, activated, blocked, delayed, rejected, rejected_with_nothing_created,
+    resources_gone, superseded,
+};
 pub use stage::{Contradiction, Lifecycle};
 
 use crate::binding::event::EventDetail;

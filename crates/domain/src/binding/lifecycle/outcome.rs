@@ -97,11 +97,7 @@ pub fn rejected(
     failure: Failure,
     now: DateTime<Utc>,
 ) -> Result<Transition, WrongState> {
-    let event = EventDetail::Rejected {
-        code: failure.code,
-        reason: failure.detail.clone(),
-        missing_permissions: failure.missing_permissions.clone(),
-    };
+    let event = rejection_of(&failure);
     // The caller waits for the rejection of its own intent, not for one of the withdrawal.
     let rejection = match &binding.lifecycle {
         Lifecycle::Provisioning { .. } => failure,
@@ -136,8 +132,44 @@ pub fn rejected(
     Ok(Transition::with(binding, event))
 }
 
+/// The first intent can't be carried out, and it is certain that nothing was created for it. Nothing
+/// need be removed, so the cluster may be provisioned again at once.
+///
+/// # Errors
+/// When the binding was not being provisioned for the first time.
+pub fn rejected_with_nothing_created(
+    binding: Binding,
+    failure: Failure,
+    now: DateTime<Utc>,
+) -> Result<Transition, WrongState> {
+    let is_provisioning = matches!(binding.lifecycle, Lifecycle::Provisioning { .. });
+    if !is_provisioning || binding.applied_spec.is_some() {
+        return Err(WrongState::new("rejected_with_nothing_created", &binding));
+    }
+    let event = rejection_of(&failure);
+    let binding = Binding {
+        lifecycle: Lifecycle::Failed {
+            rejection: failure,
+            receipt: None,
+        },
+        attempts: 0,
+        updated_at: now,
+        ..binding
+    };
+    Ok(Transition::with(binding, event))
+}
+
+fn rejection_of(failure: &Failure) -> EventDetail {
+    EventDetail::Rejected {
+        code: failure.code,
+        reason: failure.detail.clone(),
+        missing_permissions: failure.missing_permissions.clone(),
+    }
+}
+
 /// An attempt failed and is repeated later. A withdrawal keeps the rejection that its caller waits
-/// for, and so does a record that was closed after a rejection.
+/// for, and so does a record that was closed after a rejection. An audit event is written when the
+/// reason changes, and not for further attempts that fail for the same reason.
 ///
 /// # Errors
 /// When the binding is active, so that no attempt was in progress.
@@ -147,6 +179,7 @@ pub fn delayed(
     next_attempt_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Transition, WrongState> {
+    let is_first_attempt = binding.attempts == 0;
     let mut binding = Binding {
         attempts: binding.attempts.saturating_add(1),
         updated_at: now,
@@ -156,21 +189,28 @@ pub fn delayed(
         next_attempt_at: Some(next_attempt_at),
         ..binding.failure(FailureCode::IamUnavailable, reason.clone(), now)
     };
-    match &mut binding.lifecycle {
+    let is_new_reason = match &mut binding.lifecycle {
         Lifecycle::WithdrawingChange { .. }
         | Lifecycle::WithdrawingProvision { .. }
-        | Lifecycle::Failed { .. } => {}
+        | Lifecycle::Failed { .. } => is_first_attempt,
         Lifecycle::Deleted {
             last_error: Some(rejection),
             ..
-        } if rejection.is_final() => {}
+        } if rejection.is_final() => is_first_attempt,
         Lifecycle::Provisioning { last_error }
         | Lifecycle::Deleting { last_error, .. }
-        | Lifecycle::Deleted { last_error, .. } => *last_error = Some(failure),
-        Lifecycle::Blocked { last_error, .. } => *last_error = failure,
+        | Lifecycle::Deleted { last_error, .. } => {
+            let last = last_error.replace(failure);
+            last.is_none_or(|last| last.detail != reason)
+        }
+        Lifecycle::Blocked { last_error, .. } => {
+            let last = std::mem::replace(last_error, failure);
+            last.detail != reason
+        }
         Lifecycle::Active { .. } => return Err(WrongState::new("delayed", &binding)),
-    }
-    Ok(Transition::with(binding, EventDetail::Delayed { reason }))
+    };
+    let event = is_new_reason.then_some(EventDetail::Delayed { reason });
+    Ok(Transition { binding, event })
 }
 
 /// A removal found a resource that it may not remove. The removal is retried at long intervals.

@@ -189,6 +189,7 @@ fn a_delay_becomes_the_last_error_unless_a_caller_waits_for_a_rejection() {
             code: FailureCode::IamUnavailable,
             detail: "IAM is throttling".to_owned(),
             missing_permissions: Vec::new(),
+            denied_by: None,
             blockers: Vec::new(),
             generation: GENERATION,
             at: at(NOW),
@@ -225,8 +226,59 @@ fn a_delay_becomes_the_last_error_unless_a_caller_waits_for_a_rejection() {
         let after = apply(Case::Delayed, &before);
         assert_eq!(after.binding, expected, "{stage:?}");
         let reason = "IAM is throttling".to_owned();
-        assert_eq!(after.event, Some(EventDetail::Delayed { reason }));
+        // Where a rejection is kept, the first attempt that failed wrote the event.
+        let keeps_rejection = matches!(
+            stage,
+            Stage::WithdrawingChange | Stage::WithdrawingProvision | Stage::Failed
+        );
+        let event = (!keeps_rejection).then_some(EventDetail::Delayed { reason });
+        assert_eq!(after.event, event, "{stage:?}");
     }
+}
+
+#[test]
+fn an_attempt_that_fails_for_the_same_reason_writes_no_further_event() {
+    for stage in Stage::all() {
+        let before = Binding {
+            attempts: 0,
+            ..in_stage(stage)
+        };
+        let Ok(first) = delayed(before, "no answer".to_owned(), at(LATER), at(NOW)) else {
+            continue;
+        };
+        assert!(first.event.is_some(), "{stage:?}");
+        let again = delayed(first.binding, "no answer".to_owned(), at(LATER), at(NOW));
+        let again = again.expect("a delay");
+        assert_eq!(again.event, None, "{stage:?}");
+        assert_eq!(again.binding.attempts, 2, "{stage:?}");
+    }
+}
+
+#[test]
+fn a_changed_reason_writes_an_event() {
+    for stage in [Stage::Provisioning, Stage::Deleting, Stage::Blocked] {
+        let first = apply(Case::Delayed, &in_stage(stage)).binding;
+        let changed = delayed(first, "no credentials".to_owned(), at(LATER), at(NOW));
+        let reason = "no credentials".to_owned();
+        let event = changed.expect("a delay").event;
+        assert_eq!(event, Some(EventDetail::Delayed { reason }), "{stage:?}");
+    }
+}
+
+#[test]
+fn a_first_intent_that_was_rejected_before_anything_was_created_leaves_nothing_to_remove() {
+    let before = Binding {
+        applied_generation: None,
+        applied_spec: None,
+        ..in_stage(Stage::Provisioning)
+    };
+    let after = apply(Case::RejectedWithNothingCreated, &before);
+    assert!(!after.binding.is_live() && !after.binding.is_intent_pending());
+    assert_eq!(
+        after.binding.lifecycle.last_error(),
+        Some(&rejection_of(GENERATION))
+    );
+    assert_eq!(after.event, Some(rejected_event()));
 }
 
 #[test]

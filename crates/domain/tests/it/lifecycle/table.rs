@@ -107,6 +107,9 @@ fn each_transition_in_each_state_has_its_result() {
       rejected                        WithdrawingProvision  rejected              +0  nothing was applied
       rejected                        Active                rejected              +0  the same spec was applied
       rejected                        WithdrawingChange     rejected              +1  another spec was applied
+      rejected_with_nothing_created   Failed                rejected              +0  nothing was applied
+      rejected_with_nothing_created   can't happen                                  the same spec was applied
+      rejected_with_nothing_created   can't happen                                  another spec was applied
       delayed                         Provisioning          delayed               +0
       can't happen: teardown_resumed, closed, blocked, resources_gone, resources_gone (nothing found), verified, drift_found, drift_repaired, drift_repaired (all denied)
     WithdrawingChange
@@ -119,7 +122,7 @@ fn each_transition_in_each_state_has_its_result() {
       rejected                        Active                rejected              +0  the same spec was applied
       rejected                        WithdrawingChange     rejected              +1  another spec was applied
       delayed                         WithdrawingChange     delayed               +0
-      can't happen: teardown_resumed, closed, blocked, resources_gone, resources_gone (nothing found), verified, drift_found, drift_repaired, drift_repaired (all denied)
+      can't happen: teardown_resumed, closed, rejected_with_nothing_created, blocked, resources_gone, resources_gone (nothing found), verified, drift_found, drift_repaired, drift_repaired (all denied)
     Active
       change_requested                Provisioning          update_requested      +1
       teardown_begun                  Deleting              teardown_requested    +1
@@ -127,40 +130,40 @@ fn each_transition_in_each_state_has_its_result() {
       drift_found                     Active                drift_found           +0
       drift_repaired                  Active                drift_repaired        +0
       drift_repaired (all denied)     Active                -                     +0
-      can't happen: teardown_resumed, closed, activated, rejected, delayed, blocked, resources_gone, resources_gone (nothing found)
+      can't happen: teardown_resumed, closed, activated, rejected, rejected_with_nothing_created, delayed, blocked, resources_gone, resources_gone (nothing found)
     Deleting
       delayed                         Deleting              delayed               +0
       blocked                         Blocked               blocked               +0
       resources_gone                  Deleted               torn_down             +0
       resources_gone (nothing found)  Deleted               torn_down             +0
-      can't happen: change_requested, teardown_begun, teardown_resumed, closed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
+      can't happen: change_requested, teardown_begun, teardown_resumed, closed, activated, rejected, rejected_with_nothing_created, verified, drift_found, drift_repaired, drift_repaired (all denied)
     Blocked
       teardown_resumed                Deleting              teardown_requested    +1
       delayed                         Blocked               delayed               +0
       blocked                         Blocked               -                     +0
       resources_gone                  Deleted               torn_down             +0
       resources_gone (nothing found)  Deleted               torn_down             +0
-      can't happen: change_requested, teardown_begun, closed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
+      can't happen: change_requested, teardown_begun, closed, activated, rejected, rejected_with_nothing_created, verified, drift_found, drift_repaired, drift_repaired (all denied)
     WithdrawingProvision
       teardown_begun                  Deleting              teardown_requested    +1
       delayed                         WithdrawingProvision  delayed               +0
       blocked                         WithdrawingProvision  blocked               +0
       resources_gone                  Failed                withdrawn             +0
       resources_gone (nothing found)  Failed                withdrawn             +0
-      can't happen: change_requested, teardown_resumed, closed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
+      can't happen: change_requested, teardown_resumed, closed, activated, rejected, rejected_with_nothing_created, verified, drift_found, drift_repaired, drift_repaired (all denied)
     Failed
       closed                          Deleted               torn_down             +1
       delayed                         Failed                delayed               +0
       blocked                         Failed                blocked               +0
       resources_gone                  Failed                late_resource_removed +0
       resources_gone (nothing found)  Failed                -                     +0
-      can't happen: change_requested, teardown_begun, teardown_resumed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
+      can't happen: change_requested, teardown_begun, teardown_resumed, activated, rejected, rejected_with_nothing_created, verified, drift_found, drift_repaired, drift_repaired (all denied)
     Deleted
       delayed                         Deleted               delayed               +0
       blocked                         Deleted               blocked               +0
       resources_gone                  Deleted               late_resource_removed +0
       resources_gone (nothing found)  Deleted               -                     +0
-      can't happen: change_requested, teardown_begun, teardown_resumed, closed, activated, rejected, verified, drift_found, drift_repaired, drift_repaired (all denied)
+      can't happen: change_requested, teardown_begun, teardown_resumed, closed, activated, rejected, rejected_with_nothing_created, verified, drift_found, drift_repaired, drift_repaired (all denied)
     ");
 }
 
