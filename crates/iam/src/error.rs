@@ -217,6 +217,15 @@ impl IamError {
         }
     }
 
+    /// Returns the error for a read of what may be another account: it is not certain whose credentials
+    /// these are.
+    pub fn unconfirmed(action: &'static str, target: &str, why: &str) -> Self {
+        Self {
+            message: Some(why.into()),
+            ..Self::unreadable(action, target, "")
+        }
+    }
+
     /// Returns the error for a call that was not sent.
     pub fn not_sent(action: &'static str, target: &str, reason: NotSent) -> Self {
         Self {

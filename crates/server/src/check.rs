@@ -137,6 +137,8 @@ fn text(database: &DatabaseReport, found: &Capabilities) -> String {
                 lines.push(format!("    {word}: {}", actions.join(", ")));
             }
         }
+        let denied_by = report.denied_by.iter();
+        lines.extend(denied_by.map(|(action, by)| format!("    {action} is denied by {by}")));
         lines.extend(report.reasons.iter().map(|reason| format!("    {reason}")));
         let statements = report.statements.iter();
         lines.extend(statements.map(|statement| format!("    add: {statement}")));
@@ -153,6 +155,7 @@ fn as_json(database: &DatabaseReport, found: &Capabilities) -> serde_json::Value
             "feature": report.feature,
             "status": report.status,
             "missing_permissions": report.missing,
+            "denied_by": report.denied_by,
             "unknown_permissions": report.unknown,
             "statements": report.statements,
             "reasons": report.reasons,

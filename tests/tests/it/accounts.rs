@@ -44,7 +44,7 @@ async fn in_another_account_live_bindings_stay_untouched_and_new_requests_are_re
         client.provision("one").await,
         client.delete("one").await,
     ] {
-        let detail = answer.expect_problem(503, "iam_unavailable")["detail"].to_string();
+        let detail = answer.expect_problem(503, "other_account")["detail"].to_string();
         assert!(detail.contains(OTHER), "{detail}");
     }
     // Checks become due and do not run.
@@ -90,7 +90,7 @@ async fn the_first_request_after_a_start_in_another_account_is_rejected_too() {
     for _ in 0..3 {
         start_in_account(&mut installation, OTHER).await;
         let answer = installation.client().provision("new").await;
-        answer.expect_problem(503, "iam_unavailable");
+        answer.expect_problem(503, "other_account");
         assert!(installation.database.binding("new").await.is_none());
     }
     move_to_account(&installation, "123456789012").await;

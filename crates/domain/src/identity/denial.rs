@@ -1,5 +1,7 @@
 //! Which layer of AWS's policies denied a call.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A layer of AWS's policies, each of which can deny a call.
@@ -59,7 +61,7 @@ pub struct DeniedBy {
     /// the call.
     pub explicit: bool,
     /// The ARN of the policy with the Deny; none where AWS does not name it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub policy: Option<String>,
 }
 
@@ -100,6 +102,20 @@ impl DeniedBy {
     /// identity allows the call.
     pub fn is_mended_by_allowing(&self) -> bool {
         self.layer == DenyingLayer::IdentityPolicy && !self.explicit
+    }
+}
+
+impl fmt::Display for DeniedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.layer.words();
+        if !self.explicit {
+            return write!(f, "the {words}, which does not allow it");
+        }
+        write!(f, "a Deny in the {words}")?;
+        match &self.policy {
+            Some(policy) => write!(f, " {policy}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -200,15 +200,12 @@ impl<'a> Worker<'a> {
         &mut self,
     ) -> Result<Option<Turn>, Interrupted> {
         let gateway = &self.converger.gateway;
-        let target = self.target();
-        let needs_no_read = self.knowledge == Knowledge::NothingSent
-            || (target.role.is_none() && target.profile.is_none());
         let here = match gateway.known_account() {
-            // The answers to the creation of resources show the account too.
-            Some(known) if needs_no_read => known,
-            _ => match gateway.confirmed_account().await {
+            // The answers to calls confirm it, before an absence is believed.
+            Some(known) => known,
+            None => match gateway.confirmed_account().await {
                 Ok(confirmed) => confirmed,
-                Err(_) if needs_no_read => return Ok(None),
+                Err(_) if self.needs_no_calls() => return Ok(None),
                 Err(unknown) => return self.postpone(unknown.to_string()).await.map(Some),
             },
         };
@@ -224,6 +221,12 @@ impl<'a> Worker<'a> {
         self.release(Transition::silent(self.binding.clone()), Some(due_at))
             .await
             .map(Some)
+    }
+
+    /// Returns whether AWS has nothing of the binding that is the service's own.
+    fn needs_no_calls(&self) -> bool {
+        let target = self.target();
+        target.role.is_none() && target.profile.is_none()
     }
 
     /// Tries again when the credentials may be valid.
@@ -283,11 +286,13 @@ impl<'a> Worker<'a> {
         let mut checked = Vec::with_capacity(answers.len());
         for (step, answer) in stage.iter().zip(answers) {
             let created_in = answer.as_ref().ok().and_then(created_in);
+            if let Some(scope) = &created_in {
+                gateway.report_account(scope.clone());
+            }
             let Some(other) = created_in.filter(|scope| *scope != self.binding.scope) else {
                 checked.push(answer);
                 continue;
             };
-            gateway.report_account(other.clone());
             let removed: Stage = step.undone().into_iter().collect();
             let removed = Box::pin(apply_stage(gateway, &removed, terms, stop)).await;
             let left = removed.into_iter().find_map(Result::err);
@@ -325,28 +330,38 @@ impl<'a> Worker<'a> {
         };
         let gateway = &self.converger.gateway;
         Ok(match gateway.observe(&target, depth, terms).await {
-            Ok(observed) => match self.other_account_of(&observed) {
-                Some(other) => {
-                    gateway.report_account(other);
-                    Observation::Failed(IamError::in_other_account("GetRole", "what exists", None))
-                }
-                None => Observation::of(observed),
+            Ok(observed) => match self.confirm_account(&target, &observed).await {
+                Ok(()) => Observation::of(observed),
+                Err(error) => Observation::Failed(error),
             },
             Err(error) => Observation::Failed(error),
         })
     }
 
-    /// Returns the account of what was read, if it is another one than the binding's.
-    fn other_account_of(&self, observed: &Observed) -> Option<Scope> {
+    /// Checks that what was read is of the binding's account. An absence is only believed if it is
+    /// certain that the credentials belong to that account.
+    async fn confirm_account(&self, target: &Target, observed: &Observed) -> Result<(), IamError> {
+        let gateway = &self.converger.gateway;
         let role = observed.role.as_ref();
         let profile = observed.profile.as_ref();
         let arns = [
             role.and_then(|role| role.record.arn.as_deref()),
             profile.and_then(|profile| profile.record.arn.as_deref()),
         ];
-        let scopes = arns.into_iter().flatten().filter_map(Scope::of_arn);
-        let mut others = scopes.filter(|scope| *scope != self.binding.scope);
-        others.next()
+        for scope in arns.into_iter().flatten().filter_map(Scope::of_arn) {
+            gateway.report_account(scope);
+        }
+        let is_absent = (target.role.is_some() && role.is_none())
+            || (target.profile.is_some() && profile.is_none());
+        let here = match gateway.known_account() {
+            Some(known) if !is_absent => known,
+            _ => gateway.confirmed_account().await.map_err(|unknown| {
+                IamError::unconfirmed("GetRole", "what exists", &unknown.to_string())
+            })?,
+        };
+        let is_ours = here == self.binding.scope;
+        let other = || IamError::in_other_account("GetRole", "what exists", None);
+        is_ours.then_some(()).ok_or_else(other)
     }
 
     /// Returns the last moment at which a call may begin and still end within the lease.
