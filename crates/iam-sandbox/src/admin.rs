@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use crate::call_log::Call;
 use crate::config::{Quotas, account_id};
+use crate::credentials::Credentials;
 use crate::faults::{Fault, Faults};
+use crate::layers::PolicyLayer;
 use crate::shared::Shared;
 use crate::throttle::Throttle;
 
@@ -26,9 +28,24 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         )
         .route("/_sandbox/clock", get(clock).post(move_clock))
         .route("/_sandbox/behaviour", post(change_behaviour))
-        .route("/_sandbox/identity-policy", post(set_identity_policy))
+        .route(
+            "/_sandbox/credentials",
+            get(credentials)
+                .post(set_credentials)
+                .delete(clear_credentials),
+        )
+        .merge(policies())
         .route("/_sandbox/account", post(switch_account))
         .route("/_sandbox/reset", post(reset))
+}
+
+/// A route for the policy of each layer.
+fn policies() -> Router<Arc<Shared>> {
+    PolicyLayer::ALL.iter().fold(Router::new(), |all, &layer| {
+        let set =
+            async move |State(shared): Sandbox, Json(policy)| set_policy(layer, &shared, &policy);
+        all.route(&format!("/_sandbox/{}", layer.option()), post(set))
+    })
 }
 
 type Sandbox = State<Arc<Shared>>;
@@ -116,6 +133,7 @@ struct Behaviour {
     burst: Option<u32>,
     /// In the format of the option `--quota`.
     quota: Option<String>,
+    policy_arns: Option<bool>,
 }
 
 async fn change_behaviour(State(shared): Sandbox, Json(behaviour): Json<Behaviour>) -> Response {
@@ -142,12 +160,32 @@ async fn change_behaviour(State(shared): Sandbox, Json(behaviour): Json<Behaviou
     if let Some(quotas) = quotas {
         aws.quotas = quotas;
     }
+    if let Some(policy_arns) = behaviour.policy_arns {
+        aws.policy_arns = policy_arns;
+    }
     StatusCode::NO_CONTENT.into_response()
 }
 
-async fn set_identity_policy(State(shared): Sandbox, Json(policy): Json<Value>) -> Response {
-    let policy = Some(&policy).filter(|policy| !policy.is_null());
-    match shared.aws().set_identity_policy(policy) {
+async fn credentials(State(shared): Sandbox) -> Json<Credentials> {
+    Json(shared.aws().credentials.clone())
+}
+
+async fn set_credentials(
+    State(shared): Sandbox,
+    Json(credentials): Json<Credentials>,
+) -> StatusCode {
+    shared.aws().credentials = credentials;
+    StatusCode::NO_CONTENT
+}
+
+async fn clear_credentials(State(shared): Sandbox) -> StatusCode {
+    shared.aws().credentials = Credentials::default();
+    StatusCode::NO_CONTENT
+}
+
+fn set_policy(layer: PolicyLayer, shared: &Shared, policy: &Value) -> Response {
+    let policy = Some(policy).filter(|policy| !policy.is_null());
+    match shared.aws().set_policy(layer, policy) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => invalid(error),
     }
@@ -169,7 +207,7 @@ async fn switch_account(State(shared): Sandbox, Json(request): Json<AccountReque
     }
 }
 
-/// Deletes all accounts, faults and logged calls.
+/// Deletes all accounts, faults and logged calls, and accepts every access key again.
 async fn reset(State(shared): Sandbox) -> StatusCode {
     shared.aws().reset();
     shared.calls.clear();

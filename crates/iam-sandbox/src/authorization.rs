@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
 use engine_roles_policy as policy;
-use engine_roles_policy::{Decision, Document, Request};
+use engine_roles_policy::{Decision, Request};
 
 use crate::caller::Caller;
 use crate::context::Context;
 use crate::errors::ApiError;
+use crate::layers::PolicyLayer;
 use crate::names::Name;
 use crate::tags::Tags;
 
@@ -117,35 +118,47 @@ impl Access {
         })
     }
 
+    /// Checks the access against every layer. An explicit denial of any layer comes before the
+    /// implicit ones.
+    ///
     /// # Errors
     /// `AccessDenied`.
-    fn check(&self, policy: &Document, caller: &Caller) -> Result<(), ApiError> {
+    fn check(&self, cx: &Context<'_>) -> Result<(), ApiError> {
         let keys = self.keys.iter();
-        let context = keys.fold(caller.context(), |context, (key, values)| {
+        let context = keys.fold(cx.caller.context(cx.region), |context, (key, values)| {
             context.with_values(key, values)
         });
         let request = Request::new(self.action, &self.resource).in_context(context);
-        match policy::evaluate(&request, &[policy], None) {
-            Decision::Allowed { .. } => Ok(()),
-            Decision::Denied { .. } => {
-                let reason = "with an explicit deny in an identity-based policy";
-                Err(denied(caller, self.action, &self.resource, reason))
+        let mut not_allowing = None;
+        for (layer, policy) in cx.policies.iter() {
+            match policy::evaluate(&request, &[policy], None) {
+                Decision::Allowed { .. } => {}
+                Decision::Denied { .. } => {
+                    let arn = layer.arn(cx.account).filter(|_| cx.policy_arns);
+                    let mut reason = layer.explicit_denial();
+                    reason.extend(arn.map(|arn| format!(": {arn}")));
+                    return Err(denied(&cx.caller, self.action, &self.resource, &reason));
+                }
+                _ => not_allowing = not_allowing.or(Some(layer)),
             }
-            _ => Err(not_allowed(caller, self.action, &self.resource)),
+        }
+        match not_allowing {
+            Some(layer) => Err(not_allowed(layer, &cx.caller, self.action, &self.resource)),
+            None => Ok(()),
         }
     }
 }
 
-/// Checks against the identity policy every access that a call needs.
+/// Checks against the policies every access that a call needs.
 ///
 /// # Errors
-/// `AccessDenied` for the first access that the policy does not allow.
+/// `AccessDenied` for the first access that the policies do not allow.
 pub(crate) fn authorize(cx: &Context<'_>, accesses: Vec<Access>) -> Result<(), ApiError> {
-    let Some(policy) = cx.identity_policy else {
+    if cx.is_administrator {
         return Ok(());
-    };
+    }
     let mut accesses = accesses.into_iter();
-    accesses.try_for_each(|access| access.check(policy, &cx.caller))
+    accesses.try_for_each(|access| access.check(cx))
 }
 
 /// Returns `AccessDenied` with the message that AWS uses.
@@ -159,8 +172,12 @@ fn denied(caller: &Caller, action: &str, resource: &str, reason: &str) -> ApiErr
     )
 }
 
-/// Returns `AccessDenied` for an action that no statement allows.
-pub(crate) fn not_allowed(caller: &Caller, action: &str, resource: &str) -> ApiError {
-    let reason = format!("because no identity-based policy allows the {action} action");
-    denied(caller, action, resource, &reason)
+/// Returns `AccessDenied` for an action that no statement of a layer allows.
+pub(crate) fn not_allowed(
+    layer: PolicyLayer,
+    caller: &Caller,
+    action: &str,
+    resource: &str,
+) -> ApiError {
+    denied(caller, action, resource, &layer.implicit_denial(action))
 }

@@ -13,6 +13,7 @@ use crate::faults::{Effect, When};
 use crate::operations;
 use crate::service::Service;
 use crate::shared::Shared;
+use crate::signature::Signature;
 use crate::wire::Params;
 use crate::xml::{self, Xml};
 
@@ -25,9 +26,9 @@ pub(crate) async fn answer(
     body: Bytes,
 ) -> Response {
     let params = Params::parse(uri.query(), &body);
-    let access_key = access_key(&headers);
+    let signature = Signature::of(&headers);
     // In a separate task, so that the call completes even if the caller closes the connection.
-    let call = tokio::spawn(async move { Call::new(shared, params, access_key).run().await });
+    let call = tokio::spawn(async move { Call::new(shared, params, signature).run().await });
     let Some(answer) = call.await.expect("a call does not panic") else {
         breaker.reset();
         return StatusCode::OK.into_response();
@@ -35,20 +36,11 @@ pub(crate) async fn answer(
     answer.into_response()
 }
 
-/// Returns the access key from a request's signature. The signature is not verified.
-fn access_key(headers: &HeaderMap) -> Option<String> {
-    let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (_, credential) = header.split_once("Credential=")?;
-    let (key, _) = credential.split_once('/')?;
-    let valid = key.bytes().all(|byte| byte.is_ascii_alphanumeric()) && key.len() <= 128;
-    valid.then(|| key.to_owned())
-}
-
 struct Call {
     shared: Arc<Shared>,
     action: String,
     params: Params,
-    access_key: Option<String>,
+    signature: Signature,
     request_id: String,
     service: Service,
 }
@@ -70,7 +62,7 @@ impl IntoResponse for Answer {
 }
 
 impl Call {
-    fn new(shared: Arc<Shared>, params: Params, access_key: Option<String>) -> Self {
+    fn new(shared: Arc<Shared>, params: Params, signature: Signature) -> Self {
         let action = params.get("Action").cloned().unwrap_or_default();
         let service = match operations::find(&action) {
             Some(action) => action.service,
@@ -87,7 +79,7 @@ impl Call {
             shared,
             action,
             params,
-            access_key,
+            signature,
             request_id,
             service,
         }
@@ -96,7 +88,7 @@ impl Call {
     /// Runs the call; returns `None` if the connection is to be reset without an answer.
     async fn run(self) -> Option<Answer> {
         let log = &self.shared.calls;
-        let n = log.begin(&self.action, &self.params, self.access_key.clone());
+        let n = log.begin(&self.action, &self.params, &self.signature);
         let outcome = self.outcome().await;
         let Some(result) = outcome else {
             log.end(n, &End::Reset);
@@ -167,7 +159,7 @@ impl Call {
                 }
                 match effect {
                     Effect::Error(code) => {
-                        let (action, key) = (&self.action, self.access_key.as_deref());
+                        let (action, key) = (&self.action, self.signature.access_key.as_deref());
                         let aws = self.shared.aws();
                         Some(Err(aws.injected(&code, action, self.service, key)))
                     }
@@ -200,8 +192,8 @@ impl Call {
                 ),
             ));
         };
-        let access_key = self.access_key.as_deref();
-        let (params, clock) = (&self.params, &self.shared.clock);
-        self.shared.aws().perform(action, params, access_key, clock)
+        let (params, signature) = (&self.params, &self.signature);
+        let clock = &self.shared.clock;
+        self.shared.aws().perform(action, params, signature, clock)
     }
 }

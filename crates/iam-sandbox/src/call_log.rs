@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::signature::Signature;
 use crate::wire::Params;
 
 /// A logged call, as `GET /_sandbox/calls` shows it.
@@ -26,6 +27,8 @@ pub struct Call {
     pub params: BTreeMap<String, String>,
     /// The access key in the signature, which is not verified.
     pub access_key: Option<String>,
+    /// The region for which the request was signed.
+    pub region: Option<String>,
 }
 
 pub(crate) struct CallLog {
@@ -55,7 +58,7 @@ impl CallLog {
     }
 
     /// Logs the start of a call and returns its number.
-    pub(crate) fn begin(&self, action: &str, params: &Params, access_key: Option<String>) -> u64 {
+    pub(crate) fn begin(&self, action: &str, params: &Params, signature: &Signature) -> u64 {
         let mut calls = self.calls();
         let n = calls.cleared + u64::try_from(calls.kept.len()).expect("memory is smaller") + 1;
         calls.kept.push(Call {
@@ -66,7 +69,8 @@ impl CallLog {
             started_ms: self.now_ms(),
             ended_ms: None,
             params: params.shown(),
-            access_key,
+            access_key: signature.access_key.clone(),
+            region: signature.region.clone(),
         });
         n
     }

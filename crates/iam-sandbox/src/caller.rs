@@ -4,8 +4,9 @@ use engine_roles_policy as policy;
 
 use crate::account::Account;
 
-/// The access key of the account's administrator, to whom the identity policy does not apply. Tests
-/// use it for changes that somebody other than the service under test makes.
+/// The access key of the account's administrator, to whom no policy applies and whose signatures and
+/// credentials are always valid. Tests use it for changes that somebody other than the service under
+/// test makes.
 pub const ADMINISTRATOR_ACCESS_KEY: &str = "AKIASANDBOXADMIN0000";
 
 /// The callers by access key, for the keys that `AssumeRole` returned.
@@ -44,14 +45,14 @@ impl Caller {
         }
     }
 
-    /// Returns the condition keys that every request of the caller has.
-    pub(crate) fn context(&self) -> policy::Context {
+    /// Returns the condition keys that every request of the caller to a region has.
+    pub(crate) fn context(&self, region: &str) -> policy::Context {
         policy::Context::new()
             .with("aws:PrincipalAccount", &self.account)
             .with("aws:PrincipalArn", &self.role_arn)
             .with("aws:PrincipalType", "AssumedRole")
             .with("aws:userid", &self.user_id)
-            .with("aws:RequestedRegion", "us-east-1")
+            .with("aws:RequestedRegion", region)
             .with("aws:SecureTransport", "true")
     }
 }

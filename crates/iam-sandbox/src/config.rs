@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::layers::PolicyLayer;
+
 /// The configuration of a sandbox.
 #[derive(Clone, Debug)]
 pub struct SandboxConfig {
@@ -17,6 +19,16 @@ pub struct SandboxConfig {
     pub partition: String,
     /// The identity policy that decides each call; `None` allows every call.
     pub identity_policy: Option<Value>,
+    /// The permissions boundary of the service's identity.
+    pub identity_boundary: Option<Value>,
+    /// The service control policy of the organization; it applies to every role of the account.
+    pub scp: Option<Value>,
+    /// The policy of the session in which the service runs.
+    pub session_policy: Option<Value>,
+    /// The policy of the VPC endpoint through which the calls come; its principals must be `*`.
+    pub endpoint_policy: Option<Value>,
+    /// Whether messages of explicit denials name the policy, as AWS's newer messages do.
+    pub policy_arns: bool,
     /// The time that each call waits before its effect.
     pub latency: Duration,
     /// The maximum age of the state that a read returns; zero means that every read is current.
@@ -44,6 +56,11 @@ impl Default for SandboxConfig {
             account_id: "123456789012".to_owned(),
             partition: "aws".to_owned(),
             identity_policy: None,
+            identity_boundary: None,
+            scp: None,
+            session_policy: None,
+            endpoint_policy: None,
+            policy_arns: false,
             latency: Duration::ZERO,
             stale_reads: Duration::ZERO,
             stale_writes: false,
@@ -53,6 +70,20 @@ impl Default for SandboxConfig {
             seed: None,
             unknown_path: "/".to_owned(),
         }
+    }
+}
+
+impl SandboxConfig {
+    /// Returns the policy of a layer.
+    pub fn policy(&self, layer: PolicyLayer) -> Option<&Value> {
+        let policy = match layer {
+            PolicyLayer::ServiceControl => &self.scp,
+            PolicyLayer::Endpoint => &self.endpoint_policy,
+            PolicyLayer::Identity => &self.identity_policy,
+            PolicyLayer::Boundary => &self.identity_boundary,
+            PolicyLayer::Session => &self.session_policy,
+        };
+        policy.as_ref()
     }
 }
 
@@ -127,6 +158,22 @@ pub struct Options {
     /// Decide every call by this policy document, as IAM would; without it, every call is allowed.
     #[arg(long, value_name = "FILE")]
     pub identity_policy: Option<PathBuf>,
+    /// Limit the identity policy by this permissions boundary.
+    #[arg(long, value_name = "FILE")]
+    pub identity_boundary: Option<PathBuf>,
+    /// Filter every call by this service control policy. The simulator of policies does not evaluate
+    /// it if a statement has a condition, and then answers that nothing is allowed.
+    #[arg(long, value_name = "FILE")]
+    pub scp: Option<PathBuf>,
+    /// Filter every call by this session policy.
+    #[arg(long, value_name = "FILE")]
+    pub session_policy: Option<PathBuf>,
+    /// Filter every call by this VPC endpoint policy; its principals must be "*".
+    #[arg(long, value_name = "FILE")]
+    pub endpoint_policy: Option<PathBuf>,
+    /// Name the policy in the message of an explicit denial, as AWS's newer messages do.
+    #[arg(long)]
+    pub policy_arns: bool,
     /// The time that each call takes.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub latency: Duration,
@@ -161,18 +208,22 @@ pub struct Options {
 /// The reason why options can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OptionsError {
-    /// The file of the identity policy can't be read.
-    #[error("could not read the identity policy {path}")]
+    /// The file of a policy can't be read.
+    #[error("could not read the {layer} {path}")]
     Read {
+        /// What the policy is.
+        layer: PolicyLayer,
         /// The file.
         path: PathBuf,
         /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The file of the identity policy is not JSON.
-    #[error("the identity policy {path} is not JSON")]
+    /// The file of a policy is not JSON.
+    #[error("the {layer} {path} is not JSON")]
     Json {
+        /// What the policy is.
+        layer: PolicyLayer,
         /// The file.
         path: PathBuf,
         /// The cause.
@@ -185,7 +236,7 @@ impl Args {
     /// Returns the configuration.
     ///
     /// # Errors
-    /// Returns an error if the identity policy can't be read or is not JSON.
+    /// Returns an error if a policy can't be read or is not JSON.
     pub fn into_config(self) -> Result<SandboxConfig, OptionsError> {
         self.options.into_config(self.listen)
     }
@@ -195,25 +246,18 @@ impl Options {
     /// Returns the configuration, with this address.
     ///
     /// # Errors
-    /// Returns an error if the identity policy can't be read or is not JSON.
+    /// Returns an error if a policy can't be read or is not JSON.
     pub fn into_config(self, listen: SocketAddr) -> Result<SandboxConfig, OptionsError> {
-        let identity_policy = match self.identity_policy {
-            Some(path) => {
-                let text = fs::read_to_string(&path).map_err(|source| OptionsError::Read {
-                    path: path.clone(),
-                    source,
-                })?;
-                let policy = serde_json::from_str(&text)
-                    .map_err(|source| OptionsError::Json { path, source })?;
-                Some(policy)
-            }
-            None => None,
-        };
         Ok(SandboxConfig {
             listen,
             account_id: self.account_id,
             partition: self.partition,
-            identity_policy,
+            identity_policy: read(PolicyLayer::Identity, self.identity_policy)?,
+            identity_boundary: read(PolicyLayer::Boundary, self.identity_boundary)?,
+            scp: read(PolicyLayer::ServiceControl, self.scp)?,
+            session_policy: read(PolicyLayer::Session, self.session_policy)?,
+            endpoint_policy: read(PolicyLayer::Endpoint, self.endpoint_policy)?,
+            policy_arns: self.policy_arns,
             latency: self.latency,
             stale_reads: self.stale_reads,
             stale_writes: self.stale_writes,
@@ -224,6 +268,24 @@ impl Options {
             unknown_path: self.unknown_path,
         })
     }
+}
+
+/// Reads the policy of a layer.
+fn read(layer: PolicyLayer, path: Option<PathBuf>) -> Result<Option<Value>, OptionsError> {
+    let Some(path) = path else {
+        return Ok(None);
+    };
+    let text = fs::read_to_string(&path).map_err(|source| OptionsError::Read {
+        layer,
+        path: path.clone(),
+        source,
+    })?;
+    let policy = serde_json::from_str(&text).map_err(|source| OptionsError::Json {
+        layer,
+        path,
+        source,
+    })?;
+    Ok(Some(policy))
 }
 
 pub(crate) fn account_id(text: &str) -> Result<String, String> {

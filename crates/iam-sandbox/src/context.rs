@@ -2,7 +2,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_policy::Document;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -11,6 +10,7 @@ use crate::caller::{Caller, Sessions};
 use crate::config::Quotas;
 use crate::errors::ApiError;
 use crate::instance_profile::InstanceProfile;
+use crate::layers::Policies;
 use crate::managed_policy::ManagedPolicy;
 use crate::names::Name;
 use crate::role::Role;
@@ -21,8 +21,14 @@ pub(crate) struct Context<'a> {
     pub(crate) sessions: &'a mut Sessions,
     pub(crate) rng: &'a mut StdRng,
     pub(crate) quotas: &'a Quotas,
-    pub(crate) identity_policy: Option<&'a Document>,
+    pub(crate) policies: &'a Policies,
+    /// Whether messages of explicit denials name the policy.
+    pub(crate) policy_arns: bool,
     pub(crate) caller: Caller,
+    /// Whether the caller is the account's administrator, to whom no policy applies.
+    pub(crate) is_administrator: bool,
+    /// The region of the endpoint.
+    pub(crate) region: &'a str,
     pub(crate) now: Duration,
     pub(crate) date: DateTime<Utc>,
     /// The time as of which this call reads.

@@ -13,14 +13,26 @@ impl ApiError {
         }
     }
 
-    /// Returns the error with this code that a fault injects.
-    pub(crate) fn injected(code: &str) -> Self {
+    /// Returns the error with this code, with AWS's message where the sandbox knows it.
+    pub(crate) fn of_code(code: &str) -> Self {
         let message = match code {
             "Throttling" | "ThrottlingException" => "Rate exceeded",
             "ServiceUnavailable" => "Service is unable to handle request.",
             "ConcurrentModification" => {
                 "The request was rejected because multiple requests to change this object were \
                  submitted simultaneously. Wait a few minutes and submit your request again."
+            }
+            "ExpiredToken" | "ExpiredTokenException" => {
+                "The security token included in the request is expired"
+            }
+            "InvalidClientTokenId" | "UnrecognizedClientException" => {
+                "The security token included in the request is invalid."
+            }
+            "MissingAuthenticationToken" => "Request is missing Authentication Token",
+            "SignatureDoesNotMatch" => {
+                "The request signature we calculated does not match the signature you provided. \
+                 Check your AWS Secret Access Key and signing method. Consult the service \
+                 documentation for details."
             }
             _ => "An injected fault",
         };
@@ -83,7 +95,9 @@ impl ApiError {
             | "SignatureDoesNotMatch"
             | "OptInRequired"
             | "InvalidClientTokenId"
+            | "UnrecognizedClientException"
             | "ExpiredToken"
+            | "ExpiredTokenException"
             | "MissingAuthenticationToken"
             | "IncompleteSignature" => 403,
             "NoSuchEntity" => 404,

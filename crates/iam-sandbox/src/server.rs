@@ -16,7 +16,9 @@ use crate::call_log::Call;
 use crate::clock::Clock;
 use crate::config::SandboxConfig;
 use crate::connection::{BreakableListener, Breaker};
+use crate::credentials::Credentials;
 use crate::faults::{Fault, Faults};
+use crate::layers::PolicyLayer;
 use crate::shared::Shared;
 use crate::simulated_aws::SimulatedAws;
 
@@ -31,9 +33,13 @@ pub enum SandboxError {
         #[source]
         source: std::io::Error,
     },
-    /// The identity policy is not one that IAM would accept.
-    #[error("the identity policy is not valid")]
-    IdentityPolicy(#[source] PolicyError),
+    /// A policy is not one that AWS would accept.
+    #[error("the {layer} is not valid")]
+    Policy {
+        layer: PolicyLayer,
+        #[source]
+        source: PolicyError,
+    },
 }
 
 /// A running sandbox. Dropping this value stops the sandbox.
@@ -48,8 +54,7 @@ impl Sandbox {
     /// Starts a sandbox, which answers calls as soon as this function returns.
     ///
     /// # Errors
-    /// Returns an error if the sandbox can't listen on the address or the identity policy is not
-    /// valid.
+    /// Returns an error if the sandbox can't listen on the address or a policy is not valid.
     pub async fn start(config: SandboxConfig) -> Result<Self, SandboxError> {
         let listen = |source| SandboxError::Listen {
             address: config.listen,
@@ -58,7 +63,8 @@ impl Sandbox {
         let tcp = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = tcp.local_addr().map_err(listen)?;
         let clock = Clock::start();
-        let aws = SimulatedAws::new(&config, &clock).map_err(SandboxError::IdentityPolicy)?;
+        let aws = SimulatedAws::new(&config, &clock)
+            .map_err(|(layer, source)| SandboxError::Policy { layer, source })?;
         let shared = Arc::new(Shared::new(aws, clock));
         let stop = CancellationToken::new();
         let listener = BreakableListener {
@@ -119,6 +125,23 @@ impl Sandbox {
     /// Replaces the faults that are set, as `POST /_sandbox/faults` does.
     pub fn set_faults(&self, faults: Vec<Fault>) {
         self.shared.aws().faults = Faults::new(faults);
+    }
+
+    /// Replaces the access keys that AWS accepts, as `POST /_sandbox/credentials` does.
+    pub fn set_credentials(&self, credentials: Credentials) {
+        self.shared.aws().credentials = credentials;
+    }
+
+    /// Sets the policy of a layer; without one, the layer allows everything.
+    ///
+    /// # Errors
+    /// Returns an error if the policy is not valid.
+    pub fn set_policy(
+        &self,
+        layer: PolicyLayer,
+        policy: Option<&Value>,
+    ) -> Result<(), PolicyError> {
+        self.shared.aws().set_policy(layer, policy)
     }
 
     /// Stops the sandbox and resets all open connections.

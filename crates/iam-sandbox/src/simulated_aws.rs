@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use engine_roles_policy::{Document, Kind, PolicyError};
+use engine_roles_policy::PolicyError;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
@@ -12,10 +12,13 @@ use crate::caller::{ADMINISTRATOR_ACCESS_KEY, Caller, Sessions};
 use crate::clock::Clock;
 use crate::config::{Quotas, SandboxConfig};
 use crate::context::Context;
+use crate::credentials::Credentials;
 use crate::errors::ApiError;
 use crate::faults::{Effect, Faults, When};
+use crate::layers::{Policies, PolicyLayer};
 use crate::operations::Action;
 use crate::service::Service;
+use crate::signature::Signature;
 use crate::throttle::Throttle;
 use crate::wire::Params;
 use crate::xml::Xml;
@@ -28,7 +31,9 @@ pub(crate) struct SimulatedAws {
     partition: String,
     unknown_path: String,
     sessions: Sessions,
-    identity_policy: Option<Document>,
+    policies: Policies,
+    pub(crate) policy_arns: bool,
+    pub(crate) credentials: Credentials,
     pub(crate) latency: Duration,
     pub(crate) stale_reads: Duration,
     pub(crate) stale_writes: bool,
@@ -40,8 +45,11 @@ pub(crate) struct SimulatedAws {
 
 impl SimulatedAws {
     /// # Errors
-    /// Returns an error if the identity policy is not a valid permissions policy.
-    pub(crate) fn new(config: &SandboxConfig, clock: &Clock) -> Result<Self, PolicyError> {
+    /// Returns the layer whose policy is not valid, and why.
+    pub(crate) fn new(
+        config: &SandboxConfig,
+        clock: &Clock,
+    ) -> Result<Self, (PolicyLayer, PolicyError)> {
         let rate = config.rate;
         let mut aws = Self {
             accounts: BTreeMap::new(),
@@ -49,7 +57,9 @@ impl SimulatedAws {
             partition: config.partition.clone(),
             unknown_path: config.unknown_path.clone(),
             sessions: HashMap::new(),
-            identity_policy: None,
+            policies: Policies::default(),
+            policy_arns: config.policy_arns,
+            credentials: Credentials::default(),
             latency: config.latency,
             stale_reads: config.stale_reads,
             stale_writes: config.stale_writes,
@@ -58,7 +68,10 @@ impl SimulatedAws {
             faults: Faults::default(),
             rng: StdRng::seed_from_u64(config.seed.unwrap_or_else(rand::random)),
         };
-        aws.set_identity_policy(config.identity_policy.as_ref())?;
+        for layer in PolicyLayer::ALL {
+            let set = aws.set_policy(layer, config.policy(layer));
+            set.map_err(|error| (layer, error))?;
+        }
         aws.switch_account(&config.account_id);
         Ok(aws)
     }
@@ -76,23 +89,25 @@ impl SimulatedAws {
         id.clone_into(&mut self.account_id);
     }
 
-    /// Deletes all accounts, faults and sessions.
+    /// Deletes all accounts, faults and sessions, and accepts every access key again.
     pub(crate) fn reset(&mut self) {
         self.accounts.clear();
         self.sessions.clear();
         self.faults = Faults::default();
+        self.credentials = Credentials::default();
         self.switch_account(&self.account_id.clone());
     }
 
+    /// Sets the policy of a layer; without one, the layer allows everything.
+    ///
     /// # Errors
-    /// Returns an error if the text is not a permissions policy.
-    pub(crate) fn set_identity_policy(
+    /// Returns an error if the policy is not valid.
+    pub(crate) fn set_policy(
         &mut self,
+        layer: PolicyLayer,
         policy: Option<&Value>,
     ) -> Result<(), PolicyError> {
-        let parse = |policy| Document::from_value(Kind::Identity, policy);
-        self.identity_policy = policy.map(parse).transpose()?;
-        Ok(())
+        self.policies.set(layer, policy)
     }
 
     /// Admits a call and returns the fault that affects it, if any.
@@ -110,7 +125,7 @@ impl SimulatedAws {
             && let Some(throttle) = &mut self.throttle
             && !throttle.admit(now)
         {
-            return Err(ApiError::injected("Throttling"));
+            return Err(ApiError::of_code("Throttling"));
         }
         Ok(self.faults.take(action, params, &mut self.rng))
     }
@@ -123,14 +138,20 @@ impl SimulatedAws {
         &mut self,
         action: Action,
         params: &Params,
-        access_key: Option<&str>,
+        signature: &Signature,
         clock: &Clock,
     ) -> Result<Option<Xml>, ApiError> {
+        let access_key = signature.access_key.as_deref();
+        let is_administrator = access_key == Some(ADMINISTRATOR_ACCESS_KEY);
+        if !is_administrator {
+            signature.check_region(action.service, &self.partition)?;
+            let is_session = access_key.is_some_and(|key| self.sessions.contains_key(key));
+            self.credentials.check(access_key, is_session)?;
+        }
         let now = clock.now();
         let account = self.accounts.get_mut(&self.account_id);
         let account = account.expect("the current account is always present");
         let caller = Caller::of(access_key, account, &self.sessions);
-        let bound = access_key != Some(ADMINISTRATOR_ACCESS_KEY);
         let stale = action.reads || self.stale_writes && !action.creates;
         let age = if stale && !self.stale_reads.is_zero() {
             // Never 0, so that with a frozen clock no stale read sees what was just written.
@@ -144,8 +165,11 @@ impl SimulatedAws {
             sessions: &mut self.sessions,
             rng: &mut self.rng,
             quotas: &self.quotas,
-            identity_policy: self.identity_policy.as_ref().filter(|_| bound),
+            policies: &self.policies,
+            policy_arns: self.policy_arns,
             caller,
+            is_administrator,
+            region: signature.requested_region(action.service, &self.partition),
             now,
             date: clock.date(now),
             view: now.saturating_sub(age),
@@ -164,10 +188,11 @@ impl SimulatedAws {
         access_key: Option<&str>,
     ) -> ApiError {
         if code != "AccessDenied" {
-            return ApiError::injected(code);
+            return ApiError::of_code(code);
         }
         let caller = Caller::of(access_key, self.account(), &self.sessions);
-        not_allowed(&caller, &format!("{}:{action}", service.prefix()), "*")
+        let action = format!("{}:{action}", service.prefix());
+        not_allowed(PolicyLayer::Identity, &caller, &action, "*")
     }
 
     /// Returns a request id in AWS's format.

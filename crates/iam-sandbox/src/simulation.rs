@@ -13,9 +13,19 @@ const EVERYTHING: &str = r#"{"Effect":"Allow","Action":"*","Resource":"*"}"#;
 pub(crate) struct Simulation {
     identity: Vec<Clause>,
     boundary: Option<Vec<Clause>>,
+    organization: Option<Organization>,
     /// The same keys twice: in one context a key that is not given is absent, in the other it is
     /// unknown.
     given: [Context; 2],
+}
+
+/// The service control policy.
+enum Organization {
+    /// AWS's simulator does not evaluate a service control policy that has a condition, and answers
+    /// that the organization allows nothing, although the real call may succeed
+    /// (aws/sagemaker-python-sdk#6019).
+    NotEvaluated,
+    Evaluated(Vec<Clause>),
 }
 
 /// A policy, with the id that the simulator shows.
@@ -78,6 +88,8 @@ pub(crate) struct Verdict {
     pub(crate) missing: BTreeSet<String>,
     /// Whether the boundary allows the action; `None` if there is no boundary.
     pub(crate) within_boundary: Option<bool>,
+    /// Whether the organization allows the action; `None` if there is no service control policy.
+    pub(crate) by_organization: Option<bool>,
 }
 
 /// A statement that decides, as the simulator's answer shows it.
@@ -94,6 +106,7 @@ impl Simulation {
     pub(crate) fn new(
         identity: &[Source],
         boundary: Option<&Source>,
+        organization: Option<&Document>,
         keys: &[(String, Vec<String>)],
     ) -> Self {
         let given = [Context::new(), Context::partial()].map(|context| {
@@ -108,6 +121,7 @@ impl Simulation {
                 .flat_map(|source| clauses(source, "IAM Policy"))
                 .collect(),
             boundary: boundary.map(|source| clauses(source, "Permissions Boundary Policy")),
+            organization: organization.map(Organization::new),
             given,
         }
     }
@@ -135,9 +149,23 @@ impl Simulation {
             denied.extend(out_of_bounds);
             within
         });
-        let (outcome, matched) = if !denied.is_empty() {
+        // The statements of the organization are not shown to the account.
+        let mut is_denied = !denied.is_empty();
+        let by_organization = self
+            .organization
+            .as_ref()
+            .map(|organization| match organization {
+                Organization::NotEvaluated => false,
+                Organization::Evaluated(clauses) => {
+                    let forbids = !matching(clauses, Effect::Deny).is_empty();
+                    is_denied |= forbids;
+                    !forbids && !matching(clauses, Effect::Allow).is_empty()
+                }
+            });
+        let is_limited = within_boundary == Some(false) || by_organization == Some(false);
+        let (outcome, matched) = if is_denied {
             (Outcome::ExplicitDeny, denied)
-        } else if !allowed.is_empty() && within_boundary != Some(false) {
+        } else if !allowed.is_empty() && !is_limited {
             (Outcome::Allowed, allowed)
         } else {
             (Outcome::ImplicitDeny, Vec::new())
@@ -147,7 +175,22 @@ impl Simulation {
             matched,
             missing,
             within_boundary,
+            by_organization,
         }
+    }
+}
+
+impl Organization {
+    fn new(policy: &Document) -> Self {
+        let mut statements = policy.statements().iter();
+        if statements.any(|statement| !statement.conditions.is_empty()) {
+            return Self::NotEvaluated;
+        }
+        let source = Source {
+            id: "service-control-policy".to_owned(),
+            document: policy.to_json(),
+        };
+        Self::Evaluated(clauses(&source, "Organization Policy"))
     }
 }
 
@@ -164,6 +207,7 @@ impl Verdict {
             }
             all.missing.extend(verdict.missing.iter().cloned());
             all.within_boundary = all.within_boundary.min(verdict.within_boundary);
+            all.by_organization = all.by_organization.min(verdict.by_organization);
         }
         all
     }
@@ -292,7 +336,7 @@ mod tests {
             id: "p".to_owned(),
             document: document.to_owned(),
         };
-        Simulation::new(&[source], None, &[])
+        Simulation::new(&[source], None, None, &[])
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::caller::Caller;
 use crate::context::Context;
 use crate::documents;
 use crate::errors::ApiError;
+use crate::layers::PolicyLayer;
 use crate::names::length;
 use crate::pages::PageRequest;
 use crate::role::Role;
@@ -74,6 +75,7 @@ impl Operation for SimulatePrincipalPolicy {
         let simulation = Simulation::new(
             &identity,
             boundary.as_ref(),
+            cx.policies.get(PolicyLayer::ServiceControl),
             &with_caller(self.keys, caller, cx),
         );
         let keys: Vec<_> = (0..self.actions.len())
@@ -178,7 +180,8 @@ fn is_resource_arn(text: &str) -> bool {
 }
 
 /// Returns the policies and the boundary of a role of the account. For the service's own ARN, if
-/// the account has no role with this name, returns the identity policy that decides its calls.
+/// the account has no role with this name, returns the identity policy and the boundary that decide
+/// its calls.
 ///
 /// # Errors
 /// `InvalidInput` for a text that is not the ARN of a user, group or role of this account;
@@ -196,12 +199,20 @@ fn policies_of(arn: &str, cx: &Context<'_>) -> Result<(Vec<Source>, Option<Sourc
             .at(&name.to_ascii_lowercase(), cx.view)
             .is_none()
     {
-        let document = cx.identity_policy.map(Document::to_json);
+        let document = cx
+            .policies
+            .get(PolicyLayer::Identity)
+            .map(Document::to_json);
         let policy = Source {
             id: format!("role_{name}_identity-policy"),
             document: document.unwrap_or_else(|| EVERYTHING.to_owned()),
         };
-        return Ok((vec![policy], None));
+        let boundary = cx.policies.get(PolicyLayer::Boundary);
+        let boundary = boundary.map(|document| Source {
+            id: format!("{name}-boundary"),
+            document: document.to_json(),
+        });
+        return Ok((vec![policy], boundary));
     }
     Err(ApiError::absent(format!(
         "The {kind} with name {name} cannot be found."
@@ -303,6 +314,11 @@ fn write_result(xml: &mut Xml, simulation: &Simulation, action: &str, resources:
         .text("EvalResourceName", resource)
         .text("EvalDecision", all.outcome.name());
     write_verdict(xml, &all);
+    if let Some(allowed) = all.by_organization {
+        xml.element("OrganizationsDecisionDetail", |xml| {
+            xml.bool("AllowedByOrganizations", allowed);
+        });
+    }
     if named {
         // Empty: this element concerns other accounts only.
         xml.element("EvalDecisionDetails", |_| {});

@@ -63,7 +63,7 @@ impl Operation for AssumeRole {
     fn run(self, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError> {
         let name = self.arn.rsplit('/').next().unwrap_or_default();
         let role = cx.account.roles.current(&name.to_ascii_lowercase());
-        let role = role.filter(|role| role.arn == self.arn && trusts(role, &cx.caller));
+        let role = role.filter(|role| role.arn == self.arn && trusts(role, cx));
         let Some(role) = role.cloned() else {
             // AWS returns the same error for a role that does not exist and for a role that does
             // not trust the caller.
@@ -113,9 +113,10 @@ impl Operation for AssumeRole {
 
 /// Whether a role's trust policy allows the caller to assume the role. The answer is no if the
 /// decision depends on condition keys that the sandbox does not have.
-fn trusts(role: &Role, caller: &Caller) -> bool {
+fn trusts(role: &Role, cx: &Context<'_>) -> bool {
     let document = Document::parse(Kind::Trust, &role.trust);
     let document = document.expect("a stored trust policy is valid");
-    let request = Request::assume_role(Principal::aws(&caller.arn)).in_context(caller.context());
+    let (caller, context) = (&cx.caller, cx.caller.context(cx.region));
+    let request = Request::assume_role(Principal::aws(&caller.arn)).in_context(context);
     evaluate_trust(&request, &document).is_allowed()
 }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use engine_roles_iam_sandbox::SandboxConfig;
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::wire::sandbox;
@@ -17,7 +18,16 @@ async fn every_answer_has_the_shape_of_boto3s_model() {
         let written = std::io::stderr().write_all(words.as_bytes());
         return written.expect("stderr is writable");
     };
-    let (sandbox, _) = sandbox(SandboxConfig::default()).await;
+    // So that the simulator's answers have an element about the organization too.
+    let scp = json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    });
+    let (sandbox, _) = sandbox(SandboxConfig {
+        scp: Some(scp),
+        ..SandboxConfig::default()
+    })
+    .await;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/boto3/every_operation.py");
     let run = Command::new(&python)
         .arg(script)

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use engine_roles_iam_sandbox::{Quotas, Sandbox, SandboxConfig, SandboxError};
+use engine_roles_iam_sandbox::{PolicyLayer, Quotas, Sandbox, SandboxConfig, SandboxError};
 use serde_json::json;
 
 use crate::wire::{Caller, EC2_TRUST, eventually, sandbox};
@@ -108,12 +108,34 @@ async fn another_account_is_empty_and_the_state_of_the_first_one_is_kept() {
     let arn = "GetCallerIdentityResult/Arn";
     let expected = "arn:aws:sts::210987654321:assumed-role/engine-roles-service/session";
     assert_eq!(identity.text(arn).as_deref(), Some(expected));
+    let account = identity.text("GetCallerIdentityResult/Account");
+    assert_eq!(account.as_deref(), Some("210987654321"));
+    iam.create_role("s").await;
+    iam.create_profile("s").await;
+    let role = iam.call("GetRole", &[("RoleName", "s")]).await.ok();
+    assert_eq!(
+        role.text("GetRoleResult/Role/Arn").as_deref(),
+        Some("arn:aws:iam::210987654321:role/s")
+    );
+    let profile = [("InstanceProfileName", "s"), ("RoleName", "s")];
+    iam.call("AddRoleToInstanceProfile", &profile).await.ok();
+    let profile = iam.call("GetInstanceProfile", &profile[..1]).await.ok();
+    let path = "GetInstanceProfileResult/InstanceProfile";
+    assert_eq!(
+        profile.texts(&format!("{path}/Arn")),
+        ["arn:aws:iam::210987654321:instance-profile/s"]
+    );
+    assert_eq!(
+        profile.texts(&format!("{path}/Roles/member/Arn")),
+        ["arn:aws:iam::210987654321:role/s"]
+    );
     assert_eq!(
         iam.post("account", json!({"account_id": "123456789012"}))
             .await,
         204
     );
     assert_eq!(iam.role_code("r").await, "");
+    assert_eq!(iam.role_code("s").await, "NoSuchEntity");
     assert_eq!(iam.post("account", json!({"account_id": "1"})).await, 422);
 }
 
@@ -124,6 +146,7 @@ async fn every_arn_has_the_configured_partition() {
         ..SandboxConfig::default()
     })
     .await;
+    let iam = iam.in_region("cn-north-1");
     iam.create_role("r").await;
     let role = iam.call("GetRole", &[("RoleName", "r")]).await.ok();
     let expected = "arn:aws-cn:iam::123456789012:role/r";
@@ -168,6 +191,7 @@ async fn reset_deletes_everything() {
     iam.create_profile("p").await;
     iam.fault(json!({"action": "*", "when": "before", "do": "reset"}))
         .await;
+    iam.post("credentials", json!({"valid": []})).await;
     assert_eq!(iam.post("reset", json!(null)).await, 204);
     let empty = json!({"roles": [], "instance_profiles": [], "policies": []});
     assert_eq!(iam.get("state").await, empty);
@@ -206,7 +230,10 @@ async fn an_invalid_identity_policy_is_rejected_at_the_start_and_later() {
         ..SandboxConfig::default()
     };
     let rejected = Sandbox::start(config).await.err();
-    assert!(matches!(rejected, Some(SandboxError::IdentityPolicy(_))));
+    let Some(SandboxError::Policy { layer, .. }) = rejected else {
+        panic!("the identity policy is accepted");
+    };
+    assert_eq!(layer, PolicyLayer::Identity);
     let (_sandbox, iam) = sandbox(SandboxConfig::default()).await;
     assert_eq!(
         iam.post("identity-policy", json!({"Statement": []})).await,

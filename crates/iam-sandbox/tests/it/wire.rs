@@ -24,6 +24,9 @@ const LIMIT: Duration = Duration::from_mins(1);
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) endpoint: String,
+    /// The access key and the region in the signatures of the calls.
+    access_key: String,
+    region: String,
     http: reqwest::Client,
 }
 
@@ -47,10 +50,28 @@ impl Caller {
     pub(crate) fn new(endpoint: &str) -> Self {
         Self {
             endpoint: endpoint.to_owned(),
+            access_key: ACCESS_KEY.to_owned(),
+            region: "us-east-1".to_owned(),
             http: reqwest::Client::builder()
                 .timeout(LIMIT)
                 .build()
                 .expect("a client without TLS"),
+        }
+    }
+
+    /// The same caller with another access key.
+    pub(crate) fn with_key(&self, access_key: &str) -> Self {
+        Self {
+            access_key: access_key.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same caller, who signs for another region.
+    pub(crate) fn in_region(&self, region: &str) -> Self {
+        Self {
+            region: region.to_owned(),
+            ..self.clone()
         }
     }
 
@@ -85,8 +106,11 @@ impl Caller {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(params)
             .finish();
+        let Self {
+            access_key, region, ..
+        } = self;
         let signature = format!(
-            "AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20261124/us-east-1/{service}/aws4_request, \
+            "AWS4-HMAC-SHA256 Credential={access_key}/20261124/{region}/{service}/aws4_request, \
              SignedHeaders=host, Signature=00"
         );
         let request = self.http.post(format!("{}/", self.endpoint));
