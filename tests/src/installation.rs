@@ -14,6 +14,7 @@ use engine_roles_iam_sandbox::Sandbox;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::administrator::Administrator;
+use crate::aws_proxy::AwsProxy;
 use crate::client::{Acknowledgements, Client};
 use crate::database::{BindingRow, Database};
 use crate::polling::eventually;
@@ -42,6 +43,7 @@ pub struct Installation {
     last_startup_call: u64,
     postgres: PostgresServer,
     proxy: Option<PostgresProxy>,
+    aws_proxy: Option<AwsProxy>,
     pooler: Option<PgBouncer>,
     binary: PathBuf,
     environment: BTreeMap<String, String>,
@@ -105,6 +107,16 @@ impl Installation {
         self.proxy
             .as_ref()
             .expect("this installation reaches Postgres directly: see proxied")
+    }
+
+    /// The proxy of [`InstallationBuilder::aws_proxied`].
+    ///
+    /// # Panics
+    /// When the service calls the sandbox directly.
+    pub fn aws_proxy(&self) -> &AwsProxy {
+        self.aws_proxy
+            .as_ref()
+            .expect("this installation calls the sandbox directly: see aws_proxied")
     }
 
     /// The pooler of [`InstallationBuilder::pooled`]; none without a pooler.

@@ -8,6 +8,7 @@
 //! [`Installation::assert_sound`] runs the [`checker`] over the database and the sandbox.
 
 pub mod administrator;
+pub mod aws_proxy;
 pub mod binary;
 pub mod chaos;
 pub mod checker;
@@ -31,6 +32,7 @@ pub mod stages;
 pub mod statements;
 
 pub use administrator::Administrator;
+pub use aws_proxy::AwsProxy;
 pub use client::{Answer, Client};
 pub use database::Database;
 pub use installation::{Installation, InstallationBuilder};

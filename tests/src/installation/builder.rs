@@ -13,6 +13,7 @@ use super::Installation;
 use super::aws::{faults_of, log_start};
 use super::postgres::PostgresServer;
 use crate::administrator::{Administrator, SERVICE_ACCESS_KEY};
+use crate::aws_proxy::{AwsProxy, Rule};
 use crate::binary::service_binary;
 use crate::client::Acknowledgements;
 use crate::database::Database;
@@ -45,6 +46,8 @@ pub struct InstallationBuilder {
     replicas: usize,
     own_server: bool,
     proxied: bool,
+    /// The rules of the proxy between the service and the sandbox; none without a proxy.
+    aws_proxy: Option<Vec<Rule>>,
     pooler: Option<PoolMode>,
     waits_until_ready: bool,
     prepared: Vec<String>,
@@ -81,6 +84,7 @@ impl InstallationBuilder {
             replicas: 1,
             own_server: false,
             proxied: false,
+            aws_proxy: None,
             pooler: PoolMode::everywhere(),
             waits_until_ready: true,
             prepared: Vec::new(),
@@ -196,6 +200,20 @@ impl InstallationBuilder {
         self
     }
 
+    /// Lets the service call the sandbox through a proxy: [`Installation::aws_proxy`].
+    #[must_use]
+    pub fn aws_proxied(mut self) -> Self {
+        self.aws_proxy.get_or_insert_default();
+        self
+    }
+
+    /// As [`InstallationBuilder::aws_proxied`], with a rule that applies from the start.
+    #[must_use]
+    pub fn aws_rule(mut self, rule: Rule) -> Self {
+        self.aws_proxy.get_or_insert_default().push(rule);
+        self
+    }
+
     /// Connects the service to Postgres through a pooler: `PgBouncer` with few server connections.
     #[must_use]
     pub fn pooled(mut self, mode: PoolMode) -> Self {
@@ -243,9 +261,20 @@ impl InstallationBuilder {
             uuid::Uuid::new_v4().simple()
         );
         let mut environment = self.environment;
+        let aws_proxy = match self.aws_proxy {
+            Some(rules) => {
+                let proxy = AwsProxy::start(sandbox.endpoint(), &self.sandbox).await;
+                for rule in rules {
+                    proxy.add(rule);
+                }
+                Some(proxy)
+            }
+            None => None,
+        };
+        let endpoint = aws_proxy.as_ref().map(AwsProxy::endpoint);
         environment
             .entry("AWS_ENDPOINT_URL".to_owned())
-            .or_insert_with(|| sandbox.endpoint());
+            .or_insert_with(|| endpoint.unwrap_or_else(|| sandbox.endpoint()));
         let mut server = postgres.url().to_owned();
         let mut pooler = None;
         // The proxy reads statements as the service sends them to Postgres itself.
@@ -276,6 +305,7 @@ impl InstallationBuilder {
             sandbox,
             postgres,
             proxy,
+            aws_proxy,
             pooler,
             binary: self.binary,
             environment,

@@ -1,6 +1,7 @@
 //! Errors, lost answers and outages of IAM.
 
 use engine_roles_e2e::Installation;
+use engine_roles_e2e::aws_proxy::{Reply, Rule};
 use engine_roles_e2e::installation::fault;
 use serde_json::json;
 
@@ -172,6 +173,38 @@ async fn throttling_delays_a_request_and_does_not_fail_it() {
     let answer = client.without_waiting().provision("one").await;
     answer.expect(202);
     installation.reaches_in_time("one", "active").await;
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_did_not_come_from_aws_delays_a_request_and_does_not_fail_it() {
+    let installation = Installation::build()
+        .aws_proxied()
+        .env("AWS_REGION", "us-east-1")
+        .env("ENGINE_ROLES_DEFAULT_REGION", "us-west-2")
+        .start()
+        .await;
+    let client = installation.client();
+    let rules = [
+        Rule::instead(Reply::html(200)),
+        Rule::after(Reply::html(502)),
+        Rule::instead(Reply::proxy_authentication_required()),
+        Rule::after(Reply::Truncated),
+        Rule::instead(Reply::Reset),
+    ];
+    let number = rules.len();
+    for (number, rule) in rules.into_iter().enumerate() {
+        let rule = rule.only(&["CreateRole"]).times(1);
+        installation.aws_proxy().add(rule);
+        let cluster = format!("c{number}");
+        let answer = client.with("prefer", "wait=1").provision(&cluster).await;
+        assert!([201, 202].contains(&answer.status), "{}", answer.text);
+        installation.reaches_in_time(&cluster, "active").await;
+    }
+    let creates = vec!["CreateRole".to_owned(); number];
+    assert_eq!(installation.aws_proxy().handled(), creates);
+    let state = installation.sandbox.state();
+    assert_eq!(state["roles"].as_array().map(Vec::len), Some(number));
     installation.assert_sound().await;
 }
 

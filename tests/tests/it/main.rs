@@ -6,6 +6,7 @@ mod accounts;
 mod administrators;
 mod attestation;
 mod audit;
+mod aws_proxy;
 mod budget;
 mod capabilities;
 mod changing;
