@@ -46,6 +46,22 @@ impl Installation {
             .await;
     }
 
+    /// Takes these actions out of the service's least-privilege policy, so that nothing allows them.
+    pub async fn allow_no_longer(&self, actions: &[&str]) {
+        let mut policy = self.least_privilege();
+        let statements = policy["Statement"].as_array_mut();
+        let statements = statements.expect("statements are a list");
+        for statement in &mut *statements {
+            let allowed = statement["Action"].as_array_mut();
+            let allowed = allowed.expect("actions are a list");
+            allowed.retain(|action| !actions.iter().any(|taken| action == taken));
+        }
+        statements.retain(|statement| statement["Action"] != json!([]));
+        self.administrator
+            .control_sandbox("identity-policy", policy)
+            .await;
+    }
+
     /// Gives the service's identity the least-privilege policy again.
     pub async fn deny_nothing(&self) {
         let policy = self.least_privilege();

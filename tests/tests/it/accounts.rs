@@ -1,5 +1,6 @@
 //! The service with credentials of another account than that of its live bindings.
 
+use engine_roles_e2e::aws_proxy::{Reply, Rule};
 use engine_roles_e2e::{Installation, Service, eventually};
 use serde_json::json;
 
@@ -95,4 +96,106 @@ async fn the_first_request_after_a_start_in_another_account_is_rejected_too() {
     }
     move_to_account(&installation, "123456789012").await;
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn credentials_of_another_account_than_the_configured_one_touch_nothing() {
+    let installation = Installation::build()
+        .env("ENGINE_ROLES_ACCOUNT_ID", "111111111111")
+        .not_yet_ready()
+        .start()
+        .await;
+    let client = installation.client();
+    eventually("the service reports the other account", async || {
+        let answer = client.fetch("/readyz").await;
+        (answer.body["aws"] == "other_account").then_some(())
+    })
+    .await;
+    let answer = client.provision("one").await;
+    let detail = answer.expect_problem(503, "other_account")["detail"].to_string();
+    assert!(
+        detail.contains("111111111111") && detail.contains("123456789012"),
+        "{detail}"
+    );
+    assert_eq!(installation.mutations(0).len(), 0);
+    assert!(installation.database.bindings().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_created_in_another_account_is_removed_again() {
+    // Only the ARNs of what was created show the account: STS does not answer.
+    let installation = Installation::build()
+        .env("ENGINE_ROLES_ACCOUNT_ID", "111111111111")
+        .aws_rule(Rule::instead(Reply::unavailable()).only(&["GetCallerIdentity"]))
+        .allowed_everything()
+        .not_yet_ready()
+        .start()
+        .await;
+    let client = installation.client();
+    eventually("the service answers", async || {
+        (client.fetch("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    let answer = client.provision("one").await;
+    answer.expect_problem(503, "other_account");
+    assert!(installation.holds_nothing_of_ours());
+    let row = installation.recorded("one").await;
+    assert_eq!((row.state.as_str(), row.live), ("failed", false));
+    let body = client.fetch("/readyz").await.body;
+    assert_eq!(body["aws"], "other_account");
+    client
+        .provision("two")
+        .await
+        .expect_problem(503, "other_account");
+    assert!(installation.database.binding("two").await.is_none());
+}
+
+#[tokio::test]
+async fn an_absence_is_not_believed_before_the_account_is_confirmed() {
+    let mut installation = Installation::build()
+        .env("ENGINE_ROLES_ACCOUNT_ID", "123456789012")
+        .aws_proxied()
+        .start()
+        .await;
+    installation.client().provision("one").await.expect(201);
+    // The next process has the credentials of a third account, and STS does not answer it.
+    let silent = || Rule::instead(Reply::unavailable()).only(&["GetCallerIdentity"]);
+    installation.aws_proxy().add(silent());
+    installation.replicas[0].kill().await;
+    move_to_account(&installation, OTHER).await;
+    installation.replicas[0] = Service::start(installation.environment()).await;
+    let client = installation.client();
+    eventually("the service answers", async || {
+        (client.fetch("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    client
+        .with("prefer", "wait=3")
+        .delete("one")
+        .await
+        .expect(202);
+    let detail = installation.recorded("one").await.last_error;
+    let detail = detail.expect("a reason").to_string();
+    assert!(detail.contains("account"), "{detail}");
+    installation.replicas[0].kill().await;
+    move_to_account(&installation, "123456789012").await;
+    installation.aws_proxy().clear();
+    installation.replicas[0] = Service::start(installation.environment()).await;
+    installation.reaches_in_time("one", "deleted").await;
+    assert!(installation.holds_nothing_of_ours());
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn iam_is_always_signed_for_the_partitions_region() {
+    let installation = Installation::build()
+        .env("AWS_REGION", "us-west-2")
+        .start()
+        .await;
+    installation.client().provision("one").await.expect(201);
+    let calls = installation.iam_calls(0);
+    assert!(!calls.is_empty());
+    for call in calls {
+        assert_eq!(call.region.as_deref(), Some("us-east-1"), "{}", call.action);
+    }
 }

@@ -279,3 +279,27 @@ async fn stale_reads_lose_nothing_and_cause_no_second_role() {
     installation.is_verified_in_time("one").await;
     installation.assert_sound().await;
 }
+
+#[tokio::test]
+async fn a_page_with_status_200_is_no_answer_to_a_removal() {
+    let installation = Installation::build().aws_proxied().start().await;
+    let client = installation.client();
+    let removals = [
+        "DeleteRolePolicy",
+        "RemoveRoleFromInstanceProfile",
+        "DeleteRole",
+        "DeleteInstanceProfile",
+    ];
+    for action in removals {
+        client.provision("one").await.expect(201);
+        let portal = Rule::instead(Reply::html(200)).only(&[action]);
+        installation.aws_proxy().add(portal);
+        let answer = client.with("prefer", "wait=2").delete("one").await;
+        assert_eq!(answer.expect(202)["state"], "deleting", "{action}");
+        assert!(!installation.holds_nothing_of_ours(), "{action}");
+        installation.aws_proxy().clear();
+        installation.reaches_in_time("one", "deleted").await;
+        assert!(installation.holds_nothing_of_ours(), "{action}");
+    }
+    installation.assert_sound().await;
+}

@@ -1,0 +1,187 @@
+//! Credentials that expire, are replaced, or appear after the start.
+
+use std::path::{Path, PathBuf};
+
+use engine_roles_e2e::administrator::SERVICE_ACCESS_KEY;
+use engine_roles_e2e::aws_proxy::{AUTHENTICATION_FAILURES, Reply, Rule};
+use engine_roles_e2e::{Installation, InstallationBuilder, eventually};
+use engine_roles_iam_sandbox::Credentials;
+use serde_json::json;
+use tempfile::TempDir;
+
+const NEXT_KEY: &str = "AKIAIOSFODNN7NEXTKEY";
+
+/// A credentials file of the SDK.
+struct CredentialsFile {
+    directory: TempDir,
+}
+
+impl CredentialsFile {
+    fn new() -> Self {
+        let directory = TempDir::new().expect("a directory");
+        Self { directory }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("credentials")
+    }
+
+    fn write(&self, access_key: &str) {
+        let text = format!(
+            "[default]\naws_access_key_id = {access_key}\naws_secret_access_key = wJalrXUtnFEMI\n"
+        );
+        std::fs::write(self.path(), text).expect("the file is written");
+    }
+}
+
+fn only(key: &str) -> Credentials {
+    Credentials {
+        valid: Some(vec![key.to_owned()]),
+        ..Credentials::default()
+    }
+}
+
+fn with_file(path: &Path) -> InstallationBuilder {
+    Installation::build()
+        .env("AWS_ACCESS_KEY_ID", "")
+        .env("AWS_SECRET_ACCESS_KEY", "")
+        .env("AWS_SHARED_CREDENTIALS_FILE", path.display().to_string())
+}
+
+async fn aws_is(installation: &Installation, state: &str) {
+    let client = installation.client().anonymous();
+    eventually(&format!("the service reports {state}"), async || {
+        let answer = client.fetch("/readyz").await;
+        (answer.body["aws"] == state).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn replaced_credentials_in_the_file_are_read_without_a_restart() {
+    let file = CredentialsFile::new();
+    file.write(SERVICE_ACCESS_KEY);
+    let installation = with_file(&file.path()).start().await;
+    let client = installation.client();
+    client.provision("one").await.expect(201);
+    installation.sandbox.set_credentials(only(NEXT_KEY));
+    let clusters = ["two", "three", "four"];
+    for cluster in clusters {
+        client
+            .without_waiting()
+            .provision(cluster)
+            .await
+            .expect(202);
+    }
+    aws_is(&installation, "invalid_credentials").await;
+    for cluster in clusters {
+        let error = eventually("the reason is recorded", async || {
+            let error = client.get(cluster).await.expect(200)["last_error"].clone();
+            error.is_object().then_some(error)
+        })
+        .await;
+        let detail = error["detail"].as_str().expect("a detail");
+        assert!(detail.contains("InvalidClientTokenId"), "{detail}");
+        assert!(!detail.contains("wJalrXUtnFEMI"), "{detail}");
+    }
+    let calls = installation.mark();
+    eventually("each of them was tried again", async || {
+        let tried = client.get("four").await.body["last_error"]["attempts"].clone();
+        tried
+            .as_u64()
+            .is_some_and(|attempts| attempts > 2)
+            .then_some(())
+    })
+    .await;
+    assert!(installation.calls(calls).len() < 60);
+    // The reason did not change, so there is one event about it, or two if two calls differed.
+    for cluster in clusters {
+        let events = client
+            .audit(&format!("?cluster={cluster}&action=delayed"))
+            .await;
+        let events = events.expect(200)["items"].as_array().map(Vec::len);
+        assert!(
+            events.is_some_and(|count| (1..=2).contains(&count)),
+            "{events:?}"
+        );
+    }
+    file.write(NEXT_KEY);
+    for cluster in clusters {
+        installation.reaches_in_time(cluster, "active").await;
+    }
+    aws_is(&installation, "ok").await;
+    client.delete("one").await.expect(200);
+    let metrics = client.anonymous().fetch("/metrics").await.text;
+    assert!(metrics.contains("outcome=\"invalid_credentials\""));
+    assert!(metrics.contains("engine_roles_aws_state{state=\"ok\"} 1"));
+    assert!(metrics.contains("engine_roles_aws_state{state=\"invalid_credentials\"} 0"));
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn credentials_that_appear_after_the_start_are_found() {
+    let file = CredentialsFile::new();
+    let installation = with_file(&file.path()).not_yet_ready().start().await;
+    aws_is(&installation, "invalid_credentials").await;
+    let answer = installation.client().provision("one").await;
+    let detail = answer.expect_problem(503, "iam_unavailable")["detail"].to_string();
+    assert!(detail.contains("credential"), "{detail}");
+    file.write(SERVICE_ACCESS_KEY);
+    installation.ready().await;
+    installation.client().provision("one").await.expect(201);
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_refused_once_for_its_credentials_is_sent_again() {
+    let installation = Installation::build().aws_proxied().start().await;
+    let client = installation.client();
+    for code in AUTHENTICATION_FAILURES {
+        let refused = Rule::instead(Reply::authentication_failure(code));
+        installation
+            .aws_proxy()
+            .add(refused.only(&["CreateRole"]).times(1));
+        client.provision(&code.to_lowercase()).await.expect(201);
+    }
+    assert_eq!(
+        installation.aws_proxy().handled().len(),
+        AUTHENTICATION_FAILURES.len()
+    );
+    aws_is(&installation, "ok").await;
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn while_something_else_answers_the_reason_has_its_status() {
+    let installation = Installation::build().aws_proxied().start().await;
+    let client = installation.client();
+    let others = [
+        (
+            "proxy",
+            Reply::proxy_authentication_required(),
+            "HTTP status 407",
+        ),
+        ("portal", Reply::html(502), "HTTP status 502"),
+        ("empty", Reply::empty(503), "HTTP status 503"),
+    ];
+    for (cluster, reply, words) in others {
+        installation.aws_proxy().add(Rule::instead(reply));
+        client
+            .without_waiting()
+            .provision(cluster)
+            .await
+            .expect(202);
+        let detail = eventually("the reason is recorded", async || {
+            let error = client.get(cluster).await.body["last_error"]["detail"].clone();
+            error.as_str().map(str::to_owned)
+        })
+        .await;
+        assert!(detail.contains(words), "{detail}");
+        aws_is(&installation, "unreachable").await;
+        installation.aws_proxy().clear();
+        installation.reaches_in_time(cluster, "active").await;
+    }
+    let success = client.anonymous().fetch("/readyz").await;
+    assert_ne!(success.expect(200)["aws_last_success"], json!(null));
+    installation.assert_sound().await;
+}
