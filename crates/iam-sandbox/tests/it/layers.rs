@@ -164,6 +164,23 @@ async fn a_condition_of_a_service_control_policy_is_evaluated_for_the_real_call(
 }
 
 #[tokio::test]
+async fn the_requested_region_of_a_call_to_sts_is_the_one_for_which_it_is_signed() {
+    let (_sandbox, iam) = allowed_by_all().await;
+    let mut policy = denying(PolicyLayer::ServiceControl, "*");
+    policy["Statement"][1]["Condition"] =
+        json!({"StringNotEquals": {"aws:RequestedRegion": "eu-central-1"}});
+    set(&iam, PolicyLayer::ServiceControl, policy).await;
+    let session = [("RoleArn", ROLE), ("RoleSessionName", "session")];
+    for (region, is_denied) in [("us-east-1", true), ("eu-central-1", false)] {
+        let sts = iam.in_region(region);
+        let message = sts.call("AssumeRole", &session).await.message();
+        // Without the denial, the role's trust policy decides, which names EC2 only.
+        assert!(message.contains("sts:AssumeRole"), "{message}");
+        assert_eq!(message.ends_with(REASONS[0].1), is_denied, "{message}");
+    }
+}
+
+#[tokio::test]
 async fn no_layer_applies_to_the_administrator() {
     let (_sandbox, iam) = allowed_by_all().await;
     let administrator = iam.with_key(ADMINISTRATOR_ACCESS_KEY);
