@@ -6,6 +6,7 @@ use std::io;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ConnectorError, ProvideErrorMetadata, SdkError};
+use engine_roles_domain::account::Scope;
 use engine_roles_domain::identity::DeniedBy;
 use engine_roles_domain::resources::CallKind;
 
@@ -240,13 +241,30 @@ impl IamError {
         }
     }
 
+    /// Returns the account of our own identity, which AWS names in the message of a denial; none for
+    /// other errors, and where AWS does not name it.
+    pub fn denied_caller(&self) -> Option<Scope> {
+        if self.kind != ErrorKind::Denied {
+            return None;
+        }
+        let (_, named) = self.message.as_deref()?.split_once("User: ")?;
+        Scope::of_arn(named.split_whitespace().next()?)
+    }
+
     /// Returns whether the call was not sent at all.
     pub fn is_not_sent(&self) -> bool {
         self.kind == ErrorKind::Throttled && self.source.is_none()
     }
 
-    /// Returns one sentence for a person, with AWS's message where there is one.
+    /// Returns one sentence for a person, with AWS's message where there is one. What every call would
+    /// meet in the same way is described without the call, so that the sentence stays the same.
     pub fn describe(&self) -> String {
+        if self.kind == ErrorKind::InvalidCredentials {
+            let code = self.code.as_deref().map(|code| format!("{code}: "));
+            let (code, message) = (code.unwrap_or_default(), self.message.as_deref());
+            let message = message.unwrap_or("no message");
+            return format!("the service has no credentials that AWS accepts: {code}{message}");
+        }
         match &self.message {
             Some(message) => format!("{self}: {message}"),
             None => self.to_string(),

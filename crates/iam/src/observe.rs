@@ -54,8 +54,12 @@ impl<G: Gate> GatedIam<'_, G> {
                 None => Ok(None),
             }
         };
-        let (role, profile) = tokio::try_join!(role, profile)?;
-        Ok(Observed { role, profile })
+        // Both are awaited, so that the same failures always give the same error.
+        let (role, profile) = tokio::join!(role, profile);
+        Ok(Observed {
+            role: role?,
+            profile: profile?,
+        })
     }
 
     async fn observe_role(

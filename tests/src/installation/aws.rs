@@ -52,8 +52,12 @@ impl Installation {
         let statements = policy["Statement"].as_array_mut();
         let statements = statements.expect("statements are a list");
         for statement in &mut *statements {
+            // Statements with one action have it as text.
+            if statement["Action"].is_string() {
+                statement["Action"] = json!([statement["Action"]]);
+            }
             let allowed = statement["Action"].as_array_mut();
-            let allowed = allowed.expect("actions are a list");
+            let allowed = allowed.expect("actions are text or a list");
             allowed.retain(|action| !actions.iter().any(|taken| action == taken));
         }
         statements.retain(|statement| statement["Action"] != json!([]));

@@ -155,15 +155,14 @@ async fn an_absence_is_not_believed_before_the_account_is_confirmed() {
     let mut installation = Installation::build()
         .env("ENGINE_ROLES_ACCOUNT_ID", "123456789012")
         .aws_proxied()
+        .allowed_everything()
         .start()
         .await;
     installation.client().provision("one").await.expect(201);
     // The next process has the credentials of a third account, and STS does not answer it.
     let silent = || Rule::instead(Reply::unavailable()).only(&["GetCallerIdentity"]);
     installation.aws_proxy().add(silent());
-    installation.replicas[0].kill().await;
-    move_to_account(&installation, OTHER).await;
-    installation.replicas[0] = Service::start(installation.environment()).await;
+    start_in_account(&mut installation, OTHER).await;
     let client = installation.client();
     eventually("the service answers", async || {
         (client.fetch("/readyz").await.status == 200).then_some(())
@@ -177,13 +176,38 @@ async fn an_absence_is_not_believed_before_the_account_is_confirmed() {
     let detail = installation.recorded("one").await.last_error;
     let detail = detail.expect("a reason").to_string();
     assert!(detail.contains("account"), "{detail}");
-    installation.replicas[0].kill().await;
-    move_to_account(&installation, "123456789012").await;
     installation.aws_proxy().clear();
-    installation.replicas[0] = Service::start(installation.environment()).await;
+    start_in_account(&mut installation, "123456789012").await;
     installation.reaches_in_time("one", "deleted").await;
     assert!(installation.holds_nothing_of_ours());
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_denial_names_the_account_of_the_credentials() {
+    let mut installation = Installation::build()
+        .env("ENGINE_ROLES_ACCOUNT_ID", "123456789012")
+        .aws_proxied()
+        .start()
+        .await;
+    installation.client().provision("one").await.expect(201);
+    let silent = Rule::instead(Reply::unavailable()).only(&["GetCallerIdentity"]);
+    installation.aws_proxy().add(silent);
+    start_in_account(&mut installation, OTHER).await;
+    let client = installation.client();
+    // The least-privilege policy allows nothing in the other account, and AWS's message names the
+    // caller.
+    client.without_waiting().delete("one").await.expect(202);
+    eventually("the service reports the other account", async || {
+        let answer = client.fetch("/readyz").await;
+        (answer.body["aws"] == "other_account").then_some(())
+    })
+    .await;
+    client
+        .delete("one")
+        .await
+        .expect_problem(503, "other_account");
+    assert_eq!(installation.recorded("one").await.state, "deleting");
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn replaced_credentials_in_the_file_are_read_without_a_restart() {
     // The reason did not change, so there is one event about it, or two if two calls differed.
     for cluster in clusters {
         let events = client
-            .audit(&format!("?cluster={cluster}&action=delayed"))
+            .audit(&format!("cluster={cluster}&action=delayed"))
             .await;
         let events = events.expect(200)["items"].as_array().map(Vec::len);
         assert!(

@@ -2,6 +2,7 @@
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::aws_proxy::{Denial, Reply, Rule};
+use engine_roles_e2e::service::command;
 use engine_roles_iam_sandbox::PolicyLayer;
 use serde_json::json;
 
@@ -116,12 +117,12 @@ async fn a_simulator_that_ignores_the_conditions_of_an_organizations_policy_show
         .sandbox
         .set_policy(PolicyLayer::ServiceControl, Some(&policy));
     set.expect("the policy is valid");
-    let output = engine_roles_e2e::service::command(
-        &["check", "--output", "json"],
-        installation.environment(),
-    )
-    .output()
-    .expect("check runs");
+    let mut check = command(&["check", "--format", "json"], installation.environment());
+    // The sandbox answers on this thread.
+    let output = tokio::task::spawn_blocking(move || check.output()).await;
+    let output = output
+        .expect("the task does not panic")
+        .expect("check runs");
     assert!(output.status.success(), "{output:?}");
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let features = found["features"].as_array().expect("features");

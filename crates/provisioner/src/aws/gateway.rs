@@ -378,6 +378,11 @@ impl Gate for Admission<'_> {
                 budget.throttled(store, self.terms.account, call.kind).await;
             }
             Some(ErrorKind::InvalidCredentials) => self.gateway.renew_credentials().await,
+            Some(ErrorKind::Denied) => {
+                if let Some(scope) = error.and_then(IamError::denied_caller) {
+                    self.gateway.report_account(scope);
+                }
+            }
             _ => {}
         }
     }
