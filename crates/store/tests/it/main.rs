@@ -12,6 +12,7 @@ mod heartbeat;
 mod intents;
 mod leases;
 mod login;
+mod many_writers;
 mod older_release;
 mod query_plans;
 mod races;

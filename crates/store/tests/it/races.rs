@@ -1,19 +1,16 @@
-//! Statements that meet: what a request read was changed before it wrote, row locks are waited for,
-//! and many connections write the same bindings.
+//! Statements that meet: what a request read was changed before it wrote, or row locks are waited for.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine_roles_domain::binding::lifecycle::{self, Lifecycle};
-use engine_roles_domain::binding::{Binding, Cause, State};
-use engine_roles_store::{AuditFilter, Intent, Lease, Next, Operation, Recorded, Store};
+use engine_roles_domain::binding::lifecycle;
+use engine_roles_domain::binding::{Cause, State};
+use engine_roles_store::{AuditFilter, Intent, Operation, Recorded, Store};
 use futures::future::join_all;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::test_store::{
-    DONE, TestStore, activate, activated, changed, cluster, failure, log, new_binding, provision,
-    read, record_intent, reject, remove, spec, tear_down, test_store,
+    DONE, TestStore, activate, activated, changed, log, new_binding, provision, read,
+    record_intent, reject, remove, spec, tear_down, test_store,
 };
 
 /// Returns how many events were written.
@@ -101,7 +98,7 @@ async fn a_lease_that_is_renewed_during_a_lock_wait_is_not_taken_over() {
     let test = test_store().await;
     test.clock(0).await;
     let lease = test.provision("one").await.lease.expect("a lease");
-    let mut other = connect(&test).await;
+    let mut other = test.connect().await;
     let renew = "BEGIN; UPDATE work SET lease_until = lease_until + interval '30 seconds'";
     run(&mut other, renew).await;
     let change = {
@@ -123,7 +120,7 @@ async fn a_lease_that_is_renewed_during_a_lock_wait_is_not_taken_over() {
 async fn a_stuck_row_stops_its_own_cluster_after_the_lock_limit() {
     let test = test_store().await;
     test.provision("stuck").await;
-    let mut other = connect(&test).await;
+    let mut other = test.connect().await;
     let lock = "BEGIN; SELECT FROM work FOR UPDATE";
     run(&mut other, lock).await;
     let latest = read(&test.store, "stuck").await;
@@ -176,7 +173,7 @@ async fn a_new_binding_locks_the_one_that_it_replaces_before_the_cluster() {
     let new = new_binding(&test.store, "one", spec(), latest.generation + 1);
     let intent = Intent::New(Box::new(lifecycle::provision_requested(new, latest.now)));
     // As a request does that closes the record of the failed binding.
-    let mut other = connect(&test).await;
+    let mut other = test.connect().await;
     run(
         &mut other,
         "BEGIN; UPDATE bindings SET updated_at = updated_at",
@@ -231,7 +228,7 @@ async fn of_a_new_binding_and_the_closing_of_the_failed_one_the_second_reads_aga
     }
     let twice = "SELECT count(*) FROM (SELECT FROM bindings
                  GROUP BY cluster, generation HAVING count(*) > 1) same";
-    assert_eq!(count(&test, twice).await, 0);
+    assert_eq!(test.number(twice).await, 0);
 }
 
 /// A worker repeats its record after an error. Between the two, the record has read the new intent.
@@ -267,211 +264,6 @@ async fn an_outcome_that_is_recorded_again_after_an_error_does_not_replace_a_new
     assert_eq!(lease.binding.generation, 2);
 }
 
-/// What all writers together did.
-#[derive(Default)]
-struct Done {
-    intents: AtomicUsize,
-    outcomes: AtomicUsize,
-}
-
-/// Carries out what the lease's binding needs, as a worker does, and records it.
-async fn converge(store: &Store, mut lease: Lease, done: &Done) {
-    loop {
-        let (binding, now) = (lease.binding.clone(), lease.now());
-        let transition = match &binding.lifecycle {
-            Lifecycle::Provisioning { .. } if now.timestamp_subsec_micros() % 5 == 0 => {
-                lifecycle::rejected(binding, failure(&lease), now)
-            }
-            Lifecycle::Provisioning { .. } | Lifecycle::WithdrawingChange { .. } => {
-                Ok(activated(&lease, binding))
-            }
-            Lifecycle::Deleting { .. } | Lifecycle::WithdrawingProvision { .. } => {
-                lifecycle::resources_gone(binding, true, now)
-            }
-            _ => Ok(lifecycle::Transition::silent(binding)),
-        };
-        let transition = transition.expect("a transition of the binding's state");
-        let is_pending = transition.binding.is_intent_pending();
-        let next = if is_pending { Next::Keep } else { DONE };
-        let recorded = store
-            .record(
-                &mut lease,
-                &transition,
-                &Cause::reconciler(),
-                next,
-                Operation::Reconcile,
-            )
-            .await
-            .expect("an answer");
-        match recorded {
-            Recorded::Written => {
-                let has_event = usize::from(transition.event.is_some());
-                done.outcomes.fetch_add(has_event, Ordering::Relaxed);
-                if next == DONE {
-                    return;
-                }
-            }
-            Recorded::Superseded => {}
-            Recorded::Lost => panic!("no lease ends in this test"),
-        }
-    }
-}
-
-async fn write(store: &Store, name: &str, choice: u64, done: &Done) {
-    let latest = read(store, name).await;
-    let live = latest.binding.clone().filter(Binding::is_live);
-    let intent = match live {
-        None => {
-            let new = new_binding(store, name, spec(), latest.generation + 1);
-            Intent::New(Box::new(lifecycle::provision_requested(new, latest.now)))
-        }
-        Some(live) if choice.is_multiple_of(3) => {
-            let wanted = if live.spec == spec() {
-                changed()
-            } else {
-                spec()
-            };
-            match lifecycle::change_requested(live, wanted, latest.now) {
-                Ok(change) => Intent::Changed(Box::new(change)),
-                Err(_) => return,
-            }
-        }
-        Some(live) => match lifecycle::teardown_begun(live, latest.now) {
-            Ok(begun) => Intent::Changed(Box::new(begun)),
-            Err(_) => return,
-        },
-    };
-    if let Some(recorded) = record_intent(store, &latest, &intent).await {
-        done.intents.fetch_add(1, Ordering::Relaxed);
-        if let Some(lease) = recorded.lease {
-            converge(store, lease, done).await;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_writes_by_several_replicas_lose_nothing() {
-    const WRITERS: u64 = 8;
-    const WRITES: u64 = 250;
-    let test = test_store().await;
-    let done = Arc::new(Done::default());
-    let writers = (0..WRITERS).map(|writer| {
-        let (store, done) = (test.other("test"), Arc::clone(&done));
-        tokio::spawn(async move {
-            let mut random = (writer + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            for _ in 0..WRITES {
-                random ^= random << 13;
-                random ^= random >> 7;
-                random ^= random << 17;
-                let name = format!("c{}", random % 4);
-                Box::pin(write(&store, &name, random / 8, &done)).await;
-            }
-        })
-    });
-    for writer in join_all(writers).await {
-        writer.expect("no writer panics");
-    }
-    // What was recorded while another writer had the lease is due, and is carried out now.
-    for lease in test.store.lease_due(100).await.expect("an answer") {
-        converge(&test.store, lease, &done).await;
-    }
-    let events = count(
-        &test,
-        "SELECT (SELECT count(*) FROM audit_events) + (SELECT count(*) FROM audit_pending)",
-    );
-    let (intents, outcomes) = (
-        done.intents.load(Ordering::Relaxed),
-        done.outcomes.load(Ordering::Relaxed),
-    );
-    assert!(intents > 500, "{intents} intents");
-    assert_eq!(
-        events.await,
-        i64::try_from(intents + outcomes).expect("few")
-    );
-    let unsound = "SELECT count(*) FROM bindings b
-                   LEFT JOIN work w ON w.binding_id = b.id
-                   WHERE w.binding_id IS NULL OR w.lease_token IS NOT NULL
-                      OR b.live AND b.applied_generation IS DISTINCT FROM b.generation";
-    assert_eq!(count(&test, unsound).await, 0);
-    let behind = "SELECT count(*) FROM clusters c
-                  WHERE c.generation <> (SELECT max(b.generation) FROM bindings b
-                                         WHERE b.cluster = c.cluster)";
-    assert_eq!(count(&test, behind).await, 0);
-}
-
-#[tokio::test]
-async fn updates_of_leases_are_heap_only() {
-    let test = test_store().await;
-    for round in 0..40 {
-        for number in 0..20 {
-            let name = format!("c{number}");
-            let change = if round % 2 == 0 { changed() } else { spec() };
-            let recorded = provision(&test.store, &name, change).await;
-            if let Some(mut lease) = recorded.lease {
-                activate(&test.store, &mut lease).await;
-            }
-        }
-    }
-    // A connection reports its statistics at the latest when it ends.
-    test.store.close().await;
-    let updates = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'work'";
-    let heap_only = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'work'";
-    let (updates, heap_only) = (count(&test, updates).await, count(&test, heap_only).await);
-    println!("{heap_only} of {updates} updates of `work` were heap-only");
-    assert!(updates >= 1_500, "{updates}");
-    assert!(heap_only * 100 >= updates * 95, "{heap_only} of {updates}");
-}
-
-#[tokio::test]
-async fn the_revision_grows_with_what_callers_see_and_with_nothing_else() {
-    let test = test_store().await;
-    let mut lease = test.provision("one").await.lease.expect("a lease");
-    assert_eq!(lease.binding.revision, 1);
-    let renewed = test.store.renew(&mut lease, Operation::Reconcile).await;
-    assert!(renewed.expect("an answer"));
-    let id = lease.binding.id;
-    let same = lifecycle::Transition::silent(lease.binding.clone());
-    let recorded = test
-        .store
-        .record(
-            &mut lease,
-            &same,
-            &Cause::reconciler(),
-            DONE,
-            Operation::Reconcile,
-        )
-        .await;
-    assert_eq!(recorded.expect("an answer"), Recorded::Written);
-    let current = test.latest("one").await.expect("the binding");
-    assert_eq!((current.id, current.revision), (id, 1));
-    // An older release writes without naming the revision.
-    test.sql("UPDATE bindings SET attempts = attempts + 1")
-        .await
-        .expect("updated");
-    let current = test.latest("one").await.expect("the binding");
-    assert_eq!(current.revision, 2);
-}
-
-#[tokio::test]
-async fn the_unique_ids_stay_after_a_teardown() {
-    let test = test_store().await;
-    test.provision("one").await;
-    let names = r#"UPDATE bindings SET role = '{"name": "r", "id": "AROAONE"}',
-                                      profile = '{"name": "p", "id": "AIPAONE"}';
-                  UPDATE bindings SET role = NULL, profile = NULL;"#;
-    test.sql(names).await.expect("updated");
-    let kept = "SELECT count(*) FROM bindings
-                WHERE role_id = 'AROAONE' AND profile_id = 'AIPAONE' AND role IS NULL";
-    assert_eq!(count(&test, kept).await, 1);
-    assert!(test.latest("one").await.is_some());
-    assert_eq!(cluster("one").as_str(), "one");
-}
-
-async fn connect(test: &TestStore) -> PgConnection {
-    let connection = PgConnection::connect(test.database.url()).await;
-    connection.expect("a connection")
-}
-
 async fn run(connection: &mut PgConnection, sql: &str) {
     let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
         .execute(connection)
@@ -480,18 +272,8 @@ async fn run(connection: &mut PgConnection, sql: &str) {
 }
 
 async fn text(test: &TestStore, sql: &str) -> String {
-    let mut connection = connect(test).await;
-    let found = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
-        .fetch_one(&mut connection)
-        .await;
-    found.expect("one row")
-}
-
-async fn count(test: &TestStore, sql: &str) -> i64 {
-    let mut connection = connect(test).await;
-    let found = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
-        .fetch_one(&mut connection)
-        .await;
+    let query = sqlx::query_scalar(AssertSqlSafe(sql.to_owned()));
+    let found = query.fetch_one(&mut test.connect().await).await;
     found.expect("one row")
 }
 
@@ -500,7 +282,7 @@ async fn is_waiting(test: &TestStore) {
     let waiting = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock'";
     for _ in 0..200 {
-        if count(test, waiting).await > 0 {
+        if test.number(waiting).await > 0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,4 +1,5 @@
-//! Rows are read as they were written, and an error names a row that can't be read.
+//! Rows are read as they were written, the database keeps revisions and unique ids by itself, and an
+//! error names a row that can't be read.
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::lifecycle::{Lifecycle, Transition};
@@ -7,10 +8,10 @@ use engine_roles_domain::binding::{
     RoleRecord,
 };
 use engine_roles_domain::identity::DeniedBy;
-use engine_roles_store::{Next, Recorded, StoreError};
+use engine_roles_store::{Next, Operation, Recorded, StoreError};
 use serde_json::json;
 
-use crate::test_store::{TestStore, changed, record, spec, test_store};
+use crate::test_store::{DONE, TestStore, changed, record, release, spec, test_store};
 
 fn time() -> DateTime<Utc> {
     "2027-01-01T00:00:00Z".parse().expect("a time")
@@ -265,4 +266,38 @@ async fn the_error_for_an_unreadable_row_names_the_binding_and_the_column() {
             )
         );
     }
+}
+
+#[tokio::test]
+async fn the_revision_grows_with_what_callers_see_and_with_nothing_else() {
+    let test = test_store().await;
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    assert_eq!(lease.binding.revision, 1);
+    let renewed = test.store.renew(&mut lease, Operation::Reconcile).await;
+    assert!(renewed.expect("an answer"));
+    let id = lease.binding.id;
+    let released = release(&test.store, &mut lease, DONE).await;
+    assert_eq!(released, Recorded::Written);
+    let current = test.latest("one").await.expect("the binding");
+    assert_eq!((current.id, current.revision), (id, 1));
+    // An older release writes without naming the revision.
+    test.sql("UPDATE bindings SET attempts = attempts + 1")
+        .await
+        .expect("updated");
+    let current = test.latest("one").await.expect("the binding");
+    assert_eq!(current.revision, 2);
+}
+
+#[tokio::test]
+async fn the_unique_ids_stay_after_a_teardown() {
+    let test = test_store().await;
+    test.provision("one").await;
+    let names = r#"UPDATE bindings SET role = '{"name": "r", "id": "AROAONE"}',
+                                      profile = '{"name": "p", "id": "AIPAONE"}';
+                  UPDATE bindings SET role = NULL, profile = NULL;"#;
+    test.sql(names).await.expect("updated");
+    let kept = "SELECT count(*) FROM bindings
+                WHERE role_id = 'AROAONE' AND profile_id = 'AIPAONE' AND role IS NULL";
+    assert_eq!(test.number(kept).await, 1);
+    assert!(test.latest("one").await.is_some());
 }
