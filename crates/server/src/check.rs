@@ -24,7 +24,7 @@ pub struct CheckArgs {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
-    serve: Box<ServeArgs>,
+    pub(crate) serve: Box<ServeArgs>,
 }
 
 /// The format of the output.

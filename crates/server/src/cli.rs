@@ -15,6 +15,7 @@ use crate::orphans::{self, OrphansArgs};
 use crate::policy::{self, Outcome, PolicyArgs};
 use crate::serve;
 use crate::settings;
+use crate::telemetry::{self, LogArgs};
 
 /// Provides an AWS IAM role for each AI Unlimited engine cluster, and removes it on request.
 #[derive(Debug, Parser)]
@@ -41,12 +42,42 @@ pub enum Command {
     Openapi,
 }
 
+impl Command {
+    /// Returns how a command logs; none for a command that only prints.
+    fn log(&self) -> Option<&LogArgs> {
+        match self {
+            Self::Serve(args) => Some(&args.log),
+            Self::Migrate(args) => Some(&args.log),
+            Self::Check(args) => Some(&args.serve.log),
+            Self::Orphans(args) => Some(&args.serve.log),
+            Self::Policy(_) | Self::Openapi => None,
+        }
+    }
+}
+
+/// The exit code for an invalid command line or setting, which is clap's own.
+const INVALID: u8 = 2;
+
 /// Reads the command line and the environment, in which an empty variable counts as not set, and runs
 /// the command.
 pub fn main() -> ExitCode {
     let command = settings::without_empty_variables(Cli::command());
-    let matches = command.clone().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = command.clone().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli, matches))
+    });
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) if error.use_stderr() && telemetry::is_json_asked_for(&command) => {
+            print_as_json(
+                "command line or setting is invalid",
+                error.to_string().trim(),
+            );
+            return ExitCode::from(INVALID);
+        }
+        // The help and the version are such an error, too.
+        Err(error) => error.exit(),
+    };
     if let (Command::Serve(args), Some((name, matches))) = (&cli.command, matches.subcommand()) {
         let unknown = settings::unknown_variables(&command);
         let serve = command.find_subcommand(name);
@@ -60,14 +91,10 @@ pub fn main() -> ExitCode {
 /// Runs the command. The exit code is 1 when the command failed; clap exits with 2 when the command
 /// line is invalid.
 pub fn run(cli: Cli) -> ExitCode {
-    let mut report: fn(&anyhow::Error) = report_as_text;
+    let is_json = cli.command.log().is_some_and(LogArgs::is_json);
+    let is_service = matches!(cli.command, Command::Serve(_));
     let outcome = match cli.command {
-        Command::Serve(args) => {
-            if args.log.is_json() {
-                report = report_as_json;
-            }
-            serve::run(&args)
-        }
+        Command::Serve(args) => serve::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Orphans(args) => orphans::run(&args),
@@ -79,29 +106,26 @@ pub fn run(cli: Cli) -> ExitCode {
         },
         Command::Openapi => openapi::run(),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report(&error);
-            ExitCode::FAILURE
-        }
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    // Printed and not logged, so that the error is seen at every log level.
+    match (is_json, is_service) {
+        (false, _) => eprintln!("engine-roles: {error:#}"),
+        (true, true) => print_as_json("service ended with an error", &format!("{error:#}")),
+        (true, false) => print_as_json("command ended with an error", &format!("{error:#}")),
     }
+    ExitCode::FAILURE
 }
 
-// Both print and do not log, so that the error is seen at every log level.
-
-fn report_as_text(error: &anyhow::Error) {
-    eprintln!("engine-roles: {error:#}");
-}
-
-/// Prints the error in the form of a line of the log.
-fn report_as_json(error: &anyhow::Error) {
+/// Prints an error in the form of a line of the log.
+fn print_as_json(message: &str, error: &str) {
     let line = json!({
         "timestamp": humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
         "level": "ERROR",
-        "message": "service ended with an error",
-        "error": format!("{error:#}"),
-        "target": "engine_roles::serve",
+        "message": message,
+        "error": error,
+        "target": "engine_roles",
     });
     eprintln!("{line}");
 }

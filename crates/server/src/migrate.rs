@@ -18,7 +18,7 @@ pub struct MigrateArgs {
     #[arg(long, env = "ENGINE_ROLES_MIGRATE_GRANT_TO", value_name = "USER")]
     grant_to: Option<String>,
     #[command(flatten)]
-    log: LogArgs,
+    pub(crate) log: LogArgs,
 }
 
 /// Brings the database schema up to date.

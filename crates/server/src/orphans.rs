@@ -14,7 +14,7 @@ pub struct OrphansArgs {
     #[command(subcommand)]
     action: OrphansAction,
     #[command(flatten)]
-    serve: Box<ServeArgs>,
+    pub(crate) serve: Box<ServeArgs>,
 }
 
 /// What to do with orphans.

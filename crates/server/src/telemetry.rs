@@ -4,10 +4,13 @@ use std::backtrace::Backtrace;
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, Command};
 use tracing::error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
+
+/// The name of the flag for the log's format.
+const LOG_FORMAT: &str = "log-format";
 
 /// The arguments for logging.
 #[derive(Clone, Debug, Args)]
@@ -16,7 +19,7 @@ pub struct LogArgs {
     #[arg(long, env = "ENGINE_ROLES_LOG", default_value = "info", value_parser = filter)]
     log: String,
     /// Log format: `text` or `json`
-    #[arg(long, env = "ENGINE_ROLES_LOG_FORMAT", default_value = "text")]
+    #[arg(long = LOG_FORMAT, env = "ENGINE_ROLES_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
 }
 
@@ -57,6 +60,33 @@ fn filter(text: &str) -> Result<String, String> {
     Ok(text)
 }
 
+/// Returns whether the arguments of this process, or its environment, ask for JSON: for an error in
+/// those arguments. A command without a log has no such setting.
+pub(crate) fn is_json_asked_for(program: &Command) -> bool {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let name = arguments.first();
+    let command = name.and_then(|name| program.find_subcommand(name));
+    let mut settings = command.into_iter().flat_map(Command::get_arguments);
+    let Some(setting) = settings.find(|setting| setting.get_long() == Some(LOG_FORMAT)) else {
+        return false;
+    };
+    let flag = format!("--{LOG_FORMAT}");
+    let mut given = arguments
+        .iter()
+        .enumerate()
+        .filter_map(|(place, argument)| {
+            let rest = argument.to_str()?.strip_prefix(&flag)?;
+            match rest.strip_prefix('=') {
+                Some(value) => Some(value.to_owned()),
+                None if rest.is_empty() => arguments.get(place + 1)?.to_str().map(str::to_owned),
+                None => None,
+            }
+        });
+    let variable = || std::env::var(setting.get_env()?).ok();
+    let value = given.next_back().or_else(variable);
+    value.is_some_and(|value| value.parse() == Ok(LogFormat::Json))
+}
+
 /// Starts logging. A second call in the same process has no effect.
 pub(crate) fn start(args: &LogArgs) {
     // A level without directives applies to this service; its libraries log warnings only.
@@ -66,6 +96,8 @@ pub(crate) fn start(args: &LogArgs) {
     } else {
         args.log.clone()
     };
+    // A panic is shown at every log level, as it is where Rust itself prints it.
+    let directives = format!("{directives},{}=error", module_path!());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(directives))
         .with_ansi(std::io::stderr().is_terminal())
@@ -81,5 +113,79 @@ pub(crate) fn start(args: &LogArgs) {
             let backtrace = Backtrace::capture().to_string();
             error!(panic = message, place, backtrace, "a task panicked");
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use serde_json::Value;
+    use tracing::{Instrument, info_span};
+
+    use super::*;
+
+    /// The log level of the process in which [`a_process_has_two_panics`] runs.
+    const LEVEL: &str = "ENGINE_ROLES_TEST_LEVEL";
+
+    #[test]
+    #[ignore = "runs in a process of its own, which the next test starts"]
+    fn a_process_has_two_panics() {
+        let level = std::env::var(LEVEL).expect("the next test sets the level");
+        start(&LogArgs {
+            log: level,
+            log_format: LogFormat::Json,
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let of_a_task = async { panic!("a text\nof two lines") };
+        let of_a_thread = || panic!("{} formatted", 1);
+        runtime.expect("a runtime").block_on(async {
+            let of_a_task = of_a_task.instrument(
+                info_span!(target: "engine_roles_provisioner", "work", cluster = "one"),
+            );
+            let first: Result<(), _> = tokio::spawn(of_a_task).await;
+            let second: Result<(), _> = tokio::task::spawn_blocking(of_a_thread).await;
+            assert!(first.is_err() && second.is_err());
+        });
+    }
+
+    /// Returns the lines of the process with two panics.
+    fn lines_at(level: &str) -> Vec<Value> {
+        let process = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "telemetry::tests::a_process_has_two_panics"])
+            .args(["--ignored", "--nocapture"])
+            .env(LEVEL, level)
+            .env("RUST_BACKTRACE", "1")
+            .output();
+        let process = process.expect("the program can be run");
+        assert!(process.status.success(), "{process:?}");
+        let text = String::from_utf8(process.stderr).expect("text");
+        let lines = text.lines();
+        let parsed =
+            lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")));
+        parsed.collect()
+    }
+
+    #[test]
+    fn a_panic_is_one_json_object_at_every_log_level_where_the_log_is_json() {
+        for level in ["info", "off", "engine_roles_iam=debug"] {
+            let lines = lines_at(level);
+            let texts: Vec<_> = lines.iter().map(|line| line["panic"].as_str()).collect();
+            assert_eq!(
+                texts,
+                [Some("a text\nof two lines"), Some("1 formatted")],
+                "{level}"
+            );
+            for line in &lines {
+                assert_eq!(line["level"], "ERROR", "{line}");
+                assert_eq!(line["message"], "a task panicked", "{line}");
+                let place = line["place"].as_str().unwrap_or_default();
+                assert!(place.contains("telemetry.rs:"), "{line}");
+                let backtrace = line["backtrace"].as_str().unwrap_or_default();
+                assert!(backtrace.contains("telemetry::tests"), "{line}");
+            }
+        }
+        let of_a_task = &lines_at("info")[0];
+        assert_eq!(of_a_task["spans"][0]["cluster"], "one", "{of_a_task}");
     }
 }

@@ -335,19 +335,54 @@ fn an_empty_variable_of_any_setting_counts_as_not_set() {
 }
 
 #[test]
-fn a_fatal_error_is_a_json_object_where_the_log_is_json() {
+fn a_fatal_error_of_every_command_is_a_json_object_where_the_log_is_json() {
     let json = ("ENGINE_ROLES_LOG_FORMAT", "json");
-    let output = engine_roles(&["serve"], &[DATABASE, KEY, NOWHERE, json]);
-    assert_eq!(output.status.code(), Some(1));
-    let stderr = text(&output.stderr);
-    let lines: Vec<serde_json::Value> = stderr
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
-        .collect();
-    let last = lines.last().expect("there is a line");
-    assert_eq!(last["level"], "ERROR");
-    let error = last["error"].as_str().unwrap_or_default();
-    assert!(error.contains("can't listen"), "{stderr}");
+    let serving = [DATABASE, KEY, NOWHERE, json];
+    let invalid = [DATABASE, KEY, ("ENGINE_ROLES_LOG", "loud"), json];
+    let no_database = [json];
+    let cases: [(&[&str], &[_], i32, &str); 9] = [
+        (&["serve"], &serving, 1, "can't listen"),
+        (&["migrate"], &no_database, 1, "--database-url"),
+        (&["check"], &no_database, 1, "--database-url"),
+        (&["orphans", "list"], &no_database, 1, "--database-url"),
+        (&["serve"], &invalid, 2, "--log"),
+        (&["check"], &invalid, 2, "--log"),
+        (&["orphans", "list"], &invalid, 2, "--log"),
+        (&["migrate", "--nonsense"], &no_database, 2, "--nonsense"),
+        (
+            &["serve", "--log-format=json", "--log", "loud"],
+            &[],
+            2,
+            "--log",
+        ),
+    ];
+    for (arguments, environment, code, words) in cases {
+        let output = engine_roles(arguments, environment);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {output:?}"
+        );
+        let stderr = text(&output.stderr);
+        let lines: Vec<serde_json::Value> = stderr
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+            .collect();
+        let last = lines.last().expect("there is a line");
+        assert_eq!(last["level"], "ERROR");
+        let error = last["error"].as_str().unwrap_or_default();
+        assert!(error.contains(words), "{arguments:?}: {stderr}");
+    }
+    // The last of several wishes counts, and a command without a log has none.
+    for arguments in [
+        &["serve", "--log", "loud", "--log-format", "text"][..],
+        &["policy", "render"],
+    ] {
+        let stderr = text(&engine_roles(arguments, &[json]).stderr);
+        assert!(stderr.starts_with("error:"), "{arguments:?}: {stderr}");
+    }
+    let help = engine_roles(&["serve", "--help"], &[json]);
+    assert!(help.status.success() && help.stderr.is_empty(), "{help:?}");
 }
 
 #[test]
