@@ -1,14 +1,12 @@
 //! The command line.
 
 use std::process::ExitCode;
-use std::time::SystemTime;
-
-use serde_json::json;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::check::{self, CheckArgs};
 use crate::config::ServeArgs;
+use crate::json_lines;
 use crate::migrate::{self, MigrateArgs};
 use crate::openapi;
 use crate::orphans::{self, OrphansArgs};
@@ -120,12 +118,5 @@ pub fn run(cli: Cli) -> ExitCode {
 
 /// Prints an error in the form of a line of the log.
 fn print_as_json(message: &str, error: &str) {
-    let line = json!({
-        "timestamp": humantime::format_rfc3339_micros(SystemTime::now()).to_string(),
-        "level": "ERROR",
-        "message": message,
-        "error": error,
-        "target": "engine_roles",
-    });
-    eprintln!("{line}");
+    eprintln!("{}", json_lines::of_error(message, error));
 }

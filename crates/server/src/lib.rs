@@ -10,6 +10,7 @@ mod config_error;
 mod database;
 mod file_limit;
 mod files;
+mod json_lines;
 mod migrate;
 mod openapi;
 mod orphans;

@@ -9,6 +9,8 @@ use tracing::error;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
+use crate::json_lines::JsonLines;
+
 /// The name of the flag for the log's format.
 const LOG_FORMAT: &str = "log-format";
 
@@ -104,7 +106,7 @@ pub(crate) fn start(args: &LogArgs) {
         .with_writer(std::io::stderr);
     let started = match args.log_format {
         LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder.json().event_format(JsonLines).try_init(),
     };
     if started.is_ok() && args.is_json() {
         std::panic::set_hook(Box::new(|panic| {

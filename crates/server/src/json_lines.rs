@@ -1,0 +1,209 @@
+//! The log as JSON, one object per line.
+//!
+//! The formatter of `tracing-subscriber` writes of an error only its own text and leaves out the
+//! causes, which say what to repair. This one writes the whole chain.
+
+use std::error::Error;
+use std::fmt;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
+use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
+
+/// Writes each event as one JSON object.
+pub(crate) struct JsonLines;
+
+/// Returns the line of an error that is printed and not logged.
+pub(crate) fn of_error(message: &str, error: &str) -> String {
+    let mut line = Line::begin("ERROR");
+    line.add("message", message);
+    line.add("error", error);
+    line.add("target", "engine_roles");
+    line.to_string()
+}
+
+impl<S, N> FormatEvent<S, N> for JsonLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let metadata = event.metadata();
+        let mut line = Line::begin(metadata.level().as_str());
+        event.record(&mut line);
+        line.add("target", metadata.target());
+        let spans: Vec<Value> = context
+            .event_scope()
+            .into_iter()
+            .flat_map(Scope::from_root)
+            .map(|span| members_of::<S, N>(&span))
+            .collect();
+        if let Some(innermost) = spans.last() {
+            line.add("span", innermost.clone());
+            line.add("spans", spans);
+        }
+        writeln!(writer, "{line}")
+    }
+}
+
+/// Returns the name and the fields of a span, whose fields the subscriber has formatted as JSON.
+fn members_of<S, N>(span: &SpanRef<'_, S>) -> Value
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    let extensions = span.extensions();
+    let fields = extensions.get::<FormattedFields<N>>();
+    let fields = fields.and_then(|fields| serde_json::from_str(&fields.fields).ok());
+    let mut members = fields.unwrap_or_else(|| json!({}));
+    members["name"] = span.name().into();
+    members
+}
+
+/// The members of a line, in the order in which they are written.
+struct Line(Vec<(String, Value)>);
+
+impl Line {
+    fn begin(level: &str) -> Self {
+        let mut line = Self(Vec::new());
+        let now = humantime::format_rfc3339_micros(SystemTime::now());
+        line.add("timestamp", now.to_string());
+        line.add("level", level);
+        line
+    }
+
+    fn add(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.push((name.to_owned(), value.into()));
+    }
+
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        // A field whose name is a word of the language begins like this.
+        let name = field.name();
+        self.add(name.strip_prefix("r#").unwrap_or(name), value);
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = self.0.iter();
+        let members = members.map(|(name, value)| format!("{}:{value}", json!(name)));
+        write!(f, "{{{}}}", members.collect::<Vec<_>>().join(","))
+    }
+}
+
+impl Visit for Line {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.insert(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.insert(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.insert(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.insert(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.insert(field, value);
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let mut chain = value.to_string();
+        let mut cause = value.source();
+        while let Some(error) = cause {
+            chain = format!("{chain}: {error}");
+            cause = error.source();
+        }
+        self.insert(field, chain);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.insert(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{error, info_span};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the database can't be reached")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("connection refused")]
+    struct Inner;
+
+    #[test]
+    fn a_line_has_the_fields_of_event_and_spans_and_all_causes_of_an_error() {
+        let written = Written::default();
+        let writer = written.clone();
+        let log = tracing_subscriber::fmt()
+            .json()
+            .event_format(JsonLines)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(log, || {
+            let request = info_span!("request", id = "r-1", cluster = tracing::field::Empty);
+            let _in_request = request.enter();
+            request.record("cluster", "one");
+            let _in_work = info_span!("work", generation = 2).entered();
+            let error = &Outer(Inner) as &dyn Error;
+            error!(error, calls = 3, is_late = true, "a \"quoted\"\nmessage");
+        });
+        let bytes = written.0.lock().expect("no panic").clone();
+        let text = String::from_utf8(bytes).expect("text");
+        let line = text.strip_suffix('\n').expect("one line");
+        assert!(line.starts_with("{\"timestamp\":\""), "{line}");
+        let line: Value = serde_json::from_str(line).expect("an object");
+        let work = json!({"name": "work", "generation": 2});
+        let request = json!({"name": "request", "id": "r-1", "cluster": "one"});
+        for (member, expected) in [
+            ("level", json!("ERROR")),
+            ("message", json!("a \"quoted\"\nmessage")),
+            (
+                "error",
+                json!("the database can't be reached: connection refused"),
+            ),
+            ("calls", json!(3)),
+            ("is_late", json!(true)),
+            ("target", json!("engine_roles::json_lines::tests")),
+            ("span", work.clone()),
+            ("spans", json!([request, work])),
+        ] {
+            assert_eq!(line[member], expected, "{line}");
+        }
+    }
+}
