@@ -34,8 +34,10 @@ pub struct PostgresProxy {
     accepting: JoinHandle<()>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Control {
+    /// The address of the server.
+    server: Mutex<String>,
     state: Mutex<State>,
     pings: AtomicUsize,
     is_frozen: watch::Sender<bool>,
@@ -52,6 +54,11 @@ struct State {
 impl Control {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn server(&self) -> String {
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        server.clone()
     }
 
     /// Waits while the network does not work.
@@ -87,19 +94,23 @@ impl PostgresProxy {
     /// When the URL is invalid, or no port is free.
     pub async fn start(url: &str) -> (Self, String) {
         let parsed = reqwest::Url::parse(url).expect("the URL is valid");
-        let (host, port) = (parsed.host_str(), parsed.port().unwrap_or(5432));
-        let server = format!("{}:{port}", host.expect("the server is reached over TCP"));
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("loopback has a free port");
         let address = listener.local_addr().expect("the listener has an address");
-        let control = Arc::new(Control::default());
+        let control = Arc::new(Control {
+            server: Mutex::new(place(&parsed)),
+            state: Mutex::default(),
+            pings: AtomicUsize::default(),
+            is_frozen: watch::Sender::default(),
+        });
         let accepting = tokio::spawn({
             let control = Arc::clone(&control);
             async move {
                 while let Ok((client, _)) = listener.accept().await {
-                    let (control, server) = (Arc::clone(&control), server.clone());
+                    let control = Arc::clone(&control);
                     tokio::spawn(async move {
                         control.thawed().await;
+                        let server = control.server();
                         if let Ok(server) = TcpStream::connect(server).await {
                             serve(client, server, &control).await;
                         }
@@ -156,6 +167,17 @@ impl PostgresProxy {
         self.control.is_frozen.send_replace(false);
     }
 
+    /// Leads new connections to the server of this URL, as a failover does. Connections that are open
+    /// stay where they are.
+    ///
+    /// # Panics
+    /// When the URL is invalid.
+    pub fn lead_to(&self, url: &str) {
+        let url = reqwest::Url::parse(url).expect("the URL is valid");
+        let mut server = self.control.server.lock();
+        **server.as_mut().expect("no holder of the lock panics") = place(&url);
+    }
+
     pub fn is_holding(&self) -> bool {
         self.control.lock().held.is_some()
     }
@@ -169,6 +191,12 @@ impl PostgresProxy {
             held.notify_one();
         }
     }
+}
+
+/// Returns host and port of a server.
+fn place(url: &reqwest::Url) -> String {
+    let host = url.host_str().expect("the server is reached over TCP");
+    format!("{host}:{}", url.port().unwrap_or(5432))
 }
 
 impl Drop for PostgresProxy {

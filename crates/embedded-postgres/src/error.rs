@@ -70,9 +70,9 @@ pub enum PostgresError {
         pid: Option<u32>,
     },
 
-    /// `initdb` failed.
+    /// `initdb` or `pg_basebackup` failed.
     #[error("{} failed ({status}): {output}", .program.display())]
-    InitDb {
+    MakeData {
         program: PathBuf,
         status: String,
         output: String,

@@ -102,6 +102,39 @@ impl Postgres {
             return Ok(Postgres { url, own: None });
         }
         let server = on_a_thread(move || Server::start(&config)).await?;
+        Postgres::started(server).await
+    }
+
+    /// Starts a standby of this server on a temporary directory. The standby has a copy of the data,
+    /// follows this server by streaming replication, and accepts no writes until it is promoted.
+    ///
+    /// # Errors
+    /// Returns an error for the server of `DATABASE_URL`, or if the data can't be copied or the
+    /// standby can't be started.
+    pub async fn start_standby(&self) -> Result<Postgres, PostgresError> {
+        let primary = Arc::clone(&self.own("copy")?.server);
+        let standby = on_a_thread(move || Server::start_standby(&lock(&primary))).await?;
+        Postgres::started(standby).await
+    }
+
+    /// Makes a standby a server of its own that accepts writes, as `pg_ctl promote` does, and waits
+    /// until it does.
+    ///
+    /// # Errors
+    /// Returns an error if the server is no standby, or can't be reached.
+    pub async fn promote(&self) -> Result<(), PostgresError> {
+        let client = database::connect(&self.url).await?;
+        let promote = "DO $$ BEGIN
+            IF NOT pg_promote() THEN RAISE 'the standby was not promoted in time'; END IF;
+        END $$";
+        let promoted = client.batch_execute(promote).await;
+        promoted.map_err(|source| PostgresError::Sql {
+            action: "promote the standby".to_owned(),
+            source,
+        })
+    }
+
+    async fn started(server: Server) -> Result<Postgres, PostgresError> {
         let postgres = Postgres {
             url: server.url.clone(),
             own: Some(Own {

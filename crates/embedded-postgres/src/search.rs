@@ -55,6 +55,10 @@ impl Binaries {
     pub(crate) fn initdb(&self) -> PathBuf {
         self.bin.join("initdb")
     }
+
+    pub(crate) fn basebackup(&self) -> PathBuf {
+        self.bin.join("pg_basebackup")
+    }
 }
 
 /// Returns the directories to search, in order. Does not access them.

@@ -47,9 +47,31 @@ impl Server {
         log.set_len(0).doing("empty the log in", home.root())?;
         let binaries = search::find(&config.environment, home.account(), home.data_major())?;
         if home.data_major().is_none() {
-            make_data(&home, &binaries, &log)?;
+            initialize(&home, &binaries, &log)?;
         }
-        let (watchdog, port) = start_on_free_port(&home, &binaries, &log)?;
+        Server::run_on(home, temporary, binaries, &log)
+    }
+
+    /// Copies the data of a running server, and starts a standby on the copy.
+    pub(crate) fn start_standby(primary: &Server) -> Result<Server, PostgresError> {
+        let (home, guard) = Home::temporary()?;
+        let log = home.locked_log(END_LIMIT)?;
+        let binaries = primary.binaries.clone();
+        let password = primary.home.password()?;
+        // The copied data have the primary's users.
+        home.set_password(&password)?;
+        copy(&home, &binaries, &log, primary.port, &password)?;
+        Server::run_on(home, Some(guard), binaries, &log)
+    }
+
+    /// Starts a server on existing data. `temporary` removes the directory if the start fails.
+    fn run_on(
+        home: Home,
+        temporary: Option<tempfile::TempDir>,
+        binaries: Binaries,
+        log: &fs::File,
+    ) -> Result<Server, PostgresError> {
+        let (watchdog, port) = start_on_free_port(&home, &binaries, log)?;
         let url = url::on_loopback(port, &home.password()?);
         if let Some(guard) = temporary {
             // From here on the watchdog removes the directory.
@@ -110,17 +132,11 @@ impl Server {
     }
 }
 
-/// Creates the data under another name first, so that data under the final name are always
-/// complete.
-fn make_data(home: &Home, binaries: &Binaries, log: &fs::File) -> Result<(), PostgresError> {
-    let unfinished = home.unfinished_data();
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).doing("remove", &unfinished)?;
-    }
+/// Creates new data.
+fn initialize(home: &Home, binaries: &Binaries, log: &fs::File) -> Result<(), PostgresError> {
     let password = uuid::Uuid::new_v4().simple().to_string();
     let password_file = home.set_password(&password)?;
-    let program = binaries.initdb();
-    let mut initdb = Command::new(&program);
+    let mut initdb = Command::new(binaries.initdb());
     initdb
         .args([
             "--username",
@@ -134,15 +150,42 @@ fn make_data(home: &Home, binaries: &Binaries, log: &fs::File) -> Result<(), Pos
         ])
         .args(["--text-search-config", "english", "--wal-segsize", "1"])
         .arg("--pwfile")
-        .arg(password_file)
-        .arg("--pgdata")
-        .arg(&unfinished);
+        .arg(password_file);
+    make_data(home, initdb, log)
+}
+
+/// Copies the data of the server on this port, with the settings of a standby of that server.
+fn copy(
+    home: &Home,
+    binaries: &Binaries,
+    log: &fs::File,
+    port: u16,
+    password: &str,
+) -> Result<(), PostgresError> {
+    let mut basebackup = Command::new(binaries.basebackup());
+    basebackup
+        .args(["--host", "127.0.0.1", "--username", "postgres", "--port"])
+        .arg(port.to_string())
+        .args(["--write-recovery-conf", "--wal-method", "stream"])
+        .args(["--checkpoint", "fast", "--no-password"])
+        .env("PGPASSWORD", password);
+    make_data(home, basebackup, log)
+}
+
+/// Creates the data under another name first, so that data under the final name are always
+/// complete.
+fn make_data(home: &Home, mut program: Command, log: &fs::File) -> Result<(), PostgresError> {
+    let unfinished = home.unfinished_data();
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).doing("remove", &unfinished)?;
+    }
+    program.arg("--pgdata").arg(&unfinished);
     if home.is_temporary() {
-        initdb.arg("--no-sync");
+        program.arg("--no-sync");
     }
     let to_remove = home.is_temporary().then(|| home.root());
     let status = Watchdog::start(
-        &initdb,
+        &program,
         home.account(),
         log,
         StopSignal::Immediate,
@@ -150,11 +193,10 @@ fn make_data(home: &Home, binaries: &Binaries, log: &fs::File) -> Result<(), Pos
     )?
     .finish();
     if status != "0" {
-        let output = home.log_since(0);
-        return Err(PostgresError::InitDb {
-            program,
+        return Err(PostgresError::MakeData {
+            program: program.get_program().into(),
             status,
-            output,
+            output: home.log_since(0),
         });
     }
     fs::rename(&unfinished, home.data()).doing("rename", &unfinished)

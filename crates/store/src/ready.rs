@@ -34,6 +34,19 @@ impl From<Schema> for Readiness {
 /// whether the server accepts no writes.
 type Found = (Option<i64>, Option<i64>, bool);
 
+const HEALTH: &str = "/* health */
+    SELECT s.version, s.oldest_reader,
+           pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
+    FROM (SELECT) AS one_row
+    LEFT JOIN (
+        SELECT version, oldest_reader FROM schema_versions
+        ORDER BY version DESC LIMIT 1
+    ) s ON true";
+/// The same question about a database without the table of versions.
+const HEALTH_OF_EMPTY: &str = "/* health */
+    SELECT NULL::bigint, NULL::bigint,
+           pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean";
+
 impl Store {
     /// Returns whether the database can be used, and the age of that knowledge, at most 1.2 seconds. A
     /// heartbeat that was just acknowledged shows it; otherwise this reads it.
@@ -62,25 +75,23 @@ impl Store {
             Ok((version, oldest, false)) => {
                 Ok(Schema::compared(version.zip(oldest), needed_version()).into())
             }
-            Err(error) if error.has_code(UNDEFINED_TABLE) => Ok(Readiness::MigrationsPending),
             Err(error) => Err(error),
         }
     }
 
     async fn found(&self) -> Result<Found, StoreError> {
+        match self.ask(HEALTH).await {
+            // Nobody can migrate on a server that accepts no writes, so that is the reason to name.
+            Err(error) if error.has_code(UNDEFINED_TABLE) => self.ask(HEALTH_OF_EMPTY).await,
+            answered => answered,
+        }
+    }
+
+    async fn ask(&self, sql: &'static str) -> Result<Found, StoreError> {
         let mut borrowed = self.borrow_from(&self.health).await?;
         let found = timeout(HEALTH_LIMIT, async {
             borrowed.begin().await?;
-            let query = sqlx::query_as::<_, Found>(
-                "/* health */
-                 SELECT s.version, s.oldest_reader,
-                        pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
-                 FROM (SELECT) AS one_row
-                 LEFT JOIN (
-                     SELECT version, oldest_reader FROM schema_versions
-                     ORDER BY version DESC LIMIT 1
-                 ) s ON true",
-            );
+            let query = sqlx::query_as::<_, Found>(sql);
             let answer = query.fetch_one(borrowed.statements()).await;
             borrowed.end(answer).await
         });

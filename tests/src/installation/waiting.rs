@@ -20,6 +20,16 @@ impl Installation {
         self.database.advance(by).await;
     }
 
+    /// Waits until `/readyz` of a replica shows this status of the database.
+    pub async fn database_is(&self, replica: usize, status: &str) {
+        let client = self.client_of(replica).anonymous();
+        eventually(&format!("the database is {status}"), async || {
+            let answer = client.fetch("/readyz").await;
+            (answer.body["database"] == status).then_some(())
+        })
+        .await;
+    }
+
     /// Waits until every audit event has its number, so that a read of the audit log returns it.
     pub async fn events_are_numbered(&self) {
         eventually("all events are numbered", async || {

@@ -24,16 +24,6 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Waits until `/readyz` of a replica shows this status of the database.
-async fn database_is(installation: &Installation, replica: usize, status: &str) {
-    let client = installation.client_of(replica).anonymous();
-    eventually(&format!("the database is {status}"), async || {
-        let answer = client.fetch("/readyz").await;
-        (answer.body["database"] == status).then_some(())
-    })
-    .await;
-}
-
 /// Waits until the log says what the service waits for.
 async fn log_names_the_command(installation: &Installation) {
     eventually("the log names the command", async || {
@@ -50,7 +40,7 @@ async fn migrate_brings_an_empty_database_up_to_date_and_says_so() {
         .not_yet_ready()
         .start()
         .await;
-    database_is(&installation, 0, "migrations_pending").await;
+    installation.database_is(0, "migrations_pending").await;
     assert!(
         installation.replicas[0]
             .log()
@@ -112,7 +102,7 @@ async fn the_service_runs_as_a_database_user_that_owns_nothing() {
     let older = "DELETE FROM schema_versions";
     installation.database.execute(older).await;
     installation.restart_listening(0).await;
-    database_is(&installation, 0, "migrations_pending").await;
+    installation.database_is(0, "migrations_pending").await;
     log_names_the_command(&installation).await;
     drop(installation.replicas.remove(0));
     let drop_user = format!("DROP OWNED BY {user}; DROP ROLE {user}");
@@ -145,11 +135,11 @@ async fn a_changed_password_is_read_again_from_the_password_file() {
          SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'"
     );
     installation.database.execute(&rotate).await;
-    database_is(&installation, 0, "login_refused").await;
+    installation.database_is(0, "login_refused").await;
     let refused = installation.client().provision("two").await;
     refused.expect_problem(503, "database_unavailable");
     write("two");
-    database_is(&installation, 0, "ok").await;
+    installation.database_is(0, "ok").await;
     eventually("a request is carried out", async || {
         let answer = installation.client().provision("two").await;
         (answer.status < 202).then_some(())
@@ -217,7 +207,7 @@ async fn a_release_ends_on_a_schema_that_it_does_not_understand_and_runs_on_one_
     let too_new = "UPDATE schema_versions SET oldest_reader = version
                    WHERE version = (SELECT max(version) FROM schema_versions)";
     installation.database.execute(too_new).await;
-    database_is(&installation, 0, "schema_too_new").await;
+    installation.database_is(0, "schema_too_new").await;
     let served = run(&installation, &["serve"], &[]);
     assert_eq!(served.status.code(), Some(1));
     let stderr = text(&served.stderr);
@@ -242,7 +232,7 @@ async fn a_read_only_database_makes_the_service_unready_until_a_writable_one_ans
     };
     let (read_only, writable) = (database("SET"), database("RESET"));
     installation.database.execute(&read_only).await;
-    database_is(&installation, 0, "read_only").await;
+    installation.database_is(0, "read_only").await;
     eventually("a request is refused", async || {
         let refused = installation.client().provision("two").await;
         (refused.code() == Some("database_unavailable")).then_some(())
@@ -250,10 +240,10 @@ async fn a_read_only_database_makes_the_service_unready_until_a_writable_one_ans
     .await;
     // A service that starts meanwhile waits too.
     installation.add_replica().await;
-    database_is(&installation, 1, "read_only").await;
+    installation.database_is(1, "read_only").await;
     installation.database.execute(&writable).await;
-    database_is(&installation, 0, "ok").await;
-    database_is(&installation, 1, "ok").await;
+    installation.database_is(0, "ok").await;
+    installation.database_is(1, "ok").await;
     eventually("a request is carried out", async || {
         let answer = installation.client().provision("two").await;
         (answer.status < 202).then_some(())
@@ -283,10 +273,10 @@ async fn while_a_network_is_silent_requests_are_answered_and_the_service_recover
     for answer in join_all(requests).await {
         answer.expect_problem(503, "database_unavailable");
     }
-    database_is(&installation, 0, "unreachable").await;
+    installation.database_is(0, "unreachable").await;
     installation.proxy().thaw();
     installation.proxy().cut();
-    database_is(&installation, 0, "ok").await;
+    installation.database_is(0, "ok").await;
     for number in 0..6 {
         let answer = installation.client().provision(&format!("c{number}")).await;
         assert!(answer.status < 202, "{}", answer.text);

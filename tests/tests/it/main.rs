@@ -19,6 +19,7 @@ mod credentials;
 mod databases;
 mod denials;
 mod drift;
+mod failover;
 mod faults;
 mod health;
 mod heartbeats;
