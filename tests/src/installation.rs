@@ -7,6 +7,7 @@ mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Output;
 
 use chrono::{DateTime, Utc};
 use engine_roles_embedded_postgres::Postgres;
@@ -20,7 +21,7 @@ use crate::database::{BindingRow, Database};
 use crate::polling::eventually;
 use crate::pooler::PgBouncer;
 use crate::postgres_proxy::PostgresProxy;
-use crate::service::Service;
+use crate::service::{Service, command_of};
 
 pub use aws::fault;
 pub(crate) use aws::is_read;
@@ -156,6 +157,19 @@ impl Installation {
     /// Sets a variable for processes that are started from now on.
     pub fn set_env(&mut self, name: &str, value: &str) {
         self.environment.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Runs a command of the binary in the environment of the replicas, with changes. An empty value
+    /// counts as not set. Blocks the thread: what the command talks to must run on another one.
+    ///
+    /// # Panics
+    /// When the binary can't be run.
+    pub fn run(&self, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
+        let mut environment = self.environment.clone();
+        let changes = changes.iter();
+        environment.extend(changes.map(|(name, value)| ((*name).into(), (*value).into())));
+        let output = command_of(&self.binary, arguments, &environment).output();
+        output.expect("the binary can be run")
     }
 
     /// Returns the record of a cluster's newest binding.

@@ -27,6 +27,7 @@ pub mod postgres_proxy;
 mod process_reaper;
 pub mod random;
 pub mod raw_connection;
+pub mod rds_login;
 pub mod service;
 pub mod stages;
 pub mod statements;

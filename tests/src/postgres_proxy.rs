@@ -194,7 +194,7 @@ impl PostgresProxy {
 }
 
 /// Returns host and port of a server.
-fn place(url: &reqwest::Url) -> String {
+pub(crate) fn place(url: &reqwest::Url) -> String {
     let host = url.host_str().expect("the server is reached over TCP");
     format!("{host}:{}", url.port().unwrap_or(5432))
 }

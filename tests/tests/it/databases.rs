@@ -2,23 +2,11 @@
 //! networks that go silent, and locks that somebody holds.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
 use std::time::Duration;
 
-use engine_roles_e2e::service::command;
 use engine_roles_e2e::{Installation, eventually};
 use futures::future::join_all;
 use serde_json::json;
-
-/// Runs a command of the binary in the installation's environment, with changes.
-fn run(installation: &Installation, arguments: &[&str], changes: &[(&str, &str)]) -> Output {
-    let mut environment = installation.environment().clone();
-    for (name, value) in changes {
-        environment.insert((*name).to_owned(), (*value).to_owned());
-    }
-    let output = command(arguments, &environment).output();
-    output.expect("the binary can be run")
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -48,7 +36,7 @@ async fn migrate_brings_an_empty_database_up_to_date_and_says_so() {
             .contains("engine-roles migrate")
     );
     for _ in 0..2 {
-        let migrated = run(&installation, &["migrate"], &[]);
+        let migrated = installation.run(&["migrate"], &[]);
         assert!(migrated.status.success(), "{migrated:?}");
         assert!(
             text(&migrated.stdout).contains("up to date"),
@@ -71,7 +59,7 @@ async fn migrate_names_what_is_wrong_with_the_database() {
             "can't be reached",
         ),
     ] {
-        let failed = run(&installation, &["migrate"], &[("DATABASE_URL", url)]);
+        let failed = installation.run(&["migrate"], &[("DATABASE_URL", url)]);
         assert_eq!(failed.status.code(), Some(1), "{url}: {failed:?}");
         assert!(text(&failed.stderr).contains(words), "{url}: {failed:?}");
         assert!(!text(&failed.stderr).contains("panicked"), "{failed:?}");
@@ -86,7 +74,7 @@ async fn the_service_runs_as_a_database_user_that_owns_nothing() {
     database
         .execute(&format!("CREATE ROLE {user} LOGIN PASSWORD 'serving'"))
         .await;
-    let migrated = run(&installation, &["migrate", "--grant-to", &user], &[]);
+    let migrated = installation.run(&["migrate", "--grant-to", &user], &[]);
     assert!(migrated.status.success(), "{migrated:?}");
     let (_, place) = database.url().split_once('@').expect("the URL has a user");
     let url = format!("postgres://{user}:serving@{place}");
@@ -115,7 +103,7 @@ async fn a_changed_password_is_read_again_from_the_password_file() {
     let user = format!("app_{}", uuid::Uuid::new_v4().simple());
     let create = format!("CREATE ROLE {user} LOGIN PASSWORD 'one'");
     installation.database.execute(&create).await;
-    let migrated = run(&installation, &["migrate", "--grant-to", &user], &[]);
+    let migrated = installation.run(&["migrate", "--grant-to", &user], &[]);
     assert!(migrated.status.success(), "{migrated:?}");
     let url = installation.database.url().to_owned();
     let (_, place) = url.split_once('@').expect("the URL has a user");
@@ -175,14 +163,14 @@ async fn the_commands_for_two_database_users_work_as_documented() {
     let documented = "engine-roles migrate --grant-to engine_roles_app";
     assert!(rest.contains(documented));
     let arguments: Vec<&str> = documented.split(' ').skip(1).collect();
-    let migrated = run(&installation, &arguments, &[("DATABASE_URL", &owner)]);
+    let migrated = installation.run(&arguments, &[("DATABASE_URL", &owner)]);
     assert!(migrated.status.success(), "{migrated:?}");
     installation.set_env("DATABASE_URL", &serving);
     installation.restart(0).await;
     let client = installation.client();
     client.provision("one").await.expect(201);
     assert_eq!(client.delete("one").await.expect(200)["state"], "deleted");
-    let checked = run(&installation, &["check"], &[]);
+    let checked = installation.run(&["check"], &[]);
     assert!(
         text(&checked.stdout).contains("database: ok"),
         "{checked:?}"
@@ -208,7 +196,7 @@ async fn a_release_ends_on_a_schema_that_it_does_not_understand_and_runs_on_one_
                    WHERE version = (SELECT max(version) FROM schema_versions)";
     installation.database.execute(too_new).await;
     installation.database_is(0, "schema_too_new").await;
-    let served = run(&installation, &["serve"], &[]);
+    let served = installation.run(&["serve"], &[]);
     assert_eq!(served.status.code(), Some(1));
     let stderr = text(&served.stderr);
     assert!(stderr.contains("this release can't work on it"), "{stderr}");
