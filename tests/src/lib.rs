@@ -29,6 +29,7 @@ pub mod random;
 pub mod raw_connection;
 pub mod rds_login;
 pub mod service;
+pub mod slow_clients;
 pub mod stages;
 pub mod statements;
 

@@ -14,7 +14,9 @@ pub(super) enum Phase {
     New,
     /// The client has sent a part of a request's head.
     Head,
-    /// The service reads a body, works on a request, or writes its answer.
+    /// The service waits for the rest of a request's body.
+    Body,
+    /// The service works on a request, or writes its answer.
     Answering,
     /// The last request was answered.
     Idle,
@@ -65,6 +67,26 @@ impl State {
         }
     }
 
+    /// Returns since when the service waits for the client: for the rest of a head or a body, or until
+    /// the client reads.
+    pub(super) fn waits_since(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::New | Phase::Head | Phase::Body => Some(self.since),
+            Phase::Answering | Phase::Idle => self.blocked_since,
+            Phase::Closing => None,
+        }
+    }
+
+    /// Returns since when the connection is idle.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        (self.phase == Phase::Idle).then_some(self.since)
+    }
+
+    /// Returns since when the connection is closing.
+    pub(super) fn closes_since(&self) -> Option<Instant> {
+        (self.phase == Phase::Closing).then_some(self.since)
+    }
+
     /// Returns why the connection must be closed at this time.
     fn overdue(&self, now: Instant, limits: &ConnectionLimits) -> Option<Cut> {
         let lasts_longer = |since: Instant, limit| now.saturating_duration_since(since) > limit;
@@ -79,7 +101,8 @@ impl State {
                 lasts_longer(self.since, limits.slow_client).then_some(Cut::SlowHead)
             }
             Phase::Idle => lasts_longer(self.since, limits.idle).then_some(Cut::Idle),
-            Phase::Answering | Phase::Closing => None,
+            // The reader of the body has the time limit, and answers when it is over.
+            Phase::Body | Phase::Answering | Phase::Closing => None,
         }
     }
 }
@@ -105,7 +128,7 @@ impl Activity {
                 state.phase = Phase::Head;
                 state.since = Instant::now();
             }
-            Phase::Head | Phase::Answering | Phase::Closing => {}
+            Phase::Head | Phase::Body | Phase::Answering | Phase::Closing => {}
         }
     }
 
@@ -113,6 +136,23 @@ impl Activity {
     /// client had sent all of the head before the answer to the request before it.
     pub(super) fn begin_answer(&self) -> bool {
         self.enter(Phase::Answering) == Phase::Idle
+    }
+
+    /// Notes that the service waits for a part of the body.
+    pub(super) fn waits_for_body(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Answering {
+            // The body's time counts from the end of the head.
+            state.phase = Phase::Body;
+        }
+    }
+
+    /// Notes that the body has arrived, or that the service waits for it no longer.
+    pub(super) fn body_ended(&self) {
+        let mut state = self.lock();
+        if state.phase == Phase::Body {
+            state.phase = Phase::Answering;
+        }
     }
 
     /// Notes that the whole answer is written, or in the buffer to be written.
@@ -191,6 +231,7 @@ mod tests {
             (Phase::New, 20, Some(Cut::SlowHead)),
             (Phase::Head, 20, Some(Cut::SlowHead)),
             (Phase::Idle, 75, Some(Cut::Idle)),
+            (Phase::Body, 1_000, None),
             (Phase::Answering, 1_000, None),
             (Phase::Closing, 1_000, None),
         ] {

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::debug;
 
-use super::activity::{Cut, Phase};
+use super::activity::{Activity, Cut, Phase};
 use super::limits::{BodyTime, LARGEST_HEAD};
 use super::open::Place;
 use super::stream::Stream;
@@ -52,7 +52,8 @@ pub(super) async fn serve<T>(
     let service = service_fn(|request: Request<Incoming>| {
         let is_pipelined = place.activity.begin_answer();
         let (router, place) = (Router::clone(&router), Arc::clone(&place));
-        let mut request = request.map(Body::new);
+        let activity = Arc::clone(&place.activity);
+        let mut request = request.map(|body| Body::new(RequestBody { body, activity }));
         request.extensions_mut().insert(body_time.clone());
         request.extensions_mut().insert(peer);
         Box::pin(async move {
@@ -90,7 +91,7 @@ pub(super) async fn serve<T>(
     let is_head_unfinished = match state.phase {
         Phase::Head => true,
         Phase::Idle => !parts.read_buf.is_empty(),
-        Phase::New | Phase::Answering | Phase::Closing => false,
+        Phase::New | Phase::Body | Phase::Answering | Phase::Closing => false,
     };
     let status = match ended {
         Ok(Ok(())) => None,
@@ -148,6 +149,42 @@ async fn close(mut io: impl AsyncRead + AsyncWrite + Unpin, last: &str, place: &
         // An error means that the client has closed the connection first.
         _ = timeout(LINGER, closed) => {}
         _ = place.activity.must_close() => {}
+    }
+}
+
+/// The body of a request. Notes when the service waits for it, and when it has ended.
+struct RequestBody {
+    body: Incoming,
+    activity: Arc<Activity>,
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let read = Pin::new(&mut self.body).poll_frame(cx);
+        if read.is_pending() {
+            self.activity.waits_for_body();
+        }
+        read
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.activity.body_ended();
     }
 }
 

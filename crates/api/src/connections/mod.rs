@@ -4,8 +4,9 @@
 //! A client without an API key can open connections, and can send and read as slowly as it likes. So
 //! that no client can take a connection, a file descriptor or memory away from the others,
 //!
-//! - the number of connections is limited, and at the limit a new connection replaces the one with the
-//!   oldest unfinished head, else the one that has been idle the longest (`open`);
+//! - the number of connections is limited, and at the limit a new connection replaces the one whose
+//!   client has kept the service waiting the longest (for a head, for a body, or by reading nothing),
+//!   else the one that has been idle the longest (`open`);
 //! - a connection is closed when a head, a body, the next request or the reading of an answer takes too
 //!   long (`activity`, `limits`);
 //! - a connection holds little memory: all share one router, and hyper's buffers are bounded

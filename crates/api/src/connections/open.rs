@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::activity::{Activity, Cut, Phase};
+use super::activity::{Activity, Cut, Phase, State};
 use super::limits::ConnectionLimits;
 
 /// How often connections are compared with their time limits.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How long a connection may be new, or idle, before it is closed rather than others.
+const UNTOUCHED: Duration = Duration::from_secs(1);
 
 /// The connections that are open.
 #[derive(Debug)]
@@ -49,8 +52,8 @@ impl OpenConnections {
         &self.limits
     }
 
-    /// Returns a place for a new connection. At the limit, closes another connection. Where all are
-    /// answering, waits until one closes or becomes idle.
+    /// Returns a place for a new connection. At the limit, closes another connection. Where the service
+    /// works for all of them, waits until one closes or becomes idle, or its client does nothing.
     pub(super) async fn place(self: &Arc<Self>) -> Place {
         loop {
             {
@@ -63,7 +66,7 @@ impl OpenConnections {
                     let open = Arc::clone(self);
                     return Place { open, id, activity };
                 }
-                connections.make_room();
+                connections.make_room(Instant::now());
             }
             self.changed.notified().await;
         }
@@ -71,10 +74,10 @@ impl OpenConnections {
 
     /// Closes a connection that does not answer a request, if there is one.
     pub(super) fn close_one(&self) {
-        self.lock().make_room();
+        self.lock().make_room(Instant::now());
     }
 
-    /// Notes that a connection has become idle, or is closing.
+    /// Notes that a connection may make room: it has become idle, or is closing.
     pub(super) fn can_make_room(&self) {
         self.changed.notify_one();
     }
@@ -89,13 +92,16 @@ impl OpenConnections {
             for activity in self.lock().by_id.values() {
                 activity.cut_if_overdue(now, &self.limits);
             }
+            // A client that has stopped to read or to send may make room by now.
+            self.can_make_room();
         }
     }
 
-    /// Closes the connections that do not answer a request.
+    /// Closes the connections that do not answer a request. A body that is unfinished gets an answer,
+    /// too.
     pub(super) fn close_unanswering(&self) {
         for activity in self.lock().by_id.values() {
-            if activity.state().phase != Phase::Answering {
+            if !matches!(activity.state().phase, Phase::Body | Phase::Answering) {
                 activity.cut(Cut::Stopping);
             }
         }
@@ -116,26 +122,38 @@ impl OpenConnections {
 }
 
 impl Connections {
-    /// Closes one connection, unless one is being cut already: one that is closing anyway, else the one
-    /// with the oldest unfinished head, else the one that has been idle the longest.
-    fn make_room(&mut self) {
-        let connections = || self.by_id.values().map(|open| (open, open.state()));
-        if connections().any(|(_, state)| state.cut.is_some()) {
+    /// Closes one connection, unless one is being cut already, or the service works for all of them.
+    fn make_room(&mut self, now: Instant) {
+        let states = self.by_id.values().map(|open| (open, open.state()));
+        let states: Vec<_> = states.collect();
+        if states.iter().any(|(_, state)| state.cut.is_some()) {
             return;
         }
-        let oldest = |of: &dyn Fn(Phase) -> bool| {
-            connections()
-                .filter(|(_, state)| of(state.phase))
-                .min_by_key(|(_, state)| state.since)
-                .map(|(open, _)| open)
-        };
-        let found = oldest(&|phase| phase == Phase::Closing)
-            .or_else(|| oldest(&|phase| matches!(phase, Phase::New | Phase::Head)))
-            .or_else(|| oldest(&|phase| phase == Phase::Idle));
-        if let Some(open) = found {
+        if let Some(open) = gives_way(&states, now) {
             open.cut(Cut::Replaced);
         }
     }
+}
+
+/// Returns the connection that gives way to a new one: one that is closing anyway, else the one whose
+/// client has kept the service waiting the longest, else the one that has been idle the longest.
+///
+/// A connection that began to wait within the last second comes after those that have been idle for
+/// longer. Otherwise a client with many idle connections, which opens one after another, would let no
+/// head of another client arrive.
+fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&T> {
+    let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
+        let found = states
+            .iter()
+            .filter_map(|(open, state)| Some((open, since(state)?)));
+        let found = found.filter(|(_, since)| now.saturating_duration_since(*since) >= at_least);
+        found.min_by_key(|(_, since)| *since).map(|(open, _)| open)
+    };
+    longest(State::closes_since, Duration::ZERO)
+        .or_else(|| longest(State::waits_since, UNTOUCHED))
+        .or_else(|| longest(State::idle_since, UNTOUCHED))
+        .or_else(|| longest(State::waits_since, Duration::ZERO))
+        .or_else(|| longest(State::idle_since, Duration::ZERO))
 }
 
 impl Place {
@@ -208,6 +226,74 @@ mod tests {
         let cuts = places.iter().map(|place| place.activity.state().cut);
         let cuts: Vec<_> = cuts.collect();
         assert_eq!(cuts, [None, None, Some(Cut::Replaced)]);
+    }
+
+    /// Returns the order in which connections give way. Each is a name, a phase, since how many
+    /// milliseconds, and since how many milliseconds the client has read nothing.
+    fn order(connections: &[(&'static str, Phase, u64, Option<u64>)]) -> Vec<&'static str> {
+        let now = Instant::now() + Duration::from_hours(1);
+        let ago = |milliseconds| now.checked_sub(Duration::from_millis(milliseconds));
+        let states = connections.iter().map(|(name, phase, since, blocked)| {
+            let state = State {
+                phase: *phase,
+                since: ago(*since).expect("a time"),
+                blocked_since: blocked.and_then(ago),
+                cut: None,
+            };
+            (*name, state)
+        });
+        let mut states: Vec<_> = states.collect();
+        let mut order = Vec::new();
+        while let Some(name) = gives_way(&states, now).copied() {
+            order.push(name);
+            states.retain(|(other, _)| *other != name);
+        }
+        order
+    }
+
+    #[test]
+    fn the_client_that_keeps_the_service_waiting_the_longest_gives_way_and_one_at_work_never() {
+        let order = order(&[
+            ("idle for long", Phase::Idle, 60_000, None),
+            ("works", Phase::Answering, 90_000, None),
+            ("half a head", Phase::Head, 5_000, None),
+            ("nothing", Phase::New, 4_000, None),
+            ("half a body", Phase::Body, 6_000, None),
+            ("reads no stream", Phase::Answering, 90_000, Some(7_000)),
+            ("reads no answer", Phase::Idle, 90_000, Some(3_000)),
+            ("closes", Phase::Closing, 10, None),
+        ]);
+        let expected = [
+            "closes",
+            "reads no stream",
+            "half a body",
+            "half a head",
+            "nothing",
+            "reads no answer",
+            "idle for long",
+        ];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_connection_that_has_just_begun_to_wait_outlives_those_that_are_idle_for_longer() {
+        let order = order(&[
+            ("idle now", Phase::Idle, 900, None),
+            ("new", Phase::New, 800, None),
+            ("head", Phase::Head, 850, None),
+            ("idle for long", Phase::Idle, 2_000, None),
+            ("idle", Phase::Idle, 1_000, None),
+            ("half a head", Phase::Head, 1_000, None),
+        ]);
+        let expected = [
+            "half a head",
+            "idle for long",
+            "idle",
+            "head",
+            "new",
+            "idle now",
+        ];
+        assert_eq!(order, expected);
     }
 
     #[tokio::test]

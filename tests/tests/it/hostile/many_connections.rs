@@ -1,21 +1,11 @@
 //! More connections than the service accepts, or than fit into its memory.
 
 use engine_roles_e2e::installation::fault;
+use engine_roles_e2e::slow_clients::raise_file_limit;
 use engine_roles_e2e::{Installation, RawConnection, eventually};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use super::{HALF_A_HEAD, LIVEZ, assert_served, connect, put};
-
-/// Raises the limit on the files that this process may open, which the service inherits.
-fn raise_file_limit() {
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    let raised = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    setrlimit(Resource::Nofile, raised).expect("a process may raise its limit to the maximum");
-}
 
 async fn with_most_connections(most: usize) -> Installation {
     Installation::build()
@@ -34,6 +24,8 @@ async fn at_the_limit_a_new_connection_replaces_the_one_with_the_oldest_unfinish
         let mut connection = connect(&installation).await;
         connection.send(HALF_A_HEAD).await;
         unfinished.push(connection);
+        // A connection that has been idle for a second would make room, too.
+        assert_eq!(idle.exchange(LIVEZ).await.status, 200);
     }
     assert_served(&installation, "one").await;
     // The first ones are closed, with an answer if the service has read a part of their heads.

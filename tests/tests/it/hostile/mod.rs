@@ -1,6 +1,7 @@
 //! Clients that send what no HTTP client sends, and as slowly as they like. They get no more than their
 //! share, and other clients notice nothing.
 
+mod fairness;
 mod malformed;
 mod many_connections;
 mod readings;
