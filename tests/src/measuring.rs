@@ -3,6 +3,7 @@
 //! A measurement uses only what every release has: HTTP, the tables `bindings` and `audit_events`,
 //! and the sandbox. Settings that a measurement does not name have their defaults.
 
+mod hostile;
 mod idle;
 mod recovery;
 mod round_trips;
@@ -11,6 +12,7 @@ mod throughput;
 
 use std::path::Path;
 
+pub use hostile::{Hostile, Siege, hostile};
 pub use idle::{Idle, idle};
 pub use recovery::{Crash, Recovery, recovery};
 pub use round_trips::{Counts, RoundTrips, round_trips};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use engine_roles_e2e::binary::service_binary;
-use engine_roles_e2e::measuring::{self, Crash, Level, Load};
+use engine_roles_e2e::measuring::{self, Crash, Level, Load, Siege};
 use serde_json::json;
 
 /// Measure a binary of the service, on a Postgres and an IAM sandbox of its own
@@ -52,6 +52,27 @@ enum Measurement {
         /// How long each call to AWS takes, in milliseconds
         #[arg(long, default_value_t = 20)]
         latency_ms: u64,
+    },
+    /// Measure a GET and a PUT for a new cluster, without and with clients that keep the service waiting
+    Hostile {
+        #[command(flatten)]
+        measured: Measured,
+        /// The number of slow clients: a third sends half heads, a third half bodies, and a third reads
+        /// no answers
+        #[arg(long, default_value_t = 900)]
+        slow_clients: usize,
+        /// How often both are measured, without and with the slow clients
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// How many requests of each kind are sent each time
+        #[arg(long, default_value_t = 100)]
+        requests: usize,
+        /// How long each call to AWS takes, in milliseconds
+        #[arg(long, default_value_t = 0)]
+        latency_ms: u64,
+        /// A variable of the service's environment that differs from its default
+        #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+        environment: Vec<(String, String)>,
     },
     /// Count the transactions per second of a replica without requests
     Idle {
@@ -121,6 +142,24 @@ async fn main() {
                 latency: Duration::from_millis(latency_ms),
             };
             compare(&measured.binary(), against.as_deref(), rounds, &load).await;
+        }
+        Measurement::Hostile {
+            measured,
+            slow_clients,
+            rounds,
+            requests,
+            latency_ms,
+            environment,
+        } => {
+            let siege = Siege {
+                slow_clients,
+                rounds,
+                requests,
+                latency: Duration::from_millis(latency_ms),
+                environment,
+            };
+            let found = measuring::hostile(&measured.binary(), &siege).await;
+            println!("{}", json!(found));
         }
         Measurement::Idle { measured, seconds } => {
             let length = Duration::from_secs_f64(seconds);

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use engine_roles_e2e::binary::service_binary;
-use engine_roles_e2e::measuring::{Crash, Load, idle, recovery, throughput};
+use engine_roles_e2e::measuring::{Crash, Load, Siege, hostile, idle, recovery, throughput};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_recovery_of_teardowns_is_measured_from_the_restart() {
@@ -50,6 +50,30 @@ async fn the_throughput_is_measured_for_each_number_of_callers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_measured_without_and_with_slow_clients() {
+    let siege = Siege {
+        slow_clients: 30,
+        rounds: 2,
+        requests: 3,
+        latency: Duration::from_millis(20),
+        environment: Vec::new(),
+    };
+    let found = hostile(&service_binary(), &siege).await;
+    assert_eq!(found.rounds.len(), 2);
+    for round in &found.rounds {
+        assert!(round.slow_connections >= 30, "{round:?}");
+        for half in [round.without, round.with] {
+            // A PUT takes two stages of calls.
+            assert!(half.put_ms >= 40.0 && half.get_ms > 0.0, "{round:?}");
+        }
+    }
+    assert!(
+        found.get_factor > 0.0 && found.put_factor > 0.0,
+        "{found:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_transactions_of_an_idle_replica_are_counted() {
     let found = idle(&service_binary(), Duration::from_secs(5)).await;
     assert!(found.seconds >= 5.0, "{found:?}");
@@ -90,7 +114,7 @@ fn the_programs_accept_the_arguments_that_the_documentation_shows() {
         .filter_map(|(_, words)| words.first())
         .map(String::as_str)
         .collect();
-    for measurement in ["recovery", "throughput", "idle", "round-trips"] {
+    for measurement in ["recovery", "throughput", "hostile", "idle", "round-trips"] {
         assert!(shown.contains(&measurement), "{measurement}: {shown:?}");
     }
     for (program, arguments) in commands {
