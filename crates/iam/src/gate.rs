@@ -138,7 +138,7 @@ fn record_outcome<T>(call: Call, target: &str, elapsed: Duration, result: &Resul
     debug!(
         action,
         outcome,
-        target,
+        resource = target,
         elapsed_ms = elapsed.as_millis(),
         "AWS call finished"
     );

@@ -113,6 +113,13 @@ impl Visit for Line {
         self.insert(field, value);
     }
 
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        match u64::try_from(value) {
+            Ok(value) => self.insert(field, value),
+            Err(_) => self.insert(field, value.to_string()),
+        }
+    }
+
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.insert(field, value);
     }
@@ -181,7 +188,13 @@ mod tests {
             request.record("cluster", "one");
             let _in_work = info_span!("work", generation = 2).entered();
             let error = &Outer(Inner) as &dyn Error;
-            error!(error, calls = 3, is_late = true, "a \"quoted\"\nmessage");
+            error!(
+                error,
+                calls = 3,
+                elapsed_ms = 7_u128,
+                is_late = true,
+                "a \"quoted\"\nmessage"
+            );
         });
         let bytes = written.0.lock().expect("no panic").clone();
         let text = String::from_utf8(bytes).expect("text");
@@ -198,6 +211,7 @@ mod tests {
                 json!("the database can't be reached: connection refused"),
             ),
             ("calls", json!(3)),
+            ("elapsed_ms", json!(7)),
             ("is_late", json!(true)),
             ("target", json!("engine_roles::json_lines::tests")),
             ("span", work.clone()),

@@ -138,9 +138,14 @@ const OWN_UNIQUE_INDEXES: [&str; 5] = [
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
+            // sqlx says that a pool timed out, also where the server refuses every connection.
+            sqlx::Error::PoolTimedOut => {
+                let reason = "no connection was opened, or became free, in time";
+                let timed_out = std::io::Error::new(std::io::ErrorKind::TimedOut, reason);
+                Self::Unavailable(sqlx::Error::Io(timed_out))
+            }
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_) => Self::Unavailable(error),

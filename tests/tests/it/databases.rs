@@ -2,7 +2,6 @@
 //! networks that go silent, and locks that somebody holds.
 
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use engine_roles_e2e::{Installation, eventually};
 use futures::future::join_all;
@@ -29,12 +28,7 @@ async fn migrate_brings_an_empty_database_up_to_date_and_says_so() {
         .start()
         .await;
     installation.database_is(0, "migrations_pending").await;
-    assert!(
-        installation.replicas[0]
-            .log()
-            .text()
-            .contains("engine-roles migrate")
-    );
+    log_names_the_command(&installation).await;
     for _ in 0..2 {
         let migrated = installation.run(&["migrate"], &[]);
         assert!(migrated.status.success(), "{migrated:?}");
@@ -99,6 +93,23 @@ async fn the_service_runs_as_a_database_user_that_owns_nothing() {
 
 #[tokio::test]
 async fn a_changed_password_is_read_again_from_the_password_file() {
+    let file = |user: &str, _: &str, password: &str| format!("*:*:*:{user}:{password}\n");
+    a_changed_password_is_read_again("PGPASSFILE", file).await;
+}
+
+#[tokio::test]
+async fn a_changed_password_is_read_again_from_the_file_of_the_url() {
+    let url =
+        |user: &str, place: &str, password: &str| format!("postgres://{user}:{password}@{place}\n");
+    a_changed_password_is_read_again("DATABASE_URL_FILE", url).await;
+}
+
+/// Changes the password of the database user while the service runs. `contents` returns what the file
+/// that the variable names contains, for a user, the place of the database, and a password.
+async fn a_changed_password_is_read_again(
+    variable: &str,
+    contents: impl Fn(&str, &str, &str) -> String,
+) {
     let mut installation = Installation::build().rarely_checked().start().await;
     let user = format!("app_{}", uuid::Uuid::new_v4().simple());
     let create = format!("CREATE ROLE {user} LOGIN PASSWORD 'one'");
@@ -109,13 +120,15 @@ async fn a_changed_password_is_read_again_from_the_password_file() {
     let (_, place) = url.split_once('@').expect("the URL has a user");
     let file = std::env::temp_dir().join(format!("pgpass-{user}"));
     let write = |password: &str| {
-        std::fs::write(&file, format!("*:*:*:{user}:{password}\n")).expect("written");
+        std::fs::write(&file, contents(&user, place, password)).expect("written");
         let private = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&file, private).expect("the file is ours");
     };
     write("one");
-    installation.set_env("DATABASE_URL", &format!("postgres://{user}@{place}"));
-    installation.set_env("PGPASSFILE", &file.to_string_lossy());
+    let without_password = format!("postgres://{user}@{place}");
+    let is_url = variable == "DATABASE_URL_FILE";
+    installation.set_env("DATABASE_URL", if is_url { "" } else { &without_password });
+    installation.set_env(variable, &file.to_string_lossy());
     installation.restart(0).await;
     installation.client().provision("one").await.expect(201);
     let rotate = format!(
@@ -271,47 +284,47 @@ async fn while_a_network_is_silent_requests_are_answered_and_the_service_recover
     }
 }
 
-#[tokio::test]
-async fn a_lock_that_somebody_holds_on_one_cluster_stops_that_cluster_alone() {
-    let installation = Installation::build()
-        .rarely_checked()
-        .env("ENGINE_ROLES_DATABASE_CONNECTIONS", "6")
-        .start()
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_says_what_is_wrong_with_the_database() {
+    let mut installation = Installation::build().proxied().start().await;
+    let checked = |installation: &Installation, changes: &[(&str, &str)]| {
+        let output = installation.run(&["check", "--format", "json"], changes);
+        assert!(output.status.success(), "{output:?}");
+        let report: serde_json::Value =
+            serde_json::from_slice(&output.stdout).expect("the report is JSON");
+        // The identity is reported whatever the database does.
+        assert!(report["identity"].is_string(), "{report}");
+        report["database"].to_string()
+    };
+    assert!(checked(&installation, &[]).contains("\"ok\""));
+    let url = installation.environment()["DATABASE_URL"].clone();
+    let (_, place) = url.split_once('@').expect("the URL has a user");
+    let wrong = format!("postgres://nobody:x@{place}");
+    for (url, words) in [
+        (wrong.as_str(), "refused the login"),
+        ("postgres://nobody@127.0.0.1:1/none", "can't be reached"),
+    ] {
+        let database = checked(&installation, &[("DATABASE_URL", url)]);
+        assert!(database.contains(words), "{url}: {database}");
+    }
+    let off = "DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database());
+    END $$";
+    installation.database.execute(off).await;
+    let database = checked(&installation, &[]);
+    assert!(database.contains("synchronous_commit is off"), "{database}");
+    installation.restart(0).await;
+    let log = installation.replicas[0].log().text();
+    assert!(log.contains("synchronous_commit is off"), "{log}");
+    installation
+        .database
+        .execute("DELETE FROM schema_versions")
         .await;
-    let client = installation.client();
-    client.provision("locked").await.expect(201);
-    installation.becomes_idle().await;
-    let (locking, connection) =
-        tokio_postgres::connect(installation.database.url(), tokio_postgres::NoTls)
-            .await
-            .expect("connected");
-    tokio::spawn(connection);
-    let lock = "BEGIN; SELECT FROM clusters WHERE cluster = 'locked' FOR UPDATE;
-                SELECT FROM bindings WHERE cluster = 'locked' FOR UPDATE";
-    locking.batch_execute(lock).await.expect("locked");
-    let waiting: Vec<_> = (0..64)
-        .map(|number| {
-            let client = client.waiting_longest();
-            let change = json!({"tags": {"team": format!("t{number}")}});
-            tokio::spawn(async move { client.put("locked", change).await })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    for number in 0..4 {
-        let name = format!("c{number}");
-        client.provision(&name).await.expect(201);
-        client.get(&name).await.expect(200);
-    }
-    for answer in join_all(waiting).await {
-        let answer = answer.expect("the task does not panic");
-        answer.expect_problem(503, "database_unavailable");
-        assert!(answer.header("retry-after").is_some());
-    }
-    locking.batch_execute("ROLLBACK").await.expect("released");
-    let change = json!({"tags": {"team": "last"}});
-    client
-        .waiting_longest()
-        .put("locked", change)
-        .await
-        .expect(200);
+    let database = checked(&installation, &[]);
+    assert!(database.contains("run migrate"), "{database}");
+    installation.proxy().freeze();
+    let database = checked(&installation, &[]);
+    assert!(database.contains("can't be reached"), "{database}");
+    assert!(database.contains("in time"), "{database}");
+    installation.proxy().thaw();
 }

@@ -16,6 +16,7 @@ mod compose;
 mod crashes;
 mod creating;
 mod credentials;
+mod database_locks;
 mod database_tokens;
 mod databases;
 mod denials;
