@@ -17,6 +17,9 @@ use crate::serve::assemble;
 /// How long the database may take for its answers.
 const DATABASE_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long a connection to the database may take.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(2);
+
 /// The arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -42,7 +45,9 @@ enum Format {
 /// When STS does not answer, or neither creating nor passing roles works.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     args.serve.start_logging();
-    let config = Config::for_command(&args.serve)?;
+    let mut config = Config::for_command(&args.serve)?;
+    // The call budget is in the database, too, so that each part of the report would wait for it.
+    config.database.acquire_timeout = CONNECTION_LIMIT;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

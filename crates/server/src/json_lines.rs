@@ -132,7 +132,11 @@ impl Visit for Line {
         let mut chain = value.to_string();
         let mut cause = value.source();
         while let Some(error) = cause {
-            chain = format!("{chain}: {error}");
+            let text = error.to_string();
+            // Some errors repeat their cause in their own text.
+            if !chain.ends_with(&text) {
+                chain = format!("{chain}: {text}");
+            }
             cause = error.source();
         }
         self.insert(field, chain);
@@ -170,8 +174,12 @@ mod tests {
     struct Outer(#[source] Inner);
 
     #[derive(Debug, thiserror::Error)]
+    #[error("broken: {0}")]
+    struct Inner(#[source] Innermost);
+
+    #[derive(Debug, thiserror::Error)]
     #[error("connection refused")]
-    struct Inner;
+    struct Innermost;
 
     #[test]
     fn a_line_has_the_fields_of_event_and_spans_and_all_causes_of_an_error() {
@@ -187,7 +195,7 @@ mod tests {
             let _in_request = request.enter();
             request.record("cluster", "one");
             let _in_work = info_span!("work", generation = 2).entered();
-            let error = &Outer(Inner) as &dyn Error;
+            let error = &Outer(Inner(Innermost)) as &dyn Error;
             error!(
                 error,
                 calls = 3,
@@ -208,7 +216,7 @@ mod tests {
             ("message", json!("a \"quoted\"\nmessage")),
             (
                 "error",
-                json!("the database can't be reached: connection refused"),
+                json!("the database can't be reached: broken: connection refused"),
             ),
             ("calls", json!(3)),
             ("elapsed_ms", json!(7)),
