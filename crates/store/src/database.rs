@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::StoreError;
 use crate::database_url::{DatabaseUrl, UrlError, parse};
@@ -90,7 +90,7 @@ impl Database {
         let options = parse(&url.read()?)?;
         Ok(Self {
             current: Mutex::new(Current {
-                options: for_pooler(options, pooler),
+                options: for_tokens(for_pooler(options, pooler), tokens.is_some()),
                 token_made_at: None,
                 read_at: Instant::now(),
             }),
@@ -140,7 +140,7 @@ impl Database {
         }
         let options = self.url.read().and_then(|url| parse(&url));
         let options = match options {
-            Ok(options) => for_pooler(options, self.pooler),
+            Ok(options) => for_tokens(for_pooler(options, self.pooler), self.uses_tokens()),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "database URL could not be read again");
@@ -184,5 +184,36 @@ fn for_pooler(options: PgConnectOptions, pooler: Pooler) -> PgConnectOptions {
         Pooler::None => options,
         Pooler::Session => options.extra_float_digits(None),
         Pooler::Transaction => options.extra_float_digits(None).statement_cache_capacity(0),
+    }
+}
+
+/// A token is sent as it is, so a server that declines TLS gets none, as with RDS itself. Only a URL
+/// that says so (`sslmode=disable`) sends tokens without TLS, for example to a proxy on the same host.
+fn for_tokens(options: PgConnectOptions, uses_tokens: bool) -> PgConnectOptions {
+    match options.get_ssl_mode() {
+        PgSslMode::Allow | PgSslMode::Prefer if uses_tokens => options.ssl_mode(PgSslMode::Require),
+        _ => options,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_need_tls_unless_the_url_disables_it() {
+        for (url, mode) in [
+            ("postgres://a@host/b?sslmode=prefer", "Require"),
+            ("postgres://a@host/b?sslmode=allow", "Require"),
+            ("postgres://a@host/b?sslmode=require", "Require"),
+            ("postgres://a@host/b?sslmode=verify-full", "VerifyFull"),
+            ("postgres://a@host/b?sslmode=disable", "Disable"),
+        ] {
+            let options = for_tokens(parse(url).expect("a URL"), true);
+            assert_eq!(format!("{:?}", options.get_ssl_mode()), mode, "{url}");
+            let without = for_tokens(parse(url).expect("a URL"), false).get_ssl_mode();
+            let same = parse(url).expect("a URL").get_ssl_mode();
+            assert_eq!(format!("{without:?}"), format!("{same:?}"), "{url}");
+        }
     }
 }

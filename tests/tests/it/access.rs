@@ -412,7 +412,7 @@ async fn the_access_report_of_a_cluster_without_a_role_is_404() {
 #[tokio::test]
 async fn when_the_role_cannot_be_read_the_answer_has_the_statement_to_add() {
     let (installation, _) = with_one_role(json!({})).await;
-    installation.deny(&["iam:GetRole"]).await;
+    installation.allow_no_longer(&["iam:GetRole"]).await;
     let answer = installation.client().access("one").await;
     let problem = answer.expect_problem(424, "missing_permission");
     assert_eq!(problem["missing_permissions"], json!(["iam:GetRole"]));
