@@ -11,8 +11,6 @@ use aws_sdk_iam::config::Credentials;
 use engine_roles_domain::account;
 use tracing::info;
 
-use crate::database_token::DatabaseTokens;
-
 /// The region that STS calls are signed for where no region is configured.
 const DEFAULT_REGION: &str = "us-east-1";
 /// The shortest time between two renewals of the credentials.
@@ -165,11 +163,6 @@ impl Iam {
     fn clients(&self) -> Clients {
         let clients = self.clients.read().unwrap_or_else(PoisonError::into_inner);
         clients.clone()
-    }
-
-    /// Returns what makes tokens for the login to an RDS database.
-    pub fn database_tokens(&self) -> DatabaseTokens {
-        DatabaseTokens::new(self.clone())
     }
 
     /// Returns the region of the SDK's own settings, or the one used by [`Iam::connect_to`]; none

@@ -53,7 +53,8 @@ impl DatabaseTokens {
         Self::new(Iam::connect(&IamConfig::default()).await)
     }
 
-    pub(crate) fn new(iam: Iam) -> Self {
+    /// Makes tokens with the credentials of this client.
+    pub fn new(iam: Iam) -> Self {
         Self { iam }
     }
 
@@ -182,7 +183,7 @@ mod tests {
             secret_access_key: "B".to_owned(),
         };
         let iam = Iam::connect_to(&endpoint, &IamConfig::default()).await;
-        let token = iam.database_tokens().token(HOST, 5432, "user").await;
+        let token = DatabaseTokens::new(iam).token(HOST, 5432, "user").await;
         assert!(token.expect("a token").contains("eu-central-1"));
         let error = signing_region("database.internal", None);
         assert!(matches!(error, Err(TokenError::NoRegion)));

@@ -100,7 +100,7 @@ impl Parts {
             defaults: Arc::clone(&defaults),
             mode: settings.attestation,
             freshness: settings.reconcile_interval * 2,
-            last_read: tokio::sync::Mutex::default(),
+            next_reads: std::sync::Mutex::default(),
         });
         let converger = Arc::new(Converger {
             store: store.clone(),

@@ -13,14 +13,14 @@ use engine_roles_domain::account::{AccountId, Region};
 use engine_roles_domain::cluster::{Defaults, RoleReference};
 use engine_roles_domain::grant::{BoundaryArn, KmsKeyArn};
 use engine_roles_domain::invalid::Invalid;
-use engine_roles_domain::prepared::PassThroughRole;
-use engine_roles_domain::resources::{Namespace, ProfileName, RolePrefix, Tags};
+use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode};
 use engine_roles_store::StoreConfig;
 
 use crate::config_error::{ConfigError, invalid_in};
 use crate::database::DatabaseArgs;
 use crate::files;
+use crate::role_list::pass_through_roles;
 use crate::telemetry::{self, LogArgs};
 
 /// The shortest time for which events of the audit log are kept. The database enforces the same time,
@@ -412,9 +412,10 @@ fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
         permissions_boundary: optional("--permissions-boundary", boundary, BoundaryArn::parse)?,
         kms_key: kms_key(args, region.as_ref())?,
         tags: tags(args.resource_tags.as_deref())?,
-        pass_through_roles: list(args.pass_through_roles.as_deref())
-            .map(|entry| pass_through_role("--pass-through-roles", entry))
-            .collect::<Result<_, _>>()?,
+        pass_through_roles: pass_through_roles(
+            "--pass-through-roles",
+            args.pass_through_roles.as_deref(),
+        )?,
         allowed_boundaries: boundaries
             .map(|arn| invalid_in("--allowed-boundaries", BoundaryArn::parse(arn)))
             .collect::<Result<_, _>>()?,
@@ -435,22 +436,6 @@ fn kms_key(args: &ServeArgs, region: Option<&Region>) -> Result<Option<KmsKeyArn
         return Err(ConfigError::Form { flag, rule });
     }
     Ok(key)
-}
-
-pub(crate) fn pass_through_role(
-    flag: &'static str,
-    entry: &str,
-) -> Result<PassThroughRole, ConfigError> {
-    let (role, profile) = match entry.split_once('=') {
-        Some((role, profile)) => (role, Some(profile)),
-        None => (entry, None),
-    };
-    Ok(PassThroughRole {
-        role: invalid_in(flag, RoleReference::parse(role.trim()))?,
-        instance_profile: profile
-            .map(|profile| invalid_in(flag, ProfileName::parse(profile.trim())))
-            .transpose()?,
-    })
 }
 
 fn tags(text: Option<&str>) -> Result<Tags, ConfigError> {

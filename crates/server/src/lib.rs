@@ -16,6 +16,7 @@ mod openapi;
 mod orphans;
 mod policy;
 mod print;
+mod role_list;
 mod serve;
 mod settings;
 mod telemetry;

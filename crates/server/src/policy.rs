@@ -13,9 +13,10 @@ use engine_roles_domain::resources::Namespace;
 use engine_roles_policy::Kind;
 use engine_roles_policy::lint::{Finding, Severity, lint_text};
 
-use crate::config::{list, optional, pass_through_role};
+use crate::config::{list, optional};
 use crate::config_error::{ConfigError, invalid_in};
 use crate::print;
+use crate::role_list::pass_through_roles;
 
 /// The arguments of `policy`.
 #[derive(Debug, Args)]
@@ -143,8 +144,11 @@ impl RenderArgs {
                 rule: "must be aws, aws-cn, aws-us-gov or aws-eusc",
             })
         });
-        let roles = entries(&self.pass_through_roles)
-            .map(|entry| pass_through_role("--pass-through-role", entry).map(|listed| listed.role));
+        let flag = "--pass-through-role";
+        let lists = self.pass_through_roles.iter();
+        let lists = lists.map(|text| pass_through_roles(flag, Some(text)));
+        let roles = lists.collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+        let roles = roles.map(|entry| Ok(entry.role));
         let default = self.default_iam_role.as_deref();
         let default = optional("--default-iam-role", default, RoleReference::parse)?;
         let allowed = list(self.allowed_boundaries.as_deref())

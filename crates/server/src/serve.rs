@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine_roles_api::{Api, ConnectionLimits, MetricsHandle, serve};
 use engine_roles_domain::account::{Partition, Region, Scope};
-use engine_roles_iam::{Iam, IamConfig};
+use engine_roles_iam::{DatabaseTokens, Iam, IamConfig};
 use engine_roles_provisioner::{Provisioner, Settings};
 use engine_roles_store::{Schema, Store, StoreError};
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -226,7 +226,7 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
     let mut database = config.database;
     database.tokens = config
         .database_iam_auth
-        .then(|| tokens::source(iam.database_tokens()));
+        .then(|| tokens::source(DatabaseTokens::new(iam.clone())));
     let store = database::open(&database, config.namespace)?;
     let settings = Settings {
         scope: config.account.map(|account| Scope { account, partition }),

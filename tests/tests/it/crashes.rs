@@ -2,7 +2,8 @@
 //!
 //! A test run uses a fixed sample of the kill points. To run all of them:
 //! `ENGINE_ROLES_ALL_KILL_POINTS=1 cargo test -p engine-roles-e2e -p engine-roles --test it --
-//! crashes`.
+//! crashes`. With `ENGINE_ROLES_FROM_PAIR=300`, the pairs of kill points before number 300 of each
+//! scenario are left out, to continue a run that was interrupted.
 
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::installation::PAST_A_LEASE;
@@ -47,7 +48,7 @@ async fn is_killed_again(scenario: Scenario) {
     let points = record_kill_points(&installation, scenario).await;
     let points = with_second_kills(&points, CALLS);
     let points = all_or_sample(points, &mut Random::new(SEED), 1);
-    for (number, point) in points.iter().enumerate() {
+    for (number, point) in points.iter().enumerate().skip(first_pair()) {
         if number > 0 && number % AT_ONCE == 0 {
             println!(
                 "{scenario:?}: {number} of {} pairs of kill points",
@@ -58,6 +59,11 @@ async fn is_killed_again(scenario: Scenario) {
         }
         kill_at(&mut installation, point, &format!("{scenario:?}-{number}")).await;
     }
+}
+
+fn first_pair() -> usize {
+    let number = std::env::var("ENGINE_ROLES_FROM_PAIR");
+    number.map_or(0, |number| number.parse().expect("a number"))
 }
 
 #[tokio::test]

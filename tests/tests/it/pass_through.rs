@@ -1,5 +1,6 @@
 //! Pass-through roles, which the administrator prepared.
 
+use engine_roles_e2e::installation::fault;
 use engine_roles_e2e::{Installation, stages_of};
 use serde_json::{Value, json};
 
@@ -157,4 +158,31 @@ async fn a_listed_role_that_does_not_exist_is_unfit() {
     answer.expect_problem(424, "pass_through_role_unfit");
     assert!(installation.holds_nothing_of_ours());
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn requests_do_not_wait_for_one_another_while_iam_hangs() {
+    let installation = Installation::build()
+        .env("ENGINE_ROLES_PASS_THROUGH_ROLES", "prepared")
+        .env("ENGINE_ROLES_CALL_TIMEOUT", "1s")
+        .rarely_checked()
+        .start()
+        .await;
+    let mut hanging = fault("GetRole", "before", json!({"hang_ms": 60_000}));
+    hanging[0]["times"] = json!(1_000);
+    installation.set_faults(hanging);
+    let asked = (0..8).map(|number| {
+        let client = installation.client().without_waiting();
+        async move {
+            let started = std::time::Instant::now();
+            let body = json!({"mode": "pass_through", "iam_role": "prepared"});
+            client.put(&format!("c{number}"), body).await;
+            started.elapsed()
+        }
+    });
+    let took = futures::future::join_all(asked).await;
+    // One after the other, the last one took eight times as long as the first one.
+    let (fastest, slowest) = (took.iter().min(), took.iter().max());
+    let (fastest, slowest) = (fastest.expect("eight"), slowest.expect("eight"));
+    assert!(*slowest < *fastest * 4, "{took:?}");
 }

@@ -2,7 +2,7 @@
 //! interval.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,8 +13,9 @@ use engine_roles_domain::cluster::{
 };
 use engine_roles_domain::prepared::{Attestation, Fitness, PassThroughRole, Purpose, attest};
 use engine_roles_store::{PreparedRole, Reading, Store, StoreError};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use crate::aws::{Gateway, Terms};
@@ -23,6 +24,12 @@ use crate::settings::AttestationMode;
 
 /// How long a request waits for the call budget to read its role.
 const READ_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a read of a role waits for further requests that share it.
+const GATHERING: Duration = Duration::from_millis(20);
+
+/// A read of a role that several requests wait for. Its result is whether the role was read.
+pub(crate) type SharedRead = Shared<BoxFuture<'static, bool>>;
 
 /// A pass-through role and its attestation.
 #[derive(Clone, Debug)]
@@ -56,8 +63,8 @@ pub(crate) struct Attestor {
     pub(crate) mode: AttestationMode,
     /// A reading older than this is stale.
     pub(crate) freshness: Duration,
-    /// When each role was last read for a request.
-    pub(crate) last_read: Mutex<HashMap<RoleReference, Instant>>,
+    /// The read of each role that requests share, and when it begins or began.
+    pub(crate) next_reads: Mutex<HashMap<RoleReference, (Instant, SharedRead)>>,
 }
 
 impl Attestor {
@@ -126,7 +133,7 @@ impl Attestor {
     /// fresh, unless its verdict is unfit: no request is rejected for a fault that may have been
     /// corrected since. A role that the administrator declared fit is not read.
     pub(crate) async fn attest_for(
-        &self,
+        self: &Arc<Self>,
         cluster: &ClusterName,
         spec: &RoleSpec,
         scope: &Scope,
@@ -141,7 +148,7 @@ impl Attestor {
         if entry.is_declared() || is_fresh && first.fitness != Fitness::Unfit {
             return Ok(Attested::Verdict(first));
         }
-        let was_read = self.read_for_request(scope, &entry).await?;
+        let was_read = self.read_for_request(scope, &entry).await;
         let known = self.known(scope, &entry).await?;
         let verdict = self.judge(&entry, known.as_ref(), scope, purpose);
         if verdict.fitness == Fitness::Unfit && !was_read {
@@ -171,31 +178,44 @@ impl Attestor {
         Ok(())
     }
 
-    /// Reads a role for a request. Requests that wait at the same time share one read. Returns whether
-    /// the role was read since this request began.
-    async fn read_for_request(
-        &self,
-        scope: &Scope,
-        entry: &PassThroughRole,
-    ) -> Result<bool, StoreError> {
-        let asked_at = Instant::now();
-        // Both limits count from the start of the request. Otherwise, of many requests without call
-        // budget, each would wait for all that came before it.
-        let give_up_at = asked_at + READ_WAIT * 2;
-        let Ok(mut last_read) = timeout_at(give_up_at, self.last_read.lock()).await else {
-            return Ok(false);
-        };
-        let last = last_read.get(&entry.role).copied();
-        if last.is_none_or(|at| at < asked_at) {
-            let wait = READ_WAIT.saturating_sub(asked_at.elapsed());
-            let read = self.read(scope, entry, Terms::interactive(&scope.account, wait));
-            if let Ok(read) = timeout_at(give_up_at, read).await
-                && read?
-            {
-                last_read.insert(entry.role.clone(), Instant::now());
-            }
+    /// Reads a role for a request. Returns whether the role was read since this request began. Requests
+    /// that ask within a moment share one read; no request waits for a read that began before it.
+    async fn read_for_request(self: &Arc<Self>, scope: &Scope, entry: &PassThroughRole) -> bool {
+        let give_up_at = Instant::now() + READ_WAIT * 2;
+        let outcome = self.next_read(scope, entry);
+        timeout_at(give_up_at, outcome).await.unwrap_or(false)
+    }
+
+    /// Returns the read of a role that begins next.
+    fn next_read(self: &Arc<Self>, scope: &Scope, entry: &PassThroughRole) -> SharedRead {
+        let reads = self.next_reads.lock();
+        let mut reads = reads.unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if let Some((begins_at, read)) = reads.get(&entry.role)
+            && now < *begins_at
+        {
+            return read.clone();
         }
-        Ok(last_read.get(&entry.role).is_some_and(|at| *at >= asked_at))
+        let begins_at = now + GATHERING;
+        let (this, scope, entry) = (Arc::clone(self), scope.clone(), entry.clone());
+        let role = entry.role.clone();
+        let read = async move {
+            sleep_until(begins_at).await;
+            let terms = Terms::interactive(&scope.account, READ_WAIT);
+            match this.read(&scope, &entry, terms).await {
+                Ok(was_read) => was_read,
+                Err(error) => {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "reading of a pass-through role could not be recorded"
+                    );
+                    false
+                }
+            }
+        };
+        let read = read.boxed().shared();
+        reads.insert(role, (begins_at, read.clone()));
+        read
     }
 
     /// Returns the administrator's entry for the role of a spec; none when attestation is off.

@@ -1,0 +1,114 @@
+//! The administrator's list of pass-through roles: `role[=instance-profile]`, separated by commas.
+
+use engine_roles_domain::cluster::RoleReference;
+use engine_roles_domain::prepared::PassThroughRole;
+use engine_roles_domain::resources::ProfileName;
+
+use crate::config_error::{ConfigError, invalid_in};
+
+/// Reads the list. Names of IAM may contain commas and equals signs: a backslash before a comma, an
+/// equals sign or a backslash makes it part of the name.
+///
+/// # Errors
+/// When an entry is not a role, or not an instance profile after the equals sign.
+pub(crate) fn pass_through_roles(
+    flag: &'static str,
+    text: Option<&str>,
+) -> Result<Vec<PassThroughRole>, ConfigError> {
+    let entries = split(text.unwrap_or_default(), ',').into_iter();
+    let entries = entries.filter(|entry| !entry.trim().is_empty());
+    entries
+        .map(|entry| pass_through_role(flag, &entry))
+        .collect()
+}
+
+/// Reads one entry of the list.
+///
+/// # Errors
+/// As [`pass_through_roles`].
+fn pass_through_role(flag: &'static str, entry: &str) -> Result<PassThroughRole, ConfigError> {
+    let mut parts = split(entry, '=').into_iter();
+    let role = unescaped(&parts.next().unwrap_or_default());
+    // Everything after the first equals sign is the name of the profile.
+    let profile = parts.collect::<Vec<_>>();
+    let profile = (!profile.is_empty()).then(|| unescaped(&profile.join("=")));
+    Ok(PassThroughRole {
+        role: invalid_in(flag, RoleReference::parse(role.trim()))?,
+        instance_profile: profile
+            .map(|profile| invalid_in(flag, ProfileName::parse(profile.trim())))
+            .transpose()?,
+    })
+}
+
+/// Splits at each separator that no backslash precedes. The parts keep their backslashes.
+fn split(text: &str, separator: char) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut is_escaped = false;
+    for c in text.chars() {
+        let part = match parts.last_mut() {
+            Some(part) if c != separator || is_escaped => part,
+            _ => {
+                parts.push(String::new());
+                continue;
+            }
+        };
+        part.push(c);
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    parts
+}
+
+/// Removes the backslash before each escaped character.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match (c, rest.clone().next()) {
+            ('\\', Some(next @ (',' | '=' | '\\'))) => {
+                plain.push(next);
+                rest.next();
+            }
+            _ => plain.push(c),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(text: &str) -> Vec<(String, Option<String>)> {
+        let read = pass_through_roles("--flag", Some(text)).expect("a list");
+        let entries = read.into_iter().map(|entry| {
+            let profile = entry.instance_profile.map(|profile| profile.to_string());
+            (entry.role.name().to_string(), profile)
+        });
+        entries.collect()
+    }
+
+    #[test]
+    fn names_with_separators_are_escaped() {
+        let plain = |role: &str| (role.to_owned(), None);
+        let with = |role: &str, profile: &str| (role.to_owned(), Some(profile.to_owned()));
+        for (text, expected) in [
+            ("", vec![]),
+            ("a, b,", vec![plain("a"), plain("b")]),
+            ("a=p,b", vec![with("a", "p"), plain("b")]),
+            (r"a\=b", vec![plain("a=b")]),
+            (r"a\,b,c", vec![plain("a,b"), plain("c")]),
+            (r"a\=b=p\,q", vec![with("a=b", "p,q")]),
+            // The first equals sign separates, as it always did.
+            ("a=p=q", vec![with("a", "p=q")]),
+        ] {
+            assert_eq!(entries(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for text in [r"a\\", r"a\b", "a=", "=p"] {
+            assert!(pass_through_roles("--flag", Some(text)).is_err(), "{text}");
+        }
+    }
+}
