@@ -211,7 +211,8 @@ enum Kind {
 impl Kind {
     fn of(statement: &str) -> Self {
         match statement.to_ascii_uppercase().as_str() {
-            "BEGIN" => Self::Begin,
+            // Behind a transaction pooler the time limits are set in the same message.
+            text if text == "BEGIN" || text.starts_with("BEGIN; SET LOCAL") => Self::Begin,
             "COMMIT" | "ROLLBACK" => Self::End,
             _ => Self::Other,
         }

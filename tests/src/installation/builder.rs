@@ -221,6 +221,14 @@ impl InstallationBuilder {
         self
     }
 
+    /// Connects the service to Postgres without a pooler, also where the whole suite runs through one:
+    /// while a server is away, `PgBouncer` answers in its place, and for 15 seconds after that.
+    #[must_use]
+    pub fn unpooled(mut self) -> Self {
+        self.pooler = None;
+        self
+    }
+
     /// Sets the interval of checks to a day, so that an idle service stays idle while a test
     /// advances the clock: see [`Installation::becomes_idle`].
     #[must_use]

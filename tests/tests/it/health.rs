@@ -149,6 +149,7 @@ async fn the_log_contains_no_key_password_or_token() {
     let mut installation = Installation::build()
         .env("ENGINE_ROLES_LOG", "trace")
         .own_postgres()
+        .unpooled()
         .start()
         .await;
     let client = installation.client();

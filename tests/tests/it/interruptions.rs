@@ -248,7 +248,11 @@ async fn another_replica_completes_the_work_of_a_killed_replica() {
 
 #[tokio::test]
 async fn after_the_database_was_killed_a_repeated_request_succeeds() {
-    let mut installation = Installation::build().own_postgres().start().await;
+    let mut installation = Installation::build()
+        .own_postgres()
+        .unpooled()
+        .start()
+        .await;
     let client = installation.client();
     client.provision("one").await.expect(201);
     installation
