@@ -242,7 +242,8 @@ pub async fn kill_at(installation: &mut Installation, point: &KillPoint, cluster
         let since = installation.mark();
         installation.set_faults(outcome.fault("*", call));
         installation.advance(PAST_A_LEASE).await;
-        eventually(&format!("{what}: the recovery has started"), async || {
+        let what = format!("{what}: the recovery has started");
+        let has_started = async || {
             if installation.iam_calls(since).len() > call {
                 return Some(());
             }
@@ -250,8 +251,8 @@ pub async fn kill_at(installation: &mut Installation, point: &KillPoint, cluster
             let is_done =
                 binding.state == point.scenario.final_state() && binding.lease_until.is_none();
             is_done.then_some(())
-        })
-        .await;
+        };
+        installation.in_time_until(&what, has_started).await;
         installation.replicas[0].kill().await;
         installation.set_faults(json!([]));
         installation.restart(0).await;
