@@ -12,6 +12,25 @@ fn settings(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+/// Returns the variables that the compose file passes on: those of a line that only names a variable.
+/// A comment or the value of another variable may name one, too, but passes nothing on.
+fn passed_on(compose: &str) -> BTreeSet<&str> {
+    let lines = compose
+        .lines()
+        .filter_map(|line| line.trim().split_once(':'));
+    lines
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("ENGINE_ROLES_"))
+        .collect()
+}
+
+#[test]
+fn a_variable_that_only_a_comment_or_a_value_names_is_not_passed_on() {
+    let compose = "      # Must be longer than ENGINE_ROLES_LEASE (default: 60s).\n      \
+                   OTHER: ${ENGINE_ROLES_DRIFT:-repair}\n      ENGINE_ROLES_ORPHANS:\n";
+    assert_eq!(passed_on(compose), BTreeSet::from(["ENGINE_ROLES_ORPHANS"]));
+}
+
 #[test]
 fn compose_passes_every_setting_of_serve_on() {
     let compose = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/compose.yaml");
@@ -21,7 +40,14 @@ fn compose_passes_every_setting_of_serve_on() {
     let help = String::from_utf8(help).expect("the help is text");
     let known = settings(&help);
     assert!(known.len() > 20, "the help names its variables: {known:?}");
-    let passed_on = settings(&compose);
+    let passed_on = passed_on(&compose);
+    for setting in [
+        "ENGINE_ROLES_ATTESTATION",
+        "ENGINE_ROLES_CALL_BURST",
+        "ENGINE_ROLES_CALL_RATE",
+    ] {
+        assert!(known.contains(setting), "{setting} is not in the help");
+    }
     let missing = known.difference(&passed_on);
     // A file has to be mounted first, so a compose file of the administrator's own names it.
     let missing: Vec<&&str> = missing.filter(|name| !name.ends_with("_FILE")).collect();
