@@ -34,7 +34,7 @@ pub struct Capabilities {
     /// How the service detected what its identity may do: `simulated` (IAM's policy simulator
     /// answered), `evaluated` (the service evaluated its identity's own policies), `probed` (the
     /// service tried reads that change nothing), `remembered` (AWS allowed or denied the action in
-    /// earlier work).
+    /// earlier work). Empty where probes are off and no earlier work has shown anything.
     pub found_by: Vec<String>,
     /// When the service detected what its identity may do.
     pub found_at: DateTime<Utc>,

@@ -161,6 +161,7 @@ impl Parts {
                 store.clone(),
                 Arc::clone(&gateway),
                 defaults,
+                settings.probes,
             )),
             store,
             gateway,

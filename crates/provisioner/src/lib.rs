@@ -40,4 +40,4 @@ pub use requests::follow::{Answer, Request};
 pub use requests::plan::{Basis, PlannedIntent, Preview, PreviewStep};
 pub use requests::read::{DatabaseHealth, Health};
 pub use service::Provisioner;
-pub use settings::{AttestationMode, DriftMode, OrphanMode, Settings};
+pub use settings::{AttestationMode, DriftMode, OrphanMode, ProbeMode, Settings};

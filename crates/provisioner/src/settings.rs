@@ -67,6 +67,19 @@ pub enum AttestationMode {
 words!(AttestationMode: "enforce" => Enforce, "warn" => Warn, "off" => Off;
     "must be enforce, warn or off");
 
+/// Whether the service finds out by calls to IAM what its identity may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProbeMode {
+    /// IAM's policy simulator is asked, the service's own role is read, and reads are tried.
+    #[default]
+    On,
+    /// No such call is made, because a denied one is an event that may raise an alarm. Only the
+    /// answers to ordinary calls show what the identity may do.
+    Off,
+}
+
+words!(ProbeMode: "on" => On, "off" => Off; "must be on or off");
+
 /// The provisioner's settings, which the administrator configures.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -80,6 +93,8 @@ pub struct Settings {
     pub orphans: OrphanMode,
     /// What is done about a pass-through role that is unfit.
     pub attestation: AttestationMode,
+    /// Whether the service finds out by calls to IAM what its identity may do.
+    pub probes: ProbeMode,
     /// The rate limit on calls to the account, for reads and for writes each.
     pub call_limits: BudgetLimits,
     /// The longest time between two checks of an active binding. Each pause is a random time between

@@ -11,7 +11,7 @@ use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
 use engine_roles_iam_sandbox::{Effect, Fault, Quotas, Sandbox, SandboxConfig, When};
 use engine_roles_provisioner::{
-    AttestationMode, BudgetLimits, DriftMode, OrphanMode, Provisioner, Request, Settings,
+    AttestationMode, BudgetLimits, DriftMode, OrphanMode, ProbeMode, Provisioner, Request, Settings,
 };
 use engine_roles_store::{Store, StoreConfig};
 use futures::StreamExt;
@@ -147,6 +147,7 @@ fn settings() -> Settings {
         drift: DriftMode::Repair,
         orphans: OrphanMode::Off,
         attestation: AttestationMode::Off,
+        probes: ProbeMode::On,
         call_limits: BudgetLimits {
             rate: 100_000.0,
             burst: 100_000.0,

@@ -14,7 +14,7 @@ use engine_roles_domain::cluster::{Defaults, RoleReference};
 use engine_roles_domain::grant::{BoundaryArn, KmsKeyArn};
 use engine_roles_domain::invalid::Invalid;
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
-use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode};
+use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode, ProbeMode};
 use engine_roles_store::StoreConfig;
 
 use crate::config_error::{ConfigError, invalid_in};
@@ -129,6 +129,10 @@ pub struct ServeArgs {
     /// it to a new engine), `warn` or `off`
     #[arg(long, env = "ENGINE_ROLES_ATTESTATION", default_value = "enforce")]
     pub attestation: AttestationMode,
+    /// Whether the service finds out by calls to IAM what its identity may do: `on`, or `off` where a
+    /// denied call would raise an alarm
+    #[arg(long, env = "ENGINE_ROLES_PROBES", default_value = "on")]
+    pub probes: ProbeMode,
     /// How long the events of the audit log are kept, such as `400d`; from one day to 100 years
     /// [default: for ever]. Records of roles that were torn down are deleted after their events
     #[arg(long, env = "ENGINE_ROLES_AUDIT_RETENTION")]
@@ -197,6 +201,7 @@ pub struct Config {
     pub(crate) drift: DriftMode,
     pub(crate) orphans: OrphanMode,
     pub(crate) attestation: AttestationMode,
+    pub(crate) probes: ProbeMode,
     pub(crate) audit_retention: Option<Duration>,
     pub(crate) call_limits: BudgetLimits,
     pub(crate) reconcile_interval: Duration,
@@ -328,6 +333,7 @@ impl Config {
             drift: args.drift,
             orphans: args.orphans,
             attestation: args.attestation,
+            probes: args.probes,
             audit_retention: audit_retention(args.audit_retention.as_deref())?,
             call_limits: BudgetLimits {
                 rate: args.call_rate,

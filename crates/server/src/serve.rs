@@ -234,6 +234,7 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
         drift: config.drift,
         orphans: config.orphans,
         attestation: config.attestation,
+        probes: config.probes,
         call_limits: config.call_limits,
         reconcile_interval: config.reconcile_interval,
         audit_retention: config.audit_retention,

@@ -45,6 +45,7 @@ fn compose_passes_every_setting_of_serve_on() {
         "ENGINE_ROLES_ATTESTATION",
         "ENGINE_ROLES_CALL_BURST",
         "ENGINE_ROLES_CALL_RATE",
+        "ENGINE_ROLES_PROBES",
     ] {
         assert!(known.contains(setting), "{setting} is not in the help");
     }

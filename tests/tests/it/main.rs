@@ -31,6 +31,7 @@ mod input;
 mod interface;
 mod interruptions;
 mod keys;
+mod limits;
 mod logs;
 mod many_clusters;
 mod measuring;

@@ -11,7 +11,9 @@ use engine_roles_domain::account::{Partition, Scope};
 use engine_roles_domain::cluster::Defaults;
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
-use engine_roles_provisioner::{AttestationMode, DriftMode, OrphanMode, Provisioner, Settings};
+use engine_roles_provisioner::{
+    AttestationMode, DriftMode, OrphanMode, ProbeMode, Provisioner, Settings,
+};
 use engine_roles_store::{BudgetLimits, Store, StoreConfig};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::{Value, json};
@@ -74,6 +76,7 @@ fn settings() -> Settings {
         drift: DriftMode::Off,
         orphans: OrphanMode::Off,
         attestation: AttestationMode::Off,
+        probes: ProbeMode::On,
         call_limits: BudgetLimits {
             rate: 10.0,
             burst: 10.0,

@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use tracing::info;
 
 use crate::aws::gateway::{Gateway, Terms};
+use crate::settings::ProbeMode;
 
 /// How long a detection is reused.
 const FRESH: Duration = Duration::from_mins(5);
@@ -28,6 +29,10 @@ const BUDGET_WAIT: Duration = Duration::from_secs(10);
 /// A role that no account has. When AWS answers a read of it that the role does not exist, the read is
 /// allowed.
 const PROBE_ROLE: &str = "engine-roles-probe-0000000000000000";
+
+/// Why nothing is known about a permission that no ordinary call has needed yet.
+const PROBES_ARE_OFF: &str = "probes are off (ENGINE_ROLES_PROBES=off), and no call of the last hour has shown whether AWS \
+     allows the action";
 
 /// How it was detected what an identity may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +79,7 @@ pub(crate) struct CapabilityDetector {
     store: Store,
     gateway: Arc<Gateway>,
     defaults: Arc<Defaults>,
+    probes: ProbeMode,
     last: Mutex<Option<(Instant, Arc<Detection>)>>,
 }
 
@@ -93,11 +99,17 @@ struct Detection {
 }
 
 impl CapabilityDetector {
-    pub(crate) fn new(store: Store, gateway: Arc<Gateway>, defaults: Arc<Defaults>) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        gateway: Arc<Gateway>,
+        defaults: Arc<Defaults>,
+        probes: ProbeMode,
+    ) -> Self {
         Self {
             store,
             gateway,
             defaults,
+            probes,
             last: Mutex::default(),
         }
     }
@@ -165,6 +177,11 @@ impl CapabilityDetector {
         let mut found_by = Vec::new();
         let mut principal = None;
         let known = match &caller {
+            Some(caller) if self.probes == ProbeMode::Off => {
+                principal = Some(caller.principal_arn());
+                Err(PROBES_ARE_OFF.to_owned())
+            }
+            None if self.probes == ProbeMode::Off => Err(PROBES_ARE_OFF.to_owned()),
             Some(caller) => {
                 let own = self.own_policies(caller, terms).await;
                 let shown = own.as_ref().ok().and_then(Option::as_ref);
@@ -185,7 +202,7 @@ impl CapabilityDetector {
                 needs.into_iter().map(unknown).collect()
             }
         };
-        if self.probe(terms, &mut standings).await {
+        if self.probes == ProbeMode::On && self.probe(terms, &mut standings).await {
             found_by.push(FoundBy::Probed);
         }
         Ok(Detection {
