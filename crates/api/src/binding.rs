@@ -26,7 +26,7 @@ pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
             .filter(|_| is_live)
             .map(instance_profile),
         policy: binding.policy.clone(),
-        spec: json!(binding.spec),
+        spec: json!(binding.spec.as_requested()),
         usable_after: binding.usable_after,
         verified_at: binding.verified_at,
         drift: binding.drift.iter().cloned().map(drift).collect(),

@@ -52,7 +52,7 @@ fn to_wire(cluster: String, preview: Preview) -> Plan {
         cluster,
         intent: preview.intent.as_str().to_owned(),
         basis: basis.into(),
-        spec: json!(preview.spec),
+        spec: json!(preview.spec.as_requested()),
         name: preview.name,
         call_count: steps.len(),
         stage_count: steps.iter().map(|step| step.stage).max().unwrap_or(0),

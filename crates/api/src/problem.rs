@@ -53,8 +53,16 @@ impl Problem {
             field: field.into(),
             reason: reason.into(),
         };
-        let mut problem = Self::new(code, format!("{}: {}", error.field, error.reason));
-        problem.0.errors.push(error);
+        Self::fields(code, vec![error])
+    }
+
+    /// Returns the problem of several fields that each break a rule.
+    pub(crate) fn fields(code: Code, errors: Vec<FieldError>) -> Self {
+        let details = errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.reason));
+        let mut problem = Self::new(code, details.collect::<Vec<_>>().join("; "));
+        problem.0.errors = errors;
         problem
     }
 

@@ -72,7 +72,8 @@ pub struct Binding {
     /// The role's inline policy as AWS last accepted it; null in mode `pass_through`.
     #[schema(value_type = Option<Object>)]
     pub policy: Option<Value>,
-    /// What the role should be: the request, with defaults filled in from the configuration.
+    /// What the role should be: the request, with defaults filled in from the configuration. `tags` has
+    /// the caller's own tags only; the administrator's tags apply in addition.
     #[schema(value_type = Object)]
     pub spec: Value,
     /// An estimate of when EC2 knows the instance profile; null where the service has no estimate.

@@ -31,7 +31,8 @@ pub struct Plan {
     /// (the recorded resources, because AWS could not be read).
     #[schema(value_type = String)]
     pub basis: Open<Basis>,
-    /// What the role would be: the request, with defaults filled in from the configuration.
+    /// What the role would be: the request, with defaults filled in from the configuration. `tags` has
+    /// the caller's own tags only; the administrator's tags apply in addition.
     #[schema(value_type = Object)]
     pub spec: Value,
     /// The name of the role and the instance profile that would be created. The last 16

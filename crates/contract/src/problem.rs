@@ -46,16 +46,18 @@ pub enum Code {
     InvalidClusterName,
     /// A secret name breaks its rule.
     InvalidSecretName,
-    /// The region breaks its rule, or does not match the account's partition or the KMS key.
+    /// The region is not one of AWS's, or does not match the account's partition or the KMS key.
     InvalidRegion,
     /// The role prefix breaks its rule.
     InvalidRolePrefix,
-    /// A tag breaks its rule.
+    /// A tag breaks its rule, or has a key of the administrator's tags; `errors` names the tag.
     InvalidTag,
     /// The role is not on the administrator's list of pass-through roles.
     PassThroughRoleNotAllowed,
     /// The permissions boundary is not one that the administrator allows.
     BoundaryNotAllowed,
+    /// The administrator does not permit what the request asks for; `errors` names each field.
+    NotPermittedHere,
     /// The role's inline policy would be larger than IAM accepts.
     PolicyTooLarge,
     /// AWS denied the service's identity an action; `missing_permissions` names the action.

@@ -15,8 +15,8 @@ use crate::binding::Mode;
 pub struct RoleRequest {
     /// `create` (the service creates a role for the cluster) or `pass_through` (the cluster uses a
     /// role that the administrator prepared). The default for a new binding is `pass_through` where
-    /// the request names an `iam_role` or a default IAM role is configured, else `create`. Can't
-    /// change later.
+    /// the request names an `iam_role`, a default IAM role is configured or the administrator does
+    /// not permit `create`, else `create`. Can't change later.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -48,7 +48,9 @@ pub struct RoleRequest {
     /// Can't change later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<String>,
-    /// Tags of the created role and instance profile, at most 46.
+    /// The caller's own tags of the created role and instance profile. The administrator's tags apply
+    /// in addition: a request can't use their keys, in any letter case, and there are at most 46 tags
+    /// in sum.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub tags: Option<Tags>,

@@ -14,6 +14,7 @@ text_type! {
 
 impl Region {
     /// Reads a region: at least three parts of `[a-z0-9]+` between hyphens, at most 32 characters.
+    /// Records of an older release may have a region of no partition: see [`Region::partition`].
     ///
     /// AWS adds regions, so this crate has no list of them. The characters are checked because the
     /// region becomes part of a policy pattern.
@@ -35,18 +36,41 @@ impl Region {
         Ok(Self(text.to_owned()))
     }
 
-    /// Returns the partition of the region, derived from the region's name; none for a partition
-    /// that this service does not support, such as the isolated ones.
+    /// Reads a region of a partition that this service supports.
     ///
-    /// Source: the partition table of AWS's SDKs (`partitions.json`), by its region patterns.
+    /// # Errors
+    /// When the text is not a region, or its name matches the pattern of no supported partition.
+    pub fn parse_supported(text: &str) -> Result<Self, Invalid> {
+        let region = Self::parse(text)?;
+        if region.partition().is_none() {
+            return Err(Invalid::new(
+                InvalidKind::Region,
+                "must be an AWS region such as us-west-2, of a partition that this service supports",
+            ));
+        }
+        Ok(region)
+    }
+
+    /// Returns the partition whose pattern the region's name matches; none for another name, and for
+    /// a partition that this service does not support, such as the isolated ones.
+    ///
+    /// Source: the partition table of AWS's SDKs (`partitions.json`), `regionRegex`: for example
+    /// `^(us|eu|ap|sa|ca|me|af|il|mx)\-\w+\-\d+$`.
     pub fn partition(&self) -> Option<Partition> {
-        let mut parts = self.0.split('-');
-        match (parts.next()?, parts.next()?) {
-            ("cn", _) => Some(Partition::AwsCn),
-            ("eusc", _) => Some(Partition::AwsEusc),
-            ("us", "gov") => Some(Partition::AwsUsGov),
-            (_, second) if second.starts_with("iso") => None,
-            _ => Some(Partition::Aws),
+        let parts: Vec<&str> = self.0.split('-').collect();
+        let (number, name) = parts.split_last()?;
+        if !number.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        match name {
+            [
+                "us" | "eu" | "ap" | "sa" | "ca" | "me" | "af" | "il" | "mx",
+                _,
+            ] => Some(Partition::Aws),
+            ["cn", _] => Some(Partition::AwsCn),
+            ["us", "gov", _] => Some(Partition::AwsUsGov),
+            ["eusc", "de", _] => Some(Partition::AwsEusc),
+            _ => None,
         }
     }
 }

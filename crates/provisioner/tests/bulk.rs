@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine_roles_domain::account::Region;
 use engine_roles_domain::binding::{Actor, Cause, Verdict};
-use engine_roles_domain::cluster::{ClusterName, Defaults, RoleRequest};
+use engine_roles_domain::cluster::{ClusterName, Defaults, Limits, RoleRequest};
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
@@ -142,6 +142,7 @@ fn settings() -> Settings {
             tags: Tags::default(),
             pass_through_roles: Vec::new(),
             allowed_boundaries: Vec::new(),
+            limits: Limits::default(),
         },
         scope: None,
         drift: DriftMode::Repair,

@@ -20,6 +20,8 @@ use engine_roles_store::StoreConfig;
 use crate::config_error::{ConfigError, invalid_in};
 use crate::database::DatabaseArgs;
 use crate::files;
+use crate::limits::{self, LimitArgs};
+use crate::list::list;
 use crate::role_list::pass_through_roles;
 use crate::telemetry::{self, LogArgs};
 
@@ -92,7 +94,8 @@ pub struct ServeArgs {
     /// for their cluster's secrets
     #[arg(long, env = "ENGINE_ROLES_KMS_KEY_ARN")]
     pub kms_key_arn: Option<String>,
-    /// Tags of created resources whose request names no tags, `k=v,k=v`
+    /// Tags of everything that is created, in addition to those of the request, `k=v,k=v`; a request
+    /// can't use their keys
     #[arg(long, env = "ENGINE_ROLES_RESOURCE_TAGS")]
     pub resource_tags: Option<String>,
     /// Prepared roles that may be passed, names or ARNs, `role[=instance-profile]` separated by
@@ -103,6 +106,8 @@ pub struct ServeArgs {
     /// separated by commas
     #[arg(long, env = "ENGINE_ROLES_ALLOWED_BOUNDARIES")]
     pub allowed_boundaries: Option<String>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
     /// How long IAM's reads may lag behind its writes
     #[arg(long, env = "ENGINE_ROLES_CONSISTENCY_WINDOW", default_value = "60s", value_parser = humantime::parse_duration)]
     pub consistency_window: Duration,
@@ -406,9 +411,9 @@ fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
     let region = optional(
         "--default-region",
         args.default_region.as_deref(),
-        Region::parse,
+        Region::parse_supported,
     )?;
-    Ok(Defaults {
+    let defaults = Defaults {
         iam_role: optional(
             "--default-iam-role",
             args.default_iam_role.as_deref(),
@@ -425,8 +430,11 @@ fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
         allowed_boundaries: boundaries
             .map(|arn| invalid_in("--allowed-boundaries", BoundaryArn::parse(arn)))
             .collect::<Result<_, _>>()?,
+        limits: args.limits.limits()?,
         region,
-    })
+    };
+    limits::check(&defaults)?;
+    Ok(defaults)
 }
 
 // Without this check, a key of another region would make every request fail that names no region.
@@ -455,13 +463,6 @@ fn tags(text: Option<&str>) -> Result<Tags, ConfigError> {
     });
     let pairs = pairs.collect::<Result<Vec<_>, ConfigError>>()?;
     invalid_in(flag, Tags::new(pairs))
-}
-
-pub(crate) fn list(text: Option<&str>) -> impl Iterator<Item = &str> {
-    text.unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
 }
 
 pub(crate) fn optional<T>(

@@ -22,6 +22,14 @@ pub enum ConfigError {
         flag: &'static str,
         rule: &'static str,
     },
+    /// The administrator's own limit forbids a default.
+    #[error("{flag}: {value}: {limit} {rule}")]
+    Contradiction {
+        flag: &'static str,
+        value: String,
+        limit: &'static str,
+        rule: &'static str,
+    },
     #[error("--init-api-key")]
     Key(#[source] InvalidKey),
     /// The database URL can't be read.

@@ -11,6 +11,8 @@ mod database;
 mod file_limit;
 mod files;
 mod json_lines;
+mod limits;
+mod list;
 mod migrate;
 mod openapi;
 mod orphans;

@@ -13,8 +13,9 @@ use engine_roles_domain::resources::Namespace;
 use engine_roles_policy::Kind;
 use engine_roles_policy::lint::{Finding, Severity, lint_text};
 
-use crate::config::{list, optional};
+use crate::config::optional;
 use crate::config_error::{ConfigError, invalid_in};
+use crate::list::list;
 use crate::print;
 use crate::role_list::pass_through_roles;
 

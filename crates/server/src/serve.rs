@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, Migrate, ServeArgs};
-use crate::{database, file_limit, tokens};
+use crate::config_error::ConfigError;
+use crate::{database, file_limit, limits, tokens};
 
 /// How many bindings the reconciler of one replica converges at once.
 const RECONCILE_SLOTS: usize = 32;
@@ -31,6 +32,9 @@ pub enum ServerError {
         #[source]
         source: std::io::Error,
     },
+    /// The AWS SDK's region, which is the default region, is not permitted.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The database URL is invalid, or the schema can't be migrated.
     #[error("the database can't be used")]
     Store(#[from] StoreError),
@@ -208,7 +212,10 @@ async fn stop_on_signal(stop: CancellationToken) {
 
 /// Assembles the provisioner and its store from the configuration, without contacting the database
 /// or AWS.
-pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), StoreError> {
+///
+/// # Errors
+/// When the database URL is invalid, or the administrator's limits forbid the SDK's region.
+pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), ServerError> {
     let mut defaults = config.defaults;
     let region = defaults.region.as_ref().map(ToString::to_string);
     let iam = Iam::connect(&IamConfig {
@@ -219,8 +226,9 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Sto
     if defaults.region.is_none() {
         defaults.region = iam
             .sdk_region()
-            .and_then(|region| Region::parse(region).ok());
+            .and_then(|region| Region::parse_supported(region).ok());
     }
+    limits::check_region(&defaults)?;
     let partition = defaults.region.as_ref().and_then(Region::partition);
     let partition = partition.unwrap_or(Partition::Aws);
     let mut database = config.database;

@@ -1,7 +1,8 @@
 //! Problems of requests that were rejected.
 
-use engine_roles_contract::Code;
+use engine_roles_contract::{Code, FieldError};
 use engine_roles_domain::binding::Rejection;
+use engine_roles_domain::cluster::WrongField;
 use engine_roles_domain::grant::RolePolicyError;
 use tracing::error;
 
@@ -31,6 +32,10 @@ impl From<Rejection> for Problem {
             Rejection::BoundaryNotAllowed(_) => {
                 Self::field(Code::BoundaryNotAllowed, "permissions_boundary", detail)
             }
+            Rejection::NotPermitted(wrong) => {
+                Self::fields(Code::NotPermittedHere, field_errors(wrong))
+            }
+            Rejection::InvalidTags(wrong) => Self::fields(Code::InvalidTag, field_errors(wrong)),
             Rejection::Policy(cause @ RolePolicyError::TooLarge { .. }) => {
                 Self::field(Code::PolicyTooLarge, "secrets", cause.to_string())
             }
@@ -45,4 +50,12 @@ impl From<Rejection> for Problem {
             Rejection::OtherAccount(_) => Self::new(Code::OtherAccount, detail),
         }
     }
+}
+
+fn field_errors(wrong: Vec<WrongField>) -> Vec<FieldError> {
+    let errors = wrong.into_iter().map(|wrong| FieldError {
+        field: wrong.field,
+        reason: wrong.rule,
+    });
+    errors.collect()
 }

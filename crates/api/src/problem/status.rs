@@ -43,6 +43,10 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
             S::UNPROCESSABLE_ENTITY,
             "The permissions boundary is not allowed",
         ),
+        Code::NotPermittedHere => (
+            S::UNPROCESSABLE_ENTITY,
+            "The administrator does not permit the request",
+        ),
         Code::PolicyTooLarge => (S::UNPROCESSABLE_ENTITY, "The policy is too large"),
         Code::MissingPermission => (S::FAILED_DEPENDENCY, "AWS denied this service a permission"),
         Code::PassThroughRoleUnfit => (S::FAILED_DEPENDENCY, "The pass-through role is unfit"),
@@ -89,6 +93,7 @@ mod tests {
             Code::InvalidTag,
             Code::PassThroughRoleNotAllowed,
             Code::BoundaryNotAllowed,
+            Code::NotPermittedHere,
             Code::PolicyTooLarge,
             Code::MissingPermission,
             Code::PassThroughRoleUnfit,
@@ -130,6 +135,7 @@ mod tests {
         422 invalid_tag
         422 pass_through_role_not_allowed
         422 boundary_not_allowed
+        422 not_permitted_here
         422 policy_too_large
         424 missing_permission
         424 pass_through_role_unfit

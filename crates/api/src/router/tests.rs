@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use engine_roles_domain::account::{Partition, Scope};
-use engine_roles_domain::cluster::Defaults;
+use engine_roles_domain::cluster::{Defaults, Limits};
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
 use engine_roles_provisioner::{
@@ -68,6 +68,7 @@ fn settings() -> Settings {
             tags: Tags::default(),
             pass_through_roles: Vec::new(),
             allowed_boundaries: Vec::new(),
+            limits: Limits::default(),
         },
         scope: Some(Scope {
             account: "123456789012".parse().expect("an account"),
@@ -534,7 +535,7 @@ async fn the_openapi_document_is_served_and_lists_every_route_with_its_problems(
     PUT /v1/clusters/{cluster}/role
     ");
     let codes = &served["components"]["schemas"]["Code"]["enum"];
-    assert_eq!(codes.as_array().map(Vec::len), Some(31));
+    assert_eq!(codes.as_array().map(Vec::len), Some(32));
 }
 
 mod policies;

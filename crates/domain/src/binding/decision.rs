@@ -2,15 +2,18 @@
 
 use crate::account::{Region, Scope};
 use crate::binding::drift::DriftKind;
+use crate::binding::permission::must_be_permitted;
 use crate::binding::precondition::{IfMatch, check_precondition};
 use crate::binding::record::Binding;
 use crate::binding::rejection::Rejection;
+use crate::cluster::limits::WrongField;
 use crate::cluster::name::ClusterName;
 use crate::cluster::request::{Defaults, RequestField, RoleRequest};
 use crate::cluster::secret::Secrets;
 use crate::cluster::spec::{CreateSpec, Mode, ModeSpec, PassThroughSpec, RoleSpec};
 use crate::grant::kms_key::KmsKeyArn;
 use crate::grant::role_policy::role_policy;
+use crate::resources::tags::Tags;
 
 /// What a request for a role changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +48,7 @@ pub fn decide_put(
         return Err(Rejection::TeardownInProgress);
     }
     live.scope.must_be(scope)?;
-    let spec = resolve_change(live, request)?;
+    let spec = resolve_change(live, request, defaults)?;
     if spec == live.spec && !needs_another_attempt(live) {
         return Ok(Intent::Unchanged(Box::new(live.clone())));
     }
@@ -81,13 +84,23 @@ fn resolve_new(
     defaults: &Defaults,
     scope: &Scope,
 ) -> Result<RoleSpec, Rejection> {
-    let passes = request.iam_role.is_some() || defaults.iam_role.is_some();
-    let implied = if passes {
-        Mode::PassThrough
-    } else {
-        Mode::Create
-    };
-    let mode = match request.mode.unwrap_or(implied) {
+    let region = request
+        .region
+        .as_ref()
+        .or(defaults.region.as_ref())
+        .cloned();
+    let region = region.ok_or(Rejection::NotApplicable {
+        field: RequestField::Region,
+        rule: "is missing, and no default region is configured",
+    })?;
+    if region.partition() != Some(scope.partition) {
+        return Err(Rejection::RegionOfOtherPartition {
+            region,
+            partition: scope.partition,
+        });
+    }
+    must_be_permitted(request, None, defaults)?;
+    let mode = match request.mode_of_new(defaults) {
         Mode::Create => {
             if request.iam_role.is_some() {
                 let rule = "is allowed with mode pass_through only";
@@ -107,21 +120,7 @@ fn resolve_new(
         }
         Mode::PassThrough => ModeSpec::PassThrough(resolve_pass_through(request, defaults, scope)?),
     };
-    let region = request
-        .region
-        .as_ref()
-        .or(defaults.region.as_ref())
-        .cloned();
-    let region = region.ok_or(Rejection::NotApplicable {
-        field: RequestField::Region,
-        rule: "is missing, and no default region is configured",
-    })?;
-    if region.partition() != Some(scope.partition) {
-        return Err(Rejection::RegionOfOtherPartition {
-            region,
-            partition: scope.partition,
-        });
-    }
+    let tags = with_administrators(&defaults.tags, request.tags.as_ref())?;
     let kms_key = match &mode {
         ModeSpec::Create(_) => key_in(defaults.kms_key.as_ref(), &region)?,
         ModeSpec::PassThrough(_) => None,
@@ -137,7 +136,28 @@ fn resolve_new(
             .as_ref()
             .unwrap_or(&defaults.role_prefix)
             .clone(),
-        tags: request.tags.as_ref().unwrap_or(&defaults.tags).clone(),
+        tags,
+        administrator_tag_keys: defaults
+            .tags
+            .iter()
+            .map(|(key, _)| key.to_owned())
+            .collect(),
+    })
+}
+
+fn with_administrators(administrators: &Tags, callers: Option<&Tags>) -> Result<Tags, Rejection> {
+    let Some(callers) = callers else {
+        return Ok(administrators.clone());
+    };
+    administrators.and(callers).map_err(|_| {
+        let count = administrators.iter().count();
+        Rejection::InvalidTags(vec![WrongField {
+            field: "tags".to_owned(),
+            rule: format!(
+                "has too many entries: {} are allowed beside the administrator's {count}",
+                Tags::MAX - count
+            ),
+        }])
     })
 }
 
@@ -189,7 +209,11 @@ fn resolve_pass_through(
     })
 }
 
-fn resolve_change(live: &Binding, request: &RoleRequest) -> Result<RoleSpec, Rejection> {
+fn resolve_change(
+    live: &Binding,
+    request: &RoleRequest,
+    defaults: &Defaults,
+) -> Result<RoleSpec, Rejection> {
     let spec = &live.spec;
     let immutable = |field| Err(Rejection::ImmutableField { field });
     if request.mode.is_some_and(|mode| mode != live.mode()) {
@@ -232,6 +256,7 @@ fn resolve_change(live: &Binding, request: &RoleRequest) -> Result<RoleSpec, Rej
             }
         }
     }
+    must_be_permitted(request, Some(spec), defaults)?;
     let mut changed = spec.clone();
     if let Some(secrets) = &request.secrets {
         changed.secrets = secrets.clone();
@@ -240,7 +265,7 @@ fn resolve_change(live: &Binding, request: &RoleRequest) -> Result<RoleSpec, Rej
         changed.session_manager = session_manager;
     }
     if let Some(tags) = &request.tags {
-        changed.tags = tags.clone();
+        changed.tags = with_administrators(&spec.administrator_tags(), Some(tags))?;
     }
     Ok(changed)
 }

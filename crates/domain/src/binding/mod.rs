@@ -7,6 +7,7 @@ pub(crate) mod event;
 pub(crate) mod failure;
 pub(crate) mod id;
 pub mod lifecycle;
+pub(crate) mod permission;
 pub(crate) mod precondition;
 pub(crate) mod receipt;
 pub(crate) mod record;

@@ -2,6 +2,7 @@
 
 use crate::account::{OtherAccount, Partition, Region};
 use crate::binding::id::Generation;
+use crate::cluster::limits::WrongField;
 use crate::cluster::request::RequestField;
 use crate::cluster::spec::RoleReference;
 use crate::grant::boundary::BoundaryArn;
@@ -59,6 +60,12 @@ pub enum Rejection {
         "the permissions boundary {0} is not on the administrator's list of allowed boundaries"
     )]
     BoundaryNotAllowed(BoundaryArn),
+    /// The administrator's limits forbid what the request asks for.
+    #[error("{}", WrongField::in_words(.0))]
+    NotPermitted(Vec<WrongField>),
+    /// Tags of the request can't be set beside the administrator's.
+    #[error("{}", WrongField::in_words(.0))]
+    InvalidTags(Vec<WrongField>),
     /// The spec makes no policy that IAM would accept.
     #[error("the role's inline policy can't be built")]
     Policy(#[source] RolePolicyError),

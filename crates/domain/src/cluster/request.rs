@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::account::Region;
+use crate::cluster::limits::Limits;
 use crate::cluster::secret::Secrets;
 use crate::cluster::spec::{Mode, RoleReference};
 use crate::grant::boundary::BoundaryArn;
@@ -31,7 +32,7 @@ pub struct RoleRequest {
     pub role_prefix: Option<RolePrefix>,
     /// The permissions boundary of a created role.
     pub permissions_boundary: Option<BoundaryArn>,
-    /// The user's tags for the created resources.
+    /// The caller's tags for the created resources.
     pub tags: Option<Tags>,
 }
 
@@ -70,12 +71,23 @@ impl fmt::Display for RequestField {
 }
 
 impl RoleRequest {
+    /// Returns the mode of a new binding of this request. Where the request names neither a mode nor
+    /// a role, a prepared role is passed if the administrator has configured a default role, or
+    /// permits no other mode.
+    pub(crate) fn mode_of_new(&self, defaults: &Defaults) -> Mode {
+        let names_role = self.iam_role.is_some() || defaults.iam_role.is_some();
+        match self.mode {
+            Some(mode) => mode,
+            None if names_role || !defaults.limits.modes.permits(&Mode::Create) => {
+                Mode::PassThrough
+            }
+            None => Mode::Create,
+        }
+    }
+
     /// Returns whether a new binding of this request may pass a prepared role.
     pub fn may_pass(&self, defaults: &Defaults) -> bool {
-        match self.mode {
-            Some(mode) => mode == Mode::PassThrough,
-            None => self.iam_role.is_some() || defaults.iam_role.is_some(),
-        }
+        self.mode_of_new(defaults) == Mode::PassThrough
     }
 }
 
@@ -92,12 +104,14 @@ pub struct Defaults {
     pub permissions_boundary: Option<BoundaryArn>,
     /// The customer's KMS key that encrypts the engines' secrets; none where AWS's own key does.
     pub kms_key: Option<KmsKeyArn>,
-    /// The tags of created resources where the request names none.
+    /// The administrator's tags, which all created resources get in addition to the caller's.
     pub tags: Tags,
     /// The roles that may be passed. The default role may be passed even if it is not listed here.
     pub pass_through_roles: Vec<PassThroughRole>,
     /// The boundaries that a request may name, in addition to the default one.
     pub allowed_boundaries: Vec<BoundaryArn>,
+    /// What requests may ask for.
+    pub limits: Limits,
 }
 
 impl Defaults {

@@ -1,5 +1,6 @@
 //! The spec of a cluster's role, with all defaults filled in.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -32,8 +33,38 @@ pub struct RoleSpec {
     pub kms_key: Option<KmsKeyArn>,
     /// The prefix of the names of created resources.
     pub role_prefix: RolePrefix,
-    /// The user's tags on the created resources.
+    /// All tags of the created resources but the ownership tags: the administrator's that were
+    /// configured when the binding was requested, and the caller's.
     pub tags: Tags,
+    /// The keys of those `tags` that are the administrator's. An older release recorded none: all
+    /// tags of its bindings count as the caller's. The tags themselves are not recorded a second
+    /// time, so that an older release, which does not know this field, keeps them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub administrator_tag_keys: BTreeSet<String>,
+}
+
+impl RoleSpec {
+    /// Returns the administrator's tags, which a request can't change.
+    pub fn administrator_tags(&self) -> Tags {
+        let keys = &self.administrator_tag_keys;
+        self.tags.filtered(|key, _| keys.contains(key))
+    }
+
+    /// Returns the caller's own tags.
+    pub fn caller_tags(&self) -> Tags {
+        let keys = &self.administrator_tag_keys;
+        self.tags.filtered(|key, _| !keys.contains(key))
+    }
+
+    /// Returns the spec with the caller's own tags only, so that the caller can request it again.
+    #[must_use]
+    pub fn as_requested(&self) -> Self {
+        Self {
+            tags: self.caller_tags(),
+            administrator_tag_keys: BTreeSet::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// Who creates the role of a binding, with the details of the mode.
@@ -73,6 +104,12 @@ impl Mode {
             Self::Create => "create",
             Self::PassThrough => "pass_through",
         }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -80,11 +80,16 @@ pub fn claimed_by(
 }
 
 /// Reads the spec back from a created role: secrets, region, KMS key and Session Manager from its
-/// inline policy, the rest from the role.
+/// inline policy, the rest from the role. Tags that equal one of the administrator's present tags
+/// count as the administrator's, all others as the caller's.
 ///
 /// # Errors
 /// When the policy is not one that this service writes for this cluster.
-pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAdoptable> {
+pub fn spec_of(
+    claimed: &Claimed,
+    role: &ObservedRole,
+    administrators: &Tags,
+) -> Result<RoleSpec, NotAdoptable> {
     let own = match &role.inline {
         InlinePolicies::Own(own) | InlinePolicies::Listed { own, .. } => own.as_deref(),
         InlinePolicies::Unread => None,
@@ -139,8 +144,9 @@ pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAd
     {
         return Err(NotAdoptable::Unreadable("its KMS key is in another region"));
     }
-    let user = role.tags.iter().flatten();
-    let user = user.filter(|(key, _)| !OWNERSHIP_TAGS.contains(&key.as_str()));
+    let tags = role.tags.iter().flatten();
+    let tags = tags.filter(|(key, _)| !OWNERSHIP_TAGS.contains(&key.as_str()));
+    let tags = Tags::new(tags.map(|(key, value)| (key.clone(), value.clone())))?;
     let boundary = role
         .boundary
         .as_deref()
@@ -159,7 +165,12 @@ pub fn spec_of(claimed: &Claimed, role: &ObservedRole) -> Result<RoleSpec, NotAd
         region,
         kms_key,
         role_prefix: claimed.prefix.clone(),
-        tags: Tags::new(user.map(|(key, value)| (key.clone(), value.clone())))?,
+        administrator_tag_keys: tags
+            .iter()
+            .filter(|(key, value)| administrators.get(key) == Some(*value))
+            .map(|(key, _)| key.to_owned())
+            .collect(),
+        tags,
     })
 }
 

@@ -37,7 +37,7 @@ pub struct DesiredRole {
     pub boundary: Option<BoundaryArn>,
     /// The role's only inline policy.
     pub policy: Document,
-    /// All tags, ours and the user's.
+    /// All tags: the ownership tags, the administrator's and the caller's.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -48,7 +48,7 @@ pub struct DesiredProfile {
     pub name: ProfileName,
     /// The role in it.
     pub role: RoleName,
-    /// All tags, ours and the user's.
+    /// All tags: the ownership tags, the administrator's and the caller's.
     pub tags: BTreeMap<String, String>,
 }
 

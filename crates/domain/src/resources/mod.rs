@@ -22,4 +22,4 @@ pub use observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
 pub use ownership::{Foreign, Ownership};
 pub use plan::{Obstacle, Plan, Stage, plan, plan_repair};
 pub use step::{Applied, CallKind, Step};
-pub use tags::{OWNERSHIP_TAGS, Tags};
+pub use tags::{OWNERSHIP_TAGS, TagKey, Tags};

@@ -46,7 +46,8 @@ impl Ownership {
         OWNERSHIP_TAGS.map(|key| (key, values.next().unwrap_or_default()))
     }
 
-    /// Returns all tags of a created resource: the ownership tags and the user's.
+    /// Returns all tags of a created resource: the ownership tags, the administrator's and
+    /// the caller's.
     pub fn with_user_tags(&self, user: &Tags) -> BTreeMap<String, String> {
         let own = self.tags().map(|(key, value)| (key.to_owned(), value));
         let user = user

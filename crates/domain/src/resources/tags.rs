@@ -1,6 +1,7 @@
-//! The user's tags, and the tags that prove ownership.
+//! The tags of the administrator and of callers, and the tags that prove ownership.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -19,7 +20,32 @@ pub const OWNERSHIP_TAGS: [&str; 4] = [
 /// The value of the tag `ai-unlimited:managed-by`.
 pub(crate) const MANAGED_BY: &str = "engine-roles";
 
-/// A user's tags by key. Keys are unique ignoring case, as in IAM.
+/// A tag's key as IAM compares keys: ignoring case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagKey(String);
+
+impl TagKey {
+    /// Checks a tag's key by the same rules as [`Tags::new`].
+    ///
+    /// # Errors
+    /// When the key breaks one of IAM's rules, or is reserved.
+    pub fn parse(key: &str) -> Result<Self, Invalid> {
+        Tags::new([(key.to_owned(), String::new())]).map(|_| Self::of(key))
+    }
+
+    /// Returns the key of a tag that was checked already.
+    pub(crate) fn of(key: &str) -> Self {
+        Self(key.to_lowercase())
+    }
+}
+
+impl fmt::Display for TagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The tags of an administrator or a caller, by key. Keys are unique ignoring case, as in IAM.
 ///
 /// Limits: 46 tags (IAM allows 50, four prove ownership), keys of 1 to 128 and values of 0 to
 /// 256 characters of letters, digits, spaces and `_.:/=+-@`.
@@ -32,10 +58,10 @@ pub(crate) const MANAGED_BY: &str = "engine-roles";
 pub struct Tags(BTreeMap<String, String>);
 
 impl Tags {
-    /// The greatest number of tags that a user may set.
+    /// The greatest number of tags that the administrator and a caller may set together.
     pub const MAX: usize = 46;
 
-    /// Checks a user's tags.
+    /// Checks tags.
     ///
     /// # Errors
     /// When there are more than 46 tags, a tag breaks IAM's rules, two keys differ in case only, or
@@ -84,6 +110,35 @@ impl Tags {
         self.0
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Returns the keys of all tags.
+    pub fn keys(&self) -> impl Iterator<Item = TagKey> {
+        self.0.keys().map(|key| TagKey::of(key))
+    }
+
+    /// Returns the value of the tag with exactly this key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    /// Returns these tags and the other ones together.
+    ///
+    /// # Errors
+    /// When both have a tag with the same key, ignoring case, or when there are more than 46 tags
+    /// together.
+    pub fn and(&self, other: &Self) -> Result<Self, Invalid> {
+        let all = self.0.iter().chain(&other.0);
+        Self::new(all.map(|(key, value)| (key.clone(), value.clone())))
+    }
+
+    /// Returns the tags for which `is_kept` is true of key and value.
+    pub(crate) fn filtered(&self, is_kept: impl Fn(&str, &str) -> bool) -> Self {
+        let kept = self.0.iter().filter(|(key, value)| is_kept(key, value));
+        Self(
+            kept.map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     /// Returns whether there is no tag.

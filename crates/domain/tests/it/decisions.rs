@@ -63,6 +63,14 @@ fn new_spec(intent: Result<Intent, Rejection>) -> RoleSpec {
     }
 }
 
+/// The spec of a new binding of an empty request: the tag is the administrator's.
+fn configured_spec() -> RoleSpec {
+    RoleSpec {
+        administrator_tag_keys: ["team".to_owned()].into(),
+        ..spec()
+    }
+}
+
 fn unchanged(live: &Binding) -> Intent {
     Intent::Unchanged(Box::new(live.clone()))
 }
@@ -83,7 +91,7 @@ fn field(rejected: Result<Intent, Rejection>) -> &'static str {
 #[test]
 fn a_new_binding_takes_its_spec_from_the_defaults() {
     let new = new_spec(decide(None, &empty_request(), &defaults()));
-    assert_eq!(new, spec());
+    assert_eq!(new, configured_spec());
     let bounded = Defaults {
         permissions_boundary: Some(BOUNDARY.parse().expect("an ARN")),
         ..defaults()
@@ -101,12 +109,13 @@ fn the_fields_of_a_request_override_the_defaults() {
         session_manager: Some(true),
         region: Some("eu-west-1".parse().expect("a region")),
         role_prefix: Some("x-".parse().expect("a prefix")),
-        tags: Some(tags(&[])),
+        tags: Some(tags(&[("cost", "1")])),
         ..empty_request()
     };
     let new = new_spec(decide(None, &request, &defaults()));
     assert_eq!(new.secrets, named_secrets(&["db"]));
-    assert!(new.session_manager && new.tags.is_empty());
+    assert!(new.session_manager);
+    assert_eq!(new.tags, tags(&[("team", "x"), ("cost", "1")]));
     assert_eq!(
         (new.region.as_str(), new.role_prefix.as_str()),
         ("eu-west-1", "x-")
@@ -122,7 +131,7 @@ fn after_a_teardown_or_a_failure_any_spec_is_accepted() {
         };
         assert_eq!(
             new_spec(decide(Some(&gone), &empty_request(), &defaults())),
-            spec()
+            configured_spec()
         );
         // The earlier binding may belong to another account.
         let in_other_account = Binding {
@@ -135,7 +144,7 @@ fn after_a_teardown_or_a_failure_any_spec_is_accepted() {
                 &empty_request(),
                 &defaults()
             )),
-            spec()
+            configured_spec()
         );
     }
 }
@@ -406,7 +415,7 @@ fn a_region_is_required_and_must_be_in_our_partition() {
         ..defaults()
     };
     assert_eq!(field(decide(None, &empty_request(), &without)), "region");
-    for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1"] {
+    for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "xx-yy-zz"] {
         let request = RoleRequest {
             region: Some(region.parse().expect("a region")),
             ..empty_request()
@@ -469,7 +478,10 @@ fn a_default_role_is_passed_unless_the_request_asks_for_mode_create() {
         mode: Some(Mode::Create),
         ..empty_request()
     };
-    assert_eq!(new_spec(decide(None, &create, &settings)), spec());
+    assert_eq!(
+        new_spec(decide(None, &create, &settings)),
+        configured_spec()
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use engine_roles_domain::binding::{
     ProfileRecord, Receipt, RoleRecord,
 };
 use engine_roles_domain::cluster::{
-    ClusterName, CreateSpec, Defaults, ModeSpec, PassThroughSpec, RoleReference, RoleSpec,
+    ClusterName, CreateSpec, Defaults, Limits, ModeSpec, PassThroughSpec, RoleReference, RoleSpec,
     SecretName, Secrets,
 };
 use engine_roles_domain::resources::{
@@ -58,6 +58,7 @@ pub(crate) fn spec() -> RoleSpec {
         kms_key: None,
         role_prefix: RolePrefix::parse("td-").expect("a prefix"),
         tags: tags(&[("team", "x")]),
+        administrator_tag_keys: BTreeSet::new(),
     }
 }
 
@@ -355,6 +356,7 @@ pub(crate) fn defaults() -> Defaults {
         tags: tags(&[("team", "x")]),
         pass_through_roles: Vec::new(),
         allowed_boundaries: Vec::new(),
+        limits: Limits::default(),
     }
 }
 

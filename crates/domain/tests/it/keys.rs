@@ -5,7 +5,7 @@ use engine_roles_domain::cluster::{
     ClusterName, Defaults, Mode, RoleReference, RoleRequest, RoleSpec,
 };
 use engine_roles_domain::grant::{KmsKeyArn, role_policy};
-use engine_roles_domain::resources::{InlinePolicies, NotAdoptable, claimed_by, spec_of};
+use engine_roles_domain::resources::{InlinePolicies, NotAdoptable, Tags, claimed_by, spec_of};
 use engine_roles_policy::{Context, Document, Request, evaluate};
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -164,6 +164,7 @@ fn a_pass_through_role_gets_no_key() {
     let intent = decide_put(&cluster(), None, &wanted, &defaults, &scope(), None);
     let expected = RoleSpec {
         region: "eu-west-1".parse().expect("a region"),
+        administrator_tag_keys: ["team".to_owned()].into(),
         ..pass_through_spec(role, None)
     };
     assert_eq!(intent.expect("an intent"), Intent::New(expected));
@@ -217,14 +218,15 @@ fn the_key_is_read_back_from_an_orphan() {
         let name = lost.resource_name();
         let claimed = claimed_by(&lost.namespace, name.as_str(), PATH, &tags)
             .expect("the tags prove our ownership");
-        let read = spec_of(&claimed, &role).expect("a spec");
+        let read = spec_of(&claimed, &role, &Tags::default()).expect("a spec");
         assert_eq!(read, lost.spec);
         let mut role = role;
         let InlinePolicies::Listed { own: Some(own), .. } = &mut role.inline else {
             panic!("it has a policy");
         };
         *own = own.replace(ONE, &ONE.replace("us-west-2", "eu-west-1"));
-        let error = spec_of(&claimed, &role).expect_err("the key is in another region");
+        let error =
+            spec_of(&claimed, &role, &Tags::default()).expect_err("the key is in another region");
         assert!(matches!(error, NotAdoptable::Unreadable(_)), "{error}");
     }
 }

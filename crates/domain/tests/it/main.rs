@@ -14,6 +14,7 @@ mod fixtures;
 mod histories;
 mod keys;
 mod lifecycle;
+mod limits;
 mod names;
 mod ownership;
 mod parsing;

@@ -116,9 +116,22 @@ fn regions_are_checked_and_have_their_partition() {
         ("us-isob-east-1", None),
         ("eu-isoe-west-1", None),
         ("us-isof-south-1", None),
+        // Names that have the form of a region's, but match the pattern of no partition.
+        ("xx-yy-zz", None),
+        ("us-west-x", None),
+        ("us-west-2a", None),
+        ("us-west-2-lax-1", None),
+        ("zz-west-2", None),
+        ("cn-north-one", None),
+        ("cn-north-east-1", None),
+        ("us-gov-west-x", None),
+        ("eusc-fr-west-1", None),
+        ("eusc-east-1", None),
     ] {
         let parsed = Region::parse(region).expect(region);
         assert_eq!(parsed.partition(), partition, "{region}");
+        let supported = Region::parse_supported(region);
+        assert_eq!(supported.is_ok(), partition.is_some(), "{region}");
     }
     rejects(
         Region::parse,

@@ -43,7 +43,7 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
         Ok(desired) => desired,
         Err(error) => {
             let failure = unwritable(worker, &error);
-            return reject(worker, failure).await;
+            return Box::pin(reject(worker, failure)).await;
         }
     };
     let observed = match observe_for_provision(worker).await? {
@@ -52,7 +52,7 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
         // path denies them. Therefore a denial is final only when reads can be trusted.
         Observation::Failed(error) if error.kind == ErrorKind::Denied && trusts_reads(worker) => {
             let failure = worker.denied(&error);
-            return reject(worker, failure).await;
+            return Box::pin(reject(worker, failure)).await;
         }
         Observation::Failed(error) => {
             return worker
@@ -66,7 +66,7 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
             // A read found the existing resource, and it is not ours.
             worker.set_knowledge(worker.knowledge().after_planning(false));
             let failure = worker.failure(FailureCode::NameTaken, obstacle.to_string());
-            return reject(worker, failure).await;
+            return Box::pin(reject(worker, failure)).await;
         }
     };
     worker.learn(|binding| resources_found(binding, &observed));
@@ -92,7 +92,7 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
                 worker.set_knowledge(knowledge);
                 return Ok(Turn::Again);
             }
-            StageOutcome::Rejected(failure) => return reject(worker, *failure).await,
+            StageOutcome::Rejected(failure) => return Box::pin(reject(worker, *failure)).await,
             StageOutcome::Later { reason, retry } => return worker.delay(reason, retry).await,
         }
     }

@@ -1,5 +1,6 @@
 //! Adopts or removes an orphan when an operator asks for it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,10 @@ impl ResolveOrphans {
         };
         let claimed = self.claimed(&name, &observed)?;
         let spec = match (resolution, &observed.role) {
-            (Resolution::Adopt, Some(role)) => spec_of(&claimed, role).map_err(not_adoptable)?,
+            (Resolution::Adopt, Some(role)) => {
+                let administrators = &self.defaults.tags;
+                spec_of(&claimed, role, administrators).map_err(not_adoptable)?
+            }
             (Resolution::Adopt, None) => {
                 let reason = "it is an instance profile without a role; remove the orphan and provision the cluster \
                               again";
@@ -226,6 +230,7 @@ impl ResolveOrphans {
             kms_key: None,
             role_prefix: claimed.prefix.clone(),
             tags: Tags::default(),
+            administrator_tag_keys: BTreeSet::new(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A database for one test, a store on it, and functions that record what requests and workers do.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use engine_roles_domain::account::{Partition, Scope};
@@ -148,6 +149,7 @@ pub(crate) fn spec() -> RoleSpec {
         kms_key: None,
         role_prefix: RolePrefix::parse("").expect("a prefix"),
         tags: Tags::default(),
+        administrator_tag_keys: BTreeSet::new(),
     }
 }
 
