@@ -23,7 +23,7 @@ fn rejection() -> Failure {
         code: FailureCode::MissingPermission,
         detail: "denied".to_owned(),
         missing_permissions: vec!["iam:CreateRole".to_owned()],
-        denied_by: DeniedBy::parse("because no session policy allows the iam:CreateRole action"),
+        denied_by: None,
         blockers: Vec::new(),
         generation: 1,
         at: time(),
@@ -97,6 +97,13 @@ fn lifecycles() -> Vec<Lifecycle> {
             receipt,
         });
     }
+    let message = "because no session policy allows the iam:CreateRole action";
+    all.push(Lifecycle::Active {
+        last_error: Some(Failure {
+            denied_by: DeniedBy::parse(message),
+            ..rejection()
+        }),
+    });
     all
 }
 
