@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine_roles_e2e::administrator::SERVICE_ACCESS_KEY;
 use engine_roles_e2e::aws_proxy::{AUTHENTICATION_FAILURES, Reply, Rule};
-use engine_roles_e2e::{Installation, InstallationBuilder, eventually};
+use engine_roles_e2e::{Installation, InstallationBuilder, Service, eventually};
 use engine_roles_iam_sandbox::Credentials;
 use serde_json::json;
 use tempfile::TempDir;
@@ -183,5 +183,38 @@ async fn while_something_else_answers_the_reason_has_its_status() {
     }
     let success = client.anonymous().fetch("/readyz").await;
     assert_ne!(success.expect(200)["aws_last_success"], json!(null));
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn corrected_credentials_are_found_while_the_ones_of_another_account_are_still_valid() {
+    let file = CredentialsFile::new();
+    file.write(SERVICE_ACCESS_KEY);
+    let mut installation = with_file(&file.path()).start().await;
+    installation.client().provision("one").await.expect(201);
+    installation.replicas[0].kill().await;
+    let account = json!({"account_id": "999999999999"});
+    installation
+        .administrator
+        .control_sandbox("account", account)
+        .await;
+    installation.replicas[0] = Service::start(installation.environment()).await;
+    aws_is(&installation, "other_account").await;
+    // AWS accepts both keys, so no call fails.
+    file.write(NEXT_KEY);
+    eventually("the new key is used", async || {
+        let calls = installation.calls(0);
+        let mut calls = calls.iter();
+        let last = calls.rfind(|call| call.action == "GetCallerIdentity")?;
+        (last.access_key.as_deref() == Some(NEXT_KEY)).then_some(())
+    })
+    .await;
+    let account = json!({"account_id": "123456789012"});
+    installation
+        .administrator
+        .control_sandbox("account", account)
+        .await;
+    aws_is(&installation, "ok").await;
+    installation.client().delete("one").await.expect(200);
     installation.assert_sound().await;
 }

@@ -32,6 +32,8 @@ struct Reported {
     scope: Option<Scope>,
     /// Whether the report is about the present credentials.
     is_current: bool,
+    /// When the credentials were last renewed.
+    renewed_at: Option<Instant>,
 }
 
 impl WorkAccount {
@@ -60,17 +62,22 @@ impl WorkAccount {
         }
     }
 
-    /// Records what AWS reported for the present credentials.
-    pub(crate) fn report(&self, scope: Scope) {
-        *self.lock() = Reported {
-            scope: Some(scope),
-            is_current: true,
-        };
+    /// Records what AWS reported in the answer to a call that began at `asked_at`. If the credentials
+    /// were renewed since then, the report is about the ones before.
+    pub(crate) fn report(&self, scope: Scope, asked_at: Instant) {
+        let mut reported = self.lock();
+        let is_current = reported.renewed_at.is_none_or(|at| at < asked_at);
+        if is_current || !reported.is_current {
+            reported.scope = Some(scope);
+            reported.is_current = is_current;
+        }
     }
 
     /// The credentials were renewed, so they may belong to another account now.
     pub(crate) fn forget(&self) {
-        self.lock().is_current = false;
+        let mut reported = self.lock();
+        reported.is_current = false;
+        reported.renewed_at = Some(Instant::now());
     }
 
     /// Returns the account of the present credentials. Asks with `ask` if AWS has not reported it for
@@ -91,9 +98,10 @@ impl WorkAccount {
         {
             return Err(failure.clone());
         }
+        let asked_at = Instant::now();
         match ask.await {
             Ok(scope) => {
-                self.report(scope.clone());
+                self.report(scope.clone(), asked_at);
                 Ok(scope)
             }
             Err(error) => {
@@ -115,5 +123,58 @@ impl WorkAccount {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Reported> {
         self.reported.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_roles_domain::account::{AccountId, Partition};
+
+    use super::*;
+
+    fn scope(account: &str) -> Scope {
+        Scope {
+            account: AccountId::parse(account).expect("an account"),
+            partition: Partition::Aws,
+        }
+    }
+
+    fn not_asked() -> std::future::Pending<Result<Scope, CallerError>> {
+        // A question would never end.
+        std::future::pending()
+    }
+
+    #[tokio::test]
+    async fn a_report_about_credentials_that_were_renewed_since_is_not_believed() {
+        let (first, second) = (scope("111111111111"), scope("222222222222"));
+        let account = WorkAccount::new(None);
+        let asked_at = Instant::now();
+        account.report(first.clone(), asked_at);
+        assert_eq!(
+            account.confirmed(not_asked()).await.ok(),
+            Some(first.clone())
+        );
+        account.forget();
+        // The answer to a call that began before the renewal.
+        account.report(first.clone(), asked_at);
+        assert_eq!(account.current(), None);
+        assert_eq!(account.known(), Some(first.clone()));
+        let asked = account.confirmed(async { Ok(second.clone()) }).await;
+        assert_eq!(asked.ok(), Some(second.clone()));
+        // A late one does not replace a newer report.
+        account.report(first, asked_at);
+        assert_eq!(account.confirmed(not_asked()).await.ok(), Some(second));
+    }
+
+    #[tokio::test]
+    async fn a_failed_question_is_not_repeated_at_once() {
+        let account = WorkAccount::new(Some(scope("111111111111")));
+        let failed = account.confirmed(async { Err(CallerError::Unreadable) });
+        assert!(failed.await.is_err());
+        assert!(account.confirmed(not_asked()).await.is_err());
+        assert_eq!(account.known(), Some(scope("111111111111")));
+        assert!(account.must_be_configured().is_ok());
+        account.report(scope("222222222222"), Instant::now());
+        assert!(account.must_be_configured().is_err());
     }
 }

@@ -230,14 +230,16 @@ impl Gateway {
 
     /// Asks STS for the account and partition of the present credentials, even if they are known.
     pub(crate) async fn confirm_account_again(&self) -> Result<Scope, CallerError> {
+        let asked_at = std::time::Instant::now();
         let scope = self.caller().await?.scope;
-        self.account.report(scope.clone());
+        self.account.report(scope.clone(), asked_at);
         Ok(scope)
     }
 
-    /// Records the account in an ARN that AWS returned.
-    pub(crate) fn report_account(&self, scope: Scope) {
-        self.account.report(scope);
+    /// Records the account in an ARN that AWS returned in the answer to a call that began at
+    /// `asked_at`.
+    pub(crate) fn report_account(&self, scope: Scope, asked_at: std::time::Instant) {
+        self.account.report(scope, asked_at);
     }
 
     /// Returns account and partition for a request. If STS can't be reached, they are taken from the
@@ -267,9 +269,9 @@ impl Gateway {
         }
     }
 
-    /// Reads the credentials anew after AWS did not accept them. They may belong to another account
-    /// then.
-    async fn renew_credentials(&self) {
+    /// Reads the credentials anew: after AWS did not accept them, or while they belong to another
+    /// account. They may belong to another one then.
+    pub(crate) async fn renew_credentials(&self) {
         if self.iam.renew_credentials().await {
             self.account.forget();
         }
@@ -380,7 +382,11 @@ impl Gate for Admission<'_> {
             Some(ErrorKind::InvalidCredentials) => self.gateway.renew_credentials().await,
             Some(ErrorKind::Denied) => {
                 if let Some(scope) = error.and_then(IamError::denied_caller) {
-                    self.gateway.report_account(scope);
+                    let asked_at = std::time::Instant::now();
+                    let asked_at = asked_at.checked_sub(self.gateway.call_timeout());
+                    if let Some(asked_at) = asked_at {
+                        self.gateway.report_account(scope, asked_at);
+                    }
                 }
             }
             _ => {}

@@ -255,8 +255,11 @@ impl<'a> Worker<'a> {
             lease_of: self.lease.replica(),
         };
         let Converger { gateway, stop, .. } = self.converger;
+        let asked_at = std::time::Instant::now();
         let answers = apply_stage(gateway, stage, terms, stop).await;
-        let answers = self.remove_from_other_account(stage, answers, terms).await;
+        let answers = self
+            .remove_from_other_account(stage, answers, asked_at, terms)
+            .await;
         let window_ends_at = self.window_ends_at();
         for (step, answer) in stage.iter().zip(&answers) {
             match answer {
@@ -280,6 +283,7 @@ impl<'a> Worker<'a> {
         &self,
         stage: &Stage,
         answers: Vec<Answer>,
+        asked_at: std::time::Instant,
         terms: Terms<'_>,
     ) -> Vec<Answer> {
         let Converger { gateway, stop, .. } = self.converger;
@@ -287,7 +291,7 @@ impl<'a> Worker<'a> {
         for (step, answer) in stage.iter().zip(answers) {
             let created_in = answer.as_ref().ok().and_then(created_in);
             if let Some(scope) = &created_in {
-                gateway.report_account(scope.clone());
+                gateway.report_account(scope.clone(), asked_at);
             }
             let Some(other) = created_in.filter(|scope| *scope != self.binding.scope) else {
                 checked.push(answer);
@@ -329,8 +333,9 @@ impl<'a> Worker<'a> {
             lease_of: self.lease.replica(),
         };
         let gateway = &self.converger.gateway;
+        let asked_at = std::time::Instant::now();
         Ok(match gateway.observe(&target, depth, terms).await {
-            Ok(observed) => match self.confirm_account(&target, &observed).await {
+            Ok(observed) => match self.confirm_account(&target, &observed, asked_at).await {
                 Ok(()) => Observation::of(observed),
                 Err(error) => Observation::Failed(error),
             },
@@ -340,7 +345,12 @@ impl<'a> Worker<'a> {
 
     /// Checks that what was read is of the binding's account. An absence is only believed if it is
     /// certain that the credentials belong to that account.
-    async fn confirm_account(&self, target: &Target, observed: &Observed) -> Result<(), IamError> {
+    async fn confirm_account(
+        &self,
+        target: &Target,
+        observed: &Observed,
+        asked_at: std::time::Instant,
+    ) -> Result<(), IamError> {
         let gateway = &self.converger.gateway;
         let role = observed.role.as_ref();
         let profile = observed.profile.as_ref();
@@ -349,7 +359,7 @@ impl<'a> Worker<'a> {
             profile.and_then(|profile| profile.record.arn.as_deref()),
         ];
         for scope in arns.into_iter().flatten().filter_map(Scope::of_arn) {
-            gateway.report_account(scope);
+            gateway.report_account(scope, asked_at);
         }
         let is_absent = (target.role.is_some() && role.is_none())
             || (target.profile.is_some() && profile.is_none());

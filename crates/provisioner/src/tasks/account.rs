@@ -30,10 +30,17 @@ pub(crate) struct ConfirmAccount {
 impl Task for ConfirmAccount {
     fn run(&self) -> BoxFuture<'_, NextRun> {
         async {
+            if self.is_in_other_account() {
+                // AWS accepts these credentials, so only this shows that they were corrected.
+                self.gateway.renew_credentials().await;
+            }
             match self.gateway.confirm_account_again().await {
                 Ok(scope) => {
                     self.attempts.store(0, Ordering::Relaxed);
                     self.note(scope).await;
+                    if self.is_in_other_account() {
+                        return NextRun::After(LAST_RETRY);
+                    }
                     NextRun::AfterInterval
                 }
                 Err(error) => {
@@ -51,6 +58,12 @@ impl Task for ConfirmAccount {
 }
 
 impl ConfirmAccount {
+    fn is_in_other_account(&self) -> bool {
+        let has_others = self.other_accounts.last_count();
+        has_others.is_some_and(|count| count > 0)
+            || self.gateway.must_be_configured_account().is_err()
+    }
+
     /// Logs a new account, and counts the bindings of other accounts anew.
     async fn note(&self, scope: Scope) {
         let mut last = self.last.lock().await;
