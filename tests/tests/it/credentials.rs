@@ -203,7 +203,7 @@ async fn corrected_credentials_are_found_while_the_ones_of_another_account_are_s
     // AWS accepts both keys, so no call fails.
     file.write(NEXT_KEY);
     eventually("the new key is used", async || {
-        let calls = installation.calls(0);
+        let calls = installation.sandbox.calls(0);
         let mut calls = calls.iter();
         let last = calls.rfind(|call| call.action == "GetCallerIdentity")?;
         (last.access_key.as_deref() == Some(NEXT_KEY)).then_some(())
