@@ -75,6 +75,7 @@ fn to_wire(health: Health, details: Details) -> Readiness {
         DatabaseHealth::SchemaTooNew => DatabaseStatus::SchemaTooNew,
         DatabaseHealth::ReadOnly => DatabaseStatus::ReadOnly,
         DatabaseHealth::LoginRefused => DatabaseStatus::LoginRefused,
+        DatabaseHealth::NoRights => DatabaseStatus::NoRights,
         DatabaseHealth::Unreachable => DatabaseStatus::Unreachable,
         DatabaseHealth::Stale => DatabaseStatus::Stale,
     };

@@ -30,6 +30,8 @@ pub enum DatabaseStatus {
     Stale,
     /// The database refuses the service's user or password.
     LoginRefused,
+    /// The database user lacks a right that serving needs.
+    NoRights,
     /// The database answers, but accepts no writes: it is a standby, or a failover is in progress.
     ReadOnly,
     /// The database answers, but its schema is not up to date.
@@ -80,7 +82,7 @@ pub struct Readiness {
     #[schema(value_type = String)]
     pub status: Open<ReadinessStatus>,
     /// `ok`, `unreachable`, `stale` (the database last answered more than two seconds ago),
-    /// `login_refused`, `read_only` (a standby, or a failover is in progress), `migrations_pending`
+    /// `login_refused`, `no_rights` (the database user lacks a right that serving needs), `read_only` (a standby, or a failover is in progress), `migrations_pending`
     /// (the schema is not up to date) or `schema_too_new` (a newer release has changed the schema so
     /// that this one can't work).
     #[schema(value_type = String)]

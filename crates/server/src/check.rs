@@ -42,7 +42,7 @@ enum Format {
 /// Finds out what the identity may do, without changing anything, and prints it.
 ///
 /// # Errors
-/// When STS does not answer, or neither creating nor passing roles works.
+/// When STS does not answer, neither creating nor passing roles works, or the database can't be used.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     args.serve.start_logging();
     let mut config = Config::for_command(&args.serve)?;
@@ -54,6 +54,14 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let (database, found) = runtime.block_on(async {
         let (store, provisioner) = assemble(config).await?;
         let database = database_report(&store).await;
+        let provisioner = if database.is_usable {
+            provisioner
+        } else {
+            // The call budget is in the database, and each call would wait for it.
+            let mut config = Config::for_command(&args.serve)?;
+            config.database.acquire_timeout = Duration::from_millis(100);
+            assemble(config).await?.1
+        };
         let found = Box::pin(provisioner.capabilities()).await?;
         Ok::<_, anyhow::Error>((database, found))
     })?;
@@ -75,6 +83,9 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     if !creates && is_missing(Feature::PassThrough) {
         anyhow::bail!("this identity may neither create roles nor pass a prepared role");
     }
+    if !database.is_usable {
+        anyhow::bail!("the database can't be used: {}", database.status);
+    }
     Ok(())
 }
 
@@ -82,6 +93,8 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
 struct DatabaseReport {
     /// A word of `/readyz`, or why the database could not be asked.
     status: String,
+    /// Whether the service can work with the database.
+    is_usable: bool,
     /// What the database may lose.
     risks: Vec<&'static str>,
 }
@@ -89,6 +102,7 @@ struct DatabaseReport {
 async fn database_report(store: &Store) -> DatabaseReport {
     let unusable = |status: String| DatabaseReport {
         status,
+        is_usable: false,
         risks: Vec::new(),
     };
     let answered = timeout(DATABASE_LIMIT, async {
@@ -108,6 +122,7 @@ async fn database_report(store: &Store) -> DatabaseReport {
                 Readiness::ReadOnly => "the server accepts no writes",
             }
             .to_owned(),
+            is_usable: readiness == Readiness::Ready,
             risks,
         },
         Ok(Err(error)) => unusable(format!("{:#}", anyhow::Error::new(error))),

@@ -34,7 +34,9 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<()> {
             config.tokens = Some(tokens::source(DatabaseTokens::of_this_identity().await));
         }
         let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
-        store.migrate_and_grant(args.grant_to.as_deref()).await?;
+        // A compose file passes a variable that is not set as an empty one.
+        let grant_to = args.grant_to.as_deref().filter(|user| !user.is_empty());
+        store.migrate_and_grant(grant_to).await?;
         Ok::<_, anyhow::Error>(())
     })?;
     Ok(print::line("the database schema is up to date")?)

@@ -19,6 +19,9 @@ use crate::config::{Config, Migrate, ServeArgs};
 use crate::config_error::ConfigError;
 use crate::{database, file_limit, limits, tokens};
 
+/// How long after a signal to stop another one counts as the same.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
 /// How many bindings the reconciler of one replica converges at once.
 const RECONCILE_SLOTS: usize = 32;
 
@@ -201,9 +204,16 @@ async fn stop_on_signal(stop: CancellationToken) {
         _ = interrupt.recv() => info!("stopping on SIGINT"),
     }
     stop.cancel();
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    // Some programs signal a process and then its group: that is one wish to stop, not two.
+    let first_at = std::time::Instant::now();
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        if first_at.elapsed() >= SAME_SIGNAL {
+            break;
+        }
     }
     // The same as a kill: another replica, or the next start, continues what is left.
     warn!("second signal: the service ends at once");

@@ -16,7 +16,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgTypeInfo};
-use sqlx::{Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
+use sqlx::{Connection, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
 use tokio::time::error::Elapsed;
 
 use crate::database::{Database, Pooler};
@@ -358,7 +358,10 @@ impl Store {
             let options = self.database.options().await?;
             pool.set_connect_options(LIMITS.at_startup(options, self.database.pooler));
         }
-        Ok(pool.acquire().await?)
+        match pool.acquire().await {
+            Err(sqlx::Error::PoolTimedOut) => Err(why_no_connection(pool).await),
+            acquired => Ok(acquired?),
+        }
     }
 
     /// Reads the password again. Returns whether another attempt to connect makes sense.
@@ -371,6 +374,22 @@ impl Store {
             pool.set_connect_options(options.clone());
         }
         true
+    }
+}
+
+/// Returns why the pool opened no connection in time. A pool repeats an attempt that was refused until
+/// its time is over, and then does not say so.
+async fn why_no_connection(pool: &PgPool) -> StoreError {
+    let timed_out = || StoreError::from(sqlx::Error::PoolTimedOut);
+    if pool.size() == pool.options().get_max_connections() {
+        return timed_out();
+    }
+    let options = pool.connect_options();
+    let attempt = PgConnection::connect_with(&options);
+    let limit = pool.options().get_acquire_timeout();
+    match tokio::time::timeout(limit.min(Duration::from_secs(1)), attempt).await {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(_)) | Err(_) => timed_out(),
     }
 }
 

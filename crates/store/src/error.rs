@@ -54,6 +54,18 @@ pub enum StoreError {
     /// The database user may not change the schema.
     #[error("the database user may not change the schema; run `engine-roles migrate` as its owner")]
     Forbidden(#[source] sqlx::Error),
+    /// The database user lacks a right that serving needs.
+    #[error(
+        "the database user lacks a right that serving needs: run `engine-roles migrate --grant-to USER` \
+         as the owner of the tables"
+    )]
+    NoRights(#[source] sqlx::Error),
+    /// The user to whom the rights of serving were to be given owns the tables.
+    #[error("{user} owns tables of the service, so it has every right: leave --grant-to out")]
+    GrantToOwner {
+        /// The name of the user.
+        user: String,
+    },
     /// A row contains a value that this release can't read.
     #[error("the record {id} has a {column} that can't be read")]
     Corrupt {
@@ -86,11 +98,13 @@ impl StoreError {
             | Self::ClusterBusy
             | Self::Token(_)
             | Self::Refused(_)
+            | Self::NoRights(_)
             | Self::Query(_) => true,
             Self::Url(_)
             | Self::Migration(_)
             | Self::SchemaTooNew { .. }
             | Self::Forbidden(_)
+            | Self::GrantToOwner { .. }
             | Self::Corrupt { .. } => false,
         }
     }
@@ -152,6 +166,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(ref inner) if inner.code().as_deref() == Some(READ_ONLY) => {
                 Self::ReadOnly(error)
             }
+            sqlx::Error::Database(ref inner) if inner.code().as_deref() == Some(NO_RIGHTS) => {
+                Self::NoRights(error)
+            }
             sqlx::Error::Database(ref inner) if is_of_pooler(inner.message()) => {
                 Self::Pooler(error)
             }
@@ -168,6 +185,9 @@ impl From<sqlx::Error> for StoreError {
 
 /// `read_only_sql_transaction`.
 const READ_ONLY: &str = "25006";
+
+/// `insufficient_privilege`.
+const NO_RIGHTS: &str = "42501";
 
 // PgBouncer's words, which has no code of its own for this.
 fn is_of_pooler(message: &str) -> bool {

@@ -19,7 +19,8 @@ const TABLES: [(&str, &str); 17] = [
     ("prepared_roles", "SELECT, INSERT, UPDATE, DELETE"),
     ("call_budgets", "SELECT, INSERT, UPDATE"),
     ("binding_counts", "SELECT, INSERT, UPDATE"),
-    ("binding_count_changes", "SELECT, INSERT, DELETE"),
+    // UPDATE for the lock with which changes are taken.
+    ("binding_count_changes", "SELECT, INSERT, UPDATE, DELETE"),
     ("audit_pending", "SELECT, INSERT, DELETE"),
     ("audit_events", "SELECT, INSERT"),
     ("audit_heads", "SELECT, INSERT, UPDATE"),
@@ -33,12 +34,29 @@ const FUNCTIONS: [&str; 1] = ["audit_maintain_partitions(interval)"];
 
 /// Gives a database user the rights that serving needs, and takes all other rights on these tables from
 /// it.
+///
+/// # Errors
+/// When there is no such user, or it owns tables: revoking an owner's rights would break the triggers
+/// and functions that run with them.
 pub(crate) async fn grant(connection: &mut PgConnection, user: &str) -> Result<(), StoreError> {
     let names = sqlx::query_as("SELECT quote_ident($1), quote_ident(current_schema())");
     let names = names
         .bind(user)
         .fetch_one(Statements::on(connection, Pooler::Transaction));
-    let (user, schema): (String, String) = names.await?;
+    let (quoted, schema): (String, String) = names.await?;
+    let owned = sqlx::query_scalar(
+        "SELECT count(*) > 0 FROM pg_class
+         WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+           AND relowner = to_regrole(quote_ident($1))",
+    );
+    let owned = owned
+        .bind(user)
+        .fetch_one(Statements::on(connection, Pooler::Transaction));
+    if owned.await? {
+        let user = user.to_owned();
+        return Err(StoreError::GrantToOwner { user });
+    }
+    let user = quoted;
     let mut grants = vec![format!("GRANT USAGE ON SCHEMA {schema} TO {user};")];
     for (table, rights) in TABLES {
         grants.push(format!("REVOKE ALL ON {table} FROM {user};"));

@@ -70,9 +70,7 @@ impl Store {
         let connected = connected.map_err(|elapsed| sqlx::Error::Io(elapsed.into()));
         let mut connection = connected.and_then(|connected| connected)?;
         match migrate_on(&mut connection, serving_user).await {
-            Err(StoreError::Query(error)) if is_forbidden(&error) => {
-                return Err(StoreError::Forbidden(error));
-            }
+            Err(StoreError::NoRights(error)) => return Err(StoreError::Forbidden(error)),
             migrated => migrated?,
         }
         // The migrations are committed, so that it makes no difference how the connection ends.
@@ -118,6 +116,7 @@ async fn migrate_on(
     let lock = format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})");
     transaction.execute(sqlx::AssertSqlSafe(lock)).await?;
     let applied = applied(&mut transaction).await?;
+    must_not_be_too_new(&mut transaction).await?;
     for migration in MIGRATIONS.iter() {
         let version = migration.version;
         match applied.iter().find(|(applied, _)| *applied == version) {
@@ -126,7 +125,7 @@ async fn migrate_on(
             None => {}
         }
         let failed = |source| match StoreError::from(source) {
-            StoreError::Query(source) if is_forbidden(&source) => StoreError::Forbidden(source),
+            StoreError::NoRights(source) => StoreError::Forbidden(source),
             StoreError::Query(source) => MigrateError::ExecuteMigration(source, version).into(),
             down => down,
         };
@@ -156,6 +155,27 @@ async fn migrate_on(
     Ok(())
 }
 
+/// Checks that no newer release has migrated the schema so that this one can't work on it.
+async fn must_not_be_too_new(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let exists = sqlx::query_scalar("SELECT to_regclass('schema_versions') IS NOT NULL");
+    let exists: bool = exists
+        .fetch_one(Statements::on(connection, Pooler::Transaction))
+        .await?;
+    if !exists {
+        return Ok(());
+    }
+    let newest = sqlx::query_as::<_, (i64, i64)>(
+        "SELECT version, oldest_reader FROM schema_versions ORDER BY version DESC LIMIT 1",
+    );
+    let newest = newest
+        .fetch_optional(Statements::on(connection, Pooler::Transaction))
+        .await?;
+    match Schema::compared(newest, needed_version()) {
+        Schema::TooNew { version } => Err(StoreError::SchemaTooNew { version }),
+        Schema::Usable | Schema::Older => Ok(()),
+    }
+}
+
 /// The table in which sqlx notes the migrations that have run, as sqlx creates it.
 const MIGRATIONS_TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
     version BIGINT PRIMARY KEY,
@@ -178,14 +198,6 @@ async fn applied(connection: &mut PgConnection) -> Result<Vec<(i64, Vec<u8>)>, S
     let rows = sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success");
     let rows = rows.fetch_all(Statements::on(connection, Pooler::Transaction));
     Ok(rows.await?)
-}
-
-/// `insufficient_privilege`: the database user may not do this.
-fn is_forbidden(error: &sqlx::Error) -> bool {
-    let sqlx::Error::Database(error) = error else {
-        return false;
-    };
-    error.code().as_deref() == Some("42501")
 }
 
 #[cfg(test)]

@@ -17,10 +17,13 @@ async fn during_the_drain_delay_the_service_is_unready_and_answers_everything_el
         (answer.status == 503 && answer.body["reconciler"] == "stopping").then_some(())
     })
     .await;
+    // A signal that comes together with the first one is the same wish.
+    installation.replicas[0].ask_to_stop();
     // New connections and new work are still accepted.
     installation.client().provision("one").await.expect(201);
     anonymous.fetch("/livez").await.expect(200);
     // A second signal ends the service at once.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     installation.replicas[0].ask_to_stop();
     let status = installation.replicas[0].ended().await;
     assert_eq!(status.code(), Some(1));

@@ -13,9 +13,21 @@ impl From<StoreError> for Problem {
             "request failed because of the database"
         );
         if error.is_transient() {
+            let why = match &error {
+                StoreError::Refused(_) => "the database refused the service's login",
+                StoreError::ReadOnly(_) => "the database accepts no writes now",
+                StoreError::NoRights(_) => "the service's database user lacks a right",
+                StoreError::Pooler(_) => "the service is not configured for its connection pooler",
+                StoreError::ClusterBusy => "the record of the cluster is locked in the database",
+                StoreError::Token(_) => "the service has no valid token for the database",
+                StoreError::Query(_) => "the database answered with an error",
+                _ => "the database did not answer",
+            };
             Self::new(
                 Code::DatabaseUnavailable,
-                "the database did not answer; send the same request again (a change may have been recorded already)",
+                format!(
+                    "{why}; send the same request again (a change may have been recorded already)"
+                ),
             )
         } else {
             Self::internal()

@@ -25,6 +25,8 @@ pub enum DatabaseHealth {
     ReadOnly,
     /// The database refused the service's user or password.
     LoginRefused,
+    /// The database user lacks a right that serving needs.
+    NoRights,
     /// The database did not answer.
     Unreachable,
     /// The database answered, but longer than two seconds ago.

@@ -32,6 +32,7 @@ struct Reading {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NoAnswer {
     LoginRefused,
+    NoRights,
     Unreachable,
 }
 
@@ -39,6 +40,7 @@ impl NoAnswer {
     fn of(error: &StoreError) -> Self {
         match error {
             StoreError::Refused(_) => Self::LoginRefused,
+            StoreError::NoRights(_) => Self::NoRights,
             _ => Self::Unreachable,
         }
     }
@@ -54,6 +56,7 @@ impl LastReadiness {
         match answer {
             Err(NoAnswer::Unreachable) => DatabaseHealth::Unreachable,
             Err(NoAnswer::LoginRefused) => DatabaseHealth::LoginRefused,
+            Err(NoAnswer::NoRights) => DatabaseHealth::NoRights,
             Ok(_) if now.saturating_duration_since(at) > LONGEST_AGE => DatabaseHealth::Stale,
             Ok(Readiness::Ready) => DatabaseHealth::Ready,
             Ok(Readiness::MigrationsPending) => DatabaseHealth::MigrationsPending,
@@ -74,7 +77,10 @@ impl LastReadiness {
                 error = error as &dyn std::error::Error,
                 "database still can't be reached"
             ),
-            Ok(_) if before.is_none() => info!("database answers"),
+            Ok((readiness, _)) if *readiness != Readiness::Ready && before != Some(*readiness) => {
+                warn!(?readiness, "database answers, but can't be used");
+            }
+            Ok(_) if before != Some(Readiness::Ready) => info!("database answers"),
             Ok(_) => {}
         }
         let now = Instant::now();

@@ -166,3 +166,26 @@ async fn the_user_that_serves_can_do_its_work_and_change_no_table_and_no_event()
     serving.store.close().await;
     user.delete().await;
 }
+
+#[tokio::test]
+async fn the_owner_is_not_given_the_rights_of_serving_because_it_would_lose_its_own() {
+    let test = test_store().await;
+    let owner = "SELECT current_user::text";
+    let mut connection = sqlx::PgConnection::connect(test.database.url())
+        .await
+        .expect("connected");
+    let owner: String = sqlx::query_scalar(owner)
+        .fetch_one(&mut connection)
+        .await
+        .expect("a user");
+    let refused = test.store.migrate_and_grant(Some(&owner)).await;
+    let refused = refused.expect_err("the owner has every right");
+    assert!(
+        matches!(refused, StoreError::GrantToOwner { .. }),
+        "{refused:?}"
+    );
+    test.store
+        .maintain_audit_partitions(None)
+        .await
+        .expect("the owner kept its rights");
+}

@@ -91,6 +91,32 @@ async fn every_query_finds_its_rows_by_an_index_among_a_million_bindings() {
     );
 }
 
+#[tokio::test]
+async fn every_query_is_permitted_to_the_user_that_serves() {
+    let test = test_store().await;
+    let user = format!("serving_{}", uuid::Uuid::new_v4().simple());
+    let create = format!("CREATE ROLE {user}");
+    test.sql(&create).await.expect("created");
+    let granted = test.store.migrate_and_grant(Some(&user)).await;
+    granted.expect("granted");
+    let mut connection = PgConnection::connect(test.database.url())
+        .await
+        .expect("a connection");
+    let set = AssertSqlSafe(format!("SET ROLE {user}"));
+    let set = sqlx::raw_sql(set).execute(&mut connection).await;
+    set.expect("the role is taken");
+    // Postgres checks the rights on all tables of a query before it shows the plan.
+    for (number, query) in queries().iter().enumerate() {
+        plan(&mut connection, query, number, "force_custom_plan").await;
+    }
+    let update = "EXPLAIN UPDATE audit_events SET actor = 'x'";
+    let refused = sqlx::raw_sql(update).execute(&mut connection).await;
+    assert!(refused.is_err(), "plans show rights");
+    connection.close().await.expect("closed");
+    let drop_user = format!("DROP OWNED BY {user}; DROP ROLE {user}");
+    test.sql(&drop_user).await.expect("dropped");
+}
+
 /// Returns Postgres's plan of a query.
 async fn plan(connection: &mut PgConnection, query: &Query, number: usize, mode: &str) -> Value {
     let types = match query.types.join(", ") {

@@ -51,6 +51,13 @@ async fn the_schema_of_another_release_is_reported() {
         assert_eq!(found, expected, "version {version}, oldest reader {oldest}");
         let usable = test.store.schema().await.expect("an answer") == Schema::Usable;
         assert_eq!(usable, expected == Readiness::Ready);
+        let migrated = test.store.migrate().await;
+        let is_refused = matches!(migrated, Err(StoreError::SchemaTooNew { .. }));
+        assert_eq!(
+            is_refused,
+            expected == Readiness::SchemaTooNew,
+            "{migrated:?}"
+        );
     }
 }
 
