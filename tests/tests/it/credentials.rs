@@ -218,3 +218,22 @@ async fn corrected_credentials_are_found_while_the_ones_of_another_account_are_s
     installation.client().delete("one").await.expect(200);
     installation.assert_sound().await;
 }
+
+#[tokio::test]
+async fn a_credential_process_gives_the_credentials() {
+    let file = CredentialsFile::new();
+    let keys = json!({"Version": 1, "AccessKeyId": NEXT_KEY, "SecretAccessKey": "wJalrXUtnFEMI"});
+    let script = file.directory.path().join("keys.sh");
+    std::fs::write(&script, format!("echo '{keys}'")).expect("the script is written");
+    let profile = format!("[default]\ncredential_process = sh {}\n", script.display());
+    std::fs::write(file.path(), profile).expect("the file is written");
+    let installation = with_file(Path::new("/dev/null"))
+        .env("AWS_CONFIG_FILE", file.path().display().to_string())
+        .start()
+        .await;
+    installation.client().provision("one").await.expect(201);
+    let calls = installation.sandbox.calls(0);
+    let created = calls.iter().find(|call| call.action == "CreateRole");
+    let created = created.expect("a call");
+    assert_eq!(created.access_key.as_deref(), Some(NEXT_KEY));
+}

@@ -51,7 +51,7 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
         Code::MissingPermission => (S::FAILED_DEPENDENCY, "AWS denied this service a permission"),
         Code::PassThroughRoleUnfit => (S::FAILED_DEPENDENCY, "The pass-through role is unfit"),
         Code::QuotaExceeded => (S::SERVICE_UNAVAILABLE, "A quota of the AWS account is full"),
-        Code::DatabaseUnavailable => (S::SERVICE_UNAVAILABLE, "The database can't be reached"),
+        Code::DatabaseUnavailable => (S::SERVICE_UNAVAILABLE, "The database is not available"),
         Code::TagLimitExceeded => (S::CONFLICT, "The role has too many tags"),
         Code::OtherAccount => (
             S::SERVICE_UNAVAILABLE,
