@@ -29,7 +29,7 @@ pub(crate) struct WorkAccount {
 
 #[derive(Clone, Debug, Default)]
 struct Reported {
-    scope: Option<Scope>,
+    here: Option<Scope>,
     /// Whether the report is about the present credentials.
     is_current: bool,
     /// When the credentials were last renewed.
@@ -47,13 +47,13 @@ impl WorkAccount {
 
     /// Returns the account that AWS last reported, or else the configured one.
     pub(crate) fn known(&self) -> Option<Scope> {
-        let reported = self.lock().scope.clone();
+        let reported = self.lock().here.clone();
         reported.or_else(|| self.configured.clone())
     }
 
     /// Checks that the last report is the configured account.
     pub(crate) fn must_be_configured(&self) -> Result<(), OtherAccount> {
-        match (&self.configured, &self.lock().scope) {
+        match (&self.configured, &self.lock().here) {
             (Some(configured), Some(now)) if configured != now => Err(OtherAccount::Configured {
                 configured: configured.clone(),
                 now: now.clone(),
@@ -68,7 +68,7 @@ impl WorkAccount {
         let mut reported = self.lock();
         let is_current = reported.renewed_at.is_none_or(|at| at < asked_at);
         if is_current || !reported.is_current {
-            reported.scope = Some(scope);
+            reported.here = Some(scope);
             reported.is_current = is_current;
         }
     }
@@ -118,7 +118,7 @@ impl WorkAccount {
 
     fn current(&self) -> Option<Scope> {
         let reported = self.lock();
-        reported.scope.clone().filter(|_| reported.is_current)
+        reported.here.clone().filter(|_| reported.is_current)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Reported> {
