@@ -144,7 +144,7 @@ impl Iam {
         }
         *clients = renewed;
         drop(clients);
-        info!("no valid credentials; the settings of the AWS SDK were read again");
+        info!("settings and credentials of the AWS SDK were read again");
         true
     }
 
