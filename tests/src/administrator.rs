@@ -86,7 +86,12 @@ impl Administrator {
 
     /// Creates a role that EC2 may assume and that can read every cluster's secrets. Returns its ARN.
     pub async fn prepare_role(&self, name: &str) -> String {
-        let arn = self.create_role(name).await;
+        self.prepare_role_under("/", name).await
+    }
+
+    /// Creates such a role under a path, which has a slash at both ends. Returns the role's ARN.
+    pub async fn prepare_role_under(&self, path: &str, name: &str) -> String {
+        let arn = self.create_role_under(path, name).await;
         let policy = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -112,6 +117,10 @@ impl Administrator {
 
     /// Creates a role that EC2 may assume, without permissions. Returns its ARN.
     pub async fn create_role(&self, name: &str) -> String {
+        self.create_role_under("/", name).await
+    }
+
+    async fn create_role_under(&self, path: &str, name: &str) -> String {
         let trust = json!({
             "Version": "2012-10-17",
             "Statement": [{
@@ -121,9 +130,21 @@ impl Administrator {
             }],
         });
         let trust = trust.to_string();
-        let parameters = [("RoleName", name), ("AssumeRolePolicyDocument", &trust)];
+        let parameters = [
+            ("RoleName", name),
+            ("Path", path),
+            ("AssumeRolePolicyDocument", &trust),
+        ];
         self.call("CreateRole", &parameters).await;
-        format!("arn:aws:iam::123456789012:role/{name}")
+        format!("arn:aws:iam::123456789012:role{path}{name}")
+    }
+
+    /// Deletes a role that [`Administrator::prepare_role`] created.
+    pub async fn delete_prepared_role(&self, name: &str) {
+        let role = ("RoleName", name);
+        let policy = ("PolicyName", "read-secrets");
+        self.call("DeleteRolePolicy", &[role, policy]).await;
+        self.call("DeleteRole", &[role]).await;
     }
 
     /// Creates a managed policy that can be used as a boundary. Returns its ARN.

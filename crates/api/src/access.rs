@@ -3,9 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use engine_roles_contract::{
-    Access, Code, DocumentKind, EvaluatedDocument, Problem as ProblemBody,
+    Access, AccessProfile, Code, DocumentKind, EvaluatedDocument, Problem as ProblemBody,
+    ProfileContents as WireContents,
 };
-use engine_roles_domain::prepared::{HeldPolicy, PolicyName};
+use engine_roles_domain::cluster::RoleReference;
+use engine_roles_domain::prepared::{HeldPolicy, HeldProfile, PolicyName, ProfileContents};
 use engine_roles_provisioner::{AccessReport, Provisioner};
 use serde_json::json;
 
@@ -45,6 +47,7 @@ pub(crate) async fn get(
 fn to_wire(cluster: String, report: AccessReport) -> Access {
     let AccessReport {
         mode,
+        wanted,
         role,
         reach,
         evaluated_at,
@@ -65,11 +68,43 @@ fn to_wire(cluster: String, report: AccessReport) -> Access {
         mode: mode_to_wire(mode).into(),
         documents: documents.collect(),
         role: json!(role.role),
+        instance_profile: profile_to_wire(role.profile.as_ref(), &wanted),
         evaluated_at,
         unread: reach.unread,
         own_secrets: json!(reach.own_secrets),
         other_secrets: json!(reach.other_secrets),
         anything_else: json!(reach.anything_else),
+    }
+}
+
+fn profile_to_wire(profile: Option<&HeldProfile>, wanted: &RoleReference) -> AccessProfile {
+    let name = profile.map(|profile| profile.name.to_string());
+    let name = name.unwrap_or_default();
+    let (contains, detail) = match profile.map(|profile| &profile.contents) {
+        Some(ProfileContents::Role(held)) if held.same_role(wanted) => {
+            (WireContents::ExpectedRole, None)
+        }
+        Some(ProfileContents::Role(held)) => (
+            WireContents::AnotherRole,
+            Some(format!(
+                "the profile contains role {held}, not {wanted}; the report is about the role in it"
+            )),
+        ),
+        Some(ProfileContents::Nothing) => (
+            WireContents::NoRole,
+            Some("the profile contains no role, so new engines get no access".to_owned()),
+        ),
+        Some(ProfileContents::Absent) => (
+            WireContents::Absent,
+            Some("the profile does not exist, so no engine can be started with it".to_owned()),
+        ),
+        Some(ProfileContents::Unread(reason)) => (WireContents::Unknown, Some(reason.clone())),
+        None => (WireContents::Unknown, Some("it was not read".to_owned())),
+    };
+    AccessProfile {
+        name,
+        contains: contains.into(),
+        detail,
     }
 }
 

@@ -28,9 +28,13 @@ pub struct Access {
     /// The mode of the cluster's binding: `create` or `pass_through`.
     #[schema(value_type = String)]
     pub mode: Open<Mode>,
-    /// The role that was evaluated: its `name`, `arn`, `path` and unique `id`.
+    /// The role that was evaluated: its `name`, `arn`, `path` and unique `id`. `instance_profile` says
+    /// whether it is the role that engines get.
     #[schema(value_type = Object)]
     pub role: Value,
+    /// The instance profile through which the cluster's engines get their role. Where it contains another
+    /// role than the binding's spec calls for, `role` is that other role.
+    pub instance_profile: AccessProfile,
     /// When the role was read from IAM and evaluated.
     pub evaluated_at: DateTime<Utc>,
     /// The policy documents that the role has, the permissions boundary included.
@@ -53,6 +57,35 @@ pub struct Access {
     /// `other_secrets`.
     #[schema(value_type = Object)]
     pub anything_else: Value,
+}
+
+/// What an instance profile contains, compared with the binding's spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileContents {
+    /// The role that the spec calls for.
+    ExpectedRole,
+    /// Another role.
+    AnotherRole,
+    /// No role.
+    NoRole,
+    /// The profile does not exist.
+    Absent,
+    /// The profile could not be read.
+    Unknown,
+}
+
+/// The instance profile through which engines get a role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AccessProfile {
+    /// The profile's name.
+    pub name: String,
+    /// `expected_role`, `another_role`, `no_role` (the profile contains none), `absent` (the profile does
+    /// not exist) or `unknown` (the profile could not be read; then all decisions are `indeterminate`).
+    #[schema(value_type = String)]
+    pub contains: Open<ProfileContents>,
+    /// What this means, in a sentence; null for `expected_role`.
+    pub detail: Option<String>,
 }
 
 /// A policy document of a role.

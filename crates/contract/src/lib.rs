@@ -26,7 +26,7 @@ mod policies;
 mod problem;
 mod role_request;
 
-pub use access::{Access, DocumentKind, EvaluatedDocument};
+pub use access::{Access, AccessProfile, DocumentKind, EvaluatedDocument, ProfileContents};
 pub use audit::{AuditEvent, AuditPage, AuditQuery};
 pub use binding::{Binding, Drift, InstanceProfile, LastError, Mode, Receipt, Role, State};
 pub use capabilities::{Capabilities, Capability, CapabilityStatus, Recommendation};

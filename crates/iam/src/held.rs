@@ -1,7 +1,11 @@
 //! Reads a role with all policies that decide what the role may do.
 
-use engine_roles_domain::prepared::{HeldPolicy, HeldRole, PolicyName};
-use engine_roles_domain::resources::{CallKind, RoleName};
+use engine_roles_domain::binding::RoleRecord;
+use engine_roles_domain::cluster::RoleReference;
+use engine_roles_domain::prepared::{
+    HeldPolicy, HeldProfile, HeldRole, PolicyName, ProfileContents,
+};
+use engine_roles_domain::resources::{CallKind, ProfileName, RoleName};
 use futures::future::join_all;
 
 use crate::gate::{Gate, GatedIam};
@@ -14,10 +18,83 @@ impl<G: Gate> GatedIam<'_, G> {
     /// policy. A policy or list that our identity may not read is in the result, with the missing
     /// permission.
     ///
+    /// With the instance profile through which engines get the role, the profile is read too, with one
+    /// concurrent call. Where it contains another role, that role is read then and returned.
+    ///
     /// # Errors
     /// When the role itself can't be read, or a call fails for a reason other than a denial.
-    pub async fn held_role(&self, name: &RoleName) -> Result<Option<HeldRole>, IamError> {
-        Box::pin(self.read_held_role(name)).await
+    pub async fn held_role(
+        &self,
+        name: &RoleName,
+        profile: Option<&ProfileName>,
+    ) -> Result<Option<HeldRole>, IamError> {
+        let Some(profile) = profile else {
+            return Box::pin(self.read_held_role(name)).await;
+        };
+        let (role, contents) = tokio::join!(
+            Box::pin(self.read_held_role(name)),
+            Box::pin(self.profile_contents(profile)),
+        );
+        let contents = contents?;
+        let role = match &contents {
+            ProfileContents::Role(contained) if contained.name() != name => {
+                Some(self.other_role(contained).await?)
+            }
+            _ => role?,
+        };
+        Ok(role.map(|role| HeldRole {
+            profile: Some(HeldProfile {
+                name: profile.clone(),
+                contents,
+            }),
+            ..role
+        }))
+    }
+
+    async fn profile_contents(&self, name: &ProfileName) -> Result<ProfileContents, IamError> {
+        let found = match self.observe_profile(name).await {
+            Ok(found) => found,
+            Err(error) if error.kind == ErrorKind::Denied => {
+                return Ok(ProfileContents::Unread(denied(&error)));
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(found) = found else {
+            return Ok(ProfileContents::Absent);
+        };
+        let role = found.roles.into_iter().flatten().next();
+        Ok(role.map_or(ProfileContents::Nothing, ProfileContents::Role))
+    }
+
+    /// Reads a role that was found in an instance profile. Where our identity may not read it, nothing is
+    /// known of its policies.
+    async fn other_role(&self, role: &RoleReference) -> Result<HeldRole, IamError> {
+        let reason = match Box::pin(self.read_held_role(role.name())).await {
+            Ok(Some(held)) => return Ok(held),
+            Ok(None) => {
+                let target = format!("role {}", role.name());
+                let lacks = "lacks a role that an instance profile contains";
+                return Err(IamError::unreadable("GetRole", &target, lacks));
+            }
+            Err(error) if error.kind == ErrorKind::Denied => {
+                let permission = error.missing_permission;
+                permission.unwrap_or_else(|| "iam:GetRole".to_owned())
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(HeldRole {
+            role: RoleRecord {
+                name: role.name().clone(),
+                arn: role.arn().map(|arn| arn.to_string()),
+                id: None,
+                path: role.arn().map(|arn| arn.path),
+            },
+            trust: None,
+            policies: Vec::new(),
+            boundary: None,
+            unlisted: vec![reason],
+            profile: None,
+        })
     }
 
     async fn read_held_role(&self, name: &RoleName) -> Result<Option<HeldRole>, IamError> {
@@ -50,6 +127,7 @@ impl<G: Gate> GatedIam<'_, G> {
             policies: policies.collect::<Result<_, _>>()?,
             boundary: boundary?,
             unlisted,
+            profile: None,
         }))
     }
 
@@ -103,13 +181,18 @@ fn listed(
     }
 }
 
+fn denied(error: &IamError) -> String {
+    match &error.missing_permission {
+        Some(permission) => format!("{permission} is denied to this service"),
+        None => error.describe(),
+    }
+}
+
 fn held_policy(name: PolicyName, text: Result<String, IamError>) -> Result<HeldPolicy, IamError> {
     let text = match text {
         Ok(text) => Ok(text),
         Err(error) => match (error.kind, error.missing_permission.as_ref()) {
-            (ErrorKind::Denied, Some(permission)) => {
-                Err(format!("{permission} is denied to this service"))
-            }
+            (ErrorKind::Denied, Some(_)) => Err(denied(&error)),
             // The policy was deleted after the listing, or the boundary's policy was deleted.
             (ErrorKind::Absent, _) => Err("it does not exist".to_owned()),
             _ => return Err(error),

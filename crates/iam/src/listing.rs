@@ -11,7 +11,7 @@ use engine_roles_domain::resources::{
 
 use crate::IamError;
 use crate::gate::{Gate, GatedIam};
-use crate::observe::{decode, tags};
+use crate::observe::{decode, role_reference, tags};
 use crate::pages::{Page, all_pages, next_marker};
 
 /// A role or instance profile that a listing shows.
@@ -216,7 +216,7 @@ fn observed_profile(profile: &InstanceProfile) -> Option<ObservedProfile> {
     let roles = profile
         .roles
         .iter()
-        .filter_map(|role| RoleName::parse(&role.role_name).ok());
+        .filter_map(|role| role_reference(&role.arn, &role.role_name).ok());
     Some(ObservedProfile {
         roles: Some(roles.collect()),
         record: ProfileRecord {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::Tag;
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
+use engine_roles_domain::cluster::RoleReference;
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
+use engine_roles_domain::invalid::Invalid;
 use engine_roles_domain::resources::{
     CallKind, InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName, RoleName,
 };
@@ -151,7 +153,7 @@ impl<G: Gate> GatedIam<'_, G> {
             .transpose()
     }
 
-    async fn observe_profile(
+    pub(crate) async fn observe_profile(
         &self,
         name: &ProfileName,
     ) -> Result<Option<ObservedProfile>, IamError> {
@@ -175,10 +177,10 @@ impl<G: Gate> GatedIam<'_, G> {
         };
         let lacks = || IamError::unreadable("GetInstanceProfile", &target, "lacks the profile");
         let profile = answer.instance_profile.ok_or_else(lacks)?;
-        let roles = profile
-            .roles
-            .iter()
-            .map(|role| role_name(&role.role_name, &target));
+        let roles = profile.roles.iter().map(|role| {
+            let role = role_reference(&role.arn, &role.role_name);
+            role.map_err(|_| unreadable_name("GetInstanceProfile", &target))
+        });
         Ok(Some(ObservedProfile {
             roles: Some(roles.collect::<Result<_, _>>()?),
             record: ProfileRecord {
@@ -294,8 +296,12 @@ pub(crate) fn decode(action: &'static str, target: &str, text: &str) -> Result<S
     Ok(decoded.into_owned())
 }
 
-fn role_name(text: &str, target: &str) -> Result<RoleName, IamError> {
-    RoleName::parse(text).map_err(|_| unreadable_name("GetInstanceProfile", target))
+/// Returns the role in an instance profile, by the ARN that AWS returned for it.
+///
+/// # Errors
+/// When the name breaks IAM's own rules.
+pub(crate) fn role_reference(arn: &str, name: &str) -> Result<RoleReference, Invalid> {
+    RoleReference::parse(arn).or_else(|_| RoleReference::parse(name))
 }
 
 fn unreadable_name(action: &'static str, target: &str) -> IamError {

@@ -33,6 +33,13 @@ fn intends(event: &EventRow, mutation: &Mutation) -> bool {
         .iter()
         .any(|verb| mutation.call.action.starts_with(verb));
     if removes {
+        if event.action == "drift_found" && mutation.call.action == "RemoveRoleFromInstanceProfile"
+        {
+            // A role that was passed by its name, and is not the one that the administrator listed.
+            let drift = event.detail["drift"].as_array().into_iter().flatten();
+            let mut kinds = drift.map(|drift| &drift["kind"]);
+            return kinds.any(|kind| kind == "other_role_in_profile");
+        }
         return ["deleting", "deleted", "failed"].contains(&event.to_state.as_str());
     }
     matches!(

@@ -51,6 +51,7 @@ pub struct InstallationBuilder {
     pooler: Option<PoolMode>,
     waits_until_ready: bool,
     prepared: Vec<String>,
+    administrators_calls: Vec<(String, Vec<(String, String)>)>,
     contents: Contents,
 }
 
@@ -88,6 +89,7 @@ impl InstallationBuilder {
             pooler: PoolMode::everywhere(),
             waits_until_ready: true,
             prepared: Vec::new(),
+            administrators_calls: Vec::new(),
             contents: Contents::Nothing,
         }
     }
@@ -127,6 +129,25 @@ impl InstallationBuilder {
             *listed = format!("{listed}{separator}{role}");
         }
         self
+    }
+
+    /// Makes this call as the administrator before the service starts, after the prepared roles were
+    /// created.
+    #[must_use]
+    pub fn administrators_call(mut self, action: &str, parameters: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let parameters = parameters.iter().map(owned).collect();
+        self.administrators_calls
+            .push((action.to_owned(), parameters));
+        self
+    }
+
+    /// Creates, before the service starts, an instance profile that contains a role.
+    #[must_use]
+    pub fn prepared_profile(self, name: &str, role: &str) -> Self {
+        let profile = ("InstanceProfileName", name);
+        self.administrators_call("CreateInstanceProfile", &[profile])
+            .administrators_call("AddRoleToInstanceProfile", &[profile, ("RoleName", role)])
     }
 
     /// Sets a variable of the service's environment. An empty value removes the variable.
@@ -257,6 +278,12 @@ impl InstallationBuilder {
             .await;
         for role in &self.prepared {
             administrator.prepare_role(role).await;
+        }
+        for (action, parameters) in &self.administrators_calls {
+            let parameters = parameters.iter();
+            let parameters = parameters.map(|(name, value)| (name.as_str(), value.as_str()));
+            let parameters: Vec<(&str, &str)> = parameters.collect();
+            administrator.call(action, &parameters).await;
         }
         let database = Database::new(postgres.url());
         if self.contents == Contents::OlderRelease {

@@ -42,6 +42,7 @@ mod pass_through;
 mod permissions;
 mod policies;
 mod pooler;
+mod prepared_profiles;
 mod races;
 mod replicas;
 mod repository;

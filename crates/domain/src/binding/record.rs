@@ -14,7 +14,7 @@ use crate::binding::lifecycle::stage::Lifecycle;
 use crate::binding::receipt::Receipt;
 use crate::binding::state::State;
 use crate::cluster::name::ClusterName;
-use crate::cluster::spec::{Mode, ModeSpec, RoleSpec};
+use crate::cluster::spec::{Mode, ModeSpec, PassThroughSpec, RoleReference, RoleSpec};
 use crate::resources::arn::IamResource;
 use crate::resources::names::{Namespace, ProfileName, RoleName, resource_name};
 
@@ -121,6 +121,25 @@ impl Binding {
         match &self.spec.mode {
             ModeSpec::Create(_) => self.resource_name(),
             ModeSpec::PassThrough(pass) => pass.iam_role.name().clone(),
+        }
+    }
+
+    /// Returns the role that the engine should get: by ARN where the administrator listed it by ARN.
+    pub fn role_reference(&self) -> RoleReference {
+        match &self.spec.mode {
+            ModeSpec::Create(_) => RoleReference::Name(self.resource_name()),
+            ModeSpec::PassThrough(pass) => pass.iam_role.clone(),
+        }
+    }
+
+    /// Returns the name of the instance profile that the engine gets: its own, or the administrator's.
+    pub fn profile_name(&self) -> ProfileName {
+        match &self.spec.mode {
+            ModeSpec::PassThrough(PassThroughSpec {
+                instance_profile: Some(profile),
+                ..
+            }) => profile.clone(),
+            ModeSpec::PassThrough(_) | ModeSpec::Create(_) => self.resource_name().into(),
         }
     }
 

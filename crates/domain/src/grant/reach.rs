@@ -111,6 +111,8 @@ pub(crate) struct Documents<'a> {
     pub(crate) unread: Vec<String>,
     /// True where the role has a boundary that can't be read.
     boundary_unread: bool,
+    /// Why engines may get another role than this one; none where they certainly get this one.
+    uncertainty: Option<String>,
 }
 
 impl<'a> Documents<'a> {
@@ -128,16 +130,29 @@ impl<'a> Documents<'a> {
                     None
                 }
             });
+        let uncertainty = role.uncertainty();
+        unread.extend(uncertainty.clone());
         Self {
             identity,
             boundary,
             unread,
             boundary_unread,
+            uncertainty,
         }
+    }
+
+    /// Returns whether engines may get another role than the one with these documents.
+    pub(crate) fn is_other_role_possible(&self) -> bool {
+        self.uncertainty.is_some()
     }
 
     /// Decides by the role's documents whether the role may take an action on a resource.
     pub(crate) fn decide(&self, action: &str, resource: &str, context: Context) -> Access {
+        if let Some(reason) = &self.uncertainty {
+            return Access::Indeterminate {
+                because: vec![reason.clone()],
+            };
+        }
         let request = Request::new(action, resource).in_context(context);
         let identity: Vec<&Document> = self.identity.iter().map(|(_, document)| document).collect();
         let boundary = self.boundary.as_ref().map(|(_, document)| document);

@@ -184,7 +184,13 @@ impl<'a> Place<'a> {
         let without_profile = defaults.listed_roles().into_iter();
         let without_profile = without_profile.filter(|entry| entry.instance_profile.is_none());
         let passed: Vec<Need> = without_profile
-            .map(|entry| Need::pass(&entry.role.arn_in(self.scope).to_string()))
+            .flat_map(|entry| {
+                let arn = entry.role.arn_in(self.scope).to_string();
+                // A role that was listed by ARN is read before it is passed.
+                let by_arn = entry.role.arn().is_some();
+                let read = by_arn.then(|| Need::new("iam:GetRole", &arn));
+                [Some(Need::pass(&arn)), read].into_iter().flatten()
+            })
             .collect();
         if passed.is_empty() {
             return Vec::new();
@@ -249,7 +255,14 @@ fn attestation(defaults: &Defaults, scope: &Scope) -> Vec<Need> {
     let read_policy = ["iam:GetPolicy", "iam:GetPolicyVersion"];
     let on_policies = policies.iter().flat_map(|arn| Need::all(&read_policy, arn));
     let on_roles = roles.iter().flat_map(|arn| Need::all(&read, arn));
-    on_roles.chain(on_policies).collect()
+    let listed = defaults.listed_roles().into_iter();
+    let profiles = listed.filter_map(|entry| entry.instance_profile);
+    let on_profiles = profiles.map(|name| {
+        // The administrator's list has names only, so the path is assumed to be "/".
+        let arn = format!("arn:{partition}:iam::{account}:instance-profile/{name}");
+        Need::new("iam:GetInstanceProfile", &arn)
+    });
+    on_roles.chain(on_profiles).chain(on_policies).collect()
 }
 
 impl Need {

@@ -66,6 +66,14 @@ pub enum FindingCode {
     RoleAbsent,
     /// The role could not be read.
     RoleUnread,
+    /// The administrator's instance profile does not exist.
+    ProfileAbsent,
+    /// The administrator's instance profile contains no role.
+    ProfileEmpty,
+    /// The administrator's instance profile contains another role than the listed one.
+    ProfileContainsAnotherRole,
+    /// The administrator's instance profile could not be read.
+    ProfileUnread,
     /// The trust policy does not let EC2 assume the role.
     #[serde(rename = "trust_refuses_ec2")]
     TrustDeniesEc2,
@@ -238,7 +246,7 @@ pub fn attest(
     }
 }
 
-fn worse(one: Fitness, other: Fitness) -> Fitness {
+pub(super) fn worse(one: Fitness, other: Fitness) -> Fitness {
     match (one, other) {
         (Fitness::Unfit, _) | (_, Fitness::Unfit) => Fitness::Unfit,
         (Fitness::Indeterminate, _) | (_, Fitness::Indeterminate) => Fitness::Indeterminate,
@@ -341,6 +349,9 @@ fn width(
     scope: &Scope,
     key: Option<&KmsKeyArn>,
 ) -> (Width, Vec<WideGrant>) {
+    if documents.is_other_role_possible() {
+        return (Width::Unknown, Vec::new());
+    }
     let mut limits = session_manager_limits();
     limits.extend(key.map(|key| Grant::new(DECRYPT, key.as_str())));
     limits.push(Grant::new(READ_SECRET, engines_secrets(scope)));

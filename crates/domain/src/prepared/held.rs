@@ -4,6 +4,8 @@ use engine_roles_policy::{Document, Kind};
 use serde::{Deserialize, Serialize};
 
 use crate::binding::record::RoleRecord;
+use crate::cluster::spec::RoleReference;
+use crate::resources::names::ProfileName;
 
 /// A role with the documents that decide what it may do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,45 @@ pub struct HeldRole {
     pub boundary: Option<HeldPolicy>,
     /// The denied permissions because of which not all policies could be listed.
     pub unlisted: Vec<String>,
+    /// The instance profile through which an engine gets the role; none where no profile was asked
+    /// for. Where the profile contains another role, this is that other role.
+    #[serde(default)]
+    pub profile: Option<HeldProfile>,
+}
+
+/// An instance profile with what it contains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldProfile {
+    /// The profile's name.
+    pub name: ProfileName,
+    /// What it contains.
+    pub contents: ProfileContents,
+}
+
+/// What an instance profile contains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProfileContents {
+    /// The profile does not exist.
+    Absent,
+    /// The profile contains no role.
+    Nothing,
+    /// The profile contains the role with this ARN.
+    Role(RoleReference),
+    /// The profile could not be read, for this reason.
+    Unread(String),
+}
+
+impl HeldProfile {
+    /// Returns whether the profile certainly contains another role than this one.
+    pub fn contains_other_than(&self, role: &RoleReference) -> bool {
+        matches!(&self.contents, ProfileContents::Role(held) if !held.same_role(role))
+    }
+
+    /// Returns whether the profile certainly contains this role.
+    pub fn contains(&self, role: &RoleReference) -> bool {
+        matches!(&self.contents, ProfileContents::Role(held) if held.same_role(role))
+    }
 }
 
 /// One policy of a role.
@@ -64,6 +105,18 @@ impl HeldPolicy {
 }
 
 impl HeldRole {
+    /// Returns why it is not known whether this is the role that engines get; none where it is known.
+    pub(crate) fn uncertainty(&self) -> Option<String> {
+        let profile = self.profile.as_ref()?;
+        let ProfileContents::Unread(reason) = &profile.contents else {
+            return None;
+        };
+        let name = &profile.name;
+        Some(format!(
+            "it is not known which role instance profile {name} contains: {reason}"
+        ))
+    }
+
     /// Returns the documents that could be read, and a sentence about each that could not.
     pub(crate) fn identity(&self) -> (Vec<(&PolicyName, Document)>, Vec<String>) {
         let (mut read, mut unread) = (Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine_roles_policy::Document;
 
 use crate::binding::record::Binding;
-use crate::cluster::spec::ModeSpec;
+use crate::cluster::spec::{ModeSpec, RoleReference};
 use crate::grant::boundary::BoundaryArn;
 use crate::grant::error::RolePolicyError;
 use crate::grant::role_policy::{role_policy, trust_policy};
@@ -46,8 +46,8 @@ pub struct DesiredRole {
 pub struct DesiredProfile {
     /// The instance profile's name.
     pub name: ProfileName,
-    /// The role in it.
-    pub role: RoleName,
+    /// The role in it: by ARN where the administrator listed it by ARN.
+    pub role: RoleReference,
     /// All tags: the ownership tags, the administrator's and the caller's.
     pub tags: BTreeMap<String, String>,
 }
@@ -65,14 +65,14 @@ impl Desired {
         let spec = &binding.spec;
         let name = binding.resource_name();
         let tags = Ownership::of(binding).with_user_tags(&spec.tags);
-        let profile = |role: &RoleName| DesiredProfile {
+        let profile = |role: RoleReference| DesiredProfile {
             name: name.clone().into(),
-            role: role.clone(),
+            role,
             tags: tags.clone(),
         };
         Ok(match &spec.mode {
             ModeSpec::Create(create) => Self::Present {
-                profile: Some(profile(&name)),
+                profile: Some(profile(RoleReference::Name(name.clone()))),
                 role: Some(Box::new(DesiredRole {
                     trust: trust_policy(binding.scope.partition)?,
                     boundary: create.permissions_boundary.clone(),
@@ -86,7 +86,7 @@ impl Desired {
                 profile: pass
                     .instance_profile
                     .is_none()
-                    .then(|| profile(pass.iam_role.name())),
+                    .then(|| profile(pass.iam_role.clone())),
             },
         })
     }

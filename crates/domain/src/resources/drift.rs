@@ -137,8 +137,9 @@ fn profile_drift(
             let detail = format!("instance profile {name} contains no role");
             found.push(drift_of(DriftKind::RoleOutOfProfile, detail));
         }
-        Some([role, ..]) if *role != desired.role => {
-            let detail = format!("instance profile {name} contains another role, {role}");
+        Some([role, ..]) if !role.same_role(&desired.role) => {
+            let wanted = &desired.role;
+            let detail = format!("instance profile {name} contains role {role}, not {wanted}");
             found.push(drift_of(DriftKind::OtherRoleInProfile, detail));
         }
         Some(_) | None => {}

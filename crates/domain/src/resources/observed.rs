@@ -6,7 +6,8 @@ use engine_roles_policy::{Document, Kind};
 
 use crate::binding::drift::DriftKind;
 use crate::binding::record::{Binding, ProfileRecord, RoleRecord};
-use crate::resources::names::{ProfileName, RoleName};
+use crate::cluster::spec::RoleReference;
+use crate::resources::names::ProfileName;
 use crate::resources::ownership::Ownership;
 
 /// The resources of a binding that exist at AWS. None means that IAM answered that the resource
@@ -65,8 +66,9 @@ pub struct ObservedProfile {
     pub path: String,
     /// All tags; none where they were not read.
     pub tags: Option<BTreeMap<String, String>>,
-    /// The roles in the profile, at most one; none where they were not read.
-    pub roles: Option<Vec<RoleName>>,
+    /// The roles in the profile, at most one; none where they were not read. A read gives their ARNs,
+    /// our own record only their names.
+    pub roles: Option<Vec<RoleReference>>,
 }
 
 impl Observed {
@@ -129,7 +131,7 @@ impl Observed {
             .filter(|profile| profile.managed)
             .filter(|_| !found_deleted(DriftKind::ProfileDeleted));
         let in_profile = binding.applied_generation;
-        let in_profile = in_profile.map(|_| vec![binding.role_name()]);
+        let in_profile = in_profile.map(|_| vec![RoleReference::Name(binding.role_name())]);
         Self {
             role: role.map(|record| ObservedRole {
                 record,

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::binding::record::Binding;
+use crate::cluster::spec::RoleReference;
 use crate::grant::role_policy::INLINE_POLICY_NAME;
 use crate::resources::desired::{Desired, DesiredProfile, DesiredRole};
-use crate::resources::names::{ProfileName, RoleName};
+use crate::resources::names::ProfileName;
 use crate::resources::observed::{InlinePolicies, Observed, ObservedProfile, ObservedRole};
 use crate::resources::proof::{prove_profile, prove_role};
 use crate::resources::step::Step;
@@ -28,6 +29,25 @@ impl Plan {
     /// Returns the number of calls that the plan makes.
     pub fn calls(&self) -> usize {
         self.stages.iter().map(Vec::len).sum()
+    }
+
+    /// Returns the same plan without the step that adds a role to an instance profile.
+    #[must_use]
+    pub fn without_passing(self) -> Self {
+        let stages = self.stages.into_iter().map(|stage| {
+            let kept = stage.into_iter().filter(|step| !step.passes_role());
+            kept.collect()
+        });
+        Self {
+            left: self.left,
+            blockers: self.blockers,
+            ..Self::of(stages.collect())
+        }
+    }
+
+    /// Returns whether the plan adds a role to an instance profile.
+    pub fn passes_role(&self) -> bool {
+        self.stages.iter().flatten().any(Step::passes_role)
     }
 
     /// Returns whether the plan has no step.
@@ -82,7 +102,7 @@ pub enum Obstacle {
         /// Our instance profile.
         profile: ProfileName,
         /// The other role.
-        role: RoleName,
+        role: RoleReference,
     },
 }
 
@@ -169,7 +189,7 @@ pub fn plan_repair(binding: &Binding, desired: &Desired, observed: &Observed) ->
     if let (Some(desired), Some(found)) = (profile, &observed.profile)
         && let Ok(steps) = align_profile(binding, desired, found)
     {
-        let safe = |step: &Step| ours || !matches!(step, Step::AddRoleToInstanceProfile { .. });
+        let safe = |step: &Step| ours || !step.passes_role();
         first.extend(steps.first);
         fill.extend(steps.then.into_iter().filter(safe));
     }
@@ -221,9 +241,18 @@ fn align_profile(
     let resource = format!("instance profile {}", desired.name);
     prove_profile(binding, found).map_err(|reason| Obstacle::NameTaken { resource, reason })?;
     let mut steps = Alignment::default();
-    match found.roles.as_deref().and_then(<[RoleName]>::first) {
+    match found.roles.as_deref().and_then(<[RoleReference]>::first) {
         None => steps.then.push(add_role(desired)),
-        Some(role) if *role == desired.role => {}
+        Some(role) if role.same_role(&desired.role) => {}
+        // The role was created again under another path. A role is passed by its name, so it was this
+        // service that passed the other role.
+        Some(role) if role.name() == desired.role.name() => {
+            steps.first.push(Step::RemoveRoleFromInstanceProfile {
+                profile: desired.name.clone(),
+                role: role.name().clone(),
+            });
+            steps.then.push(add_role(desired));
+        }
         Some(role) => {
             return Err(Obstacle::OtherRoleInProfile {
                 profile: desired.name.clone(),
@@ -298,13 +327,13 @@ fn plan_absent(binding: &Binding, observed: &Observed) -> Plan {
             left.push(format!("instance profile {profile}: {reason}"));
         } else {
             let roles = found.roles.clone();
-            let roles = roles.unwrap_or_else(|| vec![binding.role_name()]);
+            let roles = roles.unwrap_or_else(|| vec![RoleReference::Name(binding.role_name())]);
             empty.extend(
                 roles
                     .into_iter()
                     .map(|role| Step::RemoveRoleFromInstanceProfile {
                         profile: profile.clone(),
-                        role,
+                        role: role.name().clone(),
                     }),
             );
             remove.push(Step::DeleteInstanceProfile { profile });
@@ -327,7 +356,7 @@ fn put_policy(desired: &DesiredRole) -> Step {
 fn add_role(desired: &DesiredProfile) -> Step {
     Step::AddRoleToInstanceProfile {
         profile: desired.name.clone(),
-        role: desired.role.clone(),
+        role: desired.role.name().clone(),
     }
 }
 

@@ -213,6 +213,11 @@ impl Step {
         }
     }
 
+    /// Returns whether the step puts a role into an instance profile.
+    pub fn passes_role(&self) -> bool {
+        matches!(self, Self::AddRoleToInstanceProfile { .. })
+    }
+
     /// Returns whether the call removes something, so that the answer `NoSuchEntity` means success.
     pub fn removes(&self) -> bool {
         matches!(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine_roles_domain::binding::{Binding, ProfileRecord, RoleRecord};
+use engine_roles_domain::cluster::RoleReference;
 use engine_roles_domain::resources::{
     InlinePolicies, Observed, ObservedProfile, ObservedRole, ProfileName, RoleName, Step,
 };
@@ -189,7 +190,14 @@ impl Account {
                 },
                 path: profile.path.clone(),
                 tags: Some(profile.tags.clone()),
-                roles: Some(profile.role.iter().cloned().collect()),
+                roles: Some(
+                    profile
+                        .role
+                        .iter()
+                        .cloned()
+                        .map(RoleReference::Name)
+                        .collect(),
+                ),
             }),
         }
     }

@@ -4,14 +4,15 @@ use engine_roles_domain::binding::RoleRecord;
 use engine_roles_domain::cluster::{RoleSpec, Secrets};
 use engine_roles_domain::grant::{Access, KmsKeyArn, reach, role_policy};
 use engine_roles_domain::prepared::{
-    FindingCode, Fitness, HeldPolicy, HeldRole, PolicyName, Purpose, Width, attest,
+    FindingCode, Fitness, HeldPolicy, HeldProfile, HeldRole, PassThroughRole, PolicyName,
+    ProfileContents, Purpose, Width, attest,
 };
 use engine_roles_domain::resources::RoleName;
 use engine_roles_policy::Certainty;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::fixtures::{cluster, named_secrets, scope, spec};
+use crate::fixtures::{cluster, named_secrets, reference, scope, spec};
 
 const EC2: &str = "ec2.amazonaws.com";
 
@@ -61,6 +62,7 @@ fn held(policies: Vec<HeldPolicy>) -> HeldRole {
         policies,
         boundary: None,
         unlisted: Vec::new(),
+        profile: None,
     }
 }
 
@@ -74,6 +76,125 @@ fn for_cluster(role: &HeldRole) -> (Fitness, Vec<FindingCode>) {
 fn width(role: &HeldRole) -> Width {
     let region = "us-west-2".parse().expect("a region");
     attest(role, &scope(), Purpose::Any(&region), None).width
+}
+
+const PREPARED: &str = "arn:aws:iam::123456789012:role/prepared";
+
+fn through(contents: ProfileContents) -> HeldRole {
+    let profile = HeldProfile {
+        name: "theirs".parse().expect("a name"),
+        contents,
+    };
+    HeldRole {
+        profile: Some(profile),
+        ..held(vec![inline("a", reads(&secrets("compute-engine/*")))])
+    }
+}
+
+#[test]
+fn a_role_is_fit_only_if_the_administrators_profile_contains_it() {
+    let entry = PassThroughRole {
+        role: reference(PREPARED),
+        instance_profile: Some("theirs".parse().expect("a name")),
+    };
+    let role = |text: &str| ProfileContents::Role(reference(text));
+    let cases = [
+        (role(PREPARED), Fitness::Fit, None),
+        (
+            role("arn:aws:iam::123456789012:role/admin"),
+            Fitness::Unfit,
+            Some(FindingCode::ProfileContainsAnotherRole),
+        ),
+        (
+            role("arn:aws:iam::123456789012:role/elsewhere/prepared"),
+            Fitness::Unfit,
+            Some(FindingCode::ProfileContainsAnotherRole),
+        ),
+        (
+            ProfileContents::Nothing,
+            Fitness::Unfit,
+            Some(FindingCode::ProfileEmpty),
+        ),
+        (
+            ProfileContents::Absent,
+            Fitness::Unfit,
+            Some(FindingCode::ProfileAbsent),
+        ),
+        (
+            ProfileContents::Unread("iam:GetInstanceProfile is denied".to_owned()),
+            Fitness::Indeterminate,
+            Some(FindingCode::ProfileUnread),
+        ),
+    ];
+    let region = "us-west-2".parse().expect("a region");
+    let judged = |held: &HeldRole| {
+        attest(held, &scope(), Purpose::Any(&region), None).through_profile(&entry, held)
+    };
+    for (contents, fitness, finding) in cases {
+        let verdict = judged(&through(contents.clone()));
+        assert_eq!(verdict.fitness, fitness, "{contents:?}");
+        let about_profile = verdict.findings.iter().map(|finding| finding.code);
+        let about_profile = about_profile.filter(|code| {
+            matches!(
+                code,
+                FindingCode::ProfileAbsent
+                    | FindingCode::ProfileEmpty
+                    | FindingCode::ProfileContainsAnotherRole
+                    | FindingCode::ProfileUnread
+            )
+        });
+        let about_profile: Vec<FindingCode> = about_profile.collect();
+        assert_eq!(about_profile, Vec::from_iter(finding), "{contents:?}");
+    }
+    // A reading of an older release, or from before the administrator named this profile.
+    let unread = HeldRole {
+        profile: None,
+        ..through(ProfileContents::Absent)
+    };
+    assert_eq!(judged(&unread).fitness, Fitness::Indeterminate);
+    let mut of_another = through(role(PREPARED));
+    let profile = of_another.profile.as_mut().expect("a profile");
+    profile.name = "former".parse().expect("a name");
+    assert_eq!(judged(&of_another).fitness, Fitness::Indeterminate);
+}
+
+#[test]
+fn while_the_profile_is_unread_nothing_about_access_is_certain() {
+    let unread = through(ProfileContents::Unread("denied".to_owned()));
+    assert_eq!(width(&unread), Width::Unknown);
+    let (cluster, spec) = (cluster(), spec());
+    let found = reach(&unread, &spec, &scope(), &cluster);
+    let because = "it is not known which role instance profile theirs contains: denied";
+    for access in [
+        &found.own_secrets[0].access,
+        &found.other_secrets.access,
+        &found.anything_else.access,
+    ] {
+        let Access::Indeterminate { because: reasons } = access else {
+            panic!("{access:?}");
+        };
+        assert!(
+            reasons.iter().any(|reason| reason == because),
+            "{reasons:?}"
+        );
+    }
+    assert_eq!(found.unread, [because]);
+}
+
+#[test]
+fn a_role_of_another_path_is_only_the_entrys_if_its_profile_contains_it() {
+    let entry = |text: &str| PassThroughRole {
+        role: reference(text),
+        instance_profile: Some("theirs".parse().expect("a name")),
+    };
+    let listed = entry("arn:aws:iam::123456789012:role/engines/prepared");
+    assert!(listed.shown(through(ProfileContents::Absent)).is_none());
+    let contained = ProfileContents::Role(reference(PREPARED));
+    assert!(listed.shown(through(contained)).is_some());
+    let by_name = entry("prepared").shown(through(ProfileContents::Absent));
+    assert!(by_name.is_some());
+    let by_arn = entry(PREPARED).shown(through(ProfileContents::Absent));
+    assert!(by_arn.is_some());
 }
 
 #[test]

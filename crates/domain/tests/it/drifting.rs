@@ -5,7 +5,9 @@ use engine_roles_domain::resources::{
     Desired, InlinePolicies, Observed, ObservedProfile, ObservedRole, drift,
 };
 
-use crate::fixtures::{active, binding_of, deleting, pass_through_spec, whole_profile, whole_role};
+use crate::fixtures::{
+    active, binding_of, deleting, pass_through_spec, reference, whole_profile, whole_role,
+};
 
 type Change = fn(&mut Observed);
 
@@ -108,7 +110,7 @@ fn each_change_is_detected_as_its_kind_of_drift() {
             &[DriftKind::RoleOutOfProfile],
         ),
         (
-            |seen| profile(seen).roles = Some(vec!["other".parse().expect("a role")]),
+            |seen| profile(seen).roles = Some(vec![reference("other")]),
             &[DriftKind::OtherRoleInProfile],
         ),
         (

@@ -342,7 +342,7 @@ pub(crate) fn whole_profile(binding: &Binding) -> ObservedProfile {
         record: profile_record(binding),
         path: PATH.to_owned(),
         tags: Some(all_tags(binding)),
-        roles: Some(vec![binding.role_name()]),
+        roles: Some(vec![binding.role_reference()]),
     }
 }
 
@@ -372,4 +372,8 @@ pub(crate) fn tag_profile() -> Step {
         profile: binding().resource_name().into(),
         tags: BTreeMap::new(),
     }
+}
+
+pub(crate) fn reference(text: &str) -> RoleReference {
+    RoleReference::parse(text).expect("a role")
 }

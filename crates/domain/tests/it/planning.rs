@@ -8,7 +8,7 @@ use engine_roles_domain::resources::{
 };
 
 use crate::fixtures::{
-    active, all_tags, binding, binding_of, deleting, pass_through_spec, profile_record,
+    active, all_tags, binding, binding_of, deleting, pass_through_spec, profile_record, reference,
     role_record, tags, whole_profile, whole_role,
 };
 
@@ -168,7 +168,7 @@ fn a_role_with_another_unique_id_is_not_ours() {
 fn another_role_in_our_profile_is_an_obstacle() {
     let ours = binding();
     let profile = ObservedProfile {
-        roles: Some(vec!["other".parse().expect("a role")]),
+        roles: Some(vec![reference("other")]),
         ..whole_profile(&ours)
     };
     let observed = Observed {
@@ -179,7 +179,7 @@ fn another_role_in_our_profile_is_an_obstacle() {
     let Obstacle::OtherRoleInProfile { role, .. } = obstacle else {
         panic!("{obstacle}");
     };
-    assert_eq!(role.as_str(), "other");
+    assert_eq!(role.name().as_str(), "other");
 }
 
 #[test]
@@ -192,8 +192,40 @@ fn in_pass_through_only_the_profile_is_created_and_the_role_is_never_changed() {
     let with_profile = binding_of(pass_through_spec(ADMINS, Some("theirs")));
     assert!(calls_for(&with_profile, None, None).is_empty());
     let profile = whole_profile(&ours);
-    assert_eq!(profile.roles, Some(vec!["engine".parse().expect("a role")]));
+    assert_eq!(profile.roles, Some(vec![reference("engine")]));
     assert!(calls_for(&ours, None, Some(profile)).is_empty());
+}
+
+/// The administrator's role by its ARN, with a path, and the role of that name without a path.
+const WITH_PATH: &str = "arn:aws:iam::123456789012:role/engines/engine";
+const RECREATED: &str = "arn:aws:iam::123456789012:role/engine";
+
+#[test]
+fn a_passed_role_that_was_created_again_under_another_path_is_taken_out_of_our_profile() {
+    let ours = binding_of(pass_through_spec(WITH_PATH, None));
+    let profile = |role: &str| ObservedProfile {
+        roles: Some(vec![reference(role)]),
+        ..whole_profile(&ours)
+    };
+    assert!(calls_for(&ours, None, Some(profile(WITH_PATH))).is_empty());
+    // Our own record has no ARN; it is no proof of another role.
+    assert!(calls_for(&ours, None, Some(profile("engine"))).is_empty());
+    assert_eq!(
+        calls_for(&ours, None, Some(profile(RECREATED))),
+        [
+            ["RemoveRoleFromInstanceProfile"],
+            ["AddRoleToInstanceProfile"]
+        ]
+    );
+    let observed = Observed {
+        role: None,
+        profile: Some(profile(RECREATED)),
+    };
+    let plan = planned(&ours, &observed).expect("a plan");
+    assert!(plan.passes_role());
+    let rest = plan.without_passing();
+    assert_eq!(rest.calls(), 1);
+    assert!(!rest.passes_role());
 }
 
 #[test]
@@ -432,7 +464,7 @@ fn a_repair_restores_our_own_parts_and_leaves_what_others_added() {
         ..whole_role(&ours)
     };
     let other = ObservedProfile {
-        roles: Some(vec!["other".parse().expect("a role")]),
+        roles: Some(vec![reference("other")]),
         ..whole_profile(&ours)
     };
     assert_eq!(

@@ -1,5 +1,6 @@
 //! Reads at each depth.
 
+use engine_roles_domain::cluster::RoleReference;
 use engine_roles_domain::resources::{InlinePolicies, Observed, Step};
 use engine_roles_iam::{Depth, ErrorKind, OpenGate, Target};
 use engine_roles_iam_sandbox::{Effect, When};
@@ -70,7 +71,9 @@ async fn existence_and_owner_are_read_with_two_calls() {
     assert_eq!(found.record.name, profile());
     assert_eq!(found.record.id.as_deref(), account.profile()["id"].as_str());
     assert_eq!(found.path, "/ai-unlimited/engine/test/");
-    assert_eq!(found.roles, Some(vec![role()]));
+    let contained = account.role()["arn"].as_str().map(RoleReference::parse);
+    let contained = contained.expect("an ARN").expect("a role");
+    assert_eq!(found.roles, Some(vec![contained]));
     assert_eq!(found.tags, Some(tags(&[("team", "x")])));
 }
 

@@ -223,7 +223,7 @@ impl CapabilityDetector {
     ) -> Result<Option<HeldRole>, String> {
         let name = caller.role_name();
         let name = name.ok_or_else(|| "this service's identity is not a role".to_owned())?;
-        let held = self.gateway.held_role(&name, terms).await;
+        let held = self.gateway.held_role(&name, None, terms).await;
         held.map_err(|error| why(&error))
     }
 

@@ -11,7 +11,9 @@ use engine_roles_domain::binding::Rejection;
 use engine_roles_domain::cluster::{Defaults, Mode, RoleRequest};
 use engine_roles_domain::identity::{Need, Standing};
 use engine_roles_domain::prepared::HeldRole;
-use engine_roles_domain::resources::{Applied, CallKind, Observed, ResourcePath, RoleName, Step};
+use engine_roles_domain::resources::{
+    Applied, CallKind, Observed, ProfileName, ResourcePath, RoleName, Step,
+};
 use engine_roles_iam::{
     Call, Caller, CallerError, Depth, ErrorKind, Gate, GatedIam, Iam, IamError, Listed, NotSent,
     QuotaUsage, RolePage, Service, Target,
@@ -133,16 +135,19 @@ impl Gateway {
         iam.map_err(not_sent)?.observe(target, depth).await
     }
 
-    /// Reads a role and all documents that determine what it may do. Returns none when the role does
-    /// not exist.
+    /// Reads a role and all documents that determine what it may do. With the instance profile through
+    /// which engines get the role, reads that too; where it contains another role, returns that role.
+    /// Returns none when the role does not exist.
     pub(crate) async fn held_role(
         &self,
         name: &RoleName,
+        profile: Option<&ProfileName>,
         terms: Terms<'_>,
     ) -> Result<Option<HeldRole>, IamError> {
-        let iam = self.admit(terms, CallKind::Read, 4).await;
+        let calls = 4 + u8::from(profile.is_some());
+        let iam = self.admit(terms, CallKind::Read, calls).await;
         let not_sent = |reason| IamError::not_sent("GetRole", &format!("role {name}"), reason);
-        iam.map_err(not_sent)?.held_role(name).await
+        iam.map_err(not_sent)?.held_role(name, profile).await
     }
 
     /// Lists all roles and instance profiles under a path.

@@ -4,12 +4,14 @@
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::lifecycle::{self, DeniedStep, Lifecycle};
 use engine_roles_domain::binding::{Belief, Drift};
-use engine_roles_domain::resources::{Desired, Plan, drift, plan_repair};
+use engine_roles_domain::resources::{Desired, Observed, Plan, drift, plan_repair};
 use engine_roles_iam::{Depth, ErrorKind};
 use metrics::counter;
 use tracing::{info, warn};
 
+use crate::aws::Urgency;
 use crate::backoff::spread;
+use crate::convergence::passed_role::{PassedRole, Unconfirmed};
 use crate::convergence::worker::{Interrupted, Observation, Turn, Worker};
 use crate::settings::DriftMode;
 
@@ -55,7 +57,7 @@ pub(crate) async fn check(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> 
             return Ok(turn);
         }
     }
-    let plan = plan_repair(worker.binding(), &desired, &observed);
+    let plan = repair_plan(worker, &desired, &observed).await;
     if mode != DriftMode::Repair || plan.is_empty() {
         return worker.release_unchanged(next).await;
     }
@@ -81,6 +83,29 @@ fn note_drift(worker: &Worker<'_>, found: &[Drift]) {
     for kind in kinds {
         counter!("engine_roles_drift_found_total", "kind" => kind).increment(1);
     }
+}
+
+/// Plans the repair. A role that was listed by ARN is only put back into its profile if IAM finds that
+/// role by its name.
+async fn repair_plan(worker: &Worker<'_>, desired: &Desired, observed: &Observed) -> Plan {
+    let plan = plan_repair(worker.binding(), desired, observed);
+    if worker.converger().drift != DriftMode::Repair {
+        return plan;
+    }
+    let Some(role) = PassedRole::of(worker, &plan, Urgency::Sweep) else {
+        return plan;
+    };
+    let reason = match role.confirm().await {
+        Ok(()) => return plan,
+        Err(Unconfirmed::NotTheListedRole(reason)) => reason,
+        Err(Unconfirmed::Unread(error)) => error.describe(),
+    };
+    warn!(
+        cluster = %worker.binding().cluster,
+        reason,
+        "pass-through role is not put into its instance profile"
+    );
+    plan.without_passing()
 }
 
 async fn repair(

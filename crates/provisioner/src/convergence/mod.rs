@@ -8,6 +8,7 @@
 
 mod check;
 mod knowledge;
+mod passed_role;
 mod provisioning;
 mod removal;
 mod stage;

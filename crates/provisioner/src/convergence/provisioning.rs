@@ -11,9 +11,10 @@ use engine_roles_domain::resources::{Desired, Observed, Stage, Step, plan};
 use engine_roles_iam::{Depth, ErrorKind, IamError, Target};
 use tracing::info;
 
-use crate::aws::Terms;
+use crate::aws::{Terms, Urgency};
 use crate::backoff::spread;
 use crate::convergence::knowledge::Knowledge;
+use crate::convergence::passed_role::{PassedRole, Unconfirmed};
 use crate::convergence::stage::Answer;
 use crate::convergence::worker::{Interrupted, Observation, Retry, Turn, Worker};
 
@@ -80,9 +81,9 @@ pub(crate) async fn provision(worker: &mut Worker<'_>) -> Result<Turn, Interrupt
     {
         plan = plan.role_first();
     }
+    let mut to_confirm = PassedRole::of(worker, &plan, Urgency::Interactive);
     for stage in &plan.stages {
-        let answers = worker.apply(stage).await?;
-        match judge(worker, stage, &answers).await {
+        match send(worker, stage, to_confirm.take()).await? {
             StageOutcome::Done => {}
             StageOutcome::Contradiction => {
                 let Some(knowledge) = worker.knowledge().after_contradiction() else {
@@ -133,6 +134,48 @@ async fn observe_for_provision(worker: &mut Worker<'_>) -> Result<Observation, I
         }
         observation => observation,
     })
+}
+
+/// Sends a stage, and confirms the role that this stage or the next one passes. The role is confirmed
+/// before it is passed.
+async fn send(
+    worker: &mut Worker<'_>,
+    stage: &Stage,
+    to_confirm: Option<PassedRole<'_>>,
+) -> Result<StageOutcome, Interrupted> {
+    let Some(role) = to_confirm else {
+        let answers = worker.apply(stage).await?;
+        return Ok(judge(worker, stage, &answers).await);
+    };
+    if stage.iter().any(Step::passes_role) {
+        if let Err(unconfirmed) = role.confirm().await {
+            return Ok(not_passed(worker, unconfirmed));
+        }
+        let answers = worker.apply(stage).await?;
+        return Ok(judge(worker, stage, &answers).await);
+    }
+    let (answers, confirmed) = tokio::join!(worker.apply(stage), role.confirm());
+    Ok(match (judge(worker, stage, &answers?).await, confirmed) {
+        (StageOutcome::Done, Err(unconfirmed)) => not_passed(worker, unconfirmed),
+        (outcome, _) => outcome,
+    })
+}
+
+fn not_passed(worker: &Worker<'_>, unconfirmed: Unconfirmed) -> StageOutcome {
+    match unconfirmed {
+        Unconfirmed::NotTheListedRole(detail) => {
+            let failure = worker.failure(FailureCode::PassThroughRoleUnfit, detail);
+            StageOutcome::Rejected(Box::new(failure))
+        }
+        Unconfirmed::Unread(error) => match error.kind {
+            ErrorKind::Denied => StageOutcome::Rejected(Box::new(worker.denied(&error))),
+            ErrorKind::OtherAccount => rejected(worker, FailureCode::OtherAccount, &error),
+            kind => StageOutcome::Later {
+                reason: error.describe(),
+                retry: Retry::after(kind),
+            },
+        },
+    }
 }
 
 async fn judge(worker: &Worker<'_>, stage: &Stage, answers: &[Answer]) -> StageOutcome {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::binding::Rejection;
-use engine_roles_domain::cluster::{ClusterName, Mode};
+use engine_roles_domain::binding::{Binding, Rejection};
+use engine_roles_domain::cluster::{ClusterName, Mode, RoleReference};
 use engine_roles_domain::grant::{Reach, reach};
 use engine_roles_domain::prepared::HeldRole;
 use engine_roles_store::Store;
@@ -21,7 +21,10 @@ const BUDGET_WAIT: Duration = Duration::from_secs(5);
 pub struct AccessReport {
     /// Where the role comes from.
     pub mode: Mode,
-    /// The role and its policy documents.
+    /// The role that the binding's spec calls for.
+    pub wanted: RoleReference,
+    /// The role that was evaluated, with its policy documents: the one in the instance profile, or else
+    /// the one that the binding's spec calls for.
     pub role: HeldRole,
     /// The secrets and other resources that the documents allow the role to reach.
     pub reach: Reach,
@@ -51,7 +54,9 @@ impl ReadAccess {
         }
         let name = binding.role_name();
         let terms = Terms::interactive(&binding.scope.account, BUDGET_WAIT);
-        let role = match self.gateway.held_role(&name, terms).await {
+        let profile = binding.profile_name();
+        let read = self.gateway.held_role(&name, Some(&profile), terms);
+        let role = match Box::pin(read).await {
             Ok(role) => role.ok_or_else(|| ProvisionerError::NotShown(name.clone()))?,
             Err(error) if error.is_not_sent() => return Err(ProvisionerError::BudgetUsedUp),
             Err(source) => {
@@ -62,22 +67,30 @@ impl ReadAccess {
                 });
             }
         };
-        let recorded = binding.role.as_ref();
-        let differs = |recorded: Option<&String>, shown: Option<&String>| {
-            recorded.is_some() && recorded != shown
-        };
-        let (id, arn) = (
-            recorded.and_then(|recorded| recorded.id.as_ref()),
-            recorded.and_then(|recorded| recorded.arn.as_ref()),
-        );
-        if differs(id, role.role.id.as_ref()) || differs(arn, role.role.arn.as_ref()) {
+        let wanted = binding.role_reference();
+        let profile = role.profile.as_ref();
+        let gets_another = profile.is_some_and(|profile| profile.contains_other_than(&wanted));
+        if !gets_another && is_recreated(&binding, &role) {
             return Err(ProvisionerError::Recreated(name));
         }
         Ok(Some(AccessReport {
             mode: binding.mode(),
+            wanted,
             reach: reach(&role, &binding.spec, &binding.scope, cluster),
             evaluated_at: self.store.now().await?,
             role,
         }))
     }
+}
+
+/// Returns whether the role has another id or ARN than the one recorded for the binding.
+fn is_recreated(binding: &Binding, shown: &HeldRole) -> bool {
+    let recorded = binding.role.as_ref();
+    let differs =
+        |recorded: Option<&String>, shown: Option<&String>| recorded.is_some() && recorded != shown;
+    let (id, arn) = (
+        recorded.and_then(|recorded| recorded.id.as_ref()),
+        recorded.and_then(|recorded| recorded.arn.as_ref()),
+    );
+    differs(id, shown.role.id.as_ref()) || differs(arn, shown.role.arn.as_ref())
 }

@@ -246,9 +246,11 @@ impl Attestor {
         terms: Terms<'_>,
     ) -> Result<bool, StoreError> {
         let (account, role) = (&scope.account, &entry.role);
-        match Box::pin(self.gateway.held_role(role.name(), terms)).await {
+        let profile = entry.instance_profile.as_ref();
+        let read = self.gateway.held_role(role.name(), profile, terms);
+        match Box::pin(read).await {
             Ok(held) => {
-                let held = held.filter(|held| is_the_same(role, held.role.arn.as_deref()));
+                let held = held.and_then(|held| entry.shown(held));
                 let held = held.as_ref();
                 self.store.record_reading(account, role, held).await?;
             }
@@ -272,7 +274,9 @@ impl Attestor {
         let unread = known.and_then(|known| known.unread.as_deref());
         let key = self.defaults.kms_key.as_ref();
         let verdict = match known.map(|known| &known.reading) {
-            Some(Reading::Held(held)) => attest(held, scope, purpose, key),
+            Some(Reading::Held(held)) => {
+                attest(held, scope, purpose, key).through_profile(entry, held)
+            }
             Some(Reading::Absent) => Attestation::absent(entry.role.name().as_str()),
             Some(Reading::Never) | None => {
                 let reason = unread
@@ -316,10 +320,4 @@ impl Attestor {
         let configured = self.defaults.region.clone();
         configured.unwrap_or_else(|| Region::parse(fallback).expect("a region's name"))
     }
-}
-
-// IAM finds a role by its name alone, so the ARN that it returns must be the one that the administrator
-// listed.
-fn is_the_same(role: &RoleReference, shown: Option<&str>) -> bool {
-    role.arn().is_none_or(|arn| shown == Some(&arn.to_string()))
 }

@@ -211,10 +211,10 @@ impl ResolveOrphans {
             self.store.namespace(),
             claimed.binding,
         ));
-        let foreign = passed.filter(|role| !has_role && role.as_str() != own.as_str());
+        let foreign = passed.filter(|role| !has_role && role.name().as_str() != own.as_str());
         let mode = match foreign {
             Some(role) => ModeSpec::PassThrough(PassThroughSpec {
-                iam_role: RoleReference::Name(role),
+                iam_role: RoleReference::Name(role.name().clone()),
                 instance_profile: None,
             }),
             None => ModeSpec::Create(CreateSpec {

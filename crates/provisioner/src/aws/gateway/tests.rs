@@ -111,7 +111,7 @@ async fn reserved_calls_that_are_not_made_are_given_back() {
     let account = Account::new().await;
     let held = account
         .gateway
-        .held_role(&role(), account.terms(WAIT))
+        .held_role(&role(), None, account.terms(WAIT))
         .await;
     assert!(held.expect("IAM answers").is_none());
     assert_eq!(account.calls().len(), 3, "four were reserved");
