@@ -4,7 +4,7 @@
 //! The sandbox's faults and policies play what AWS does by itself. This proxy plays what happens on
 //! the way to AWS, and answers of AWS that the sandbox can't give.
 
-mod http;
+pub(crate) mod http;
 mod reply;
 
 use std::net::SocketAddr;

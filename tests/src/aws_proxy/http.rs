@@ -7,14 +7,14 @@ use reqwest::{Method, StatusCode, Url};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The header with AWS's request id.
-pub(super) const REQUEST_ID: &str = "x-amzn-requestid";
+pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
 
 /// The headers that belong to a connection, which are not forwarded.
 const OF_CONNECTION: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 
 /// A request as it came from the caller.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     method: Method,
     /// Path and query.
     target: String,
@@ -24,10 +24,10 @@ pub(super) struct Request {
 
 /// An answer to a request.
 #[derive(Clone, Debug)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: String,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Request {
@@ -35,7 +35,7 @@ impl Request {
     ///
     /// # Errors
     /// When the connection breaks, or the request is not one that an SDK sends.
-    pub(super) async fn read(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Self>> {
+    pub(crate) async fn read(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Self>> {
         let invalid = || io::Error::from(io::ErrorKind::InvalidData);
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
@@ -68,8 +68,14 @@ impl Request {
         }))
     }
 
+    /// Returns the path, without the query.
+    pub(crate) fn path(&self) -> &str {
+        let path = self.target.split('?').next();
+        path.unwrap_or_default()
+    }
+
     /// Returns a parameter of the query or of the form in the body.
-    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let query = self.target.split_once('?').map(|(_, query)| query);
         let body = String::from_utf8_lossy(&self.body);
         let forms = [query.unwrap_or_default(), &body];
@@ -85,7 +91,7 @@ impl Request {
 
     /// Sends the request to a server; `None` when the server closes the connection without an
     /// answer.
-    pub(super) async fn forward(&self, http: &reqwest::Client, server: &str) -> Option<Response> {
+    pub(crate) async fn forward(&self, http: &reqwest::Client, server: &str) -> Option<Response> {
         let mut headers = self.headers.clone();
         for name in OF_CONNECTION {
             headers.remove(name);
@@ -108,14 +114,14 @@ impl Request {
 }
 
 impl Response {
-    pub(super) fn remove_header(&mut self, name: &str) {
+    pub(crate) fn remove_header(&mut self, name: &str) {
         self.headers
             .retain(|(found, _)| !found.eq_ignore_ascii_case(name));
     }
 
     /// # Errors
     /// When the connection breaks.
-    pub(super) async fn write(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    pub(crate) async fn write(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
         let status = StatusCode::from_u16(self.status).expect("a reply has a valid status");
         let reason = status.canonical_reason().unwrap_or_default();
         let mut head = vec![format!("HTTP/1.1 {} {reason}", self.status)];

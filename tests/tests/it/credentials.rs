@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use engine_roles_e2e::administrator::SERVICE_ACCESS_KEY;
 use engine_roles_e2e::aws_proxy::{AUTHENTICATION_FAILURES, Reply, Rule};
-use engine_roles_e2e::{Installation, InstallationBuilder, Service, eventually};
+use engine_roles_e2e::{CredentialSource, Installation, InstallationBuilder, Service, eventually};
 use engine_roles_iam_sandbox::Credentials;
 use serde_json::json;
 use tempfile::TempDir;
@@ -236,4 +236,59 @@ async fn a_credential_process_gives_the_credentials() {
     let created = calls.iter().find(|call| call.action == "CreateRole");
     let created = created.expect("a call");
     assert_eq!(created.access_key.as_deref(), Some(NEXT_KEY));
+}
+
+/// Checks that the service finds new credentials at the same source after AWS no longer accepts the old
+/// ones.
+async fn assert_renewed(source: &CredentialSource, builder: InstallationBuilder) {
+    let installation = builder
+        .env("AWS_ACCESS_KEY_ID", "")
+        .env("AWS_SECRET_ACCESS_KEY", "")
+        .start()
+        .await;
+    let client = installation.client();
+    client.provision("one").await.expect(201);
+    installation.sandbox.set_credentials(only(NEXT_KEY));
+    client.without_waiting().provision("two").await.expect(202);
+    aws_is(&installation, "invalid_credentials").await;
+    source.give(NEXT_KEY);
+    installation.reaches_in_time("two", "active").await;
+    aws_is(&installation, "ok").await;
+    client.delete("one").await.expect(200);
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_instances_credentials_are_read_again_after_they_became_invalid() {
+    let source = CredentialSource::start(SERVICE_ACCESS_KEY).await;
+    let builder = Installation::build()
+        .env("AWS_EC2_METADATA_DISABLED", "false")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", source.url(""));
+    assert_renewed(&source, builder).await;
+}
+
+#[tokio::test]
+async fn a_containers_credentials_are_read_again_after_they_became_invalid() {
+    let source = CredentialSource::start(SERVICE_ACCESS_KEY).await;
+    let builder = Installation::build().env(
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        source.url("/container"),
+    );
+    assert_renewed(&source, builder).await;
+}
+
+#[tokio::test]
+async fn a_web_identity_is_exchanged_again_after_its_session_became_invalid() {
+    let source = CredentialSource::start(SERVICE_ACCESS_KEY).await;
+    let directory = TempDir::new().expect("a directory");
+    let token = directory.path().join("token");
+    std::fs::write(&token, "a.web.token").expect("the token is written");
+    let builder = Installation::build()
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", token.display().to_string())
+        .env(
+            "AWS_ROLE_ARN",
+            "arn:aws:iam::123456789012:role/engine-roles-service",
+        )
+        .env("AWS_ENDPOINT_URL_STS", source.url(""));
+    assert_renewed(&source, builder).await;
 }
