@@ -1,4 +1,4 @@
-//! What gives a machine its credentials: the metadata service of EC2 (IMDSv2), the endpoint of a
+//! What gives a machine its credentials: the metadata service of EC2 (version 2), the endpoint of a
 //! container, and STS for a web identity token.
 
 use std::net::SocketAddr;
