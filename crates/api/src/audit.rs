@@ -1,23 +1,27 @@
 //! The audit log: `/v1/audit`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery, Code, Problem as ProblemBody};
+use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery, Problem as ProblemBody};
 use engine_roles_domain::binding::{EventAction, SequencedEvent};
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_provisioner::Provisioner;
 use engine_roles_store::{AuditFilter, StoreError};
 use futures::stream::try_unfold;
 
-use crate::problem::{self, Problem};
-use crate::request_query::{StrictQuery, check_time};
+use crate::prefer::Prefer;
+use crate::problem::Problem;
+use crate::request_query::Parameters;
 use crate::words::state_to_wire;
 
-const DEFAULT_LIMIT: i64 = 100;
+/// The most events on a page.
+const LONGEST_PAGE: i64 = 1000;
 const STREAM_PAGE: i64 = 500;
 /// The longest text that is accepted as the name of an actor, in bytes.
 const LONGEST_ACTOR: usize = 256;
@@ -26,10 +30,14 @@ const NDJSON: &str = "application/x-ndjson";
 /// List the events of the audit log, in the order of their numbers.
 ///
 /// With `Accept: application/x-ndjson` the answer has one event on each line; without a `limit` it
-/// then streams all matching events instead of one page.
+/// then streams all matching events instead of one page. With `Prefer: wait=SECONDS` the request waits
+/// for the next matching event (a watch): go on from `next_after`.
 #[utoipa::path(
     get, path = "/v1/audit", tag = "audit",
-    params(AuditQuery),
+    params(
+        AuditQuery,
+        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the next matching event: `wait=SECONDS` (default 0, at most 120)"),
+    ),
     responses(
         (status = 200, description = "A page of events, or the events as lines of JSON", content(
             (AuditPage = "application/json"),
@@ -42,69 +50,55 @@ const NDJSON: &str = "application/x-ndjson";
 pub(crate) async fn list(
     State(provisioner): State<Provisioner>,
     headers: HeaderMap,
-    StrictQuery(query): StrictQuery<AuditQuery>,
+    prefer: Prefer,
+    mut query: Parameters,
 ) -> Result<Response, Problem> {
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=1000).contains(&limit) {
-        return Err(Problem::field(
-            Code::InvalidRequest,
-            "limit",
-            "must be 1 to 1000",
-        ));
-    }
-    let streams = query.limit.is_none() && accepts_ndjson(&headers);
-    let filter = filter(query)?;
-    if streams {
+    let is_limited = query.has("limit");
+    let limit = query.limit(LONGEST_PAGE);
+    let filter = filter(&mut query);
+    query.end()?;
+    if !is_limited && accepts_ndjson(&headers) {
         return stream(provisioner, filter).await;
     }
-    let mut events = provisioner.audit(&filter, limit + 1).await?;
-    let more = i64::try_from(events.len()).unwrap_or(i64::MAX) > limit;
-    if more {
-        events.pop();
-    }
-    let next_after = events.last().filter(|_| more).map(|event| event.seq);
+    let page = provisioner
+        .audit(&filter, limit, prefer.wait_for_read())
+        .await?;
+    let items = page.events.into_iter().map(to_wire);
+    let applied = prefer.applied_to_read();
     if accepts_ndjson(&headers) {
-        let lines: String = events
-            .into_iter()
-            .map(|event| line(&to_wire(event)))
-            .collect();
-        return Ok(([(CONTENT_TYPE, NDJSON)], lines).into_response());
+        let lines: String = items.map(|event| line(&event)).collect();
+        return Ok((applied, [(CONTENT_TYPE, NDJSON)], lines).into_response());
     }
-    let items = events.into_iter().map(to_wire).collect();
-    Ok(Json(AuditPage { items, next_after }).into_response())
+    let body = AuditPage {
+        items: items.collect(),
+        next_after: page.examined,
+    };
+    Ok((applied, Json(body)).into_response())
 }
 
-fn filter(query: AuditQuery) -> Result<AuditFilter, Problem> {
-    let cluster = query
-        .cluster
-        .map(|text| ClusterName::parse(&text))
-        .transpose();
-    let action = query.action.map(|text| {
-        EventAction::parse(&text).ok_or_else(|| {
-            Problem::field(
-                Code::InvalidRequest,
-                "action",
-                "must be one of the audit log's actions",
-            )
-        })
-    });
-    Ok(AuditFilter {
-        cluster: cluster.map_err(|error| problem::invalid("cluster", &error))?,
-        actor: query.actor.map(check_actor).transpose()?,
-        action: action.transpose()?,
-        since: check_time("since", query.since)?,
-        until: check_time("until", query.until)?,
-        after: query.after.unwrap_or(0),
-    })
-}
-
-fn check_actor(actor: String) -> Result<String, Problem> {
-    // Postgres stores no NUL.
-    let is_valid = actor.len() <= LONGEST_ACTOR && !actor.chars().any(char::is_control);
-    is_valid.then_some(actor).ok_or_else(|| {
-        let rule = format!("must be at most {LONGEST_ACTOR} bytes without control characters");
-        Problem::field(Code::InvalidRequest, "actor", rule)
-    })
+fn filter(query: &mut Parameters) -> AuditFilter {
+    let actor = format!("must be at most {LONGEST_ACTOR} bytes without control characters");
+    AuditFilter {
+        cluster: query.valid("cluster", ClusterName::parse),
+        // Postgres stores no NUL.
+        actor: query.read("actor", &actor, |text| {
+            let is_valid = text.len() <= LONGEST_ACTOR && !text.chars().any(char::is_control);
+            is_valid.then(|| text.to_owned())
+        }),
+        action: query.read(
+            "action",
+            "must be one of the audit log's actions",
+            EventAction::parse,
+        ),
+        since: query.time("since"),
+        until: query.time("until"),
+        after: query
+            .read("after", "must be a number from 0", |text| {
+                let number = text.parse().ok();
+                number.filter(|number: &i64| *number >= 0)
+            })
+            .unwrap_or(0),
+    }
 }
 
 fn accepts_ndjson(headers: &HeaderMap) -> bool {
@@ -154,7 +148,8 @@ async fn read_lines(
     provisioner: &Provisioner,
     mut filter: AuditFilter,
 ) -> Result<Lines, StoreError> {
-    let events = provisioner.audit(&filter, STREAM_PAGE).await?;
+    let page = provisioner.audit(&filter, STREAM_PAGE, Duration::ZERO);
+    let events = page.await?.events;
     let is_full = i64::try_from(events.len()).unwrap_or(i64::MAX) == STREAM_PAGE;
     if let Some(last) = events.last() {
         filter.after = last.seq;

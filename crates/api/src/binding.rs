@@ -2,14 +2,32 @@
 
 use engine_roles_contract as contract;
 use engine_roles_domain::binding::{Binding, Drift, Failure, ProfileRecord, Receipt, RoleRecord};
-use serde_json::json;
 
 use crate::problem::failure_code;
+use crate::spec;
 use crate::words::{mode_to_wire, state_to_wire};
 
+/// Returns a cluster's newest binding. Once nothing of it exists at AWS, it shows no resources.
 pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
-    // A tombstone may keep the records of removed resources. An answer shows only existing ones.
-    let is_live = binding.is_live();
+    let incarnation = incarnation_to_wire(binding);
+    if binding.is_live() {
+        return contract::Binding {
+            role: Some(role(binding.known_role())),
+            instance_profile: Some(instance_profile(binding.known_profile())),
+            ..incarnation
+        };
+    }
+    contract::Binding {
+        role: None,
+        instance_profile: None,
+        policy: None,
+        usable_after: None,
+        ..incarnation
+    }
+}
+
+/// Returns the binding of an incarnation, past or present, with the resources that it last had.
+pub(crate) fn incarnation_to_wire(binding: &Binding) -> contract::Binding {
     contract::Binding {
         cluster: binding.cluster.to_string(),
         binding_id: binding.id.0,
@@ -19,14 +37,11 @@ pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
         applied_generation: binding.applied_generation,
         account_id: binding.scope.account.to_string(),
         partition: binding.scope.partition.as_str().to_owned(),
-        role: binding.role.clone().filter(|_| is_live).map(role),
-        instance_profile: binding
-            .profile
-            .clone()
-            .filter(|_| is_live)
-            .map(instance_profile),
+        role: binding.role.clone().map(role),
+        instance_profile: binding.profile.clone().map(instance_profile),
         policy: binding.policy.clone(),
-        spec: json!(binding.spec.as_requested()),
+        spec: spec::to_wire(&binding.spec),
+        effective: spec::effective_to_wire(&binding.spec),
         usable_after: binding.usable_after,
         verified_at: binding.verified_at,
         drift: binding.drift.iter().cloned().map(drift).collect(),

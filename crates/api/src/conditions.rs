@@ -1,117 +1,177 @@
-//! The headers `Prefer`, `If-Match` and `ETag`.
-
-use std::convert::Infallible;
-use std::time::Duration;
+//! The headers `ETag`, `If-Match` and `If-None-Match` (RFC 9110, sections 8.8.3 and 13).
 
 use axum::extract::FromRequestParts;
-use axum::http::header::IF_MATCH;
+use axum::http::HeaderName;
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use engine_roles_contract::Code;
-use engine_roles_domain::binding::{Binding, IfMatch};
+use engine_roles_domain::binding::{Binding, Conditions, IfMatch, IfNoneMatch, Revised};
 
 use crate::problem::Problem;
 
-const DEFAULT_WAIT: Duration = Duration::from_secs(30);
-const LONGEST_WAIT: Duration = Duration::from_mins(2);
+/// The conditions of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conditional(pub(crate) Conditions);
 
-/// How long the caller wants to wait (RFC 7240): `wait=SECONDS`, at most 120, or `respond-async`.
-/// Malformed preferences are ignored, as the RFC says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Prefer {
-    wait: Option<Duration>,
-}
-
-impl Prefer {
-    /// Returns the time for a request that changes something: 30 seconds by default.
-    pub(crate) fn wait_for_change(self) -> Duration {
-        self.wait.unwrap_or(DEFAULT_WAIT)
-    }
-
-    /// Returns the time for a request that reads: zero by default.
-    pub(crate) fn wait_for_read(self) -> Duration {
-        self.wait.unwrap_or_default()
-    }
-
-    fn parse<'a>(headers: impl Iterator<Item = &'a str>) -> Self {
-        let mut wait = None;
-        for preference in headers.flat_map(|header| header.split(',')) {
-            let preference = preference.split(';').next().unwrap_or_default().trim();
-            let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-            let name = name.trim();
-            if name.eq_ignore_ascii_case("respond-async") {
-                return Self {
-                    wait: Some(Duration::ZERO),
-                };
-            }
-            if name.eq_ignore_ascii_case("wait") && wait.is_none() {
-                let seconds = value.trim().trim_matches('"').parse().ok();
-                wait = seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
-            }
-        }
-        Self { wait }
-    }
-}
-
-impl<S: Sync> FromRequestParts<S> for Prefer {
-    type Rejection = Infallible;
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        let values = parts.headers.get_all("prefer").iter();
-        Ok(Self::parse(values.filter_map(|value| value.to_str().ok())))
-    }
-}
-
-/// The request's `If-Match`; `None` where the header is absent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Precondition(pub(crate) Option<IfMatch>);
-
-impl<S: Sync> FromRequestParts<S> for Precondition {
+impl<S: Sync> FromRequestParts<S> for Conditional {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(IF_MATCH) else {
-            return Ok(Self(None));
-        };
-        let text = value.to_str().unwrap_or_default().trim();
-        if text == "*" {
-            return Ok(Self(Some(IfMatch::Any)));
-        }
-        let tag = text
-            .strip_prefix('"')
-            .and_then(|text| text.strip_suffix('"'));
-        let generation = tag.and_then(|tag| tag.parse().ok()).ok_or_else(|| {
-            Problem::field(
-                Code::InvalidRequest,
-                "If-Match",
-                "must be * or one ETag of this service, such as \"3\"",
-            )
-        })?;
-        Ok(Self(Some(IfMatch::Generation(generation))))
+        let if_match = tags(parts, &IF_MATCH, "If-Match")?.map(|listed| match listed {
+            Listed::Any => IfMatch::Any,
+            // A weak tag never matches, because the comparison is strong.
+            Listed::Tags(tags) => IfMatch::Revisions(
+                tags.iter()
+                    .filter(|tag| !tag.is_weak)
+                    .filter_map(EntityTag::revised)
+                    .collect(),
+            ),
+        });
+        let if_none_match =
+            tags(parts, &IF_NONE_MATCH, "If-None-Match")?.map(|listed| match listed {
+                Listed::Any => IfNoneMatch::Any,
+                Listed::Tags(tags) => {
+                    IfNoneMatch::Revisions(tags.iter().filter_map(EntityTag::revised).collect())
+                }
+            });
+        Ok(Self(Conditions {
+            if_match,
+            if_none_match,
+            digest: None,
+        }))
     }
 }
 
-/// Returns the `ETag` of a binding, which is its generation.
+/// The value of a conditional header.
+#[derive(Debug, PartialEq, Eq)]
+enum Listed {
+    /// `*`.
+    Any,
+    /// A list of entity tags.
+    Tags(Vec<EntityTag>),
+}
+
+/// An entity tag, without its quotes.
+#[derive(Debug, PartialEq, Eq)]
+struct EntityTag {
+    is_weak: bool,
+    opaque: String,
+}
+
+impl EntityTag {
+    /// Returns what a tag of this service stands for; none for a tag that this service never gave.
+    fn revised(&self) -> Option<Revised> {
+        let (generation, revision) = self.opaque.split_once('-')?;
+        let revised = Revised {
+            generation: generation.parse().ok()?,
+            revision: revision.parse().ok()?,
+        };
+        (opaque(revised) == self.opaque).then_some(revised)
+    }
+}
+
+/// Reads a conditional header, which may be sent in several lines.
+fn tags(parts: &Parts, name: &HeaderName, field: &str) -> Result<Option<Listed>, Problem> {
+    let lines = parts.headers.get_all(name).iter();
+    let lines = lines.map(|line| line.to_str().unwrap_or("not ASCII"));
+    let lines: Vec<&str> = lines.collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let listed = parse(&lines.join(","));
+    listed.map(Some).ok_or_else(|| {
+        let rule = "must be * or a list of entity tags in double quotes, such as \"3-17\"";
+        Problem::field(Code::InvalidRequest, field, rule)
+    })
+}
+
+fn parse(text: &str) -> Option<Listed> {
+    if text.trim() == "*" {
+        return Some(Listed::Any);
+    }
+    let mut tags = Vec::new();
+    let mut rest = text.trim_start_matches([' ', '\t', ',']);
+    while !rest.is_empty() {
+        let (is_weak, quoted) = match rest.strip_prefix("W/") {
+            Some(quoted) => (true, quoted),
+            None => (false, rest),
+        };
+        let (opaque, after) = quoted.strip_prefix('"')?.split_once('"')?;
+        let is_valid = opaque
+            .bytes()
+            .all(|byte| matches!(byte, 0x21 | 0x23..=0x7e | 0x80..));
+        if !is_valid {
+            return None;
+        }
+        tags.push(EntityTag {
+            is_weak,
+            opaque: opaque.to_owned(),
+        });
+        let after = after.trim_start_matches([' ', '\t']);
+        if !after.is_empty() && !after.starts_with(',') {
+            return None;
+        }
+        rest = after.trim_start_matches([' ', '\t', ',']);
+    }
+    (!tags.is_empty()).then_some(Listed::Tags(tags))
+}
+
+/// Returns the `ETag` of a binding. It changes with every change of the representation.
 pub(crate) fn etag(binding: &Binding) -> String {
-    format!("\"{}\"", binding.generation)
+    format!("\"{}\"", opaque(Revised::of(binding)))
+}
+
+fn opaque(revised: Revised) -> String {
+    format!("{}-{}", revised.generation, revised.revision)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn tag(is_weak: bool, opaque: &str) -> EntityTag {
+        EntityTag {
+            is_weak,
+            opaque: opaque.to_owned(),
+        }
+    }
+
     #[test]
-    fn preferences_are_parsed_as_rfc_7240_demands() {
-        let cases = [
-            ("", None),
-            ("wait=5", Some(5)),
-            ("handling=lenient, Wait=7", Some(7)),
-            ("wait=\"9\"; x=y", Some(9)),
-            ("wait=9999", Some(120)),
-            ("wait=soon", None),
-            ("wait=3, wait=4", Some(3)),
-            ("respond-async, wait=10", Some(0)),
+    fn lists_of_entity_tags_are_parsed_as_rfc_9110_demands() {
+        let lists = [
+            ("\"3-17\"", vec![tag(false, "3-17")]),
+            ("W/\"3-17\"", vec![tag(true, "3-17")]),
+            (
+                "\"1-2\" ,, W/\"a,b\",\"\"",
+                vec![tag(false, "1-2"), tag(true, "a,b"), tag(false, "")],
+            ),
         ];
-        for (header, seconds) in cases {
-            let read = Prefer::parse([header].into_iter());
-            assert_eq!(read.wait, seconds.map(Duration::from_secs), "{header}");
+        for (text, tags) in lists {
+            assert_eq!(parse(text), Some(Listed::Tags(tags)), "{text}");
+        }
+        assert_eq!(parse(" * "), Some(Listed::Any));
+        for text in [
+            "",
+            ",",
+            "3",
+            "\"3",
+            "3\"",
+            "w/\"3\"",
+            "\"1\" \"2\"",
+            "\"a b\"",
+            "*, \"1-1\"",
+            "\"1-1\", *",
+            "\"1-1\"x",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_tag_that_this_service_gives_stands_for_a_revision() {
+        let revised = tag(true, "3-17").revised().expect("a revision");
+        assert_eq!((revised.generation, revised.revision), (3, 17));
+        for opaque in ["3", "3-", "-17", "03-17", "3-17-1", "3-+17", "a-b"] {
+            assert_eq!(tag(false, opaque).revised(), None, "{opaque}");
         }
     }
 }

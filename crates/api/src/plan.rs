@@ -5,12 +5,12 @@ use axum::extract::State;
 use engine_roles_contract as contract;
 use engine_roles_contract::{Plan, PlanStep, Problem as ProblemBody, RoleRequest};
 use engine_roles_provisioner::{Basis, Preview, Provisioner};
-use serde_json::json;
 
 use crate::problem::Problem;
 use crate::request_body::JsonBody;
 use crate::request_path::Cluster;
 use crate::role_request;
+use crate::spec;
 
 /// Show what a PUT with the same body would do.
 ///
@@ -28,9 +28,9 @@ use crate::role_request;
 pub(crate) async fn post(
     State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
-    JsonBody(body): JsonBody<RoleRequest>,
+    JsonBody(body): JsonBody,
 ) -> Result<Json<Plan>, Problem> {
-    let wanted = role_request::parse(body)?;
+    let wanted = role_request::parse(&body)?;
     let preview = provisioner.plan(&cluster, &wanted).await?;
     Ok(Json(to_wire(cluster.to_string(), preview)))
 }
@@ -52,7 +52,8 @@ fn to_wire(cluster: String, preview: Preview) -> Plan {
         cluster,
         intent: preview.intent.as_str().to_owned(),
         basis: basis.into(),
-        spec: json!(preview.spec.as_requested()),
+        spec: spec::to_wire(&preview.spec),
+        effective: spec::effective_to_wire(&preview.spec),
         name: preview.name,
         call_count: steps.len(),
         stage_count: steps.iter().map(|step| step.stage).max().unwrap_or(0),

@@ -11,8 +11,7 @@ use engine_roles_provisioner::Provisioner;
 use serde_json::Value;
 
 use crate::problem::Problem;
-use crate::request_query::StrictQuery;
-use crate::role_request::parse_field;
+use crate::request_query::Parameters;
 
 /// List the policy documents that the service can render.
 #[utoipa::path(
@@ -57,7 +56,7 @@ pub(crate) async fn list() -> Json<PolicyList> {
 pub(crate) async fn get(
     State(provisioner): State<Provisioner>,
     name: Result<Path<String>, PathRejection>,
-    StrictQuery(query): StrictQuery<PolicyQuery>,
+    mut query: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let name = name.map(|Path(name)| name).unwrap_or_default();
     let template = PolicyTemplate::named(&name).ok_or_else(|| {
@@ -66,21 +65,19 @@ pub(crate) async fn get(
             "no policy document has this name; GET /v1/policies lists the names",
         )
     })?;
-    let values = fill(query, provisioner.placeholders())?;
-    Ok(Json(as_written(&template.render(&values)?)))
-}
-
-fn fill(query: PolicyQuery, settings: Placeholders) -> Result<Placeholders, Problem> {
-    let region = parse_field("region", query.region, Region::parse)?;
-    let account = parse_field("account_id", query.account_id, AccountId::parse)?;
-    let cluster = parse_field("cluster", query.cluster, ClusterName::parse)?;
+    let region = query.valid("region", Region::parse);
+    let account = query.valid("account_id", AccountId::parse);
+    let cluster = query.valid("cluster", ClusterName::parse);
+    query.end()?;
+    let settings = provisioner.placeholders();
     let values = match account {
         Some(account) => settings.of_account(account),
         None => settings,
     };
-    Ok(Placeholders {
+    let values = Placeholders {
         region: region.or(values.region),
         cluster,
         ..values
-    })
+    };
+    Ok(Json(as_written(&template.render(&values)?)))
 }

@@ -16,9 +16,11 @@ use engine_roles_contract as contract;
 use engine_roles_contract::{Code, FieldError};
 
 pub(crate) use failure::{code as failure_code, denied_by, failed};
-pub(crate) use invalid::invalid;
+pub(crate) use invalid::{code as invalid_code, invalid};
 pub(crate) use render::render_problems;
 
+/// How many seconds a caller should wait before it asks again about work in progress.
+pub(crate) const RETRY_AFTER_PENDING: u32 = 2;
 /// How many seconds a caller should wait after an outage before it sends the request again.
 const RETRY_AFTER_OUTAGE: u32 = 5;
 
@@ -29,9 +31,10 @@ pub(crate) struct Problem(Box<contract::Problem>);
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let (status, title) = status::of(code);
-        let retry = status == StatusCode::SERVICE_UNAVAILABLE;
+        // For a used-up quota a person is needed: waiting does not help.
+        let retry = status == StatusCode::SERVICE_UNAVAILABLE && code != Code::QuotaExceeded;
         Self(Box::new(contract::Problem {
-            r#type: "about:blank".to_owned(),
+            r#type: format!("urn:engine-roles:problem:{}", status::word(code)),
             title: title.to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
@@ -64,6 +67,22 @@ impl Problem {
         let mut problem = Self::new(code, details.collect::<Vec<_>>().join("; "));
         problem.0.errors = errors;
         problem
+    }
+
+    /// Returns the problem of all these fields; none where there is none. Its code is the fields' own
+    /// where they agree. A field of the wrong kind makes the whole request invalid.
+    pub(crate) fn all(wrong: Vec<(Code, FieldError)>) -> Result<(), Self> {
+        let Some((first, _)) = wrong.first() else {
+            return Ok(());
+        };
+        let is_invalid = wrong.iter().any(|(code, _)| *code == Code::InvalidRequest);
+        let code = if is_invalid {
+            Code::InvalidRequest
+        } else {
+            *first
+        };
+        let errors = wrong.into_iter().map(|(_, error)| error);
+        Err(Self::fields(code, errors.collect()))
     }
 
     /// Returns the problem of a defect of this program. The log has the cause.

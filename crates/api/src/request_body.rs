@@ -4,26 +4,47 @@ use axum::body::{Bytes, HttpBody};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::HeaderValue;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use engine_roles_contract::Code;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::connections::BodyTime;
 use crate::problem::Problem;
+use crate::strict_json::Json;
 
 /// The size of the largest accepted body, far more than any valid request needs.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// A JSON body. An absent body is parsed as an empty object.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+/// The members of a JSON object.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestBody(Vec<(String, Json)>);
 
-impl<T: DeserializeOwned, S: Sync> FromRequest<S> for JsonBody<T> {
+impl RequestBody {
+    pub(crate) fn members(&self) -> &[(String, Json)] {
+        &self.0
+    }
+
+    /// Returns the body without the order of its members.
+    pub(crate) fn canonical(&self) -> Value {
+        Json::Object(self.0.clone()).canonical()
+    }
+}
+
+/// A JSON body. An absent body is parsed as an empty object.
+pub(crate) struct JsonBody(pub(crate) RequestBody);
+
+impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(mut request: Request, _state: &S) -> Result<Self, Problem> {
         // A client that sent `Expect: 100-continue` sends the body when the service begins to read.
         if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
             return Err(too_large());
+        }
+        let coding = request.headers().get(CONTENT_ENCODING);
+        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            let detail = "send the body without a Content-Encoding";
+            return Err(Problem::new(Code::UnsupportedMediaType, detail));
         }
         let content_type = request.headers().get(CONTENT_TYPE).cloned();
         let time = request.extensions().get::<BodyTime>().cloned();
@@ -75,24 +96,17 @@ fn is_json(content_type: &HeaderValue) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
-    // Without this check, an array of the members' values would be read as the object.
-    if text.trim_ascii_start().first() != Some(&b'{') {
-        let reason = "must be a JSON object";
-        return Err(Problem::field(Code::InvalidRequest, "body", reason));
+fn parse(text: &[u8]) -> Result<RequestBody, Problem> {
+    match serde_json::from_slice(text) {
+        Ok(Json::Object(members)) => Ok(RequestBody(members)),
+        Ok(_) => {
+            let reason = "must be a JSON object";
+            Err(Problem::field(Code::InvalidRequest, "body", reason))
+        }
+        Err(error) => {
+            let place = (error.line(), error.column());
+            let reason = format!("is not valid JSON (line {}, column {})", place.0, place.1);
+            Err(Problem::field(Code::InvalidRequest, "body", reason))
+        }
     }
-    let mut json = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let is_whole_body = path == "." || path == "?";
-        let field = if is_whole_body {
-            "body".to_owned()
-        } else {
-            path
-        };
-        Problem::field(Code::InvalidRequest, field, error.into_inner().to_string())
-    })?;
-    json.end()
-        .map_err(|error| Problem::field(Code::InvalidRequest, "body", error.to_string()))?;
-    Ok(value)
 }

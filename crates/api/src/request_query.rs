@@ -1,45 +1,193 @@
-//! Strict parsing of query strings.
+//! Strict parsing of query strings: every wrong parameter is reported, by its name, all at once.
 
-use axum::extract::FromRequestParts;
+use std::str::FromStr;
+
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Datelike, Utc};
-use engine_roles_contract::Code;
-use serde::de::DeserializeOwned;
+use engine_roles_contract::{Code, FieldError};
+use engine_roles_domain::invalid::Invalid;
 
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 
-/// A query string. A parameter that is unknown or has the wrong type is rejected by its name.
-pub(crate) struct StrictQuery<T>(pub(crate) T);
+/// The parameters of a query string. Each is taken once, by its name; [`Parameters::end`] rejects the
+/// request if a parameter was wrong, or was not taken.
+pub(crate) struct Parameters {
+    given: Vec<(String, String)>,
+    wrong: Vec<(Code, FieldError)>,
+}
 
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for StrictQuery<T> {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+impl<S: Sync> FromRequestParts<S> for Parameters {
+    type Rejection = std::convert::Infallible;
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let query = parts.uri.query().unwrap_or_default();
-        let parameters = form_urlencoded::parse(query.as_bytes());
-        let parameters = serde_urlencoded::Deserializer::new(parameters);
-        serde_path_to_error::deserialize(parameters)
-            .map(Self)
-            .map_err(|error| {
-                let path = error.path().to_string();
-                let is_whole_query = path == "." || path == "?";
-                let parameter = if is_whole_query { "query" } else { &path };
-                let reason = error.inner().to_string();
-                Problem::field(Code::InvalidRequest, parameter, reason)
-            })
+        Ok(Self::of(query))
     }
 }
 
-/// Checks a time that a statement will compare with. Postgres's times begin in 4713 BC and end in the
-/// year 294276, and RFC 3339 has only the years 0 to 9999.
-pub(crate) fn check_time(
-    parameter: &'static str,
-    time: Option<DateTime<Utc>>,
-) -> Result<Option<DateTime<Utc>>, Problem> {
-    match time {
-        Some(time) if !(1..=9999).contains(&time.year()) => {
-            let reason = "must be in the years 0001 to 9999";
-            Err(Problem::field(Code::InvalidRequest, parameter, reason))
+impl Parameters {
+    fn of(query: &str) -> Self {
+        let given = form_urlencoded::parse(query.as_bytes());
+        Self {
+            given: given.into_owned().collect(),
+            wrong: Vec::new(),
         }
-        time => Ok(time),
+    }
+
+    /// Returns whether a parameter was given.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| given == name)
+    }
+
+    /// Takes a parameter as it was sent.
+    pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
+        let mut found = None;
+        let mut count = 0;
+        self.given.retain_mut(|(given, value)| {
+            if given != name {
+                return true;
+            }
+            count += 1;
+            found = Some(std::mem::take(value));
+            false
+        });
+        if count > 1 {
+            self.reject(name, "must not be given more than once");
+            return None;
+        }
+        found
+    }
+
+    /// Takes a parameter and parses it. `rule` is what its value must be.
+    pub(crate) fn parsed<T: FromStr>(&mut self, name: &'static str, rule: &str) -> Option<T> {
+        self.read(name, rule, |text| text.parse().ok())
+    }
+
+    /// Takes a parameter and reads it with this function. `rule` is what its value must be.
+    pub(crate) fn read<T>(
+        &mut self,
+        name: &'static str,
+        rule: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.reject(name, rule);
+        }
+        value
+    }
+
+    /// Takes a value that gets into a name, an ARN or a policy, and checks its rule.
+    pub(crate) fn valid<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, Invalid>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(invalid) => {
+                let code = problem::invalid_code(invalid.kind);
+                self.add(code, name, invalid.to_string());
+                None
+            }
+        }
+    }
+
+    /// Takes `limit`: 1 to `most`, 100 by default.
+    pub(crate) fn limit(&mut self, most: i64) -> i64 {
+        let rule = format!("must be a number from 1 to {most}");
+        let limit = self.read("limit", &rule, |text| {
+            let limit = text.parse().ok();
+            limit.filter(|limit| (1..=most).contains(limit))
+        });
+        limit.unwrap_or(100)
+    }
+
+    /// Takes a time. Postgres's times begin in 4713 BC and end in the year 294276, and RFC 3339 has only
+    /// the years 0 to 9999.
+    pub(crate) fn time(&mut self, name: &'static str) -> Option<DateTime<Utc>> {
+        let rule = "must be a time as RFC 3339 writes it, such as 2026-11-26T10:00:00Z, in the years \
+                    0001 to 9999";
+        self.read(name, rule, |text| {
+            let time: Option<DateTime<Utc>> = text.parse().ok();
+            time.filter(|time| (1..=9999).contains(&time.year()))
+        })
+    }
+
+    /// Takes `true` or `false`.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Option<bool> {
+        self.parsed(name, "must be true or false")
+    }
+
+    /// Rejects a parameter that breaks a rule.
+    pub(crate) fn reject(&mut self, name: &str, reason: impl Into<String>) {
+        self.add(Code::InvalidRequest, name, reason);
+    }
+
+    fn add(&mut self, code: Code, name: &str, reason: impl Into<String>) {
+        let error = FieldError {
+            field: name.to_owned(),
+            reason: reason.into(),
+        };
+        self.wrong.push((code, error));
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// When a parameter was wrong, or was not taken: then this path does not have it.
+    pub(crate) fn end(mut self) -> Result<(), Problem> {
+        for (name, _) in std::mem::take(&mut self.given) {
+            self.reject(&name, "is not a parameter of this path");
+        }
+        Problem::all(self.wrong)
+    }
+}
+
+/// Rejects a request with a query, for paths that have no parameters.
+pub(crate) async fn reject_parameters(request: Request, next: Next) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    match Parameters::of(query).end() {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(parameters: Parameters) -> Vec<String> {
+        let errors = parameters.wrong.iter();
+        errors.map(|(_, error)| error.field.clone()).collect()
+    }
+
+    #[test]
+    fn each_wrong_parameter_is_noted_by_its_name() {
+        let mut query =
+            Parameters::of("limit=0&since=now&live=yes&live=no&cluster=*&x=1&flag=true");
+        assert_eq!(query.limit(500), 100);
+        assert_eq!(query.time("since"), None);
+        assert_eq!(query.flag("live"), None);
+        assert_eq!(query.flag("flag"), Some(true));
+        let cluster = query.valid("cluster", engine_roles_domain::cluster::ClusterName::parse);
+        assert_eq!(cluster, None);
+        assert_eq!(query.given, [("x".to_owned(), "1".to_owned())]);
+        assert_eq!(wrong(query), ["limit", "since", "live", "cluster"]);
+    }
+
+    #[test]
+    fn a_query_that_is_taken_whole_is_accepted() {
+        let mut query = Parameters::of("since=2026-11-26T10%3A00%3A00%2B01%3A00&limit=7");
+        assert_eq!(query.limit(10), 7);
+        let since = query.time("since").expect("a time");
+        assert_eq!(since.to_rfc3339(), "2026-11-26T09:00:00+00:00");
+        assert!(query.end().is_ok());
+        assert!(Parameters::of("").end().is_ok());
+        assert!(Parameters::of("x=1").end().is_err());
     }
 }

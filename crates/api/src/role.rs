@@ -2,25 +2,26 @@
 
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::StatusCode;
-use axum::http::header::{ETAG, LOCATION, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, ETAG, LOCATION, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
 use engine_roles_contract as contract;
 use engine_roles_contract::{Code, Problem as ProblemBody, RoleRequest};
-use engine_roles_domain::binding::{Actor, Binding, Cause, Verdict};
+use engine_roles_domain::binding::{Actor, Binding, Cause, Conditions, Verdict, verdict};
+use engine_roles_domain::cluster::ClusterName;
 use engine_roles_provisioner::{Answer, Provisioner, Request};
 use engine_roles_store::Change;
+use sha2::{Digest, Sha256};
 
 use crate::binding;
-use crate::conditions::{Precondition, Prefer, etag};
-use crate::problem::{self, Problem};
-use crate::request_body::JsonBody;
+use crate::conditions::{Conditional, etag};
+use crate::prefer::Prefer;
+use crate::problem::{self, Problem, RETRY_AFTER_PENDING};
+use crate::request_body::{JsonBody, RequestBody};
 use crate::request_context::RequestId;
 use crate::request_path::Cluster;
 use crate::role_request;
-
-/// How many seconds a caller should wait before reading a binding on which work is in progress.
-const RETRY_AFTER_PENDING: u32 = 2;
 
 /// Provision a cluster's role, or change the role to this spec.
 ///
@@ -48,25 +49,22 @@ pub(crate) async fn put(
     Extension(actor): Extension<Actor>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     prefer: Prefer,
-    Precondition(if_match): Precondition,
-    JsonBody(body): JsonBody<RoleRequest>,
+    Conditional(conditions): Conditional,
+    JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
-    let wanted = role_request::parse(body)?;
-    let wait = prefer.wait_for_change();
-    let request = Request {
-        cause: Cause {
-            actor,
-            request_id: Some(request_id),
-        },
-        if_match,
-        wait,
+    let wanted = role_request::parse(&body)?;
+    let conditions = signed(conditions, &actor, "PUT", &cluster, Some(&body));
+    let cause = Cause {
+        actor,
+        request_id: Some(request_id),
     };
+    let request = Request::new(cause, conditions, prefer.wait_for_change());
     let answer = provisioner.provision(&cluster, &wanted, &request).await?;
     let success = match answer.change {
         Change::Created => StatusCode::CREATED,
         Change::Changed | Change::Unchanged => StatusCode::OK,
     };
-    respond(&answer, success)
+    respond(&answer, success, prefer)
 }
 
 /// Return a cluster's binding, the record that ties the cluster to its role.
@@ -90,6 +88,7 @@ pub(crate) async fn get(
     State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
     prefer: Prefer,
+    Conditional(conditions): Conditional,
 ) -> Result<Response, Problem> {
     let binding = provisioner.get(&cluster, prefer.wait_for_read()).await?;
     let binding = binding.ok_or_else(|| {
@@ -98,7 +97,16 @@ pub(crate) async fn get(
             format!("cluster {cluster} never had a role"),
         )
     })?;
-    Ok(binding_response(StatusCode::OK, &binding))
+    let applied = prefer.applied_to_read();
+    if !conditions.holds_if_match(&binding) {
+        let detail = "the binding has changed: its ETag is none of those that If-Match names";
+        return Err(Problem::new(Code::PreconditionFailed, detail));
+    }
+    if !conditions.holds_if_none_match(Some(&binding)) {
+        let unchanged = (StatusCode::NOT_MODIFIED, applied, headers(&binding));
+        return Ok(unchanged.into_response());
+    }
+    Ok((applied, binding_response(StatusCode::OK, &binding)).into_response())
 }
 
 /// Tear down a cluster's role.
@@ -126,32 +134,47 @@ pub(crate) async fn delete(
     Extension(actor): Extension<Actor>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     prefer: Prefer,
-    Precondition(if_match): Precondition,
+    Conditional(conditions): Conditional,
 ) -> Result<Response, Problem> {
-    let wait = prefer.wait_for_change();
-    let request = Request {
-        cause: Cause {
-            actor,
-            request_id: Some(request_id),
-        },
-        if_match,
-        wait,
+    let conditions = signed(conditions, &actor, "DELETE", &cluster, None);
+    let cause = Cause {
+        actor,
+        request_id: Some(request_id),
     };
+    let request = Request::new(cause, conditions, prefer.wait_for_change());
     let answer = provisioner.tear_down(&cluster, &request).await?;
-    respond(&answer, StatusCode::OK)
+    respond(&answer, StatusCode::OK, prefer)
 }
 
-fn respond(answer: &Answer, success: StatusCode) -> Result<Response, Problem> {
+/// Adds the digest of a conditional request, by which it is recognised when it is sent again.
+fn signed(
+    conditions: Conditions,
+    actor: &Actor,
+    method: &str,
+    cluster: &ClusterName,
+    body: Option<&RequestBody>,
+) -> Conditions {
+    if conditions.is_empty() {
+        return conditions;
+    }
+    let body = body.map(RequestBody::canonical);
+    let parts = (actor, method, cluster.as_str(), &conditions, body);
+    let parts = serde_json::to_vec(&parts).expect("plain data with text keys serialises");
+    Conditions {
+        digest: Some(HEXLOWER.encode(&Sha256::digest(parts))),
+        ..conditions
+    }
+}
+
+fn respond(answer: &Answer, success: StatusCode, prefer: Prefer) -> Result<Response, Problem> {
     let binding = &answer.binding;
+    let applied = prefer.applied_to_change();
     match &answer.verdict {
-        Verdict::Done => Ok(binding_response(success, binding)),
+        Verdict::Done => Ok((applied, binding_response(success, binding)).into_response()),
         Verdict::Pending => {
             let location = format!("/v1/clusters/{}/role", binding.cluster);
-            let headers = [
-                (LOCATION, location),
-                (RETRY_AFTER, RETRY_AFTER_PENDING.to_string()),
-            ];
-            Ok((headers, binding_response(StatusCode::ACCEPTED, binding)).into_response())
+            let body = binding_response(StatusCode::ACCEPTED, binding);
+            Ok((applied, [(LOCATION, location)], body).into_response())
         }
         Verdict::Failed(failure) => Err(problem::failed(failure, binding)),
         Verdict::Superseded => Err(Problem::new(
@@ -162,10 +185,19 @@ fn respond(answer: &Answer, success: StatusCode) -> Result<Response, Problem> {
 }
 
 fn binding_response(status: StatusCode, binding: &Binding) -> Response {
-    (
-        status,
-        [(ETAG, etag(binding))],
-        Json(binding::to_wire(binding)),
-    )
-        .into_response()
+    (status, headers(binding), Json(binding::to_wire(binding))).into_response()
+}
+
+/// Returns the headers of every answer with a binding. While work on it is in progress, the caller is
+/// told when to ask again.
+fn headers(binding: &Binding) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let etag = HeaderValue::from_str(&etag(binding)).expect("digits can be sent");
+    headers.insert(ETAG, etag);
+    let private = HeaderValue::from_static("no-store, no-transform");
+    headers.insert(CACHE_CONTROL, private);
+    if verdict(binding, binding.generation) == Verdict::Pending {
+        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_PENDING));
+    }
+    headers
 }

@@ -13,10 +13,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::{Problem, render_problems};
+use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
-    access, audit, auth, capabilities, clusters, health, metrics, openapi, pass_through_roles,
-    plan, policies, request_context, request_host, role,
+    access, audit, auth, capabilities, clusters, health, incarnations, metrics, openapi,
+    pass_through_roles, plan, policies, request_context, request_host, role,
 };
 
 /// Returns the whole HTTP interface.
@@ -61,14 +62,18 @@ fn documented(api: &Api) -> OpenApiRouter<Api> {
 
 /// The routes that need an API key.
 fn routes_with_key() -> OpenApiRouter<Api> {
-    OpenApiRouter::new()
+    let without_parameters = OpenApiRouter::new()
         .routes(routes!(role::put, role::get, role::delete))
         .routes(routes!(plan::post))
         .routes(routes!(access::get))
         .routes(routes!(pass_through_roles::list))
         .routes(routes!(capabilities::get))
-        .routes(routes!(clusters::list))
         .routes(routes!(policies::list))
+        .layer(from_fn(reject_parameters));
+    OpenApiRouter::new()
+        .merge(without_parameters)
+        .routes(routes!(clusters::list))
+        .routes(routes!(incarnations::list))
         .routes(routes!(policies::get))
         .routes(routes!(audit::list))
 }
@@ -80,6 +85,7 @@ fn routes_without_key() -> OpenApiRouter<Api> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::healthcheck))
         .routes(routes!(metrics::show))
+        .layer(from_fn(reject_parameters))
 }
 
 async fn not_found(request: Request) -> Problem {

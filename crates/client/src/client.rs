@@ -6,8 +6,8 @@ mod role;
 use std::time::Duration;
 
 use engine_roles_contract::{
-    AuditPage, AuditQuery, BindingList, BindingQuery, Capabilities, PassThroughRoleList,
-    PolicyList, PolicyQuery, Readiness,
+    AuditPage, AuditQuery, BindingList, BindingQuery, Capabilities, IncarnationList,
+    IncarnationQuery, PassThroughRoleList, PolicyList, PolicyQuery, Readiness,
 };
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, Request, RequestBuilder, StatusCode, Url};
@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::answer::{Answer, Received};
+use crate::conditions::Prefer;
 use crate::error::Error;
 use crate::key::ApiKey;
 
@@ -67,6 +68,37 @@ impl Client {
     /// When the request is not answered with a page.
     pub async fn bindings(&self, query: &BindingQuery) -> Result<Answer<BindingList>, Error> {
         self.get(&["v1", "clusters"], query).await
+    }
+
+    /// Returns one page of `GET /v1/clusters/{cluster}/incarnations`: the incarnations of a cluster's role,
+    /// newest first.
+    ///
+    /// # Errors
+    /// When the request is not answered with a page.
+    pub async fn incarnations(
+        &self,
+        cluster: &str,
+        query: &IncarnationQuery,
+    ) -> Result<Answer<IncarnationList>, Error> {
+        let segments = ["v1", "clusters", cluster, "incarnations"];
+        self.get(&segments, query).await
+    }
+
+    /// Sends `GET /v1/audit` and waits at most this long for the next matching event: a watch, which goes
+    /// on from `next_after`.
+    ///
+    /// # Errors
+    /// When the request is not answered with a page.
+    pub async fn watch_audit(
+        &self,
+        query: &AuditQuery,
+        wait: Duration,
+    ) -> Result<Answer<AuditPage>, Error> {
+        let prefer = Prefer::Wait(wait);
+        let request = self.http.get(self.url(&["v1", "audit"])?).query(query);
+        let header = prefer.header().expect("a wait is sent");
+        let request = request.header("prefer", header);
+        self.fetch(request, prefer.wait_for_read()).await?.read()
     }
 
     /// Returns one page of `GET /v1/audit`: events in the order of their numbers.

@@ -237,7 +237,7 @@ async fn names_and_queries_are_escaped_in_the_url() {
 
 #[tokio::test]
 async fn debug_output_never_contains_the_key_and_without_key_sends_none() {
-    let page = json!({"items": [], "next_after": null}).to_string();
+    let page = json!({"items": [], "next_after": 7}).to_string();
     let (client, served) = service(answer("200 OK", "", &page)).await;
     assert!(!format!("{client:?} {:?}", client.role("one")).contains(KEY));
     let request = client.request(reqwest::Method::GET, "/v1/audit");

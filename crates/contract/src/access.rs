@@ -9,7 +9,7 @@ use crate::binding::Mode;
 use crate::open::Open;
 
 /// How a policy document is connected to its role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentKind {
     /// An inline policy of the role.
@@ -36,6 +36,7 @@ pub struct Access {
     /// role than the binding's spec calls for, `role` is that other role.
     pub instance_profile: AccessProfile,
     /// When the role was read from IAM and evaluated.
+    #[serde(with = "crate::time")]
     pub evaluated_at: DateTime<Utc>,
     /// The policy documents that the role has, the permissions boundary included.
     pub documents: Vec<EvaluatedDocument>,
@@ -60,7 +61,7 @@ pub struct Access {
 }
 
 /// What an instance profile contains, compared with the binding's spec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProfileContents {
     /// The role that the spec calls for.

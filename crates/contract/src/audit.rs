@@ -46,6 +46,7 @@ pub struct AuditEvent {
     /// The event's unique id.
     pub id: Uuid,
     /// When the change was recorded, by the database's clock.
+    #[serde(with = "crate::time")]
     pub at: DateTime<Utc>,
     /// The cluster whose binding changed.
     pub cluster: String,
@@ -78,6 +79,7 @@ pub struct AuditEvent {
 pub struct AuditPage {
     /// The events of this page.
     pub items: Vec<AuditEvent>,
-    /// Send this as `after` to get the next page; null when no later event matches yet.
-    pub next_after: Option<i64>,
+    /// Send this as `after` to get the events that follow: the number of the last event that was
+    /// examined, whether it matched or not.
+    pub next_after: i64,
 }

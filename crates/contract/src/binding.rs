@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use crate::open::Open;
 use crate::problem::Code;
+use crate::spec::{EffectiveSpec, Spec};
 
 /// Where a cluster's role comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// The service creates a role for the cluster.
@@ -20,7 +21,7 @@ pub enum Mode {
 }
 
 /// The state of a binding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// The role is being created or changed.
@@ -56,7 +57,7 @@ pub struct Binding {
     #[schema(value_type = String)]
     pub mode: Open<Mode>,
     /// The number of the current intent, which is what was last requested for the cluster. This
-    /// number only grows; it is also the value of the `ETag`.
+    /// number only grows; the `ETag` begins with it.
     pub generation: i64,
     /// The last generation that AWS accepted in full; null before AWS has accepted one. When this
     /// number equals `generation`, the role has what the current intent asks for.
@@ -65,29 +66,38 @@ pub struct Binding {
     pub account_id: String,
     /// The AWS partition of the role, such as `aws` or `aws-us-gov`.
     pub partition: String,
-    /// The role; null before AWS has created it.
+    /// The role, whose name and ARN are known before AWS has created it; null where the cluster has no
+    /// role now.
     pub role: Option<Role>,
-    /// The instance profile that contains the role; null before AWS has created it.
+    /// The instance profile that contains the role, known like `role`; null where the cluster has no
+    /// role now.
     pub instance_profile: Option<InstanceProfile>,
-    /// The role's inline policy as AWS last accepted it; null in mode `pass_through`.
+    /// The role's inline policy as AWS last accepted it; null in mode `pass_through`, and where the
+    /// cluster has no role now.
     #[schema(value_type = Option<Object>)]
     pub policy: Option<Value>,
-    /// What the role should be: the request, with defaults filled in from the configuration. `tags` has
-    /// the caller's own tags only; the administrator's tags apply in addition.
-    #[schema(value_type = Object)]
-    pub spec: Value,
-    /// An estimate of when EC2 knows the instance profile; null where the service has no estimate.
+    /// What the role should be. Sending it back in a PUT changes nothing.
+    pub spec: Spec,
+    /// The spec with what the configuration adds: the administrator's tags, the KMS key that encrypts
+    /// the secrets, and the instance profile that the administrator prepared.
+    pub effective: EffectiveSpec,
+    /// An estimate of when EC2 knows the instance profile; null where the service has no estimate, and
+    /// where the cluster has no role now.
+    #[serde(with = "crate::time::optional")]
     pub usable_after: Option<DateTime<Utc>>,
     /// When a read of IAM last confirmed that AWS has what the spec describes; null before the
     /// first such read.
+    #[serde(with = "crate::time::optional")]
     pub verified_at: Option<DateTime<Utc>>,
     /// How AWS differed from the applied spec at the last check; empty where AWS did not differ.
     pub drift: Vec<Drift>,
     /// What went wrong last with the current intent; null where nothing went wrong.
     pub last_error: Option<LastError>,
     /// When the binding was recorded, by the database's clock.
+    #[serde(with = "crate::time")]
     pub created_at: DateTime<Utc>,
     /// When the binding last changed, by the database's clock.
+    #[serde(with = "crate::time")]
     pub updated_at: DateTime<Utc>,
     /// What the teardown removed and left, and when access ended; null before a teardown.
     pub receipt: Option<Receipt>,
@@ -102,7 +112,7 @@ pub struct Role {
     /// not read from IAM.
     pub arn: Option<String>,
     /// The role's unique id (`AROA…`), which changes when a role of the same name is created
-    /// again; null where IAM was not read.
+    /// again; null before AWS has created the role, and where IAM was not read.
     pub id: Option<String>,
     /// The role's path, such as `/ai-unlimited/engine/default/`; null where it is not known.
     pub path: Option<String>,
@@ -148,10 +158,12 @@ pub struct LastError {
     /// The resources that block the teardown, each with the reason.
     pub blockers: Vec<String>,
     /// When the attempt failed, by the database's clock.
+    #[serde(with = "crate::time")]
     pub at: DateTime<Utc>,
     /// How many attempts at the current intent have failed.
     pub attempts: i32,
     /// When the service tries again; null where the service does not try again.
+    #[serde(with = "crate::time::optional")]
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
@@ -160,9 +172,11 @@ pub struct LastError {
 pub struct Receipt {
     /// When AWS had removed the inline policy or, in mode `pass_through`, had taken the role out of
     /// its instance profile: the access that this service granted ended then. Null before.
+    #[serde(with = "crate::time::optional")]
     pub grant_ended_at: Option<DateTime<Utc>>,
     /// When AWS had removed the role: all access of the role ended then. Null before, and always
     /// null in mode `pass_through`, where the role stays.
+    #[serde(with = "crate::time::optional")]
     pub access_ended_at: Option<DateTime<Utc>>,
     /// The resources that were removed, each by kind and name.
     pub removed: Vec<String>,

@@ -12,7 +12,7 @@ use crate::open::Open;
 use crate::problem::DeniedBy;
 
 /// Whether the service's identity may use a feature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CapabilityStatus {
     /// AWS allows every action that the feature needs.
@@ -37,6 +37,7 @@ pub struct Capabilities {
     /// earlier work). Empty where probes are off and no earlier work has shown anything.
     pub found_by: Vec<String>,
     /// When the service detected what its identity may do.
+    #[serde(with = "crate::time")]
     pub found_at: DateTime<Utc>,
     /// The features, the essential ones first.
     pub features: Vec<Capability>,

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::open::Open;
 
 /// Whether the service can answer requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadinessStatus {
     /// The service answers requests and works with AWS.
@@ -19,7 +19,7 @@ pub enum ReadinessStatus {
 }
 
 /// Whether the database can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DatabaseStatus {
     /// The database answers and its schema is up to date.
@@ -41,7 +41,7 @@ pub enum DatabaseStatus {
 }
 
 /// Whether the reconciler runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReconcilerStatus {
     /// The reconciler runs.
@@ -54,7 +54,7 @@ pub enum ReconcilerStatus {
 
 /// How AWS answered the service's recent calls, and whether the service works in the AWS account of
 /// its bindings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AwsStatus {
     /// AWS answered the last call, and no live binding belongs to another account.
@@ -99,6 +99,7 @@ pub struct Readiness {
     #[schema(value_type = String)]
     pub aws: Open<AwsStatus>,
     /// When AWS last answered a call of this replica with success; null before the first time.
+    #[serde(with = "crate::time::optional")]
     pub aws_last_success: Option<DateTime<Utc>>,
     /// How many live bindings of this namespace belong to another account; null until they have been
     /// counted, and for a caller without a valid API key.

@@ -25,12 +25,14 @@ mod plan;
 mod policies;
 mod problem;
 mod role_request;
+mod spec;
+mod time;
 
 pub use access::{Access, AccessProfile, DocumentKind, EvaluatedDocument, ProfileContents};
 pub use audit::{AuditEvent, AuditPage, AuditQuery};
 pub use binding::{Binding, Drift, InstanceProfile, LastError, Mode, Receipt, Role, State};
 pub use capabilities::{Capabilities, Capability, CapabilityStatus, Recommendation};
-pub use clusters::{BindingList, BindingQuery};
+pub use clusters::{BindingList, BindingQuery, IncarnationList, IncarnationQuery};
 pub use health::{
     AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
 };
@@ -40,3 +42,4 @@ pub use plan::{Basis, Plan, PlanStep};
 pub use policies::{Policy, PolicyList, PolicyQuery};
 pub use problem::{Code, DeniedBy, FieldError, Problem};
 pub use role_request::{RoleRequest, Secrets, Tags};
+pub use spec::{EffectiveSpec, Spec};

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::open::Open;
 
 /// Whether a prepared role is fit to be passed to engines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// EC2 may assume the role, and the role can read the secrets.
@@ -22,7 +22,7 @@ pub enum Verdict {
 }
 
 /// How much a prepared role can reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Width {
     /// The role can read no engine's secrets.
@@ -78,6 +78,7 @@ pub struct PassThroughRole {
     #[schema(value_type = Vec<Object>)]
     pub beyond: Value,
     /// When the role was last read from IAM; null where IAM was never read.
+    #[serde(with = "crate::time::optional")]
     pub attested_at: Option<DateTime<Utc>>,
     /// Why the last attempt to read the role from IAM failed; null where the attempt did not fail.
     pub unread: Option<String>,

@@ -5,9 +5,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::open::Open;
+use crate::spec::{EffectiveSpec, Spec};
 
 /// What a plan was compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// AWS was not read: the binding would be new, so none of its resources can exist.
@@ -31,10 +32,10 @@ pub struct Plan {
     /// (the recorded resources, because AWS could not be read).
     #[schema(value_type = String)]
     pub basis: Open<Basis>,
-    /// What the role would be: the request, with defaults filled in from the configuration. `tags` has
-    /// the caller's own tags only; the administrator's tags apply in addition.
-    #[schema(value_type = Object)]
-    pub spec: Value,
+    /// What the role would be.
+    pub spec: Spec,
+    /// The spec with what the configuration adds to it.
+    pub effective: EffectiveSpec,
     /// The name of the role and the instance profile that would be created. The last 16
     /// characters of a new binding's name are not known yet and are shown as question marks.
     pub name: String,

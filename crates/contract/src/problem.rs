@@ -103,7 +103,7 @@ pub struct DeniedBy {
 /// An error answer, `application/problem+json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// Always `about:blank`; `code` identifies the kind of problem.
+    /// The kind of problem as a URI: `urn:engine-roles:problem:` and the `code`.
     pub r#type: String,
     /// The kind of problem, for a person; the same for every problem of one `code`.
     pub title: String,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine_roles_iam::Iam;
 use engine_roles_store::Store;
 use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -114,12 +115,14 @@ impl Parts {
         let recorder = Arc::new(Recorder::new(Arc::clone(&converger), tasks.clone()));
         let follower = Follower::new(store.clone(), Arc::clone(&waiting), recorder);
         let follower = Arc::new(follower);
+        let audit_head = Arc::new(watch::Sender::new(0));
         let heartbeat = Heartbeat {
             store: store.clone(),
             call_timeout: gateway.call_timeout(),
             interval: heartbeat_interval(&settings),
             work_due: Arc::default(),
             events_pending: Arc::default(),
+            audit_head: Arc::clone(&audit_head),
             running: OnceLock::new(),
         };
         Self {
@@ -150,6 +153,7 @@ impl Parts {
             records: ReadRecords {
                 store: store.clone(),
                 waiting,
+                audit_head,
             },
             orphans: ResolveOrphans {
                 store: store.clone(),

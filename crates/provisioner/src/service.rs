@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine_roles_domain::binding::{Actor, Binding, SequencedEvent};
+use engine_roles_domain::binding::{Actor, Binding, Generation};
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
 use engine_roles_iam::{CallerError, Iam};
 use engine_roles_store::{
-    AuditFilter, BindingFilter, ListPosition, Orphan, Page, Store, StoreError,
+    AuditFilter, AuditPage, BindingFilter, ListPosition, Orphan, Page, Store, StoreError,
 };
 use tracing::warn;
 
@@ -189,7 +189,7 @@ impl Provisioner {
     }
 
     /// Returns events of the audit log in order. An event is included from about one second after it
-    /// was written.
+    /// was written. While no event is selected, waits at most `wait` for one.
     ///
     /// # Errors
     /// When the database fails.
@@ -197,8 +197,34 @@ impl Provisioner {
         &self,
         filter: &AuditFilter,
         limit: i64,
-    ) -> Result<Vec<SequencedEvent>, StoreError> {
-        self.parts.records.audit(filter, limit).await
+        wait: Duration,
+    ) -> Result<AuditPage, StoreError> {
+        self.parts.records.audit(filter, limit, wait).await
+    }
+
+    /// Returns the greatest number of the audit log; 0 for an empty log.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_head(&self) -> Result<i64, StoreError> {
+        self.parts.records.store.audit_head().await
+    }
+
+    /// Returns the incarnations of a cluster's role, newest first, and only those older than a
+    /// generation.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn incarnations(
+        &self,
+        cluster: &ClusterName,
+        before: Option<Generation>,
+        limit: i64,
+    ) -> Result<Page<Binding>, StoreError> {
+        self.parts
+            .records
+            .incarnations(cluster, before, limit)
+            .await
     }
 
     /// Returns the health of the service from what is known, without asking the database or AWS.

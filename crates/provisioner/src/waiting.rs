@@ -98,6 +98,15 @@ impl Waiting {
         }
     }
 
+    /// Waits for something else than a record. Returns false if it did not come in time, or the service
+    /// stops.
+    pub(crate) async fn until(&self, until: Instant, something: impl Future) -> bool {
+        tokio::select! {
+            came = timeout_at(until, something) => came.is_ok(),
+            () = self.stop.cancelled() => false,
+        }
+    }
+
     fn sender(&self, id: BindingId) -> Option<Arc<Published>> {
         self.lock().get(&id).and_then(Weak::upgrade)
     }

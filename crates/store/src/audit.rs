@@ -11,5 +11,5 @@ mod read;
 mod sequencer;
 
 pub use partitions::Maintained;
-pub use read::AuditFilter;
+pub use read::{AuditFilter, AuditPage};
 pub use sequencer::Sequenced;

@@ -66,6 +66,8 @@ pub struct Seen {
     pub is_work_due: bool,
     /// Whether audit events wait for their number.
     pub are_events_pending: bool,
+    /// The greatest number of the audit log; 0 for an empty log.
+    pub audit_head: i64,
 }
 
 impl Store {
@@ -138,6 +140,8 @@ impl Ticker {
                            EXISTS (
                                SELECT FROM audit_pending WHERE namespace = $2
                            ) AS "are_events_pending!",
+                           COALESCE((SELECT seq FROM audit_heads WHERE namespace = $2), 0)
+                               AS "audit_head!",
                            (SELECT max(version) FROM schema_versions) AS version,
                            (SELECT oldest_reader FROM schema_versions
                             ORDER BY version DESC LIMIT 1) AS oldest_reader"#,
@@ -161,6 +165,7 @@ impl Ticker {
             others: ids.zip(row.heartbeats).collect(),
             is_work_due: row.is_work_due,
             are_events_pending: row.are_events_pending,
+            audit_head: row.audit_head,
         }))
     }
 

@@ -210,9 +210,9 @@ impl Store {
              written AS (
                  INSERT INTO bindings (id, namespace, cluster, account_id, aws_partition, state,
                                        live, mode, generation, spec, role, profile, resource_name,
-                                       created_at, updated_at)
+                                       created_at, updated_at, intent_key)
                  SELECT $1, numbered.namespace, numbered.cluster, $4, $5, $6, $7, $8, $11, $9, $12,
-                        $13, $14, $15, $16
+                        $13, $14, $15, $16, $25
                  FROM numbered
                  RETURNING id, namespace, cluster, generation, state, revision
              ),
@@ -262,6 +262,7 @@ impl Store {
                     cause.actor.0,
                     cause.request_id,
                     event.map(to_json),
+                    optional_json(binding.intent_key.as_ref()),
                 )
             };
         }
@@ -295,7 +296,8 @@ impl Store {
                  FROM work w, clock WHERE w.binding_id = $1 FOR UPDATE OF w
              ),
              written AS (",
-                    r#"FROM held, clock
+                    r#", intent_key = $34
+                 FROM held, clock
                  WHERE b.id = held.binding_id AND b.generation = $21 AND b.revision = $22
                    -- A new binding changes nothing else of the one that it replaces.
                    AND b.newest
@@ -351,6 +353,7 @@ impl Store {
                     cause.request_id,
                     Some(read.state().as_str()),
                     event.map(to_json),
+                    optional_json(binding.intent_key.as_ref()),
                 )
             };
         }

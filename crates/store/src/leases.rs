@@ -99,7 +99,7 @@ impl Store {
                 )
                 SELECT leased.lease_token, clock.now, d.id, d.namespace,
                        d.cluster, d.account_id, d.aws_partition, d.state, d.live, d.generation,
-                       d.revision, d.applied_generation, d.spec, d.applied_spec, d.unapplied_tags,
+                       d.revision, d.intent_key, d.applied_generation, d.spec, d.applied_spec, d.unapplied_tags,
                        d.role, d.profile, d.policy, d.drift, d.last_error, d.receipt,
                        d.usable_after, d.verified_at, d.created_at, d.updated_at, d.attempts,
                        d.reads_consistent_at, d.resolved_at AS writes_resolved_at
@@ -175,7 +175,7 @@ impl Store {
                  RETURNING w.binding_id, w.lease_token
              )
              SELECT leased.lease_token, clock.now, f.id, f.namespace, f.cluster, f.account_id,
-                    f.aws_partition, f.state, f.live, f.generation, f.revision,
+                    f.aws_partition, f.state, f.live, f.generation, f.revision, f.intent_key,
                     f.applied_generation, f.spec, f.applied_spec, f.unapplied_tags, f.role,
                     f.profile, f.policy, f.drift, f.last_error, f.receipt, f.usable_after,
                     f.verified_at, f.created_at, f.updated_at, f.attempts, f.reads_consistent_at,

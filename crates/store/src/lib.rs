@@ -48,7 +48,7 @@ use connection::{Breakage, pool, read};
 use database::Database;
 use replicas::CurrentReplica;
 
-pub use audit::{AuditFilter, Maintained, Sequenced};
+pub use audit::{AuditFilter, AuditPage, Maintained, Sequenced};
 pub use boot_time::BootTime;
 pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};
 pub use clusters::Latest;

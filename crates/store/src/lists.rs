@@ -66,6 +66,16 @@ pub struct Page<T> {
     pub next: Option<ListPosition>,
 }
 
+impl Page<Binding> {
+    /// Makes a page of at most `limit` items from items that were read with a limit greater by one.
+    fn of(mut items: Vec<Binding>, limit: i64) -> Self {
+        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+        items.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = items.last().filter(|_| more).map(ListPosition::of);
+        Self { items, next }
+    }
+}
+
 impl Store {
     /// Returns the bindings that the filter selects, in the order of the clusters' names, at most
     /// `limit` and only those after a position: that of the last item of the previous page.
@@ -86,16 +96,40 @@ impl Store {
         } else {
             self.newest_rows(&selection).await?
         };
-        let mut items = rows
+        let items = rows
             .into_iter()
             .map(BindingRow::into_binding)
             .collect::<Result<Vec<_>, _>>()?;
-        let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        if more {
-            items.pop();
-        }
-        let next = items.last().filter(|_| more).map(ListPosition::of);
-        Ok(Page { items, next })
+        Ok(Page::of(items, limit))
+    }
+
+    /// Returns the incarnations of a cluster's role, newest first: at most `limit`, and only those older
+    /// than a generation. Incarnations that only an orphan's removal recorded have generation 0.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn incarnations(
+        &self,
+        cluster: &ClusterName,
+        before: Option<Generation>,
+        limit: i64,
+    ) -> Result<Page<Binding>, StoreError> {
+        let rows = run!(
+            self,
+            fetch_all,
+            select_binding!(
+                "/* list */ ",
+                r#"WHERE b.namespace = $1 AND b.cluster = $2 AND b.generation < $3
+                   ORDER BY b.generation DESC, b.id LIMIT $4"#,
+                self.namespace.as_str(),
+                cluster.as_str(),
+                before.unwrap_or(Generation::MAX),
+                limit.saturating_add(1),
+            )
+        )?;
+        let items = rows.into_iter().map(BindingRow::into_binding);
+        let items = items.collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::of(items, limit))
     }
 
     /// Reads each cluster's newest binding: one range of the index `bindings_listed` for each class.

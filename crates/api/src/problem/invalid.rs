@@ -10,7 +10,8 @@ pub(crate) fn invalid(field: impl Into<String>, invalid: &Invalid) -> Problem {
     Problem::field(code(invalid.kind), field, invalid.to_string())
 }
 
-fn code(kind: InvalidKind) -> Code {
+/// Returns the code of a value of this kind that breaks its rule.
+pub(crate) fn code(kind: InvalidKind) -> Code {
     match kind {
         InvalidKind::ClusterName => Code::InvalidClusterName,
         InvalidKind::SecretName => Code::InvalidSecretName,

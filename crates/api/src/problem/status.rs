@@ -62,6 +62,12 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
     }
 }
 
+/// Returns the word of a code on the wire.
+pub(super) fn word(code: Code) -> String {
+    let word = serde_json::to_value(code).expect("a code is a word");
+    word.as_str().unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine_roles_contract::{Access, Binding, Plan, RoleRequest};
-use reqwest::header::{HeaderName, IF_MATCH};
+use reqwest::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, RequestBuilder};
 
 use super::Client;
@@ -21,6 +21,7 @@ pub struct ClusterRole<'a> {
     cluster: &'a str,
     prefer: Prefer,
     if_match: Option<IfMatch>,
+    must_be_new: bool,
 }
 
 impl<'a> ClusterRole<'a> {
@@ -30,6 +31,7 @@ impl<'a> ClusterRole<'a> {
             cluster,
             prefer: Prefer::default(),
             if_match: None,
+            must_be_new: false,
         }
     }
 
@@ -55,6 +57,12 @@ impl<'a> ClusterRole<'a> {
     /// Changes the binding only if a live one exists (`If-Match: *`).
     pub fn if_exists(mut self) -> Self {
         self.if_match = Some(IfMatch::Any);
+        self
+    }
+
+    /// Provisions the role only if the cluster never had one (`If-None-Match: *`).
+    pub fn if_new(mut self) -> Self {
+        self.must_be_new = true;
         self
     }
 
@@ -114,9 +122,14 @@ impl<'a> ClusterRole<'a> {
 
     fn change(&self, method: Method) -> Result<RequestBuilder, Error> {
         let request = self.preferred(self.begin(method, &[])?);
-        Ok(match &self.if_match {
+        let request = match &self.if_match {
             Some(condition) => request.header(IF_MATCH, condition.header()),
             None => request,
+        };
+        Ok(if self.must_be_new {
+            request.header(IF_NONE_MATCH, "*")
+        } else {
+            request
         })
     }
 

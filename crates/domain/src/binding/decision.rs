@@ -2,8 +2,9 @@
 
 use crate::account::{Region, Scope};
 use crate::binding::drift::DriftKind;
+use crate::binding::lifecycle::stage::Lifecycle;
 use crate::binding::permission::must_be_permitted;
-use crate::binding::precondition::{IfMatch, check_precondition};
+use crate::binding::precondition::{Conditions, sent_before};
 use crate::binding::record::Binding;
 use crate::binding::rejection::Rejection;
 use crate::cluster::limits::WrongField;
@@ -24,6 +25,13 @@ pub enum Intent {
     Change(Box<Binding>, RoleSpec),
     /// Nothing changes: the live binding has this spec already, or AWS is being brought to it.
     Unchanged(Box<Binding>),
+    /// Nothing changes: this very request recorded the binding's current intent before.
+    Repeated {
+        /// The live binding.
+        live: Box<Binding>,
+        /// Whether the request recorded a new binding then.
+        created: bool,
+    },
 }
 
 /// Decides what a request for a role changes.
@@ -36,14 +44,29 @@ pub fn decide_put(
     request: &RoleRequest,
     defaults: &Defaults,
     scope: &Scope,
-    if_match: Option<IfMatch>,
+    conditions: &Conditions,
 ) -> Result<Intent, Rejection> {
-    check_precondition(latest, if_match)?;
+    if let Some((live, key)) = latest.zip(sent_before(latest, conditions))
+        && live.lifecycle.wants_presence()
+        && !is_rejected(live)
+    {
+        return Ok(Intent::Repeated {
+            live: Box::new(live.clone()),
+            created: key.created,
+        });
+    }
+    conditions.must_hold(latest)?;
     let Some(live) = latest.filter(|binding| binding.is_live()) else {
         let spec = resolve_new(request, defaults, scope)?;
         check_policy(&spec, scope, cluster)?;
         return Ok(Intent::New(spec));
     };
+    if let Lifecycle::Blocked { .. } = live.lifecycle {
+        let blockers = live.last_error().map(|failure| failure.blockers.clone());
+        return Err(Rejection::TeardownBlocked {
+            blockers: blockers.unwrap_or_default(),
+        });
+    }
     if !live.lifecycle.wants_presence() {
         return Err(Rejection::TeardownInProgress);
     }
@@ -58,16 +81,19 @@ pub fn decide_put(
 
 // The spec is the same, but AWS does not match it: the intent was rejected, or a resource is gone.
 fn needs_another_attempt(live: &Binding) -> bool {
-    let rejected = live
-        .last_error()
-        .is_some_and(|failure| failure.generation == live.generation && failure.is_final());
     let gone = [
         DriftKind::RoleDeleted,
         DriftKind::ProfileDeleted,
         DriftKind::RoleRecreated,
         DriftKind::ProfileRecreated,
     ];
-    rejected || live.drift.iter().any(|drift| gone.contains(&drift.kind))
+    is_rejected(live) || live.drift.iter().any(|drift| gone.contains(&drift.kind))
+}
+
+// The current intent was withdrawn.
+fn is_rejected(live: &Binding) -> bool {
+    live.last_error()
+        .is_some_and(|failure| failure.generation == live.generation && failure.is_final())
 }
 
 fn check_policy(spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Result<(), Rejection> {

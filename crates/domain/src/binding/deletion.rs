@@ -2,7 +2,7 @@
 
 use crate::account::Scope;
 use crate::binding::lifecycle::stage::Lifecycle;
-use crate::binding::precondition::{IfMatch, check_precondition};
+use crate::binding::precondition::{Conditions, sent_before};
 use crate::binding::record::Binding;
 use crate::binding::rejection::Rejection;
 
@@ -29,10 +29,12 @@ pub enum Deletion {
 pub fn decide_delete(
     latest: Option<&Binding>,
     scope: Option<&Scope>,
-    if_match: Option<IfMatch>,
+    conditions: &Conditions,
 ) -> Result<Deletion, Rejection> {
     let binding = latest.ok_or(Rejection::NotFound)?;
-    check_precondition(latest, if_match)?;
+    if sent_before(latest, conditions).is_none() {
+        conditions.must_hold(latest)?;
+    }
     if let Some(scope) = scope.filter(|_| binding.is_live()) {
         binding.scope.must_be(scope)?;
     }

@@ -23,7 +23,7 @@ pub use drift::{Drift, DriftKind};
 pub use event::{Actor, Cause, EventAction, EventDetail, SequencedEvent};
 pub use failure::{Failure, FailureCode};
 pub use id::{BindingId, Generation};
-pub use precondition::IfMatch;
+pub use precondition::{Conditions, IfMatch, IfNoneMatch, IntentKey, Revised};
 pub use receipt::Receipt;
 pub use record::{Binding, ProfileRecord, RoleRecord};
 pub use rejection::Rejection;

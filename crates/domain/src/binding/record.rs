@@ -11,11 +11,12 @@ use crate::binding::drift::Drift;
 use crate::binding::failure::{Failure, FailureCode};
 use crate::binding::id::{BindingId, Generation};
 use crate::binding::lifecycle::stage::Lifecycle;
+use crate::binding::precondition::IntentKey;
 use crate::binding::receipt::Receipt;
 use crate::binding::state::State;
 use crate::cluster::name::ClusterName;
 use crate::cluster::spec::{Mode, ModeSpec, PassThroughSpec, RoleReference, RoleSpec};
-use crate::resources::arn::IamResource;
+use crate::resources::arn::{IamArn, IamResource};
 use crate::resources::names::{Namespace, ProfileName, RoleName, resource_name};
 
 /// A role as IAM returned it, or as the administrator named it.
@@ -66,6 +67,8 @@ pub struct Binding {
     /// The number of the representation: the database raises it with every change that a caller
     /// can see. 1 for a new binding.
     pub revision: i64,
+    /// Recognises the request that recorded the current intent; none where it had no condition.
+    pub intent_key: Option<IntentKey>,
     /// The generation of the last intent that AWS accepted in full; none until AWS has accepted
     /// one.
     pub applied_generation: Option<Generation>,
@@ -140,6 +143,50 @@ impl Binding {
                 ..
             }) => profile.clone(),
             ModeSpec::PassThrough(_) | ModeSpec::Create(_) => self.resource_name().into(),
+        }
+    }
+
+    /// Returns the role as it is known from the moment when the intent is recorded: with its name and
+    /// ARN, and with its unique id once AWS has created it.
+    pub fn known_role(&self) -> RoleRecord {
+        if let Some(role) = &self.role {
+            return role.clone();
+        }
+        let arn = match &self.spec.mode {
+            ModeSpec::Create(_) => Some(self.own_arn(IamResource::Role)),
+            ModeSpec::PassThrough(pass) => pass.iam_role.arn(),
+        };
+        RoleRecord {
+            name: self.role_name(),
+            id: None,
+            path: arn.as_ref().map(|arn| arn.path.clone()),
+            arn: arn.map(|arn| arn.to_string()),
+        }
+    }
+
+    /// Returns the instance profile as it is known from the moment when the intent is recorded.
+    pub fn known_profile(&self) -> ProfileRecord {
+        if let Some(profile) = &self.profile {
+            return profile.clone();
+        }
+        let name = self.profile_name();
+        let managed = name == self.resource_name().into();
+        let arn = managed.then(|| self.own_arn(IamResource::InstanceProfile).to_string());
+        ProfileRecord {
+            name,
+            arn,
+            id: None,
+            managed,
+        }
+    }
+
+    fn own_arn(&self, resource: IamResource) -> IamArn {
+        IamArn {
+            partition: self.scope.partition,
+            account: Some(self.scope.account.clone()),
+            resource,
+            path: self.namespace.path().as_str().to_owned(),
+            name: self.resource_name().as_str().to_owned(),
         }
     }
 

@@ -11,8 +11,8 @@ use crate::grant::error::RolePolicyError;
 /// Why a request is rejected. A rejected request changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejection {
-    /// `If-Match` names a generation other than the binding's.
-    #[error("the binding's generation is {}, not the one that If-Match names", .current.map_or_else(|| "none".to_owned(), |g| g.to_string()))]
+    /// A condition of the request does not hold.
+    #[error("a condition of the request (If-Match or If-None-Match) does not hold: {}", .current.map_or_else(|| "the cluster never had a binding".to_owned(), |current| format!("the binding's generation is {current}")))]
     PreconditionFailed {
         /// The binding's generation; none where the cluster has no binding.
         current: Option<Generation>,
@@ -20,6 +20,12 @@ pub enum Rejection {
     /// The cluster's role is being removed.
     #[error("the cluster's role is being removed; provision it again when that is done")]
     TeardownInProgress,
+    /// The removal of the cluster's role is blocked.
+    #[error("the removal of the cluster's role is blocked by {}; remove that, then send the DELETE again", .blockers.join("; "))]
+    TeardownBlocked {
+        /// What blocks the removal, each with the reason.
+        blockers: Vec<String>,
+    },
     /// The request changes a field that a live binding keeps.
     #[error("{field} can't change while the cluster has a role; tear the role down first")]
     ImmutableField {

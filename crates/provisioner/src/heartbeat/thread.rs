@@ -30,6 +30,8 @@ pub(crate) struct Heartbeat {
     pub(crate) work_due: Arc<Notify>,
     /// Notified when audit events wait for their number.
     pub(crate) events_pending: Arc<Notify>,
+    /// Gets the greatest number of the audit log.
+    pub(crate) audit_head: Arc<watch::Sender<i64>>,
     pub(crate) running: OnceLock<Running>,
 }
 
@@ -67,6 +69,7 @@ impl Heartbeat {
             failures: 0,
             work_due: Arc::clone(&self.work_due),
             events_pending: Arc::clone(&self.events_pending),
+            audit_head: Arc::clone(&self.audit_head),
             acknowledged,
         };
         let every = self.interval;
@@ -115,6 +118,7 @@ struct Pulse {
     failures: u32,
     work_due: Arc<Notify>,
     events_pending: Arc<Notify>,
+    audit_head: Arc<watch::Sender<i64>>,
     acknowledged: watch::Sender<bool>,
 }
 
@@ -170,6 +174,11 @@ impl Pulse {
         if seen.are_events_pending {
             self.events_pending.notify_one();
         }
+        self.audit_head.send_if_modified(|head| {
+            let has_grown = seen.audit_head > *head;
+            *head = seen.audit_head.max(*head);
+            has_grown
+        });
     }
 
     /// Observes the other replicas, and declares those dead whose heartbeat has not changed.

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::binding::{Binding, Cause, Generation, IfMatch, Verdict, verdict};
-use engine_roles_store::{Change, Operation, Store, StoreError};
+use engine_roles_domain::binding::lifecycle::Transition;
+use engine_roles_domain::binding::{
+    Binding, BindingId, Cause, Conditions, Generation, IntentKey, State, Verdict, verdict,
+};
+use engine_roles_store::{Change, Intent, Operation, Store, StoreError};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -16,10 +19,41 @@ use crate::waiting::{News, Subscription, Waiting, WorksOnIt};
 pub struct Request {
     /// The API key or task that makes the request, and the id of the HTTP request.
     pub cause: Cause,
-    /// The generation that the cluster must have for the request to be carried out.
-    pub if_match: Option<IfMatch>,
-    /// How long the caller waits for the outcome.
-    pub wait: Duration,
+    /// What must hold for the request to be carried out.
+    pub conditions: Conditions,
+    /// Until when the caller waits for the outcome.
+    pub until: Instant,
+}
+
+impl Request {
+    /// Makes a request whose caller waits this long from now.
+    pub fn new(cause: Cause, conditions: Conditions, wait: Duration) -> Self {
+        Self {
+            cause,
+            conditions,
+            until: Instant::now() + wait,
+        }
+    }
+
+    /// Adds to an intent what recognises this request when it is sent again.
+    pub(crate) fn sign(&self, intent: Intent) -> Intent {
+        let Some(digest) = &self.conditions.digest else {
+            return intent;
+        };
+        let created = matches!(intent, Intent::New(_));
+        let sign = |mut transition: Box<Transition>| {
+            transition.binding.intent_key = Some(IntentKey {
+                generation: transition.binding.generation,
+                digest: digest.clone(),
+                created,
+            });
+            transition
+        };
+        match intent {
+            Intent::New(transition) => Intent::New(sign(transition)),
+            Intent::Changed(transition) => Intent::Changed(sign(transition)),
+        }
+    }
 }
 
 /// The result of a request when its caller stops waiting.
@@ -57,7 +91,7 @@ impl Follower {
         decided: Decided,
         request: &Request,
     ) -> Result<Option<Answer>, StoreError> {
-        let until = Instant::now() + request.wait;
+        let until = request.until;
         // Before the work starts, so that its record is not missed.
         let subscription = self.waiting.subscribe(decided.intent.binding().id);
         match self.recorder.commit(decided).await? {
@@ -78,15 +112,38 @@ impl Follower {
         request: &Request,
         operation: Operation,
     ) -> Result<Answer, StoreError> {
-        let until = Instant::now() + request.wait;
+        self.follow_recorded((binding, Change::Unchanged), request, operation)
+            .await
+    }
+
+    /// Waits for the outcome of an intent that this very request, or another one, has recorded.
+    pub(crate) async fn follow_recorded(
+        &self,
+        (binding, change): (Binding, Change),
+        request: &Request,
+        operation: Operation,
+    ) -> Result<Answer, StoreError> {
+        let until = request.until;
         let subscription = self.waiting.subscribe(binding.id);
         if binding.is_intent_pending() {
             self.recorder
                 .resume(&binding, request.cause.clone(), operation);
         }
-        let recorded = (binding, Change::Unchanged);
+        let recorded = (binding, change);
         self.follow(recorded, WorksOnIt::Anybody, subscription, until)
             .await
+    }
+
+    /// Waits until a teardown in progress may have ended. Returns false when the caller stops waiting.
+    pub(crate) async fn wait_for_teardown(&self, id: BindingId, request: &Request) -> bool {
+        let mut subscription = self.waiting.subscribe(id);
+        loop {
+            match subscription.next(request.until, WorksOnIt::Anybody).await {
+                News::Recorded(current) if current.state() == State::Deleting => {}
+                News::Recorded(_) | News::ReadAgain => return true,
+                News::TimeUp => return false,
+            }
+        }
     }
 
     async fn follow(

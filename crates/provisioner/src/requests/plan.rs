@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use engine_roles_domain::account::Scope;
 use engine_roles_domain::binding::lifecycle::{self, NewBinding};
-use engine_roles_domain::binding::{Binding, BindingId, Intent, Rejection, decide_put};
+use engine_roles_domain::binding::{Binding, BindingId, Conditions, Intent, Rejection, decide_put};
 use engine_roles_domain::cluster::{ClusterName, Defaults, Mode, RoleRequest, RoleSpec};
 use engine_roles_domain::grant::{as_written, secret_warnings, trust_policy};
 use engine_roles_domain::prepared::Fitness;
@@ -163,7 +163,8 @@ impl PlanRequest {
         let scope = self.gateway.account_for(wanted, &self.defaults).await?;
         let latest = self.store.latest(cluster).await?;
         let latest = latest.as_ref();
-        let decided = decide_put(cluster, latest, wanted, &self.defaults, &scope, None)?;
+        let none = Conditions::default();
+        let decided = decide_put(cluster, latest, wanted, &self.defaults, &scope, &none)?;
         let mut attested = Attested::NoVerdict;
         let (intent, binding) = match decided {
             Intent::New(spec) => {
@@ -177,7 +178,9 @@ impl PlanRequest {
                 let changed = lifecycle::change_requested(*live, spec, now)?;
                 (PlannedIntent::Change, changed.binding)
             }
-            Intent::Unchanged(live) => (PlannedIntent::Unchanged, *live),
+            Intent::Unchanged(live) | Intent::Repeated { live, .. } => {
+                (PlannedIntent::Unchanged, *live)
+            }
         };
         Ok(Planned {
             intent,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use engine_roles_domain::account::Scope;
 use engine_roles_domain::binding::lifecycle::{self, NewBinding};
-use engine_roles_domain::binding::{BindingId, Intent as Decision, decide_put};
+use engine_roles_domain::binding::{BindingId, Intent as Decision, Rejection, decide_put};
 use engine_roles_domain::cluster::{ClusterName, Defaults, RoleRequest, RoleSpec};
-use engine_roles_store::{Intent, Operation, Store};
+use engine_roles_store::{Change, Intent, Operation, Store};
 use uuid::Uuid;
 
 use crate::aws::{AccountQuota, Gateway, OtherAccounts};
@@ -40,9 +40,14 @@ impl Provision {
         loop {
             let latest = self.store.read_latest(cluster, OPERATION).await?;
             let read = latest.binding.as_ref();
-            let if_match = request.if_match;
-            let intent = match decide_put(cluster, read, wanted, &self.defaults, &scope, if_match)?
+            let conditions = &request.conditions;
+            let decision = decide_put(cluster, read, wanted, &self.defaults, &scope, conditions);
+            if let (Err(Rejection::TeardownInProgress), Some(going)) = (&decision, read)
+                && self.follower.wait_for_teardown(going.id, request).await
             {
+                continue;
+            }
+            let intent = match decision? {
                 Decision::New(spec) => {
                     self.admit(cluster, &spec, &scope).await?;
                     let new = NewBinding {
@@ -63,10 +68,22 @@ impl Provision {
                     let follower = &self.follower;
                     return Ok(follower.follow_unchanged(*live, request, OPERATION).await?);
                 }
+                Decision::Repeated { live, created } => {
+                    let change = if created {
+                        Change::Created
+                    } else {
+                        Change::Changed
+                    };
+                    let recorded = (*live, change);
+                    let follower = &self.follower;
+                    return Ok(follower
+                        .follow_recorded(recorded, request, OPERATION)
+                        .await?);
+                }
             };
             let decided = Decided {
                 latest,
-                intent,
+                intent: request.sign(intent),
                 cause: request.cause.clone(),
                 operation: OPERATION,
             };

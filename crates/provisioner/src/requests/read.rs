@@ -4,9 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::account::{OtherAccount, Scope};
-use engine_roles_domain::binding::{Binding, SequencedEvent, Verdict, verdict};
+use engine_roles_domain::binding::{Binding, Generation, Verdict, verdict};
 use engine_roles_domain::cluster::ClusterName;
-use engine_roles_store::{AuditFilter, BindingFilter, ListPosition, Page, Store, StoreError};
+use engine_roles_store::{
+    AuditFilter, AuditPage, BindingFilter, ListPosition, Page, Store, StoreError,
+};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::aws::optional::OptionalFeature;
 use crate::aws::recent::AwsHealth;
@@ -60,6 +64,8 @@ pub struct Health {
 pub(crate) struct ReadRecords {
     pub(crate) store: Store,
     pub(crate) waiting: Arc<Waiting>,
+    /// The greatest number of the audit log, as the heartbeat last read it.
+    pub(crate) audit_head: Arc<watch::Sender<i64>>,
 }
 
 impl ReadRecords {
@@ -70,7 +76,7 @@ impl ReadRecords {
         cluster: &ClusterName,
         wait: Duration,
     ) -> Result<Option<Binding>, StoreError> {
-        let until = tokio::time::Instant::now() + wait;
+        let until = Instant::now() + wait;
         loop {
             let Some(mut binding) = self.store.latest(cluster).await? else {
                 return Ok(None);
@@ -101,12 +107,33 @@ impl ReadRecords {
     }
 
     /// Returns events of the audit log in order. An event is included from about one second after it
-    /// was written.
+    /// was written. While no event is selected, waits at most `wait` for one.
     pub(crate) async fn audit(
         &self,
         filter: &AuditFilter,
         limit: i64,
-    ) -> Result<Vec<SequencedEvent>, StoreError> {
-        self.store.audit(filter, limit).await
+        wait: Duration,
+    ) -> Result<AuditPage, StoreError> {
+        let until = Instant::now() + wait;
+        let mut filter = filter.clone();
+        let mut head = self.audit_head.subscribe();
+        loop {
+            let page = self.store.audit(&filter, limit).await?;
+            let examined = page.examined;
+            filter.after = examined;
+            let grown = head.wait_for(|head| *head > examined);
+            if !page.events.is_empty() || !self.waiting.until(until, grown).await {
+                return Ok(page);
+            }
+        }
+    }
+
+    pub(crate) async fn incarnations(
+        &self,
+        cluster: &ClusterName,
+        before: Option<Generation>,
+        limit: i64,
+    ) -> Result<Page<Binding>, StoreError> {
+        self.store.incarnations(cluster, before, limit).await
     }
 }

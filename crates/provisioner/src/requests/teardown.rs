@@ -31,7 +31,7 @@ impl TearDown {
         loop {
             let latest = self.store.read_latest(cluster, OPERATION).await?;
             let deletion =
-                decide_delete(latest.binding.as_ref(), scope.as_ref(), request.if_match)?;
+                decide_delete(latest.binding.as_ref(), scope.as_ref(), &request.conditions)?;
             let transition = match deletion {
                 Deletion::Begin(binding) => lifecycle::teardown_begun(*binding, latest.now)?,
                 Deletion::Resume(binding) => lifecycle::teardown_resumed(*binding, latest.now)?,
@@ -45,7 +45,7 @@ impl TearDown {
             };
             let decided = Decided {
                 latest,
-                intent: Intent::Changed(Box::new(transition)),
+                intent: request.sign(Intent::Changed(Box::new(transition))),
                 cause: request.cause.clone(),
                 operation: OPERATION,
             };

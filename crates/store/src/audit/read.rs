@@ -28,6 +28,16 @@ pub struct AuditFilter {
     pub after: i64,
 }
 
+/// A page of the audit log.
+#[derive(Clone, Debug, Default)]
+pub struct AuditPage {
+    /// The events that the filter selects, lowest number first.
+    pub events: Vec<SequencedEvent>,
+    /// The greatest number that was examined, whether its event was selected or not: what comes later
+    /// has greater numbers.
+    pub examined: i64,
+}
+
 struct EventRow {
     seq: i64,
     id: Uuid,
@@ -43,17 +53,30 @@ struct EventRow {
     detail: Value,
 }
 
+/// The head of the log, with an event of the page; the page is empty where there is no event.
+struct PageRow {
+    head: i64,
+    seq: Option<i64>,
+    id: Option<Uuid>,
+    at: Option<DateTime<Utc>>,
+    cluster: Option<String>,
+    binding_id: Option<Uuid>,
+    generation: Option<i64>,
+    action: Option<String>,
+    actor: Option<String>,
+    request_id: Option<String>,
+    from_state: Option<String>,
+    to_state: Option<String>,
+    detail: Option<Value>,
+}
+
 impl Store {
     /// Returns at most `limit` numbered events, lowest number first. An event gets its number within
     /// about a second after the change was committed.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn audit(
-        &self,
-        filter: &AuditFilter,
-        limit: i64,
-    ) -> Result<Vec<SequencedEvent>, StoreError> {
+    pub async fn audit(&self, filter: &AuditFilter, limit: i64) -> Result<AuditPage, StoreError> {
         // Rows of earlier releases have earlier words for some actions.
         let words = filter.action.map(|action| {
             let words = action.stored_words().into_iter();
@@ -63,13 +86,18 @@ impl Store {
             self,
             fetch_all,
             sqlx::query_as!(
-                EventRow,
+                PageRow,
                 r#"/* audit */
-                SELECT seq AS "seq!", id AS "id!", at AS "at!", cluster AS "cluster!",
-                       binding_id AS "binding_id!", generation AS "generation!",
-                       action AS "action!", actor AS "actor!", request_id AS "request_id?",
-                       from_state AS "from_state?", to_state AS "to_state!", detail AS "detail!"
-                FROM audit_page($1, $2, $3, $4, $5, $6, $7, $8)"#,
+                SELECT COALESCE((SELECT seq FROM audit_heads WHERE namespace = $1), 0) AS "head!",
+                       page.seq AS "seq?", page.id AS "id?", page.at AS "at?",
+                       page.cluster AS "cluster?", page.binding_id AS "binding_id?",
+                       page.generation AS "generation?", page.action AS "action?",
+                       page.actor AS "actor?", page.request_id AS "request_id?",
+                       page.from_state AS "from_state?", page.to_state AS "to_state?",
+                       page.detail AS "detail?"
+                FROM (SELECT) AS log
+                LEFT JOIN audit_page($1, $2, $3, $4, $5, $6, $7, $8) AS page ON true
+                ORDER BY page.seq"#,
                 self.namespace.as_str(),
                 filter.after,
                 filter.since,
@@ -80,7 +108,52 @@ impl Store {
                 limit,
             )
         )?;
-        rows.into_iter().map(EventRow::into_event).collect()
+        let head = rows.first().map_or(0, |row| row.head);
+        let rows = rows.into_iter().filter_map(PageRow::into_event);
+        let events: Vec<SequencedEvent> = rows
+            .map(EventRow::into_event)
+            .collect::<Result<_, StoreError>>()?;
+        let is_full = i64::try_from(events.len()).is_ok_and(|count| count >= limit);
+        let examined = match events.last() {
+            Some(last) if is_full => last.seq,
+            _ => head.max(filter.after),
+        };
+        Ok(AuditPage { events, examined })
+    }
+
+    /// Returns the greatest number of the audit log; 0 for an empty log.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn audit_head(&self) -> Result<i64, StoreError> {
+        let row = read!(
+            self,
+            fetch_optional,
+            sqlx::query!(
+                "/* audit */ SELECT seq FROM audit_heads WHERE namespace = $1",
+                self.namespace.as_str(),
+            )
+        )?;
+        Ok(row.map_or(0, |row| row.seq))
+    }
+}
+
+impl PageRow {
+    fn into_event(self) -> Option<EventRow> {
+        Some(EventRow {
+            seq: self.seq?,
+            id: self.id?,
+            at: self.at?,
+            cluster: self.cluster?,
+            binding_id: self.binding_id?,
+            generation: self.generation?,
+            action: self.action?,
+            actor: self.actor?,
+            request_id: self.request_id,
+            from_state: self.from_state,
+            to_state: self.to_state?,
+            detail: self.detail?,
+        })
     }
 }
 

@@ -43,6 +43,7 @@ impl NewBinding {
             lifecycle,
             generation: self.generation,
             revision: 1,
+            intent_key: None,
             applied_generation: None,
             spec: self.spec,
             applied_spec: None,
@@ -209,6 +210,7 @@ pub fn closed(binding: Binding, now: DateTime<Utc>) -> Result<Transition, WrongS
 pub(crate) fn next_intent(binding: Binding, now: DateTime<Utc>) -> Binding {
     Binding {
         generation: binding.generation + 1,
+        intent_key: None,
         attempts: 0,
         updated_at: now,
         ..binding
