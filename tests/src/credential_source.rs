@@ -2,6 +2,7 @@
 //! container, and STS for a web identity token.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{TimeDelta, Utc};
@@ -19,6 +20,7 @@ const SECRET: &str = "wJalrXUtnFEMI";
 pub struct CredentialSource {
     address: SocketAddr,
     access_key: Arc<Mutex<String>>,
+    lifetime: Arc<AtomicI64>,
     accepting: JoinHandle<()>,
 }
 
@@ -32,19 +34,21 @@ impl CredentialSource {
         let listener = listener.expect("loopback has a free port");
         let address = listener.local_addr().expect("the listener has an address");
         let access_key = Arc::new(Mutex::new(access_key.to_owned()));
+        let lifetime = Arc::new(AtomicI64::new(6 * 60 * 60));
         let accepting = tokio::spawn({
-            let access_key = Arc::clone(&access_key);
+            let (access_key, lifetime) = (Arc::clone(&access_key), Arc::clone(&lifetime));
             async move {
                 while let Ok((caller, _)) = listener.accept().await {
-                    let access_key = Arc::clone(&access_key);
+                    let (access_key, lifetime) = (Arc::clone(&access_key), Arc::clone(&lifetime));
                     // A connection ends with an error when the caller closes it.
-                    tokio::spawn(async move { drop(serve(caller, &access_key).await) });
+                    tokio::spawn(async move { drop(serve(caller, &access_key, &lifetime).await) });
                 }
             }
         });
         Self {
             address,
             access_key,
+            lifetime,
             accepting,
         }
     }
@@ -53,6 +57,11 @@ impl CredentialSource {
     pub fn give(&self, access_key: &str) {
         let held = self.access_key.lock();
         access_key.clone_into(&mut held.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Gives credentials that expire within seconds, so that the SDK asks again for each call.
+    pub fn expire_soon(&self) {
+        self.lifetime.store(5, Ordering::Relaxed);
     }
 
     /// The URL of the server, with this path.
@@ -67,7 +76,11 @@ impl Drop for CredentialSource {
     }
 }
 
-async fn serve(stream: TcpStream, access_key: &Mutex<String>) -> std::io::Result<()> {
+async fn serve(
+    stream: TcpStream,
+    access_key: &Mutex<String>,
+    lifetime: &AtomicI64,
+) -> std::io::Result<()> {
     let mut stream = BufStream::new(stream);
     while !stream.fill_buf().await?.is_empty() {
         let Some(request) = Request::read(&mut stream).await? else {
@@ -77,13 +90,14 @@ async fn serve(stream: TcpStream, access_key: &Mutex<String>) -> std::io::Result
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        answer(&request, &held).write(&mut stream).await?;
+        let lifetime = TimeDelta::seconds(lifetime.load(Ordering::Relaxed));
+        answer(&request, &held, lifetime).write(&mut stream).await?;
     }
     Ok(())
 }
 
-fn answer(request: &Request, access_key: &str) -> Response {
-    let expires = Utc::now() + TimeDelta::hours(6);
+fn answer(request: &Request, access_key: &str, lifetime: TimeDelta) -> Response {
+    let expires = Utc::now() + lifetime;
     let expires = expires.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let keys = json!({
         "Code": "Success",

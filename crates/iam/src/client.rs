@@ -11,6 +11,8 @@ use aws_sdk_iam::config::Credentials;
 use engine_roles_domain::account;
 use tracing::info;
 
+use crate::access_keys::AccessKeys;
+
 /// The region that STS calls are signed for where no region is configured.
 const DEFAULT_REGION: &str = "us-east-1";
 /// The shortest time between two renewals of the credentials.
@@ -57,6 +59,7 @@ pub struct Iam {
     call_timeout: Duration,
     /// Whether the credentials come from the SDK's settings, which may change.
     is_renewable: bool,
+    keys: Arc<AccessKeys>,
 }
 
 /// Clients with one state of the credentials.
@@ -115,13 +118,15 @@ impl Iam {
         let region = found.region().map(ToString::to_string);
         let signed_for = region.clone().or_else(|| config.region.clone());
         let signed_for = signed_for.unwrap_or_else(|| DEFAULT_REGION.to_owned());
-        let sdk = completed(found, &signed_for, config.call_timeout);
+        let keys = Arc::default();
+        let sdk = completed(found, &signed_for, config.call_timeout, &keys);
         Self {
             clients: Arc::new(RwLock::new(Clients::new(&sdk))),
             region,
             signed_for,
             call_timeout: config.call_timeout,
             is_renewable,
+            keys,
         }
     }
 
@@ -137,7 +142,8 @@ impl Iam {
             .region(Region::new(self.signed_for.clone()));
         // The future is large, and every caller of AWS contains it.
         let found = Box::pin(loader.load()).await;
-        let renewed = Clients::new(&completed(found, &self.signed_for, self.call_timeout));
+        let (region, limit) = (&self.signed_for, self.call_timeout);
+        let renewed = Clients::new(&completed(found, region, limit, &self.keys));
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         if clients.since.elapsed() < RENEWAL_PAUSE {
             return false;
@@ -146,6 +152,13 @@ impl Iam {
         drop(clients);
         info!("settings and credentials of the AWS SDK were read again");
         true
+    }
+
+    /// Returns how often the access key that calls are signed with has changed. A change is counted
+    /// before the first call with the new key is sent, also where the SDK renewed the credentials by
+    /// itself.
+    pub fn key_changes(&self) -> u64 {
+        self.keys.changes()
     }
 
     pub(crate) fn client(&self) -> aws_sdk_iam::Client {
@@ -177,13 +190,22 @@ impl Iam {
     }
 }
 
-/// Adds to the SDK's settings what this service decides: the region, no retries, and time limits.
-fn completed(found: SdkConfig, region: &str, call_timeout: Duration) -> SdkConfig {
+/// Adds to the SDK's settings what this service decides: the region, no retries, time limits, and that
+/// changes of the access key are noticed.
+fn completed(
+    found: SdkConfig,
+    region: &str,
+    call_timeout: Duration,
+    keys: &Arc<AccessKeys>,
+) -> SdkConfig {
     let limits = TimeoutConfig::builder()
         .connect_timeout(call_timeout.min(Duration::from_secs(3)))
         .operation_timeout(call_timeout)
         .build();
-    let settings = found.into_builder().region(Region::new(region.to_owned()));
+    let provider = found.credentials_provider();
+    let provider = provider.map(|found| SharedCredentialsProvider::new(keys.watched(found)));
+    let mut settings = found.into_builder().region(Region::new(region.to_owned()));
+    settings.set_credentials_provider(provider);
     // The SDK must not retry. The provisioner retries, because only the provisioner knows whether an
     // unanswered write may be sent again.
     let settings = settings.retry_config(RetryConfig::disabled());

@@ -305,12 +305,23 @@ where
     }
 }
 
+/// Cuts off what a `credential_process` printed, which may contain a secret.
+fn without_output(mut text: String) -> String {
+    for printed in ["Stderr:", "Stdout:"] {
+        if let Some(at) = text.find(printed) {
+            text.truncate(at);
+            text = text.trim_end_matches([' ', '\n', ';', ':']).to_owned();
+        }
+    }
+    text
+}
+
 /// Returns an error and its causes in one line, each only once.
 fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
+    let mut text = without_output(error.to_string());
     let mut cause = error.source();
     while let Some(error) = cause {
-        let words = error.to_string();
+        let words = without_output(error.to_string());
         if !text.contains(&words) {
             text = format!("{text}: {words}");
         }

@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod access_keys;
 mod apply;
 mod caller;
 mod client;

@@ -116,6 +116,13 @@ impl<G: Gate> GatedIam<'_, G> {
         };
         let lacks = || IamError::unreadable("GetRole", &target, "lacks the role");
         let role = answer.role.ok_or_else(lacks)?;
+        // The SDK reads a missing member as an empty one.
+        if [&role.arn, &role.role_id, &role.path]
+            .into_iter()
+            .any(String::is_empty)
+        {
+            return Err(lacks());
+        }
         let trust = role.assume_role_policy_document.as_deref();
         Ok(Some(ObservedRole {
             record: RoleRecord {
@@ -177,6 +184,10 @@ impl<G: Gate> GatedIam<'_, G> {
         };
         let lacks = || IamError::unreadable("GetInstanceProfile", &target, "lacks the profile");
         let profile = answer.instance_profile.ok_or_else(lacks)?;
+        let needed = [&profile.arn, &profile.instance_profile_id, &profile.path];
+        if needed.into_iter().any(String::is_empty) {
+            return Err(lacks());
+        }
         let roles = profile.roles.iter().map(|role| {
             let role = role_reference(&role.arn, &role.role_name);
             role.map_err(|_| unreadable_name("GetInstanceProfile", &target))

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use engine_roles_domain::account::Scope;
 use engine_roles_domain::identity::{Feature, Status};
 use engine_roles_provisioner::Capabilities;
 use engine_roles_store::{Readiness, Store, StoreError};
@@ -42,7 +43,8 @@ enum Format {
 /// Finds out what the identity may do, without changing anything, and prints it.
 ///
 /// # Errors
-/// When STS does not answer, neither creating nor passing roles works, or the database can't be used.
+/// When STS does not answer, neither creating nor passing roles works, the identity belongs to another
+/// account than the configured one, or the database can't be used.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     args.serve.start_logging();
     let mut config = Config::for_command(&args.serve)?;
@@ -51,6 +53,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let configured = config.account.clone();
     let (database, found) = runtime.block_on(async {
         let (store, provisioner) = assemble(config).await?;
         let database = database_report(&store).await;
@@ -71,6 +74,16 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
             let json = as_json(&database, &found);
             print::line(serde_json::to_string_pretty(&json)?)?;
         }
+    }
+    let identity = found.identity.as_deref().and_then(Scope::of_arn);
+    if let (Some(configured), Some(identity)) = (configured, identity)
+        && identity.account != configured
+    {
+        anyhow::bail!(
+            "this identity belongs to account {}, but --account-id is {configured}: the service would \
+             provision nothing",
+            identity.account
+        );
     }
     let is_missing = |feature| {
         let report = found

@@ -30,6 +30,9 @@ pub enum ConfigError {
         limit: &'static str,
         rule: &'static str,
     },
+    /// An entry of a list has the name of another one.
+    #[error("{flag}: {name} occurs more than once")]
+    Repeated { flag: &'static str, name: String },
     #[error("--init-api-key")]
     Key(#[source] InvalidKey),
     /// The database URL can't be read.

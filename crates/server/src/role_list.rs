@@ -10,16 +10,30 @@ use crate::config_error::{ConfigError, invalid_in};
 /// equals sign or a backslash makes it part of the name.
 ///
 /// # Errors
-/// When an entry is not a role, or not an instance profile after the equals sign.
+/// When an entry is not a role, or not an instance profile after the equals sign, or when a role's name
+/// occurs twice: a name is unique in its account, and a role is judged by one instance profile.
 pub(crate) fn pass_through_roles(
     flag: &'static str,
     text: Option<&str>,
 ) -> Result<Vec<PassThroughRole>, ConfigError> {
     let entries = split(text.unwrap_or_default(), ',').into_iter();
     let entries = entries.filter(|entry| !entry.trim().is_empty());
-    entries
+    let listed: Vec<PassThroughRole> = entries
         .map(|entry| pass_through_role(flag, &entry))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    for (place, entry) in listed.iter().enumerate() {
+        let name = entry.role.name();
+        if listed[..place]
+            .iter()
+            .any(|other| other.role.name() == name)
+        {
+            return Err(ConfigError::Repeated {
+                flag,
+                name: name.to_string(),
+            });
+        }
+    }
+    Ok(listed)
 }
 
 /// Reads one entry of the list.

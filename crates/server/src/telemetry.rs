@@ -98,6 +98,8 @@ pub(crate) fn start(args: &LogArgs) {
     } else {
         args.log.clone()
     };
+    // The SDK would log what a credential_process printed, which may contain a secret.
+    let directives = format!("{directives},aws_config::profile::credentials=off");
     // A panic is shown at every log level, as it is where Rust itself prints it.
     let directives = format!("{directives},{}=error", module_path!());
     let builder = tracing_subscriber::fmt()

@@ -292,3 +292,46 @@ async fn a_web_identity_is_exchanged_again_after_its_session_became_invalid() {
         .env("AWS_ENDPOINT_URL_STS", source.url(""));
     assert_renewed(&source, builder).await;
 }
+
+#[tokio::test]
+async fn credentials_that_the_sdk_renews_by_itself_into_another_account_delete_nothing() {
+    let source = CredentialSource::start(SERVICE_ACCESS_KEY).await;
+    source.expire_soon();
+    let installation = Installation::build()
+        .env(
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            source.url("/container"),
+        )
+        .env("AWS_ACCESS_KEY_ID", "")
+        .env("AWS_SECRET_ACCESS_KEY", "")
+        .start()
+        .await;
+    let client = installation.client();
+    let created = client.provision("one").await.expect(201).clone();
+    installation.is_verified_in_time("one").await;
+    let administrator = &installation.administrator;
+    let account = |id: &str| json!({"account_id": id});
+    source.give(NEXT_KEY);
+    administrator
+        .control_sandbox("account", account("999999999999"))
+        .await;
+    let answer = client.delete("one").await;
+    assert!([202, 503].contains(&answer.status), "{}", answer.text);
+    let report = client.access("one").await;
+    report.expect_problem(503, "other_account");
+    assert_ne!(client.get("one").await.expect(200)["state"], "deleted");
+    source.give(SERVICE_ACCESS_KEY);
+    administrator
+        .control_sandbox("account", account("123456789012"))
+        .await;
+    let name = created["role"]["name"].as_str().expect("a name");
+    assert!(installation.role(name).is_some());
+    // What was asked for meanwhile is done soon after the credentials are right again.
+    eventually("the role is removed", async || {
+        let answer = client.delete("one").await;
+        (answer.body["state"] == "deleted").then_some(())
+    })
+    .await;
+    assert!(installation.role(name).is_none());
+    installation.assert_sound().await;
+}

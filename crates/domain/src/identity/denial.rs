@@ -22,10 +22,12 @@ pub enum DenyingLayer {
     EndpointPolicy,
     /// The policy of the resource.
     ResourcePolicy,
+    /// A policy that AWS does not name.
+    Unknown,
 }
 
 impl DenyingLayer {
-    /// All layers.
+    /// All layers that AWS names.
     pub const ALL: [Self; 7] = [
         Self::IdentityPolicy,
         Self::ServiceControlPolicy,
@@ -48,6 +50,7 @@ impl DenyingLayer {
             Self::SessionPolicy => "session policy",
             Self::EndpointPolicy => "VPC endpoint policy",
             Self::ResourcePolicy => "resource-based policy",
+            Self::Unknown => "policy that AWS does not name",
         }
     }
 }
@@ -67,11 +70,18 @@ pub struct DeniedBy {
 
 impl DeniedBy {
     /// Reads the layer from the message of a denial: only the message contains it. None where the
-    /// message names no layer.
+    /// message speaks neither of a layer nor of an explicit Deny.
     ///
     /// Source: IAM User Guide, "Troubleshoot access denied error messages".
     pub fn parse(message: &str) -> Option<Self> {
         let lower = message.to_ascii_lowercase();
+        if lower.contains("with an explicit deny") && !lower.contains("with an explicit deny in ") {
+            return Some(Self {
+                layer: DenyingLayer::Unknown,
+                explicit: true,
+                policy: None,
+            });
+        }
         let explicit = lower.rfind("with an explicit deny in ");
         let implicit = lower.rfind("because no ");
         let (rest_at, explicit) = match (explicit, implicit) {
@@ -108,6 +118,9 @@ impl DeniedBy {
 impl fmt::Display for DeniedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = self.layer.words();
+        if self.layer == DenyingLayer::Unknown {
+            return write!(f, "a Deny in a {words}");
+        }
         if !self.explicit {
             return write!(f, "the {words}, which does not allow it");
         }
@@ -126,6 +139,21 @@ mod tests {
     const START: &str = "User: arn:aws:sts::123456789012:assumed-role/session policy/x is not \
                          authorized to perform: iam:CreateRole on resource: \
                          arn:aws:iam::123456789012:role/r";
+
+    #[test]
+    fn a_deny_without_a_layer_is_not_mended_by_allowing() {
+        let message = format!("{START} with an explicit deny");
+        let denied = DeniedBy::parse(&message).expect("a denial");
+        assert_eq!(
+            (denied.layer, denied.explicit),
+            (DenyingLayer::Unknown, true)
+        );
+        assert!(!denied.is_mended_by_allowing());
+        assert_eq!(
+            denied.to_string(),
+            "a Deny in a policy that AWS does not name"
+        );
+    }
 
     #[test]
     fn each_layer_is_read_from_awss_words() {

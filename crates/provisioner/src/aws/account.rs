@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use engine_roles_domain::account::{OtherAccount, Scope};
 use engine_roles_iam::CallerError;
+use futures::future::BoxFuture;
 use tokio::sync::Mutex as AsyncMutex;
 
 /// How long a failed question to STS is not repeated.
@@ -34,6 +35,8 @@ struct Reported {
     is_current: bool,
     /// When the credentials were last renewed.
     renewed_at: Option<Instant>,
+    /// How often the access key had changed when this was last compared.
+    key_changes: u64,
 }
 
 impl WorkAccount {
@@ -80,11 +83,22 @@ impl WorkAccount {
         reported.renewed_at = Some(Instant::now());
     }
 
+    /// The SDK signs with another access key than at the last call of this function if the number of
+    /// changes differs. The new key may belong to another account.
+    pub(crate) fn forget_after_key_change(&self, changes: u64) {
+        let mut reported = self.lock();
+        if reported.key_changes != changes {
+            reported.key_changes = changes;
+            reported.is_current = false;
+            reported.renewed_at = Some(Instant::now());
+        }
+    }
+
     /// Returns the account of the present credentials. Asks with `ask` if AWS has not reported it for
     /// them yet.
-    pub(crate) async fn confirmed(
+    pub(crate) async fn confirmed<'a>(
         &self,
-        ask: impl Future<Output = Result<Scope, CallerError>>,
+        ask: impl Fn() -> BoxFuture<'a, Result<Scope, CallerError>> + Send + Sync,
     ) -> Result<Scope, NotConfirmed> {
         if let Some(current) = self.current() {
             return Ok(current);
@@ -98,12 +112,13 @@ impl WorkAccount {
         {
             return Err(failure.clone());
         }
-        let asked_at = Instant::now();
-        match ask.await {
-            Ok(scope) => {
-                self.report(scope.clone(), asked_at);
-                Ok(scope)
-            }
+        let mut answer = self.ask(&ask).await;
+        if answer.is_ok() && self.current().is_none() {
+            // The question itself made the SDK renew the credentials.
+            answer = self.ask(&ask).await;
+        }
+        match answer {
+            Ok(scope) => Ok(scope),
             Err(error) => {
                 let reason = match error {
                     CallerError::Call(error) => error.describe(),
@@ -114,6 +129,16 @@ impl WorkAccount {
                 Err(failure)
             }
         }
+    }
+
+    async fn ask<'a>(
+        &self,
+        ask: &(impl Fn() -> BoxFuture<'a, Result<Scope, CallerError>> + Send + Sync),
+    ) -> Result<Scope, CallerError> {
+        let asked_at = Instant::now();
+        let scope = ask().await?;
+        self.report(scope.clone(), asked_at);
+        Ok(scope)
     }
 
     fn current(&self) -> Option<Scope> {
@@ -129,6 +154,7 @@ impl WorkAccount {
 #[cfg(test)]
 mod tests {
     use engine_roles_domain::account::{AccountId, Partition};
+    use futures::FutureExt;
 
     use super::*;
 
@@ -139,9 +165,9 @@ mod tests {
         }
     }
 
-    fn not_asked() -> std::future::Pending<Result<Scope, CallerError>> {
-        // A question would never end.
-        std::future::pending()
+    /// A question that would never end.
+    fn not_asked() -> BoxFuture<'static, Result<Scope, CallerError>> {
+        std::future::pending().boxed()
     }
 
     #[tokio::test]
@@ -150,28 +176,27 @@ mod tests {
         let account = WorkAccount::new(None);
         let asked_at = Instant::now();
         account.report(first.clone(), asked_at);
-        assert_eq!(
-            account.confirmed(not_asked()).await.ok(),
-            Some(first.clone())
-        );
+        assert_eq!(account.confirmed(not_asked).await.ok(), Some(first.clone()));
         account.forget();
         // The answer to a call that began before the renewal.
         account.report(first.clone(), asked_at);
         assert_eq!(account.current(), None);
         assert_eq!(account.known(), Some(first.clone()));
-        let asked = account.confirmed(async { Ok(second.clone()) }).await;
+        let asked = account
+            .confirmed(|| std::future::ready(Ok(second.clone())).boxed())
+            .await;
         assert_eq!(asked.ok(), Some(second.clone()));
         // A late one does not replace a newer report.
         account.report(first, asked_at);
-        assert_eq!(account.confirmed(not_asked()).await.ok(), Some(second));
+        assert_eq!(account.confirmed(not_asked).await.ok(), Some(second));
     }
 
     #[tokio::test]
     async fn a_failed_question_is_not_repeated_at_once() {
         let account = WorkAccount::new(Some(scope("111111111111")));
-        let failed = account.confirmed(async { Err(CallerError::Unreadable) });
+        let failed = account.confirmed(|| std::future::ready(Err(CallerError::Unreadable)).boxed());
         assert!(failed.await.is_err());
-        assert!(account.confirmed(not_asked()).await.is_err());
+        assert!(account.confirmed(not_asked).await.is_err());
         assert_eq!(account.known(), Some(scope("111111111111")));
         assert!(account.must_be_configured().is_ok());
         account.report(scope("222222222222"), Instant::now());

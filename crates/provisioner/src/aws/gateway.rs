@@ -19,6 +19,7 @@ use engine_roles_iam::{
     QuotaUsage, RolePage, Service, Target,
 };
 use engine_roles_store::{BudgetLimits, ReplicaId, Store};
+use futures::FutureExt;
 use tokio::time::Instant;
 
 use crate::aws::account::{NotConfirmed, WorkAccount};
@@ -229,22 +230,56 @@ impl Gateway {
     /// Returns the account and partition of the present credentials. Asks STS if AWS has not reported
     /// them yet.
     pub(crate) async fn confirmed_account(&self) -> Result<Scope, NotConfirmed> {
-        let ask = Box::pin(async { self.caller().await.map(|caller| caller.scope) });
-        self.account.confirmed(ask).await
+        self.account.forget_after_key_change(self.key_changes());
+        let ask = || {
+            let asked = async {
+                let caller = self.caller().await?;
+                // The question may have made the SDK renew the credentials.
+                self.account.forget_after_key_change(self.key_changes());
+                Ok(caller.scope)
+            };
+            asked.boxed()
+        };
+        Box::pin(self.account.confirmed(ask)).await
     }
 
     /// Asks STS for the account and partition of the present credentials, even if they are known.
     pub(crate) async fn confirm_account_again(&self) -> Result<Scope, CallerError> {
         let asked_at = std::time::Instant::now();
         let scope = self.caller().await?.scope;
-        self.account.report(scope.clone(), asked_at);
+        self.report_account(scope.clone(), asked_at);
         Ok(scope)
     }
 
     /// Records the account in an ARN that AWS returned in the answer to a call that began at
     /// `asked_at`.
     pub(crate) fn report_account(&self, scope: Scope, asked_at: std::time::Instant) {
+        self.account.forget_after_key_change(self.key_changes());
         self.account.report(scope, asked_at);
+    }
+
+    /// Returns how often the access key that calls are signed with has changed.
+    pub(crate) fn key_changes(&self) -> u64 {
+        self.iam.key_changes()
+    }
+
+    /// Checks that an absence which was just read is one in this account: that the present credentials
+    /// belong to it, and have been the same since `changes` were counted, before the read.
+    pub(crate) async fn confirm_absence(
+        &self,
+        scope: &Scope,
+        changes: u64,
+    ) -> Result<(), IamError> {
+        let unconfirmed = |why: &str| IamError::unconfirmed("GetRole", "what exists", why);
+        let here = self.confirmed_account().await;
+        let here = here.map_err(|unknown| unconfirmed(&unknown.to_string()))?;
+        if here != *scope {
+            return Err(IamError::in_other_account("GetRole", "what exists", None));
+        }
+        if self.key_changes() != changes {
+            return Err(unconfirmed("the credentials were renewed meanwhile"));
+        }
+        Ok(())
     }
 
     /// Returns account and partition for a request. If STS can't be reached, they are taken from the

@@ -29,6 +29,12 @@ impl OtherAccounts {
         self.counted().map(|(_, count)| count)
     }
 
+    /// Returns the last count if it was made for this account.
+    pub(crate) fn count_for(&self, here: &Scope) -> Option<i64> {
+        let counted = self.counted().filter(|(account, _)| account == here);
+        counted.map(|(_, count)| count)
+    }
+
     /// Returns whether the bindings were ever counted.
     pub(crate) fn is_counted(&self) -> bool {
         self.counted().is_some()
@@ -56,7 +62,7 @@ impl OtherAccounts {
     pub(crate) async fn must_have_none(&self, here: &Scope) -> Result<(), ProvisionerError> {
         let count = match self.counted() {
             Some((account, count)) if account == *here => count,
-            _ => self.store.count_of_other_accounts(here).await?,
+            _ => self.count(here).await?,
         };
         if count == 0 {
             return Ok(());

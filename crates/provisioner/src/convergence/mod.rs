@@ -60,7 +60,7 @@ impl Converger {
         let id = lease.binding.id;
         let mut worker = Worker::new(self, lease, cause, knowledge, operation);
         loop {
-            match take_turn(&mut worker).await {
+            match Box::pin(take_turn(&mut worker)).await {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Done) => break,
                 Err(interrupted) => {
@@ -108,6 +108,6 @@ async fn take_turn(worker: &mut Worker<'_>) -> Result<Turn, Interrupted> {
         | Lifecycle::Blocked { .. }
         | Lifecycle::WithdrawingProvision { .. }
         | Lifecycle::Failed { .. }
-        | Lifecycle::Deleted { .. } => removal::remove(worker).await,
+        | Lifecycle::Deleted { .. } => Box::pin(removal::remove(worker)).await,
     }
 }

@@ -212,11 +212,14 @@ impl<'a> Worker<'a> {
             lease_of: self.lease.replica(),
         };
         let Converger { gateway, stop, .. } = self.converger;
-        let asked_at = std::time::Instant::now();
+        let (asked_at, key_changes) = (std::time::Instant::now(), gateway.key_changes());
         let answers = apply_stage(gateway, stage, terms, stop).await;
         let answers = self
             .remove_from_other_account(stage, answers, asked_at, terms)
             .await;
+        let answers = answers.into_iter();
+        let answers = answers.map(|answer| answer.map_err(|error| self.in_own_account(error)));
+        let answers = self.confirm_absences(answers.collect(), key_changes).await;
         let window_ends_at = self.window_ends_at();
         for (step, answer) in stage.iter().zip(&answers) {
             match answer {
@@ -252,13 +255,13 @@ impl<'a> Worker<'a> {
             lease_of: self.lease.replica(),
         };
         let gateway = &self.converger.gateway;
-        let asked_at = std::time::Instant::now();
+        let asked_at = (std::time::Instant::now(), gateway.key_changes());
         Ok(match gateway.observe(&target, depth, terms).await {
             Ok(observed) => match self.confirm_account(&target, &observed, asked_at).await {
                 Ok(()) => Observation::of(observed),
                 Err(error) => Observation::Failed(error),
             },
-            Err(error) => Observation::Failed(error),
+            Err(error) => Observation::Failed(self.in_own_account(error)),
         })
     }
 

@@ -55,10 +55,28 @@ impl ReadAccess {
         let name = binding.role_name();
         let terms = Terms::interactive(&binding.scope.account, BUDGET_WAIT);
         let profile = binding.profile_name();
+        let key_changes = self.gateway.key_changes();
         let read = self.gateway.held_role(&name, Some(&profile), terms);
         let role = match Box::pin(read).await {
-            Ok(role) => role.ok_or_else(|| ProvisionerError::NotShown(name.clone()))?,
+            Ok(Some(role)) => role,
+            Ok(None) => {
+                let confirmed = self.gateway.confirm_absence(&binding.scope, key_changes);
+                if let Err(source) = Box::pin(confirmed).await {
+                    let resource = binding.role_resource();
+                    let source = Box::new(source);
+                    return Err(ProvisionerError::Unreadable { resource, source });
+                }
+                return Err(ProvisionerError::NotShown(name));
+            }
             Err(error) if error.is_not_sent() => return Err(ProvisionerError::BudgetUsedUp),
+            Err(error) if error.denied_caller().is_some_and(|it| it != binding.scope) => {
+                let here = self
+                    .gateway
+                    .known_account()
+                    .unwrap_or_else(|| binding.scope.clone());
+                binding.scope.must_be(&here).map_err(Rejection::from)?;
+                return Err(ProvisionerError::NotShown(name));
+            }
             Err(source) => {
                 let resource = binding.role_resource();
                 return Err(ProvisionerError::Unreadable {

@@ -248,7 +248,14 @@ impl Attestor {
         let (account, role) = (&scope.account, &entry.role);
         let profile = entry.instance_profile.as_ref();
         let read = self.gateway.held_role(role.name(), profile, terms);
-        match Box::pin(read).await {
+        let key_changes = self.gateway.key_changes();
+        let mut read = Box::pin(read).await;
+        if let Ok(None) = read
+            && let Err(error) = Box::pin(self.gateway.confirm_absence(scope, key_changes)).await
+        {
+            read = Err(error);
+        }
+        match read {
             Ok(held) => {
                 let held = held.and_then(|held| entry.shown(held));
                 let held = held.as_ref();

@@ -1,17 +1,23 @@
 //! Keeps a worker within the binding's own account: in another account nothing of the binding exists, and
 //! nothing there is ours.
 
+use std::time::Duration;
+
 use engine_roles_domain::account::Scope;
 use engine_roles_domain::binding::lifecycle::{Lifecycle, Transition};
-use engine_roles_domain::resources::{Applied, Observed, Stage};
-use engine_roles_iam::{IamError, Target};
+use engine_roles_domain::resources::{Applied, Observed, Stage, Step};
+use engine_roles_iam::{ErrorKind, IamError, Target};
 use tracing::{error, warn};
 
-use super::{Interrupted, Retry, Turn, Worker};
+use super::{CREDENTIALS_RETRY, Interrupted, Retry, Turn, Worker};
 use crate::aws::Terms;
 use crate::backoff::spread;
 use crate::convergence::Converger;
 use crate::convergence::stage::{Answer, apply_stage};
+
+/// How often the removal of what was created in another account is tried.
+const UNDO_TRIES: u32 = 8;
+const UNDO_PAUSE: Duration = Duration::from_secs(1);
 
 impl Worker<'_> {
     /// Releases the lease unless the credentials are those of the binding's account; returns none if
@@ -37,7 +43,13 @@ impl Worker<'_> {
             error = &error as &dyn std::error::Error,
             "binding belongs to another account; it is not changed",
         );
-        let due_at = self.later(self.converger.check_interval);
+        // Once the credentials are those of the account again, pending work goes on within seconds.
+        let pause = if self.binding.is_intent_pending() {
+            CREDENTIALS_RETRY
+        } else {
+            self.converger.check_interval
+        };
+        let due_at = self.later(spread(pause));
         self.release(Transition::silent(self.binding.clone()), Some(due_at))
             .await
             .map(Some)
@@ -67,7 +79,7 @@ impl Worker<'_> {
         asked_at: std::time::Instant,
         terms: Terms<'_>,
     ) -> Vec<Answer> {
-        let Converger { gateway, stop, .. } = self.converger;
+        let gateway = &self.converger.gateway;
         let mut checked = Vec::with_capacity(answers.len());
         for (step, answer) in stage.iter().zip(answers) {
             let created_in = answer.as_ref().ok().and_then(created_in);
@@ -78,9 +90,7 @@ impl Worker<'_> {
                 checked.push(answer);
                 continue;
             };
-            let removed: Stage = step.undone().into_iter().collect();
-            let removed = Box::pin(apply_stage(gateway, &removed, terms, stop)).await;
-            let left = removed.into_iter().find_map(Result::err);
+            let left = Box::pin(self.undo(step, terms)).await;
             error!(
                 cluster = %self.binding.cluster,
                 account = %other.account,
@@ -96,13 +106,73 @@ impl Worker<'_> {
         checked
     }
 
+    /// Returns the error of a call. A denial for an identity of another account says nothing about the
+    /// permissions in the binding's account.
+    pub(super) fn in_own_account(&self, error: IamError) -> IamError {
+        match error.denied_caller() {
+            Some(caller) if caller != self.binding.scope => {
+                IamError::in_other_account(error.action, &error.target, None)
+            }
+            _ => error,
+        }
+    }
+
+    /// Undoes a creation. Repeats the removal while AWS does not answer it: nobody would find what is left
+    /// in another account. Returns the error of the last attempt where something is left.
+    async fn undo(&self, step: &Step, terms: Terms<'_>) -> Option<IamError> {
+        let Converger { gateway, stop, .. } = self.converger;
+        let removal: Stage = step.undone().into_iter().collect();
+        let mut tries = 0;
+        loop {
+            let removed = apply_stage(gateway, &removal, terms, stop).await;
+            let left = removed.into_iter().find_map(Result::err)?;
+            tries += 1;
+            let may_pass = matches!(
+                left.kind,
+                ErrorKind::Unanswered | ErrorKind::Transient | ErrorKind::Throttled
+            );
+            if tries == UNDO_TRIES || !may_pass || stop.is_cancelled() {
+                return Some(left);
+            }
+            tokio::time::sleep(UNDO_PAUSE).await;
+        }
+    }
+
+    /// Replaces answers that something does not exist, unless the credentials certainly belong to the
+    /// binding's account.
+    pub(super) async fn confirm_absences(
+        &self,
+        answers: Vec<Answer>,
+        key_changes: u64,
+    ) -> Vec<Answer> {
+        let is_absence =
+            |answer: &Answer| matches!(answer, Ok(Applied::AlreadyGone | Applied::Unseen));
+        if !answers.iter().any(is_absence) {
+            return answers;
+        }
+        let gateway = &self.converger.gateway;
+        let confirmed = gateway.confirm_absence(&self.binding.scope, key_changes);
+        let Err(error) = Box::pin(confirmed).await else {
+            return answers;
+        };
+        let reason = error.describe();
+        let checked = answers.into_iter().map(|answer| {
+            if is_absence(&answer) {
+                Err(IamError::unconfirmed("GetRole", "what exists", &reason))
+            } else {
+                answer
+            }
+        });
+        checked.collect()
+    }
+
     /// Checks that what was read is of the binding's account. An absence is only believed if it is
     /// certain that the credentials belong to that account.
     pub(super) async fn confirm_account(
         &self,
         target: &Target,
         observed: &Observed,
-        asked_at: std::time::Instant,
+        (asked_at, key_changes): (std::time::Instant, u64),
     ) -> Result<(), IamError> {
         let gateway = &self.converger.gateway;
         let role = observed.role.as_ref();
@@ -116,15 +186,17 @@ impl Worker<'_> {
         }
         let is_absent = (target.role.is_some() && role.is_none())
             || (target.profile.is_some() && profile.is_none());
-        let here = match gateway.known_account() {
-            Some(known) if !is_absent => known,
-            _ => gateway.confirmed_account().await.map_err(|unknown| {
-                IamError::unconfirmed("GetRole", "what exists", &unknown.to_string())
-            })?,
-        };
-        let is_ours = here == self.binding.scope;
-        let other = || IamError::in_other_account("GetRole", "what exists", None);
-        is_ours.then_some(()).ok_or_else(other)
+        match gateway.known_account() {
+            Some(known) if !is_absent => {
+                let is_ours = known == self.binding.scope;
+                let other = || IamError::in_other_account("GetRole", "what exists", None);
+                is_ours.then_some(()).ok_or_else(other)
+            }
+            _ => {
+                let scope = &self.binding.scope;
+                Box::pin(gateway.confirm_absence(scope, key_changes)).await
+            }
+        }
     }
 }
 
