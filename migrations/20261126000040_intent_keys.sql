@@ -3,4 +3,6 @@
 -- that it belongs to, so an intent of an older release, which does not write this column, has no key.
 ALTER TABLE bindings ADD COLUMN intent_key jsonb;
 
-INSERT INTO schema_versions (version, oldest_reader) VALUES (20261126000040, 20261126000030);
+-- This release also records reasons of failures that an older one does not know: the codes
+-- tag_limit_exceeded and other_account, and a denial whose layer AWS does not name.
+INSERT INTO schema_versions (version, oldest_reader) VALUES (20261126000040, 20261126000040);

@@ -161,7 +161,7 @@ pub(crate) async fn reject_parameters(request: Request, next: Next) -> Response 
 mod tests {
     use super::*;
 
-    fn wrong(parameters: Parameters) -> Vec<String> {
+    fn wrong(parameters: &Parameters) -> Vec<String> {
         let errors = parameters.wrong.iter();
         errors.map(|(_, error)| error.field.clone()).collect()
     }
@@ -177,7 +177,7 @@ mod tests {
         let cluster = query.valid("cluster", engine_roles_domain::cluster::ClusterName::parse);
         assert_eq!(cluster, None);
         assert_eq!(query.given, [("x".to_owned(), "1".to_owned())]);
-        assert_eq!(wrong(query), ["limit", "since", "live", "cluster"]);
+        assert_eq!(wrong(&query), ["limit", "since", "live", "cluster"]);
     }
 
     #[test]

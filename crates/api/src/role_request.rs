@@ -148,8 +148,8 @@ impl Wrong {
         if parsed.len() < names.len() {
             return None;
         }
-        let named = Secrets::named(parsed);
-        named
+        let secrets = Secrets::named(parsed);
+        secrets
             .map_err(|error| self.add_invalid("secrets", &error))
             .ok()
     }

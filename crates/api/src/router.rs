@@ -29,7 +29,8 @@ pub(crate) fn router(api: Api) -> Router {
     routes
         .route(
             "/openapi.json",
-            axum::routing::get(async move || ([(CONTENT_TYPE, "application/json")], document)),
+            axum::routing::get(async move || ([(CONTENT_TYPE, "application/json")], document))
+                .layer(from_fn(reject_parameters)),
         )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +29,7 @@ impl Json {
             Self::Object(members) => {
                 let members = members.iter();
                 let members = members.map(|(name, value)| (name.clone(), value.canonical()));
-                Value::Object(Map::from_iter(members))
+                Value::Object(members.collect())
             }
         }
     }

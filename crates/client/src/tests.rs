@@ -75,7 +75,16 @@ fn binding() -> Value {
         "cluster": "one", "binding_id": "01890000-0000-7000-8000-000000000000",
         "state": "active", "mode": "a_later_mode", "generation": 3, "applied_generation": 3,
         "account_id": "123456789012", "partition": "aws", "role": null,
-        "instance_profile": null, "policy": null, "spec": {"region": "us-west-2"},
+        "instance_profile": null, "policy": null,
+        "spec": {
+            "mode": "create", "secrets": "all", "session_manager": false, "region": "us-west-2",
+            "role_prefix": "td-", "tags": {}, "a_later_member": 1,
+        },
+        "effective": {
+            "mode": "create", "iam_role": null, "instance_profile": null, "secrets": "all",
+            "kms_key": null, "session_manager": false, "region": "us-west-2",
+            "role_prefix": "td-", "permissions_boundary": null, "tags": {},
+        },
         "usable_after": null, "verified_at": null, "drift": [], "last_error": null,
         "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
         "receipt": null, "a_later_member": {"x": 1},
@@ -187,7 +196,7 @@ async fn a_service_that_does_not_exist_or_does_not_answer_is_a_transport_error()
 async fn the_readiness_of_a_service_that_is_not_ready_is_returned() {
     let body = json!({
         "status": "unready", "database": "unreachable", "reconciler": "ok", "aws": "ok",
-        "other_account_bindings": null, "missing": null,
+        "aws_last_success": null, "other_account_bindings": null, "missing": null,
     });
     let unready = answer("503 Service Unavailable", "", &body.to_string());
     let (client, _served) = service(unready).await;

@@ -91,8 +91,8 @@ pub struct FieldError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeniedBy {
     /// The layer of AWS's policies: `identity_policy`, `service_control_policy`,
-    /// `resource_control_policy`, `permissions_boundary`, `session_policy`, `endpoint_policy` or
-    /// `resource_policy`. Later versions may add layers.
+    /// `resource_control_policy`, `permissions_boundary`, `session_policy`, `endpoint_policy`,
+    /// `resource_policy`, or `unknown` where AWS does not name it. Later versions may add layers.
     pub layer: String,
     /// True if a policy of the layer denies the call explicitly; false if none of the layer allows it.
     pub explicit: bool,

@@ -15,6 +15,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<DateTime
 pub(crate) mod optional {
     use super::{DateTime, Deserialize, Deserializer, Serializer, Utc};
 
+    #[allow(clippy::ref_option, reason = "serde passes a reference to the member")]
     pub(crate) fn serialize<S: Serializer>(
         time: &Option<DateTime<Utc>>,
         into: S,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use engine_roles_iam::Iam;
 use engine_roles_store::Store;
 use tokio::sync::Semaphore;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -115,16 +114,7 @@ impl Parts {
         let recorder = Arc::new(Recorder::new(Arc::clone(&converger), tasks.clone()));
         let follower = Follower::new(store.clone(), Arc::clone(&waiting), recorder);
         let follower = Arc::new(follower);
-        let audit_head = Arc::new(watch::Sender::new(0));
-        let heartbeat = Heartbeat {
-            store: store.clone(),
-            call_timeout: gateway.call_timeout(),
-            interval: heartbeat_interval(&settings),
-            work_due: Arc::default(),
-            events_pending: Arc::default(),
-            audit_head: Arc::clone(&audit_head),
-            running: OnceLock::new(),
-        };
+        let heartbeat = heartbeat(&store, &gateway, &settings);
         Self {
             provision: Provision {
                 store: store.clone(),
@@ -153,7 +143,7 @@ impl Parts {
             records: ReadRecords {
                 store: store.clone(),
                 waiting,
-                audit_head,
+                audit_head: Arc::clone(&heartbeat.audit_head),
             },
             orphans: ResolveOrphans {
                 store: store.clone(),
@@ -293,6 +283,18 @@ impl Parts {
             Registration::every(account_interval, drift),
             Registration::every(account_interval, orphans),
         ]
+    }
+}
+
+fn heartbeat(store: &Store, gateway: &Gateway, settings: &Settings) -> Heartbeat {
+    Heartbeat {
+        store: store.clone(),
+        call_timeout: gateway.call_timeout(),
+        interval: heartbeat_interval(settings),
+        work_due: Arc::default(),
+        events_pending: Arc::default(),
+        audit_head: Arc::default(),
+        running: OnceLock::new(),
     }
 }
 

@@ -237,7 +237,10 @@ impl Provisioner {
             scope: parts.gateway.known_account(),
             configured_account: parts.gateway.must_be_configured_account(),
             missing: parts.optional.missing(),
-            other_accounts: parts.other_accounts.last_count(),
+            other_accounts: parts
+                .gateway
+                .known_account()
+                .and_then(|here| parts.other_accounts.count_for(&here)),
             aws: parts.gateway.health(),
         }
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use engine_roles_domain::account::Region;
-use engine_roles_domain::binding::{Actor, Cause, Verdict};
+use engine_roles_domain::binding::{Actor, Cause, Conditions, Verdict};
 use engine_roles_domain::cluster::{ClusterName, Defaults, Limits, RoleRequest};
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
@@ -81,14 +81,11 @@ impl Fleet {
 
     async fn provision(&self, count: usize) {
         let wanted = RoleRequest::default();
-        let request = Request {
-            cause: Cause {
-                actor: Actor("test".to_owned()),
-                request_id: None,
-            },
-            if_match: None,
-            wait: Duration::from_mins(2),
+        let cause = Cause {
+            actor: Actor("test".to_owned()),
+            request_id: None,
         };
+        let request = Request::new(cause, Conditions::default(), Duration::from_mins(2));
         let provisions = futures::stream::iter(0..count).map(|n| {
             let cluster = ClusterName::parse(&format!("cluster-{n}")).expect("a name");
             let (wanted, request) = (&wanted, &request);

@@ -37,7 +37,13 @@ impl Checker {
             let is_torn_down = ["deleting", "deleted", "blocked"].contains(&binding.state.as_str());
             return (!is_torn_down).then(|| format!("its binding is {}", binding.state));
         }
-        if promise.status == 201 && !self.has_event(&promise.request_id, "provision_requested") {
+        // A conditional request that was sent again gets the first one's answer.
+        let mut same = self.acknowledged.iter().filter(|other| {
+            other.status == 201 && other.binding_id == *id && other.cluster == promise.cluster
+        });
+        if promise.status == 201
+            && !same.any(|other| self.has_event(&other.request_id, "provision_requested"))
+        {
             return Some("the audit log does not have the request".to_owned());
         }
         let is_over = !["provisioning", "active"].contains(&binding.state.as_str());

@@ -48,7 +48,8 @@ async fn the_answer_shows_the_created_role_as_iam_has_it() {
         .provision("chct3mqng4af2ckkv3jg")
         .await;
     let binding = answer.expect(201);
-    assert_eq!(answer.header("etag"), Some("\"1\""));
+    let etag = answer.header("etag").unwrap_or_default();
+    assert!(etag.starts_with("\"1-"), "{etag}");
     let name = binding["role"]["name"]
         .as_str()
         .expect("the role has a name");

@@ -450,7 +450,7 @@ async fn unknown_or_invalid_query_parameters_of_lists_are_rejected() {
 async fn an_if_match_that_is_not_an_etag_is_rejected() {
     let installation = installation().await;
     let client = installation.client();
-    for tag in ["1", "\"x\"", "\"1\", \"2\"", "W/\"1\""] {
+    for tag in ["1", "\"1-1", "\"1-1\" \"2-1\""] {
         let answer = client.if_match(tag).put("one", json!({})).await;
         answer.expect_problem(400, "invalid_request");
     }

@@ -17,7 +17,13 @@ async fn a_caller_that_does_not_wait_gets_202_with_the_location() {
     assert_eq!(pending["state"], "provisioning");
     assert_eq!(pending["applied_generation"], Value::Null);
     assert_eq!(answer.header("location"), Some("/v1/clusters/one/role"));
-    assert_eq!(answer.header("etag"), Some("\"1\""));
+    assert_eq!(answer.header("etag"), Some("\"1-1\""));
+    let created = json!(null);
+    for part in ["role", "instance_profile"] {
+        // Names and ARNs are known already; the unique ids come with AWS's answers.
+        assert!(pending[part]["arn"].is_string(), "{pending:#}");
+        assert_eq!(pending[part]["id"], created);
+    }
     let seconds = answer
         .header("retry-after")
         .and_then(|text| text.parse::<u32>().ok());
@@ -267,6 +273,7 @@ async fn the_openapi_document_lists_exactly_the_routes_that_exist() {
         "/v1/audit",
         "/v1/audit/checkpoint",
         "/v1/audit/{seq}/proof",
+        "/v1/clusters/{cluster}/incarnations",
         "/v1",
         "/",
         "/livez",

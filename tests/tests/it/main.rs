@@ -13,6 +13,7 @@ mod changing;
 mod chaos;
 mod checker;
 mod compose;
+mod conditions;
 mod crashes;
 mod creating;
 mod credentials;

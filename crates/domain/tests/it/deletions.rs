@@ -1,9 +1,9 @@
 //! Decisions about requests for a teardown.
 
 use engine_roles_domain::account::{OtherAccount, Scope};
-use engine_roles_domain::binding::{Deletion, IfMatch, Rejection, decide_delete};
+use engine_roles_domain::binding::{Conditions, Deletion, Rejection, decide_delete};
 
-use crate::fixtures::{Stage, active, in_stage, scope};
+use crate::fixtures::{Stage, active, if_exists, if_match, in_stage, scope};
 
 #[test]
 fn the_state_of_the_binding_decides_what_a_delete_does() {
@@ -21,7 +21,7 @@ fn the_state_of_the_binding_decides_what_a_delete_does() {
             Stage::Deleted => Deletion::Done(same),
         };
         for known in [None, Some(scope())] {
-            let meaning = decide_delete(Some(&latest), known.as_ref(), None);
+            let meaning = decide_delete(Some(&latest), known.as_ref(), &Conditions::default());
             assert_eq!(meaning.expect("a meaning"), meant, "{stage:?}");
         }
     }
@@ -29,21 +29,22 @@ fn the_state_of_the_binding_decides_what_a_delete_does() {
 
 #[test]
 fn a_delete_needs_a_binding_and_the_generation_of_its_if_match() {
-    let rejected = decide_delete(None, None, None);
+    let rejected = decide_delete(None, None, &Conditions::default());
     assert!(matches!(rejected, Err(Rejection::NotFound)));
-    let rejected = decide_delete(None, None, Some(IfMatch::Any));
+    let rejected = decide_delete(None, None, &if_exists());
     assert!(matches!(rejected, Err(Rejection::NotFound)));
 
     let live = active();
-    assert!(decide_delete(Some(&live), None, Some(IfMatch::Generation(1))).is_ok());
-    assert!(decide_delete(Some(&live), None, Some(IfMatch::Any)).is_ok());
-    let rejected = decide_delete(Some(&live), None, Some(IfMatch::Generation(7)));
+    assert!(decide_delete(Some(&live), None, &if_match(&[(1, 5)])).is_ok());
+    assert!(decide_delete(Some(&live), None, &if_exists()).is_ok());
+    let rejected = decide_delete(Some(&live), None, &if_match(&[(7, 1)]));
     let rejected = rejected.expect_err("the generation is another");
     assert!(matches!(
         rejected,
         Rejection::PreconditionFailed { current: Some(1) }
     ));
-    let message = "the binding's generation is 1, not the one that If-Match names";
+    let message = "a condition of the request (If-Match or If-None-Match) does not hold: the binding's \
+                   generation is 1";
     assert_eq!(rejected.to_string(), message);
 }
 
@@ -55,12 +56,12 @@ fn a_delete_of_a_live_binding_of_another_account_is_rejected() {
     };
     for stage in Stage::all() {
         let latest = in_stage(stage);
-        let decided = decide_delete(Some(&latest), Some(&other), None);
+        let decided = decide_delete(Some(&latest), Some(&other), &Conditions::default());
         match stage {
             Stage::Failed | Stage::Deleted => {
                 assert_eq!(
                     decided.expect("the account of a removed binding does not matter"),
-                    decide_delete(Some(&latest), None, None).expect("a meaning"),
+                    decide_delete(Some(&latest), None, &Conditions::default()).expect("a meaning"),
                 );
             }
             Stage::Provisioning
@@ -79,7 +80,7 @@ fn a_delete_of_a_live_binding_of_another_account_is_rejected() {
         }
     }
     // The caller's own condition is checked first.
-    let rejected = decide_delete(Some(&active()), Some(&other), Some(IfMatch::Generation(7)));
+    let rejected = decide_delete(Some(&active()), Some(&other), &if_match(&[(7, 1)]));
     assert!(matches!(
         rejected,
         Err(Rejection::PreconditionFailed { .. })

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use engine_roles_domain::account::{Partition, Scope};
 use engine_roles_domain::binding::lifecycle::{self, Lifecycle, NewBinding};
 use engine_roles_domain::binding::{
-    Binding, BindingId, Consistency, Drift, DriftKind, Failure, FailureCode, Generation,
-    ProfileRecord, Receipt, RoleRecord,
+    Binding, BindingId, Conditions, Consistency, Drift, DriftKind, Failure, FailureCode,
+    Generation, IfMatch, IfNoneMatch, ProfileRecord, Receipt, Revised, RoleRecord,
 };
 use engine_roles_domain::cluster::{
     ClusterName, CreateSpec, Defaults, Limits, ModeSpec, PassThroughSpec, RoleReference, RoleSpec,
@@ -376,4 +376,32 @@ pub(crate) fn tag_profile() -> Step {
 
 pub(crate) fn reference(text: &str) -> RoleReference {
     RoleReference::parse(text).expect("a role")
+}
+
+/// `If-Match` with these generations and revisions.
+pub(crate) fn if_match(revisions: &[(Generation, i64)]) -> Conditions {
+    let revisions = revisions.iter().map(|(generation, revision)| Revised {
+        generation: *generation,
+        revision: *revision,
+    });
+    Conditions {
+        if_match: Some(IfMatch::Revisions(revisions.collect())),
+        ..Conditions::default()
+    }
+}
+
+/// `If-Match: *`.
+pub(crate) fn if_exists() -> Conditions {
+    Conditions {
+        if_match: Some(IfMatch::Any),
+        ..Conditions::default()
+    }
+}
+
+/// `If-None-Match: *`.
+pub(crate) fn if_new() -> Conditions {
+    Conditions {
+        if_none_match: Some(IfNoneMatch::Any),
+        ..Conditions::default()
+    }
 }

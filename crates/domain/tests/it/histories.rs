@@ -6,9 +6,9 @@ use engine_roles_domain::binding::lifecycle::{
     self, Activation, DeniedStep, NewBinding, Transition, WrongState,
 };
 use engine_roles_domain::binding::{
-    Binding, BindingId, Deletion, DriftKind, EventAction, EventDetail, Failure, Generation, Intent,
-    decide_delete, decide_put, resources_found, resources_left, step_applied, step_removed,
-    write_unresolved,
+    Binding, BindingId, Conditions, Deletion, DriftKind, EventAction, EventDetail, Failure,
+    Generation, Intent, decide_delete, decide_put, resources_found, resources_left, step_applied,
+    step_removed, write_unresolved,
 };
 use engine_roles_domain::cluster::{Defaults, Mode, RoleReference, RoleRequest};
 use engine_roles_domain::prepared::PassThroughRole;
@@ -140,7 +140,14 @@ impl Cluster {
         let latest = self.latest();
         let record = latest.map(|index| &self.incarnations[index].record);
         let (request, settings) = (request(change), settings());
-        let intent = decide_put(&cluster(), record, &request, &settings, &scope(), None);
+        let intent = decide_put(
+            &cluster(),
+            record,
+            &request,
+            &settings,
+            &scope(),
+            &Conditions::default(),
+        );
         match intent {
             Ok(Intent::New(spec)) => {
                 let new = NewBinding {
@@ -154,7 +161,7 @@ impl Cluster {
                 let change = lifecycle::change_requested(*live, spec, at(self.clock));
                 self.request(latest, change)
             }
-            Ok(Intent::Unchanged(_)) | Err(_) => Ok(()),
+            Ok(Intent::Unchanged(_) | Intent::Repeated { .. }) | Err(_) => Ok(()),
         }
     }
 
@@ -162,7 +169,7 @@ impl Cluster {
         let latest = self.latest();
         let record = latest.map(|index| &self.incarnations[index].record);
         let now = at(self.clock);
-        match decide_delete(record, Some(&scope()), None) {
+        match decide_delete(record, Some(&scope()), &Conditions::default()) {
             Ok(Deletion::Begin(live)) => {
                 self.request(latest, lifecycle::teardown_begun(*live, now))
             }

@@ -1,6 +1,6 @@
 //! The customer's KMS key that encrypts secrets: which roles may use it, and for what.
 
-use engine_roles_domain::binding::{Binding, Intent, Rejection, decide_put};
+use engine_roles_domain::binding::{Binding, Conditions, Intent, Rejection, decide_put};
 use engine_roles_domain::cluster::{
     ClusterName, Defaults, Mode, RoleReference, RoleRequest, RoleSpec,
 };
@@ -127,7 +127,14 @@ fn created_with(key_arn: &str, region: &str) -> Result<Intent, Rejection> {
         region: Some(region.parse().expect("a region")),
         ..RoleRequest::default()
     };
-    decide_put(&cluster(), None, &wanted, &defaults, &scope(), None)
+    decide_put(
+        &cluster(),
+        None,
+        &wanted,
+        &defaults,
+        &scope(),
+        &Conditions::default(),
+    )
 }
 
 #[test]
@@ -161,7 +168,14 @@ fn a_pass_through_role_gets_no_key() {
         region: Some("eu-west-1".parse().expect("a region")),
         ..RoleRequest::default()
     };
-    let intent = decide_put(&cluster(), None, &wanted, &defaults, &scope(), None);
+    let intent = decide_put(
+        &cluster(),
+        None,
+        &wanted,
+        &defaults,
+        &scope(),
+        &Conditions::default(),
+    );
     let expected = RoleSpec {
         region: "eu-west-1".parse().expect("a region"),
         administrator_tag_keys: ["team".to_owned()].into(),
@@ -189,8 +203,15 @@ fn a_live_role_keeps_the_key_that_it_was_created_with() {
             ..defaults()
         };
         let decide = |wanted: RoleRequest| {
-            decide_put(&cluster(), Some(&live), &wanted, &defaults, &scope(), None)
-                .expect("an intent")
+            decide_put(
+                &cluster(),
+                Some(&live),
+                &wanted,
+                &defaults,
+                &scope(),
+                &Conditions::default(),
+            )
+            .expect("an intent")
         };
         let unchanged = Intent::Unchanged(Box::new(live.clone()));
         assert_eq!(decide(RoleRequest::default()), unchanged);

@@ -1,6 +1,6 @@
 //! The administrator's tags, and the administrator's limits on what requests may ask for.
 
-use engine_roles_domain::binding::{Binding, Intent, Rejection, decide_put};
+use engine_roles_domain::binding::{Binding, Conditions, Intent, Rejection, decide_put};
 use engine_roles_domain::cluster::{
     Defaults, Limits, Mode, Permitted, RoleReference, RoleRequest, RoleSpec,
 };
@@ -19,7 +19,14 @@ fn decide(
     request: &RoleRequest,
     defaults: &Defaults,
 ) -> Result<Intent, Rejection> {
-    decide_put(&cluster(), live, request, defaults, &scope(), None)
+    decide_put(
+        &cluster(),
+        live,
+        request,
+        defaults,
+        &scope(),
+        &Conditions::default(),
+    )
 }
 
 fn with_tags(pairs: &[(&str, &str)]) -> RoleRequest {

@@ -89,11 +89,11 @@ async fn an_event_without_a_number_is_not_returned() {
     let test = test_store().await;
     test.provision("one").await;
     let events = test.store.audit(&AuditFilter::default(), 9).await;
-    assert!(events.expect("the log").is_empty());
+    assert!(events.expect("the log").events.is_empty());
     assert_eq!(number(&test.store).await, 1);
     assert_eq!(number(&test.store).await, 0);
     let events = test.store.audit(&AuditFilter::default(), 9).await;
-    assert_eq!(events.expect("the log").len(), 1);
+    assert_eq!(events.expect("the log").events.len(), 1);
 }
 
 #[tokio::test]
@@ -176,6 +176,7 @@ async fn filters_select_events_and_pages_continue_after_a_number() {
         .await;
     let numbers: Vec<i64> = page
         .expect("a page")
+        .events
         .iter()
         .map(|entry| entry.seq)
         .collect();

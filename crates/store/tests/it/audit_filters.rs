@@ -98,7 +98,7 @@ async fn every_combination_of_filters_selects_what_a_filter_in_memory_selects() 
     let mut random = Random::new(0x5eed);
     written(&test, &mut random).await;
     let all = test.store.audit(&AuditFilter::default(), 1000).await;
-    let all = all.expect("the log");
+    let all = all.expect("the log").events;
     assert_eq!(all.len(), EVENTS + 1);
     // The events are out of order, so that a range of numbers alone does not select a range of times.
     assert!(!all.iter().map(|event| event.at).is_sorted());
@@ -109,7 +109,12 @@ async fn every_combination_of_filters_selects_what_a_filter_in_memory_selects() 
         let expected = all.iter().filter(|event| matches(&filter, event));
         let expected: Vec<_> = expected.take(limit).cloned().collect();
         let limit = i64::try_from(limit).expect("small");
-        let page = test.store.audit(&filter, limit).await.expect("a page");
+        let page = test
+            .store
+            .audit(&filter, limit)
+            .await
+            .expect("a page")
+            .events;
         assert_eq!(page, expected, "{filter:?}, limit {limit}");
         found += page.len();
     }

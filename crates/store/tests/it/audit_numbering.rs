@@ -104,7 +104,7 @@ async fn a_paused_sequencer_delays_no_reader_no_writer_and_no_other_sequencer() 
     .await;
     let all = AuditFilter::default();
     let read = at_once("a reader", test.store.audit(&all, 9)).await;
-    assert_eq!(read.expect("the log").len(), 1);
+    assert_eq!(read.expect("the log").events.len(), 1);
     at_once("a request", provision(&test.store, "two", spec())).await;
     Box::pin(at_once("a worker", activate(&test.store, &mut lease))).await;
     let sequenced = at_once("another sequencer", test.other("test").sequence_audit()).await;
@@ -158,7 +158,12 @@ async fn a_backlog_is_numbered_in_batches_in_the_order_of_time_and_generation() 
         ..AuditFilter::default()
     };
     loop {
-        let page = test.store.audit(&filter, 1000).await.expect("a page");
+        let page = test
+            .store
+            .audit(&filter, 1000)
+            .await
+            .expect("a page")
+            .events;
         let Some(last) = page.last() else { break };
         filter.after = last.seq;
         order.extend(page.iter().map(|event| (event.at, event.generation)));

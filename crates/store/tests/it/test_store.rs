@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine_roles_domain::account::{Partition, Scope};
 use engine_roles_domain::binding::lifecycle::{self, Activation, NewBinding, Transition};
 use engine_roles_domain::binding::{
-    Actor, Binding, BindingId, Cause, Deletion, Failure, FailureCode, Generation, Rejection,
-    SequencedEvent, decide_delete,
+    Actor, Binding, BindingId, Cause, Conditions, Deletion, Failure, FailureCode, Generation,
+    Rejection, SequencedEvent, decide_delete,
 };
 use engine_roles_domain::cluster::{
     ClusterName, ModeSpec, PassThroughSpec, RoleReference, RoleSpec, Secrets,
@@ -247,7 +247,7 @@ pub(crate) async fn request_teardown(
 ) -> Result<RecordedIntent, Rejection> {
     loop {
         let latest = read(store, name).await;
-        let changed = match decide_delete(latest.binding.as_ref(), None, None)? {
+        let changed = match decide_delete(latest.binding.as_ref(), None, &Conditions::default())? {
             Deletion::Begin(live) => lifecycle::teardown_begun(*live, latest.now),
             Deletion::Resume(blocked) => lifecycle::teardown_resumed(*blocked, latest.now),
             Deletion::Close(failed) => lifecycle::closed(*failed, latest.now),
@@ -344,5 +344,5 @@ pub(crate) async fn number(store: &Store) -> u64 {
 /// Returns the audit log with all events that were written before.
 pub(crate) async fn log(store: &Store, filter: &AuditFilter) -> Vec<SequencedEvent> {
     number(store).await;
-    store.audit(filter, 1000).await.expect("the log")
+    store.audit(filter, 1000).await.expect("the log").events
 }
