@@ -1,12 +1,15 @@
 //! A policy document that was checked when it was created.
 
+use std::borrow::Cow;
+
+use crate::arn;
 use crate::canonical;
 use crate::error::PolicyError;
 use crate::json::Node;
 use crate::kind::Kind;
 use crate::parse;
 use crate::size;
-use crate::statement::{Principal, Statement};
+use crate::statement::{Principal, Scope, Statement};
 use crate::validate;
 use crate::version::Version;
 use crate::write;
@@ -24,6 +27,10 @@ pub struct Document {
 
 impl Document {
     /// Parses a document strictly, by the grammar of the policy language.
+    ///
+    /// An ARN in `Resource` or `NotResource` with fewer than six fields, or with an empty last one,
+    /// is completed with `*`, so `arn:aws:sqs` becomes `arn:aws:sqs:*:*:*` ("Identify AWS resources
+    /// with Amazon Resource Names (ARNs)", IAM User Guide).
     ///
     /// The size is not limited here, because IAM's limits depend on what the document is attached
     /// to; see [`Document::size`].
@@ -67,6 +74,9 @@ impl Document {
         id: Option<String>,
         mut statements: Vec<Statement>,
     ) -> Result<Document, PolicyError> {
+        for statement in &mut statements {
+            complete_arns(statement);
+        }
         let version = written_version.unwrap_or(Version::V2008);
         validate::statements(kind, version, &statements)?;
         for statement in &mut statements {
@@ -140,6 +150,18 @@ impl Document {
     /// Allow, or if two patterns only together match the same as a third.
     pub fn equivalent(&self, other: &Document) -> bool {
         self.kind == other.kind && self.to_value() == other.to_value()
+    }
+}
+
+/// Writes out the fields that an ARN in `Resource` or `NotResource` leaves out.
+fn complete_arns(statement: &mut Statement) {
+    let Some(Scope::Only(texts) | Scope::Except(texts)) = &mut statement.resources else {
+        return;
+    };
+    for text in texts {
+        if let Cow::Owned(completed) = arn::completed(text) {
+            *text = completed;
+        }
     }
 }
 

@@ -68,6 +68,10 @@ pub enum Rule {
     InvalidAction,
     /// A resource that is neither `*` nor an ARN.
     InvalidResource,
+    /// A policy variable before the fifth colon of an ARN.
+    VariableBeforeResource,
+    /// A wildcard in the service or in the resource type of an ARN.
+    WildcardInArn,
     /// A principal that does not have the form of its type.
     InvalidPrincipal,
     /// A condition operator that the language does not have.
@@ -100,6 +104,8 @@ impl Rule {
             Rule::InvalidEffect => "invalid-effect",
             Rule::InvalidAction => "invalid-action",
             Rule::InvalidResource => "invalid-resource",
+            Rule::VariableBeforeResource => "variable-before-resource",
+            Rule::WildcardInArn => "wildcard-in-arn",
             Rule::InvalidPrincipal => "invalid-principal",
             Rule::InvalidOperator => "invalid-operator",
             Rule::InvalidConditionKey => "invalid-condition-key",

@@ -41,6 +41,10 @@
 //! - Without a set operator, a key with several values matches if one of them matches; with a
 //!   negated operator, if none of them matches the policy's values.
 //! - A `*` or `?` in a resource also matches `:` and `/`, in every position.
+//! - A wildcard in the resource type of an ARN is rejected where the service is known to write a type
+//!   before each name, or where a `/` or `:` follows; `x*` of another service is a pattern of names.
+//! - An incomplete ARN that ends in a colon, such as `arn:aws:sqs:`, is rejected, because the guide
+//!   does not say whether its last field is missing or empty.
 //! - Names of elements and operators have to be written in exactly the case of the guide.
 //! - White space inside strings counts towards a document's size.
 

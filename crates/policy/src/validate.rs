@@ -186,7 +186,7 @@ fn check_resources(
     for_each(&place, resources.patterns(), |place, resource| {
         check_variables(version, place, resource)?;
         arn::check_resource(resource)
-            .map_err(|reason| PolicyError::new(place, Rule::InvalidResource, reason))
+            .map_err(|(rule, reason)| PolicyError::new(place, rule, reason))
     })
 }
 

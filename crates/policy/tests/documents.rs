@@ -141,6 +141,28 @@ fn documents_of_the_same_meaning_are_equivalent() {
 }
 
 #[test]
+fn an_incomplete_arn_means_the_same_as_the_arn_completed_with_stars() {
+    let allow = |resource: &str| {
+        identity(&json!({"Effect": "Allow", "Action": "a:B", "Resource": resource}))
+    };
+    for (short, whole) in [
+        ("arn:aws:sqs", "arn:aws:sqs:*:*:*"),
+        ("arn:aws:cloudfront:*", "arn:aws:cloudfront:*:*:*"),
+        (
+            "arn:aws:secretsmanager:us-east-1",
+            "arn:aws:secretsmanager:us-east-1:*:*",
+        ),
+        ("arn:aws:organizations::*:", "arn:aws:organizations::*:*"),
+        ("arn:aws:s3:::", "arn:aws:s3:::*"),
+    ] {
+        assert_eq!(allow(short).to_value(), allow(whole).to_value());
+        assert_eq!(allow(short).to_json(), allow(whole).to_json());
+        let limits = [Grant::new("a:B", whole)];
+        assert_eq!(grants_within(&allow(short), &limits), Ok(()));
+    }
+}
+
+#[test]
 fn documents_of_different_meaning_are_not_equivalent() {
     let base = json!({"Effect": "Allow", "Action": "a:B", "Resource": "arn:aws:s3:::a"});
     let change = |name: &str, value: Value| {

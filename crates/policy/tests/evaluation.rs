@@ -13,6 +13,7 @@ const NOT_RESOURCE: &str = "IAM JSON policy elements: NotResource";
 const VERSION: &str = "IAM JSON policy elements: Version";
 const VARIABLES: &str = "IAM policy elements: Variables and tags";
 const BOUNDARY: &str = "Permissions boundaries for IAM entities";
+const ARNS: &str = "Identify AWS resources with Amazon Resource Names (ARNs)";
 const PRINCIPAL: &str = "AWS JSON policy elements: Principal";
 
 fn identity(statements: &Value) -> Document {
@@ -87,6 +88,28 @@ fn a_request_is_decided_by_action_resource_and_effect() {
             *expected,
             "{action} on {resource} under {statements} ({page})"
         );
+    }
+}
+
+#[test]
+#[rustfmt::skip]
+fn an_incomplete_arn_matches_like_the_arn_completed_with_stars() {
+    let secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf";
+    let rows: &[(&str, &str, bool)] = &[
+        ("arn:aws:secretsmanager", secret, true),
+        ("arn:aws:secretsmanager:*", secret, true),
+        ("arn:aws:secretsmanager:us-east-1", secret, true),
+        ("arn:aws:secretsmanager:eu-west-1", secret, false),
+        ("arn:aws:logs:*", secret, false),
+        ("arn:aws:organizations::*:", "arn:aws:organizations::111122223333:account/o-1/2", true),
+        ("arn:aws:organizations::*:", "arn:aws:organizations:us-east-1:111122223333:x", false),
+    ];
+    for (written, asked, matched) in rows {
+        let only = identity(&json!({"Effect": "Allow", "Action": "a:B", "Resource": written}));
+        let except = identity(&json!({"Effect": "Allow", "Action": "a:B", "NotResource": written}));
+        let request = Request::new("a:B", *asked);
+        assert_eq!(evaluate(&request, &[&only], None).is_allowed(), *matched, "{written} ({ARNS})");
+        assert_eq!(evaluate(&request, &[&except], None).is_allowed(), !matched, "{written} ({ARNS})");
     }
 }
 

@@ -3,6 +3,7 @@
 //! The rules come from "Grammar of the IAM JSON policy language" and "IAM policy validation check
 //! reference", IAM User Guide.
 
+use engine_roles_policy::lint::{Severity, lint_text};
 use engine_roles_policy::{Document, Kind, PolicyError, Rule, Statement, Test, Version};
 
 fn rejection(kind: Kind, text: &str) -> PolicyError {
@@ -109,13 +110,29 @@ fn a_resource_must_be_a_star_or_an_arn() {
         ("arn:aws:ec2:us-east-1::image/*", true),
         ("arn:aws:iam::aws:policy/AdministratorAccess", true),
         ("arn:aws:s3:::a/${aws:username}/*", true),
-        ("arn:aws:iam::${aws:PrincipalAccount}:role/a", true),
+        ("arn:aws:s3", true),
+        ("arn:aws:s3:::", true),
+        ("arn:aws:cloudfront:*", true),
+        ("arn:aws:ec2:us-east-1:111122223333:*", true),
+        ("arn:aws:s3:::*/reports/*", true),
+        ("arn:aws:sqs:*:*:team-*", true),
+        ("arn:aws:iam::111122223333:role/${*}", true),
         ("arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-??????", true),
         ("", false),
         ("**", false),
         ("foo", false),
-        ("arn:aws:s3", false),
-        ("arn:aws:s3:::", false),
+        ("arn:aws:s3:", false),
+        ("arn:aws", false),
+        ("arn", false),
+        // Variables are accepted only after the fifth colon, and neither the service nor the type
+        // of the resource can be a pattern.
+        ("arn:aws:iam::${aws:PrincipalAccount}:role/a", false),
+        ("arn:aws:s3:${aws:RequestedRegion}::a", false),
+        ("arn:aws:*:us-east-1:111122223333:a", false),
+        ("arn:aws:s*:::a", false),
+        ("arn:aws:ec2:us-east-1:111122223333:*/12345", false),
+        ("arn:aws:iam::111122223333:u*", false),
+        ("arn:aws:iam::111122223333:?ole/a", false),
         ("arn:aws::::a", false),
         ("arn:amazon:s3:::a", false),
         ("Arn:aws:s3:::a", false),
@@ -128,6 +145,29 @@ fn a_resource_must_be_a_star_or_an_arn() {
         let statement = Statement::allow("", ["s3:GetObject"], [resource]);
         let document = Document::new(Kind::Identity, vec![statement]);
         assert_eq!(document.is_ok(), valid, "{resource:?}: {document:?}");
+    }
+}
+
+#[test]
+fn the_lint_names_what_an_arn_cannot_have() {
+    for (resource, rule) in [
+        (
+            "arn:aws:iam::${aws:PrincipalAccount}:role/a",
+            "variable-before-resource",
+        ),
+        ("arn:aws:*:::a", "wildcard-in-arn"),
+        (
+            "arn:aws:ec2:us-east-1:111122223333:*/12345",
+            "wildcard-in-arn",
+        ),
+        ("arn:aws:s3:", "invalid-resource"),
+    ] {
+        let statement =
+            format!(r#"{{"Effect": "Allow", "Action": "a:B", "Resource": "{resource}"}}"#);
+        let findings = lint_text(Kind::Identity, &around(&statement));
+        let rules: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
+        assert_eq!(rules, [rule], "{resource}");
+        assert_eq!(findings[0].severity, Severity::Error);
     }
 }
 

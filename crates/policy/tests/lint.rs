@@ -60,7 +60,6 @@ fn each_rule_has_a_document_that_it_reports() {
         (allow("secretsmanager:GetSecret", "arn:aws:s3:::a"), "unknown-action", Warning),
         (s3("arn:aws:s3:*::a"), "live-arn-field", Notice),
         (s3("arn:aws:iam::*:role/a"), "live-arn-field", Warning),
-        (s3("arn:aws:iam::${aws:PrincipalAccount}:role/a"), "variable-before-resource", Error),
         (s3("arn:aws:s3:::a/${aws:username}"), "live-variable", Warning),
         (s3("arn:aws:s3:::pro?"), "live-question-mark", Warning),
         (s3("arn:aws:s3:::a/*/b"), "live-inner-star", Warning),

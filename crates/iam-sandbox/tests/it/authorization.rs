@@ -78,10 +78,13 @@ async fn an_explicit_deny_has_its_own_message() {
 
 #[tokio::test]
 async fn a_create_is_authorized_by_the_path_and_name_in_the_request() {
-    let (_sandbox, iam) = under(json!([allow(
-        "iam:Create*",
-        "arn:aws:iam::123456789012:*/team/*"
-    )]))
+    let (_sandbox, iam) = under(json!([
+        allow("iam:Create*", "arn:aws:iam::123456789012:role/team/*"),
+        allow(
+            "iam:Create*",
+            "arn:aws:iam::123456789012:instance-profile/team/*"
+        ),
+    ]))
     .await;
     assert_eq!(outcome(&iam, "CreateRole", &NEW).await, "");
     let other_path = [("RoleName", "x"), ("AssumeRolePolicyDocument", EC2_TRUST)];
@@ -245,7 +248,10 @@ async fn a_resource_that_does_not_exist_is_authorized_by_an_arn_without_its_path
 async fn a_resource_that_does_not_exist_can_be_assumed_under_a_configured_path() {
     let policy = json!({
         "Version": "2012-10-17",
-        "Statement": [allow("iam:Get*", "arn:aws:iam::123456789012:*/team/*")],
+        "Statement": [
+            allow("iam:Get*", "arn:aws:iam::123456789012:role/team/*"),
+            allow("iam:Get*", "arn:aws:iam::123456789012:instance-profile/team/*"),
+        ],
     });
     let (_sandbox, iam) = sandbox(SandboxConfig {
         identity_policy: Some(policy),

@@ -212,6 +212,7 @@ cases! {
         a_trust_policy_has_at_most_2048_characters
         a_trust_policy_can_be_replaced
         policies_with_invalid_grammar_are_rejected
+        incomplete_arns_are_accepted
         inline_policies_are_returned_percent_encoded
         inline_policies_of_a_role_have_at_most_10240_characters_together
         inline_policies_are_listed_and_deleted

@@ -75,16 +75,7 @@ fn check_resource(version: Version, text: &str, place: &str, findings: &mut Find
         ("region", region, Severity::Notice),
         ("account", account, Severity::Warning),
     ] {
-        if version == Version::V2012 && piece.contains("${") {
-            findings.add(
-                "variable-before-resource",
-                Severity::Error,
-                place,
-                format!(
-                    "{text:?}: IAM accepts variables only after the fifth colon, not in the {what}"
-                ),
-            );
-        } else if is_pattern(piece) {
+        if is_pattern(piece) {
             findings.add(
                 "live-arn-field",
                 severity,

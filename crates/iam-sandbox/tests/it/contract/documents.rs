@@ -142,6 +142,7 @@ pub(crate) async fn policies_with_invalid_grammar_are_rejected(iam: &Iam) {
         statement(
             r#""Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{"Like":{"aws:x":"1"}}"#,
         ),
+        statement(r#""Effect":"Allow","Action":"s3:*","Resource":"arn:aws:*:us-east-1::x""#),
         READ_SECRETS.replace("2012-10-17", "2026-01-01"),
     ];
     for document in &strict {
@@ -165,6 +166,14 @@ pub(crate) async fn policies_with_invalid_grammar_are_rejected(iam: &Iam) {
             r#""Effect":"Allow","Action":"s3:*","Resource":"*","Principal":"*""#,
             "it accepts resource policies as policies of roles",
         ),
+        (
+            r#""Effect":"Allow","Action":"iam:GetRole","Resource":"arn:aws:iam::${aws:PrincipalAccount}:role/r""#,
+            "it accepts variables in every field",
+        ),
+        (
+            r#""Effect":"Allow","Action":"ec2:StopInstances","Resource":"arn:aws:ec2:*:*:*/i-1""#,
+            "it accepts wildcards in the resource type",
+        ),
     ] {
         let document = statement(body);
         let params = [
@@ -184,6 +193,25 @@ pub(crate) async fn policies_with_invalid_grammar_are_rejected(iam: &Iam) {
     let moto = lenient("it accepts any characters");
     iam.rejected_but("PutRolePolicy", &params, (400, "ValidationError"), moto)
         .await;
+}
+
+pub(crate) async fn incomplete_arns_are_accepted(iam: &Iam) {
+    iam.role("r").await;
+    for resource in [
+        "arn:aws:logs:*",
+        "arn:aws:sqs",
+        "arn:aws:s3:::",
+        "arn:aws:organizations::*:",
+    ] {
+        let document = READ_SECRETS.replace("\"*\"", &format!("{resource:?}"));
+        assert!(document.contains(resource), "{document}");
+        let params = [
+            ("RoleName", "r"),
+            ("PolicyName", "i"),
+            ("PolicyDocument", document.as_str()),
+        ];
+        iam.ok("PutRolePolicy", &params).await;
+    }
 }
 
 pub(crate) async fn inline_policies_are_returned_percent_encoded(iam: &Iam) {
