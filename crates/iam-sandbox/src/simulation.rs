@@ -225,7 +225,7 @@ impl Clause {
     /// Returns the keys that are not given and on which the match depends.
     fn missing(&self, request: &Request) -> BTreeSet<String> {
         match self.decide(request) {
-            Decision::Indeterminate { missing } => missing,
+            Decision::Indeterminate { missing, .. } => missing,
             _ => BTreeSet::new(),
         }
     }

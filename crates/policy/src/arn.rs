@@ -242,23 +242,17 @@ pub(crate) fn is_principal(named: &str, caller: &str) -> bool {
     }
 }
 
-/// Whether an ARN matches this pattern, piece by piece; `None` if the text is not an ARN.
-///
-/// The pattern `*` matches every ARN; any other pattern of fewer than six pieces matches none.
+/// Whether an ARN matches this pattern, piece by piece; `None` if the text is not an ARN or the
+/// pattern is not one of six pieces, because the guide does not say what that gives.
 pub(crate) fn matches(pattern: &Pattern, text: &str) -> Option<bool> {
     let pieces: Vec<&str> = text.splitn(PIECES, ':').collect();
+    let patterns = pattern.split_at_colons(PIECES);
     if pieces.len() < PIECES || pieces[0] != "arn" {
         return None;
     }
-    if *pattern == Pattern::new("*") {
-        return Some(true);
+    if patterns.len() < PIECES || patterns[0] != Pattern::new("arn") {
+        return None;
     }
-    let patterns = pattern.split_at_colons(PIECES);
-    Some(
-        patterns.len() == PIECES
-            && patterns
-                .iter()
-                .zip(&pieces)
-                .all(|(pattern, piece)| pattern.matches(piece)),
-    )
+    let mut each = patterns.iter().zip(&pieces);
+    Some(each.all(|(pattern, piece)| pattern.matches(piece)))
 }

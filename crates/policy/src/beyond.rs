@@ -257,8 +257,7 @@ impl Asked<'_> {
             return Coverage::Nothing;
         }
         let conditions = statement.conditions.iter();
-        let conditions =
-            conditions.map(|condition| holds(version, statement.effect, condition, self.context));
+        let conditions = conditions.map(|condition| holds(version, condition, self.context));
         let conditions = match Truth::all(conditions) {
             Truth::True => Coverage::All,
             Truth::False => Coverage::Nothing,

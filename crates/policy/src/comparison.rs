@@ -4,14 +4,13 @@
 //! values" and "Single-valued vs. multivalued context keys", IAM User Guide.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use crate::arn;
 use crate::condition::{Condition, Family, Relation, SetOperator, Test};
 use crate::context::{Context, Lookup};
+use crate::doubt::Doubt;
 use crate::moment::Moment;
-use crate::statement::Effect;
-use crate::truth::Truth;
+use crate::truth::{Truth, Unknown};
 use crate::value::{Decimal, Network, lowercase, parse_base64, parse_bool};
 use crate::variable::{Resolved, Template};
 use crate::version::Version;
@@ -20,102 +19,108 @@ use crate::version::Version;
 enum Match {
     Yes,
     No,
-    /// The values can't be compared: a variable has no value, or a value has another type.
-    Never,
-    Unknown(BTreeSet<String>),
+    /// The documentation does not say what the comparison of these values gives.
+    Doubt(&'static str),
+    Unknown(Unknown),
 }
 
 /// Whether the condition holds.
-///
-/// The effect of the statement matters in one case only: a negated operator and values that can't
-/// be compared. The doubt must never widen access, so the condition then fails in an Allow and
-/// holds in a Deny.
-pub(crate) fn holds(
-    version: Version,
-    effect: Effect,
-    condition: &Condition,
-    context: &Context,
-) -> Truth {
+pub(crate) fn holds(version: Version, condition: &Condition, context: &Context) -> Truth {
     let operator = condition.operator;
     let found = context.lookup(&condition.key);
     if operator.test == Test::Null {
-        return is_null(effect, condition, found);
+        return is_null(condition, found);
     }
     let values = match found {
-        Lookup::Unknown => return Truth::unknown(&condition.key),
-        Lookup::Absent if operator.if_exists => return Truth::True,
-        Lookup::Absent => {
-            return match operator.set {
-                Some(SetOperator::ForAllValues) => Truth::True,
-                Some(SetOperator::ForAnyValue) => Truth::False,
-                None => operator.test.is_negated().into(),
-            };
-        }
+        Lookup::Unknown => return Truth::missing(&condition.key),
+        Lookup::Absent => return without_key(condition),
         Lookup::Present(values) => values,
     };
     let each = values
         .iter()
-        .map(|value| passes(version, effect, condition, value, context));
+        .map(|value| passes(version, condition, value, context));
     match operator.set {
         // A set that has only empty strings counts as an empty set.
         Some(SetOperator::ForAllValues) if values.iter().all(String::is_empty) => Truth::True,
         Some(SetOperator::ForAnyValue) if values.iter().all(String::is_empty) => Truth::False,
+        None if values.len() > 1 => {
+            doubt(condition, "a key with several values needs a set operator")
+        }
         Some(SetOperator::ForAllValues) => Truth::all(each),
-        // Without a set operator, one value has to match, or none if the operator is negated.
-        None if operator.test.is_negated() => Truth::all(each),
         Some(SetOperator::ForAnyValue) | None => Truth::any(each),
     }
 }
 
-fn is_null(effect: Effect, condition: &Condition, found: Lookup<'_>) -> Truth {
+/// Whether the condition holds if the key is absent.
+fn without_key(condition: &Condition) -> Truth {
+    let operator = condition.operator;
+    match (operator.set, operator.if_exists) {
+        (None, true) | (Some(SetOperator::ForAllValues), _) => Truth::True,
+        (Some(SetOperator::ForAnyValue), false) => Truth::False,
+        (Some(SetOperator::ForAnyValue), true) => doubt(
+            condition,
+            "for an absent key, ForAnyValue is false and IfExists is true",
+        ),
+        (None, false) => operator.test.is_negated().into(),
+    }
+}
+
+fn is_null(condition: &Condition, found: Lookup<'_>) -> Truth {
+    let wanted = |absent| {
+        let mut values = condition.values.iter();
+        values.any(|value| parse_bool(value) == Some(absent))
+    };
+    if wanted(true) && wanted(false) {
+        return Truth::True;
+    }
     let absent = match found {
-        Lookup::Unknown => return Truth::unknown(&condition.key),
+        Lookup::Unknown => return Truth::missing(&condition.key),
         Lookup::Absent => true,
-        // The IAM User Guide calls an empty string a null value in one place and a value in
-        // another. Access must not depend on either reading: the test fails in an Allow and holds
-        // in a Deny.
         Lookup::Present(values) if values.iter().all(String::is_empty) => {
-            return Truth::from(effect == Effect::Deny);
+            return doubt(
+                condition,
+                "an empty string is called a null value in one place and a value in another",
+            );
         }
         Lookup::Present(_) => false,
     };
-    condition
+    if condition
         .values
         .iter()
-        .any(|value| parse_bool(value) == Some(absent))
-        .into()
+        .any(|value| parse_bool(value).is_none())
+        && !wanted(absent)
+    {
+        return doubt(condition, "a value is neither true nor false");
+    }
+    wanted(absent).into()
+}
+
+fn doubt(condition: &Condition, reason: &'static str) -> Truth {
+    let part = format!("{} of {}", condition.operator, condition.key);
+    Truth::doubt(Doubt::new(part, reason))
 }
 
 /// Whether one value of the request matches one of the policy's values, or none of them if the
 /// operator is negated.
-fn passes(
-    version: Version,
-    effect: Effect,
-    condition: &Condition,
-    value: &str,
-    context: &Context,
-) -> Truth {
+fn passes(version: Version, condition: &Condition, value: &str, context: &Context) -> Truth {
     let test = condition.operator.test;
-    let negated = test.is_negated();
-    let each = condition.values.iter().map(|own| {
-        match (compare(version, test, own, value, context), negated) {
-            (Match::Yes, _) => Truth::from(!negated),
-            (Match::No, _) => Truth::from(negated),
-            (Match::Never, false) => Truth::False,
-            (Match::Never, true) => Truth::from(effect == Effect::Deny),
-            (Match::Unknown(missing), _) => Truth::Unknown(missing),
-        }
-    });
-    if negated {
-        Truth::all(each)
-    } else {
-        Truth::any(each)
-    }
+    let each =
+        condition
+            .values
+            .iter()
+            .map(|own| match compare(version, test, own, value, context) {
+                Match::Yes => Truth::True,
+                Match::No => Truth::False,
+                Match::Doubt(reason) => doubt(condition, reason),
+                Match::Unknown(why) => Truth::Unknown(why),
+            });
+    let matched = Truth::any(each);
+    if test.is_negated() { !matched } else { matched }
 }
 
 fn compare(version: Version, test: Test, own: &str, value: &str, context: &Context) -> Match {
     let Some(template) = template(version, test, own) else {
-        return Match::Never;
+        return Match::Doubt("a policy variable has a form that the language does not have");
     };
     match test.family() {
         Family::TextPattern => resolved(template.to_pattern(context), |pattern| {
@@ -144,10 +149,12 @@ fn resolved<T>(resolved: Resolved<T>, compare: impl FnOnce(T) -> Option<bool>) -
         Resolved::Value(own) => match compare(own) {
             Some(true) => Match::Yes,
             Some(false) => Match::No,
-            None => Match::Never,
+            None => Match::Doubt("a value is not of the operator's type"),
         },
-        Resolved::Unresolved => Match::Never,
-        Resolved::Unknown(missing) => Match::Unknown(missing),
+        // A variable without a value is null: nothing equals it and nothing is like it, so a
+        // negated operator matches it.
+        Resolved::Unresolved => Match::No,
+        Resolved::Unknown(why) => Match::Unknown(why),
     }
 }
 

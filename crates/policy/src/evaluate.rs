@@ -12,10 +12,11 @@ use crate::arn;
 use crate::comparison;
 use crate::context::Context;
 use crate::document::Document;
+use crate::doubt::Doubt;
 use crate::kind::Kind;
 use crate::pattern;
 use crate::statement::{Effect, Principal, Scope, Statement};
-use crate::truth::Truth;
+use crate::truth::{Truth, Unknown};
 use crate::variable::{Resolved, Template};
 use crate::version::Version;
 
@@ -77,10 +78,13 @@ pub enum Decision {
     },
     /// Denied because no statement allows the request, or because the boundary does not allow it.
     NotAllowed,
-    /// The decision depends on condition keys that are not known.
+    /// The decision depends on condition keys that are not known, on something that AWS's
+    /// documentation does not settle, or on a part of a document that was not understood.
     Indeterminate {
         /// The keys that are not known, as the policies write them.
         missing: BTreeSet<String>,
+        /// What is not settled or not understood.
+        doubts: BTreeSet<Doubt>,
     },
 }
 
@@ -199,13 +203,14 @@ fn decide(
             None => Decision::NotAllowed,
         },
         (denied, granted) => {
-            let mut missing = BTreeSet::new();
+            let mut unknown = Unknown::default();
             for truth in [denied, granted] {
-                if let Truth::Unknown(keys) = truth {
-                    missing.extend(keys);
+                if let Truth::Unknown(why) = truth {
+                    unknown.extend(why);
                 }
             }
-            Decision::Indeterminate { missing }
+            let Unknown { missing, doubts } = unknown;
+            Decision::Indeterminate { missing, doubts }
         }
     }
 }
@@ -246,19 +251,14 @@ fn matches(version: Version, statement: &Statement, request: &Request) -> Truth 
     {
         return Truth::False;
     }
-    let resource = statement.resources.as_ref().map(|scope| {
-        matches_resource(
-            version,
-            statement.effect,
-            scope,
-            &request.resource,
-            &request.context,
-        )
-    });
+    let resource = statement
+        .resources
+        .as_ref()
+        .map(|scope| matches_resource(version, scope, &request.resource, &request.context));
     let conditions = statement
         .conditions
         .iter()
-        .map(|condition| comparison::holds(version, statement.effect, condition, &request.context));
+        .map(|condition| comparison::holds(version, condition, &request.context));
     Truth::all(resource.into_iter().chain(conditions))
 }
 
@@ -290,27 +290,28 @@ pub(crate) fn matches_action(actions: &Scope, action: &str) -> bool {
     }
 }
 
+/// Whether the resource is in scope. A variable without a value matches nothing, so `NotResource`
+/// then covers everything ("IAM policy elements: Variables and tags", IAM User Guide).
 fn matches_resource(
     version: Version,
-    effect: Effect,
     resources: &Scope,
     resource: &str,
     context: &Context,
 ) -> Truth {
-    // A variable without a value matches nothing. In the NotResource of an Allow that would widen
-    // the grant, so the whole statement does not apply there.
-    let except = matches!(resources, Scope::Except(_));
-    let unresolved = Truth::from(except && effect == Effect::Allow);
     let listed = Truth::any(resources.patterns().iter().map(|text| {
-        match Template::parse(version, text).map(|template| template.to_pattern(context)) {
-            Ok(Resolved::Value(pattern)) => pattern.matches(resource).into(),
-            Ok(Resolved::Unknown(missing)) => Truth::Unknown(missing),
-            Ok(Resolved::Unresolved) | Err(_) => unresolved.clone(),
+        let Ok(template) = Template::parse(version, text) else {
+            return Truth::False;
+        };
+        match template.to_pattern(context) {
+            Resolved::Value(pattern) => pattern.matches(resource).into(),
+            Resolved::Unknown(why) if template.widest_pattern().matches(resource) => {
+                Truth::Unknown(why)
+            }
+            Resolved::Unknown(_) | Resolved::Unresolved => Truth::False,
         }
     }));
-    match listed {
-        Truth::True => Truth::from(!except),
-        Truth::False => Truth::from(except),
-        unknown @ Truth::Unknown(_) => unknown,
+    match resources {
+        Scope::Only(_) => listed,
+        Scope::Except(_) => !listed,
     }
 }

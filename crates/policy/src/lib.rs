@@ -29,17 +29,29 @@
 //! # What the AWS documentation leaves open
 //!
 //! The source is the IAM User Guide; each row of the tests names its page. Where the guide says
-//! nothing or contradicts itself, the rule here is that *a doubt never widens access*: a condition
-//! in doubt fails in an Allow and holds in a Deny.
+//! nothing or contradicts itself, the answer is [`Decision::Indeterminate`] with a [`Doubt`], and
+//! each caller reads that as what is worse for its purpose: as access where it proves that a role
+//! can't do something, as no access where it proves that a role can.
 //!
-//! - A variable without a value matches nothing. Where that would widen a grant (a negated operator
-//!   or `NotResource` in an Allow), the statement does not apply.
-//! - A condition whose value does not have the operator's type, such as text for
-//!   `NumericNotEquals`, is in doubt.
-//! - If an empty string is a key's only value, `Null` is in doubt, `ForAllValues` and `ForAnyValue`
-//!   treat it as an empty set, and every other operator treats it as an ordinary value.
-//! - Without a set operator, a key with several values matches if one of them matches; with a
-//!   negated operator, if none of them matches the policy's values.
+//! In doubt is:
+//!
+//! - a condition with a value, in the policy or in the request, that does not have the operator's
+//!   type, such as text for `NumericNotEquals`, or for an ARN operator a text that is not an ARN of
+//!   six fields (`*` is none either);
+//! - an operator without `ForAllValues` or `ForAnyValue` on a key with several values, and such a
+//!   key as a policy variable;
+//! - `ForAnyValue:…IfExists` on an absent key: the prefix makes it false and the suffix true;
+//! - `Null` on a key whose only value is an empty string.
+//!
+//! Settled by the guide, but easily missed:
+//!
+//! - A variable without a value matches nothing. A negated operator therefore holds, and
+//!   `NotResource` covers everything.
+//! - `ForAllValues` is true and `ForAnyValue` is false for an absent key and for a key whose only
+//!   value is an empty string. Every other operator treats an empty string as an ordinary value.
+//!
+//! Decided here, for want of a rule:
+//!
 //! - A `*` or `?` in a resource also matches `:` and `/`, in every position.
 //! - A wildcard in the resource type of an ARN is rejected where the service is known to write a type
 //!   before each name, or where a `/` or `:` follows; `x*` of another service is a pattern of names.
@@ -57,6 +69,7 @@ mod comparison;
 mod condition;
 mod context;
 mod document;
+mod doubt;
 mod error;
 mod evaluate;
 mod grants;
@@ -80,6 +93,7 @@ pub use beyond::{Beyond, Certainty, Coverage, coverage, grants_beyond};
 pub use condition::{Condition, Operator, SetOperator, Test};
 pub use context::Context;
 pub use document::Document;
+pub use doubt::Doubt;
 pub use error::{PolicyError, Rule};
 pub use evaluate::{Decision, Request, Source, StatementRef, evaluate, evaluate_trust};
 pub use grants::{Excess, Grant, excesses, grants_within};

@@ -3,10 +3,10 @@
 //! "IAM policy elements: Variables and tags", IAM User Guide. Version 2008-10-17 of the language
 //! has no variables and no escapes.
 
-use std::collections::BTreeSet;
-
 use crate::context::{Context, Lookup};
+use crate::doubt::Doubt;
 use crate::pattern::Pattern;
+use crate::truth::Unknown;
 use crate::version::Version;
 
 /// A text of a policy, split at its variables.
@@ -31,8 +31,8 @@ pub(crate) enum Resolved<T> {
     Value(T),
     /// A variable has no value, so the template matches nothing.
     Unresolved,
-    /// The value depends on these keys, which are not known.
-    Unknown(BTreeSet<String>),
+    /// The value is not known.
+    Unknown(Unknown),
 }
 
 /// What is wrong with a variable.
@@ -113,7 +113,7 @@ impl Template {
     ) -> Resolved<T> {
         let mut whole = T::default();
         let mut unresolved = false;
-        let mut missing = BTreeSet::new();
+        let mut unknown = Unknown::default();
         for part in &self.parts {
             match part {
                 Part::Text(text) => push(&mut whole, text, true),
@@ -123,20 +123,23 @@ impl Template {
                 Part::Variable { key, default } => match (context.lookup(key), default) {
                     (Lookup::Present([value]), _) => push(&mut whole, value, false),
                     (Lookup::Absent, Some(default)) => push(&mut whole, default, false),
-                    // A key with several values has no single text.
-                    (Lookup::Present(_) | Lookup::Absent, _) => unresolved = true,
+                    (Lookup::Absent, None) => unresolved = true,
+                    (Lookup::Present(_), _) => {
+                        let reason = "the key has several values, so it can't be a variable";
+                        unknown.extend(Doubt::new(format!("${{{key}}}"), reason).into());
+                    }
                     (Lookup::Unknown, _) => {
-                        missing.insert(key.clone());
+                        unknown.missing.insert(key.clone());
                     }
                 },
             }
         }
         if unresolved {
             Resolved::Unresolved
-        } else if missing.is_empty() {
+        } else if unknown.is_empty() {
             Resolved::Value(whole)
         } else {
-            Resolved::Unknown(missing)
+            Resolved::Unknown(unknown)
         }
     }
 

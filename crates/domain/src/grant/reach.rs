@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use engine_roles_policy::{
-    Beyond, Certainty, Context, Coverage, Decision, Document, Grant, Request, Source, StatementRef,
-    coverage, evaluate, grants_beyond,
+    Beyond, Certainty, Context, Coverage, Decision, Document, Doubt, Grant, Request, Source,
+    StatementRef, coverage, evaluate, grants_beyond,
 };
 use serde::Serialize;
 
@@ -167,11 +167,8 @@ impl<'a> Documents<'a> {
             }
             Decision::NotAllowed => Access::Denied { by: None },
             Decision::Allowed { by } => Access::Allowed { by: self.name(&by) },
-            Decision::Indeterminate { missing } => Access::Indeterminate {
-                because: missing
-                    .into_iter()
-                    .map(|key| format!("the value of condition key {key} is not known"))
-                    .collect(),
+            Decision::Indeterminate { missing, doubts } => Access::Indeterminate {
+                because: not_known(missing, doubts),
             },
         }
     }
@@ -308,6 +305,15 @@ impl<'a> Documents<'a> {
             None => format!("statement {statement}"),
         }
     }
+}
+
+/// Returns why a decision is indeterminate, each reason in a sentence.
+pub(crate) fn not_known(missing: BTreeSet<String>, doubts: BTreeSet<Doubt>) -> Vec<String> {
+    let missing = missing.into_iter();
+    let missing = missing.map(|key| format!("the value of condition key {key} is not known"));
+    let doubts = doubts.into_iter();
+    let doubts = doubts.map(|doubt| format!("AWS's documentation does not settle this: {doubt}"));
+    missing.chain(doubts).collect()
 }
 
 /// Returns the condition keys that are known for a request of an engine's node: the caller and the

@@ -11,7 +11,9 @@ use crate::cluster::name::ClusterName;
 use crate::cluster::spec::RoleSpec;
 use crate::grant::key_access::DECRYPT;
 use crate::grant::kms_key::KmsKeyArn;
-use crate::grant::reach::{Access, Documents, Wanted, WideGrant, node_context, wanted_secrets};
+use crate::grant::reach::{
+    Access, Documents, Wanted, WideGrant, node_context, not_known, wanted_secrets,
+};
 use crate::grant::role_policy::session_manager_limits;
 use crate::grant::secrets::{READ_SECRET, engines_secrets, secrets_arn};
 use crate::prepared::held::{HeldRole, PolicyName};
@@ -277,12 +279,10 @@ fn trust_findings(
                 format!("the role's trust policy does not let {principal} assume the role");
             add_finding(Fitness::Unfit, FindingCode::TrustDeniesEc2, detail);
         }
-        Decision::Indeterminate { missing } => {
-            let missing: Vec<String> = missing.into_iter().collect();
-            let detail = format!(
-                "whether {principal} may assume the role depends on the condition keys {}",
-                missing.join(", ")
-            );
+        Decision::Indeterminate { missing, doubts } => {
+            let because = not_known(missing, doubts).join("; ");
+            let detail =
+                format!("it is not known whether {principal} may assume the role: {because}");
             add_finding(Fitness::Indeterminate, FindingCode::TrustUncertain, detail);
         }
     }
