@@ -46,7 +46,8 @@ impl Document {
     /// function can't reject a document that repeats a name.
     ///
     /// # Errors
-    /// The same errors as [`Document::parse`].
+    /// The same errors as [`Document::parse`]; also an error for a number that `serde_json` holds as
+    /// a float, because its digits may have been rounded.
     pub fn from_value(kind: Kind, value: &serde_json::Value) -> Result<Document, PolicyError> {
         Document::from_node(kind, &Node::from_value(value)?)
     }

@@ -1,11 +1,13 @@
-//! A JSON tree that keeps the order of names, and names that occur twice.
+//! A JSON tree that keeps the order of names, names that occur twice, and every digit of a number.
 //!
 //! `serde_json::Value` keeps only the last of two equal names, which would hide an element of a
-//! policy from this parser. The parser therefore uses this tree.
+//! policy from this parser, and rounds numbers to 64-bit floats. The parser therefore uses this
+//! tree.
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::error::{PolicyError, Rule};
 
@@ -32,12 +34,37 @@ impl Node {
                 format!("contains {character:?}, which IAM accepts only as a JSON escape"),
             ));
         }
-        // serde_json rejects more than 128 levels, so the recursion can't exhaust the stack.
-        let node: Node = serde_json::from_str(text).map_err(|error| {
-            PolicyError::new("", Rule::JsonSyntax, format!("not JSON: {error}"))
-        })?;
-        node.limit_depth(0)?;
-        Ok(node)
+        let whole: &RawValue = serde_json::from_str(text).map_err(|error| not_json(&error))?;
+        Node::of_raw(whole, 0)
+    }
+
+    /// Reads one level at a time, so that numbers keep the digits with which they are written.
+    fn of_raw(raw: &RawValue, depth: usize) -> Result<Node, PolicyError> {
+        if depth > DEEPEST {
+            return Err(too_deep());
+        }
+        let text = raw.get();
+        Ok(match text.as_bytes().first() {
+            Some(b'{') => {
+                let Members(members) =
+                    serde_json::from_str(text).map_err(|error| not_json(&error))?;
+                let members = members.into_iter();
+                let members = members.map(|(name, raw)| Ok((name, Node::of_raw(raw, depth + 1)?)));
+                Node::Object(members.collect::<Result<_, PolicyError>>()?)
+            }
+            Some(b'[') => {
+                let items: Vec<&RawValue> =
+                    serde_json::from_str(text).map_err(|error| not_json(&error))?;
+                let items = items.into_iter();
+                let items = items.map(|raw| Node::of_raw(raw, depth + 1));
+                Node::List(items.collect::<Result<_, _>>()?)
+            }
+            Some(b'"') => Node::Text(serde_json::from_str(text).map_err(|error| not_json(&error))?),
+            Some(b't') => Node::Bool(true),
+            Some(b'f') => Node::Bool(false),
+            Some(b'n') => Node::Null,
+            _ => Node::Number(text.to_owned()),
+        })
     }
 
     pub(crate) fn from_value(value: &serde_json::Value) -> Result<Node, PolicyError> {
@@ -51,6 +78,12 @@ impl Node {
         Ok(match value {
             serde_json::Value::Null => Node::Null,
             serde_json::Value::Bool(value) => Node::Bool(*value),
+            serde_json::Value::Number(value) if value.is_f64() => {
+                let reason = format!(
+                    "has the number {value}, which may have been rounded; write it as a string"
+                );
+                return Err(PolicyError::new("", Rule::InvalidConditionValue, reason));
+            }
             serde_json::Value::Number(value) => Node::Number(value.to_string()),
             serde_json::Value::String(value) => Node::Text(value.clone()),
             serde_json::Value::Array(items) => Node::List(
@@ -66,21 +99,6 @@ impl Node {
                     .collect::<Result<_, PolicyError>>()?,
             ),
         })
-    }
-
-    fn limit_depth(&self, depth: usize) -> Result<(), PolicyError> {
-        if depth > DEEPEST {
-            return Err(too_deep());
-        }
-        match self {
-            Node::List(items) => items
-                .iter()
-                .try_for_each(|item| item.limit_depth(depth + 1)),
-            Node::Object(members) => members
-                .iter()
-                .try_for_each(|(_, member)| member.limit_depth(depth + 1)),
-            _ => Ok(()),
-        }
     }
 
     /// The JSON type, as words for an error message.
@@ -110,62 +128,33 @@ fn too_deep() -> PolicyError {
     )
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Node, D::Error> {
-        struct Tree;
+fn not_json(error: &serde_json::Error) -> PolicyError {
+    PolicyError::new("", Rule::JsonSyntax, format!("not JSON: {error}"))
+}
 
-        impl<'de> Visitor<'de> for Tree {
-            type Value = Node;
+/// The members of an object, in their order.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Members<'a>, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
+                f.write_str("an object")
             }
 
-            fn visit_unit<E>(self) -> Result<Node, E> {
-                Ok(Node::Null)
-            }
-
-            fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-                Ok(Node::Bool(value))
-            }
-
-            fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-                Ok(Node::Number(value.to_string()))
-            }
-
-            fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-                Ok(Node::Number(value.to_string()))
-            }
-
-            fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-                Ok(Node::Number(value.to_string()))
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-                Ok(Node::Text(value.to_owned()))
-            }
-
-            fn visit_string<E>(self, value: String) -> Result<Node, E> {
-                Ok(Node::Text(value))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-                let mut list = Vec::new();
-                while let Some(item) = items.next_element()? {
-                    list.push(item);
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
                 }
-                Ok(Node::List(list))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
-                let mut object = Vec::new();
-                while let Some(member) = members.next_entry()? {
-                    object.push(member);
-                }
-                Ok(Node::Object(object))
+                Ok(Members(members))
             }
         }
 
-        deserializer.deserialize_any(Tree)
+        deserializer.deserialize_map(Object)
     }
 }

@@ -5,6 +5,7 @@ use crate::error::{PolicyError, Rule};
 use crate::json::Node;
 use crate::kind::Kind;
 use crate::statement::{Effect, Principal, Scope, Statement};
+use crate::value::without_exponent;
 use crate::version::Version;
 
 type Members = [(String, Node)];
@@ -222,7 +223,8 @@ fn conditions(place: &str, node: &Node) -> Result<Vec<Condition>, PolicyError> {
 /// Only condition values may be JSON numbers and Booleans, without quotation marks.
 fn condition_values(place: &str, node: &Node) -> Result<Vec<String>, PolicyError> {
     let value = |place: &str, node: &Node| match node {
-        Node::Text(text) | Node::Number(text) => Ok(text.clone()),
+        Node::Text(text) => Ok(text.clone()),
+        Node::Number(text) => Ok(without_exponent(text).unwrap_or_else(|| text.clone())),
         Node::Bool(value) => Ok(value.to_string()),
         other => Err(wrong_type(place, "a string, a number or a Boolean", other)),
     };

@@ -58,6 +58,40 @@ impl PartialOrd for Decimal {
     }
 }
 
+/// Writes out a JSON number with an exponent, such as `-1.5e3`, as `-1500`. Returns `None` for a
+/// number without an exponent, and for an exponent of more than two digits.
+pub(crate) fn without_exponent(text: &str) -> Option<String> {
+    let (digits, exponent) = text.split_once(['e', 'E'])?;
+    let (down, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => (true, exponent),
+        None => (false, exponent.strip_prefix('+').unwrap_or(exponent)),
+    };
+    let places: usize = exponent.parse().ok().filter(|places| *places < 100)?;
+    let (sign, digits) = match digits.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", digits),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let zeros = "0".repeat(places + 1);
+    let (whole, fraction) = if down {
+        let whole = format!("{zeros}{whole}");
+        let (whole, moved) = whole.split_at(whole.len() - places);
+        (whole.to_owned(), format!("{moved}{fraction}"))
+    } else {
+        let fraction = format!("{fraction}{zeros}");
+        let (moved, fraction) = fraction.split_at(places);
+        (format!("{whole}{moved}"), fraction.to_owned())
+    };
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    Some(match fraction.trim_end_matches('0') {
+        "" => format!("{sign}{whole}"),
+        fraction => format!("{sign}{whole}.{fraction}"),
+    })
+}
+
 /// A range of addresses; a single address is a range of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {

@@ -125,6 +125,39 @@ fn numbers_are_compared_as_numbers() {
 }
 
 #[test]
+fn numbers_without_quotes_keep_every_digit() {
+    let holds = |written: &str, value: &str| {
+        let text = format!(
+            r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Action": "t:Act",
+                "Resource": "*", "Condition": {{"NumericEquals": {{"t:k": {written}}}}}}}}}"#
+        );
+        let policy = Document::parse(Kind::Identity, &text).expect(written);
+        let context = Context::new().with("t:k", value);
+        evaluate(
+            &Request::new("t:Act", "*").in_context(context),
+            &[&policy],
+            None,
+        )
+        .is_allowed()
+    };
+    for (written, value, expected) in [
+        ("100000000000000000001", "100000000000000000001", true),
+        ("100000000000000000001", "100000000000000000000", false),
+        ("0.1", "0.1", true),
+        ("0.10000000000000000001", "0.1", false),
+        ("[1, 2.50]", "2.5", true),
+        ("1.5e3", "1500", true),
+        ("-1.25E+1", "-12.5", true),
+        ("125e-2", "1.25", true),
+        ("5e-3", "0.005", true),
+        ("0e5", "0", true),
+        ("1e20", "100000000000000000000", true),
+    ] {
+        assert_eq!(holds(written, value), expected, "{written} {value}");
+    }
+}
+
+#[test]
 #[rustfmt::skip]
 fn dates_are_compared_as_points_in_time() {
     check(&[

@@ -149,6 +149,20 @@ fn a_resource_must_be_a_star_or_an_arn() {
 }
 
 #[test]
+fn a_number_that_may_have_been_rounded_is_rejected() {
+    let text = with(r#""Condition": {"NumericLessThan": {"t:k": 0.10000000000000000001}}"#);
+    Document::parse(Kind::Identity, &text).expect("the text has every digit");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let error = Document::from_value(Kind::Identity, &value).expect_err("a float");
+    assert_eq!(error.rule, Rule::InvalidConditionValue);
+    let huge = with(r#""Condition": {"NumericLessThan": {"t:k": 1e100}}"#);
+    assert_eq!(
+        rejection(Kind::Identity, &huge).rule,
+        Rule::InvalidConditionValue
+    );
+}
+
+#[test]
 fn the_lint_names_what_an_arn_cannot_have() {
     for (resource, rule) in [
         (
