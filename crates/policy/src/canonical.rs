@@ -16,6 +16,7 @@ use crate::statement::{Effect, Principal, Scope, Statement};
 use crate::value::{lowercase, parse_bool};
 use crate::variable::Template;
 use crate::version::Version;
+use crate::work::{Budget, MOST_STEPS, TooLarge};
 
 /// A document with more atoms than this keeps its statements as they are: comparing each atom with
 /// every other would take long, and nobody writes a document of this size by hand.
@@ -28,8 +29,10 @@ pub(crate) fn document(version: Version, statements: &[Statement]) -> Value {
         .collect();
     groups.sort();
     groups.dedup();
-    if groups.iter().map(Group::atoms).sum::<usize>() <= MOST_ATOMS {
-        groups = regroup(&minimal_atoms(&groups));
+    if groups.iter().map(Group::atoms).sum::<usize>() <= MOST_ATOMS
+        && let Ok(atoms) = minimal_atoms(&groups, &mut Budget::new(MOST_STEPS))
+    {
+        groups = regroup(&atoms);
     }
     let statements: Vec<Value> = groups.iter().map(Group::to_value).collect();
     json!({ "Version": Version::V2012.name(), "Statement": statements })
@@ -157,7 +160,11 @@ fn write_conditions(conditions: &BTreeSet<SpelledTest>) -> Value {
     json!(operators)
 }
 
-fn minimal_atoms(groups: &[Group]) -> BTreeSet<Atom> {
+/// Returns the atoms that no other atom contains.
+///
+/// # Errors
+/// Returns an error if their patterns take too long to compare.
+fn minimal_atoms(groups: &[Group], budget: &mut Budget) -> Result<BTreeSet<Atom>, TooLarge> {
     let mut atoms = BTreeSet::new();
     for group in groups {
         for principal in &group.principals {
@@ -175,18 +182,20 @@ fn minimal_atoms(groups: &[Group]) -> BTreeSet<Atom> {
         }
     }
     let known: Vec<Known> = atoms.iter().map(Known::new).collect();
-    let dropped = |own: &Known| {
-        known.iter().any(|other| {
-            other.atom != own.atom
-                && other.contains(own)
-                && (other.atom < own.atom || !own.contains(other))
-        })
-    };
-    known
-        .iter()
-        .filter(|own| !dropped(own))
-        .map(|own| own.atom.clone())
-        .collect()
+    let mut minimal = BTreeSet::new();
+    for own in &known {
+        let mut is_contained = false;
+        for other in &known {
+            is_contained = is_contained
+                || other.atom != own.atom
+                    && other.contains(own, budget)?
+                    && (other.atom < own.atom || !own.contains(other, budget)?);
+        }
+        if !is_contained {
+            minimal.insert(own.atom.clone());
+        }
+    }
+    Ok(minimal)
 }
 
 /// An atom with its patterns parsed.
@@ -211,24 +220,29 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn contains(&self, other: &Known) -> bool {
-        self.atom.effect == other.atom.effect
+    fn contains(&self, other: &Known, budget: &mut Budget) -> Result<bool, TooLarge> {
+        let is_candidate = self.atom.effect == other.atom.effect
             && (self.atom.principal == other.atom.principal
                 || self.atom.principal == Some(Principal::Anyone))
-            && self.atom.conditions.is_subset(&other.atom.conditions)
+            && self.atom.conditions.is_subset(&other.atom.conditions);
+        Ok(is_candidate
             && (self.atom.action == other.atom.action
-                || contains(self.action.as_ref(), other.action.as_ref()))
+                || contains(self.action.as_ref(), other.action.as_ref(), budget)?)
             && (self.atom.resource == other.atom.resource
-                || contains(self.resource.as_ref(), other.resource.as_ref()))
+                || contains(self.resource.as_ref(), other.resource.as_ref(), budget)?))
     }
 }
 
 /// An item without a pattern is contained in `*` only.
-fn contains(outer: Option<&Pattern>, inner: Option<&Pattern>) -> bool {
+fn contains(
+    outer: Option<&Pattern>,
+    inner: Option<&Pattern>,
+    budget: &mut Budget,
+) -> Result<bool, TooLarge> {
     match (outer, inner) {
-        (Some(outer), Some(inner)) => outer.contains(inner),
-        (Some(outer), None) => *outer == Pattern::new("*"),
-        (None, _) => false,
+        (Some(outer), Some(inner)) => outer.contains_within(inner, budget),
+        (Some(outer), None) => Ok(*outer == Pattern::new("*")),
+        (None, _) => Ok(false),
     }
 }
 
@@ -297,24 +311,36 @@ fn parts(scope: &Scope, spell: impl Fn(&str) -> String) -> BTreeSet<Part> {
     }
 }
 
-/// Removes the patterns that another pattern of the set contains.
+/// Removes the patterns that another pattern of the set contains. Keeps all if there are too many,
+/// or if they take too long to compare.
 fn minimal_texts(texts: BTreeSet<String>) -> BTreeSet<String> {
     if texts.len() > MOST_ATOMS {
         return texts;
     }
+    let minimal = without_contained(&texts, &mut Budget::new(MOST_STEPS));
+    minimal.unwrap_or(texts)
+}
+
+fn without_contained(
+    texts: &BTreeSet<String>,
+    budget: &mut Budget,
+) -> Result<BTreeSet<String>, TooLarge> {
     let known: Vec<(&String, Option<Pattern>)> =
         texts.iter().map(|text| (text, constant(text))).collect();
-    known
-        .iter()
-        .filter(|(own, pattern)| {
-            !known.iter().any(|(other, outer)| {
-                other != own
-                    && contains(outer.as_ref(), pattern.as_ref())
-                    && (other < own || !contains(pattern.as_ref(), outer.as_ref()))
-            })
-        })
-        .map(|(own, _)| (*own).clone())
-        .collect()
+    let mut minimal = BTreeSet::new();
+    for (own, pattern) in &known {
+        let mut is_contained = false;
+        for (other, outer) in &known {
+            is_contained = is_contained
+                || other != own
+                    && contains(outer.as_ref(), pattern.as_ref(), budget)?
+                    && (other < own || !contains(pattern.as_ref(), outer.as_ref(), budget)?);
+        }
+        if !is_contained {
+            minimal.insert((*own).clone());
+        }
+    }
+    Ok(minimal)
 }
 
 fn action(text: &str) -> String {

@@ -42,6 +42,8 @@ pub enum Rule {
     InvalidCharacter,
     /// Objects and lists are nested deeper than in any valid policy.
     TooDeep,
+    /// The text is longer than any that IAM's API accepts.
+    TooLong,
     /// A name occurs twice in one object.
     DuplicateKey,
     /// A value has the wrong JSON type, such as a number in place of a string.
@@ -91,6 +93,7 @@ impl Rule {
             Rule::JsonSyntax => "json-syntax",
             Rule::InvalidCharacter => "invalid-character",
             Rule::TooDeep => "too-deep",
+            Rule::TooLong => "too-long",
             Rule::DuplicateKey => "duplicate-key",
             Rule::WrongType => "wrong-type",
             Rule::UnknownElement => "unknown-element",

@@ -14,10 +14,12 @@ use crate::context::Context;
 use crate::document::Document;
 use crate::doubt::Doubt;
 use crate::kind::Kind;
-use crate::pattern;
+use crate::read::Unclear;
+use crate::reading::{self, ActionText};
 use crate::statement::{Effect, Principal, Scope, Statement};
 use crate::truth::{Truth, Unknown};
-use crate::variable::{Resolved, Template};
+use crate::validate;
+use crate::variable::Resolved;
 use crate::version::Version;
 
 /// A request to evaluate policies for.
@@ -224,10 +226,10 @@ fn search<'a>(
     let mut unsure = Vec::new();
     for (source, index, document) in documents {
         for (place, statement) in document.statements().iter().enumerate() {
-            if statement.effect != effect {
+            if !document.may_have_effect(place, effect) {
                 continue;
             }
-            match matches(document.version(), statement, request) {
+            match matches(document, statement, document.unclear(place), request) {
                 Truth::False => {}
                 Truth::True => {
                     let by = StatementRef {
@@ -245,12 +247,21 @@ fn search<'a>(
     (Truth::any(unsure), None)
 }
 
-fn matches(version: Version, statement: &Statement, request: &Request) -> Truth {
-    if !matches_principal(&statement.principals, request.principal.as_ref())
-        || !matches_action(&statement.actions, &request.action)
-    {
+fn matches(
+    document: &Document,
+    statement: &Statement,
+    unclear: Option<&Unclear>,
+    request: &Request,
+) -> Truth {
+    let version = document.version();
+    let action = matches_action(&statement.actions, &request.action);
+    if action == Truth::False {
         return Truth::False;
     }
+    let principal = match document.kind() {
+        Kind::Trust => matches_principal(statement, unclear, request.principal.as_ref()),
+        Kind::Identity | Kind::Boundary => Truth::True,
+    };
     let resource = statement
         .resources
         .as_ref()
@@ -259,31 +270,59 @@ fn matches(version: Version, statement: &Statement, request: &Request) -> Truth 
         .conditions
         .iter()
         .map(|condition| comparison::holds(version, condition, &request.context));
-    Truth::all(resource.into_iter().chain(conditions))
+    let known = [action, principal].into_iter().chain(resource);
+    Truth::all(known.chain(conditions).chain(doubts(unclear)))
 }
 
-fn matches_principal(named: &[Principal], caller: Option<&Principal>) -> bool {
-    if named.is_empty() {
-        return true;
-    }
+/// Returns the parts because of which the statement may not apply, each as an unknown truth.
+pub(crate) fn doubts(unclear: Option<&Unclear>) -> impl Iterator<Item = Truth> {
+    let parts = unclear.into_iter().flat_map(|unclear| &unclear.parts);
+    parts.cloned().map(Truth::doubt)
+}
+
+fn matches_principal(
+    statement: &Statement,
+    unclear: Option<&Unclear>,
+    caller: Option<&Principal>,
+) -> Truth {
     let everybody = |named: &Principal| match named {
         Principal::Anyone => true,
         Principal::Aws(id) => id == "*",
         _ => false,
     };
-    named.iter().any(|named| match (named, caller) {
-        (named, _) if everybody(named) => true,
-        (Principal::Aws(named), Some(Principal::Aws(caller))) => arn::is_principal(named, caller),
-        (named, Some(caller)) => named == caller,
-        (_, None) => false,
-    })
+    let named = statement
+        .principals
+        .iter()
+        .map(|named| match (named, caller) {
+            (named, _) if everybody(named) => Truth::True,
+            (named, _) if validate::check_principal("Principal", named).is_err() => {
+                let reason = "is not a principal of the policy language";
+                Truth::doubt(Doubt::new(named.to_string(), reason))
+            }
+            (Principal::Aws(named), Some(Principal::Aws(caller))) => {
+                arn::is_principal(named, caller).into()
+            }
+            (named, Some(caller)) => (named == caller).into(),
+            (_, None) => Truth::False,
+        });
+    let others = unclear.filter(|unclear| unclear.principals).map(|_| {
+        let reason = "the element was not understood";
+        Truth::doubt(Doubt::new("Principal", reason))
+    });
+    Truth::any(named.chain(others))
 }
 
-pub(crate) fn matches_action(actions: &Scope, action: &str) -> bool {
-    let listed = actions
-        .patterns()
-        .iter()
-        .any(|pattern| pattern::matches_action(pattern, action));
+/// Whether the action is in scope.
+pub(crate) fn matches_action(actions: &Scope, action: &str) -> Truth {
+    let action = action.to_ascii_lowercase();
+    let listed = Truth::any(actions.patterns().iter().map(|text| {
+        let ActionText { patterns, doubt } = reading::action(text);
+        let matched = patterns.iter().any(|pattern| pattern.matches(&action));
+        match doubt {
+            Some(doubt) if matched => Truth::doubt(doubt),
+            _ => matched.into(),
+        }
+    }));
     match actions {
         Scope::Only(_) => listed,
         Scope::Except(_) => !listed,
@@ -299,14 +338,15 @@ fn matches_resource(
     context: &Context,
 ) -> Truth {
     let listed = Truth::any(resources.patterns().iter().map(|text| {
-        let Ok(template) = Template::parse(version, text) else {
-            return Truth::False;
+        let read = reading::resource(version, text);
+        let template = match (read.template, read.doubt) {
+            (Some(template), None) => template,
+            (_, Some(doubt)) if read.widest.matches(resource) => return Truth::doubt(doubt),
+            _ => return Truth::False,
         };
         match template.to_pattern(context) {
             Resolved::Value(pattern) => pattern.matches(resource).into(),
-            Resolved::Unknown(why) if template.widest_pattern().matches(resource) => {
-                Truth::Unknown(why)
-            }
+            Resolved::Unknown(why) if read.widest.matches(resource) => Truth::Unknown(why),
             Resolved::Unknown(_) | Resolved::Unresolved => Truth::False,
         }
     }));

@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::document::Document;
 use crate::pattern::Pattern;
+use crate::reading::{self, ResourceText};
 use crate::statement::{Effect, Scope, Statement};
 use crate::variable::Template;
-use crate::version::Version;
+use crate::work::{Budget, TooLarge};
 
 /// A permission: actions on resources, as patterns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +51,8 @@ pub struct Excess {
 ///
 /// A pair for which this can't be proved exceeds the limits: a pair that only several limits
 /// together contain, a resource with a policy variable (the value could be anything, with or
-/// without a `/`), a `NotAction` unless a limit contains all actions, and a `NotResource` unless a
+/// without a `/`), a text that was not understood unless a limit contains everything that it may
+/// mean, a `NotAction` unless a limit contains all actions, and a `NotResource` unless a
 /// limit contains all resources.
 ///
 /// # Errors
@@ -65,56 +67,95 @@ pub fn grants_within(document: &Document, limits: &[Grant]) -> Result<(), Excess
 /// Returns each pair of action and resource that an Allow of the document grants and no limit
 /// contains, by the rules of [`grants_within`].
 pub fn excesses(document: &Document, limits: &[Grant]) -> Vec<Excess> {
-    let limits: Vec<(Pattern, Pattern)> = limits
-        .iter()
-        .map(|limit| (action(&limit.action), Pattern::new(&limit.resource)))
-        .collect();
+    let limits = Limits::new(limits);
+    let mut budget = Budget::unlimited();
     let mut found = Vec::new();
     for (index, statement) in document.statements().iter().enumerate() {
-        if statement.effect == Effect::Deny {
+        if !document.may_have_effect(index, Effect::Allow) {
             continue;
         }
-        for text in texts(Some(&statement.actions)) {
-            for resource in texts(statement.resources.as_ref()) {
-                if let Some(reason) = excess(document.version(), text, resource, &limits) {
-                    found.push(Excess {
-                        place: place(index, statement),
-                        statement: index,
-                        action: text.to_owned(),
-                        resource: resource.to_owned(),
-                        reason,
-                    });
+        let resources = texts(statement.resources.as_ref()).into_iter().map(|text| {
+            let read = reading::resource(document.version(), text);
+            let contained = limits.of_resources(&read, &mut budget);
+            (text, read, contained.unwrap_or_default())
+        });
+        let resources: Vec<_> = resources.collect();
+        for action in texts(Some(&statement.actions)) {
+            let patterns = reading::action(action).patterns;
+            let contained = limits.of_actions(&patterns, &mut budget);
+            let contained = contained.unwrap_or_default();
+            for (resource, read, limits) in &resources {
+                if limits.iter().any(|limit| contained.contains(limit)) {
+                    continue;
                 }
+                found.push(Excess {
+                    place: place(index, statement),
+                    statement: index,
+                    action: action.to_owned(),
+                    resource: (*resource).to_owned(),
+                    reason: match read.constant() {
+                        Some(_) => "no limit contains both the action and the resource",
+                        None => "the value of a policy variable could be anything",
+                    },
+                });
             }
         }
     }
     found
 }
 
-fn excess(
-    version: Version,
-    text: &str,
-    resource: &str,
-    limits: &[(Pattern, Pattern)],
-) -> Option<&'static str> {
-    let action = action(text);
-    let resource = match Template::parse(version, resource) {
-        Ok(template) => template.constant_pattern(),
-        Err(_) => None,
-    };
-    let everything = Pattern::new("*");
-    let contained = limits.iter().any(|(actions, resources)| {
-        actions.contains(&action) && resources.contains(resource.as_ref().unwrap_or(&everything))
-    });
-    match resource {
-        _ if contained => None,
-        None => Some("the value of a policy variable could be anything"),
-        Some(_) => Some("no limit contains both the action and the resource"),
-    }
-}
+/// Limits with their patterns read.
+pub(crate) struct Limits(Vec<(Pattern, Pattern)>);
 
-pub(crate) fn action(text: &str) -> Pattern {
-    Pattern::new(text).ignoring_ascii_case()
+impl Limits {
+    pub(crate) fn new(limits: &[Grant]) -> Limits {
+        let each = limits.iter().map(|limit| {
+            let action = Pattern::new(&limit.action).ignoring_ascii_case();
+            (action, Pattern::new(&limit.resource))
+        });
+        Limits(each.collect())
+    }
+
+    /// Returns the limits that contain all of these actions.
+    pub(crate) fn of_actions(
+        &self,
+        actions: &[Pattern],
+        budget: &mut Budget,
+    ) -> Result<Vec<usize>, TooLarge> {
+        let mut found = Vec::new();
+        for (index, (limit, _)) in self.0.iter().enumerate() {
+            let mut contains_all = true;
+            for action in actions {
+                contains_all = contains_all && limit.contains_within(action, budget)?;
+            }
+            found.extend(contains_all.then_some(index));
+        }
+        Ok(found)
+    }
+
+    /// Returns the limits that contain everything that the text of a resource may match. A variable
+    /// could be anything, with or without a slash, so only a limit of all resources contains it.
+    pub(crate) fn of_resources(
+        &self,
+        resource: &ResourceText,
+        budget: &mut Budget,
+    ) -> Result<Vec<usize>, TooLarge> {
+        let has_variables = resource
+            .template
+            .as_ref()
+            .is_none_or(Template::has_variables);
+        let everything = Pattern::new("*");
+        let widest = if has_variables {
+            &everything
+        } else {
+            &resource.widest
+        };
+        let mut found = Vec::new();
+        for (index, (_, limit)) in self.0.iter().enumerate() {
+            found.extend(limit.contains_within(widest, budget)?.then_some(index));
+        }
+        Ok(found)
+    }
 }
 
 /// Returns patterns that match at least everything that the scope matches.

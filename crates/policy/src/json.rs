@@ -34,6 +34,11 @@ impl Node {
                 format!("contains {character:?}, which IAM accepts only as a JSON escape"),
             ));
         }
+        Node::parse_any(text)
+    }
+
+    /// Parses a text with any characters.
+    pub(crate) fn parse_any(text: &str) -> Result<Node, PolicyError> {
         let whole: &RawValue = serde_json::from_str(text).map_err(|error| not_json(&error))?;
         Node::of_raw(whole, 0)
     }

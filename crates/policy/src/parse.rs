@@ -8,7 +8,20 @@ use crate::statement::{Effect, Principal, Scope, Statement};
 use crate::value::without_exponent;
 use crate::version::Version;
 
-type Members = [(String, Node)];
+pub(crate) type Members = [(String, Node)];
+
+/// The elements of a statement.
+pub(crate) const ELEMENTS: [&str; 9] = [
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
 
 /// The elements of a document, each of the right type.
 pub(crate) struct Elements {
@@ -53,7 +66,7 @@ pub(crate) fn elements(kind: Kind, node: &Node) -> Result<Elements, PolicyError>
     })
 }
 
-fn version(name: &str) -> Result<Version, PolicyError> {
+pub(crate) fn version(name: &str) -> Result<Version, PolicyError> {
     [Version::V2008, Version::V2012]
         .into_iter()
         .find(|version| version.name() == name)
@@ -68,21 +81,7 @@ fn version(name: &str) -> Result<Version, PolicyError> {
 
 fn statement(place: &str, node: &Node) -> Result<Statement, PolicyError> {
     let members = object(place, node)?;
-    known(
-        place,
-        members,
-        &[
-            "Sid",
-            "Effect",
-            "Principal",
-            "NotPrincipal",
-            "Action",
-            "NotAction",
-            "Resource",
-            "NotResource",
-            "Condition",
-        ],
-    )?;
+    known(place, members, &ELEMENTS)?;
     if member(members, "NotPrincipal").is_some() {
         return Err(PolicyError::new(
             &format!("{place}.NotPrincipal"),
@@ -119,7 +118,7 @@ fn statement(place: &str, node: &Node) -> Result<Statement, PolicyError> {
     })
 }
 
-fn effect(place: &str, node: &Node) -> Result<Effect, PolicyError> {
+pub(crate) fn effect(place: &str, node: &Node) -> Result<Effect, PolicyError> {
     match text(place, node)? {
         "Allow" => Ok(Effect::Allow),
         "Deny" => Ok(Effect::Deny),
@@ -131,7 +130,7 @@ fn effect(place: &str, node: &Node) -> Result<Effect, PolicyError> {
     }
 }
 
-fn scope(
+pub(crate) fn scope(
     place: &str,
     members: &Members,
     only: &str,
@@ -152,7 +151,7 @@ fn scope(
     }
 }
 
-fn principals(place: &str, node: &Node) -> Result<Vec<Principal>, PolicyError> {
+pub(crate) fn principals(place: &str, node: &Node) -> Result<Vec<Principal>, PolicyError> {
     if let Node::Text(text) = node {
         return if text == "*" {
             Ok(vec![Principal::Anyone])
@@ -187,7 +186,7 @@ fn principals(place: &str, node: &Node) -> Result<Vec<Principal>, PolicyError> {
     Ok(principals)
 }
 
-fn conditions(place: &str, node: &Node) -> Result<Vec<Condition>, PolicyError> {
+pub(crate) fn conditions(place: &str, node: &Node) -> Result<Vec<Condition>, PolicyError> {
     let mut conditions = Vec::new();
     let operators = object(place, node)?;
     unique(place, operators)?;
@@ -238,21 +237,21 @@ fn condition_values(place: &str, node: &Node) -> Result<Vec<String>, PolicyError
     }
 }
 
-fn member<'a>(members: &'a Members, name: &str) -> Option<&'a Node> {
+pub(crate) fn member<'a>(members: &'a Members, name: &str) -> Option<&'a Node> {
     members
         .iter()
         .find(|(other, _)| other == name)
         .map(|(_, node)| node)
 }
 
-fn object<'a>(place: &str, node: &'a Node) -> Result<&'a Members, PolicyError> {
+pub(crate) fn object<'a>(place: &str, node: &'a Node) -> Result<&'a Members, PolicyError> {
     match node {
         Node::Object(members) => Ok(members),
         other => Err(wrong_type(place, "an object", other)),
     }
 }
 
-fn text<'a>(place: &str, node: &'a Node) -> Result<&'a str, PolicyError> {
+pub(crate) fn text<'a>(place: &str, node: &'a Node) -> Result<&'a str, PolicyError> {
     match node {
         Node::Text(text) => Ok(text),
         other => Err(wrong_type(place, "a string", other)),
@@ -271,7 +270,7 @@ fn texts(place: &str, node: &Node) -> Result<Vec<String>, PolicyError> {
     }
 }
 
-fn known(place: &str, members: &Members, names: &[&str]) -> Result<(), PolicyError> {
+pub(crate) fn known(place: &str, members: &Members, names: &[&str]) -> Result<(), PolicyError> {
     unique(place, members)?;
     for (name, _) in members {
         if !names.contains(&name.as_str()) {
@@ -307,7 +306,7 @@ fn join(place: &str, name: &str) -> String {
     }
 }
 
-fn missing(place: &str, what: &str) -> PolicyError {
+pub(crate) fn missing(place: &str, what: &str) -> PolicyError {
     PolicyError::new(place, Rule::MissingElement, format!("{what} is missing"))
 }
 

@@ -5,6 +5,8 @@
 
 use std::fmt::Write as _;
 
+use crate::work::{Budget, TooLarge};
+
 /// One element of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Token {
@@ -114,32 +116,62 @@ impl Pattern {
         containment::contains(&self.normalised().tokens, &inner.tokens)
     }
 
+    /// The same as [`Pattern::contains`], within a budget.
+    pub(crate) fn contains_within(
+        &self,
+        inner: &Pattern,
+        budget: &mut Budget,
+    ) -> Result<bool, TooLarge> {
+        budget.spend(self.tokens.len() + inner.tokens.len())?;
+        if self.stars() > 1 {
+            budget.spend(self.tokens.len().saturating_mul(inner.tokens.len()))?;
+        }
+        Ok(self.contains(inner))
+    }
+
     /// Whether some text matches both patterns. The answer is exact.
     pub fn overlaps(&self, other: &Pattern) -> bool {
-        // Which prefixes of `other` some text can match that also matches the prefix of `self` read
-        // so far.
-        let theirs = &other.tokens;
-        let mut reached = vec![false; theirs.len() + 1];
-        reached[0] = true;
-        skip_many(&mut reached, theirs);
-        for own in &self.tokens {
-            let mut next = vec![false; theirs.len() + 1];
-            if *own == Token::Many {
-                next.clone_from(&reached);
-            }
-            for (at, token) in theirs.iter().enumerate() {
-                match (own, token) {
-                    // The `*` of `self` matches one more token of `other`, and can match more.
-                    (Token::Many, _) => next[at + 1] |= next[at],
-                    (_, Token::Many) => next[at] |= reached[at],
-                    (Token::One, _) | (_, Token::One) => next[at + 1] |= reached[at],
-                    (own, token) => next[at + 1] |= reached[at] && own == token,
-                }
-            }
-            skip_many(&mut next, theirs);
-            reached = next;
+        let (own, theirs) = without_common_ends(&self.tokens, &other.tokens);
+        Pattern::overlap_at_once(own, theirs).unwrap_or_else(|| overlap(own, theirs))
+    }
+
+    /// The same as [`Pattern::overlaps`], within a budget.
+    pub(crate) fn overlaps_within(
+        &self,
+        other: &Pattern,
+        budget: &mut Budget,
+    ) -> Result<bool, TooLarge> {
+        let (own, theirs) = without_common_ends(&self.tokens, &other.tokens);
+        budget.spend(1 + self.tokens.len() - own.len())?;
+        if let Some(overlaps) = Pattern::overlap_at_once(own, theirs) {
+            return Ok(overlaps);
         }
-        reached[theirs.len()]
+        budget.spend(own.len().saturating_mul(theirs.len()))?;
+        Ok(overlap(own, theirs))
+    }
+
+    /// Whether two rests of patterns overlap, if that can be seen from their ends.
+    fn overlap_at_once(own: &[Token], theirs: &[Token]) -> Option<bool> {
+        let are_literals = |one: Option<&Token>, other: Option<&Token>| {
+            matches!(
+                (one, other),
+                (Some(Token::Literal(_)), Some(Token::Literal(_)))
+            )
+        };
+        let only_stars = |tokens: &[Token]| tokens.iter().all(|token| *token == Token::Many);
+        match (own, theirs) {
+            ([], rest) | (rest, []) => Some(only_stars(rest)),
+            // The ends are different literals, because equal ones were removed.
+            _ if are_literals(own.first(), theirs.first()) => Some(false),
+            _ if are_literals(own.last(), theirs.last()) => Some(false),
+            _ if only_stars(own) || only_stars(theirs) => Some(true),
+            _ => None,
+        }
+    }
+
+    fn stars(&self) -> usize {
+        let tokens = self.tokens.iter();
+        tokens.filter(|token| **token == Token::Many).count()
     }
 
     /// Returns the same pattern with every run of wildcards in one form: first the `?`s, then at
@@ -192,6 +224,46 @@ impl Pattern {
         }
         text
     }
+}
+
+/// Removes the literals that two patterns have in common at their starts and at their ends.
+fn without_common_ends<'a>(own: &'a [Token], theirs: &'a [Token]) -> (&'a [Token], &'a [Token]) {
+    let is_common =
+        |(one, other): &(&Token, &Token)| one == other && matches!(one, Token::Literal(_));
+    let start = own.iter().zip(theirs).take_while(is_common).count();
+    let (own, theirs) = (&own[start..], &theirs[start..]);
+    let end = own.iter().rev().zip(theirs.iter().rev());
+    let end = end.take_while(is_common).count();
+    (&own[..own.len() - end], &theirs[..theirs.len() - end])
+}
+
+/// Whether some text matches both patterns.
+fn overlap(own: &[Token], theirs: &[Token]) -> bool {
+    // Which prefixes of `theirs` some text can match that also matches the prefix of `own` read so
+    // far.
+    let mut reached = vec![false; theirs.len() + 1];
+    reached[0] = true;
+    skip_many(&mut reached, theirs);
+    let mut next = vec![false; theirs.len() + 1];
+    for own in own {
+        if *own == Token::Many {
+            next.clone_from(&reached);
+        } else {
+            next.fill(false);
+        }
+        for (at, token) in theirs.iter().enumerate() {
+            match (own, token) {
+                // The `*` of `own` matches one more token of `theirs`, and can match more.
+                (Token::Many, _) => next[at + 1] |= next[at],
+                (_, Token::Many) => next[at] |= reached[at],
+                (Token::One, _) | (_, Token::One) => next[at + 1] |= reached[at],
+                (own, token) => next[at + 1] |= reached[at] && own == token,
+            }
+        }
+        skip_many(&mut next, theirs);
+        std::mem::swap(&mut reached, &mut next);
+    }
+    reached[theirs.len()]
 }
 
 // A `*` may also match nothing.

@@ -88,7 +88,7 @@ fn check_principals(kind: Kind, place: &str, principals: &[Principal]) -> Result
         .try_for_each(|principal| check_principal(place, principal))
 }
 
-fn check_principal(place: &str, principal: &Principal) -> Result<(), PolicyError> {
+pub(crate) fn check_principal(place: &str, principal: &Principal) -> Result<(), PolicyError> {
     let id = principal.id();
     let plain = !id.is_empty()
         && id.chars().all(|character| {
@@ -120,24 +120,31 @@ fn check_principal(place: &str, principal: &Principal) -> Result<(), PolicyError
     ))
 }
 
-fn check_actions(place: &str, actions: &Scope) -> Result<(), PolicyError> {
+pub(crate) fn check_actions(place: &str, actions: &Scope) -> Result<(), PolicyError> {
     let place = match actions {
         Scope::Only(_) => format!("{place}.Action"),
         Scope::Except(_) => format!("{place}.NotAction"),
     };
     for_each(&place, actions.patterns(), |place, action| {
-        let valid = action == "*"
-            || action.split_once(':').is_some_and(|(service, name)| {
-                (service == "*" || is_service(service)) && is_action_name(name)
-            });
-        if valid {
-            return Ok(());
-        }
-        Err(PolicyError::new(
-            place,
-            Rule::InvalidAction,
-            format!("{action:?} is neither \"*\" nor service:Name"),
-        ))
+        check_action_text(action)
+            .map_err(|reason| PolicyError::new(place, Rule::InvalidAction, reason))
+    })
+}
+
+/// Checks the text of an action; the error says what is wrong.
+pub(crate) fn check_action_text(action: &str) -> Result<(), String> {
+    let valid = action == "*"
+        || action.split_once(':').is_some_and(|(service, name)| {
+            (service == "*" || is_service(service)) && is_action_name(name)
+        });
+    if valid {
+        return Ok(());
+    }
+    let has_separator = action.contains(|one: char| one.is_whitespace() || one == ',');
+    Err(if has_separator {
+        format!("{action:?} has white space or a comma, and an action can have neither")
+    } else {
+        format!("{action:?} is neither \"*\" nor service:Name")
     })
 }
 
@@ -161,23 +168,29 @@ fn check_resources(
     place: &str,
     resources: Option<&Scope>,
 ) -> Result<(), PolicyError> {
-    let resources = match (kind, resources) {
-        (Kind::Trust, None) => return Ok(()),
-        (Kind::Trust, Some(_)) => {
-            return Err(PolicyError::new(
-                &format!("{place}.Resource"),
-                Rule::ProhibitedElement,
-                "a trust policy applies to its own role and can't have a Resource",
-            ));
-        }
-        (_, None) => {
-            return Err(PolicyError::new(
-                place,
-                Rule::MissingElement,
-                "a Resource or a NotResource is missing",
-            ));
-        }
-        (_, Some(resources)) => resources,
+    match (kind, resources) {
+        (Kind::Trust, None) => Ok(()),
+        (Kind::Trust, Some(_)) => Err(PolicyError::new(
+            &format!("{place}.Resource"),
+            Rule::ProhibitedElement,
+            "a trust policy applies to its own role and can't have a Resource",
+        )),
+        (_, None) => Err(PolicyError::new(
+            place,
+            Rule::MissingElement,
+            "a Resource or a NotResource is missing",
+        )),
+        (_, resources) => check_resource_texts(version, place, resources),
+    }
+}
+
+pub(crate) fn check_resource_texts(
+    version: Version,
+    place: &str,
+    resources: Option<&Scope>,
+) -> Result<(), PolicyError> {
+    let Some(resources) = resources else {
+        return Ok(());
     };
     let place = match resources {
         Scope::Only(_) => format!("{place}.Resource"),
@@ -190,12 +203,12 @@ fn check_resources(
     })
 }
 
-fn check_conditions(
+pub(crate) fn check_conditions(
     version: Version,
     place: &str,
     conditions: &[Condition],
 ) -> Result<(), PolicyError> {
-    let mut seen = HashSet::new();
+    check_keys(&format!("{place}.Condition"), conditions)?;
     for condition in conditions {
         let Condition {
             operator,
@@ -203,6 +216,24 @@ fn check_conditions(
             values,
         } = condition;
         let place = format!("{place}.Condition.{operator}.{key}");
+        for_each(&place, values, |place, value| {
+            check_value(version, place, condition, value)
+        })?;
+    }
+    Ok(())
+}
+
+/// Checks the condition keys: their form, that no operator tests a key twice, and that each key
+/// has values.
+pub(crate) fn check_keys(place: &str, conditions: &[Condition]) -> Result<(), PolicyError> {
+    let mut seen = HashSet::new();
+    for Condition {
+        operator,
+        key,
+        values,
+    } in conditions
+    {
+        let place = format!("{place}.{operator}.{key}");
         if !is_condition_key(key) {
             return Err(PolicyError::new(
                 &place,
@@ -217,9 +248,9 @@ fn check_conditions(
                 "the same operator already tests this key; the case of the key makes no difference",
             ));
         }
-        for_each(&place, values, |place, value| {
-            check_value(version, place, condition, value)
-        })?;
+        if values.is_empty() {
+            return Err(PolicyError::new(&place, Rule::Empty, "the list is empty"));
+        }
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ fn limits() -> [Grant; 1] {
 
 fn beyond(identity: &Value, boundary: Option<&Value>) -> Vec<(String, String, Certainty)> {
     let (identity, boundary) = (document(identity), boundary.map(document));
-    let found = grants_beyond(&[&identity], boundary.as_ref(), &limits());
+    let found = grants_beyond(&[&identity], boundary.as_ref(), &limits()).unwrap();
     let parts = |found: Beyond| (found.action, found.resource, found.certainty);
     found.into_iter().map(parts).collect()
 }
@@ -121,7 +121,7 @@ fn an_excess_touches_only_the_areas_that_it_overlaps() {
         "secretsmanager:*",
         "arn:aws:secretsmanager:*:*:secret:pro*"
     )]));
-    let found = grants_beyond(&[&granted], None, &limits());
+    let found = grants_beyond(&[&granted], None, &limits()).unwrap();
     let area = |resource: &str| Grant::new("secretsmanager:GetSecretValue", resource);
     assert!(found[0].touches(&area("arn:aws:secretsmanager:us-west-2:1:secret:prod/*")));
     assert!(!found[0].touches(&area("arn:aws:secretsmanager:us-west-2:1:secret:other/*")));
@@ -184,6 +184,31 @@ fn coverage_reports_how_much_of_an_area_is_granted() {
     }
 }
 
+#[test]
+fn policies_that_were_written_to_be_hard_to_evaluate_are_too_large() {
+    let stars = |letter: &str| format!("s3:{}*", format!("*{letter}").repeat(2_500));
+    let identity: Vec<Document> = ["a", "b", "c", "d", "e", "f"]
+        .iter()
+        .map(|letter| document(&json!([allow(&stars(letter), "*"), deny(&stars("x"), "*")])))
+        .collect();
+    let identity: Vec<&Document> = identity.iter().collect();
+    let error = grants_beyond(&identity, None, &[]).unwrap_err();
+    insta::assert_snapshot!(error, @"too large to evaluate: this would take more than 200000000 steps");
+}
+
+#[test]
+fn more_grants_than_anybody_can_read_are_too_large() {
+    let list = |count: usize, make: fn(usize) -> String| (0..count).map(make).collect::<Vec<_>>();
+    let statement = |count: usize| {
+        let actions = list(count, |index| format!("a:B{index}"));
+        let resources = list(count, |index| format!("arn:aws:s3:::{index}"));
+        document(&json!([{"Effect": "Allow", "Action": actions, "Resource": resources}]))
+    };
+    let found = grants_beyond(&[&statement(100)], None, &[]);
+    assert_eq!(found.map(|found| found.len()), Ok(10_000));
+    assert!(grants_beyond(&[&statement(500)], None, &[]).is_err());
+}
+
 fn name() -> impl Strategy<Value = String> {
     proptest::collection::vec(
         prop_oneof!["a", "b", Just("*".to_owned()), Just("?".to_owned())],
@@ -214,7 +239,7 @@ proptest! {
         let limits = [Grant::new("s3:a*", "arn:aws:s3:::a*")];
         let identity = document(&json!(identity));
         let boundary = boundary.map(|statements| document(&json!(statements)));
-        let found = grants_beyond(&[&identity], boundary.as_ref(), &limits);
+        let found = grants_beyond(&[&identity], boundary.as_ref(), &limits).unwrap();
         let (action, resource) = (format!("s3:{action}"), format!("arn:aws:s3:::{resource}"));
         let request = Request::new(&action, &resource).in_context(Context::new());
         let allowed = evaluate(&request, &[&identity], boundary.as_ref()).is_allowed();

@@ -5,8 +5,8 @@ mod generated;
 use std::collections::BTreeSet;
 
 use engine_roles_policy::{
-    Context, Decision, Document, Effect, Grant, Kind, evaluate, evaluate_trust, grants_within,
-    lint, pattern, size_of_text,
+    Context, Decision, Document, Effect, Grant, Kind, evaluate, evaluate_trust, grants_beyond,
+    grants_within, lint, pattern, size_of_text,
 };
 use proptest::prelude::*;
 
@@ -204,6 +204,36 @@ proptest! {
     fn any_text_is_safe_to_parse(text in ".{0,200}") {
         for kind in [Kind::Identity, Kind::Trust, Kind::Boundary] {
             let _ = Document::parse(kind, &text);
+        }
+    }
+
+    /// The two parsers differ only in what the strict one rejects.
+    #[test]
+    fn a_document_that_parses_is_read_as_the_same_document(document in generated::document()) {
+        let text = document.to_json();
+        let read = Document::read(Kind::Identity, &text).unwrap();
+        prop_assert_eq!(read, document);
+    }
+
+    #[test]
+    fn any_json_is_safe_to_read_to_evaluate_and_to_lint(
+        text in json(), request in generated::request()
+    ) {
+        for kind in [Kind::Identity, Kind::Trust, Kind::Boundary] {
+            let Ok(read) = Document::read(kind, &text) else {
+                continue;
+            };
+            if let Ok(parsed) = Document::parse(kind, &text) {
+                prop_assert_eq!(&read, &parsed);
+            }
+            let _ = (read.to_value(), read.to_json(), lint::lint(&read));
+            let _ = (evaluate_trust(&request, &read), grants_beyond(&[&read], Some(&read), &[]));
+            let decision = evaluate(&request, &[&read], None);
+            let by = match &decision {
+                Decision::Allowed { by } | Decision::Denied { by } => Some(by),
+                _ => None,
+            };
+            prop_assert!(by.is_none_or(|by| by.statement < read.statements().len()));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine_roles_policy::{
     Beyond, Certainty, Context, Coverage, Decision, Document, Doubt, Grant, Request, Source,
-    StatementRef, coverage, evaluate, grants_beyond,
+    StatementRef, TooLarge, coverage, evaluate, grants_beyond,
 };
 use serde::Serialize;
 
@@ -228,11 +228,18 @@ impl<'a> Documents<'a> {
         self.unread.len() > usize::from(self.boundary_unread)
     }
 
-    /// Returns the grants beyond the limits.
-    pub(crate) fn beyond(&self, limits: &[Grant]) -> Vec<(Beyond, WideGrant)> {
+    /// Returns the grants beyond the limits. Where the policies are too large to evaluate, it returns
+    /// none, and from then on the policies count as unread, so every decision is uncertain.
+    pub(crate) fn beyond(&mut self, limits: &[Grant]) -> Vec<(Beyond, WideGrant)> {
         let identity: Vec<&Document> = self.identity.iter().map(|(_, document)| document).collect();
         let boundary = self.boundary.as_ref().map(|(_, document)| document);
-        let found = grants_beyond(&identity, boundary, limits).into_iter();
+        let found = match grants_beyond(&identity, boundary, limits) {
+            Ok(found) => found.into_iter(),
+            Err(error) => {
+                self.count_as_unread(error);
+                return Vec::new();
+            }
+        };
         let found = found.map(|beyond| {
             let certainty = if self.unread.is_empty() {
                 beyond.certainty
@@ -251,9 +258,16 @@ impl<'a> Documents<'a> {
         found.collect()
     }
 
+    fn count_as_unread(&mut self, error: TooLarge) {
+        let reason = format!("the role's policies together are {error}");
+        if !self.unread.contains(&reason) {
+            self.unread.push(reason);
+        }
+    }
+
     /// Returns the resource patterns on which reading secrets is allowed, as the statements write
     /// them.
-    pub(crate) fn readable_secrets(&self) -> BTreeSet<String> {
+    pub(crate) fn readable_secrets(&mut self) -> BTreeSet<String> {
         let read = Grant::new(READ_SECRET, "*");
         let all = self.beyond(&[]).into_iter();
         all.filter(|(beyond, _)| beyond.touches(&read))
@@ -363,14 +377,7 @@ pub(crate) fn wanted_secrets(spec: &RoleSpec, scope: &Scope, cluster: &ClusterNa
 
 /// Evaluates what the role of a binding with this spec can access.
 pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterName) -> Reach {
-    let documents = Documents::of(role);
-    let context = node_context(role, scope, spec.region.as_str());
-    let own_secrets = wanted_secrets(spec, scope, cluster)
-        .into_iter()
-        .map(|wanted| SecretAccess {
-            access: documents.decide_all(READ_SECRET, &wanted, &context),
-            resource: wanted.area,
-        });
+    let mut documents = Documents::of(role);
     let mut limits = engine_limits(spec, scope, cluster);
     if !documents.confines_key(spec, scope, cluster) {
         // The key's conditions are not the ones that this service writes, so a grant on the key
@@ -378,6 +385,13 @@ pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterN
         limits.retain(|limit| limit.action != DECRYPT);
     }
     let beyond = documents.beyond(&limits);
+    let context = node_context(role, scope, spec.region.as_str());
+    let own_secrets = wanted_secrets(spec, scope, cluster)
+        .into_iter()
+        .map(|wanted| SecretAccess {
+            access: documents.decide_all(READ_SECRET, &wanted, &context),
+            resource: wanted.area,
+        });
     // Secrets of engines in every region: each belongs to some cluster.
     let secrets = Grant::new(READ_SECRET, engines_secrets(scope));
     let others = beyond

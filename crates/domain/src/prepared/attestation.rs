@@ -181,8 +181,8 @@ pub fn attest(
     purpose: Purpose<'_>,
     key: Option<&KmsKeyArn>,
 ) -> Attestation {
-    let documents = Documents::of(role);
-    let (width, beyond) = width(&documents, scope, key);
+    let mut documents = Documents::of(role);
+    let (width, beyond) = width(&mut documents, scope, key);
     let mut findings = vec![];
     let mut worst = Fitness::Fit;
     let mut add_finding = |fitness, code, detail: String| {
@@ -345,7 +345,7 @@ fn key_findings(
 }
 
 fn width(
-    documents: &Documents<'_>,
+    documents: &mut Documents<'_>,
     scope: &Scope,
     key: Option<&KmsKeyArn>,
 ) -> (Width, Vec<WideGrant>) {
