@@ -79,17 +79,20 @@ impl<'a> KeyAccess<'a> {
     /// everything else that is encrypted with it.
     ///
     /// # Errors
-    /// Names the first statement whose conditions differ or are missing.
+    /// Names the first statement whose conditions differ or are missing, or that was not completely
+    /// understood.
     pub(crate) fn prove_confined(&self, document: &Document) -> Result<(), RolePolicyError> {
         let mut required = self.conditions();
         required.sort();
-        let allows_key = |statement: &&Statement| {
-            statement.effect == Effect::Allow && may_decrypt(&statement.actions)
-        };
-        for statement in document.statements().iter().filter(allows_key) {
+        for (index, statement) in document.statements().iter().enumerate() {
+            let is_understood = document.understands(index);
+            let allows_key = !is_understood || may_decrypt(&statement.actions);
+            if statement.effect != Effect::Allow || !allows_key {
+                continue;
+            }
             let mut conditions = statement.conditions.clone();
             conditions.sort();
-            if conditions != required {
+            if conditions != required || !is_understood {
                 return Err(RolePolicyError::KeyNotConfined {
                     statement: statement.sid.clone().unwrap_or_default(),
                 });

@@ -98,7 +98,8 @@ pub struct Reach {
     pub other_secrets: AreaAccess,
     /// Everything else that the binding should not have.
     pub anything_else: AreaAccess,
-    /// The policies that could not be read, each in a sentence.
+    /// The policies that could not be read, and the parts of policies that were not understood, each
+    /// in a sentence.
     pub unread: Vec<String>,
 }
 
@@ -113,6 +114,9 @@ pub(crate) struct Documents<'a> {
     boundary_unread: bool,
     /// Why engines may get another role than this one; none where they certainly get this one.
     uncertainty: Option<String>,
+    /// The parts of the policies that were not understood, each in a sentence. They make only the
+    /// decisions uncertain that they can affect.
+    pub(crate) not_understood: Vec<String>,
 }
 
 impl<'a> Documents<'a> {
@@ -132,7 +136,13 @@ impl<'a> Documents<'a> {
             });
         let uncertainty = role.uncertainty();
         unread.extend(uncertainty.clone());
+        let documents = identity.iter().chain(&boundary);
+        let parts = documents.flat_map(|(name, document)| {
+            let parts = document.not_understood();
+            parts.map(move |part| format!("{name} was not completely understood: {part}"))
+        });
         Self {
+            not_understood: parts.collect(),
             identity,
             boundary,
             unread,
@@ -291,7 +301,10 @@ impl<'a> Documents<'a> {
                         grant.by
                     )
                 });
-                let because: BTreeSet<String> = narrowed.chain(self.unread.clone()).collect();
+                let because: BTreeSet<String> = narrowed
+                    .chain(self.unread.clone())
+                    .chain(self.not_understood.clone())
+                    .collect();
                 Access::Indeterminate {
                     because: because.into_iter().collect(),
                 }
@@ -406,7 +419,7 @@ pub fn reach(role: &HeldRole, spec: &RoleSpec, scope: &Scope, cluster: &ClusterN
         own_secrets: own_secrets.collect(),
         other_secrets: documents.area(others.collect()),
         anything_else: documents.area(else_granted.collect()),
-        unread: documents.unread,
+        unread: [documents.unread, documents.not_understood].concat(),
     }
 }
 

@@ -94,8 +94,11 @@ pub fn spec_of(
         InlinePolicies::Own(own) | InlinePolicies::Listed { own, .. } => own.as_deref(),
         InlinePolicies::Unread => None,
     };
-    let document = own.and_then(|text| Document::parse(Kind::Identity, text).ok());
+    let document = own.and_then(|text| Document::read(Kind::Identity, text).ok());
     let document = document.ok_or(NotAdoptable::Unreadable("it is missing or can't be read"))?;
+    if document.not_understood().next().is_some() {
+        return Err(NotAdoptable::Unreadable("a part of it is not understood"));
+    }
     let mut names = BTreeSet::new();
     let (mut all, mut region, mut session_manager) = (false, None, false);
     let mut kms_key = None;

@@ -91,7 +91,7 @@ fn role_drift(binding: &Binding, desired: &DesiredRole, role: &ObservedRole) -> 
         }
     }
     if let Some(trust) = &role.trust {
-        let held = Document::parse(Kind::Trust, trust).ok();
+        let held = Document::read(Kind::Trust, trust).ok();
         if !held.is_some_and(|held| held.equivalent(&desired.trust)) {
             found.push(Drift {
                 missing_permission: Some("iam:UpdateAssumeRolePolicy".to_owned()),

@@ -159,7 +159,7 @@ impl ObservedRole {
             InlinePolicies::Unread => None,
             InlinePolicies::Own(own) | InlinePolicies::Listed { own, .. } => own.as_deref(),
         };
-        let held = own.and_then(|text| Document::parse(Kind::Identity, text).ok());
+        let held = own.and_then(|text| Document::read(Kind::Identity, text).ok());
         held.is_some_and(|held| held.equivalent(wanted))
     }
 }

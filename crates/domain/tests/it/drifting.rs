@@ -41,7 +41,7 @@ fn resources_in_their_desired_state_have_no_drift() {
 
 #[test]
 fn each_change_is_detected_as_its_kind_of_drift() {
-    let changes: [(Change, &[DriftKind]); 16] = [
+    let changes: [(Change, &[DriftKind]); 18] = [
         (|seen| seen.role = None, &[DriftKind::RoleDeleted]),
         (|seen| seen.profile = None, &[DriftKind::ProfileDeleted]),
         (
@@ -96,6 +96,22 @@ fn each_change_is_detected_as_its_kind_of_drift() {
                 tags.insert("team".to_owned(), "other".to_owned());
             },
             &[DriftKind::TagsChanged],
+        ),
+        // A Sid has no effect on access, also where IAM would not have accepted it from us.
+        (
+            |seen| {
+                let trust = role(seen).trust.as_mut().expect("a trust policy");
+                *trust = trust.replace("EngineNodesAssume", "engine nodes");
+                assert!(trust.contains("engine nodes"));
+            },
+            &[],
+        ),
+        (
+            |seen| {
+                let trust = role(seen).trust.as_mut().expect("a trust policy");
+                *trust = trust.replacen("\"Effect\"", "\"Comment\":\"x\",\"Effect\"", 1);
+            },
+            &[DriftKind::TrustChanged],
         ),
         (
             |seen| role(seen).trust = Some("{}".to_owned()),
