@@ -89,7 +89,7 @@ pub enum FindingCode {
     /// The role's policies don't let it use the KMS key that encrypts the secrets.
     #[serde(rename = "key_refused")]
     KeyDenied,
-    /// One of the role's policies could not be read.
+    /// One of the role's policies could not be read, or was not completely understood.
     PolicyUnread,
     /// The role can read every cluster's secrets, as a role for any cluster has to.
     ReachesAllClusters,
@@ -212,7 +212,7 @@ pub fn attest(
     if let Some(key) = key {
         key_findings(&documents, role, scope, key, &mut add_finding);
     }
-    for reason in &documents.unread {
+    for reason in documents.unread.iter().chain(&documents.not_understood) {
         add_finding(Fitness::Fit, FindingCode::PolicyUnread, reason.clone());
     }
     match &width {
@@ -263,7 +263,7 @@ fn trust_findings(
 ) {
     let principal = scope.partition.ec2_principal();
     let text = role.trust.as_deref().unwrap_or_default();
-    let trust = match Document::parse(Kind::Trust, text) {
+    let trust = match Document::read(Kind::Trust, text) {
         Ok(trust) => trust,
         Err(error) => {
             let detail = format!("the trust policy can't be parsed: {error}");
@@ -320,8 +320,8 @@ fn secrets(
     wanted.into_iter().map(decide).collect()
 }
 
-/// Adds a finding where the role's policies don't allow the KMS key that encrypts the secrets. The
-/// key's own policy, which is not read, may allow it, so the verdict becomes indeterminate.
+/// Adds a finding where the role's policies don't certainly allow the KMS key that encrypts the
+/// secrets. The key's own policy, which is not read, may allow it, so the verdict becomes indeterminate.
 fn key_findings(
     documents: &Documents<'_>,
     role: &HeldRole,
@@ -336,12 +336,23 @@ fn key_findings(
     let context = node_context(role, scope, region.as_str())
         .with("kms:ViaService", service)
         .with("kms:EncryptionContext:SecretARN", secret);
-    if documents.decide(DECRYPT, key.as_str(), context).is_denied() {
-        let detail = format!(
-            "the role's policies don't let it use {key} for an engine's secret; the key's own policy may"
-        );
-        add_finding(Fitness::Indeterminate, FindingCode::KeyDenied, detail);
-    }
+    let (code, detail) = match documents.decide(DECRYPT, key.as_str(), context) {
+        Access::Allowed { .. } => return,
+        Access::Denied { .. } => (
+            FindingCode::KeyDenied,
+            format!(
+                "the role's policies don't let it use {key} for an engine's secret; the key's own policy may"
+            ),
+        ),
+        Access::Indeterminate { because } => (
+            FindingCode::SecretUncertain,
+            format!(
+                "it is not known whether the role may use {key}, which encrypts the secrets: {}",
+                because.join("; ")
+            ),
+        ),
+    };
+    add_finding(Fitness::Indeterminate, code, detail);
 }
 
 fn width(

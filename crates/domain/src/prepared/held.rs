@@ -90,16 +90,17 @@ impl std::fmt::Display for PolicyName {
 }
 
 impl HeldPolicy {
-    /// Parses the document.
+    /// Reads the document. AWS accepted it, so what is not understood of it makes only the decisions
+    /// uncertain that it can affect.
     ///
     /// # Errors
-    /// A sentence about the policy that could not be read or parsed.
+    /// A sentence about the policy that could not be read, or that is not a policy document.
     pub fn document(&self) -> Result<Document, String> {
         let text = self
             .text
             .as_ref()
             .map_err(|reason| format!("{} could not be read: {reason}", self.name))?;
-        Document::parse(Kind::Identity, text)
+        Document::read(Kind::Identity, text)
             .map_err(|error| format!("{} can't be parsed: {error}", self.name))
     }
 }

@@ -389,6 +389,125 @@ fn a_role_with_unknown_permissions_is_indeterminate() {
 }
 
 #[test]
+fn a_statement_that_is_not_understood_affects_only_what_it_may_mean() {
+    let own = json!({
+        "Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
+        "Resource": secrets("compute-engine/*"),
+    });
+    let other = |effect: &str, action: &str| json!({"Effect": effect, "Action": action, "Resource": "*", "Comment": "x"});
+    // Another action does not matter for the secrets, but it may be a grant beyond them.
+    let role = held(vec![inline(
+        "a",
+        document(&json!([own, other("Allow", "s3:GetObject")])),
+    )]);
+    let codes = vec![FindingCode::PolicyUnread, FindingCode::ReachesBeyond];
+    assert_eq!(for_cluster(&role), (Fitness::Fit, codes));
+    let found = reach(&role, &spec(), &scope(), &cluster());
+    assert!(found.own_secrets[0].access.is_allowed(), "{found:?}");
+    assert_eq!(found.anything_else.grants[0].action, "s3:GetObject");
+    assert_eq!(found.anything_else.grants[0].certainty, Certainty::Perhaps);
+    assert!(!found.anything_else.access.is_allowed());
+    assert_eq!(found.unread.len(), 1);
+    // A Deny that may apply puts the secrets in doubt, and subtracts nothing.
+    let role = held(vec![inline(
+        "a",
+        document(&json!([own, other("Deny", "secretsmanager:*")])),
+    )]);
+    assert_eq!(for_cluster(&role).0, Fitness::Indeterminate);
+    assert_eq!(width(&role), Width::AllClusters);
+    // An Allow in doubt is no access for the engine, and access to others' secrets.
+    let doubtful = json!({
+        "Effect": "Allow", "Action": "secretsmanager: GetSecretValue",
+        "Resource": secrets("compute-engine/*"),
+    });
+    let role = held(vec![inline("a", document(&doubtful))]);
+    assert_eq!(for_cluster(&role).0, Fitness::Indeterminate);
+    let found = reach(&role, &spec(), &scope(), &cluster());
+    assert!(!found.own_secrets[0].access.is_allowed(), "{found:?}");
+    assert!(!found.other_secrets.access.is_denied(), "{found:?}");
+}
+
+#[test]
+fn a_trust_policy_that_is_understood_as_to_ec2_is_no_obstacle() {
+    let own = || inline("a", reads(&secrets("compute-engine/*")));
+    let trusts = |principal: Value| HeldRole {
+        trust: Some(document(&json!([
+            {"Sid": "not valid", "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"},
+        ]))),
+        ..held(vec![own()])
+    };
+    let known = trusts(json!({"Service": [EC2, "robot"]}));
+    assert_eq!(for_cluster(&known).0, Fitness::Fit);
+    let unknown = trusts(json!({"Robot": "x"}));
+    assert_eq!(
+        for_cluster(&unknown),
+        (
+            Fitness::Indeterminate,
+            vec![FindingCode::TrustUncertain, FindingCode::ReachesAllClusters]
+        )
+    );
+}
+
+#[test]
+fn an_incomplete_arn_grants_all_of_secrets_manager() {
+    let role = held(vec![inline("a", reads("arn:aws:secretsmanager:*"))]);
+    assert_eq!(
+        for_cluster(&role),
+        (Fitness::Fit, vec![FindingCode::ReachesBeyond])
+    );
+}
+
+#[test]
+fn a_role_whose_use_of_the_key_depends_on_an_unknown_condition_is_indeterminate() {
+    let key = "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef";
+    let own = json!({
+        "Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
+        "Resource": secrets("compute-engine/*"),
+    });
+    let decrypts = json!({
+        "Effect": "Allow", "Action": "kms:Decrypt", "Resource": key,
+        "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
+    });
+    let role = held(vec![inline("a", document(&json!([own, decrypts])))]);
+    let key = KmsKeyArn::parse(key).expect("a key");
+    let region = "us-west-2".parse().expect("a region");
+    let attestation = attest(&role, &scope(), Purpose::Any(&region), Some(&key));
+    assert_eq!(attestation.fitness, Fitness::Indeterminate);
+    assert_eq!(attestation.findings[0].code, FindingCode::SecretUncertain);
+}
+
+#[test]
+fn a_role_whose_policies_are_too_large_to_evaluate_is_indeterminate() {
+    let stars = |letter: &str| format!("s3:{}*", format!("*{letter}").repeat(2_500));
+    let statement =
+        |effect: &str, action: String| json!({"Effect": effect, "Action": action, "Resource": "*"});
+    let mut policies = vec![inline("own", reads(&secrets("compute-engine/one/*")))];
+    for letter in ["a", "b", "c", "d", "e", "f"] {
+        let both = json!([
+            statement("Allow", stars(letter)),
+            statement("Deny", stars("x"))
+        ]);
+        policies.push(inline(letter, document(&both)));
+    }
+    let role = held(policies);
+    let (fitness, codes) = for_cluster(&role);
+    assert_eq!(fitness, Fitness::Indeterminate);
+    assert!(codes.contains(&FindingCode::PolicyUnread), "{codes:?}");
+    assert_eq!(width(&role), Width::Unknown);
+    let found = reach(&role, &spec(), &scope(), &cluster());
+    for access in [
+        &found.own_secrets[0].access,
+        &found.other_secrets.access,
+        &found.anything_else.access,
+    ] {
+        let Access::Indeterminate { because } = access else {
+            panic!("{found:?}");
+        };
+        assert!(because[0].contains("too large to evaluate"), "{because:?}");
+    }
+}
+
+#[test]
 fn a_role_with_more_than_engines_secrets_is_fit_and_its_excess_is_reported() {
     let wide = document(
         &json!({"Sid": "Wide", "Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"}),
