@@ -21,6 +21,7 @@ use crate::requests::provision::Provision;
 use crate::requests::read::ReadRecords;
 use crate::requests::record::Recorder;
 use crate::requests::teardown::TearDown;
+use crate::requests::verdicts::Verdicts;
 use crate::settings::Settings;
 use crate::tasks::{
     AddCountChanges, AttestPreparedRoles, ConfirmAccount, CountOtherAccounts, DetectCapabilities,
@@ -80,13 +81,12 @@ impl Parts {
     pub(crate) fn assemble(store: Store, iam: Iam, settings: Settings) -> Self {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let defaults = Arc::new(settings.defaults.clone());
-        let gateway = Gateway::new(
+        let gateway = Arc::new(Gateway::new(
             iam,
             store.clone(),
             settings.call_limits,
             settings.scope.clone(),
-        );
-        let gateway = Arc::new(gateway);
+        ));
         let optional = Arc::new(OptionalFeatures::default());
         let quota = Arc::new(AccountQuota::new(
             Arc::clone(&gateway),
@@ -101,6 +101,7 @@ impl Parts {
             mode: settings.attestation,
             freshness: settings.reconcile_interval * 2,
             next_reads: std::sync::Mutex::default(),
+            verdicts: Verdicts::default(),
         });
         let converger = Arc::new(Converger {
             store: store.clone(),

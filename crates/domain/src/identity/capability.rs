@@ -60,8 +60,8 @@ pub struct FeatureReport {
     pub reasons: Vec<String>,
 }
 
-/// Evaluates a need by the policy documents of our own role.
-pub fn standing_by_documents(role: &HeldRole, scope: &Scope, need: &Need) -> Standing {
+/// Evaluates each need by the policy documents of our own role.
+pub fn standings_by_documents(role: &HeldRole, scope: &Scope, needs: &[Need]) -> Vec<Standing> {
     let documents = Documents::of(role);
     let context = Context::partial()
         .with("aws:PrincipalAccount", scope.account.as_str())
@@ -70,15 +70,18 @@ pub fn standing_by_documents(role: &HeldRole, scope: &Scope, need: &Need) -> Sta
         Some(arn) => context.with("aws:PrincipalArn", arn),
         None => context,
     };
-    let context = need
-        .keys
-        .iter()
-        .fold(context, |context, (key, value)| context.with(key, value));
-    match documents.decide(need.action, &need.sample(), context) {
-        Access::Allowed { .. } => Standing::Allowed,
-        Access::Denied { .. } => Standing::Denied(None),
-        Access::Indeterminate { because } => Standing::Unknown(because.join("; ")),
-    }
+    let standing = |need: &Need| {
+        let keys = need.keys.iter();
+        let context = keys.fold(context.clone(), |context, (key, value)| {
+            context.with(key, value)
+        });
+        match documents.decide(need.action, &need.sample(), context) {
+            Access::Allowed { .. } => Standing::Allowed,
+            Access::Denied { .. } => Standing::Denied(None),
+            Access::Indeterminate { because } => Standing::Unknown(because.join("; ")),
+        }
+    };
+    needs.iter().map(standing).collect()
 }
 
 /// Returns the report on a feature, given the standing of each of its needs.

@@ -10,7 +10,7 @@ use engine_roles_domain::account::Scope;
 use engine_roles_domain::cluster::{Defaults, RoleReference};
 use engine_roles_domain::identity::{
     Feature, FeatureReport, Need, Recommendation, Standing, Status, needs, recommend, report,
-    standing_by_documents,
+    standings_by_documents,
 };
 use engine_roles_domain::prepared::HeldRole;
 use engine_roles_domain::resources::RoleName;
@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 use tracing::info;
 
 use crate::aws::gateway::{Gateway, Terms};
+use crate::requests::verdicts::on_blocking_thread;
 use crate::settings::ProbeMode;
 
 /// How long a detection is reused.
@@ -249,10 +250,10 @@ impl CapabilityDetector {
         };
         match own {
             Ok(Some(own)) => {
-                let standings = needs
-                    .iter()
-                    .map(|need| standing_by_documents(&own, &caller.scope, need));
-                Ok((FoundBy::Evaluated, standings.collect()))
+                let (scope, needs) = (caller.scope.clone(), needs.to_vec());
+                let standings =
+                    on_blocking_thread(move || standings_by_documents(&own, &scope, &needs));
+                Ok((FoundBy::Evaluated, standings.await))
             }
             Ok(None) => Err(format!(
                 "{simulator_error}; IAM did not find this service's own role"

@@ -12,6 +12,7 @@ use engine_roles_store::Store;
 
 use crate::aws::{Gateway, Terms};
 use crate::error::ProvisionerError;
+use crate::requests::verdicts::on_blocking_thread;
 
 /// How long a caller waits for the account's call budget.
 const BUDGET_WAIT: Duration = Duration::from_secs(5);
@@ -91,10 +92,16 @@ impl ReadAccess {
         if !gets_another && is_recreated(&binding, &role) {
             return Err(ProvisionerError::Recreated(name));
         }
+        let (mode, cluster) = (binding.mode(), cluster.clone());
+        let (reach, role) = on_blocking_thread(move || {
+            let reach = reach(&role, &binding.spec, &binding.scope, &cluster);
+            (reach, role)
+        })
+        .await;
         Ok(Some(AccessReport {
-            mode: binding.mode(),
+            mode,
             wanted,
-            reach: reach(&role, &binding.spec, &binding.scope, cluster),
+            reach,
             evaluated_at: self.store.now().await?,
             role,
         }))

@@ -11,7 +11,7 @@ use engine_roles_domain::binding::Rejection;
 use engine_roles_domain::cluster::{
     ClusterName, Defaults, Mode, ModeSpec, RoleReference, RoleRequest, RoleSpec,
 };
-use engine_roles_domain::prepared::{Attestation, Fitness, PassThroughRole, Purpose, attest};
+use engine_roles_domain::prepared::{Attestation, Fitness, PassThroughRole, Purpose};
 use engine_roles_store::{PreparedRole, Reading, Store, StoreError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::aws::{Gateway, Terms};
 use crate::error::ProvisionerError;
+use crate::requests::verdicts::Verdicts;
 use crate::settings::AttestationMode;
 
 /// How long a request waits for the call budget to read its role.
@@ -65,6 +66,7 @@ pub(crate) struct Attestor {
     pub(crate) freshness: Duration,
     /// The read of each role that requests share, and when it begins or began.
     pub(crate) next_reads: Mutex<HashMap<RoleReference, (Instant, SharedRead)>>,
+    pub(crate) verdicts: Verdicts,
 }
 
 impl Attestor {
@@ -77,7 +79,9 @@ impl Attestor {
             let scope = self.account_of(&entry.role).await?;
             let region = self.region(scope.partition);
             let known = self.known(&scope, &entry).await?;
-            let attestation = self.judge(&entry, known.as_ref(), &scope, Purpose::Any(&region));
+            let attestation = self
+                .judge(&entry, known.as_ref(), &scope, Purpose::Any(&region))
+                .await;
             let mut default = self.defaults.iam_role.iter();
             attested.push(AttestedRole {
                 is_default: default.any(|role| role.same_role(&entry.role)),
@@ -108,7 +112,9 @@ impl Attestor {
         }
         let region = self.region(scope.partition);
         let known = self.known(scope, entry).await?;
-        let verdict = self.judge(entry, known.as_ref(), scope, Purpose::Any(&region));
+        let verdict = self
+            .judge(entry, known.as_ref(), scope, Purpose::Any(&region))
+            .await;
         let role = &entry.role;
         match verdict.fitness {
             Fitness::Fit => {
@@ -144,13 +150,13 @@ impl Attestor {
         let purpose = Purpose::Cluster(cluster, spec);
         let known = self.known(scope, &entry).await?;
         let is_fresh = known.as_ref().is_some_and(|known| known.fresh);
-        let first = self.judge(&entry, known.as_ref(), scope, purpose);
+        let first = self.judge(&entry, known.as_ref(), scope, purpose).await;
         if entry.is_declared() || is_fresh && first.fitness != Fitness::Unfit {
             return Ok(Attested::Verdict(first));
         }
         let was_read = self.read_for_request(scope, &entry).await;
         let known = self.known(scope, &entry).await?;
-        let verdict = self.judge(&entry, known.as_ref(), scope, purpose);
+        let verdict = self.judge(&entry, known.as_ref(), scope, purpose).await;
         if verdict.fitness == Fitness::Unfit && !was_read {
             let reason = "the role could not be read in time, or the call budget is used up";
             return Ok(Attested::Verdict(verdict.stale(reason)));
@@ -271,7 +277,7 @@ impl Attestor {
     }
 
     /// Returns the verdict that follows from the record of a role.
-    fn judge(
+    async fn judge(
         &self,
         entry: &PassThroughRole,
         known: Option<&PreparedRole>,
@@ -282,7 +288,8 @@ impl Attestor {
         let key = self.defaults.kms_key.as_ref();
         let verdict = match known.map(|known| &known.reading) {
             Some(Reading::Held(held)) => {
-                attest(held, scope, purpose, key).through_profile(entry, held)
+                let verdict = self.verdicts.attest(held, scope, purpose, key);
+                verdict.await.through_profile(entry, held)
             }
             Some(Reading::Absent) => Attestation::absent(entry.role.name().as_str()),
             Some(Reading::Never) | None => {

@@ -11,3 +11,4 @@ pub(crate) mod provision;
 pub(crate) mod read;
 pub(crate) mod record;
 pub(crate) mod teardown;
+pub(crate) mod verdicts;
