@@ -16,11 +16,15 @@ use crate::statement::{Effect, Principal, Scope, Statement};
 use crate::value::{lowercase, parse_bool};
 use crate::variable::Template;
 use crate::version::Version;
-use crate::work::{Budget, MOST_STEPS, TooLarge};
+use crate::work::{Budget, TooLarge};
 
 /// A document with more atoms than this keeps its statements as they are: comparing each atom with
 /// every other would take long, and nobody writes a document of this size by hand.
 const MOST_ATOMS: usize = 512;
+
+/// The most steps in which the patterns of a document, or of one of its lists, are compared with each
+/// other: a few milliseconds. What takes more keeps its statements, or its list, as it is too.
+const MOST_COMPARED: u64 = 5_000_000;
 
 pub(crate) fn document(version: Version, statements: &[Statement]) -> Value {
     let mut groups: Vec<Group> = statements
@@ -30,7 +34,7 @@ pub(crate) fn document(version: Version, statements: &[Statement]) -> Value {
     groups.sort();
     groups.dedup();
     if groups.iter().map(Group::atoms).sum::<usize>() <= MOST_ATOMS
-        && let Ok(atoms) = minimal_atoms(&groups, &mut Budget::new(MOST_STEPS))
+        && let Ok(atoms) = minimal_atoms(&groups, &mut Budget::new(MOST_COMPARED))
     {
         groups = regroup(&atoms);
     }
@@ -317,7 +321,7 @@ fn minimal_texts(texts: BTreeSet<String>) -> BTreeSet<String> {
     if texts.len() > MOST_ATOMS {
         return texts;
     }
-    let minimal = without_contained(&texts, &mut Budget::new(MOST_STEPS));
+    let minimal = without_contained(&texts, &mut Budget::new(MOST_COMPARED));
     minimal.unwrap_or(texts)
 }
 

@@ -46,8 +46,12 @@ pub fn coverage(
     };
     let granted = identity().map(|document| asked.covered(document, Effect::Allow));
     let granted = granted.max().unwrap_or(Coverage::Nothing);
-    let within = boundary.map_or(Coverage::All, |one| asked.covered(one, Effect::Allow));
-    let all = identity().copied().chain(boundary);
+    // A trust policy as a boundary allows nothing, as in `evaluate`.
+    let boundary = boundary.map(|one| Some(one).filter(|one| one.kind() != Kind::Trust));
+    let within = boundary.map_or(Coverage::All, |one| {
+        one.map_or(Coverage::Nothing, |one| asked.covered(one, Effect::Allow))
+    });
+    let all = identity().copied().chain(boundary.flatten());
     let denied = all.map(|document| asked.covered(document, Effect::Deny));
     let granted = granted.min(within);
     match denied.max().unwrap_or(Coverage::Nothing) {

@@ -197,6 +197,26 @@ fn policies_that_were_written_to_be_hard_to_evaluate_are_too_large() {
 }
 
 #[test]
+fn a_trust_policy_as_a_boundary_removes_every_grant() {
+    let identity = document(&json!([allow("s3:*", "*")]));
+    let text = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*"}}"#;
+    let trust = Document::parse(Kind::Trust, text).expect("a trust policy");
+    let request = Request::new("s3:GetObject", "arn:aws:s3:::own/a");
+    assert!(!evaluate(&request, &[&identity], Some(&trust)).is_allowed());
+    let found = grants_beyond(&[&identity], Some(&trust), &[]);
+    assert_eq!(found, Ok(Vec::new()));
+    let context = Context::new();
+    let found = coverage(
+        "s3:GetObject",
+        "arn:aws:s3:::own/*",
+        &context,
+        &[&identity],
+        Some(&trust),
+    );
+    assert_eq!(found, Coverage::Nothing);
+}
+
+#[test]
 fn more_grants_than_anybody_can_read_are_too_large() {
     let list = |count: usize, make: fn(usize) -> String| (0..count).map(make).collect::<Vec<_>>();
     let statement = |count: usize| {

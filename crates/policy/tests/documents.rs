@@ -283,6 +283,24 @@ fn a_document_with_too_many_atoms_still_has_a_canonical_form() {
 }
 
 #[test]
+fn a_document_whose_patterns_take_too_long_to_compare_still_has_a_canonical_form() {
+    let hard = |index: usize| format!("a:{}*", format!("*{}", index % 7).repeat(120 + index));
+    let actions: Vec<String> = (0..60).map(hard).collect();
+    let document = |actions: Vec<String>| {
+        Document::new(Kind::Identity, vec![Statement::allow("", actions, ["*"])]).unwrap()
+    };
+    let mut turned = actions.clone();
+    turned.reverse();
+    let (document, turned) = (document(actions), document(turned));
+    assert!(document.equivalent(&turned));
+    let value = document.to_value();
+    assert_eq!(
+        value["Statement"][0]["Action"].as_array().map(Vec::len),
+        Some(60)
+    );
+}
+
+#[test]
 fn size_does_not_count_white_space_between_elements() {
     for (text, expected) in [
         ("{}", 2),
