@@ -1,7 +1,7 @@
 //! The findings of each lint rule.
 
-use engine_roles_policy::lint::{Finding, Severity, lint, lint_text};
-use engine_roles_policy::{Document, Kind};
+use engine_roles_policy::lint::{Finding, Severity, escalation_methods, lint, lint_text};
+use engine_roles_policy::{Document, Kind, evaluate_trust};
 use serde_json::{Value, json};
 
 fn identity(statements: &Value) -> Vec<Finding> {
@@ -123,6 +123,12 @@ fn correct_documents_that_look_like_mistakes_are_not_reported() {
             json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}, "Null": {"aws:tagkeys": "false"}}),
         ),
         allow("iam:ListRoles", "*"),
+        with(
+            allow("s3:GetObject", "arn:aws:s3:::a"),
+            json!({"Bool": {"aws:IsMcpServiceAction": "true", "aws:ViaAWSMCPService": "true"},
+                   "StringEquals": {"aws:PrincipalOrgMasterAccountId": "111122223333", "aws:CalledViaAWSMCP": "aws-mcp.amazonaws.com"},
+                   "IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}}),
+        ),
         allow("iam:PutRolePolicy", "arn:aws:iam::111122223333:role/team/*"),
     ] {
         assert_eq!(identity(&statement), [], "{statement}");
@@ -141,22 +147,234 @@ fn escalation_methods_are_reported_under_their_published_names() {
         (json!([allow("iam:PassRole", any_role)]), &[]),
         (json!([allow("iam:PassRole", any_role), allow("ec2:RunInstances", "arn:aws:ec2:us-east-1:111122223333:instance/*")]), &[("CreateEC2WithExistingIP", Severity::Error)]),
         (json!([with(allow("iam:PassRole", any_role), json!({"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}})), allow("ec2:RunInstances", "arn:aws:ec2:us-east-1:111122223333:instance/*")]), &[]),
-        (json!([with(allow("iam:PassRole", any_role), json!({"StringLike": {"iam:PassedToService": "ec2.*"}})), allow("ec2:RunInstances", "arn:aws:ec2:us-east-1:111122223333:instance/*")]), &[("CreateEC2WithExistingIP", Severity::Warning)]),
-        (json!([allow("iam:UpdateAssumeRolePolicy", any_role)]), &[]),
-        (json!([allow("iam:UpdateAssumeRolePolicy", any_role), allow("sts:AssumeRole", any_role)]), &[("UpdateRolePolicyToAssumeIt", Severity::Error)]),
+        (json!([with(allow("iam:PassRole", any_role), json!({"StringLike": {"iam:PassedToService": "ec2.*"}})), allow("ec2:RunInstances", "arn:aws:ec2:us-east-1:111122223333:instance/*")]), &[("CreateEC2WithExistingIP", Severity::Error)]),
+        (json!([allow("iam:UpdateAssumeRolePolicy", any_role)]), &[("iam-012", Severity::Error)]),
+        (json!([allow("iam:UpdateAssumeRolePolicy", any_role), allow("sts:AssumeRole", any_role)]), &[("iam-012", Severity::Error), ("UpdateRolePolicyToAssumeIt", Severity::Error), ("sts-001", Severity::Error)]),
     ];
     for (statements, expected) in rows {
         assert_eq!(rules(&identity(statements)), *expected, "{statements}");
     }
     let everything = identity(&json!([allow("*", "*")]));
-    assert_eq!(
-        everything
+    for method in escalation_methods() {
+        assert!(
+            everything.iter().any(|found| found.rule == method.id),
+            "{}",
+            method.id
+        );
+    }
+}
+
+#[test]
+fn a_wildcard_or_variable_where_an_arn_cannot_have_one_is_an_error_in_every_element() {
+    for (resource, rule) in [
+        (
+            "arn:aws:*:us-east-1:111122223333:thing/one",
+            "wildcard-in-arn",
+        ),
+        (
+            "arn:aws:ec2:us-east-1:111122223333:*/12345",
+            "wildcard-in-arn",
+        ),
+        (
+            "arn:aws:lambda:us-east-1:111122223333:function?:one",
+            "wildcard-in-arn",
+        ),
+        (
+            "arn:aws:iam::${aws:PrincipalAccount}:role/one",
+            "variable-before-resource",
+        ),
+        (
+            "arn:aws:s3:${aws:RequestedRegion}::one",
+            "variable-before-resource",
+        ),
+    ] {
+        for (effect, element) in [
+            ("Allow", "Resource"),
+            ("Deny", "Resource"),
+            ("Deny", "NotResource"),
+        ] {
+            let text = json!({"Version": "2012-10-17", "Statement": {"Effect": effect, "Action": "s3:GetObject", element: resource}});
+            let found = lint_text(Kind::Identity, &text.to_string());
+            assert_eq!(rules(&found), [(rule, Severity::Error)], "{text}");
+        }
+    }
+    for resource in [
+        "arn:aws:s3:::*/key",
+        "arn:aws:ec2:us-east-1:111122223333:*",
+        "arn:aws:sqs:us-east-1:111122223333:a*",
+    ] {
+        let found = rules(&identity(&allow("s3:GetObject", resource)));
+        assert!(
+            found
+                .iter()
+                .all(|(_, severity)| *severity != Severity::Error),
+            "{resource}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_grant_that_a_deny_removes_is_not_reported() {
+    let deny = |action: &str, resource: &str| json!({"Effect": "Deny", "Action": action, "Resource": resource});
+    let secrets = "arn:aws:secretsmanager:us-east-1:111122223333:secret:*";
+    for (granted, denied) in [
+        (allow("*", "*"), deny("*", "*")),
+        (allow("s3:*", "arn:aws:s3:::a"), deny("s3:*", "*")),
+        (allow("iam:Put*", "*"), deny("iam:*", "*")),
+        (
+            allow("ec2:RunInstances", "*"),
+            json!({"Effect": "Deny", "NotAction": "s3:*", "Resource": "*"}),
+        ),
+        (
+            allow("secretsmanager:GetSecretValue", secrets),
+            deny("secretsmanager:*", secrets),
+        ),
+        (
+            allow("s3:GetObject", "arn:aws:s3:::pro?"),
+            deny("s3:Get*", "arn:aws:s3:::pro*"),
+        ),
+        (
+            json!({"Effect": "Allow", "NotAction": "s3:Get", "Resource": "arn:aws:s3:::a"}),
+            deny("*", "*"),
+        ),
+    ] {
+        assert_ne!(identity(&granted), [], "{granted}");
+        assert_eq!(
+            identity(&json!([granted, denied])),
+            [],
+            "{granted} {denied}"
+        );
+    }
+    // These remove only a part.
+    for (granted, denied) in [
+        (allow("s3:*", "arn:aws:s3:::a"), deny("s3:Get*", "*")),
+        (
+            allow("iam:Put*", "*"),
+            deny("iam:*", "arn:aws:iam::111122223333:role/one"),
+        ),
+        (
+            allow("ec2:RunInstances", "*"),
+            with(
+                deny("*", "*"),
+                json!({"Bool": {"aws:SecureTransport": "false"}}),
+            ),
+        ),
+        (
+            allow("ec2:RunInstances", "*"),
+            json!({"Effect": "Deny", "NotAction": "ec2:Run*", "Resource": "*"}),
+        ),
+        (
+            allow("s3:GetObject", "arn:aws:s3:::pro?"),
+            deny("s3:Get*", "arn:aws:s3:::${aws:username}"),
+        ),
+    ] {
+        let before = rules(&identity(&granted)).len();
+        let found = identity(&json!([granted, denied]));
+        assert!(found.len() >= before, "{granted} {denied}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_finding_about_a_grant_shows_a_request_that_the_document_allows() {
+    let secret = |name: &str| {
+        allow(
+            "secretsmanager:GetSecretValue",
+            &format!("arn:aws:secretsmanager:us-east-1:111122223333:secret:{name}"),
+        )
+    };
+    for (statement, rule, expected) in [
+        (
+            allow("*", "*"),
+            "action-star",
+            "iam:CreateUser on arn:aws:iam::111122223333:user/any-name",
+        ),
+        (
+            allow("s3:*", "arn:aws:s3:::a"),
+            "service-star",
+            "s3:GetObject on arn:aws:s3:::a",
+        ),
+        (
+            json!({"Effect": "Allow", "NotAction": ["iam:*", "s3:*"], "Resource": "*"}),
+            "allow-not-action",
+            "ec2:TerminateInstances on arn:aws:ec2:us-east-1:111122223333:instance/i-0123456789abcdef0",
+        ),
+        (
+            json!({"Effect": "Allow", "Action": "s3:Get*", "NotResource": "arn:aws:s3:::a"}),
+            "allow-not-resource",
+            "s3:GetObject on arn:aws:s3:::any-name/any-key",
+        ),
+        (
+            allow("kafka:GetTopic", "*"),
+            "resource-star-unchecked",
+            "kafka:GetTopic on arn:aws:kafka:us-east-1:111122223333:any-name",
+        ),
+        (
+            allow("s3:GetObject", "arn:aws:iam::*:role/a"),
+            "live-arn-field",
+            "s3:GetObject on arn:aws:iam::444455556666:role/a",
+        ),
+        (
+            allow("s3:GetObject", "arn:aws:s3:::a/${aws:username}"),
+            "live-variable",
+            "s3:GetObject on arn:aws:s3:::a/any-name with aws:username = \"any-name\"",
+        ),
+        (
+            allow("s3:GetObject", "arn:aws:s3:::pro?"),
+            "live-question-mark",
+            "s3:GetObject on arn:aws:s3:::pro/",
+        ),
+        (
+            allow("s3:GetObject", "arn:aws:s3:::a/*/b"),
+            "live-inner-star",
+            "s3:GetObject on arn:aws:s3:::a/any/thing/b",
+        ),
+        (
+            secret("*"),
+            "secret-any",
+            "secretsmanager:GetSecretValue on arn:aws:secretsmanager:us-east-1:111122223333:secret:any-other-Ab12Cd",
+        ),
+        (
+            secret("a/b-*"),
+            "secret-suffix-open",
+            "secretsmanager:GetSecretValue on arn:aws:secretsmanager:us-east-1:111122223333:secret:a/b-any-other-Ab12Cd",
+        ),
+        (
+            secret("a/b*"),
+            "secret-prefix-open",
+            "secretsmanager:GetSecretValue on arn:aws:secretsmanager:us-east-1:111122223333:secret:a/bany-other-Ab12Cd",
+        ),
+    ] {
+        let findings = identity(&statement);
+        let found = findings
             .iter()
-            .filter(|one| one.rule.starts_with(char::is_uppercase))
-            .count(),
-        22,
-        "{everything:#?}"
-    );
+            .find(|found| found.rule == rule)
+            .expect(rule);
+        let shown: Vec<String> = found
+            .counterexample
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(shown, [expected], "{statement}");
+    }
+    let trust = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*",
+        "Action": "sts:AssumeRole", "Condition": {"StringEquals": {"sts:ExternalId": "one"}}}});
+    let trust = Document::from_value(Kind::Trust, &trust).unwrap();
+    let found = &lint(&trust)[0];
+    insta::assert_json_snapshot!(found.counterexample, @r#"
+    [
+      {
+        "principal": "AWS:arn:aws:iam::444455556666:user/any-name",
+        "action": "sts:AssumeRole",
+        "resource": "*",
+        "context": {
+          "sts:ExternalId": [
+            "one"
+          ]
+        }
+      }
+    ]
+    "#);
+    assert!(evaluate_trust(&found.counterexample[0].to_request(), &trust).is_allowed());
 }
 
 #[test]
@@ -194,7 +412,9 @@ fn a_text_that_iam_would_reject_is_reported_as_a_finding() {
         "rule": "unknown-element",
         "severity": "error",
         "place": "Statement[0].Actions",
-        "reason": "\"Actions\" is none of Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition"
+        "reason": "\"Actions\" is none of Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource, Condition",
+        "counterexample": [],
+        "source": null
       }
     ]
     "#);

@@ -250,6 +250,25 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn a_document_allows_every_counterexample_that_lint_shows(
+        document in generated::document(),
+        trust in generated::trust(),
+    ) {
+        for example in lint::lint(&document).iter().flat_map(|found| &found.counterexample) {
+            let decision = evaluate(&example.to_request(), &[&document], None);
+            prop_assert!(decision.is_allowed(), "{example} under {}", document.to_json());
+        }
+        for example in lint::lint(&trust).iter().flat_map(|found| &found.counterexample) {
+            let decision = evaluate_trust(&example.to_request(), &trust);
+            prop_assert!(decision.is_allowed(), "{example} under {}", trust.to_json());
+        }
+    }
+}
+
 /// Generates JSON that resembles a policy.
 fn json() -> impl Strategy<Value = String> {
     let word = prop_oneof![

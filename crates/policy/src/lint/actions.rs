@@ -32,6 +32,13 @@ pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings)
     }
 }
 
+/// Returns the actions of the services that are checked.
+pub(super) fn known() -> impl Iterator<Item = String> {
+    KNOWN
+        .iter()
+        .flat_map(|(service, names)| names.iter().map(move |name| format!("{service}:{name}")))
+}
+
 const KNOWN: [(&str, &[&str]); 4] = [
     (
         "ec2messages",

@@ -53,11 +53,14 @@ fn is_global_key(name: &str) -> bool {
         || GLOBAL_KEYS.contains(&name)
 }
 
-/// "AWS global condition context keys", IAM User Guide; in lower case, without `aws:`.
-const GLOBAL_KEYS: [&str; 45] = [
+/// "AWS global condition context keys", IAM User Guide, and the keys that only AWS's managed
+/// policies use (`aws:IsMcpServiceAction`, `aws:PrincipalOrgMasterAccountId`); in lower case,
+/// without `aws:`.
+const GLOBAL_KEYS: [&str; 50] = [
     "assumedroot",
     "calledvia",
     "calledviafirst",
+    "calledviaawsmcp",
     "calledvialast",
     "chatbotsourcearn",
     "currenttime",
@@ -65,12 +68,14 @@ const GLOBAL_KEYS: [&str; 45] = [
     "ec2instancesourcevpc",
     "epochtime",
     "federatedprovider",
+    "ismcpserviceaction",
     "multifactorauthage",
     "multifactorauthpresent",
     "principalaccount",
     "principalarn",
     "principalisawsservice",
     "principalorgid",
+    "principalorgmasteraccountid",
     "principalorgpaths",
     "principalservicename",
     "principalservicenameslist",
@@ -96,8 +101,10 @@ const GLOBAL_KEYS: [&str; 45] = [
     "useragent",
     "userid",
     "username",
+    "viaawsmcpservice",
     "viaawsservice",
     "vpceaccount",
     "vpceorgid",
     "vpceorgpaths",
+    "vpcsourceip",
 ];

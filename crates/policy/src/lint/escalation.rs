@@ -1,224 +1,285 @@
-//! Known methods of privilege escalation, under their published names.
+//! Whether a document allows a method of privilege escalation.
+//!
+//! A method is found if the document allows concrete requests that carry it out. Splits over
+//! statements, wildcards, `NotAction`, `NotResource`, conditions and Deny statements are therefore
+//! seen through: the evaluation decides.
 
-use super::{Findings, Severity, widest};
-use crate::condition::{Condition, Test};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::example::ExampleRequest;
+use super::methods::{Method, Need, On, Target, escalation_methods};
+use super::probe::{Allowed, ask, matches_action};
+use super::{Findings, Severity, sample, some_of, widest};
+use crate::arn;
 use crate::document::Document;
-use crate::pattern;
 use crate::statement::{Effect, Scope, Statement};
-use crate::version::Version;
 
-/// A method of privilege escalation: the actions that it needs, and the type of resource on which
-/// one of them has to be allowed widely.
-struct Method {
-    name: &'static str,
-    /// The action that has to be allowed on any resource of a type, and the type as an ARN writes
-    /// it.
-    wide: (&'static str, &'static str),
-    /// The other actions that have to be allowed, on any resource.
-    others: &'static [&'static str],
-    /// For `iam:PassRole`, the service that the role is passed to.
-    passed_to: Option<&'static str>,
-}
+/// The largest number of resources that are tried for one action.
+const RESOURCES: usize = 256;
 
 pub(super) fn check(document: &Document, findings: &mut Findings) {
-    for method in METHODS {
-        let others = method
-            .others
-            .iter()
-            .all(|action| allows(document, action).next().is_some());
-        if !others {
-            continue;
-        }
-        let (action, resource) = method.wide;
-        let wide = allows(document, action)
-            .filter(|(_, statement)| is_wide(document.version(), statement, resource))
-            .filter(|(_, statement)| passes(statement, method.passed_to))
-            // A statement without conditions is the more dangerous one.
-            .min_by_key(|(index, statement)| (!statement.conditions.is_empty(), *index));
-        let Some((index, statement)) = wide else {
+    let mut search = Search::new(document);
+    for method in escalation_methods() {
+        let Some(found) = search.all(method.needs) else {
             continue;
         };
-        let (severity, limits) = if statement.conditions.is_empty() {
-            (Severity::Error, "")
+        let certain = found.iter().all(|one| one.allowed.certain);
+        let wide = found.iter().all(|one| one.wide);
+        let severity = if certain && wide {
+            Severity::Error
         } else {
-            (Severity::Warning, ", as far as its conditions allow")
+            Severity::Warning
         };
-        let also = match method.others {
-            [] => String::new(),
-            others => format!(" with {}", others.join(" and ")),
+        let [first, others @ ..] = found.as_slice() else {
+            continue;
         };
-        findings.add(
-            method.name,
+        findings.add_with_examples(
+            method.id,
             severity,
-            &format!("Statement[{index}]"),
-            format!(
-                "{action} on any {resource}{also} can be used to gain further permissions{limits}"
-            ),
+            &format!("Statement[{}]", first.allowed.statement),
+            reason(method, first, others, certain),
+            found.iter().filter_map(|one| one.allowed.example.clone()),
+            Some(method.source),
         );
     }
 }
 
-/// Returns the Allow statements that match an action.
-fn allows<'a>(
+fn reason(method: &Method, first: &Found, others: &[Found], certain: bool) -> String {
+    let action = first.action;
+    let on = match method.needs[0].on {
+        On::Every(target) => format!("any {}", target.word),
+        On::EveryOther(target) => format!("any other {}", target.word),
+        On::Some(target) => format!("a {}", target.word),
+        On::Passed(_) if first.wide => "any role".to_owned(),
+        On::Passed(_) => {
+            let roles: Vec<&str> = first.texts.iter().map(String::as_str).collect();
+            some_of(&roles)
+        }
+    };
+    let with = match others {
+        [] => String::new(),
+        others => {
+            let actions: Vec<&str> = others.iter().map(|one| one.action).collect();
+            format!(" with {}", actions.join(" and "))
+        }
+    };
+    let gain = if first.wide {
+        "gain further permissions"
+    } else {
+        "gain the permissions of that role"
+    };
+    let limits = if certain {
+        ""
+    } else {
+        ", as far as its conditions allow"
+    };
+    let also = match method.aliases {
+        [] => String::new(),
+        aliases => format!(" (also called {})", aliases.join(", ")),
+    };
+    format!("{action} on {on}{with} can be used to {gain}{limits}{also}")
+}
+
+/// A permission that the document gives.
+#[derive(Clone)]
+struct Found {
+    action: &'static str,
+    /// Whether resources of the type are covered under any name.
+    wide: bool,
+    /// The resources as the document writes them.
+    texts: Vec<String>,
+    allowed: Allowed,
+}
+
+struct Search<'a> {
     document: &'a Document,
-    action: &'a str,
-) -> impl Iterator<Item = (usize, &'a Statement)> {
-    document
-        .statements()
-        .iter()
-        .enumerate()
-        .filter(|(_, statement)| statement.effect == Effect::Allow)
-        .filter(move |(_, statement)| {
-            let listed = statement
-                .actions
-                .patterns()
-                .iter()
-                .any(|own| pattern::matches_action(own, action));
-            match statement.actions {
-                Scope::Only(_) => listed,
-                Scope::Except(_) => !listed,
-            }
-        })
+    /// Whether the document compares something with the name of the caller.
+    by_caller: bool,
+    /// Many methods need the same permission.
+    known: BTreeMap<(&'static str, &'static str, bool), Option<Found>>,
 }
 
-/// Whether the statement covers resources of the type under any name.
-fn is_wide(version: Version, statement: &Statement, resource: &str) -> bool {
-    let separator = if resource == "function" { ':' } else { '/' };
-    let any = format!("{resource}{separator}any-name");
-    match &statement.resources {
-        Some(Scope::Only(texts)) => texts.iter().any(|text| {
-            if text == "*" {
-                return true;
-            }
-            // The account and the region of the resource make no difference here.
-            crate::arn::split(text)
-                .get(5)
-                .is_some_and(|own| widest(version, own).matches(&any))
-        }),
-        Some(Scope::Except(_)) => true,
-        None => false,
+impl<'a> Search<'a> {
+    fn new(document: &'a Document) -> Self {
+        let text = document.to_json().to_ascii_lowercase();
+        Self {
+            document,
+            by_caller: text.contains("aws:username"),
+            known: BTreeMap::new(),
+        }
     }
-}
 
-/// Whether the statement's conditions let a role be passed to this service.
-fn passes(statement: &Statement, service: Option<&str>) -> bool {
-    let Some(service) = service else {
-        return true;
-    };
-    let limits = |condition: &&Condition| {
-        condition.key.eq_ignore_ascii_case("iam:PassedToService")
-            && matches!(
-                condition.operator.test,
-                Test::StringEquals | Test::StringEqualsIgnoreCase | Test::StringLike
-            )
-    };
-    statement.conditions.iter().filter(limits).all(|condition| {
-        condition
-            .values
+    fn all(&mut self, needs: &[Need]) -> Option<Vec<Found>> {
+        needs.iter().map(|need| self.one(need)).collect()
+    }
+
+    fn one(&mut self, need: &Need) -> Option<Found> {
+        let found = need
+            .actions
             .iter()
-            .any(|value| match condition.operator.test {
-                Test::StringLike => pattern::matches(value, service),
-                Test::StringEqualsIgnoreCase => value.eq_ignore_ascii_case(service),
-                _ => value == service,
-            })
-    })
-}
+            .filter_map(|action| self.action(action, need.on));
+        found.max_by_key(|found| (found.wide, found.allowed.certain))
+    }
 
-const fn alone(name: &'static str, action: &'static str, resource: &'static str) -> Method {
-    Method {
-        name,
-        wide: (action, resource),
-        others: &[],
-        passed_to: None,
+    fn action(&mut self, action: &'static str, on: On) -> Option<Found> {
+        let (subject, other) = match on {
+            On::Every(target) | On::Some(target) => (target.arn, matches!(on, On::Some(_))),
+            On::EveryOther(_) => ("another user", false),
+            On::Passed(service) => (service, false),
+        };
+        let key = (action, subject, other);
+        if let Some(found) = self.known.get(&key) {
+            return found.clone();
+        }
+        let found = self.look(action, on);
+        self.known.insert(key, found.clone());
+        found
+    }
+
+    fn look(&self, action: &'static str, on: On) -> Option<Found> {
+        match on {
+            On::EveryOther(target) if self.by_caller => {
+                self.on_target(action, target, false, &[("aws:username", "the-caller")])
+            }
+            On::Every(target) | On::EveryOther(target) => {
+                self.on_target(action, target, false, &[])
+            }
+            On::Some(target) => self
+                .on_target(action, target, true, &[])
+                .map(|found| Found {
+                    wide: true,
+                    ..found
+                }),
+            On::Passed(service) => {
+                // Partitions name some services differently.
+                let names = [service.to_owned(), format!("{service}.cn")];
+                let found = names.iter().filter_map(|name| {
+                    let known = [("iam:PassedToService", name.as_str())];
+                    self.on_target(action, &super::methods::ROLE, true, &known)
+                });
+                found.max_by_key(|found| {
+                    let first = found.allowed.example.as_ref().is_some_and(|example| {
+                        example
+                            .context
+                            .values()
+                            .flatten()
+                            .any(|value| value == service)
+                    });
+                    (found.wide, found.allowed.certain, first)
+                })
+            }
+        }
+    }
+
+    /// Looks for resources on which the action is allowed; those with any name first.
+    fn on_target(
+        &self,
+        action: &'static str,
+        target: &Target,
+        named: bool,
+        known: &[(&str, &str)],
+    ) -> Option<Found> {
+        let mut best: Option<Found> = None;
+        for candidate in self.candidates(action, target, named) {
+            let request = known.iter().fold(
+                ExampleRequest::new(action, &candidate.arn),
+                |request, (key, value)| request.with(key, value),
+            );
+            let Some(allowed) = ask(self.document, &request) else {
+                continue;
+            };
+            let rank = (candidate.wide, allowed.certain);
+            match &mut best {
+                Some(best) if (best.wide, best.allowed.certain) >= rank => {
+                    if best.wide == candidate.wide {
+                        best.texts.push(candidate.text);
+                    }
+                }
+                _ => {
+                    best = Some(Found {
+                        action,
+                        wide: candidate.wide,
+                        texts: vec![candidate.text],
+                        allowed,
+                    });
+                }
+            }
+            if rank == (true, true) {
+                break;
+            }
+        }
+        best
+    }
+
+    fn candidates(&self, action: &str, target: &Target, named: bool) -> Vec<Candidate> {
+        let version = self.document.version();
+        let mut found = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut add = |arn: String, text: &str, wide| {
+            if seen.insert(arn.clone()) {
+                let text = text.to_owned();
+                found.push(Candidate { arn, text, wide });
+            }
+        };
+        let allows = |statement: &&Statement| {
+            statement.effect == Effect::Allow && matches_action(statement, action)
+        };
+        for statement in self.document.statements().iter().filter(allows) {
+            let Some(Scope::Only(texts)) = &statement.resources else {
+                add(target.arn.to_owned(), "*", true);
+                continue;
+            };
+            for text in texts {
+                let any = any_name(text, target.arn);
+                if widest(version, text).matches(&any) {
+                    add(any, text, true);
+                } else if named {
+                    let arn = sample::fill_arn(text);
+                    if is_like(&arn, target.arn) {
+                        add(arn, text, false);
+                    }
+                }
+            }
+        }
+        found.sort_by_key(|candidate| !candidate.wide);
+        found.truncate(RESOURCES);
+        found
     }
 }
 
-const fn pass_role(
-    name: &'static str,
-    others: &'static [&'static str],
-    service: &'static str,
-) -> Method {
-    Method {
-        name,
-        wide: ("iam:PassRole", "role"),
-        others,
-        passed_to: Some(service),
+/// Whether an ARN may name a resource for the same action as the sample: one of the same service,
+/// and a role if the sample is a role.
+fn is_like(found: &str, sample: &str) -> bool {
+    match (arn::split(found).as_slice(), arn::split(sample).as_slice()) {
+        ([_, _, service, _, _, resource], [_, _, own_service, _, _, own]) => {
+            service == own_service && (!own.starts_with("role/") || resource.starts_with("role/"))
+        }
+        _ => false,
     }
 }
 
-const METHODS: [Method; 22] = [
-    alone(
-        "CreateNewPolicyVersion",
-        "iam:CreatePolicyVersion",
-        "policy",
-    ),
-    alone(
-        "SetExistingDefaultPolicyVersion",
-        "iam:SetDefaultPolicyVersion",
-        "policy",
-    ),
-    alone("CreateAccessKey", "iam:CreateAccessKey", "user"),
-    alone("CreateLoginProfile", "iam:CreateLoginProfile", "user"),
-    alone("UpdateLoginProfile", "iam:UpdateLoginProfile", "user"),
-    alone("AttachUserPolicy", "iam:AttachUserPolicy", "user"),
-    alone("AttachGroupPolicy", "iam:AttachGroupPolicy", "group"),
-    alone("AttachRolePolicy", "iam:AttachRolePolicy", "role"),
-    alone("PutUserPolicy", "iam:PutUserPolicy", "user"),
-    alone("PutGroupPolicy", "iam:PutGroupPolicy", "group"),
-    alone("PutRolePolicy", "iam:PutRolePolicy", "role"),
-    alone("AddUserToGroup", "iam:AddUserToGroup", "group"),
-    Method {
-        name: "UpdateRolePolicyToAssumeIt",
-        wide: ("iam:UpdateAssumeRolePolicy", "role"),
-        others: &["sts:AssumeRole"],
-        passed_to: None,
-    },
-    alone(
-        "EditExistingLambdaFunctionWithRole",
-        "lambda:UpdateFunctionCode",
-        "function",
-    ),
-    alone(
-        "UpdateExistingGlueDevEndpoint",
-        "glue:UpdateDevEndpoint",
-        "devEndpoint",
-    ),
-    pass_role(
-        "CreateEC2WithExistingIP",
-        &["ec2:RunInstances"],
-        "ec2.amazonaws.com",
-    ),
-    pass_role(
-        "PassExistingRoleToNewLambdaThenInvoke",
-        &["lambda:CreateFunction", "lambda:InvokeFunction"],
-        "lambda.amazonaws.com",
-    ),
-    pass_role(
-        "PassExistingRoleToNewLambdaThenTriggerWithNewDynamo",
-        &["lambda:CreateFunction", "lambda:CreateEventSourceMapping"],
-        "lambda.amazonaws.com",
-    ),
-    pass_role(
-        "PassExistingRoleToNewGlueDevEndpoint",
-        &["glue:CreateDevEndpoint"],
-        "glue.amazonaws.com",
-    ),
-    pass_role(
-        "PassExistingRoleToNewCloudFormation",
-        &["cloudformation:CreateStack"],
-        "cloudformation.amazonaws.com",
-    ),
-    pass_role(
-        "PassExistingRoleToNewDataPipeline",
-        &[
-            "datapipeline:CreatePipeline",
-            "datapipeline:PutPipelineDefinition",
-        ],
-        "datapipeline.amazonaws.com",
-    ),
-    pass_role(
-        "PassExistingRoleToNewCodeStarProject",
-        &["codestar:CreateProject"],
-        "codestar.amazonaws.com",
-    ),
-];
+struct Candidate {
+    arn: String,
+    text: String,
+    wide: bool,
+}
+
+/// Returns the ARN of a resource with the name of the sample, in the partition, region and account
+/// of a policy's text.
+fn any_name(text: &str, sample: &str) -> String {
+    if text == "*" {
+        return sample.to_owned();
+    }
+    let own = arn::split(text);
+    let pieces = arn::split(sample);
+    let filled = pieces.iter().enumerate().map(|(at, piece)| {
+        match own.get(at) {
+            // The name stays that of the sample, and so does what the text leaves open.
+            None => (*piece).to_owned(),
+            Some(_) if at + 1 == arn::PIECES => (*piece).to_owned(),
+            Some(own) if crate::pattern::matches(own, piece) => (*piece).to_owned(),
+            Some(own) => sample::fill(own),
+        }
+    });
+    filled.collect::<Vec<_>>().join(":")
+}

@@ -1,24 +1,26 @@
 //! Wildcards and variables where a literal is probably meant, and literal `*` and `?` where a
 //! pattern is probably meant.
 
-use super::{Findings, Severity};
+use super::granted::{Granted, filled_fields};
+use super::{Findings, Severity, sample};
 use crate::arn;
 use crate::condition::Family;
-use crate::statement::{Effect, Scope, Statement};
+use crate::statement::Scope;
 use crate::version::Version;
 
-pub(super) fn check(version: Version, statement: &Statement, place: &str, findings: &mut Findings) {
-    let allowed = statement.effect == Effect::Allow;
+pub(super) fn check(granted: Granted<'_>, place: &str, findings: &mut Findings) {
+    let (version, statement) = (granted.version(), granted.statement);
     if let Some(scope) = &statement.resources {
-        let (name, only) = match scope {
-            Scope::Only(_) => ("Resource", true),
-            Scope::Except(_) => ("NotResource", false),
+        let name = match scope {
+            Scope::Only(_) => "Resource",
+            Scope::Except(_) => "NotResource",
         };
         let place = format!("{place}.{name}");
+        let granted_texts = granted.resources();
         for text in scope.patterns() {
             check_text(version, text, &place, findings);
-            if allowed && only {
-                check_resource(version, text, &place, findings);
+            if granted_texts.iter().any(|(own, _)| own == text) {
+                check_resource(granted, text, &place, findings);
             }
         }
     }
@@ -64,52 +66,65 @@ fn check_text(version: Version, text: &str, place: &str, findings: &mut Findings
     }
 }
 
-fn check_resource(version: Version, text: &str, place: &str, findings: &mut Findings) {
+fn check_resource(granted: Granted<'_>, text: &str, place: &str, findings: &mut Findings) {
+    let version = granted.version();
+    let example = || granted.example_on(&sample::fill_arn(text));
+    let surprise = || {
+        let (fields, resource) = filled_fields(text)?;
+        granted.example_on(&format!("{fields}:{}", sample::fill_surprisingly(resource)))
+    };
     let pieces = arn::split(text);
-    let [_, partition, service, region, account, resource] = pieces.as_slice() else {
+    let [_, partition, _, region, account, resource] = pieces.as_slice() else {
         return;
     };
     for (what, piece, severity) in [
         ("partition", partition, Severity::Notice),
-        ("service", service, Severity::Warning),
         ("region", region, Severity::Notice),
         ("account", account, Severity::Warning),
     ] {
         if is_pattern(piece) {
-            findings.add(
+            findings.add_with_examples(
                 "live-arn-field",
                 severity,
                 place,
                 format!(
                     "{text:?}: the {what} is a pattern, which can also match past the next colon"
                 ),
+                example(),
+                None,
             );
         }
     }
     if version == Version::V2012 && has_variable(resource) {
-        findings.add(
+        findings.add_with_examples(
             "live-variable",
             Severity::Warning,
             place,
             format!("{text:?}: the value of a variable decides which resources this matches"),
+            example(),
+            None,
         );
     }
     let name = without_variables(resource);
     let name = name.strip_suffix("-??????").unwrap_or(&name);
     if name.contains('?') {
-        findings.add(
+        findings.add_with_examples(
             "live-question-mark",
             Severity::Warning,
             place,
             format!("{text:?}: each `?` matches any character, also `/` and `:`"),
+            surprise(),
+            None,
         );
     }
     if name.trim_end_matches('*').contains('*') {
-        findings.add(
+        findings.add_with_examples(
             "live-inner-star",
             Severity::Warning,
             place,
             format!("{text:?}: a `*` that is not at the end also matches any number of `/`"),
+            surprise(),
+            None,
         );
     }
 }

@@ -1,13 +1,20 @@
 //! Findings in documents that IAM accepts, but that a person should check.
 //!
-//! Each rule has a stable name. The escalation rules use the names that Rhino Security Labs gave
-//! the methods ("AWS IAM Privilege Escalation – Methods and Mitigation"); Pacu, Cloudsplaining and
-//! others use these names too.
+//! Each rule has a stable name. The rules about privilege escalation are named as the field names
+//! the methods; see [`escalation_methods`].
+//!
+//! A finding about a grant has a counterexample: requests that the document allows. A grant that an
+//! unconditional Deny removes is no finding.
 
 mod actions;
 mod conditions;
 mod escalation;
+mod example;
+mod granted;
 mod literals;
+mod methods;
+mod probe;
+mod sample;
 mod secrets;
 mod trust;
 mod width;
@@ -18,9 +25,13 @@ use crate::document::Document;
 use crate::error::PolicyError;
 use crate::kind::Kind;
 use crate::pattern::Pattern;
-use crate::statement::{Effect, Scope, Statement};
 use crate::variable::Template;
 use crate::version::Version;
+
+use granted::Granted;
+
+pub use example::ExampleRequest;
+pub use methods::{Method, escalation_methods};
 
 /// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -36,6 +47,7 @@ pub enum Severity {
 
 /// Something in a document that a person should check.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
 pub struct Finding {
     /// The rule's stable name.
     pub rule: &'static str,
@@ -45,6 +57,12 @@ pub struct Finding {
     pub place: String,
     /// What was found and why it can be a problem.
     pub reason: String,
+    /// Requests that the document allows and probably should not, in the order in which somebody
+    /// would make them. Empty if the finding is not about a grant, or if no context was found in
+    /// which the conditions of the document allow the request.
+    pub counterexample: Vec<ExampleRequest>,
+    /// A page that explains the problem, if one does.
+    pub source: Option<&'static str>,
 }
 
 /// Returns the findings in a document, in the order of their places.
@@ -60,14 +78,15 @@ pub fn lint(document: &Document) -> Vec<Finding> {
     }
     for (index, statement) in document.statements().iter().enumerate() {
         let place = format!("Statement[{index}]");
-        literals::check(document.version(), statement, &place, &mut findings);
+        let granted = Granted::new(document, statement);
+        literals::check(granted, &place, &mut findings);
         conditions::check(statement, &place, &mut findings);
         actions::check(statement, &place, &mut findings);
         if document.kind() == Kind::Trust {
-            trust::check(statement, &place, &mut findings);
+            trust::check(document, statement, &place, &mut findings);
         } else {
-            width::check(document.version(), statement, &place, &mut findings);
-            secrets::check(document.version(), statement, &place, &mut findings);
+            width::check(granted, &place, &mut findings);
+            secrets::check(granted, &place, &mut findings);
         }
     }
     if document.kind() != Kind::Trust {
@@ -92,6 +111,8 @@ impl From<PolicyError> for Finding {
             severity: Severity::Error,
             place: error.place,
             reason: error.reason,
+            counterexample: Vec::new(),
+            source: None,
         }
     }
 }
@@ -107,23 +128,26 @@ impl Findings {
         place: &str,
         reason: impl Into<String>,
     ) {
+        self.add_with_examples(rule, severity, place, reason, [], None);
+    }
+
+    fn add_with_examples(
+        &mut self,
+        rule: &'static str,
+        severity: Severity,
+        place: &str,
+        reason: impl Into<String>,
+        counterexample: impl IntoIterator<Item = ExampleRequest>,
+        source: Option<&'static str>,
+    ) {
         self.0.push(Finding {
             rule,
             severity,
             place: place.to_owned(),
             reason: reason.into(),
+            counterexample: counterexample.into_iter().collect(),
+            source,
         });
-    }
-}
-
-/// The resources that an Allow lists, each with a pattern in which a variable matches anything.
-fn allowed_resources(version: Version, statement: &Statement) -> Vec<(&str, Pattern)> {
-    match (statement.effect, &statement.resources) {
-        (Effect::Allow, Some(Scope::Only(texts))) => texts
-            .iter()
-            .map(|text| (text.as_str(), widest(version, text)))
-            .collect(),
-        _ => Vec::new(),
     }
 }
 

@@ -4,18 +4,17 @@
 //! "What's in a Secrets Manager secret?" and "Permissions policy examples", Secrets Manager User
 //! Guide.
 
-use super::{Findings, Severity, allowed_resources};
+use super::granted::{Granted, filled_fields};
+use super::{Findings, Severity};
 use crate::arn;
 use crate::pattern::{Pattern, Token};
-use crate::statement::Statement;
-use crate::version::Version;
 
 /// The hyphen and the six characters.
 const SUFFIX: usize = 7;
 
-pub(super) fn check(version: Version, statement: &Statement, place: &str, findings: &mut Findings) {
+pub(super) fn check(granted: Granted<'_>, place: &str, findings: &mut Findings) {
     let place = format!("{place}.Resource");
-    for (text, _) in allowed_resources(version, statement) {
+    for (text, _) in granted.resources() {
         let pieces = arn::split(text);
         let [_, _, "secretsmanager", _, _, resource] = pieces.as_slice() else {
             continue;
@@ -23,14 +22,22 @@ pub(super) fn check(version: Version, statement: &Statement, place: &str, findin
         let Some(name) = resource.strip_prefix("secret:") else {
             continue;
         };
+        // A secret that the text matches although its name goes on after the text.
+        let longer = || {
+            let (fields, resource) = filled_fields(text)?;
+            let start = super::sample::fill(resource.trim_end_matches('*'));
+            granted.example_on(&format!("{fields}:{start}any-other-Ab12Cd"))
+        };
         if name == "*" {
-            findings.add(
+            findings.add_with_examples(
                 "secret-any",
                 Severity::Warning,
                 &place,
                 format!("{text:?} matches every secret"),
+                longer(),
+                None,
             );
-        } else if !has_room(&super::widest(version, name)) {
+        } else if !has_room(&super::widest(granted.version(), name)) {
             findings.add(
                 "secret-without-suffix",
                 Severity::Error,
@@ -38,18 +45,22 @@ pub(super) fn check(version: Version, statement: &Statement, place: &str, findin
                 format!("{text:?} can't match the hyphen and six characters at the end of a secret's ARN; end it with -??????"),
             );
         } else if name.ends_with("-*") {
-            findings.add(
+            findings.add_with_examples(
                 "secret-suffix-open",
                 Severity::Warning,
                 &place,
                 format!("{text:?} also matches every secret whose name continues after that hyphen; -?????? is exact"),
+                longer(),
+                None,
             );
         } else if name.ends_with('*') && !name.trim_end_matches('*').ends_with('/') {
-            findings.add(
+            findings.add_with_examples(
                 "secret-prefix-open",
                 Severity::Warning,
                 &place,
                 format!("{text:?} also matches every secret whose name begins with this text; put a slash before the star to end the name there"),
+                longer(),
+                None,
             );
         }
     }

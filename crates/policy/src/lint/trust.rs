@@ -1,27 +1,34 @@
 //! Who may assume the role.
 
+use super::example::ExampleRequest;
+use super::probe::{Allowed, ask, matches_action};
 use super::{Findings, Severity};
 use crate::arn;
+use crate::document::Document;
 use crate::pattern;
 use crate::statement::{Effect, Principal, Scope, Statement};
 
-pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings) {
+pub(super) fn check(
+    document: &Document,
+    statement: &Statement,
+    place: &str,
+    findings: &mut Findings,
+) {
     if statement.effect == Effect::Deny {
         return;
     }
     let principal_place = format!("{place}.Principal");
     for principal in &statement.principals {
         match principal {
-            Principal::Anyone => anyone(statement, &principal_place, findings),
-            Principal::Aws(id) if id == "*" => anyone(statement, &principal_place, findings),
-            Principal::Aws(id) if arn::account(id).is_some() => findings.add(
-                "trust-account",
-                Severity::Notice,
-                &principal_place,
-                format!(
-                    "every principal that account {id} allows to assume roles can assume this role"
-                ),
-            ),
+            Principal::Anyone => anyone(document, statement, &principal_place, findings),
+            Principal::Aws(id) if id == "*" => {
+                anyone(document, statement, &principal_place, findings);
+            }
+            Principal::Aws(id) => {
+                if let Some(account) = arn::account(id) {
+                    whole_account(document, statement, id, account, &principal_place, findings);
+                }
+            }
             _ => {}
         }
     }
@@ -48,8 +55,34 @@ pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings)
     }
 }
 
-fn anyone(statement: &Statement, place: &str, findings: &mut Findings) {
-    let (severity, reason) = if statement.conditions.is_empty() {
+fn whole_account(
+    document: &Document,
+    statement: &Statement,
+    id: &str,
+    account: &str,
+    place: &str,
+    findings: &mut Findings,
+) {
+    let caller = format!("arn:aws:iam::{account}:user/any-name");
+    let Some(allowed) = assumed_by(document, statement, &caller) else {
+        return;
+    };
+    findings.add_with_examples(
+        "trust-account",
+        Severity::Notice,
+        place,
+        format!("every principal that account {id} allows to assume roles can assume this role"),
+        allowed.example,
+        None,
+    );
+}
+
+fn anyone(document: &Document, statement: &Statement, place: &str, findings: &mut Findings) {
+    let caller = "arn:aws:iam::444455556666:user/any-name";
+    let Some(allowed) = assumed_by(document, statement, caller) else {
+        return;
+    };
+    let (severity, reason) = if allowed.certain {
         (Severity::Error, "anybody can assume the role")
     } else {
         (
@@ -57,5 +90,30 @@ fn anyone(statement: &Statement, place: &str, findings: &mut Findings) {
             "anybody who meets the conditions can assume the role",
         )
     };
-    findings.add("trust-anyone", severity, place, reason);
+    findings.add_with_examples(
+        "trust-anyone",
+        severity,
+        place,
+        reason,
+        allowed.example,
+        None,
+    );
+}
+
+/// Whether the caller can assume the role; `None` if certainly not.
+fn assumed_by(document: &Document, statement: &Statement, caller: &str) -> Option<Allowed> {
+    let named = [
+        "AssumeRole",
+        "AssumeRoleWithWebIdentity",
+        "AssumeRoleWithSAML",
+    ];
+    let actions = named.map(|name| format!("sts:{name}"));
+    let mut allowed = actions
+        .iter()
+        .filter(|action| matches_action(statement, action));
+    allowed.find_map(|action| {
+        let mut request = ExampleRequest::new(action, "*");
+        request.principal = Some(Principal::aws(caller));
+        ask(document, &request)
+    })
 }

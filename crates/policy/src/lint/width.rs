@@ -1,78 +1,89 @@
 //! Grants that are wide because of how they are written.
 
+use super::granted::Granted;
 use super::{Findings, Severity, some_of, widest};
 use crate::pattern::Pattern;
-use crate::statement::{Effect, Scope, Statement};
-use crate::version::Version;
+use crate::statement::{Effect, Scope};
 
-pub(super) fn check(version: Version, statement: &Statement, place: &str, findings: &mut Findings) {
-    if statement.effect == Effect::Deny {
+pub(super) fn check(granted: Granted<'_>, place: &str, findings: &mut Findings) {
+    let statement = granted.statement;
+    let actions = granted.actions();
+    if statement.effect == Effect::Deny || actions.is_empty() {
         return;
     }
     match &statement.actions {
-        Scope::Except(_) => findings.add(
+        Scope::Except(_) => findings.add_with_examples(
             "allow-not-action",
             Severity::Warning,
             &format!("{place}.NotAction"),
             "allows every action that is not listed, including actions that AWS adds later",
+            granted.example_of("*"),
+            None,
         ),
-        Scope::Only(actions) => check_actions(actions, &format!("{place}.Action"), findings),
+        Scope::Only(_) => check_actions(granted, &actions, &format!("{place}.Action"), findings),
     }
     match &statement.resources {
-        Some(Scope::Except(_)) => findings.add(
+        Some(Scope::Except(_)) => findings.add_with_examples(
             "allow-not-resource",
             Severity::Warning,
             &format!("{place}.NotResource"),
             "allows every resource that is not listed, of every service",
+            actions.iter().find_map(|action| granted.example_of(action)),
+            None,
         ),
         Some(Scope::Only(resources)) => {
             let everything = Pattern::new("*");
             let star = resources
                 .iter()
-                .any(|text| widest(version, text).contains(&everything));
-            if let (true, Scope::Only(actions)) = (star, &statement.actions) {
-                check_star(actions, &format!("{place}.Resource"), findings);
+                .any(|text| widest(granted.version(), text).contains(&everything));
+            if let (true, Scope::Only(_)) = (star, &statement.actions) {
+                check_star(granted, &actions, &format!("{place}.Resource"), findings);
             }
         }
         None => {}
     }
 }
 
-fn check_actions(actions: &[String], place: &str, findings: &mut Findings) {
+fn check_actions(granted: Granted<'_>, actions: &[&str], place: &str, findings: &mut Findings) {
     for action in actions {
         let whole_service = action
             .split_once(':')
             .is_some_and(|(_, name)| Pattern::new(name).contains(&Pattern::new("*")));
-        if matches!(action.as_str(), "*" | "*:*") {
-            findings.add(
+        if matches!(*action, "*" | "*:*") {
+            findings.add_with_examples(
                 "action-star",
                 Severity::Error,
                 place,
                 "allows every action of every service",
+                granted.example_of(action),
+                None,
             );
         } else if whole_service {
-            findings.add(
+            findings.add_with_examples(
                 "service-star",
                 Severity::Warning,
                 place,
                 format!("{action:?} allows every action of the service"),
+                granted.example_of(action),
+                None,
             );
         }
     }
 }
 
 /// Checks `*` as the resource, by whether the actions can be limited to resources.
-fn check_star(actions: &[String], place: &str, findings: &mut Findings) {
+fn check_star(granted: Granted<'_>, actions: &[&str], place: &str, findings: &mut Findings) {
     let (mut limitable, mut unknown) = (Vec::new(), Vec::new());
     for action in actions {
         match takes_resources(action) {
-            Some(true) => limitable.push(action.as_str()),
+            Some(true) => limitable.push(*action),
             Some(false) => {}
-            None => unknown.push(action.as_str()),
+            None => unknown.push(*action),
         }
     }
+    let example = |actions: &[&str]| actions.iter().find_map(|action| granted.example_of(action));
     if !limitable.is_empty() {
-        findings.add(
+        findings.add_with_examples(
             "resource-star",
             Severity::Warning,
             place,
@@ -80,10 +91,12 @@ fn check_star(actions: &[String], place: &str, findings: &mut Findings) {
                 "the resource is \"*\", but {} can be limited to resources",
                 some_of(&limitable)
             ),
+            example(&limitable),
+            None,
         );
     }
     if !unknown.is_empty() {
-        findings.add(
+        findings.add_with_examples(
             "resource-star-unchecked",
             Severity::Notice,
             place,
@@ -91,6 +104,8 @@ fn check_star(actions: &[String], place: &str, findings: &mut Findings) {
                 "the resource is \"*\"; this lint does not know whether {} can be limited to resources",
                 some_of(&unknown)
             ),
+            example(&unknown),
+            None,
         );
     }
 }
