@@ -228,7 +228,14 @@ fn print_finding(found: &Finding) -> std::io::Result<()> {
     print::line(format_args!(
         "{severity}: {} at {}: {}",
         found.rule, found.place, found.reason
-    ))
+    ))?;
+    for example in &found.counterexample {
+        print::line(format_args!("    allows {example}"))?;
+    }
+    if let Some(source) = found.source {
+        print::line(format_args!("    see {source}"))?;
+    }
+    Ok(())
 }
 
 impl From<KindWord> for Kind {

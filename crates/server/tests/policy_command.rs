@@ -307,6 +307,17 @@ fn a_finding_is_printed_with_severity_rule_place_and_reason() {
         "{line}: {output_text}"
     );
 
+    let example = &worst["counterexample"][0];
+    let line = format!(
+        "    allows {} on {}",
+        example["action"].as_str().expect("an action"),
+        example["resource"].as_str().expect("a resource")
+    );
+    assert!(
+        output_text.lines().any(|printed| printed == line),
+        "{line}: {output_text}"
+    );
+
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../policies/session-manager.json"
