@@ -37,6 +37,10 @@ sqlx-check:
 policies:
     .ci/policies
 
+# Compares decisions of the policy engine with those of other implementations.
+policy-comparison:
+    .ci/policy-comparison
+
 # Prints the OpenAPI document.
 openapi:
     cargo run --quiet --package engine-roles -- openapi
