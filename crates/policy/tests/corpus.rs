@@ -12,7 +12,7 @@ fn failure(case: &Case) -> Option<String> {
     let parse = |kind, text: &String| Document::parse(kind, text).map_err(|it| it.to_string());
     match &case.form {
         Form::Decision(asked) => {
-            let found = match decide(asked) {
+            let found = match decide(asked, asked.lenient) {
                 Ok(found) => found,
                 Err(error) => return Some(error),
             };
@@ -54,8 +54,15 @@ fn failure(case: &Case) -> Option<String> {
     }
 }
 
-fn decide(asked: &Asked) -> Result<Decision, String> {
-    let parse = |kind, text: &String| Document::parse(kind, text).map_err(|it| it.to_string());
+fn decide(asked: &Asked, lenient: bool) -> Result<Decision, String> {
+    let parse = |kind, text: &String| {
+        let document = if lenient {
+            Document::read(kind, text)
+        } else {
+            Document::parse(kind, text)
+        };
+        document.map_err(|error| error.to_string())
+    };
     if let Some(trust) = &asked.trust {
         return Ok(evaluate_trust(&asked.request, &parse(Kind::Trust, trust)?));
     }
@@ -69,6 +76,16 @@ fn decide(asked: &Asked) -> Result<Decision, String> {
     ))
 }
 
+/// Cases that this crate does not decide exactly yet. Each is listed only as long as it fails.
+const NOT_YET: [(&str, &str); 1] = [
+    // The crate leaves all conditions of a statement open if it does not know one operator. The
+    // decision is then indeterminate, although a known condition that fails settles it.
+    (
+        "not-understood.json",
+        "an unknown operator beside an operator that fails",
+    ),
+];
+
 #[test]
 fn the_crate_agrees_with_every_case() {
     let mut failures = Vec::new();
@@ -76,8 +93,16 @@ fn the_crate_agrees_with_every_case() {
     for (file, cases) in load() {
         for case in cases {
             count += 1;
-            if let Some(found) = failure(&case) {
-                failures.push(format!("{file}: {}: {found}", case.name));
+            let is_listed = NOT_YET.contains(&(file.as_str(), case.name.as_str()));
+            match failure(&case) {
+                Some(found) if !is_listed => {
+                    failures.push(format!("{file}: {}: {found}", case.name));
+                }
+                None if is_listed => failures.push(format!(
+                    "{file}: {}: the crate agrees, so it must not be listed in NOT_YET",
+                    case.name
+                )),
+                _ => {}
             }
         }
     }
@@ -87,6 +112,26 @@ fn the_crate_agrees_with_every_case() {
         failures.len(),
         failures.join("\n")
     );
+}
+
+#[test]
+fn a_document_that_is_parsed_strictly_decides_the_same_when_it_is_read_leniently() {
+    let cases = load().into_iter().flat_map(|(_, cases)| cases);
+    let (mut same, mut rejected) = (0, 0);
+    for case in cases {
+        let Form::Decision(asked) = &case.form else {
+            continue;
+        };
+        let read = decide(asked, true).expect("a document");
+        match decide(asked, false) {
+            Ok(parsed) => {
+                assert_eq!(parsed, read, "{}", case.name);
+                same += 1;
+            }
+            Err(_) => rejected += 1,
+        }
+    }
+    assert!(same > 300 && rejected > 20, "{same} {rejected}");
 }
 
 #[test]

@@ -67,8 +67,10 @@ impl<'a> Granted<'a> {
         let version = self.document.version();
         let action = Pattern::new(action).ignoring_ascii_case();
         let resource = widest(version, resource);
-        self.document.statements().iter().any(|statement| {
+        let mut statements = self.document.statements().iter().enumerate();
+        statements.any(|(index, statement)| {
             statement.effect == Effect::Deny
+                && self.document.understands(index)
                 && statement.conditions.is_empty()
                 && denies_action(statement, &action)
                 && denies_resource(version, statement, &resource)

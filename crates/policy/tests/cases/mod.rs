@@ -58,6 +58,8 @@ pub(crate) struct Asked {
     /// The values of each key; none for a key that is known to be absent.
     pub(crate) keys: BTreeMap<String, Vec<String>>,
     pub(crate) partial: bool,
+    /// Whether the documents are read as AWS holds them, and not parsed strictly.
+    pub(crate) lenient: bool,
     pub(crate) expected: Decided,
 }
 
@@ -151,6 +153,7 @@ fn asked(members: &mut Members) -> Asked {
         .map(|(key, value)| (key, values(value)))
         .collect();
     let partial = read(members, "partial").unwrap_or(false);
+    let lenient = read(members, "lenient").unwrap_or(false);
     let mut request: BTreeMap<String, serde_json::Value> =
         read(members, "request").expect("a request");
     let mut word = |name: &str| request.remove(name)?.as_str().map(str::to_owned);
@@ -175,6 +178,7 @@ fn asked(members: &mut Members) -> Asked {
         },
         keys,
         partial,
+        lenient,
         expected,
     }
 }
