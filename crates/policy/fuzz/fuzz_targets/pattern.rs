@@ -1,7 +1,7 @@
 //! For any two patterns and a text: if one pattern contains the other, the contained pattern
 //! matches no text that the containing pattern does not match.
 //!
-//! `cargo +nightly fuzz run pattern`, in `crates/policy`.
+//! `README.md` beside this folder has the command.
 
 #![no_main]
 
