@@ -112,7 +112,7 @@ impl Document {
         })
     }
 
-    fn from_node(kind: Kind, node: &Node) -> Result<Document, PolicyError> {
+    pub(crate) fn from_node(kind: Kind, node: &Node) -> Result<Document, PolicyError> {
         let parse::Elements {
             version,
             id,

@@ -98,6 +98,7 @@ mod canonical;
 mod comparison;
 mod condition;
 mod context;
+mod conversion;
 mod coverage;
 mod document;
 mod doubt;
