@@ -34,6 +34,7 @@ pub enum Certainty {
 
 /// A grant, actions on resources, that exceeds the limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Beyond {
     /// The statement that grants it.
     pub by: StatementRef,

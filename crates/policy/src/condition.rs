@@ -118,6 +118,7 @@ macro_rules! tests {
     ($($name:ident),+ $(,)?) => {
         /// A comparison, under the name that it has in a policy.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
         pub enum Test {
             $(#[doc = concat!("`", stringify!($name), "`.")] $name,)+
         }

@@ -8,6 +8,7 @@ use serde::Serialize;
 /// A part of a policy of which it is not known what it means for a request: AWS's documentation does
 /// not say, or the part is not of the policy language.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[non_exhaustive]
 pub struct Doubt {
     /// The part: a condition, an action, a resource, or a path in the document.
     pub part: String,

@@ -99,6 +99,7 @@ impl Decision {
 
 /// A statement in one of the evaluated documents.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[non_exhaustive]
 pub struct StatementRef {
     /// The role of the document in the evaluation.
     pub source: Source,

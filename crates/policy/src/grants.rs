@@ -33,6 +33,7 @@ impl Grant {
 /// The first permission in a document that no limit contains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{place} grants {action} on {resource}, which exceeds the limits: {reason}")]
+#[non_exhaustive]
 pub struct Excess {
     /// The statement, as `Statement[0]` or, with its Sid, `Statement[0] (Sid)`.
     pub place: String,

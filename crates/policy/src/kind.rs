@@ -2,6 +2,7 @@
 
 /// What a document is attached to; this decides which elements it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Kind {
     /// A permissions policy of a role or user: no Principal, always a Resource.
     Identity,
