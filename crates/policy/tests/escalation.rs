@@ -263,7 +263,7 @@ fn splits_wildcards_and_negations_are_seen_through() {
 }
 
 #[test]
-fn conditions_turn_an_error_into_a_warning_and_are_met_by_the_counterexample() {
+fn conditions_turn_an_error_into_a_warning_and_hold_for_the_counterexample() {
     for condition in [
         json!({"StringEquals": {"aws:RequestedRegion": "us-east-1"}}),
         json!({"StringNotLike": {"aws:PrincipalTag/team": ["a*", "b*"]}}),

@@ -8,17 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::example::ExampleRequest;
 use super::methods::{Method, Need, On, Target, escalation_methods};
-use super::probe::{Allowed, ask, matches_action};
+use super::probe::{Allowed, Probe, matches_action};
 use super::{Findings, Severity, sample, some_of, widest};
 use crate::arn;
-use crate::document::Document;
 use crate::statement::{Effect, Scope, Statement};
 
 /// The largest number of resources that are tried for one action.
-const RESOURCES: usize = 256;
+const RESOURCES: usize = 64;
 
-pub(super) fn check(document: &Document, findings: &mut Findings) {
-    let mut search = Search::new(document);
+pub(super) fn check(probe: &Probe<'_>, findings: &mut Findings) {
+    let mut search = Search::new(probe);
     for method in escalation_methods() {
         let Some(found) = search.all(method.needs) else {
             continue;
@@ -92,7 +91,7 @@ struct Found {
 }
 
 struct Search<'a> {
-    document: &'a Document,
+    probe: &'a Probe<'a>,
     /// Whether the document compares something with the name of the caller.
     by_caller: bool,
     /// Many methods need the same permission.
@@ -100,10 +99,10 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(document: &'a Document) -> Self {
-        let text = document.to_json().to_ascii_lowercase();
+    fn new(probe: &'a Probe<'a>) -> Self {
+        let text = probe.document.to_json().to_ascii_lowercase();
         Self {
-            document,
+            probe,
             by_caller: text.contains("aws:username"),
             known: BTreeMap::new(),
         }
@@ -185,7 +184,7 @@ impl<'a> Search<'a> {
                 ExampleRequest::new(action, &candidate.arn),
                 |request, (key, value)| request.with(key, value),
             );
-            let Some(allowed) = ask(self.document, &request) else {
+            let Some(allowed) = self.probe.ask(&request) else {
                 continue;
             };
             let rank = (candidate.wide, allowed.certain);
@@ -212,7 +211,7 @@ impl<'a> Search<'a> {
     }
 
     fn candidates(&self, action: &str, target: &Target, named: bool) -> Vec<Candidate> {
-        let version = self.document.version();
+        let version = self.probe.document.version();
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut add = |arn: String, text: &str, wide| {
@@ -224,7 +223,7 @@ impl<'a> Search<'a> {
         let allows = |statement: &&Statement| {
             statement.effect == Effect::Allow && matches_action(statement, action)
         };
-        for statement in self.document.statements().iter().filter(allows) {
+        for statement in self.probe.document.statements().iter().filter(allows) {
             let Some(Scope::Only(texts)) = &statement.resources else {
                 add(target.arn.to_owned(), "*", true);
                 continue;

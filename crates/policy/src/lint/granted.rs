@@ -4,10 +4,9 @@
 use super::actions;
 use super::example::ExampleRequest;
 use super::methods::{On, escalation_methods};
-use super::probe::ask;
+use super::probe::Probe;
 use super::{sample, widest};
 use crate::arn;
-use crate::document::Document;
 use crate::pattern::{Pattern, matches_action};
 use crate::statement::{Effect, Scope, Statement};
 use crate::variable::Template;
@@ -16,20 +15,17 @@ use crate::version::Version;
 /// A statement in its document.
 #[derive(Clone, Copy)]
 pub(super) struct Granted<'a> {
-    document: &'a Document,
+    probe: &'a Probe<'a>,
     pub(super) statement: &'a Statement,
 }
 
 impl<'a> Granted<'a> {
-    pub(super) fn new(document: &'a Document, statement: &'a Statement) -> Self {
-        Self {
-            document,
-            statement,
-        }
+    pub(super) fn new(probe: &'a Probe<'a>, statement: &'a Statement) -> Self {
+        Self { probe, statement }
     }
 
     pub(super) fn version(self) -> Version {
-        self.document.version()
+        self.probe.document.version()
     }
 
     /// Returns the actions that the statement lists and no Deny removes; `*` for a `NotAction`.
@@ -64,13 +60,13 @@ impl<'a> Granted<'a> {
 
     /// Whether an unconditional Deny contains all of these actions on all of these resources.
     fn is_removed(self, action: &str, resource: &str) -> bool {
-        let version = self.document.version();
+        let version = self.probe.document.version();
         let action = Pattern::new(action).ignoring_ascii_case();
         let resource = widest(version, resource);
-        let mut statements = self.document.statements().iter().enumerate();
+        let mut statements = self.probe.document.statements().iter().enumerate();
         statements.any(|(index, statement)| {
             statement.effect == Effect::Deny
-                && self.document.understands(index)
+                && self.probe.document.understands(index)
                 && statement.conditions.is_empty()
                 && denies_action(statement, &action)
                 && denies_resource(version, statement, &resource)
@@ -99,7 +95,7 @@ impl<'a> Granted<'a> {
     }
 
     fn ask(self, request: &ExampleRequest) -> Option<ExampleRequest> {
-        ask(self.document, request)?.example
+        self.probe.example(request)
     }
 
     /// Returns an action that the pattern and the statement match, a real one if one is known.

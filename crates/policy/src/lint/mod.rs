@@ -5,6 +5,10 @@
 //!
 //! A finding about a grant has a counterexample: requests that the document allows. A grant that an
 //! unconditional Deny removes is no finding.
+//!
+//! The work spent on counterexamples is limited, so that of a document with thousands of statements
+//! only the first findings have one. A method of escalation is looked for on at most 64 resources
+//! for each action.
 
 mod actions;
 mod conditions;
@@ -29,6 +33,7 @@ use crate::variable::Template;
 use crate::version::Version;
 
 use granted::Granted;
+use probe::Probe;
 
 pub use example::ExampleRequest;
 pub use methods::{Method, escalation_methods};
@@ -76,21 +81,22 @@ pub fn lint(document: &Document) -> Vec<Finding> {
             "version 2008-10-17, which also applies if the document states no version, has no policy variables",
         );
     }
+    let probe = Probe::new(document);
     for (index, statement) in document.statements().iter().enumerate() {
         let place = format!("Statement[{index}]");
-        let granted = Granted::new(document, statement);
+        let granted = Granted::new(&probe, statement);
         literals::check(granted, &place, &mut findings);
         conditions::check(statement, &place, &mut findings);
         actions::check(statement, &place, &mut findings);
         if document.kind() == Kind::Trust {
-            trust::check(document, statement, &place, &mut findings);
+            trust::check(&probe, statement, &place, &mut findings);
         } else {
             width::check(granted, &place, &mut findings);
             secrets::check(granted, &place, &mut findings);
         }
     }
     if document.kind() != Kind::Trust {
-        escalation::check(document, &mut findings);
+        escalation::check(&probe, &mut findings);
     }
     findings.0
 }

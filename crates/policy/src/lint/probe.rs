@@ -1,5 +1,6 @@
 //! Asks a document about one request, and finds the condition keys under which it is allowed.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::example::ExampleRequest;
@@ -13,6 +14,10 @@ use crate::statement::{Effect, Scope, Statement};
 
 /// The largest number of contexts that are tried for one request.
 const TRIES: usize = 512;
+
+/// The statements that are evaluated for examples in one run of lint, at most about this many.
+/// After that, findings have no examples.
+const STATEMENTS: usize = 2_000_000;
 
 /// With more condition keys than this, no context is searched for.
 const KEYS: usize = 32;
@@ -28,16 +33,72 @@ pub(super) struct Allowed {
     pub(super) example: Option<ExampleRequest>,
 }
 
-/// Returns `None` if the document certainly does not allow the request.
-pub(super) fn ask(document: &Document, request: &ExampleRequest) -> Option<Allowed> {
-    match decide(document, request, true) {
-        Decision::Allowed { by } => Some(Allowed {
-            certain: true,
-            statement: by.statement,
-            example: Some(request.clone()),
-        }),
-        Decision::Indeterminate { .. } => Some(search(document, request)),
-        _ => None,
+/// A document, and the work that may still be spent on examples.
+pub(super) struct Probe<'a> {
+    pub(super) document: &'a Document,
+    evaluations: Cell<usize>,
+}
+
+impl<'a> Probe<'a> {
+    pub(super) fn new(document: &'a Document) -> Self {
+        let statements = document.statements().len().max(1);
+        Self {
+            document,
+            evaluations: Cell::new(STATEMENTS / statements),
+        }
+    }
+
+    /// Returns `None` if the document certainly does not allow the request.
+    pub(super) fn ask(&self, request: &ExampleRequest) -> Option<Allowed> {
+        match decide(self.document, request, true) {
+            Decision::Allowed { by } => Some(Allowed {
+                certain: true,
+                statement: by.statement,
+                example: Some(request.clone()),
+            }),
+            Decision::Indeterminate { .. } => Some(self.search(request)),
+            _ => None,
+        }
+    }
+
+    /// Returns the request with the condition keys under which it is allowed; `None` if none were
+    /// found or no more work may be spent.
+    pub(super) fn example(&self, request: &ExampleRequest) -> Option<ExampleRequest> {
+        let left = self.evaluations.get().checked_sub(1)?;
+        self.evaluations.set(left);
+        self.ask(request)?.example
+    }
+
+    fn search(&self, request: &ExampleRequest) -> Allowed {
+        let relevant: Vec<(usize, &Statement)> = self
+            .document
+            .statements()
+            .iter()
+            .enumerate()
+            .filter(|(_, statement)| matches_action(statement, &request.action))
+            .collect();
+        let keys = keys(&relevant, request);
+        let left = self.evaluations.get();
+        let allowance = if keys.len() > KEYS {
+            0
+        } else {
+            TRIES.min(left)
+        };
+        let mut tries = allowance;
+        let found = try_each(self.document, request.clone(), &keys, &mut tries);
+        self.evaluations.set(left - (allowance - tries));
+        let first = || {
+            let mut allows = relevant.iter();
+            let first = allows.find(|(_, statement)| statement.effect == Effect::Allow);
+            first.map_or(0, |(index, _)| *index)
+        };
+        Allowed {
+            certain: false,
+            statement: found
+                .as_ref()
+                .map_or_else(first, |(statement, _)| *statement),
+            example: found.map(|(_, example)| example),
+        }
     }
 }
 
@@ -51,32 +112,6 @@ fn decide(document: &Document, request: &ExampleRequest, partial: bool) -> Decis
         evaluate_trust(&request, document)
     } else {
         evaluate(&request, &[document], None)
-    }
-}
-
-fn search(document: &Document, request: &ExampleRequest) -> Allowed {
-    let relevant: Vec<(usize, &Statement)> = document
-        .statements()
-        .iter()
-        .enumerate()
-        .filter(|(_, statement)| matches_action(statement, &request.action))
-        .collect();
-    let keys = keys(&relevant, request);
-    let mut tries = if keys.len() > KEYS { 0 } else { TRIES };
-    match try_each(document, request.clone(), &keys, &mut tries) {
-        Some((statement, example)) => Allowed {
-            certain: false,
-            statement,
-            example: Some(example),
-        },
-        None => Allowed {
-            certain: false,
-            statement: relevant
-                .iter()
-                .find(|(_, statement)| statement.effect == Effect::Allow)
-                .map_or(0, |(index, _)| *index),
-            example: None,
-        },
     }
 }
 

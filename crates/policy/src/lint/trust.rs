@@ -1,15 +1,14 @@
 //! Who may assume the role.
 
 use super::example::ExampleRequest;
-use super::probe::{Allowed, ask, matches_action};
+use super::probe::{Allowed, Probe, matches_action};
 use super::{Findings, Severity};
 use crate::arn;
-use crate::document::Document;
 use crate::pattern;
 use crate::statement::{Effect, Principal, Scope, Statement};
 
 pub(super) fn check(
-    document: &Document,
+    probe: &Probe<'_>,
     statement: &Statement,
     place: &str,
     findings: &mut Findings,
@@ -20,13 +19,13 @@ pub(super) fn check(
     let principal_place = format!("{place}.Principal");
     for principal in &statement.principals {
         match principal {
-            Principal::Anyone => anyone(document, statement, &principal_place, findings),
+            Principal::Anyone => anyone(probe, statement, &principal_place, findings),
             Principal::Aws(id) if id == "*" => {
-                anyone(document, statement, &principal_place, findings);
+                anyone(probe, statement, &principal_place, findings);
             }
             Principal::Aws(id) => {
                 if let Some(account) = arn::account(id) {
-                    whole_account(document, statement, id, account, &principal_place, findings);
+                    whole_account(probe, statement, id, account, &principal_place, findings);
                 }
             }
             _ => {}
@@ -56,7 +55,7 @@ pub(super) fn check(
 }
 
 fn whole_account(
-    document: &Document,
+    probe: &Probe<'_>,
     statement: &Statement,
     id: &str,
     account: &str,
@@ -64,7 +63,7 @@ fn whole_account(
     findings: &mut Findings,
 ) {
     let caller = format!("arn:aws:iam::{account}:user/any-name");
-    let Some(allowed) = assumed_by(document, statement, &caller) else {
+    let Some(allowed) = assumed_by(probe, statement, &caller) else {
         return;
     };
     findings.add_with_examples(
@@ -77,9 +76,9 @@ fn whole_account(
     );
 }
 
-fn anyone(document: &Document, statement: &Statement, place: &str, findings: &mut Findings) {
+fn anyone(probe: &Probe<'_>, statement: &Statement, place: &str, findings: &mut Findings) {
     let caller = "arn:aws:iam::444455556666:user/any-name";
-    let Some(allowed) = assumed_by(document, statement, caller) else {
+    let Some(allowed) = assumed_by(probe, statement, caller) else {
         return;
     };
     let (severity, reason) = if allowed.certain {
@@ -101,7 +100,7 @@ fn anyone(document: &Document, statement: &Statement, place: &str, findings: &mu
 }
 
 /// Whether the caller can assume the role; `None` if certainly not.
-fn assumed_by(document: &Document, statement: &Statement, caller: &str) -> Option<Allowed> {
+fn assumed_by(probe: &Probe<'_>, statement: &Statement, caller: &str) -> Option<Allowed> {
     let named = [
         "AssumeRole",
         "AssumeRoleWithWebIdentity",
@@ -114,6 +113,6 @@ fn assumed_by(document: &Document, statement: &Statement, caller: &str) -> Optio
     allowed.find_map(|action| {
         let mut request = ExampleRequest::new(action, "*");
         request.principal = Some(Principal::aws(caller));
-        ask(document, &request)
+        probe.ask(&request)
     })
 }
