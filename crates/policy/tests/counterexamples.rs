@@ -148,6 +148,14 @@ fn a_finding_about_a_grant_shows_a_request_that_the_document_allows() {
             "secret-prefix-open",
             "secretsmanager:GetSecretValue on arn:aws:secretsmanager:us-east-1:111122223333:secret:a/bany-other-Ab12Cd",
         ),
+        (
+            with(
+                allow("s3:GetObject", "arn:aws:s3:::a"),
+                json!({"ForAllValues:StringEquals": {"aws:TagKeys": "a"}, "Bool": {"aws:SecureTransport": "true"}}),
+            ),
+            "for-all-values-of-nothing",
+            "s3:GetObject on arn:aws:s3:::a with aws:SecureTransport = \"true\"",
+        ),
     ] {
         let findings = identity(&statement);
         let found = findings

@@ -1,21 +1,30 @@
 //! Conditions that hold more often than they appear to, or never.
 
+use super::granted::Granted;
 use super::{Findings, Severity};
 use crate::condition::{SetOperator, Test};
 use crate::statement::{Effect, Statement};
 
-pub(super) fn check(statement: &Statement, place: &str, findings: &mut Findings) {
+pub(super) fn check(granted: Granted<'_>, place: &str, findings: &mut Findings) {
+    let statement = granted.statement;
     for condition in &statement.conditions {
         let place = format!("{place}.Condition.{}.{}", condition.operator, condition.key);
         if statement.effect == Effect::Allow
             && condition.operator.set == Some(SetOperator::ForAllValues)
             && !requires(statement, &condition.key)
         {
-            findings.add(
+            // The first context that is tried leaves the key out.
+            let example = || {
+                let actions = granted.actions();
+                actions.iter().find_map(|action| granted.example_of(action))
+            };
+            findings.add_with_examples(
                 "for-all-values-of-nothing",
                 Severity::Warning,
                 &place,
                 "ForAllValues also holds if the key is absent; add a Null test with \"false\" for the same key to require it",
+                example(),
+                None,
             );
         }
         let key = condition.key.to_ascii_lowercase();

@@ -86,7 +86,7 @@ pub fn lint(document: &Document) -> Vec<Finding> {
         let place = format!("Statement[{index}]");
         let granted = Granted::new(&probe, statement);
         literals::check(granted, &place, &mut findings);
-        conditions::check(statement, &place, &mut findings);
+        conditions::check(granted, &place, &mut findings);
         actions::check(statement, &place, &mut findings);
         if document.kind() == Kind::Trust {
             trust::check(&probe, statement, &place, &mut findings);
