@@ -49,7 +49,8 @@
 //! wildcards. [`evaluate`] and [`coverage`] look at each text of the documents once.
 //! [`grants_beyond`] compares a grant only with the statements that it may meet; it stops with
 //! [`TooLarge`] after a fixed number of steps, which depends on nothing but the documents.
-//! `cargo bench -p engine-roles-policy` prints how the time grows.
+//! The canonical form leaves statements and lists as they are whose patterns take too long to
+//! compare with each other. `cargo bench -p engine-roles-policy` prints how the time grows.
 //!
 //! # What the AWS documentation leaves open
 //!
