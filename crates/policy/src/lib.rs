@@ -79,7 +79,7 @@
 //! - `ForAllValues` is true and `ForAnyValue` is false for an absent key and for a key whose only
 //!   value is an empty string. Every other operator treats an empty string as an ordinary value.
 //!
-//! Decided here, for want of a rule:
+//! Decided here, where no rule is documented:
 //!
 //! - A `*` or `?` in a resource also matches `:` and `/`, in every position.
 //! - A wildcard in the resource type of an ARN counts as one where the service is known to write a type
