@@ -21,7 +21,7 @@ use crate::words::mode_to_wire;
 /// secrets, for other clusters' secrets, and for anything else. Grants in the resource policies of
 /// secrets are not evaluated.
 #[utoipa::path(
-    get, path = "/v1/clusters/{cluster}/role/access", tag = "role",
+    get, path = "/v1/clusters/{cluster}/role/access", operation_id = "getRoleAccess", tag = "roles",
     params(("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
     responses(
         (status = 200, body = Access, description = "What the role can reach"),

@@ -33,7 +33,7 @@ const NDJSON: &str = "application/x-ndjson";
 /// then streams all matching events instead of one page. With `Prefer: wait=SECONDS` the request waits
 /// for the next matching event (a watch): go on from `next_after`.
 #[utoipa::path(
-    get, path = "/v1/audit", tag = "audit",
+    get, path = "/v1/audit", operation_id = "listAuditEvents", tag = "audit",
     params(
         AuditQuery,
         ("Prefer" = Option<String>, Header, description = "How long the caller waits for the next matching event: `wait=SECONDS` (default 0, at most 120)"),

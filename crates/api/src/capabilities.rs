@@ -16,7 +16,7 @@ use crate::words::mode_to_wire;
 /// The service detects this without changing anything at AWS, and reuses the result for five
 /// minutes. Actions that AWS has allowed or denied in other work since then are included at once.
 #[utoipa::path(
-    get, path = "/v1/capabilities", tag = "policies",
+    get, path = "/v1/capabilities", operation_id = "getCapabilities", tag = "policies",
     responses(
         (status = 200, body = Capabilities, description = "The features and whether the identity may use them"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),

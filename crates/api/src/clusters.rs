@@ -22,7 +22,7 @@ pub(crate) const LONGEST_PAGE: i64 = 500;
 /// A walk through the pages misses no binding that lives throughout it. A list that is followed by a
 /// watch of the audit log from `watch_after` misses no change.
 #[utoipa::path(
-    get, path = "/v1/clusters", tag = "role",
+    get, path = "/v1/clusters", operation_id = "listClusters", tag = "roles",
     params(BindingQuery),
     responses(
         (status = 200, body = BindingList, description = "A page of bindings"),

@@ -8,14 +8,20 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use engine_roles_contract::{
-    AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
+    AwsStatus, DatabaseStatus, MissingFeature, Problem as ProblemBody, Readiness, ReadinessStatus,
+    ReconcilerStatus,
 };
 use engine_roles_provisioner::{AwsState, DatabaseHealth, Health, Provisioner};
 
 use crate::auth::Authentication;
 
 /// Check that the process runs.
-#[utoipa::path(get, path = "/livez", tag = "health", security(()), responses((status = 200, body = String, description = "The process runs")))]
+///
+/// The answer says nothing about the database or AWS; `/readyz` does.
+#[utoipa::path(get, path = "/livez", operation_id = "getLiveness", tag = "health", security(()), responses(
+        (status = 200, body = String, description = "The process runs"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
+    ))]
 pub(crate) async fn livez() -> &'static str {
     "ok\n"
 }
@@ -23,7 +29,10 @@ pub(crate) async fn livez() -> &'static str {
 /// Check that the process runs, as `/livez` does.
 ///
 /// AI Unlimited's load balancer requests this path.
-#[utoipa::path(get, path = "/healthcheck", tag = "health", security(()), responses((status = 200, body = String, description = "The process runs")))]
+#[utoipa::path(get, path = "/healthcheck", operation_id = "getHealthcheck", tag = "health", security(()), responses(
+        (status = 200, body = String, description = "The process runs"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
+    ))]
 pub(crate) async fn healthcheck() -> &'static str {
     "ok\n"
 }
@@ -37,9 +46,10 @@ pub(crate) async fn healthcheck() -> &'static str {
 /// the database. A caller without a valid API key gets null for `missing` and
 /// `other_account_bindings`.
 #[utoipa::path(
-    get, path = "/readyz", tag = "health", security((), ("bearer" = [])),
+    get, path = "/readyz", operation_id = "getReadiness", tag = "health", security((), ("bearer" = [])),
     responses(
         (status = 200, body = Readiness, description = "The service is ready or degraded"),
+        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
         (status = 503, body = Readiness, description = "The service is not ready"),
     ),
 )]

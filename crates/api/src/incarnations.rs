@@ -17,7 +17,7 @@ use crate::request_query::Parameters;
 /// A role that is provisioned again after a teardown is another incarnation. The list has the roles of
 /// past incarnations with their unique ids and with the receipts of their teardowns.
 #[utoipa::path(
-    get, path = "/v1/clusters/{cluster}/incarnations", tag = "role",
+    get, path = "/v1/clusters/{cluster}/incarnations", operation_id = "listIncarnations", tag = "roles",
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
         IncarnationQuery,

@@ -1,6 +1,7 @@
 //! The parts of the OpenAPI document that don't belong to a route.
 
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
 #[derive(OpenApi)]
@@ -9,6 +10,14 @@ use utoipa::{Modify, OpenApi};
         title = "Engine Roles",
         description = "Provides an AWS IAM role for each AI Unlimited engine cluster and removes it on request. The service creates the role, with access to the secrets of this cluster only, or passes a role that an administrator prepared. The service records a change before making the change, and completes the change even when the caller disconnects. Clients must treat an unknown `code` of a problem by the class of its HTTP status.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        contact(name = "Engine Roles"),
+    ),
+    servers((url = "/", description = "The service that serves this document")),
+    tags(
+        (name = "roles", description = "Roles of clusters: provisioning, reading, teardown, and what they can reach"),
+        (name = "policies", description = "Policy documents, prepared roles, and what the service's own identity may do"),
+        (name = "audit", description = "The audit log"),
+        (name = "health", description = "Health checks and metrics, which need no key"),
     ),
     modifiers(&Bearer),
     security(("bearer" = [])),
@@ -18,7 +27,7 @@ pub(crate) struct Description;
 struct Bearer;
 
 impl Modify for Bearer {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+    fn modify(&self, document: &mut Document) {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
@@ -28,4 +37,21 @@ impl Modify for Bearer {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
     }
+}
+
+/// The schemas some of whose members may be absent: requests, and what says so in its members.
+const WITH_ABSENT_MEMBERS: [&str; 3] = ["RoleRequest", "Problem", "Spec"];
+
+/// Lists the members of an answer as required: they are always present, null where nothing is known.
+pub(crate) fn complete(mut document: Document) -> Document {
+    let components = document.components.iter_mut();
+    for (name, schema) in components.flat_map(|components| &mut components.schemas) {
+        if WITH_ABSENT_MEMBERS.contains(&name.as_str()) {
+            continue;
+        }
+        if let RefOr::T(Schema::Object(object)) = schema {
+            object.required = object.properties.keys().cloned().collect();
+        }
+    }
+    document
 }

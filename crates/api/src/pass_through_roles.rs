@@ -18,7 +18,7 @@ use crate::problem::Problem;
 /// attests every role when the service starts and periodically, and also when a PUT uses a role
 /// that was not attested recently.
 #[utoipa::path(
-    get, path = "/v1/pass-through-roles", tag = "policies",
+    get, path = "/v1/pass-through-roles", operation_id = "listPassThroughRoles", tag = "policies",
     responses(
         (status = 200, body = PassThroughRoleList, description = "The prepared roles"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),

@@ -16,7 +16,7 @@ use crate::spec;
 ///
 /// The request changes nothing.
 #[utoipa::path(
-    post, path = "/v1/clusters/{cluster}/role/plan", tag = "role",
+    post, path = "/v1/clusters/{cluster}/role/plan", operation_id = "planRole", tag = "roles",
     params(("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
     request_body = RoleRequest,
     responses(

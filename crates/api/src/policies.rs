@@ -14,8 +14,10 @@ use crate::problem::Problem;
 use crate::request_query::Parameters;
 
 /// List the policy documents that the service can render.
+///
+/// The names in the list are those of `/v1/policies/{name}`.
 #[utoipa::path(
-    get, path = "/v1/policies", tag = "policies",
+    get, path = "/v1/policies", operation_id = "listPolicies", tag = "policies",
     responses(
         (status = 200, body = PolicyList, description = "The policy documents"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
@@ -44,7 +46,7 @@ pub(crate) async fn list() -> Json<PolicyList> {
 /// configuration. For another AWS account than the service's own, configured boundaries and roles
 /// are used only where they belong to that account.
 #[utoipa::path(
-    get, path = "/v1/policies/{name}", tag = "policies",
+    get, path = "/v1/policies/{name}", operation_id = "renderPolicy", tag = "policies",
     params(("name" = String, Path, description = "The document's name, as `/v1/policies` lists it"), PolicyQuery),
     responses(
         (status = 200, body = Object, description = "The policy document, as IAM accepts it"),

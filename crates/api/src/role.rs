@@ -28,7 +28,7 @@ use crate::role_request;
 /// The request is idempotent. The request waits for the outcome as long as `Prefer` says. The
 /// service completes the work even after a 202 or after the caller has disconnected.
 #[utoipa::path(
-    put, path = "/v1/clusters/{cluster}/role", tag = "role",
+    put, path = "/v1/clusters/{cluster}/role", operation_id = "provisionRole", tag = "roles",
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
         ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once"),
@@ -72,7 +72,7 @@ pub(crate) async fn put(
 /// After a teardown the answer is still 200, with `state` `deleted`. With `Prefer: wait` the request
 /// waits until no work on the binding is in progress.
 #[utoipa::path(
-    get, path = "/v1/clusters/{cluster}/role", tag = "role",
+    get, path = "/v1/clusters/{cluster}/role", operation_id = "getRole", tag = "roles",
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
         ("Prefer" = Option<String>, Header, description = "How long the caller waits until no work is in progress: `wait=SECONDS` (default 0, at most 120)"),
@@ -114,7 +114,7 @@ pub(crate) async fn get(
 /// The service removes what it created; a prepared role stays. The request is idempotent: a request
 /// that is sent again after the teardown gets the same answer.
 #[utoipa::path(
-    delete, path = "/v1/clusters/{cluster}/role", tag = "role",
+    delete, path = "/v1/clusters/{cluster}/role", operation_id = "tearDownRole", tag = "roles",
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
         ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once"),

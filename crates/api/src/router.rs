@@ -24,7 +24,8 @@ use crate::{
 pub(crate) fn router(api: Api) -> Router {
     let (routes, document) = documented(&api).split_for_parts();
     // Rendered once and shared: axum copies handlers, with all that they own.
-    let document = serde_json::to_vec(&document).expect("plain data with text keys serialises");
+    let document = serde_json::to_vec(&openapi::complete(document))
+        .expect("plain data with text keys serialises");
     let document = Bytes::from(document);
     routes
         .route(
@@ -44,10 +45,11 @@ pub(crate) fn router(api: Api) -> Router {
 
 /// Returns the OpenAPI document, generated from the routes themselves.
 pub fn document() -> utoipa::openapi::OpenApi {
-    OpenApiRouter::with_openapi(openapi::Description::openapi())
+    let document = OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(routes_with_key())
         .merge(routes_without_key())
-        .into_openapi()
+        .into_openapi();
+    openapi::complete(document)
 }
 
 /// Returns the documented routes. The routes that need a key check the key.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::binding::Mode;
+use crate::mode::Mode;
 use crate::open::Open;
 
 /// How a policy document is connected to its role.
@@ -26,7 +26,7 @@ pub struct Access {
     /// The cluster's name.
     pub cluster: String,
     /// The mode of the cluster's binding: `create` or `pass_through`.
-    #[schema(value_type = String)]
+    #[schema(value_type = Mode)]
     pub mode: Open<Mode>,
     /// The role that was evaluated: its `name`, `arn`, `path` and unique `id`. `instance_profile` says
     /// whether it is the role that engines get.
@@ -83,7 +83,7 @@ pub struct AccessProfile {
     pub name: String,
     /// `expected_role`, `another_role`, `no_role` (the profile contains none), `absent` (the profile does
     /// not exist) or `unknown` (the profile could not be read; then all decisions are `indeterminate`).
-    #[schema(value_type = String)]
+    #[schema(value_type = ProfileContents)]
     pub contains: Open<ProfileContents>,
     /// What this means, in a sentence; null for `expected_role`.
     pub detail: Option<String>,
@@ -94,7 +94,7 @@ pub struct AccessProfile {
 pub struct EvaluatedDocument {
     /// `inline` (an inline policy of the role), `managed` (an attached managed policy) or
     /// `boundary` (the permissions boundary).
-    #[schema(value_type = String)]
+    #[schema(value_type = DocumentKind)]
     pub kind: Open<DocumentKind>,
     /// The name of an inline policy, or the ARN of a managed policy.
     pub name: String,

@@ -64,10 +64,10 @@ pub struct AuditEvent {
     /// The id of the HTTP request that caused the change; null where no request did.
     pub request_id: Option<String>,
     /// The binding's state before the change; null where the change created the binding.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<State>)]
     pub from_state: Option<Open<State>>,
     /// The binding's state after the change.
-    #[schema(value_type = String)]
+    #[schema(value_type = State)]
     pub to_state: Open<State>,
     /// Facts about the change; its members depend on `action`.
     #[schema(value_type = Object)]

@@ -6,19 +6,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::mode::Mode;
 use crate::open::Open;
-use crate::problem::Code;
+use crate::problem::{Code, OpenCode};
 use crate::spec::{EffectiveSpec, Spec};
-
-/// Where a cluster's role comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// The service creates a role for the cluster.
-    Create,
-    /// The cluster uses a role that the administrator prepared.
-    PassThrough,
-}
 
 /// The state of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -50,11 +41,11 @@ pub struct Binding {
     /// spec describes), `deleting` (the role is being removed), `deleted` (the role was removed),
     /// `failed` (the request can't be fulfilled as it is; see `last_error`) or `blocked` (the
     /// teardown can't remove something; see `last_error`).
-    #[schema(value_type = String)]
+    #[schema(value_type = State)]
     pub state: Open<State>,
     /// `create` (the service creates a role for the cluster) or `pass_through` (the cluster uses a
     /// role that the administrator prepared).
-    #[schema(value_type = String)]
+    #[schema(value_type = Mode)]
     pub mode: Open<Mode>,
     /// The number of the current intent, which is what was last requested for the cluster. This
     /// number only grows; the `ETag` begins with it.
@@ -149,7 +140,7 @@ pub struct Drift {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastError {
     /// The stable code, from the same list as the code of a problem.
-    #[schema(value_type = String)]
+    #[schema(value_type = OpenCode)]
     pub code: Open<Code>,
     /// What happened, for a person.
     pub detail: String,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::binding::Mode;
+use crate::mode::Mode;
 use crate::open::Open;
 use crate::problem::DeniedBy;
 
@@ -58,7 +58,7 @@ pub struct Capability {
     /// `works` (AWS allows every action that the feature needs), `missing` (AWS denies one of these
     /// actions), `unknown` (no action is known to be denied, and not every action is known to be
     /// allowed) or `unused` (the configuration does not use the feature).
-    #[schema(value_type = String)]
+    #[schema(value_type = CapabilityStatus)]
     pub status: Open<CapabilityStatus>,
     /// The IAM actions that AWS denies.
     pub missing_permissions: Vec<String>,
@@ -79,7 +79,7 @@ pub struct Capability {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Recommendation {
     /// The mode to use, `create` or `pass_through`; null where neither is known to work.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<Mode>)]
     pub mode: Option<Open<Mode>>,
     /// What to attach to which identity, or what to configure, in sentences.
     pub advice: String,

@@ -79,24 +79,24 @@ pub enum AwsStatus {
 pub struct Readiness {
     /// `ready`, `degraded` (the service answers requests, but `aws` is not `ok`) or `unready` (the
     /// database or the reconciler is not `ok`).
-    #[schema(value_type = String)]
+    #[schema(value_type = ReadinessStatus)]
     pub status: Open<ReadinessStatus>,
     /// `ok`, `unreachable`, `stale` (the database last answered more than two seconds ago),
     /// `login_refused`, `no_rights` (the database user lacks a right that serving needs), `read_only` (a standby, or a failover is in progress), `migrations_pending`
     /// (the schema is not up to date) or `schema_too_new` (a newer release has changed the schema so
     /// that this one can't work).
-    #[schema(value_type = String)]
+    #[schema(value_type = DatabaseStatus)]
     pub database: Open<DatabaseStatus>,
     /// `ok`, `stalled` (the reconciler's last run, or this replica's last heartbeat, was too long
     /// ago) or `stopping` (the service is about to stop).
-    #[schema(value_type = String)]
+    #[schema(value_type = ReconcilerStatus)]
     pub reconciler: Open<ReconcilerStatus>,
     /// How AWS answered the recent calls of this replica: `ok`, `throttled`, `invalid_credentials` (AWS
     /// did not accept them, or there were none), `unreachable` (no answer of AWS), `denied` (AWS denied
     /// the last change that a binding needed), `other_account` (live bindings of this namespace, or the
     /// configuration, belong to another account than the credentials: the service leaves everything
     /// unchanged and provisions nothing) or `unknown` (no call was answered lately).
-    #[schema(value_type = String)]
+    #[schema(value_type = AwsStatus)]
     pub aws: Open<AwsStatus>,
     /// When AWS last answered a call of this replica with success; null before the first time.
     #[serde(with = "crate::time::optional")]

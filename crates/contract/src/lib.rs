@@ -19,6 +19,7 @@ mod binding;
 mod capabilities;
 mod clusters;
 mod health;
+mod mode;
 mod open;
 mod pass_through_roles;
 mod plan;
@@ -30,12 +31,13 @@ mod time;
 
 pub use access::{Access, AccessProfile, DocumentKind, EvaluatedDocument, ProfileContents};
 pub use audit::{AuditEvent, AuditPage, AuditQuery};
-pub use binding::{Binding, Drift, InstanceProfile, LastError, Mode, Receipt, Role, State};
+pub use binding::{Binding, Drift, InstanceProfile, LastError, Receipt, Role, State};
 pub use capabilities::{Capabilities, Capability, CapabilityStatus, Recommendation};
 pub use clusters::{BindingList, BindingQuery, IncarnationList, IncarnationQuery};
 pub use health::{
     AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
 };
+pub use mode::Mode;
 pub use open::Open;
 pub use pass_through_roles::{PassThroughRole, PassThroughRoleList, Verdict, Width};
 pub use plan::{Basis, Plan, PlanStep};

@@ -57,12 +57,12 @@ pub struct PassThroughRole {
     /// `fit` (EC2 may assume the role, and the role can read the secrets), `unfit`, `indeterminate`
     /// (the service's identity can't read everything on which the verdict depends) or `declared`
     /// (IAM was never read; the administrator declares the role fit).
-    #[schema(value_type = String)]
+    #[schema(value_type = Verdict)]
     pub verdict: Open<Verdict>,
     /// How much the role can reach: `nothing` (no engine's secrets), `clusters` (the secrets of
     /// certain clusters only), `all_clusters` (every cluster's secrets), `beyond` (more than
     /// engines' secrets) or `unknown`.
-    #[schema(value_type = String)]
+    #[schema(value_type = Width)]
     pub width: Open<Width>,
     /// The only clusters whose secrets the role can read; null unless `width` is `clusters`. Each
     /// name is written as in the policy, and may contain a wildcard.

@@ -30,7 +30,7 @@ pub struct Plan {
     /// What the plan was compared with: `nothing` (the binding would be new, so none of its
     /// resources can exist), `observed` (the resources that AWS returned just now) or `recorded`
     /// (the recorded resources, because AWS could not be read).
-    #[schema(value_type = String)]
+    #[schema(value_type = Basis)]
     pub basis: Open<Basis>,
     /// What the role would be.
     pub spec: Spec,

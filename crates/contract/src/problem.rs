@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, Type};
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::open::Open;
 
@@ -78,6 +80,31 @@ pub enum Code {
     Internal,
 }
 
+/// The schema of a code: later versions may add codes, so any other text is valid, too.
+pub(crate) struct OpenCode;
+
+impl PartialSchema for OpenCode {
+    fn schema() -> RefOr<Schema> {
+        let known = Ref::from_schema_name("Code");
+        let other = ObjectBuilder::new().schema_type(Type::String);
+        let any = AnyOfBuilder::new()
+            .item(known)
+            .item(other)
+            .description(Some(
+                "The kind of problem, for a program. Treat a code that you do not know by the class of \
+                 the HTTP status.",
+            ));
+        RefOr::T(any.into())
+    }
+}
+
+impl ToSchema for OpenCode {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(("Code".to_owned(), Code::schema()));
+        schemas.push(("OpenCode".to_owned(), Self::schema()));
+    }
+}
+
 /// A field of the request that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
@@ -112,7 +139,7 @@ pub struct Problem {
     /// What happened, for a person.
     pub detail: String,
     /// The kind of problem, for a program.
-    #[schema(value_type = Code)]
+    #[schema(value_type = OpenCode)]
     pub code: Open<Code>,
     /// The id of the request, which the service's log and audit log contain.
     pub request_id: String,

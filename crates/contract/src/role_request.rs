@@ -6,7 +6,7 @@ use serde::de::{IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::binding::Mode;
+use crate::mode::Mode;
 
 /// What a cluster's role should be. Every member is optional. For a new binding, an absent member
 /// takes its value from the configuration; for a live binding, an absent member stays unchanged.

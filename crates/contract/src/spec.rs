@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::binding::Mode;
+use crate::mode::Mode;
 use crate::open::Open;
 use crate::role_request::Secrets;
 

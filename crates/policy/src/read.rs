@@ -156,9 +156,15 @@ fn statement(kind: Kind, place: &str, node: &Node, unclear: &mut Unclear) -> Sta
     let conditions = match parse::member(members, "Condition") {
         Some(node) if !twice.contains("Condition") => {
             let place = format!("{place}.Condition");
-            let read = parse::conditions(&place, node);
-            let read = read.and_then(|read| validate::check_keys(&place, &read).map(|()| read));
-            unclear.note(read).unwrap_or_default()
+            let operators = each_operator(node);
+            let read = operators.iter().map(|node| {
+                let read = parse::conditions(&place, node)?;
+                validate::check_keys(&place, &read)?;
+                Ok(read)
+            });
+            let read: Vec<Result<_, PolicyError>> = read.collect();
+            let read = read.into_iter().filter_map(|read| unclear.note(read));
+            read.flatten().collect()
         }
         _ => Vec::new(),
     };
@@ -170,6 +176,20 @@ fn statement(kind: Kind, place: &str, node: &Node, unclear: &mut Unclear) -> Sta
         actions,
         resources,
         conditions,
+    }
+}
+
+/// Returns the conditions of each operator alone, so that one that is not understood leaves the others
+/// as they are: a condition that does not hold settles that the statement does not apply.
+fn each_operator(node: &Node) -> Vec<Node> {
+    match node {
+        Node::Object(operators) if repeated(operators).is_empty() && !operators.is_empty() => {
+            let operators = operators.iter();
+            operators
+                .map(|operator| Node::Object(vec![operator.clone()]))
+                .collect()
+        }
+        whole => vec![whole.clone()],
     }
 }
 

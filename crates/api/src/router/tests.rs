@@ -351,6 +351,7 @@ async fn the_openapi_document_is_served_and_lists_every_route_with_its_problems(
     GET /v1/audit
     GET /v1/capabilities
     GET /v1/clusters
+    GET /v1/clusters/{cluster}/incarnations
     GET /v1/clusters/{cluster}/role
     GET /v1/clusters/{cluster}/role/access
     GET /v1/pass-through-roles

@@ -12,6 +12,7 @@ use crate::binding::drift::Drift;
 use crate::binding::failure::FailureCode;
 use crate::binding::id::{BindingId, Generation};
 use crate::binding::receipt::Receipt;
+use crate::binding::record::RoleRecord;
 use crate::binding::state::State;
 use crate::cluster::name::ClusterName;
 use crate::cluster::spec::RoleSpec;
@@ -180,6 +181,8 @@ pub enum EventDetail {
     Provisioned {
         /// The number of calls that the last attempt made.
         calls: usize,
+        /// The role, by name, ARN, path and unique id, so that the log shows which cluster it was for.
+        role: RoleRecord,
     },
     /// AWS matches a changed intent.
     Updated {

@@ -1,9 +1,10 @@
 //! The conditions of a request (RFC 9110, section 13), and how a request that was sent before is
 //! recognised.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::binding::id::Generation;
+use crate::binding::intent_key::IntentKey;
 use crate::binding::record::Binding;
 use crate::binding::rejection::Rejection;
 
@@ -56,17 +57,6 @@ pub struct Conditions {
     /// request has no condition.
     #[serde(skip)]
     pub digest: Option<String>,
-}
-
-/// Recognises a request that is sent again after the answer to it was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IntentKey {
-    /// The generation of the intent that the request recorded.
-    pub generation: Generation,
-    /// A SHA-256 over key id, method, cluster, conditions and body of the request, in hexadecimal.
-    pub digest: String,
-    /// Whether the request recorded a new binding.
-    pub created: bool,
 }
 
 impl Conditions {

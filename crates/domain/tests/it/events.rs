@@ -72,7 +72,13 @@ fn requests() -> Vec<(EventDetail, Value)> {
 
 fn outcomes() -> Vec<(EventDetail, Value)> {
     vec![
-        (EventDetail::Provisioned { calls: 4 }, json!({ "calls": 4 })),
+        (
+            EventDetail::Provisioned {
+                calls: 4,
+                role: role_record(&binding()),
+            },
+            json!({ "calls": 4, "role": role_record(&binding()) }),
+        ),
         (EventDetail::Updated { calls: 1 }, json!({ "calls": 1 })),
         (
             EventDetail::Rejected {

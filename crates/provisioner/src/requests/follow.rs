@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine_roles_domain::binding::lifecycle::Transition;
 use engine_roles_domain::binding::{
-    Binding, BindingId, Cause, Conditions, Generation, IntentKey, State, Verdict, verdict,
+    Binding, BindingId, Cause, Conditions, Generation, State, Verdict, verdict,
 };
 use engine_roles_store::{Change, Intent, Operation, Store, StoreError};
 use tokio::time::Instant;
@@ -40,18 +40,12 @@ impl Request {
         let Some(digest) = &self.conditions.digest else {
             return intent;
         };
-        let created = matches!(intent, Intent::New(_));
-        let sign = |mut transition: Box<Transition>| {
-            transition.binding.intent_key = Some(IntentKey {
-                generation: transition.binding.generation,
-                digest: digest.clone(),
-                created,
-            });
-            transition
+        let sign = |transition: Transition, created| {
+            Box::new(transition.recognised_by(digest.clone(), created))
         };
         match intent {
-            Intent::New(transition) => Intent::New(sign(transition)),
-            Intent::Changed(transition) => Intent::Changed(sign(transition)),
+            Intent::New(transition) => Intent::New(sign(*transition, true)),
+            Intent::Changed(transition) => Intent::Changed(sign(*transition, false)),
         }
     }
 }

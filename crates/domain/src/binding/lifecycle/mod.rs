@@ -44,6 +44,7 @@ pub use outcome::{
 pub use stage::{Contradiction, Lifecycle};
 
 use crate::binding::event::EventDetail;
+use crate::binding::intent_key::IntentKey;
 use crate::binding::record::Binding;
 use crate::binding::state::State;
 
@@ -62,6 +63,18 @@ impl Transition {
             binding,
             event: Some(event),
         }
+    }
+
+    /// Returns the same recording of an intent, with what recognises its request when it is sent again:
+    /// the request's digest, and whether it records a new binding.
+    #[must_use]
+    pub fn recognised_by(mut self, digest: String, created: bool) -> Self {
+        self.binding.intent_key = Some(IntentKey {
+            generation: self.binding.generation,
+            digest,
+            created,
+        });
+        self
     }
 
     /// Returns a change without an audit event.

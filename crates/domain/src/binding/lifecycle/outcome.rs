@@ -39,7 +39,10 @@ pub fn activated(
     };
     let calls = activation.calls;
     let event = match (binding.applied_generation, &last_error) {
-        (None, _) => EventDetail::Provisioned { calls },
+        (None, _) => EventDetail::Provisioned {
+            calls,
+            role: binding.known_role(),
+        },
         (Some(_), Some(_)) => EventDetail::ChangeWithdrawn { calls },
         (Some(_), None) => EventDetail::Updated { calls },
     };

@@ -42,8 +42,12 @@ fn an_accepted_spec_is_applied_and_a_withdrawn_change_keeps_its_rejection() {
     };
     let withdrawing = in_stage(Stage::WithdrawingChange);
     let rejection = Some(rejection_of(GENERATION - 1));
+    let provisioned = EventDetail::Provisioned {
+        calls: 3,
+        role: first.known_role(),
+    };
     for (before, last_error, event) in [
-        (first, None, EventDetail::Provisioned { calls: 3 }),
+        (first, None, provisioned),
         (provisioning, None, EventDetail::Updated { calls: 3 }),
         (
             withdrawing,

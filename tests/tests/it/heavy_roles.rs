@@ -1,0 +1,108 @@
+//! The heaviest role that IAM allows delays no other request.
+
+use std::time::{Duration, Instant};
+
+use engine_roles_e2e::Installation;
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+/// Returns a document of nearly this many characters without white space, with many statements.
+fn document_of(characters: usize, name: &str) -> Value {
+    let mut statements = Vec::new();
+    loop {
+        let number = statements.len();
+        let statement = json!({
+            "Effect": "Allow",
+            "Action": [format!("s3:Get{name}{number}"), format!("ec2:Describe{name}{number}*")],
+            "Resource": format!("arn:aws:s3:::{name}-{number}-*/data"),
+            "Condition": {"StringLike": {"aws:PrincipalTag/team": format!("{name}{number}*")}},
+        });
+        statements.push(statement);
+        let document = json!({"Version": "2012-10-17", "Statement": statements});
+        if document.to_string().len() > characters {
+            statements.pop();
+            return json!({"Version": "2012-10-17", "Statement": statements});
+        }
+    }
+}
+
+/// Gives a prepared role a full inline policy, ten full managed policies and a full boundary.
+async fn fill(installation: &Installation, role: &str) {
+    let administrator = &installation.administrator;
+    // The role has an inline policy already, and IAM's limit is on all of them together.
+    let inline = document_of(9_800, "inline");
+    administrator.write_policy(role, "full", &inline).await;
+    for number in 0..10 {
+        let name = format!("managed{number}");
+        let document = document_of(6_144, &name);
+        administrator.create_policy(&name, &document).await;
+        let arn = format!("arn:aws:iam::123456789012:policy/{name}");
+        let attached = [("RoleName", role), ("PolicyArn", arn.as_str())];
+        administrator.call("AttachRolePolicy", &attached).await;
+    }
+    administrator
+        .create_policy("boundary", &document_of(6_144, "boundary"))
+        .await;
+    let arn = "arn:aws:iam::123456789012:policy/boundary";
+    let bounded = [("RoleName", role), ("PermissionsBoundary", arn)];
+    administrator
+        .call("PutRolePermissionsBoundary", &bounded)
+        .await;
+}
+
+async fn fastest_put(installation: &Installation, name: &str) -> Duration {
+    let client = installation.client();
+    let mut fastest = Duration::MAX;
+    for number in 0..6 {
+        let started = Instant::now();
+        let answer = client.provision(&format!("{name}-{number}")).await;
+        fastest = fastest.min(started.elapsed());
+        answer.expect(201);
+    }
+    fastest
+}
+
+#[tokio::test]
+async fn a_put_takes_no_longer_beside_many_callers_who_list_a_heavy_role() {
+    let installation = Installation::build()
+        .rarely_checked()
+        .prepared("engine")
+        .env("ENGINE_ROLES_CALL_RATE", "1000")
+        .env("ENGINE_ROLES_CALL_BURST", "1000")
+        .start()
+        .await;
+    fill(&installation, "engine").await;
+    // The interval is over, so the role is attested again with all that it has now.
+    installation.advance(Duration::from_hours(25)).await;
+    let client = installation.client();
+    let attested = installation
+        .in_time_until("the heavy role is attested", async || {
+            let answer = client.fetch("/v1/pass-through-roles").await;
+            let role = answer.expect(200)["items"][0].clone();
+            role["boundary"].is_string().then_some(role)
+        })
+        .await;
+    assert_eq!(attested["width"], "beyond", "{attested:#}");
+    let alone = fastest_put(&installation, "alone").await;
+    let mut listed = 0;
+    let listing = async {
+        loop {
+            let callers = (0..20).map(|_| client.fetch("/v1/pass-through-roles"));
+            for answer in join_all(callers).await {
+                answer.expect(200);
+                listed += 1;
+            }
+        }
+    };
+    let beside = tokio::select! {
+        () = listing => unreachable!("the listing has no end"),
+        beside = fastest_put(&installation, "beside") => beside,
+    };
+    assert!(listed >= 20, "{listed} answers beside the PUTs");
+    // A ratio of two measurements in one run. An evaluation for each answer would hold the two workers
+    // for many times as long.
+    assert!(
+        beside <= alone * 2 + Duration::from_millis(50),
+        "{beside:?} beside {listed} answers, {alone:?} alone"
+    );
+}
