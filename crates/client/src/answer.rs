@@ -22,6 +22,8 @@ pub struct Answer<T> {
     pub status: StatusCode,
     /// The parsed body.
     pub body: T,
+    /// The body as it was received, with the members that `T` does not know.
+    pub text: String,
     /// The `ETag` of the state that the body shows, to be sent as `If-Match`; `None` where the
     /// answer has no `ETag`.
     pub etag: Option<EntityTag>,
@@ -79,6 +81,7 @@ impl Received {
         Ok(Answer {
             status,
             body: body.map_err(|source| Error::Undecodable { status, source })?,
+            text: self.text().into_owned(),
             etag: self.header(ETAG.as_str()).and_then(|tag| tag.parse().ok()),
             retry_after: self
                 .header(RETRY_AFTER.as_str())
@@ -104,6 +107,7 @@ impl Received {
             Some(Ok(problem)) => Error::Problem {
                 status,
                 problem: Box::new(problem),
+                text: self.text().into_owned(),
             },
             Some(Err(_)) | None => Error::Unexpected {
                 status,

@@ -13,7 +13,7 @@ use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, Request, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Received};
 use crate::conditions::Prefer;
@@ -156,6 +156,28 @@ impl Client {
             Err(error) if success => Err(error),
             Ok(_) | Err(_) => Err(received.failure()),
         }
+    }
+
+    /// Sends `GET /livez`: whether the service's process answers.
+    ///
+    /// # Errors
+    /// When the request is not answered with a success.
+    pub async fn liveness(&self) -> Result<(), Error> {
+        let url = self.url(&["livez"])?;
+        let received = self.fetch(self.http.get(url), Duration::ZERO).await?;
+        if received.status.is_success() {
+            Ok(())
+        } else {
+            Err(received.failure())
+        }
+    }
+
+    /// Sends `GET /version`: the versions of the service and of its parts.
+    ///
+    /// # Errors
+    /// When the request is not answered with a JSON object.
+    pub async fn version(&self) -> Result<Answer<Map<String, Value>>, Error> {
+        self.get(&["version"], &()).await
     }
 
     /// Returns a request with this client's address and key, for routes that this crate has no

@@ -28,6 +28,8 @@ pub enum Error {
         status: StatusCode,
         /// The parsed body of the answer.
         problem: Box<Problem>,
+        /// The body as it was received, with the members that `Problem` does not know.
+        text: String,
     },
     /// The answer is a success, but its body does not have the expected form.
     #[error("the body of the answer, with status {status}, can't be parsed")]

@@ -36,3 +36,5 @@ pub use key::{ApiKey, InvalidApiKey};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

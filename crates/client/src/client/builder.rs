@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Url, redirect};
+use reqwest::{Certificate, Url, redirect};
 
 use super::Client;
 use crate::key::ApiKey;
@@ -22,6 +22,9 @@ pub enum BuildError {
     /// The HTTP library could not be set up, for example because TLS could not.
     #[error("the HTTP client can't be set up")]
     Http(#[source] reqwest::Error),
+    /// The text has no certificate in PEM, or an invalid one.
+    #[error("the certificates can't be used: there must be at least one, in PEM")]
+    Certificates,
 }
 
 /// The settings of a client to be built.
@@ -33,6 +36,7 @@ pub struct ClientBuilder {
     timeout: Duration,
     connect_timeout: Duration,
     proxies: bool,
+    authorities: Option<Vec<u8>>,
 }
 
 impl ClientBuilder {
@@ -43,6 +47,7 @@ impl ClientBuilder {
             timeout: DEFAULT_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             proxies: true,
+            authorities: None,
         }
     }
 
@@ -71,10 +76,17 @@ impl ClientBuilder {
         self
     }
 
+    /// Accepts certificates of the service that these certificate authorities have signed, in PEM,
+    /// instead of those that the operating system trusts.
+    pub fn certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.authorities = Some(pem.into());
+        self
+    }
+
     /// Builds the client, without sending anything.
     ///
     /// # Errors
-    /// When the address is invalid, or the HTTP library can't be set up.
+    /// When the address or the certificates are invalid, or the HTTP library can't be set up.
     pub fn build(self) -> Result<Client, BuildError> {
         let address = parse_address(&self.address).ok_or(BuildError::Address)?;
         let mut http = reqwest::Client::builder()
@@ -84,6 +96,16 @@ impl ClientBuilder {
             .redirect(redirect::Policy::none());
         if !self.proxies {
             http = http.no_proxy();
+        }
+        if let Some(pem) = self.authorities {
+            let authorities = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+            if authorities.is_empty() {
+                return Err(BuildError::Certificates);
+            }
+            http = http.tls_certs_only(authorities);
+        } else if address.scheme() == "http" && !self.proxies {
+            // Without TLS, reading the operating system's certificates would only take time.
+            http = http.tls_certs_only([]);
         }
         let http = http.build().map_err(BuildError::Http)?;
         Ok(Client::new(http, address, self.key, self.timeout))

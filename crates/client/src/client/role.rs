@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine_roles_contract::{Access, Binding, Plan, RoleRequest};
-use reqwest::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use reqwest::header::{CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, RequestBuilder};
 
 use super::Client;
@@ -72,7 +72,16 @@ impl<'a> ClusterRole<'a> {
     /// When the request is not answered with a binding. Without an answer the change may have been
     /// recorded all the same; the same request can be sent again.
     pub async fn put(&self, request: &RoleRequest) -> Result<Answer<Binding>, Error> {
-        let sent = self.change(Method::PUT)?.json(request);
+        self.put_text(in_json(request)).await
+    }
+
+    /// As [`ClusterRole::put`], with a body of JSON that the service checks and that may have members
+    /// that this version does not know.
+    ///
+    /// # Errors
+    /// As [`ClusterRole::put`].
+    pub async fn put_text(&self, json: String) -> Result<Answer<Binding>, Error> {
+        let sent = with_body(self.change(Method::PUT)?, json);
         let wait = self.prefer.wait_for_change();
         self.client.fetch(sent, wait).await?.read()
     }
@@ -102,7 +111,15 @@ impl<'a> ClusterRole<'a> {
     /// # Errors
     /// When the request is not answered with a plan.
     pub async fn plan(&self, request: &RoleRequest) -> Result<Answer<Plan>, Error> {
-        let sent = self.begin(Method::POST, &["plan"])?.json(request);
+        self.plan_text(in_json(request)).await
+    }
+
+    /// As [`ClusterRole::plan`], with a body as in [`ClusterRole::put_text`].
+    ///
+    /// # Errors
+    /// When the request is not answered with a plan.
+    pub async fn plan_text(&self, json: String) -> Result<Answer<Plan>, Error> {
+        let sent = with_body(self.begin(Method::POST, &["plan"])?, json);
         self.client.fetch(sent, Duration::ZERO).await?.read()
     }
 
@@ -139,4 +156,12 @@ impl<'a> ClusterRole<'a> {
             None => request,
         }
     }
+}
+
+fn in_json(request: &RoleRequest) -> String {
+    serde_json::to_string(request).expect("plain data with text keys serialises")
+}
+
+fn with_body(request: RequestBuilder, json: String) -> RequestBuilder {
+    request.header(CONTENT_TYPE, "application/json").body(json)
 }
