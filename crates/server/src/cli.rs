@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::check::{self, CheckArgs};
+use crate::client_commands::{self, AuditArgs, HealthcheckArgs, RoleArgs, StatusArgs};
+use crate::command_groups;
 use crate::config::ServeArgs;
 use crate::json_lines;
 use crate::migrate::{self, MigrateArgs};
@@ -13,6 +15,7 @@ use crate::orphans::{self, OrphansArgs};
 use crate::policy::{self, Outcome, PolicyArgs};
 use crate::serve;
 use crate::settings;
+use crate::shell::{self, CompletionsArgs, ManArgs};
 use crate::telemetry::{self, LogArgs};
 
 /// Provides an AWS IAM role for each AI Unlimited engine cluster, and removes it on request.
@@ -23,21 +26,39 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The part of the help of a command that does not ask a running service.
+const DIRECTLY: &str = "This command works on the database, and on AWS, directly and not through a running \
+                        service: give it the settings of the service.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service
     Serve(Box<ServeArgs>),
     /// Bring the database schema up to date, then exit
+    #[command(after_help = DIRECTLY)]
     Migrate(MigrateArgs),
-    /// Show what the service's AWS identity may do and which permissions it lacks; changes nothing
+    /// Show what the service's AWS identity may do and which permissions it lacks
+    #[command(after_help = DIRECTLY)]
     Check(CheckArgs),
-    /// List, adopt or remove roles and instance profiles of this installation that its database
-    /// does not contain
+    /// List, adopt or remove resources that no binding accounts for
+    #[command(after_help = DIRECTLY)]
     Orphans(OrphansArgs),
+    /// Show whether a service is ready, its version, and how many bindings it has
+    Status(StatusArgs),
+    /// Exit with 0 if a service on this machine is well, else with 1; for containers
+    Healthcheck(HealthcheckArgs),
+    /// Show, provision, change, tear down, list or find roles of clusters
+    Role(RoleArgs),
+    /// Follow the audit log
+    Audit(AuditArgs),
     /// List, render or check policy documents
     Policy(PolicyArgs),
     /// Print the OpenAPI document
     Openapi,
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Print a manual page in roff, or write all pages
+    Man(ManArgs),
 }
 
 impl Command {
@@ -48,7 +69,14 @@ impl Command {
             Self::Migrate(args) => Some(&args.log),
             Self::Check(args) => Some(&args.serve.log),
             Self::Orphans(args) => Some(&args.serve.log),
-            Self::Policy(_) | Self::Openapi => None,
+            Self::Status(_)
+            | Self::Healthcheck(_)
+            | Self::Role(_)
+            | Self::Audit(_)
+            | Self::Policy(_)
+            | Self::Openapi
+            | Self::Completions(_)
+            | Self::Man(_) => None,
         }
     }
 }
@@ -59,7 +87,7 @@ const INVALID: u8 = 2;
 /// Reads the command line and the environment, in which an empty variable counts as not set, and runs
 /// the command.
 pub fn main() -> ExitCode {
-    let command = settings::without_empty_variables(Cli::command());
+    let command = settings::without_empty_variables(program());
     let parsed = command.clone().try_get_matches().and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli, matches))
@@ -86,6 +114,11 @@ pub fn main() -> ExitCode {
     run(cli)
 }
 
+/// Returns the description of the command line.
+fn program() -> clap::Command {
+    command_groups::in_groups(Cli::command())
+}
+
 /// Runs the command. The exit code is 1 when the command failed; clap exits with 2 when the command
 /// line is invalid.
 pub fn run(cli: Cli) -> ExitCode {
@@ -103,6 +136,13 @@ pub fn run(cli: Cli) -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Openapi => openapi::run(),
+        Command::Completions(args) => shell::completions(&args, program()),
+        Command::Man(args) => shell::man(&args, program()),
+        // These print their errors themselves, and have more exit codes.
+        Command::Status(args) => return client_commands::status(&args),
+        Command::Healthcheck(args) => return client_commands::healthcheck(&args),
+        Command::Role(args) => return client_commands::role(&args),
+        Command::Audit(args) => return client_commands::audit(&args),
     };
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;

@@ -5,6 +5,8 @@
 
 mod check;
 mod cli;
+mod client_commands;
+mod command_groups;
 mod config;
 mod config_error;
 mod database;
@@ -21,6 +23,7 @@ mod print;
 mod role_list;
 mod serve;
 mod settings;
+mod shell;
 mod telemetry;
 mod tokens;
 

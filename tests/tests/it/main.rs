@@ -12,6 +12,7 @@ mod capabilities;
 mod changing;
 mod chaos;
 mod checker;
+mod cli;
 mod compose;
 mod conditions;
 mod crashes;

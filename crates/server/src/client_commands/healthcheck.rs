@@ -1,0 +1,101 @@
+//! The command `healthcheck`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use engine_roles_client::{Client, Error};
+use engine_roles_contract::ReadinessStatus;
+
+use crate::print;
+
+/// The arguments of `healthcheck`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Needs no API key. Exit codes:\n  0  the service is well\n  1  it is not, or does not answer in time"
+)]
+pub struct HealthcheckArgs {
+    /// Ask whether the service can answer requests (/readyz), not only whether it runs (/livez)
+    #[arg(long)]
+    ready: bool,
+    /// Address of the service, an http:// or https:// URL [default: the port of --listen on this
+    /// machine]
+    #[arg(long, env = "ENGINE_ROLES_ADDR", value_name = "URL")]
+    addr: Option<String>,
+    /// Address at which the service listens
+    #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283")]
+    listen: SocketAddr,
+    /// How long the service may take to answer
+    #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+}
+
+/// Asks a service whether it is well, and says so in one line and by the exit code.
+pub(crate) fn run(args: &HealthcheckArgs) -> ExitCode {
+    let address = match &args.addr {
+        Some(address) => address.clone(),
+        None => format!("http://{}", reachable(args.listen)),
+    };
+    let (answer, is_well) = match ask(args, &address) {
+        Ok(answer) => answer,
+        Err(error) => (format!("{error:#}"), false),
+    };
+    let path = if args.ready { "/readyz" } else { "/livez" };
+    // The exit code is the answer; the line is for a person who looks for the reason.
+    let _ = print::line(format_args!("{address}{path}: {answer}"));
+    if is_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn ask(args: &HealthcheckArgs, address: &str) -> anyhow::Result<(String, bool)> {
+    // The check is for the service on this machine, which no proxy stands before.
+    let client = Client::builder(address).timeout(args.timeout).no_proxy();
+    let client = client.build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime
+        .block_on(async {
+            if !args.ready {
+                client.liveness().await?;
+                return Ok(("ok".to_owned(), true));
+            }
+            let readiness = client.readiness().await?.body;
+            let status = readiness.status;
+            let is_well = !status.is(&ReadinessStatus::Unready);
+            Ok::<_, Error>((super::wire::word(status), is_well))
+        })
+        .map_err(anyhow::Error::new)
+}
+
+/// Returns the address at which a service can be reached from this machine that listens at `listen`.
+/// A service that listens at all addresses of IPv6 also accepts connections of IPv4.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    if listen.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), listen.port())
+    } else {
+        listen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_that_listens_everywhere_is_asked_on_loopback() {
+        for (listen, expected) in [
+            ("0.0.0.0:3283", "127.0.0.1:3283"),
+            ("[::]:80", "127.0.0.1:80"),
+            ("[::1]:80", "[::1]:80"),
+            ("10.0.0.7:3283", "10.0.0.7:3283"),
+        ] {
+            let listen = listen.parse().expect("an address");
+            assert_eq!(reachable(listen).to_string(), expected);
+        }
+    }
+}

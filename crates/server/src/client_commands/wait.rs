@@ -1,0 +1,100 @@
+//! Waiting until nothing is in progress for a cluster.
+
+use std::time::Duration;
+
+use clap::Args;
+use engine_roles_client::{Answer, ClusterRole};
+use engine_roles_contract::{Binding, State};
+use tokio::time::{Instant, sleep};
+
+use super::connection::Session;
+use super::failure::Failure;
+use super::progress;
+
+/// The longest that one request waits. The service accepts at most two minutes; a shorter wait notices
+/// sooner that a connection was lost.
+const LONGEST_REQUEST: Duration = Duration::from_mins(1);
+/// The pause before a read is sent again that came back early or failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The flags of a change that say how long the command waits.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct WaitArgs {
+    /// How long to wait for the outcome, such as `90s` or `5m`; the work goes on afterwards
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    wait: Duration,
+    /// Do not wait: exit with 4 if the work is not done at once
+    #[arg(long, conflicts_with = "wait")]
+    no_wait: bool,
+}
+
+impl WaitArgs {
+    /// Returns how long to wait; none for not at all.
+    pub(super) fn limit(self) -> Option<Duration> {
+        (!self.no_wait).then_some(self.wait)
+    }
+}
+
+/// The time in which an outcome is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    began: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    pub(super) fn after(limit: Duration) -> Self {
+        let began = Instant::now();
+        Self { began, limit }
+    }
+
+    /// Returns how long the next request may wait; none once the time is over.
+    pub(super) fn next_wait(self) -> Option<Duration> {
+        let left = self.limit.saturating_sub(self.began.elapsed());
+        (!left.is_zero()).then_some(left.min(LONGEST_REQUEST))
+    }
+
+    pub(super) fn began(self) -> Instant {
+        self.began
+    }
+}
+
+/// Returns whether the service works on the cluster's role.
+pub(super) fn is_in_progress(answer: &Answer<Binding>) -> bool {
+    let state = answer.body.state.known();
+    answer.is_pending() || matches!(state, Some(State::Provisioning | State::Deleting))
+}
+
+/// Reads the binding until nothing is in progress or the time is over, and returns what was read last.
+/// A service that does not answer is asked again: its work goes on.
+///
+/// # Errors
+/// When the last read failed, or a read failed that would fail again.
+pub(super) async fn until_settled(
+    session: &Session,
+    role: &ClusterRole<'_>,
+    text: &str,
+    mut last: Result<Answer<Binding>, Failure>,
+    deadline: Deadline,
+) -> Result<Answer<Binding>, Failure> {
+    loop {
+        let is_over = match &last {
+            Ok(answer) => !is_in_progress(answer),
+            Err(failure) => !failure.is_temporary(),
+        };
+        let Some(wait) = deadline.next_wait().filter(|_| !is_over) else {
+            return last;
+        };
+        let asked = Instant::now();
+        let reading = async {
+            let read = role.clone().wait(wait).get().await;
+            let is_early = read.as_ref().map_or(true, is_in_progress) && asked.elapsed() < PAUSE;
+            if is_early {
+                sleep(PAUSE.min(wait)).await;
+            }
+            read
+        };
+        let read = progress::during(session.screen, text, deadline.began(), reading).await;
+        last = read.map_err(Failure::from);
+    }
+}
