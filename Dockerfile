@@ -3,7 +3,7 @@
 #
 #   BUILD_IMAGE    Rust 1.95 or newer and a C compiler, on Debian's glibc (aws-lc is
 #                  compiled from source; on x86-64 and arm64 it needs no cmake)
-#   RUNTIME_IMAGE  the same glibc or a newer one, and bash for the health check
+#   RUNTIME_IMAGE  the same glibc or a newer one
 ARG BUILD_IMAGE=rust:1.95-slim-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
@@ -41,7 +41,6 @@ RUN [ -s /etc/ssl/certs/ca-certificates.crt ] || { \
         && rm -rf /var/lib/apt/lists/*; \
     }
 COPY LICENSE /usr/share/doc/engine-roles/LICENSE
-COPY docker/healthcheck /usr/local/bin/engine-roles-healthcheck
 COPY --from=build /build/target/release/engine-roles /usr/local/bin/engine-roles
 
 # Given as a number, so that an orchestrator can verify that the user isn't root. The service
@@ -50,7 +49,7 @@ USER 65532:65532
 ENV ENGINE_ROLES_LISTEN=0.0.0.0:3283
 EXPOSE 3283
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["engine-roles-healthcheck", "/livez"]
+    CMD ["engine-roles", "healthcheck"]
 CMD ["engine-roles", "serve"]
 
 ARG VERSION=0.1.0
