@@ -103,8 +103,9 @@ impl ClientBuilder {
                 return Err(BuildError::Certificates);
             }
             http = http.tls_certs_only(authorities);
-        } else if address.scheme() == "http" && !self.proxies {
-            // Without TLS, reading the operating system's certificates would only take time.
+        } else if address.scheme() == "http" {
+            // Reading the operating system's certificates takes time and fails where there are none, and
+            // only a proxy that is reached over TLS would need them.
             http = http.tls_certs_only([]);
         }
         let http = http.build().map_err(BuildError::Http)?;

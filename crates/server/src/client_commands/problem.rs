@@ -47,6 +47,12 @@ fn chain(failure: &Failure) -> String {
         cause = error.source();
     }
     if let Failure::Request(error) = failure
+        && let Error::Transport { method, .. } = &**error
+        && !method.is_safe()
+    {
+        text.push_str("; the service may have recorded the request, which can be sent again");
+    }
+    if let Failure::Request(error) = failure
         && let Error::Unexpected { body, .. } = &**error
         && !body.trim().is_empty()
     {

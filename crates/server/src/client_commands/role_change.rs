@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use engine_roles_client::{Answer, ClusterRole, EntityTag, Error};
-use engine_roles_contract::{Binding, State};
+use engine_roles_contract::{Binding, Code, Open, State};
+use tokio::time::sleep;
 
 use super::binding;
 use super::connection::{ConnectionArgs, Session};
@@ -14,6 +15,9 @@ use super::progress;
 use super::role_flags::RoleFlags;
 use super::wait::{Deadline, WaitArgs, is_in_progress, until_settled};
 use super::wire::word;
+
+/// The pause before a change is sent again, where the service does not say how long.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The arguments of `role put`.
 #[derive(Debug, Args)]
@@ -99,7 +103,7 @@ pub(super) async fn put(session: &Session, args: &PutArgs) -> Result<Exit, Failu
         limit: args.wait.limit(),
     };
     change
-        .make(role, async |role| role.put_text(body).await)
+        .make(role, async |role| role.put_text(body.clone()).await)
         .await
 }
 
@@ -129,21 +133,17 @@ impl Change<'_> {
     async fn make(
         &self,
         role: ClusterRole<'_>,
-        send: impl AsyncFnOnce(ClusterRole<'_>) -> Result<Answer<Binding>, Error>,
+        send: impl AsyncFn(ClusterRole<'_>) -> Result<Answer<Binding>, Error>,
     ) -> Result<Exit, Failure> {
         let deadline = Deadline::after(self.limit.unwrap_or_default());
-        let role = match deadline.next_wait() {
-            Some(wait) => role.wait(wait),
-            None => role.respond_async(),
-        };
         let cluster = self.cluster;
         let text = match self.wanted {
             State::Deleted => format!("tearing down the role of cluster {cluster}"),
             _ => format!("provisioning the role of cluster {cluster}"),
         };
-        let request = send(role);
+        let sending = self.sent(&role, send, deadline);
         let answer =
-            progress::during(self.session.screen, &text, deadline.began(), request).await?;
+            progress::during(self.session.screen, &text, deadline.began(), sending).await?;
         if !answer.is_pending() {
             binding::print(&answer, self.session.screen)?;
             return Ok(Exit::Done);
@@ -160,6 +160,31 @@ impl Change<'_> {
             return Ok(Exit::InProgress);
         }
         self.outcome(&last.body)
+    }
+
+    /// Sends the change. While a teardown is in progress, nothing is recorded, so the change is sent
+    /// again until the teardown has ended or the time is over.
+    async fn sent(
+        &self,
+        role: &ClusterRole<'_>,
+        send: impl AsyncFn(ClusterRole<'_>) -> Result<Answer<Binding>, Error>,
+        deadline: Deadline,
+    ) -> Result<Answer<Binding>, Error> {
+        loop {
+            let role = match deadline.wait_of_change() {
+                Some(wait) => role.clone().wait(wait),
+                None => role.clone().respond_async(),
+            };
+            let answer = send(role).await;
+            let teardown = Open::Known(Code::TeardownInProgress);
+            let (Err(error), Some(left)) = (&answer, deadline.left()) else {
+                return answer;
+            };
+            if error.code() != Some(&teardown) {
+                return answer;
+            }
+            sleep(error.retry_after().unwrap_or(PAUSE).min(left)).await;
+        }
     }
 
     fn outcome(&self, binding: &Binding) -> Result<Exit, Failure> {

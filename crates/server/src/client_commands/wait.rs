@@ -11,9 +11,10 @@ use super::connection::Session;
 use super::failure::Failure;
 use super::progress;
 
-/// The longest that one request waits. The service accepts at most two minutes; a shorter wait notices
-/// sooner that a connection was lost.
-const LONGEST_REQUEST: Duration = Duration::from_mins(1);
+/// The longest that the service waits before it answers a change.
+const LONGEST_CHANGE: Duration = Duration::from_mins(2);
+/// The longest that one read waits: a shorter wait notices sooner that a connection was lost.
+const LONGEST_READ: Duration = Duration::from_mins(1);
 /// The pause before a read is sent again that came back early or failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -48,10 +49,20 @@ impl Deadline {
         Self { began, limit }
     }
 
-    /// Returns how long the next request may wait; none once the time is over.
-    pub(super) fn next_wait(self) -> Option<Duration> {
+    /// Returns how long a change that is sent now may wait; none once the time is over.
+    pub(super) fn wait_of_change(self) -> Option<Duration> {
+        Some(self.left()?.min(LONGEST_CHANGE))
+    }
+
+    /// Returns how long a read that is sent now may wait; none once the time is over.
+    fn wait_of_read(self) -> Option<Duration> {
+        Some(self.left()?.min(LONGEST_READ))
+    }
+
+    /// Returns the rest of the time; none once it is over.
+    pub(super) fn left(self) -> Option<Duration> {
         let left = self.limit.saturating_sub(self.began.elapsed());
-        (!left.is_zero()).then_some(left.min(LONGEST_REQUEST))
+        (!left.is_zero()).then_some(left)
     }
 
     pub(super) fn began(self) -> Instant {
@@ -82,7 +93,7 @@ pub(super) async fn until_settled(
             Ok(answer) => !is_in_progress(answer),
             Err(failure) => !failure.is_temporary(),
         };
-        let Some(wait) = deadline.next_wait().filter(|_| !is_over) else {
+        let Some(wait) = deadline.wait_of_read().filter(|_| !is_over) else {
             return last;
         };
         let asked = Instant::now();

@@ -152,3 +152,20 @@ async fn a_tail_begins_with_the_last_events_or_with_all_since_a_time() {
     wrong.expect(1);
     assert!(wrong.stderr.contains("wrong field: action"), "{wrong:#?}");
 }
+
+#[tokio::test]
+async fn a_tail_whose_reader_has_ended_ends_cleanly() {
+    let installation = Installation::start().await;
+    installation.client().provision("one").await.expect(201);
+    let mut command = engine_roles(&installation, &["audit", "tail"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary can be run");
+    drop(child.stdout.take());
+    let errors = Log::follow(child.stderr.take().expect("stderr is piped"));
+    let status = eventually("the tail ends", async || {
+        let status = child.try_wait().expect("the process is our child");
+        status.filter(|_| errors.has_ended())
+    })
+    .await;
+    assert_eq!((status.code(), errors.lines()), (Some(0), vec![]));
+}

@@ -63,6 +63,17 @@ async fn each_kind_of_error_has_its_exit_code_and_is_printed_readably() {
 }
 
 #[tokio::test]
+async fn a_change_without_an_answer_says_that_it_may_have_been_recorded() {
+    let installation = Installation::start().await;
+    let nowhere = "--addr=http://127.0.0.1:1";
+    let put = operate(&installation, &["role", "put", "one", nowhere]).await;
+    put.expect(1);
+    assert!(put.stderr.contains("may have recorded"), "{put:#?}");
+    let get = operate(&installation, &["role", "get", "one", nowhere]).await;
+    assert!(!get.stderr.contains("may have recorded"), "{get:#?}");
+}
+
+#[tokio::test]
 async fn with_output_json_an_error_is_the_problem_of_the_service() {
     let installation = Installation::start().await;
     let absent = operate(&installation, &["role", "get", "never", "--output=json"]).await;

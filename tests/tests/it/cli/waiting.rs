@@ -4,7 +4,7 @@ use engine_roles_e2e::Installation;
 use engine_roles_e2e::installation::fault;
 use serde_json::json;
 
-use super::program::{engine_roles, operate, run};
+use super::program::{Ran, engine_roles, operate, run};
 
 /// An installation in which a creation is in progress until the faults are cleared.
 async fn held() -> Installation {
@@ -54,8 +54,9 @@ async fn a_change_that_is_not_done_in_time_is_exit_code_4_and_goes_on() {
     installation.assert_sound().await;
 }
 
-#[tokio::test]
-async fn a_change_is_followed_beyond_a_restart_of_the_service() {
+/// Starts `role put` in an installation whose faults keep the creation in progress, and restarts the
+/// service at the same address without the faults, after a change of the test's.
+async fn put_beyond_a_restart(change: impl AsyncFnOnce(&Installation)) -> (Installation, Ran) {
     let mut installation = held().await;
     let put = engine_roles(&installation, &["role", "put", "one", "--wait=2m"]);
     let address = installation.replicas[0].address().to_string();
@@ -63,13 +64,32 @@ async fn a_change_is_followed_beyond_a_restart_of_the_service() {
     installation.reaches("one", "provisioning").await;
     // The service answers a caller that waits with 202 when it stops.
     installation.replicas[0].stop().await;
+    change(&installation).await;
     installation.set_faults(json!([]));
     installation.set_env("ENGINE_ROLES_LISTEN", &address);
     installation.restart(0).await;
     let put = put.await.expect("the task does not panic");
+    (installation, put)
+}
+
+#[tokio::test]
+async fn a_change_is_followed_beyond_a_restart_of_the_service() {
+    let (installation, put) = put_beyond_a_restart(async |_| {}).await;
     put.expect(0);
     assert_eq!(put.member("state"), "active");
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_change_that_is_rejected_after_the_service_accepted_it_is_exit_code_1_with_the_reason() {
+    let deny = async |installation: &Installation| installation.deny(&["iam:PutRolePolicy"]).await;
+    let (_installation, put) = put_beyond_a_restart(deny).await;
+    put.expect(1);
+    assert_eq!(put.member("state"), "failed");
+    assert!(
+        put.stderr.contains("is failed; missing_permission: "),
+        "{put:#?}"
+    );
 }
 
 #[tokio::test]
@@ -109,4 +129,32 @@ async fn a_change_that_another_request_replaces_while_it_waits_is_exit_code_1() 
     let replaced = put.await.expect("the task does not panic");
     replaced.expect(1);
     assert!(replaced.stderr.contains("another request"), "{replaced:#?}");
+}
+
+#[tokio::test]
+async fn a_put_waits_for_a_teardown_in_progress_and_then_provisions() {
+    let installation = Installation::start().await;
+    operate(&installation, &["role", "put", "one"])
+        .await
+        .expect(0);
+    let mut throttled = fault("DeleteRole", "before", json!({"error": "Throttling"}));
+    throttled[0]["times"] = json!(1_000);
+    installation.set_faults(throttled);
+    let gone = operate(&installation, &["role", "delete", "one", "--no-wait"]).await;
+    gone.expect(4);
+    let at_once = operate(&installation, &["role", "put", "one", "--no-wait"]).await;
+    at_once.expect(1);
+    let code = "code: teardown_in_progress (HTTP 409)";
+    assert!(at_once.stderr.contains(code), "{at_once:#?}");
+
+    let put = engine_roles(&installation, &["role", "put", "one", "--wait=3m"]);
+    let put = tokio::spawn(run(put));
+    let attempts = installation.mark();
+    installation.reached("DeleteRole", attempts).await;
+    installation.set_faults(json!([]));
+    let put = put.await.expect("the task does not panic");
+    put.expect(0);
+    assert_eq!(put.member("state"), "active");
+    assert_ne!(put.member("binding id"), gone.member("binding id"));
+    installation.assert_sound().await;
 }
