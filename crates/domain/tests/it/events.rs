@@ -4,7 +4,7 @@ use engine_roles_domain::binding::{DriftKind, EventAction, EventDetail, FailureC
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use crate::fixtures::{at, drift_of, pass_through_spec, spec};
+use crate::fixtures::{at, binding, drift_of, pass_through_spec, role_record, spec};
 
 fn receipt() -> Receipt {
     Receipt {
