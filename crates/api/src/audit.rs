@@ -92,12 +92,7 @@ fn filter(query: &mut Parameters) -> AuditFilter {
         ),
         since: query.time("since"),
         until: query.time("until"),
-        after: query
-            .read("after", "must be a number from 0", |text| {
-                let number = text.parse().ok();
-                number.filter(|number: &i64| *number >= 0)
-            })
-            .unwrap_or(0),
+        after: query.parsed("after", "must be a number").unwrap_or(0),
     }
 }
 

@@ -255,12 +255,12 @@ struct Narrowing<'a> {
     limits: Limits,
     boundary: Option<Side>,
     denied: Side,
-    actions: HashMap<&'a str, Rc<Met>>,
-    resources: HashMap<(Version, &'a str), Rc<Met>>,
+    actions: HashMap<&'a str, Rc<Seen>>,
+    resources: HashMap<(Version, &'a str), Rc<Seen>>,
 }
 
 /// What a text of an action or of a resource meets.
-struct Met {
+struct Seen {
     /// Whether the text means exactly one pattern.
     is_exact: bool,
     /// The limits that contain everything that the text may mean.
@@ -270,9 +270,9 @@ struct Met {
 }
 
 impl<'a> Narrowing<'a> {
-    fn action(&mut self, text: &'a str, budget: &mut Budget) -> Result<Rc<Met>, TooLarge> {
-        if let Some(met) = self.actions.get(text) {
-            return Ok(Rc::clone(met));
+    fn action(&mut self, text: &'a str, budget: &mut Budget) -> Result<Rc<Seen>, TooLarge> {
+        if let Some(seen) = self.actions.get(text) {
+            return Ok(Rc::clone(seen));
         }
         let read = reading::action(text);
         let find = |side: &Side, budget: &mut Budget| {
@@ -282,7 +282,7 @@ impl<'a> Narrowing<'a> {
                 .map(|one| side.actions.find(one, budget));
             Ok(of_all(each.collect::<Result<_, TooLarge>>()?))
         };
-        let met = Rc::new(Met {
+        let seen = Rc::new(Seen {
             is_exact: read.doubt.is_none(),
             limits: self.limits.of_actions(&read.patterns, budget)?,
             boundary: self
@@ -291,8 +291,8 @@ impl<'a> Narrowing<'a> {
                 .map_or(Ok(Vec::new()), |side| find(side, budget))?,
             denied: find(&self.denied, budget)?,
         });
-        self.actions.insert(text, Rc::clone(&met));
-        Ok(met)
+        self.actions.insert(text, Rc::clone(&seen));
+        Ok(seen)
     }
 
     fn resource(
@@ -300,13 +300,13 @@ impl<'a> Narrowing<'a> {
         version: Version,
         text: &'a str,
         budget: &mut Budget,
-    ) -> Result<Rc<Met>, TooLarge> {
-        if let Some(met) = self.resources.get(&(version, text)) {
-            return Ok(Rc::clone(met));
+    ) -> Result<Rc<Seen>, TooLarge> {
+        if let Some(seen) = self.resources.get(&(version, text)) {
+            return Ok(Rc::clone(seen));
         }
         let read = reading::resource(version, text);
         let find = |side: &Side, budget: &mut Budget| side.resources.find(&read.widest, budget);
-        let met = Rc::new(Met {
+        let seen = Rc::new(Seen {
             is_exact: read.constant().is_some(),
             limits: self.limits.of_resources(&read, budget)?,
             boundary: self
@@ -315,16 +315,16 @@ impl<'a> Narrowing<'a> {
                 .map_or(Ok(Vec::new()), |side| find(side, budget))?,
             denied: find(&self.denied, budget)?,
         });
-        self.resources.insert((version, text), Rc::clone(&met));
-        Ok(met)
+        self.resources.insert((version, text), Rc::clone(&seen));
+        Ok(seen)
     }
 
     /// Returns how certain a grant is under the boundary and the Deny statements; `None` if they
     /// remove it completely.
     fn certainty(
         &self,
-        actions: &Met,
-        resources: &Met,
+        actions: &Seen,
+        resources: &Seen,
         budget: &mut Budget,
     ) -> Result<Option<Certainty>, TooLarge> {
         let within = match &self.boundary {

@@ -1,9 +1,7 @@
 //! A policy document that was checked when it was created.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::arn;
 use crate::canonical;
 use crate::error::{PolicyError, Rule};
 use crate::json::Node;
@@ -11,7 +9,7 @@ use crate::kind::Kind;
 use crate::parse;
 use crate::read::{self, Unclear};
 use crate::size;
-use crate::statement::{Effect, Principal, Scope, Statement};
+use crate::statement::{Effect, Principal, Statement};
 use crate::validate;
 use crate::version::Version;
 use crate::write;
@@ -136,7 +134,7 @@ impl Document {
         mut statements: Vec<Statement>,
     ) -> Result<Document, PolicyError> {
         for statement in &mut statements {
-            complete_arns(statement);
+            statement.complete_arns();
         }
         let version = written_version.unwrap_or(Version::V2008);
         validate::statements(kind, version, &statements)?;
@@ -246,18 +244,6 @@ impl Document {
     pub fn equivalent(&self, other: &Document) -> bool {
         let is_understood = self.unclear.is_empty() && other.unclear.is_empty();
         is_understood && self.kind == other.kind && self.to_value() == other.to_value()
-    }
-}
-
-/// Writes out the fields that an ARN in `Resource` or `NotResource` leaves out.
-pub(crate) fn complete_arns(statement: &mut Statement) {
-    let Some(Scope::Only(texts) | Scope::Except(texts)) = &mut statement.resources else {
-        return;
-    };
-    for text in texts {
-        if let Cow::Owned(completed) = arn::completed(text) {
-            *text = completed;
-        }
     }
 }
 

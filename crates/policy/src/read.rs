@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::document::complete_arns;
 use crate::doubt::Doubt;
 use crate::error::{PolicyError, Rule};
 use crate::json::Node;
@@ -76,7 +75,7 @@ pub(crate) fn document(kind: Kind, node: &Node) -> Result<Read, PolicyError> {
         let mut found = whole.clone();
         let place = format!("Statement[{index}]");
         let mut statement = statement(kind, &place, node, &mut found);
-        complete_arns(&mut statement);
+        statement.complete_arns();
         texts(
             version.unwrap_or(Version::V2008),
             &place,

@@ -1,9 +1,11 @@
 //! One statement of a policy, as values.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 
+use crate::arn;
 use crate::condition::{Condition, Operator};
 
 /// Whether a statement grants or denies.
@@ -127,6 +129,18 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// Writes out the fields that an ARN in `Resource` or `NotResource` leaves out.
+    pub(crate) fn complete_arns(&mut self) {
+        let Some(Scope::Only(texts) | Scope::Except(texts)) = &mut self.resources else {
+            return;
+        };
+        for text in texts {
+            if let Cow::Owned(completed) = arn::completed(text) {
+                *text = completed;
+            }
+        }
+    }
+
     /// Returns a statement that grants these actions on these resources; an empty `sid` means no
     /// Sid.
     pub fn allow(

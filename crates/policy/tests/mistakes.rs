@@ -69,8 +69,8 @@ fn a_key_of_many_values_is_not_joined_into_one() {
         let decision = decide(&home(), get(name), many.clone());
         assert!(!decision.is_allowed(), "{name}: {decision:?}");
     }
-    let elsewhere = decide(&home(), get("other/x"), many);
-    assert_eq!(elsewhere, Decision::NotAllowed);
+    let other_path = decide(&home(), get("other/x"), many);
+    assert_eq!(other_path, Decision::NotAllowed);
 }
 
 #[test]

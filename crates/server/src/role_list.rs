@@ -120,6 +120,21 @@ mod tests {
     }
 
     #[test]
+    fn a_role_that_occurs_twice_is_refused() {
+        let arn = "arn:aws:iam::123456789012:role/p/a";
+        for text in [
+            "a=p,a=q",
+            "a,a",
+            &format!("a,{arn}"),
+            &format!("{arn}=p,b,a"),
+        ] {
+            let refused = pass_through_roles("--flag", Some(text));
+            let error = refused.expect_err("the name occurs twice").to_string();
+            assert_eq!(error, "--flag: a occurs more than once", "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_name_is_refused() {
         for text in [r"a\\", r"a\b", "a=", "=p"] {
             assert!(pass_through_roles("--flag", Some(text)).is_err(), "{text}");

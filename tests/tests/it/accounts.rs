@@ -39,6 +39,12 @@ async fn in_another_account_live_bindings_stay_untouched_and_new_requests_are_re
     .await;
     assert_eq!(body["status"], "degraded");
     assert_eq!(body["other_account_bindings"], 2);
+    eventually("the metrics say so", async || {
+        let metrics = client.fetch("/metrics").await.text;
+        let gauge = "engine_roles_aws_state{state=\"other_account\"} 1";
+        metrics.contains(gauge).then_some(())
+    })
+    .await;
     for answer in [
         client.provision("new").await,
         client.put("one", json!({"secrets": ["x"]})).await,

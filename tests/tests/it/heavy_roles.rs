@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine_roles_e2e::Installation;
+use engine_roles_e2e::{Installation, InstallationBuilder};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -27,27 +27,27 @@ fn document_of(characters: usize, name: &str) -> Value {
 }
 
 /// Gives a prepared role a full inline policy, ten full managed policies and a full boundary.
-async fn fill(installation: &Installation, role: &str) {
-    let administrator = &installation.administrator;
+fn with_a_full_role(builder: InstallationBuilder, role: &str) -> InstallationBuilder {
+    let role = ("RoleName", role);
     // The role has an inline policy already, and IAM's limit is on all of them together.
-    let inline = document_of(9_800, "inline");
-    administrator.write_policy(role, "full", &inline).await;
-    for number in 0..10 {
-        let name = format!("managed{number}");
-        let document = document_of(6_144, &name);
-        administrator.create_policy(&name, &document).await;
+    let inline = document_of(9_800, "inline").to_string();
+    let inline = [role, ("PolicyName", "full"), ("PolicyDocument", &inline)];
+    let mut builder = builder.administrators_call("PutRolePolicy", &inline);
+    let names = (0..10).map(|number| format!("managed{number}"));
+    for name in names.chain(["boundary".to_owned()]) {
+        let document = document_of(6_144, &name).to_string();
         let arn = format!("arn:aws:iam::123456789012:policy/{name}");
-        let attached = [("RoleName", role), ("PolicyArn", arn.as_str())];
-        administrator.call("AttachRolePolicy", &attached).await;
+        let policy = [("PolicyName", name.as_str()), ("PolicyDocument", &document)];
+        builder = builder.administrators_call("CreatePolicy", &policy);
+        builder = if name == "boundary" {
+            let bounded = [role, ("PermissionsBoundary", arn.as_str())];
+            builder.administrators_call("PutRolePermissionsBoundary", &bounded)
+        } else {
+            let attached = [role, ("PolicyArn", arn.as_str())];
+            builder.administrators_call("AttachRolePolicy", &attached)
+        };
     }
-    administrator
-        .create_policy("boundary", &document_of(6_144, "boundary"))
-        .await;
-    let arn = "arn:aws:iam::123456789012:policy/boundary";
-    let bounded = [("RoleName", role), ("PermissionsBoundary", arn)];
-    administrator
-        .call("PutRolePermissionsBoundary", &bounded)
-        .await;
+    builder
 }
 
 async fn fastest_put(installation: &Installation, name: &str) -> Duration {
@@ -64,16 +64,12 @@ async fn fastest_put(installation: &Installation, name: &str) -> Duration {
 
 #[tokio::test]
 async fn a_put_takes_no_longer_beside_many_callers_who_list_a_heavy_role() {
-    let installation = Installation::build()
+    let builder = Installation::build()
         .rarely_checked()
         .prepared("engine")
         .env("ENGINE_ROLES_CALL_RATE", "1000")
-        .env("ENGINE_ROLES_CALL_BURST", "1000")
-        .start()
-        .await;
-    fill(&installation, "engine").await;
-    // The interval is over, so the role is attested again with all that it has now.
-    installation.advance(Duration::from_hours(25)).await;
+        .env("ENGINE_ROLES_CALL_BURST", "1000");
+    let installation = with_a_full_role(builder, "engine").start().await;
     let client = installation.client();
     let attested = installation
         .in_time_until("the heavy role is attested", async || {

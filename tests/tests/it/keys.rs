@@ -19,7 +19,7 @@ async fn a_created_role_may_use_the_key_only_for_its_own_secrets() {
     let client = installation.client();
     let answer = client.put("one", json!({"secrets": ["a", "b"]})).await;
     let binding = answer.expect(201);
-    assert_eq!(binding["spec"]["kms_key"], KEY);
+    assert_eq!(binding["effective"]["kms_key"], KEY);
     let statements = binding["policy"]["Statement"].as_array().expect("a list");
     let decrypt = statements
         .iter()
@@ -65,9 +65,9 @@ async fn a_live_role_keeps_the_key_that_it_was_created_with() {
     installation.restart(0).await;
     let client = installation.client();
     let binding = client.put("one", json!({"session_manager": true})).await;
-    assert_eq!(binding.expect(200)["spec"]["kms_key"], KEY);
+    assert_eq!(binding.expect(200)["effective"]["kms_key"], KEY);
     let binding = client.provision("two").await;
-    assert_eq!(binding.expect(201)["spec"]["kms_key"], Value::Null);
+    assert_eq!(binding.expect(201)["effective"]["kms_key"], Value::Null);
     installation
         .assert_sound_when_idle("with and without a key")
         .await;

@@ -205,7 +205,7 @@ fn every_detail_has_its_action_and_its_shape() {
     TeardownRequested     teardown_requested    {}
     TeardownRequested     teardown_requested    {"again":true}
     TeardownRequested     teardown_requested    {"adopted":true,"spec":{"iam_role":"engine","mode":"pass_through","region":"us-west-2","role_prefix":"td-","secrets":"all","session_manager":false,"tags":{"team":"x"}}}
-    Provisioned           provisioned           {"calls":4}
+    Provisioned           provisioned           {"calls":4,"role":{"arn":"arn:aws:iam::123456789012:role/ai-unlimited/engine/test/td-one-6cywbrf7qbqy67ig","id":"AROAOURS","name":"td-one-6cywbrf7qbqy67ig","path":"/ai-unlimited/engine/test/"}}
     Updated               updated               {"calls":1}
     Rejected              rejected              {"code":"missing_permission","missing_permissions":["iam:CreateRole"],"reason":"AWS denied CreateRole"}
     ChangeWithdrawn       withdrawn             {"calls":2}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use engine_roles_domain::account::Scope;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use metrics::gauge;
 use tokio::sync::Mutex;
 use tracing::{error, info, warn};
 
@@ -38,7 +39,10 @@ impl Task for ConfirmAccount {
                 Ok(scope) => {
                     self.attempts.store(0, Ordering::Relaxed);
                     self.note(scope).await;
-                    if self.is_in_other_account() {
+                    let is_other = self.is_in_other_account();
+                    let value = f64::from(u8::from(is_other));
+                    gauge!("engine_roles_aws_state", "state" => "other_account").set(value);
+                    if is_other {
                         return NextRun::After(LAST_RETRY);
                     }
                     NextRun::AfterInterval
