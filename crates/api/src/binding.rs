@@ -2,6 +2,8 @@
 
 use engine_roles_contract as contract;
 use engine_roles_domain::binding::{Binding, Drift, Failure, ProfileRecord, Receipt, RoleRecord};
+use engine_roles_domain::cluster::Mode;
+use engine_roles_store::Incarnation;
 
 use crate::problem::failure_code;
 use crate::spec;
@@ -9,25 +11,47 @@ use crate::words::{mode_to_wire, state_to_wire};
 
 /// Returns a cluster's newest binding. Once nothing of it exists at AWS, it shows no resources.
 pub(crate) fn to_wire(binding: &Binding) -> contract::Binding {
-    let incarnation = incarnation_to_wire(binding);
     if binding.is_live() {
         return contract::Binding {
             role: Some(role(binding.known_role())),
             instance_profile: Some(instance_profile(binding.known_profile())),
-            ..incarnation
+            ..record_to_wire(binding)
         };
     }
     contract::Binding {
-        role: None,
-        instance_profile: None,
         policy: None,
         usable_after: None,
-        ..incarnation
+        ..record_to_wire(binding)
     }
 }
 
 /// Returns the binding of an incarnation, past or present, with the resources that it last had.
-pub(crate) fn incarnation_to_wire(binding: &Binding) -> contract::Binding {
+pub(crate) fn incarnation_to_wire(incarnation: &Incarnation) -> contract::Binding {
+    let binding = &incarnation.binding;
+    if binding.is_live() {
+        return to_wire(binding);
+    }
+    // The role of mode pass-through exists although AWS gave this service no id for it.
+    let had_role = incarnation.role_id.is_some() || binding.mode() == Mode::PassThrough;
+    let role = had_role.then(|| contract::Role {
+        id: incarnation.role_id.clone(),
+        ..role(binding.known_role())
+    });
+    let profile = binding.known_profile();
+    let had_profile = incarnation.profile_id.is_some() || !profile.managed;
+    let profile = had_profile.then(|| contract::InstanceProfile {
+        id: incarnation.profile_id.clone(),
+        ..instance_profile(profile)
+    });
+    contract::Binding {
+        role,
+        instance_profile: profile,
+        ..record_to_wire(binding)
+    }
+}
+
+/// Returns everything but role and instance profile.
+fn record_to_wire(binding: &Binding) -> contract::Binding {
     contract::Binding {
         cluster: binding.cluster.to_string(),
         binding_id: binding.id.0,
@@ -37,8 +61,8 @@ pub(crate) fn incarnation_to_wire(binding: &Binding) -> contract::Binding {
         applied_generation: binding.applied_generation,
         account_id: binding.scope.account.to_string(),
         partition: binding.scope.partition.as_str().to_owned(),
-        role: binding.role.clone().map(role),
-        instance_profile: binding.profile.clone().map(instance_profile),
+        role: None,
+        instance_profile: None,
         policy: binding.policy.clone(),
         spec: spec::to_wire(&binding.spec),
         effective: spec::effective_to_wire(&binding.spec),

@@ -46,13 +46,7 @@ pub(crate) async fn list(
         let detail = format!("cluster {cluster} never had a role");
         return Err(Problem::new(Code::NotFound, detail));
     }
-    let items = page.items.iter().map(|binding| {
-        if binding.is_live() {
-            binding::to_wire(binding)
-        } else {
-            binding::incarnation_to_wire(binding)
-        }
-    });
+    let items = page.items.iter().map(binding::incarnation_to_wire);
     Ok(Json(IncarnationList {
         items: items.collect(),
         next_cursor: page.next.as_ref().map(cursor::encode),

@@ -8,7 +8,8 @@ use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
 use engine_roles_iam::{CallerError, Iam};
 use engine_roles_store::{
-    AuditFilter, AuditPage, BindingFilter, ListPosition, Orphan, Page, Store, StoreError,
+    AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Orphan, Page, Store,
+    StoreError,
 };
 use tracing::warn;
 
@@ -220,7 +221,7 @@ impl Provisioner {
         cluster: &ClusterName,
         before: Option<Generation>,
         limit: i64,
-    ) -> Result<Page<Binding>, StoreError> {
+    ) -> Result<Page<Incarnation>, StoreError> {
         self.parts
             .records
             .incarnations(cluster, before, limit)

@@ -59,7 +59,7 @@ pub use error::StoreError;
 pub use heartbeat::{Seen, Tick, Ticker};
 pub use intents::{Change, Intent, IntentIds, RecordedIntent};
 pub use leases::Lease;
-pub use lists::{BindingFilter, ListPosition, Page};
+pub use lists::{BindingFilter, Incarnation, ListPosition, Page};
 pub use notify::WorkListener;
 pub use operation::Operation;
 pub use orphans::{FoundOrphan, Orphan};

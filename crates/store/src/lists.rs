@@ -66,6 +66,17 @@ pub struct Page<T> {
     pub next: Option<ListPosition>,
 }
 
+/// One incarnation of a cluster's role, past or present.
+#[derive(Clone, Debug)]
+pub struct Incarnation {
+    /// The binding as it was last.
+    pub binding: Binding,
+    /// The unique id that AWS gave to the role; none where AWS created none.
+    pub role_id: Option<String>,
+    /// The unique id that AWS gave to the instance profile; none where AWS created none.
+    pub profile_id: Option<String>,
+}
+
 impl Page<Binding> {
     /// Makes a page of at most `limit` items from items that were read with a limit greater by one.
     fn of(mut items: Vec<Binding>, limit: i64) -> Self {
@@ -113,7 +124,7 @@ impl Store {
         cluster: &ClusterName,
         before: Option<Generation>,
         limit: i64,
-    ) -> Result<Page<Binding>, StoreError> {
+    ) -> Result<Page<Incarnation>, StoreError> {
         let rows = run!(
             self,
             fetch_all,
@@ -128,8 +139,32 @@ impl Store {
             )
         )?;
         let items = rows.into_iter().map(BindingRow::into_binding);
-        let items = items.collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::of(items, limit))
+        let page = Page::of(items.collect::<Result<Vec<_>, _>>()?, limit);
+        let ids = run!(
+            self,
+            fetch_all,
+            sqlx::query!(
+                "/* list */ SELECT id, role_id, profile_id FROM bindings
+                 WHERE namespace = $1 AND cluster = $2 AND generation < $3
+                 ORDER BY generation DESC, id LIMIT $4",
+                self.namespace.as_str(),
+                cluster.as_str(),
+                before.unwrap_or(Generation::MAX),
+                limit.saturating_add(1),
+            )
+        )?;
+        let items = page.items.into_iter().map(|binding| {
+            let ids = ids.iter().find(|row| row.id == binding.id.0);
+            Incarnation {
+                role_id: ids.and_then(|row| row.role_id.clone()),
+                profile_id: ids.and_then(|row| row.profile_id.clone()),
+                binding,
+            }
+        });
+        Ok(Page {
+            items: items.collect(),
+            next: page.next,
+        })
     }
 
     /// Reads each cluster's newest binding: one range of the index `bindings_listed` for each class.

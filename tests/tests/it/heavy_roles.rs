@@ -1,5 +1,6 @@
 //! The heaviest role that IAM allows delays no other request.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use engine_roles_e2e::{Installation, InstallationBuilder};
@@ -53,7 +54,7 @@ fn with_a_full_role(builder: InstallationBuilder, role: &str) -> InstallationBui
 async fn fastest_put(installation: &Installation, name: &str) -> Duration {
     let client = installation.client();
     let mut fastest = Duration::MAX;
-    for number in 0..6 {
+    for number in 0..20 {
         let started = Instant::now();
         let answer = client.provision(&format!("{name}-{number}")).await;
         fastest = fastest.min(started.elapsed());
@@ -78,22 +79,21 @@ async fn a_put_takes_no_longer_beside_many_callers_who_list_a_heavy_role() {
             role["boundary"].is_string().then_some(role)
         })
         .await;
-    assert_eq!(attested["width"], "beyond", "{attested:#}");
+    assert_eq!(attested["unread"], Value::Null, "{attested:#}");
     let alone = fastest_put(&installation, "alone").await;
-    let mut listed = 0;
-    let listing = async {
+    let listed = AtomicUsize::new(0);
+    let caller = async || {
         loop {
-            let callers = (0..20).map(|_| client.fetch("/v1/pass-through-roles"));
-            for answer in join_all(callers).await {
-                answer.expect(200);
-                listed += 1;
-            }
+            client.fetch("/v1/pass-through-roles").await.expect(200);
+            listed.fetch_add(1, Ordering::Relaxed);
         }
     };
+    let callers = join_all((0..20).map(|_| caller()));
     let beside = tokio::select! {
-        () = listing => unreachable!("the listing has no end"),
+        _ = callers => unreachable!("the listing has no end"),
         beside = fastest_put(&installation, "beside") => beside,
     };
+    let listed = listed.into_inner();
     assert!(listed >= 20, "{listed} answers beside the PUTs");
     // A ratio of two measurements in one run. An evaluation for each answer would hold the two workers
     // for many times as long.

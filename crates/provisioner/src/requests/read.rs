@@ -7,7 +7,7 @@ use engine_roles_domain::account::{OtherAccount, Scope};
 use engine_roles_domain::binding::{Binding, Generation, Verdict, verdict};
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_store::{
-    AuditFilter, AuditPage, BindingFilter, ListPosition, Page, Store, StoreError,
+    AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Page, Store, StoreError,
 };
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -133,7 +133,7 @@ impl ReadRecords {
         cluster: &ClusterName,
         before: Option<Generation>,
         limit: i64,
-    ) -> Result<Page<Binding>, StoreError> {
+    ) -> Result<Page<Incarnation>, StoreError> {
         self.store.incarnations(cluster, before, limit).await
     }
 }
