@@ -101,6 +101,7 @@ impl Parts {
             mode: settings.attestation,
             freshness: settings.reconcile_interval * 2,
             next_reads: std::sync::Mutex::default(),
+            seen: std::sync::Mutex::default(),
             verdicts: Verdicts::default(),
         });
         let converger = Arc::new(Converger {

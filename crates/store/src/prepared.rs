@@ -1,5 +1,6 @@
 //! Pass-through roles: what the last read of IAM returned about them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,7 +21,9 @@ pub enum Reading {
     /// The role does not exist.
     Absent,
     /// The role and its policy documents.
-    Held(Box<HeldRole>),
+    Held(Arc<HeldRole>),
+    /// What the caller has seen already.
+    AsSeen,
 }
 
 /// The record of a pass-through role.
@@ -40,7 +43,8 @@ pub struct PreparedRole {
 
 impl Store {
     /// Returns the record of a pass-through role, which is fresh when the role was read within the
-    /// last `age`. Returns none when no attempt to read the role was recorded.
+    /// last `age`. Returns none when no attempt to read the role was recorded. The documents, which may
+    /// be long, are left out if the last answered read is the one that the caller has seen.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -49,12 +53,14 @@ impl Store {
         account: &AccountId,
         role: &RoleReference,
         age: Duration,
+        seen: Option<DateTime<Utc>>,
     ) -> Result<Option<PreparedRole>, StoreError> {
         let row = run!(
             self,
             fetch_optional,
             sqlx::query!(
-                r#"/* attestation */ SELECT held, read_at, unread, tried_at,
+                r#"/* attestation */ SELECT CASE WHEN read_at = $5 THEN NULL ELSE held END AS held,
+                          read_at, unread, tried_at,
                           COALESCE(read_at > service_now() - make_interval(secs => $4), false)
                               AS "fresh!"
                    FROM prepared_roles WHERE namespace = $1 AND account_id = $2 AND role = $3"#,
@@ -62,11 +68,16 @@ impl Store {
                 account.as_str(),
                 role.to_string(),
                 age.as_secs_f64(),
+                seen,
             )
         )?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(PreparedRole {
-            reading: row.held.map_or(Reading::Never, reading),
+            reading: match row.held {
+                Some(held) => reading(held),
+                None if row.read_at.is_some() && row.read_at == seen => Reading::AsSeen,
+                None => Reading::Never,
+            },
             read_at: row.read_at,
             fresh: row.fresh,
             unread: row.unread,
@@ -164,7 +175,7 @@ impl Store {
 // A value that an older release wrote and this one can't read counts as never read.
 fn reading(held: Value) -> Reading {
     match serde_json::from_value(held) {
-        Ok(Some(held)) => Reading::Held(held),
+        Ok(Some(held)) => Reading::Held(Arc::new(held)),
         Ok(None) => Reading::Absent,
         Err(_) => Reading::Never,
     }

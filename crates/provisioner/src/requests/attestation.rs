@@ -2,17 +2,17 @@
 //! interval.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::account::{Partition, Region, Scope};
+use engine_roles_domain::account::{AccountId, Partition, Region, Scope};
 use engine_roles_domain::binding::Rejection;
 use engine_roles_domain::cluster::{
     ClusterName, Defaults, Mode, ModeSpec, RoleReference, RoleRequest, RoleSpec,
 };
 use engine_roles_domain::prepared::{Attestation, Fitness, PassThroughRole, Purpose};
-use engine_roles_store::{PreparedRole, Reading, Store, StoreError};
+use engine_roles_store::{Reading, Store, StoreError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::aws::{Gateway, Terms};
 use crate::error::ProvisionerError;
-use crate::requests::verdicts::Verdicts;
+use crate::requests::verdicts::{Shown, Verdicts};
 use crate::settings::AttestationMode;
 
 /// How long a request waits for the call budget to read its role.
@@ -67,6 +67,21 @@ pub(crate) struct Attestor {
     /// The read of each role that requests share, and when it begins or began.
     pub(crate) next_reads: Mutex<HashMap<RoleReference, (Instant, SharedRead)>>,
     pub(crate) verdicts: Verdicts,
+    /// The last answered read of each role that this replica has seen.
+    pub(crate) seen: Mutex<SeenRoles>,
+}
+
+/// Roles as IAM showed them, each with the time of that read.
+type SeenRoles = HashMap<(AccountId, RoleReference), (DateTime<Utc>, Shown)>;
+
+/// What is recorded about a pass-through role.
+struct Known {
+    read_at: Option<DateTime<Utc>>,
+    is_fresh: bool,
+    unread: Option<String>,
+    /// The role as IAM showed it; none where it does not exist or was never read.
+    shown: Option<Shown>,
+    was_absent: bool,
 }
 
 impl Attestor {
@@ -149,7 +164,7 @@ impl Attestor {
         };
         let purpose = Purpose::Cluster(cluster, spec);
         let known = self.known(scope, &entry).await?;
-        let is_fresh = known.as_ref().is_some_and(|known| known.fresh);
+        let is_fresh = known.as_ref().is_some_and(|known| known.is_fresh);
         let first = self.judge(&entry, known.as_ref(), scope, purpose).await;
         if entry.is_declared() || is_fresh && first.fitness != Fitness::Unfit {
             return Ok(Attested::Verdict(first));
@@ -237,10 +252,39 @@ impl Attestor {
         &self,
         scope: &Scope,
         entry: &PassThroughRole,
-    ) -> Result<Option<PreparedRole>, StoreError> {
-        self.store
-            .prepared_role(&scope.account, &entry.role, self.freshness)
-            .await
+    ) -> Result<Option<Known>, StoreError> {
+        let of = (scope.account.clone(), entry.role.clone());
+        let seen = self.seen().get(&of).cloned();
+        let seen_at = seen.as_ref().map(|(at, _)| *at);
+        let found = self
+            .store
+            .prepared_role(&scope.account, &entry.role, self.freshness, seen_at);
+        let Some(found) = found.await? else {
+            return Ok(None);
+        };
+        let was_absent = matches!(found.reading, Reading::Absent);
+        let shown = match found.reading {
+            Reading::AsSeen => seen.map(|(_, shown)| shown),
+            Reading::Held(held) => {
+                let shown = Shown::new(held).await;
+                if let Some(read_at) = found.read_at {
+                    self.seen().insert(of, (read_at, shown.clone()));
+                }
+                Some(shown)
+            }
+            Reading::Absent | Reading::Never => None,
+        };
+        Ok(Some(Known {
+            read_at: found.read_at,
+            is_fresh: found.fresh,
+            unread: found.unread,
+            shown,
+            was_absent,
+        }))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, SeenRoles> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads a role from IAM and records what IAM returned, or why the read failed. Returns false, and
@@ -280,19 +324,19 @@ impl Attestor {
     async fn judge(
         &self,
         entry: &PassThroughRole,
-        known: Option<&PreparedRole>,
+        known: Option<&Known>,
         scope: &Scope,
         purpose: Purpose<'_>,
     ) -> Attestation {
         let unread = known.and_then(|known| known.unread.as_deref());
         let key = self.defaults.kms_key.as_ref();
-        let verdict = match known.map(|known| &known.reading) {
-            Some(Reading::Held(held)) => {
-                let verdict = self.verdicts.attest(held, scope, purpose, key);
-                verdict.await.through_profile(entry, held)
+        let verdict = match known.map(|known| (known.shown.as_ref(), known.was_absent)) {
+            Some((Some(shown), _)) => {
+                let verdict = self.verdicts.attest(shown, scope, purpose, key);
+                verdict.await.through_profile(entry, &shown.held)
             }
-            Some(Reading::Absent) => Attestation::absent(entry.role.name().as_str()),
-            Some(Reading::Never) | None => {
+            Some((None, true)) => Attestation::absent(entry.role.name().as_str()),
+            Some((None, false)) | None => {
                 let reason = unread
                     .unwrap_or("the role was not read from IAM yet")
                     .to_owned();
@@ -306,7 +350,8 @@ impl Attestor {
         match unread {
             // A role that could not be read again may have been corrected since the last reading.
             Some(reason)
-                if verdict.fitness == Fitness::Unfit || !known.is_some_and(|known| known.fresh) =>
+                if verdict.fitness == Fitness::Unfit
+                    || !known.is_some_and(|known| known.is_fresh) =>
             {
                 verdict.stale(reason)
             }

@@ -4,7 +4,7 @@
 //! documents that this service did not write.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_roles_domain::account::{Region, Scope};
 use engine_roles_domain::cluster::{ClusterName, RoleSpec};
@@ -25,13 +25,13 @@ impl Verdicts {
     /// evaluated for, differ from those of all kept verdicts.
     pub(crate) async fn attest(
         &self,
-        held: &HeldRole,
+        shown: &Shown,
         scope: &Scope,
         purpose: Purpose<'_>,
         key: Option<&KmsKeyArn>,
     ) -> Attestation {
-        self.find_or(hash(held, scope, purpose, key), || {
-            let (held, scope, key) = (held.clone(), scope.clone(), key.cloned());
+        self.find_or(hash(shown, scope, purpose, key), || {
+            let (held, scope, key) = (Arc::clone(&shown.held), scope.clone(), key.cloned());
             let purpose = OwnedPurpose::from(purpose);
             move || attest(&held, &scope, purpose.borrowed(), key.as_ref())
         })
@@ -62,8 +62,30 @@ impl Verdicts {
 
 /// Returns a hash of what a verdict follows from. It can't be forged, so no other documents can get
 /// the verdict of these.
-fn hash(held: &HeldRole, scope: &Scope, purpose: Purpose<'_>, key: Option<&KmsKeyArn>) -> [u8; 32] {
-    Sha256::digest(format!("{:?}", (held, scope, purpose, key))).into()
+fn hash(shown: &Shown, scope: &Scope, purpose: Purpose<'_>, key: Option<&KmsKeyArn>) -> [u8; 32] {
+    Sha256::digest(format!("{:?}", (shown.digest, scope, purpose, key))).into()
+}
+
+/// A role as IAM showed it, with a hash of all its documents.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) held: Arc<HeldRole>,
+    digest: [u8; 32],
+}
+
+impl Shown {
+    /// Hashes the documents, which may be long, on a thread of its own.
+    pub(crate) async fn new(held: Arc<HeldRole>) -> Self {
+        on_blocking_thread(move || Self::hashed(held)).await
+    }
+
+    fn hashed(held: Arc<HeldRole>) -> Self {
+        let text = serde_json::to_vec(&*held).expect("plain data with text keys serialises");
+        Self {
+            digest: Sha256::digest(text).into(),
+            held,
+        }
+    }
 }
 
 /// A [`Purpose`] that can move to another thread.
@@ -106,7 +128,6 @@ pub(crate) async fn on_blocking_thread<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
@@ -142,7 +163,8 @@ mod tests {
             account: AccountId::parse("123456789012").expect("an account"),
         };
         let region = Region::parse(region).expect("a region");
-        hash(&held(text), &scope, Purpose::Any(&region), None)
+        let shown = Shown::hashed(Arc::new(held(text)));
+        hash(&shown, &scope, Purpose::Any(&region), None)
     }
 
     #[tokio::test]
