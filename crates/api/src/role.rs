@@ -31,8 +31,9 @@ use crate::role_request;
     put, path = "/v1/clusters/{cluster}/role", operation_id = "provisionRole", tag = "roles",
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that the binding must have for the request to be carried out, or `*` for any live binding"),
+        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once; with both, the answer comes after the work or the wait"),
+        ("If-Match" = Option<String>, Header, description = "`ETag`s, of whose generations the binding must have one for the request to be carried out, or `*` for any live binding"),
+        ("If-None-Match" = Option<String>, Header, description = "`*` if the cluster must never have had a role for the request to be carried out, or `ETag`s that the binding must not have"),
     ),
     request_body = RoleRequest,
     responses(
@@ -76,9 +77,12 @@ pub(crate) async fn put(
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
         ("Prefer" = Option<String>, Header, description = "How long the caller waits until no work is in progress: `wait=SECONDS` (default 0, at most 120)"),
+        ("If-Match" = Option<String>, Header, description = "`ETag`s of which the binding must have one, or `*`"),
+        ("If-None-Match" = Option<String>, Header, description = "`ETag`s that the caller has already: if the binding has one of them, the answer is 304"),
     ),
     responses(
         (status = 200, body = contract::Binding, description = "The cluster's binding"),
+        (status = 304, description = "The binding has an `ETag` that `If-None-Match` names"),
         (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
         (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
         (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
@@ -117,8 +121,9 @@ pub(crate) async fn get(
     delete, path = "/v1/clusters/{cluster}/role", operation_id = "tearDownRole", tag = "roles",
     params(
         ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once"),
-        ("If-Match" = Option<String>, Header, description = "The `ETag` that the binding must have for the request to be carried out, or `*` for any live binding"),
+        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once; with both, the answer comes after the work or the wait"),
+        ("If-Match" = Option<String>, Header, description = "`ETag`s, of whose generations the binding must have one for the request to be carried out, or `*` for any live binding"),
+        ("If-None-Match" = Option<String>, Header, description = "`*` if the cluster must never have had a role for the request to be carried out, or `ETag`s that the binding must not have"),
     ),
     responses(
         (status = 200, body = contract::Binding, description = "The role was torn down; `receipt` lists what was removed and what was left"),

@@ -28,8 +28,10 @@ pub struct ExampleRequest {
     pub context: BTreeMap<String, Vec<String>>,
 }
 
-// The signature is the one that serde requires.
-#[allow(clippy::ref_option)]
+#[allow(
+    clippy::ref_option,
+    reason = "serde calls it with a reference to the member"
+)]
 fn as_text<S: Serializer>(principal: &Option<Principal>, to: S) -> Result<S::Ok, S::Error> {
     match principal {
         Some(principal) => to.collect_str(principal),
