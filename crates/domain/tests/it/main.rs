@@ -3,6 +3,7 @@
 mod account;
 mod attesting;
 mod catalogue;
+mod conditions;
 mod consistency;
 mod convergence;
 mod decisions;
