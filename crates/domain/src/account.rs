@@ -239,6 +239,17 @@ pub enum OtherAccount {
         /// The account of the credentials.
         now: Scope,
     },
+    /// STS and IAM name different accounts for the same credentials, so nobody knows in which account a
+    /// call takes effect. One of the two endpoints is not the right one.
+    #[error(
+        "STS reports account {sts} for this service's credentials, but IAM answers for account {iam}; nothing is changed until an operator corrects the endpoints"
+    )]
+    Contradictory {
+        /// The account that STS reported.
+        sts: Scope,
+        /// The account in IAM's answers.
+        iam: Scope,
+    },
     /// Some bindings of the namespace belong to another account.
     #[error(
         "live roles of this namespace were created in an account other than {now}; nothing new is started until an operator decides"

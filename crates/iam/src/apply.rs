@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{BuildError, ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::operation::RequestId;
 use aws_sdk_iam::types::Tag;
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
@@ -71,7 +70,7 @@ impl<G: Gate> GatedIam<'_, G> {
         answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     ) -> Result<Applied, IamError>
     where
-        T: RequestId + Send,
+        T: Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         self.call(step.action(), CallKind::Write, &step.target(), answer)
@@ -281,6 +280,7 @@ fn sdk_tags(
             action,
             target: target.into(),
             code: None,
+            status: None,
             message: None,
             missing_permission: None,
             denied_by: None,

@@ -12,6 +12,7 @@ use engine_roles_domain::account;
 use tracing::info;
 
 use crate::access_keys::AccessKeys;
+use crate::genuine::OnlyGenuine;
 
 /// The region that STS calls are signed for where no region is configured.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -82,9 +83,11 @@ impl Clients {
         let partition = partition.and_then(|region| region.partition());
         let home = partition.map_or(region, |partition| partition.iam_region().to_owned());
         let of_iam = aws_sdk_iam::config::Builder::from(sdk).region(Region::new(home));
+        let of_iam = of_iam.interceptor(OnlyGenuine);
+        let of_sts = aws_sdk_sts::config::Builder::from(sdk).interceptor(OnlyGenuine);
         Self {
             iam: aws_sdk_iam::Client::from_conf(of_iam.build()),
-            sts: aws_sdk_sts::Client::new(sdk),
+            sts: aws_sdk_sts::Client::from_conf(of_sts.build()),
             credentials: sdk.credentials_provider(),
             since: Instant::now(),
         }

@@ -5,10 +5,12 @@ use std::io;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::config::http::HttpResponse;
-use aws_sdk_iam::error::{ConnectorError, ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::error::{ConnectorError, ErrorMetadata, ProvideErrorMetadata, SdkError};
 use engine_roles_domain::account::Scope;
 use engine_roles_domain::identity::DeniedBy;
 use engine_roles_domain::resources::CallKind;
+
+use crate::genuine::has_request_id;
 
 /// The kind of a failed call. AWS's error code decides the kind, with one exception in `apply.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +110,8 @@ pub struct IamError {
     pub target: Box<str>,
     /// AWS's error code; none where AWS did not answer.
     pub code: Option<Box<str>>,
+    /// The HTTP status of AWS's answer; none where AWS did not answer.
+    pub status: Option<u16>,
     /// AWS's error message, or ours where AWS sent none and there is something to report.
     pub message: Option<Box<str>>,
     /// The permission that AWS denied, such as `iam:CreateRole`; none for other kinds of failures.
@@ -130,10 +134,12 @@ impl IamError {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
-        let code = meta.and_then(|meta| meta.code()).map(Box::from);
-        let message = meta.and_then(|meta| meta.message()).map(Box::from);
+        let answer = of_aws(&error);
+        let meta = answer.map(|(_, meta)| meta);
+        let code = meta.and_then(ErrorMetadata::code).map(Box::from);
+        let message = meta.and_then(ErrorMetadata::message).map(Box::from);
         let message = message.or_else(|| unanswered_because(&error).map(Box::from));
+        let status = answer.map(|(status, _)| status);
         let kind = match &error {
             SdkError::ServiceError(answer) => {
                 let kind = code.as_deref().map_or(ErrorKind::Transient, kind_of);
@@ -170,20 +176,11 @@ impl IamError {
             action,
             target: target.into(),
             code,
+            status,
             message,
             missing_permission,
             denied_by,
             source: Some(Box::new(error)),
-        }
-    }
-
-    /// Returns the error for the answer to a write that did not come from AWS: a proxy or a captive
-    /// portal may answer 200 to anything.
-    pub(crate) fn foreign(action: &'static str, target: &str) -> Self {
-        Self {
-            kind: ErrorKind::Unanswered,
-            message: Some("the answer has no request id of AWS, so it is not from AWS".into()),
-            ..Self::unreadable(action, target, "")
         }
     }
 
@@ -194,6 +191,7 @@ impl IamError {
             action,
             target: target.into(),
             code: None,
+            status: None,
             message: Some(format!("the answer {what}").into()),
             missing_permission: None,
             denied_by: None,
@@ -234,6 +232,7 @@ impl IamError {
             action,
             target: target.into(),
             code: None,
+            status: None,
             message: Some(reason.message().into()),
             missing_permission: None,
             denied_by: None,
@@ -272,6 +271,19 @@ impl IamError {
     }
 }
 
+/// Returns the HTTP status and content of an error that AWS answered with; none for other failures, and
+/// for an answer without AWS's request id or code, which something between us and AWS gave.
+fn of_aws<E: ProvideErrorMetadata>(
+    error: &SdkError<E, HttpResponse>,
+) -> Option<(u16, &ErrorMetadata)> {
+    let SdkError::ServiceError(answer) = error else {
+        return None;
+    };
+    let meta = answer.err().meta();
+    let is_of_aws = has_request_id(answer.raw()) && meta.code().is_some();
+    is_of_aws.then(|| (answer.raw().status().as_u16(), meta))
+}
+
 /// Returns why there is no answer of AWS, in words: the HTTP status of an answer that is not AWS's, or
 /// the causes of a failure to get any. None where AWS answered with a message.
 fn unanswered_because<E>(error: &SdkError<E, HttpResponse>) -> Option<String>
@@ -284,13 +296,11 @@ where
         format!("HTTP status {}{of}", answer.status().as_u16())
     };
     match error {
-        SdkError::ServiceError(answer) => match answer.err().code() {
-            Some(_) => None,
-            None => Some(format!(
-                "the answer has {} and no error code, so it is not from AWS",
-                status(answer.raw())
-            )),
-        },
+        SdkError::ServiceError(_) if of_aws(error).is_some() => None,
+        SdkError::ServiceError(answer) => Some(format!(
+            "the answer has {} and no error code or request id of AWS, so it is not from AWS",
+            status(answer.raw())
+        )),
         SdkError::ResponseError(answer) => Some(format!(
             "the answer with {} is not AWS's, or was cut off",
             status(answer.raw())

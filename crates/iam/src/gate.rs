@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::operation::RequestId;
 use engine_roles_domain::resources::CallKind;
 use tracing::debug;
 
@@ -79,7 +78,7 @@ impl<G: Gate> GatedIam<'_, G> {
         answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     ) -> impl Future<Output = Result<T, IamError>> + Send
     where
-        T: RequestId + Send,
+        T: Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let call = Call {
@@ -98,7 +97,7 @@ impl<G: Gate> GatedIam<'_, G> {
         answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     ) -> impl Future<Output = Result<T, IamError>> + Send
     where
-        T: RequestId + Send,
+        T: Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         // The SDK's future is larger than 10 kB. Boxing it keeps the callers' futures small.
@@ -109,15 +108,8 @@ impl<G: Gate> GatedIam<'_, G> {
                 return Err(IamError::not_sent(action, target, reason));
             }
             let started = Instant::now();
-            let result = match answer.await {
-                // The SDK reads nothing in the answer to most writes, so any page with status 200,
-                // of a proxy or a captive portal, would pass for success.
-                Ok(answer) if kind == CallKind::Write && answer.request_id().is_none() => {
-                    Err(IamError::foreign(action, target))
-                }
-                Ok(answer) => Ok(answer),
-                Err(error) => Err(IamError::classify(action, kind, target, error)),
-            };
+            let result = answer.await;
+            let result = result.map_err(|error| IamError::classify(action, kind, target, error));
             let elapsed = started.elapsed();
             record_outcome(call, target, elapsed, &result);
             self.gate.answered(call, result.as_ref().err()).await;

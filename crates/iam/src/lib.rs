@@ -13,6 +13,7 @@ mod client;
 mod database_token;
 mod error;
 mod gate;
+mod genuine;
 mod held;
 mod listing;
 mod observe;

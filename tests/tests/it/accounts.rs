@@ -1,6 +1,6 @@
 //! The service with credentials of another account than that of its live bindings.
 
-use engine_roles_e2e::aws_proxy::{Reply, Rule};
+use engine_roles_e2e::aws_proxy::{Change, Reply, Rule};
 use engine_roles_e2e::{Installation, Service, eventually};
 use serde_json::json;
 
@@ -154,6 +154,75 @@ async fn what_was_created_in_another_account_is_removed_again() {
         .await
         .expect_problem(503, "other_account");
     assert!(installation.database.binding("two").await.is_none());
+}
+
+#[tokio::test]
+async fn what_can_not_be_removed_from_another_account_stays_in_the_record() {
+    let installation = Installation::build()
+        .env("ENGINE_ROLES_ACCOUNT_ID", "111111111111")
+        .aws_rule(Rule::instead(Reply::unavailable()).only(&["GetCallerIdentity"]))
+        .allowed_everything()
+        .not_yet_ready()
+        .start()
+        .await;
+    let client = installation.client();
+    eventually("the service answers", async || {
+        (client.fetch("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    installation.deny(&["iam:DeleteRole"]).await;
+    let answer = client.provision("one").await;
+    answer.expect_problem(503, "other_account");
+    let row = installation.recorded("one").await;
+    assert_eq!((row.state.as_str(), row.live), ("failed", false));
+    let role = installation.sandbox.state()["roles"][0]["name"].clone();
+    let role = role.as_str().expect("the role is left");
+    let names_role = |receipt: &serde_json::Value| {
+        let left = receipt["left"].to_string();
+        assert!(
+            left.contains(role) && left.contains("123456789012"),
+            "{left}"
+        );
+    };
+    names_role(&client.get("one").await.body["receipt"]);
+    // The record is closed, and its receipt and its event name what was left.
+    installation.deny_nothing().await;
+    client.delete("one").await;
+    eventually("the record is closed", async || {
+        let row = installation.recorded("one").await;
+        (row.state == "deleted").then_some(())
+    })
+    .await;
+    names_role(&client.get("one").await.body["receipt"]);
+    let events = installation.database.events().await;
+    let closed = events.iter().rfind(|event| event.action == "torn_down");
+    names_role(&closed.expect("an event").detail["receipt"]);
+}
+
+#[tokio::test]
+async fn sts_and_iam_of_different_accounts_are_a_contradiction_until_they_agree() {
+    // No account is configured, and the first call to IAM shows that it is another account's.
+    let installation = Installation::build()
+        .aws_rule(
+            Rule::changing(Change::OtherAccount(OTHER.to_owned())).only(&["GetCallerIdentity"]),
+        )
+        .allowed_everything()
+        .not_yet_ready()
+        .start()
+        .await;
+    let client = installation.client();
+    eventually("the service answers", async || {
+        (client.fetch("/readyz").await.status == 200).then_some(())
+    })
+    .await;
+    for cluster in ["one", "two", "three"] {
+        let answer = client.provision(cluster).await;
+        let detail = answer.expect_problem(503, "other_account")["detail"].to_string();
+        assert!(detail.contains("account"), "{detail}");
+        assert!(installation.holds_nothing_of_ours());
+    }
+    let body = client.fetch("/readyz").await.body;
+    assert_eq!(body["aws"], "other_account", "{body}");
 }
 
 #[tokio::test]

@@ -34,6 +34,9 @@ async fn what_was_created_before_a_denial_is_removed() {
         .provision("one")
         .await
         .expect_problem(424, "missing_permission");
+    // The instance profile was allowed at the same time.
+    let body = client.fetch("/readyz").await.body;
+    assert_eq!(body["aws"], "denied", "{body}");
     installation.reaches_in_time("one", "failed").await;
     installation.becomes_idle().await;
     assert!(installation.holds_nothing_of_ours());

@@ -1,7 +1,7 @@
 //! Errors, lost answers and outages of IAM.
 
 use engine_roles_e2e::Installation;
-use engine_roles_e2e::aws_proxy::{Reply, Rule};
+use engine_roles_e2e::aws_proxy::{Change, Reply, Rule};
 use engine_roles_e2e::installation::fault;
 use serde_json::json;
 
@@ -281,8 +281,29 @@ async fn stale_reads_lose_nothing_and_cause_no_second_role() {
     installation.assert_sound().await;
 }
 
+/// Answers with status 200 that AWS did not give, or not in full. Some have a request id.
+fn answers_that_are_no_success() -> [(&'static str, Reply); 4] {
+    let with_id = |kind: &str, body: &str| Reply::Foreign {
+        status: 200,
+        headers: vec![
+            ("content-type".to_owned(), kind.to_owned()),
+            ("x-amzn-requestid".to_owned(), "1-2-3".to_owned()),
+        ],
+        body: body.to_owned(),
+    };
+    [
+        ("a page", Reply::html(200)),
+        (
+            "a page with a request id",
+            with_id("text/html", "<html></html>"),
+        ),
+        ("nothing, with a request id", with_id("text/xml", "")),
+        ("half an answer", Reply::Truncated),
+    ]
+}
+
 #[tokio::test]
-async fn a_page_with_status_200_is_no_answer_to_a_removal() {
+async fn a_200_that_is_not_awss_whole_answer_is_no_answer_to_a_removal() {
     let installation = Installation::build().aws_proxied().start().await;
     let client = installation.client();
     let removals = [
@@ -291,16 +312,70 @@ async fn a_page_with_status_200_is_no_answer_to_a_removal() {
         "DeleteRole",
         "DeleteInstanceProfile",
     ];
-    for action in removals {
-        client.provision("one").await.expect(201);
-        let portal = Rule::instead(Reply::html(200)).only(&[action]);
-        installation.aws_proxy().add(portal);
-        let answer = client.with("prefer", "wait=2").delete("one").await;
-        assert_eq!(answer.expect(202)["state"], "deleting", "{action}");
-        assert!(!installation.holds_nothing_of_ours(), "{action}");
+    for (number, action) in removals.into_iter().enumerate() {
+        for (name, reply) in answers_that_are_no_success() {
+            // A page without a request id is tried on each call, the others on one each.
+            let is_tried = name == "a page" || number == name.len() % removals.len();
+            if !is_tried {
+                continue;
+            }
+            client.provision("one").await.expect(201);
+            let portal = Rule::instead(reply).only(&[action]);
+            installation.aws_proxy().add(portal);
+            let answer = client.with("prefer", "wait=1").delete("one").await;
+            assert_eq!(answer.expect(202)["state"], "deleting", "{action}: {name}");
+            assert!(!installation.holds_nothing_of_ours(), "{action}: {name}");
+            installation.aws_proxy().clear();
+            installation.reaches_in_time("one", "deleted").await;
+            assert!(installation.holds_nothing_of_ours(), "{action}: {name}");
+        }
+    }
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_denial_without_a_request_id_is_not_awss() {
+    let installation = Installation::build().aws_proxied().start().await;
+    let client = installation.client();
+    installation.deny(&["iam:CreateRole"]).await;
+    let by_something_else = Rule::changing(Change::WithoutRequestId).only(&["CreateRole"]);
+    installation.aws_proxy().add(by_something_else);
+    client.without_waiting().provision("one").await.expect(202);
+    engine_roles_e2e::eventually("the delay is reported", async || {
+        let last_error = &client.get("one").await.body["last_error"];
+        let detail = last_error["detail"].as_str().unwrap_or_default();
+        detail.contains("not from AWS").then_some(())
+    })
+    .await;
+    installation.aws_proxy().clear();
+    installation.deny_nothing().await;
+    installation.reaches_in_time("one", "active").await;
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_error_of_aws_that_this_program_does_not_know_is_an_answer() {
+    let installation = Installation::build()
+        .aws_proxied()
+        .rarely_checked()
+        .start()
+        .await;
+    let client = installation.client();
+    for (status, state) in [(400, "ok"), (500, "unreachable")] {
+        let unknown = Reply::error(status, "OptInRequired", "The account is not subscribed.");
+        installation.aws_proxy().add(Rule::instead(unknown));
+        let cluster = format!("c{status}");
+        client
+            .with("prefer", "wait=1")
+            .provision(&cluster)
+            .await
+            .expect(202);
+        engine_roles_e2e::eventually("the state is reported", async || {
+            (client.fetch("/readyz").await.body["aws"] == state).then_some(())
+        })
+        .await;
         installation.aws_proxy().clear();
-        installation.reaches_in_time("one", "deleted").await;
-        assert!(installation.holds_nothing_of_ours(), "{action}");
+        installation.reaches_in_time(&cluster, "active").await;
     }
     installation.assert_sound().await;
 }

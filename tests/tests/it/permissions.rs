@@ -221,20 +221,25 @@ async fn a_denied_clean_up_is_reported_and_retried_slowly() {
         .control_sandbox("identity-policy", deny(nothing))
         .await;
     let client = installation.client();
-    // The answer is 202 and no error, because the clean-up is still in progress.
-    client
-        .with("prefer", "wait=2")
-        .provision("one")
-        .await
-        .expect(202);
-    let binding = installation.reaches("one", "failed").await;
+    let answer = client.provision("one").await;
+    let problem = answer.expect_problem(424, "missing_permission");
+    let missing = problem["missing_permissions"].to_string();
+    for permission in ["iam:PutRolePolicy", "iam:DeleteRole"] {
+        assert!(missing.contains(permission), "{missing}");
+    }
+    let blockers = problem["blockers"].to_string();
+    assert!(blockers.contains("AWS denies iam:DeleteRole"), "{blockers}");
+    let binding = installation.reaches("one", "blocked").await;
     assert_eq!(binding["last_error"]["code"], "missing_permission");
-    let left = eventually("the receipt lists what is left", async || {
-        let left = client.get("one").await.body["receipt"]["left"].to_string();
-        left.contains("iam:DeleteRole").then_some(left)
+    let again = client.provision("one").await;
+    let again = again.expect_problem(409, "teardown_blocked");
+    assert!(again["blockers"].to_string().contains("iam:DeleteRole"));
+    eventually("the metrics count it", async || {
+        let metrics = client.fetch("/metrics").await.text;
+        let gauge = "engine_roles_bindings{state=\"blocked\"} 1";
+        metrics.contains(gauge).then_some(())
     })
     .await;
-    assert!(left.contains("AccessDenied"), "{left}");
     let events = installation.database.events().await;
     let blocked = events.iter().filter(|event| event.action == "blocked");
     assert_eq!(blocked.count(), 1);
@@ -259,7 +264,8 @@ async fn a_denied_clean_up_is_reported_and_retried_slowly() {
         .administrator
         .control_sandbox("identity-policy", only)
         .await;
-    installation.becomes_idle().await;
+    // A DELETE tries the clean-up again at once.
+    client.delete("one").await.expect(200);
     assert!(installation.holds_nothing_of_ours());
     let answer = client.waiting_longest().provision("one").await;
     answer.expect_problem(424, "missing_permission");

@@ -264,6 +264,29 @@ async fn a_role_that_was_created_again_under_another_path_is_not_passed() {
 }
 
 #[tokio::test]
+async fn access_says_that_the_profile_lacks_a_role_that_was_created_again() {
+    let installation = with_a_role_listed_under_a_path().await;
+    pass(&installation, "one", LISTED).await.expect(201);
+    let administrator = &installation.administrator;
+    let profile = installation.recorded("one").await.profile;
+    let profile = profile.expect("a profile")["name"].clone();
+    let member = [
+        ("InstanceProfileName", profile.as_str().expect("a name")),
+        ("RoleName", "engine"),
+    ];
+    administrator
+        .call("RemoveRoleFromInstanceProfile", &member)
+        .await;
+    administrator.delete_prepared_role("engine").await;
+    administrator.prepare_role("engine").await;
+    let path = "/v1/clusters/one/role/access";
+    let report = installation.client().fetch(path).await;
+    let profile = &report.expect(200)["instance_profile"];
+    assert_eq!(profile["contains"], "no_role", "{profile}");
+    assert_eq!(report.body["role"]["arn"], ENGINE);
+}
+
+#[tokio::test]
 async fn a_role_listed_by_arn_that_may_not_be_read_is_not_passed() {
     let installation = Installation::build()
         .rarely_checked()
@@ -282,6 +305,16 @@ async fn a_role_listed_by_arn_that_may_not_be_read_is_not_passed() {
     let problem = answer.expect_problem(424, "missing_permission");
     assert_eq!(problem["missing_permissions"], json!(["iam:GetRole"]));
     assert_eq!(problem["statement"]["Resource"], json!([ENGINE]));
+    let found = installation.client().fetch("/v1/capabilities").await;
+    let features = found.expect(200)["features"].as_array().cloned();
+    let features = features.expect("features").into_iter();
+    let mut passing = features.filter(|report| report["feature"] == "pass_through");
+    let passing = passing.next().expect("the feature is reported");
+    assert_eq!(
+        passing["missing_permissions"],
+        json!(["iam:GetRole"]),
+        "{passing}"
+    );
     installation
         .in_time_until("the profile is removed", async || {
             installation.holds_nothing_of_ours().then_some(())

@@ -2,6 +2,7 @@
 
 use crate::account::{Region, Scope};
 use crate::binding::drift::DriftKind;
+use crate::binding::failure::Failure;
 use crate::binding::lifecycle::stage::Lifecycle;
 use crate::binding::permission::must_be_permitted;
 use crate::binding::precondition::{Conditions, sent_before};
@@ -62,7 +63,7 @@ pub fn decide_put(
         return Ok(Intent::New(spec));
     };
     if let Lifecycle::Blocked { .. } = live.lifecycle {
-        let blockers = live.last_error().map(|failure| failure.blockers.clone());
+        let blockers = live.last_error().map(Failure::obstacles);
         return Err(Rejection::TeardownBlocked {
             blockers: blockers.unwrap_or_default(),
         });

@@ -81,6 +81,31 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Returns what blocks a teardown, each in words: the resources, or else what happened.
+    pub fn obstacles(&self) -> Vec<String> {
+        if self.blockers.is_empty() {
+            vec![self.detail.clone()]
+        } else {
+            self.blockers.clone()
+        }
+    }
+
+    /// Returns this failure with what another failure of the same intent lacks and names beside it.
+    #[must_use]
+    pub fn joined_with(mut self, other: &Self) -> Self {
+        for permission in &other.missing_permissions {
+            if !self.missing_permissions.contains(permission) {
+                self.missing_permissions.push(permission.clone());
+            }
+        }
+        for blocker in &other.blockers {
+            if !self.blockers.contains(blocker) {
+                self.blockers.push(blocker.clone());
+            }
+        }
+        self
+    }
+
     /// Returns whether the intent is given up, so that no further attempt is made.
     pub fn is_final(&self) -> bool {
         self.next_attempt_at.is_none()

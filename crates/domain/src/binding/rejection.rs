@@ -21,7 +21,7 @@ pub enum Rejection {
     #[error("the cluster's role is being removed; provision it again when that is done")]
     TeardownInProgress,
     /// The removal of the cluster's role is blocked.
-    #[error("the removal of the cluster's role is blocked by {}; remove that, then send the DELETE again", .blockers.join("; "))]
+    #[error("the removal of the cluster's role is blocked: {}; correct that, then send the DELETE again", .blockers.join("; "))]
     TeardownBlocked {
         /// What blocks the removal, each with the reason.
         blockers: Vec<String>,

@@ -28,15 +28,37 @@ pub(crate) struct WorkAccount {
     asking: AsyncMutex<Option<(Instant, NotConfirmed)>>,
 }
 
+/// What reports an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reporter {
+    /// STS, asked who the caller is.
+    Sts,
+    /// An ARN in an answer of IAM.
+    Arn,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Reported {
     here: Option<Scope>,
     /// Whether the report is about the present credentials.
     is_current: bool,
+    /// What each service last reported for the present credentials.
+    by_sts: Option<Scope>,
+    by_iam: Option<Scope>,
     /// When the credentials were last renewed.
     renewed_at: Option<Instant>,
     /// How often the access key had changed when this was last compared.
     key_changes: u64,
+}
+
+impl Reported {
+    /// The credentials were renewed, so they may belong to another account now.
+    fn forget(&mut self) {
+        self.is_current = false;
+        self.renewed_at = Some(Instant::now());
+        self.by_sts = None;
+        self.by_iam = None;
+    }
 }
 
 impl WorkAccount {
@@ -54,9 +76,18 @@ impl WorkAccount {
         reported.or_else(|| self.configured.clone())
     }
 
-    /// Checks that the last report is the configured account.
+    /// Checks that the last report is the configured account, and that STS and IAM report the same one.
     pub(crate) fn must_be_configured(&self) -> Result<(), OtherAccount> {
-        match (&self.configured, &self.lock().here) {
+        let reported = self.lock();
+        if let (Some(sts), Some(iam)) = (&reported.by_sts, &reported.by_iam)
+            && sts != iam
+        {
+            return Err(OtherAccount::Contradictory {
+                sts: sts.clone(),
+                iam: iam.clone(),
+            });
+        }
+        match (&self.configured, &reported.here) {
             (Some(configured), Some(now)) if configured != now => Err(OtherAccount::Configured {
                 configured: configured.clone(),
                 now: now.clone(),
@@ -67,9 +98,16 @@ impl WorkAccount {
 
     /// Records what AWS reported in the answer to a call that began at `asked_at`. If the credentials
     /// were renewed since then, the report is about the ones before.
-    pub(crate) fn report(&self, scope: Scope, asked_at: Instant) {
+    pub(crate) fn report(&self, by: Reporter, scope: Scope, asked_at: Instant) {
         let mut reported = self.lock();
         let is_current = reported.renewed_at.is_none_or(|at| at < asked_at);
+        if is_current {
+            let last = match by {
+                Reporter::Sts => &mut reported.by_sts,
+                Reporter::Arn => &mut reported.by_iam,
+            };
+            *last = Some(scope.clone());
+        }
         if is_current || !reported.is_current {
             reported.here = Some(scope);
             reported.is_current = is_current;
@@ -78,9 +116,7 @@ impl WorkAccount {
 
     /// The credentials were renewed, so they may belong to another account now.
     pub(crate) fn forget(&self) {
-        let mut reported = self.lock();
-        reported.is_current = false;
-        reported.renewed_at = Some(Instant::now());
+        self.lock().forget();
     }
 
     /// The SDK signs with another access key than at the last call of this function if the number of
@@ -89,8 +125,7 @@ impl WorkAccount {
         let mut reported = self.lock();
         if reported.key_changes != changes {
             reported.key_changes = changes;
-            reported.is_current = false;
-            reported.renewed_at = Some(Instant::now());
+            reported.forget();
         }
     }
 
@@ -137,7 +172,7 @@ impl WorkAccount {
     ) -> Result<Scope, CallerError> {
         let asked_at = Instant::now();
         let scope = ask().await?;
-        self.report(scope.clone(), asked_at);
+        self.report(Reporter::Sts, scope.clone(), asked_at);
         Ok(scope)
     }
 
@@ -175,11 +210,11 @@ mod tests {
         let (first, second) = (scope("111111111111"), scope("222222222222"));
         let account = WorkAccount::new(None);
         let asked_at = Instant::now();
-        account.report(first.clone(), asked_at);
+        account.report(Reporter::Arn, first.clone(), asked_at);
         assert_eq!(account.confirmed(not_asked).await.ok(), Some(first.clone()));
         account.forget();
         // The answer to a call that began before the renewal.
-        account.report(first.clone(), asked_at);
+        account.report(Reporter::Arn, first.clone(), asked_at);
         assert_eq!(account.current(), None);
         assert_eq!(account.known(), Some(first.clone()));
         let asked = account
@@ -187,7 +222,7 @@ mod tests {
             .await;
         assert_eq!(asked.ok(), Some(second.clone()));
         // A late one does not replace a newer report.
-        account.report(first, asked_at);
+        account.report(Reporter::Arn, first, asked_at);
         assert_eq!(account.confirmed(not_asked).await.ok(), Some(second));
     }
 
@@ -199,7 +234,27 @@ mod tests {
         assert!(account.confirmed(not_asked).await.is_err());
         assert_eq!(account.known(), Some(scope("111111111111")));
         assert!(account.must_be_configured().is_ok());
-        account.report(scope("222222222222"), Instant::now());
+        account.report(Reporter::Arn, scope("222222222222"), Instant::now());
         assert!(account.must_be_configured().is_err());
+    }
+
+    #[test]
+    fn different_accounts_of_sts_and_iam_for_the_same_credentials_are_a_contradiction() {
+        let (first, second) = (scope("111111111111"), scope("222222222222"));
+        let account = WorkAccount::new(None);
+        account.report(Reporter::Sts, first.clone(), Instant::now());
+        assert_eq!(account.must_be_configured(), Ok(()));
+        account.report(Reporter::Arn, second.clone(), Instant::now());
+        let contradiction = Err(OtherAccount::Contradictory {
+            sts: first,
+            iam: second.clone(),
+        });
+        assert_eq!(account.must_be_configured(), contradiction);
+        account.report(Reporter::Sts, second.clone(), Instant::now());
+        assert_eq!(account.must_be_configured(), Ok(()));
+        // Other credentials may belong to another account.
+        account.forget();
+        account.report(Reporter::Sts, scope("333333333333"), Instant::now());
+        assert_eq!(account.must_be_configured(), Ok(()));
     }
 }

@@ -22,7 +22,7 @@ use engine_roles_store::{BudgetLimits, ReplicaId, Store};
 use futures::FutureExt;
 use tokio::time::Instant;
 
-use crate::aws::account::{NotConfirmed, WorkAccount};
+use crate::aws::account::{NotConfirmed, Reporter, WorkAccount};
 use crate::aws::budget::{Budget, Grant, Purpose, Urgency};
 use crate::aws::learned_permissions::LearnedPermissions;
 use crate::aws::recent::{AwsHealth, RecentAnswers};
@@ -247,15 +247,16 @@ impl Gateway {
     pub(crate) async fn confirm_account_again(&self) -> Result<Scope, CallerError> {
         let asked_at = std::time::Instant::now();
         let scope = self.caller().await?.scope;
-        self.report_account(scope.clone(), asked_at);
+        self.account.forget_after_key_change(self.key_changes());
+        self.account.report(Reporter::Sts, scope.clone(), asked_at);
         Ok(scope)
     }
 
-    /// Records the account in an ARN that AWS returned in the answer to a call that began at
+    /// Records the account in an ARN that IAM returned in the answer to a call that began at
     /// `asked_at`.
     pub(crate) fn report_account(&self, scope: Scope, asked_at: std::time::Instant) {
         self.account.forget_after_key_change(self.key_changes());
-        self.account.report(scope, asked_at);
+        self.account.report(Reporter::Arn, scope, asked_at);
     }
 
     /// Returns how often the access key that calls are signed with has changed.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine_roles_domain::identity::{Need, Standing};
-use engine_roles_domain::resources::{Applied, Step};
+use engine_roles_domain::resources::{Applied, RoleName, Step};
 use engine_roles_iam::{ErrorKind, IamError};
 
 /// How long a learned permission is used unless a later answer contradicts it.
@@ -15,9 +15,10 @@ const FRESH: Duration = Duration::from_mins(1);
 
 const CREATE_ROLE: &str = "iam:CreateRole";
 const PASS_ROLE: &str = "iam:PassRole";
+const GET_ROLE: &str = "iam:GetRole";
 
-/// What was learned about each action. `PassRole` is kept for each pass-through role separately,
-/// because AWS may allow passing one role and deny another.
+/// What was learned about each action. `PassRole` and `GetRole` are kept for each pass-through role
+/// separately, because AWS may allow an action on one role and deny it on another.
 #[derive(Debug, Default)]
 pub(crate) struct LearnedPermissions {
     learned: Mutex<HashMap<(String, Option<String>), LearnedPermission>>,
@@ -58,17 +59,30 @@ impl LearnedPermissions {
         }
     }
 
+    /// Records what the answer to a read of a pass-through role shows about our permissions.
+    pub(crate) fn note_read<T>(&self, role: &RoleName, result: &Result<T, IamError>) {
+        let standing = match result {
+            Ok(_) => Standing::Allowed,
+            Err(error) if error.kind == ErrorKind::Denied => {
+                Standing::Denied(error.denied_by.as_deref().cloned())
+            }
+            Err(_) => return,
+        };
+        self.learn(GET_ROLE, Some(role.to_string()), standing);
+    }
+
     /// Returns whether AWS last allowed or denied a permission that we need; none when nothing was
     /// learned about it in the last hour.
     pub(crate) fn about(&self, need: &Need) -> Option<LearnedPermission> {
         let ours = need.resource.contains("/ai-unlimited/engine/");
         let prepared = need.resource.rsplit('/').next().map(str::to_owned);
-        let about = prepared.filter(|_| need.action == PASS_ROLE && !ours);
-        if need.action != PASS_ROLE && !ours && need.resource != "*" {
+        let is_kept_by_role = matches!(need.action, PASS_ROLE | GET_ROLE);
+        if !is_kept_by_role && !ours && need.resource != "*" {
             // The answer to a read of a role under our path shows nothing about other roles, nor the
             // reverse.
             return None;
         }
+        let about = prepared.filter(|_| is_kept_by_role && !ours);
         let learned = self.lock();
         let last = learned.get(&(need.action.to_owned(), about)).cloned();
         last.filter(|last| last.at.elapsed() < REMEMBERED)

@@ -1,5 +1,6 @@
 //! How AWS answered the recent calls of this replica.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,6 +11,9 @@ use metrics::gauge;
 /// How long the last answers say something about AWS. The account is confirmed more often than that.
 const LONGEST_SILENCE: Duration = Duration::from_mins(10);
 
+/// How long a denial counts. A change that is still needed is sent again much sooner.
+const DENIAL_COUNTS: Duration = Duration::from_hours(1);
+
 /// How AWS answers this replica's calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AwsState {
@@ -19,9 +23,10 @@ pub enum AwsState {
     Throttled,
     /// AWS did not accept the credentials, or there were none.
     InvalidCredentials,
-    /// AWS did not answer the last call, or something else answered it.
+    /// AWS did not answer the last call, had a failure of its own, or something else answered it.
     Unreachable,
-    /// AWS denied the last change that a binding needs.
+    /// AWS denied a change that a binding needs within the last hour, and has not allowed a change of this
+    /// kind since.
     Denied,
     /// No call was answered lately, so it is not known.
     Unknown,
@@ -70,9 +75,16 @@ pub(crate) struct RecentAnswers {
 struct Recent {
     /// What the last call showed; none before the first one.
     last: Option<(Instant, AwsState)>,
-    /// Whether AWS denied the last change that a binding needed.
-    is_denied: bool,
+    /// The changes that a binding needed and that AWS denied when they were last sent, and when that was.
+    /// The calls of a stage are sent at the same time, so one may be allowed and another denied.
+    denied: BTreeMap<&'static str, Instant>,
     last_success: Option<SystemTime>,
+}
+
+impl Recent {
+    fn is_denied(&self) -> bool {
+        self.denied.values().any(|at| at.elapsed() < DENIAL_COUNTS)
+    }
 }
 
 impl RecentAnswers {
@@ -87,6 +99,14 @@ impl RecentAnswers {
             }
             Some(ErrorKind::Throttled) => AwsState::Throttled,
             Some(ErrorKind::InvalidCredentials) => AwsState::InvalidCredentials,
+            // AWS answered an error that this program does not know, and which is not one of its own.
+            Some(ErrorKind::Transient | ErrorKind::Unanswered)
+                if error
+                    .and_then(|error| error.status)
+                    .is_some_and(|status| status < 500) =>
+            {
+                AwsState::Ok
+            }
             Some(ErrorKind::Transient | ErrorKind::Unanswered) => AwsState::Unreachable,
             // AWS answered.
             Some(
@@ -103,10 +123,10 @@ impl RecentAnswers {
         recent.last = Some((Instant::now(), shown));
         if is_needed && call.kind == CallKind::Write {
             match error.map(|error| error.kind) {
-                None => recent.is_denied = false,
-                Some(ErrorKind::Denied) => recent.is_denied = true,
-                Some(_) => {}
-            }
+                None => recent.denied.remove(call.action),
+                Some(ErrorKind::Denied) => recent.denied.insert(call.action, Instant::now()),
+                Some(_) => None,
+            };
         }
         drop(recent);
         self.publish();
@@ -117,7 +137,7 @@ impl RecentAnswers {
         let last = recent.last.filter(|(at, _)| at.elapsed() < LONGEST_SILENCE);
         let state = match last.map(|(_, state)| state) {
             None => AwsState::Unknown,
-            Some(AwsState::Ok) if recent.is_denied => AwsState::Denied,
+            Some(AwsState::Ok) if recent.is_denied() => AwsState::Denied,
             Some(state) => state,
         };
         AwsHealth {

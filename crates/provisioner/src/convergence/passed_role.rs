@@ -62,8 +62,9 @@ impl<'a> PassedRole<'a> {
             lease_of: self.lease_of,
         };
         let asked_at = std::time::Instant::now();
-        let read = self.gateway.observe(&target, Depth::Existence, terms);
-        let found = read.await.map_err(Unconfirmed::Unread)?;
+        let read = self.gateway.observe(&target, Depth::Existence, terms).await;
+        self.gateway.learned_permissions().note_read(name, &read);
+        let found = read.map_err(Unconfirmed::Unread)?;
         let shown = found.role.and_then(|role| role.record.arn);
         if let Some(other) = shown.as_deref().and_then(Scope::of_arn)
             && other != self.scope

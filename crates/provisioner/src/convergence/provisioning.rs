@@ -307,9 +307,11 @@ async fn reject(worker: &mut Worker<'_>, failure: Failure) -> Result<Turn, Inter
     let binding = worker.binding().clone();
     if worker.is_nothing_created() && binding.applied_spec.is_none() {
         let transition = lifecycle::rejected_with_nothing_created(binding, failure, now)?;
+        let transition = worker.with_what_was_left(transition);
         return worker.release(transition, None).await;
     }
     let transition = lifecycle::rejected(binding, failure, now)?;
+    let transition = worker.with_what_was_left(transition);
     if transition.binding.is_intent_pending() {
         return worker.keep(transition).await;
     }

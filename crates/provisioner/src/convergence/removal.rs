@@ -11,7 +11,7 @@ use engine_roles_domain::binding::{
 use engine_roles_domain::resources::{
     Applied, Desired, Observed, Plan, ResourceKind, Stage, Step, plan,
 };
-use engine_roles_iam::{Depth, ErrorKind};
+use engine_roles_iam::{Depth, ErrorKind, IamError};
 use tracing::info;
 
 use crate::convergence::stage::Answer;
@@ -129,7 +129,13 @@ fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], remo
             }
             Err(error) => {
                 match error.kind {
-                    ErrorKind::Denied => removal.denied = Some(worker.denied(error)),
+                    ErrorKind::Denied => {
+                        let failure = denied_removal(worker, step, error);
+                        removal.denied = Some(match removal.denied.take() {
+                            Some(earlier) => earlier.joined_with(&failure),
+                            None => failure,
+                        });
+                    }
                     ErrorKind::Conflict => removal.has_conflict = true,
                     ErrorKind::Busy
                     | ErrorKind::InvalidCredentials
@@ -154,6 +160,16 @@ fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], remo
             let is_removed = matches!(answer, Ok(Applied::Done));
             worker.learn(|binding| step_removed(binding, step, is_removed, now));
         }
+    }
+}
+
+/// Returns the failure of a step that AWS denied. It names the resource, which blocks the removal.
+fn denied_removal(worker: &Worker<'_>, step: &Step, error: &IamError) -> Failure {
+    let missing = error.missing_permission.as_deref();
+    let missing = missing.unwrap_or_else(|| step.action());
+    Failure {
+        blockers: vec![format!("{}: AWS denies {missing}", step.target())],
+        ..worker.denied(error)
     }
 }
 

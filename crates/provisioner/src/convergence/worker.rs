@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use engine_roles_domain::binding::lifecycle::{self, Transition, WrongState};
 use engine_roles_domain::binding::{
-    Binding, Cause, Failure, FailureCode, step_applied, write_unresolved,
+    Binding, Cause, Failure, FailureCode, resources_left, step_applied, write_unresolved,
 };
 use engine_roles_domain::cluster::{Mode, ModeSpec};
 use engine_roles_domain::resources::{Observed, Stage};
@@ -101,6 +101,8 @@ pub(crate) struct Worker<'a> {
     is_first: bool,
     /// Whether AWS answered every write of this worker.
     is_all_answered: bool,
+    /// What was created in another account than the binding's and could not be removed again.
+    left_in_other_account: Vec<String>,
     /// How much the worker reads for a removal.
     depth: Depth,
     turns: u32,
@@ -123,6 +125,7 @@ impl<'a> Worker<'a> {
             knowledge,
             is_first: knowledge == Knowledge::NothingSent,
             is_all_answered: true,
+            left_in_other_account: Vec::new(),
             depth: Depth::Existence,
             turns: 0,
         }
@@ -433,6 +436,14 @@ impl<'a> Worker<'a> {
             && !self.knowledge.is_unconfirmed()
             && self.binding.role.is_none()
             && self.binding.profile.is_none()
+    }
+
+    /// Adds what was left in another account to the receipt of a transition, so that the record names it.
+    pub(crate) fn with_what_was_left(&self, transition: Transition) -> Transition {
+        Transition {
+            binding: resources_left(transition.binding, &self.left_in_other_account),
+            ..transition
+        }
     }
 
     pub(crate) fn denied(&self, error: &IamError) -> Failure {

@@ -89,7 +89,9 @@ impl ReadAccess {
         let wanted = binding.role_reference();
         let profile = role.profile.as_ref();
         let gets_another = profile.is_some_and(|profile| profile.contains_other_than(&wanted));
-        if !gets_another && is_recreated(&binding, &role) {
+        // The report about a prepared role says whether the profile contains it.
+        let is_own = binding.mode() == Mode::Create;
+        if is_own && !gets_another && is_recreated(&binding, &role) {
             return Err(ProvisionerError::Recreated(name));
         }
         let (mode, cluster) = (binding.mode(), cluster.clone());

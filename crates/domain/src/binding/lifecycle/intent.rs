@@ -187,24 +187,30 @@ pub fn teardown_resumed(binding: Binding, now: DateTime<Utc>) -> Result<Transiti
     Ok(Transition::with(binding, event))
 }
 
-/// A caller asked for the removal of a role that has no resources. Only the record is closed.
+/// A caller asked for the removal of a role that has no resources. Only the record is closed; what the
+/// service had to leave in another account stays listed.
 ///
 /// # Errors
 /// When the binding is not in the state `Failed`.
 pub fn closed(binding: Binding, now: DateTime<Utc>) -> Result<Transition, WrongState> {
-    let Lifecycle::Failed { rejection, .. } = &binding.lifecycle else {
+    let Lifecycle::Failed { rejection, receipt } = &binding.lifecycle else {
         return Err(WrongState::new("closed", &binding));
+    };
+    let with_left = receipt.clone().filter(|receipt| !receipt.left.is_empty());
+    let event = match with_left.clone() {
+        Some(receipt) => EventDetail::TornDown { receipt },
+        None => EventDetail::NothingToTearDown,
     };
     let binding = Binding {
         lifecycle: Lifecycle::Deleted {
             last_error: Some(rejection.clone()),
-            receipt: Some(Receipt::default()),
+            receipt: Some(with_left.unwrap_or_default()),
         },
         generation: binding.generation + 1,
         updated_at: now,
         ..binding
     };
-    Ok(Transition::with(binding, EventDetail::NothingToTearDown))
+    Ok(Transition::with(binding, event))
 }
 
 pub(crate) fn next_intent(binding: Binding, now: DateTime<Utc>) -> Binding {

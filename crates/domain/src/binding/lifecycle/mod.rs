@@ -23,6 +23,8 @@
 //!                                           Blocked ─────resources_gone───┘
 //! ```
 //!
+//! A withdrawal that is blocked becomes `Blocked` too.
+//!
 //! `Failed` and `Deleted` are not live: nothing of the binding exists at AWS, so the cluster may
 //! get another binding. If a late resource appears after all, the reconciler removes it, and the
 //! binding keeps its state.

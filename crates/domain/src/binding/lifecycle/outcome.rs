@@ -218,9 +218,9 @@ pub fn delayed(
 
 /// A removal found a resource that it may not remove. The removal is retried at long intervals.
 ///
-/// A blocked withdrawal keeps the rejection that its caller waits for and names the obstacle in its
-/// receipt. A tombstone keeps its receipt. An audit event is written when the removal becomes
-/// blocked, and not for further blocked attempts.
+/// A blocked withdrawal becomes a blocked teardown, whose failure also says why the intent was rejected:
+/// its caller is answered then. A finished record keeps its receipt. An audit event is written when the
+/// removal becomes blocked, and not for further blocked attempts.
 ///
 /// # Errors
 /// When nothing is being removed.
@@ -260,12 +260,17 @@ pub fn blocked(
             };
             false
         }
-        Lifecycle::WithdrawingProvision { receipt, .. } | Lifecycle::Failed { receipt, .. } => {
-            receipt.get_or_insert_default().left = vec![failure.detail];
-            binding.attempts = attempts;
-            is_first_attempt
+        Lifecycle::WithdrawingProvision { rejection, receipt } => {
+            binding.lifecycle = Lifecycle::Blocked {
+                last_error: Failure {
+                    next_attempt_at: Some(next_attempt_at),
+                    ..blocked_withdrawal(rejection, failure)
+                },
+                receipt: receipt.take().unwrap_or_default(),
+            };
+            true
         }
-        Lifecycle::Deleted { .. } => {
+        Lifecycle::Failed { .. } | Lifecycle::Deleted { .. } => {
             binding.attempts = attempts;
             is_first_attempt
         }
@@ -277,6 +282,18 @@ pub fn blocked(
         binding,
         event: is_first_report.then_some(event),
     })
+}
+
+/// Returns the failure of an intent that was rejected and can't be withdrawn.
+fn blocked_withdrawal(rejection: &Failure, obstacle: Failure) -> Failure {
+    let detail = format!(
+        "the request was rejected ({}), and what it had created can't be removed: {}",
+        rejection.detail, obstacle.detail
+    );
+    Failure {
+        detail,
+        ..obstacle.joined_with(rejection)
+    }
 }
 
 /// All resources of the binding are gone. `found_something` is true where this attempt found
@@ -299,10 +316,10 @@ pub fn resources_gone(
             },
             Some(EventDetail::TornDown { receipt }),
         ),
-        Lifecycle::WithdrawingProvision { rejection, .. } => (
+        Lifecycle::WithdrawingProvision { rejection, receipt } => (
             Lifecycle::Failed {
                 rejection,
-                receipt: None,
+                receipt: receipt.filter(|receipt| !receipt.left.is_empty()),
             },
             Some(EventDetail::ProvisionWithdrawn { removed }),
         ),

@@ -33,8 +33,8 @@ pub enum Lifecycle {
         /// What was removed so far.
         receipt: Receipt,
     },
-    /// The teardown found a resource that it may not remove. The teardown is retried at long
-    /// intervals.
+    /// A teardown, or the withdrawal of the first intent, found a resource that it may not remove. It is
+    /// retried at long intervals.
     Blocked {
         /// What blocks the teardown, or why the last attempt failed.
         last_error: Failure,
@@ -45,7 +45,7 @@ pub enum Lifecycle {
     WithdrawingProvision {
         /// Why the intent was rejected.
         rejection: Failure,
-        /// What was removed so far, and what could not be removed; none while both are empty.
+        /// What was removed so far, and what was left in place; none while both are empty.
         receipt: Option<Receipt>,
     },
     /// The first intent was rejected, and none of its resources is left. The cluster may be
@@ -53,8 +53,8 @@ pub enum Lifecycle {
     Failed {
         /// Why the intent was rejected.
         rejection: Failure,
-        /// The late resources that were removed after the withdrawal had ended; none where there
-        /// were none.
+        /// What the withdrawal left in place, and the late resources that were removed after it had
+        /// ended; none where there were none.
         receipt: Option<Receipt>,
     },
     /// A tombstone: the binding is torn down, and none of its resources is left.

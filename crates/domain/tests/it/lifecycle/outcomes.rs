@@ -295,7 +295,7 @@ fn a_delay_keeps_the_rejection_of_a_closed_record() {
 }
 
 #[test]
-fn a_rejection_that_a_caller_waits_for_is_kept_through_delays_and_blocks() {
+fn a_rejection_that_a_caller_waits_for_is_kept_through_delays_and_late_blocks() {
     let first = rejection_of(GENERATION);
     let before = Binding {
         applied_generation: None,
@@ -306,8 +306,6 @@ fn a_rejection_that_a_caller_waits_for_is_kept_through_delays_and_blocks() {
         .expect("a rejection")
         .binding;
     for case in [
-        Case::Delayed,
-        Case::Blocked,
         Case::Delayed,
         Case::ResourcesGone,
         Case::Delayed,

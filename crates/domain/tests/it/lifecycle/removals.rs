@@ -1,7 +1,11 @@
 //! How a removal ends, and how it is blocked.
 
-use engine_roles_domain::binding::lifecycle::{Lifecycle, adopted_as_deleted, resources_gone};
-use engine_roles_domain::binding::{Binding, EventDetail, Failure, Receipt, resources_left};
+use engine_roles_domain::binding::lifecycle::{
+    Lifecycle, adopted_as_deleted, blocked, resources_gone,
+};
+use engine_roles_domain::binding::{
+    Binding, EventDetail, Failure, State, Verdict, resources_left, verdict,
+};
 
 use super::{Case, LATER, NOW, apply, obstacle, receipt_of, touched};
 use crate::fixtures::{GENERATION, Stage, at, in_stage, new_binding, rejection_of, spec};
@@ -37,32 +41,42 @@ fn a_blocked_teardown_reports_the_blockers_and_the_time_of_the_next_attempt() {
 }
 
 #[test]
-fn a_blocked_withdrawal_or_late_removal_counts_attempts_and_reports_the_first() {
-    for stage in [Stage::WithdrawingProvision, Stage::Failed, Stage::Deleted] {
+fn a_blocked_withdrawal_becomes_a_blocked_teardown_that_says_why_the_intent_was_rejected() {
+    let before = in_stage(Stage::WithdrawingProvision);
+    let denied = Failure {
+        missing_permissions: vec!["iam:DeleteRole".to_owned()],
+        ..obstacle(&before)
+    };
+    let after = blocked(before.clone(), denied.clone(), at(LATER), at(NOW));
+    let after = after.expect("a withdrawal can be blocked");
+    assert_eq!(after.binding.state(), State::Blocked);
+    assert_eq!(after.binding.receipt(), before.receipt());
+    let error = after.binding.last_error().expect("a failure");
+    for part in [&rejection_of(GENERATION).detail, &denied.detail] {
+        assert!(error.detail.contains(part), "{}", error.detail);
+    }
+    let missing = ["iam:DeleteRole", "iam:CreateRole"];
+    assert_eq!(error.missing_permissions, missing);
+    assert_eq!(error.blockers, denied.blockers);
+    assert_eq!(error.next_attempt_at, Some(at(LATER)));
+    assert!(matches!(after.event, Some(EventDetail::Blocked { .. })));
+    // The caller of the rejected request is answered.
+    assert_eq!(
+        verdict(&after.binding, GENERATION),
+        Verdict::Failed(error.clone())
+    );
+}
+
+#[test]
+fn a_blocked_late_removal_counts_attempts_and_reports_the_first() {
+    for stage in [Stage::Failed, Stage::Deleted] {
         for (attempts, is_news) in [(0, true), (1, false)] {
             let before = Binding {
                 attempts,
                 ..in_stage(stage)
             };
-            let named = Some(Receipt {
-                left: vec![obstacle(&before).detail],
-                ..receipt_of(&before)
-            });
-            let rejection = rejection_of(GENERATION);
-            let lifecycle = match stage {
-                Stage::WithdrawingProvision => Lifecycle::WithdrawingProvision {
-                    rejection,
-                    receipt: named,
-                },
-                Stage::Failed => Lifecycle::Failed {
-                    rejection,
-                    receipt: named,
-                },
-                _ => before.lifecycle.clone(),
-            };
             let after = apply(Case::Blocked, &before);
             let expected = Binding {
-                lifecycle,
                 attempts: attempts + 1,
                 ..touched(&before)
             };
@@ -79,6 +93,10 @@ fn with_nothing_left(binding: Binding) -> Binding {
         receipt.left.clear();
     }
     if let Lifecycle::Deleted {
+        receipt: Some(receipt),
+        ..
+    }
+    | Lifecycle::WithdrawingProvision {
         receipt: Some(receipt),
         ..
     } = &mut lifecycle
@@ -138,16 +156,19 @@ fn a_tombstone_keeps_our_unique_ids_where_something_was_left_under_our_name() {
 
 #[test]
 fn a_finished_withdrawal_is_a_failure_and_reports_the_removed_resources() {
-    let before = in_stage(Stage::WithdrawingProvision);
-    let failed = Lifecycle::Failed {
-        rejection: rejection_of(GENERATION),
-        receipt: None,
-    };
-    let removed = receipt_of(&before).removed;
-    let after = apply(Case::ResourcesGone, &before);
-    assert_eq!(after.binding, without_resources(&before, failed));
-    let event = EventDetail::ProvisionWithdrawn { removed };
-    assert_eq!(after.event, Some(event));
+    let with_left = in_stage(Stage::WithdrawingProvision);
+    for before in [with_nothing_left(with_left.clone()), with_left] {
+        let receipt = receipt_of(&before);
+        let failed = Lifecycle::Failed {
+            rejection: rejection_of(GENERATION),
+            receipt: (!receipt.left.is_empty()).then(|| receipt.clone()),
+        };
+        let after = apply(Case::ResourcesGone, &before);
+        assert_eq!(after.binding, without_resources(&before, failed));
+        let removed = receipt.removed;
+        let event = EventDetail::ProvisionWithdrawn { removed };
+        assert_eq!(after.event, Some(event));
+    }
 }
 
 #[test]

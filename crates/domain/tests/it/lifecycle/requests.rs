@@ -139,17 +139,38 @@ fn a_resumed_teardown_continues_its_receipt() {
 }
 
 #[test]
-fn a_closed_record_keeps_its_rejection_and_its_attempts() {
-    let before = in_stage(Stage::Failed);
-    let after = closed(before.clone(), at(NOW)).expect("the record is closed");
-    let expected = Binding {
-        lifecycle: Lifecycle::Deleted {
-            last_error: Some(rejection_of(GENERATION)),
-            receipt: Some(Receipt::default()),
+fn a_closed_record_keeps_its_rejection_and_its_attempts_and_what_was_left() {
+    let with_left = in_stage(Stage::Failed);
+    let left = receipt_of(&with_left);
+    assert!(!left.left.is_empty());
+    let with_nothing = Binding {
+        lifecycle: Lifecycle::Failed {
+            rejection: rejection_of(GENERATION),
+            receipt: None,
         },
-        generation: GENERATION + 1,
-        ..touched(&before)
+        ..with_left.clone()
     };
-    assert_eq!(after.binding, expected);
-    assert_eq!(after.event, Some(EventDetail::NothingToTearDown));
+    let torn_down = EventDetail::TornDown {
+        receipt: left.clone(),
+    };
+    for (before, receipt, event) in [
+        (
+            with_nothing,
+            Receipt::default(),
+            EventDetail::NothingToTearDown,
+        ),
+        (with_left, left, torn_down),
+    ] {
+        let after = closed(before.clone(), at(NOW)).expect("the record is closed");
+        let expected = Binding {
+            lifecycle: Lifecycle::Deleted {
+                last_error: Some(rejection_of(GENERATION)),
+                receipt: Some(receipt),
+            },
+            generation: GENERATION + 1,
+            ..touched(&before)
+        };
+        assert_eq!(after.binding, expected);
+        assert_eq!(after.event, Some(event));
+    }
 }

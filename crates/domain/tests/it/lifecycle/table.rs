@@ -147,7 +147,7 @@ fn each_transition_in_each_state_has_its_result() {
     WithdrawingProvision
       teardown_begun                  Deleting              teardown_requested    +1
       delayed                         WithdrawingProvision  delayed               +0
-      blocked                         WithdrawingProvision  blocked               +0
+      blocked                         Blocked               blocked               +0
       resources_gone                  Failed                withdrawn             +0
       resources_gone (nothing found)  Failed                withdrawn             +0
       can't happen: change_requested, teardown_resumed, closed, activated, rejected, rejected_with_nothing_created, verified, drift_found, drift_repaired, drift_repaired (all denied)

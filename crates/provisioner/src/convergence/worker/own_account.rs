@@ -73,7 +73,7 @@ impl Worker<'_> {
     /// Removes what this stage has just created if AWS created it in another account than the
     /// binding's: it is certainly ours, and the service must leave nothing there.
     pub(super) async fn remove_from_other_account(
-        &self,
+        &mut self,
         stage: &Stage,
         answers: Vec<Answer>,
         asked_at: std::time::Instant,
@@ -91,6 +91,14 @@ impl Worker<'_> {
                 continue;
             };
             let left = Box::pin(self.undo(step, terms)).await;
+            if let Some(error) = &left {
+                self.left_in_other_account.push(format!(
+                    "{} in account {}: {}",
+                    step.target(),
+                    other.account,
+                    error.describe()
+                ));
+            }
             error!(
                 cluster = %self.binding.cluster,
                 account = %other.account,
