@@ -7,12 +7,14 @@
 
 #![warn(missing_docs)]
 
+mod about;
 mod access;
 mod audit;
 mod auth;
 mod binding;
 mod capabilities;
 mod clusters;
+mod compression;
 mod conditions;
 mod connections;
 mod cursor;

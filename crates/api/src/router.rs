@@ -16,8 +16,8 @@ use crate::problem::{Problem, render_problems};
 use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
-    access, audit, auth, capabilities, clusters, health, incarnations, metrics, openapi,
-    pass_through_roles, plan, policies, request_context, request_host, role,
+    about, access, audit, auth, capabilities, clusters, compression, health, incarnations, metrics,
+    openapi, pass_through_roles, plan, policies, request_context, request_host, role,
 };
 
 /// Returns the whole HTTP interface.
@@ -58,6 +58,8 @@ fn documented(api: &Api) -> OpenApiRouter<Api> {
         api.authentication.clone(),
         auth::require_key,
     ));
+    // Compression costs time, which only callers with a key can make the service spend.
+    let with_key = with_key.layer(compression::layer());
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(with_key)
         .merge(routes_without_key())
@@ -84,6 +86,8 @@ fn routes_with_key() -> OpenApiRouter<Api> {
 /// The routes that need no API key.
 fn routes_without_key() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
+        .routes(routes!(about::show))
+        .routes(routes!(about::version))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(health::healthcheck))

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use engine_roles_contract::{
     AuditPage, AuditQuery, BindingList, BindingQuery, Capabilities, IncarnationList,
-    IncarnationQuery, PassThroughRoleList, PolicyList, PolicyQuery, Readiness,
+    IncarnationQuery, PassThroughRoleList, PolicyList, PolicyQuery, Readiness, Version,
 };
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, Request, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::answer::{Answer, Received};
 use crate::conditions::Prefer;
@@ -172,11 +172,11 @@ impl Client {
         }
     }
 
-    /// Sends `GET /version`: the versions of the service and of its parts.
+    /// Sends `GET /version`: the versions of the service and of its interface.
     ///
     /// # Errors
-    /// When the request is not answered with a JSON object.
-    pub async fn version(&self) -> Result<Answer<Map<String, Value>>, Error> {
+    /// When the request is not answered with versions.
+    pub async fn version(&self) -> Result<Answer<Version>, Error> {
         self.get(&["version"], &()).await
     }
 

@@ -13,6 +13,7 @@
 
 #![warn(missing_docs)]
 
+mod about;
 mod access;
 mod audit;
 mod binding;
@@ -29,6 +30,7 @@ mod role_request;
 mod spec;
 mod time;
 
+pub use about::{About, Links, Version};
 pub use access::{Access, AccessProfile, DocumentKind, EvaluatedDocument, ProfileContents};
 pub use audit::{AuditEvent, AuditPage, AuditQuery};
 pub use binding::{Binding, Drift, InstanceProfile, LastError, Receipt, Role, State};

@@ -14,6 +14,7 @@ mod chaos;
 mod checker;
 mod cli;
 mod compose;
+mod compression;
 mod conditions;
 mod crashes;
 mod creating;

@@ -196,7 +196,7 @@ async fn cluster_names_are_checked_in_every_path() {
 
 #[tokio::test]
 async fn unknown_paths_and_unsupported_methods_are_answered_with_problems() {
-    for path in ["/", "/v1", "/v1/clusters/one", "/v2/clusters"] {
+    for path in ["/nothing", "/v1", "/v1/clusters/one", "/v2/clusters"] {
         let answer = call(Method::GET, path).await;
         assert_eq!(answer.problem(), (404, "not_found".to_owned()), "{path}");
     }
@@ -259,7 +259,14 @@ async fn routes_that_need_a_key_accept_only_known_keys() {
             assert_eq!(answer.header("www-authenticate"), challenge);
         }
     }
-    for path in ["/livez", "/healthcheck", "/openapi.json", "/metrics"] {
+    for path in [
+        "/",
+        "/version",
+        "/livez",
+        "/healthcheck",
+        "/openapi.json",
+        "/metrics",
+    ] {
         let request = request(Method::GET, path).body(Body::empty());
         let answer = send(&api, request.expect("a request")).await;
         assert_eq!(answer.status, StatusCode::OK, "{path}");
@@ -344,6 +351,7 @@ async fn the_openapi_document_is_served_and_lists_every_route_with_its_problems(
     routes.sort();
     insta::assert_snapshot!(routes.join("\n"), @"
     DELETE /v1/clusters/{cluster}/role
+    GET /
     GET /healthcheck
     GET /livez
     GET /metrics
@@ -357,6 +365,7 @@ async fn the_openapi_document_is_served_and_lists_every_route_with_its_problems(
     GET /v1/pass-through-roles
     GET /v1/policies
     GET /v1/policies/{name}
+    GET /version
     POST /v1/clusters/{cluster}/role/plan
     PUT /v1/clusters/{cluster}/role
     ");

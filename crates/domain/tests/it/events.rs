@@ -210,7 +210,7 @@ fn every_detail_has_its_action_and_its_shape() {
     Rejected              rejected              {"code":"missing_permission","missing_permissions":["iam:CreateRole"],"reason":"AWS denied CreateRole"}
     ChangeWithdrawn       withdrawn             {"calls":2}
     ProvisionWithdrawn    withdrawn             {"removed":["role r"]}
-    TornDown              torn_down             {"receipt":{"access_ended_at":null,"grant_ended_at":"2027-01-15T08:00:01Z","left":["instance profile p: it is not ours"],"removed":["role r"]}}
+    TornDown              torn_down             {"receipt":{"access_ended_at":null,"grant_ended_at":"2027-01-15T08:00:01.000000Z","left":["instance profile p: it is not ours"],"removed":["role r"]}}
     NothingToTearDown     torn_down             {"nothing_was_made":true}
     Blocked               blocked               {"blockers":["instance profile p"],"code":"teardown_blocked","missing_permissions":[],"reason":"role r is in instance profile p"}
     Delayed               delayed               {"reason":"IAM did not answer"}

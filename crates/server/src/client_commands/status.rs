@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
-use engine_roles_contract::{Readiness, ReadinessStatus};
-use serde_json::{Map, Value, json};
+use engine_roles_contract::{Readiness, ReadinessStatus, Version};
+use serde_json::{Value, json};
 
 use super::bindings;
 use super::connection::{ConnectionArgs, Session};
@@ -68,7 +68,7 @@ async fn status(session: &Session) -> Result<Exit, Failure> {
 fn table(
     session: &Session,
     readiness: &Readiness,
-    version: Option<&Map<String, Value>>,
+    version: Option<&Version>,
     counts: Option<&BTreeMap<String, u64>>,
 ) -> Table {
     let mut table = Table::new();
@@ -92,8 +92,8 @@ fn table(
         let text = format!("{count} bindings");
         table.member("other account", Cell::coloured(text, Some(Colour::Red)));
     }
-    let name = version.and_then(|version| version.get("version"));
-    table.member("version", word(name));
+    let release = version.map_or_else(|| NONE.to_owned(), |version| version.version.clone());
+    table.member("version", release);
     table.member("this program", VERSION);
     table.member("bindings", counts.map_or_else(|| NONE.to_owned(), in_words));
     table
