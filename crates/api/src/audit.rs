@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery, Problem as ProblemBody};
+use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery, Code, Problem as ProblemBody};
 use engine_roles_domain::binding::{EventAction, SequencedEvent};
+use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_provisioner::Provisioner;
 use engine_roles_store::{AuditFilter, StoreError};
@@ -49,14 +50,26 @@ const NDJSON: &str = "application/x-ndjson";
 )]
 pub(crate) async fn list(
     State(provisioner): State<Provisioner>,
+    Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     prefer: Prefer,
     mut query: Parameters,
 ) -> Result<Response, Problem> {
     let is_limited = query.has("limit");
     let limit = query.limit(LONGEST_PAGE);
-    let filter = filter(&mut query);
+    let filter = AuditFilter {
+        prefix: caller.prefix.clone(),
+        ..filter(&mut query)
+    };
     query.end()?;
+    if filter
+        .cluster
+        .as_ref()
+        .is_some_and(|cluster| !caller.may_see(cluster))
+    {
+        let detail = "the API key is limited to clusters whose names begin otherwise";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
     if !is_limited && accepts_ndjson(&headers) {
         return stream(provisioner, filter).await;
     }
@@ -92,6 +105,7 @@ fn filter(query: &mut Parameters) -> AuditFilter {
         ),
         since: query.time("since"),
         until: query.time("until"),
+        prefix: None,
         after: query.parsed("after", "must be a number").unwrap_or(0),
     }
 }
@@ -144,15 +158,12 @@ async fn read_lines(
     mut filter: AuditFilter,
 ) -> Result<Lines, StoreError> {
     let page = provisioner.audit(&filter, STREAM_PAGE, Duration::ZERO);
-    let events = page.await?.events;
-    let is_full = i64::try_from(events.len()).unwrap_or(i64::MAX) == STREAM_PAGE;
-    if let Some(last) = events.last() {
-        filter.after = last.seq;
-    }
-    let lines = events.into_iter().map(|event| line(&to_wire(event)));
+    let page = page.await?;
+    filter.after = page.examined;
+    let lines = page.events.into_iter().map(|event| line(&to_wire(event)));
     Ok(Lines {
         text: lines.collect(),
-        rest: is_full.then_some(filter),
+        rest: (!page.is_last).then_some(filter),
     })
 }
 

@@ -1,12 +1,13 @@
 //! The list of bindings: `/v1/clusters`.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use engine_roles_contract::{BindingList, BindingQuery, Problem as ProblemBody};
 use engine_roles_domain::binding::State as BindingState;
+use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::{ClusterName, RoleReference};
 use engine_roles_provisioner::Provisioner;
-use engine_roles_store::BindingFilter;
+use engine_roles_store::{BindingFilter, Page};
 
 use crate::binding;
 use crate::cursor;
@@ -32,6 +33,7 @@ pub(crate) const LONGEST_PAGE: i64 = 500;
 )]
 pub(crate) async fn list(
     State(provisioner): State<Provisioner>,
+    Extension(caller): Extension<Caller>,
     mut query: Parameters,
 ) -> Result<Json<BindingList>, Problem> {
     let limit = query.limit(LONGEST_PAGE);
@@ -47,12 +49,27 @@ pub(crate) async fn list(
         Some(_) => None,
         None => Some(provisioner.audit_head().await?),
     };
-    let page = provisioner.list(&filter, after.as_ref(), limit).await?;
+    let page = match visible(filter, &caller) {
+        Some(filter) => provisioner.list(&filter, after.as_ref(), limit).await?,
+        None => Page {
+            items: Vec::new(),
+            next: None,
+        },
+    };
     Ok(Json(BindingList {
         items: page.items.iter().map(binding::to_wire).collect(),
         next_cursor: page.next.as_ref().map(cursor::encode),
         watch_after,
     }))
+}
+
+/// Limits a filter to the clusters that the caller may see; none where it selects none of them.
+fn visible(filter: BindingFilter, caller: &Caller) -> Option<BindingFilter> {
+    let Some(prefix) = &caller.prefix else {
+        return Some(filter);
+    };
+    let prefix = prefix.and(&filter.prefix)?.to_owned();
+    Some(BindingFilter { prefix, ..filter })
 }
 
 fn filter(query: &mut Parameters) -> BindingFilter {

@@ -11,6 +11,7 @@ use engine_roles_contract::{
     AwsStatus, DatabaseStatus, MissingFeature, Problem as ProblemBody, Readiness, ReadinessStatus,
     ReconcilerStatus,
 };
+use engine_roles_domain::caller::KeyScope;
 use engine_roles_provisioner::{AwsState, DatabaseHealth, Health, Provisioner};
 
 use crate::auth::Authentication;
@@ -58,9 +59,11 @@ pub(crate) async fn readyz(
     State(authentication): State<Arc<Authentication>>,
     headers: HeaderMap,
 ) -> Response {
-    let details = match authentication.caller(&headers) {
-        Some(_) => Details::Shown,
-        None => Details::Hidden,
+    let caller = authentication.known_caller(&headers);
+    let details = if caller.is_some_and(|caller| caller.may(KeyScope::Read)) {
+        Details::Shown
+    } else {
+        Details::Hidden
     };
     let body = to_wire(provisioner.health(), details);
     let status = if body.status.is(&ReadinessStatus::Unready) {

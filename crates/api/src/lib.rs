@@ -40,7 +40,7 @@ mod state;
 mod strict_json;
 mod words;
 
-pub use auth::{ApiKey, Authentication, InvalidKey};
+pub use auth::{ApiKey, Authentication, AuthenticationSettings, InvalidKey};
 pub use connections::{ConnectionLimits, listen, serve};
 pub use metrics::MetricsHandle;
 pub use router::document;

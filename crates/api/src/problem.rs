@@ -50,6 +50,12 @@ impl Problem {
         }))
     }
 
+    /// Returns the problem with the time after which the request may be sent again, in seconds.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
     /// Returns the problem of one field that breaks a rule.
     pub(crate) fn field(code: Code, field: impl Into<String>, reason: impl Into<String>) -> Self {
         let error = FieldError {

@@ -3,6 +3,8 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
+use engine_roles_contract::Code;
+use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::ClusterName;
 
 use crate::problem::{self, Problem};
@@ -16,8 +18,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Cluster {
         let name: Result<Path<String>, PathRejection> =
             Path::from_request_parts(parts, state).await;
         let text = name.map(|Path(text)| text).unwrap_or_default();
-        ClusterName::parse(&text)
-            .map(Self)
-            .map_err(|error| problem::invalid("cluster", &error))
+        let cluster = ClusterName::parse(&text);
+        let cluster = cluster.map_err(|error| problem::invalid("cluster", &error))?;
+        // The layer that requires a key has added the caller to every request with a cluster.
+        let caller = parts.extensions.get::<Caller>();
+        if caller.is_some_and(|caller| caller.may_see(&cluster)) {
+            return Ok(Self(cluster));
+        }
+        let detail = "the API key is limited to clusters whose names begin otherwise";
+        Err(Problem::new(Code::Forbidden, detail))
     }
 }

@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use engine_roles_contract as contract;
 use engine_roles_contract::{Code, Problem as ProblemBody, RoleRequest};
-use engine_roles_domain::binding::{Actor, Binding, Cause, Conditions, Verdict, verdict};
+use engine_roles_domain::binding::{Binding, Cause, Conditions, Verdict, verdict};
+use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_provisioner::{Answer, Provisioner, Request};
 use engine_roles_store::Change;
@@ -47,16 +48,16 @@ use crate::role_request;
 pub(crate) async fn put(
     State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
-    Extension(actor): Extension<Actor>,
+    Extension(caller): Extension<Caller>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     prefer: Prefer,
     Conditional(conditions): Conditional,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let wanted = role_request::parse(&body)?;
-    let conditions = signed(conditions, &actor, "PUT", &cluster, Some(&body));
+    let conditions = signed(conditions, &caller, "PUT", &cluster, Some(&body));
     let cause = Cause {
-        actor,
+        actor: caller.actor,
         request_id: Some(request_id),
     };
     let request = Request::new(cause, conditions, prefer.wait_for_change());
@@ -136,14 +137,14 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
-    Extension(actor): Extension<Actor>,
+    Extension(caller): Extension<Caller>,
     Extension(RequestId(request_id)): Extension<RequestId>,
     prefer: Prefer,
     Conditional(conditions): Conditional,
 ) -> Result<Response, Problem> {
-    let conditions = signed(conditions, &actor, "DELETE", &cluster, None);
+    let conditions = signed(conditions, &caller, "DELETE", &cluster, None);
     let cause = Cause {
-        actor,
+        actor: caller.actor,
         request_id: Some(request_id),
     };
     let request = Request::new(cause, conditions, prefer.wait_for_change());
@@ -154,7 +155,7 @@ pub(crate) async fn delete(
 /// Adds the digest of a conditional request, by which it is recognised when it is sent again.
 fn signed(
     conditions: Conditions,
-    actor: &Actor,
+    caller: &Caller,
     method: &str,
     cluster: &ClusterName,
     body: Option<&RequestBody>,
@@ -163,7 +164,13 @@ fn signed(
         return conditions;
     }
     let body = body.map(RequestBody::canonical);
-    let parts = (actor, method, cluster.as_str(), &conditions, body);
+    let parts = (
+        caller.identity(),
+        method,
+        cluster.as_str(),
+        &conditions,
+        body,
+    );
     let parts = serde_json::to_vec(&parts).expect("plain data with text keys serialises");
     Conditions {
         digest: Some(HEXLOWER.encode(&Sha256::digest(parts))),

@@ -17,6 +17,8 @@ pub enum Code {
     InvalidRequest,
     /// No valid API key was sent.
     Unauthenticated,
+    /// The API key does not permit the request: it lacks a scope, or is limited to other clusters.
+    Forbidden,
     /// The resource does not exist.
     NotFound,
     /// The path does not support the method.
@@ -66,6 +68,8 @@ pub enum Code {
     MissingPermission,
     /// The pass-through role can't be used by engines.
     PassThroughRoleUnfit,
+    /// Too many requests came with this API key, or without a valid one from this address.
+    RateLimited,
     /// The role has so many tags of others that the service's own do not fit.
     TagLimitExceeded,
     /// The service works in another AWS account than the binding's, or than the configured one.

@@ -27,6 +27,12 @@ pub enum InvalidKind {
     Boundary,
     /// A KMS key's ARN.
     KmsKey,
+    /// An API key's name.
+    KeyName,
+    /// An API key's scopes.
+    KeyScopes,
+    /// The prefix of the clusters that an API key is limited to.
+    ClusterPrefix,
 }
 
 impl fmt::Display for InvalidKind {
@@ -43,6 +49,9 @@ impl fmt::Display for InvalidKind {
             Self::InstanceProfile => "the instance profile",
             Self::Boundary => "the permissions boundary",
             Self::KmsKey => "the KMS key",
+            Self::KeyName => "the name of the key",
+            Self::KeyScopes => "the list of scopes",
+            Self::ClusterPrefix => "the cluster prefix",
         })
     }
 }

@@ -10,6 +10,8 @@
 pub mod account;
 /// The record that ties a cluster to its role, and how requests and outcomes change it.
 pub mod binding;
+/// Who sends a request: API keys with their scopes.
+pub mod caller;
 /// A cluster's name and secrets, the request for its role, and the resolved spec.
 pub mod cluster;
 /// What an engine's role may do: its policy, boundary and KMS key, and the evaluation of a role's

@@ -296,6 +296,7 @@ fn heartbeat(store: &Store, gateway: &Gateway, settings: &Settings) -> Heartbeat
         work_due: Arc::default(),
         events_pending: Arc::default(),
         audit_head: Arc::default(),
+        keys_seen: Arc::default(),
         running: OnceLock::new(),
     }
 }

@@ -34,6 +34,7 @@ pub use aws::recent::{AwsHealth, AwsState};
 pub use engine_roles_iam::{CallerError, IamError, QuotaUsage};
 pub use engine_roles_store::BudgetLimits;
 pub use error::ProvisionerError;
+pub use heartbeat::KeysSeen;
 pub use requests::access::AccessReport;
 pub use requests::attestation::AttestedRole;
 pub use requests::follow::{Answer, Request};

@@ -11,11 +11,13 @@ use engine_roles_store::{
     AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Orphan, Page, Store,
     StoreError,
 };
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::assembly::Parts;
 use crate::aws::capabilities::Capabilities;
 use crate::error::ProvisionerError;
+use crate::heartbeat::KeysSeen;
 use crate::requests::access::AccessReport;
 use crate::requests::attestation::AttestedRole;
 use crate::requests::documents::placeholders;
@@ -209,6 +211,12 @@ impl Provisioner {
     /// When the database fails.
     pub async fn audit_head(&self) -> Result<i64, StoreError> {
         self.parts.records.store.audit_head().await
+    }
+
+    /// Returns the number of the last change of the API keys, as each heartbeat reads it; none before the
+    /// first heartbeat.
+    pub fn keys_seen(&self) -> watch::Receiver<Option<KeysSeen>> {
+        self.parts.heartbeat.keys_seen.subscribe()
     }
 
     /// Returns the incarnations of a cluster's role, newest first, and only those older than a

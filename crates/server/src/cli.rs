@@ -9,6 +9,7 @@ use crate::client_commands::{self, AuditArgs, HealthcheckArgs, RoleArgs, StatusA
 use crate::command_groups;
 use crate::config::ServeArgs;
 use crate::json_lines;
+use crate::keys::{self, KeysArgs};
 use crate::migrate::{self, MigrateArgs};
 use crate::openapi;
 use crate::orphans::{self, OrphansArgs};
@@ -40,6 +41,9 @@ pub enum Command {
     /// Show what the service's AWS identity may do and which permissions it lacks
     #[command(after_help = DIRECTLY)]
     Check(CheckArgs),
+    /// Make, list or revoke API keys
+    #[command(after_help = DIRECTLY)]
+    Keys(KeysArgs),
     /// List, adopt or remove resources that no binding accounts for
     #[command(after_help = DIRECTLY)]
     Orphans(OrphansArgs),
@@ -68,6 +72,7 @@ impl Command {
             Self::Serve(args) => Some(&args.log),
             Self::Migrate(args) => Some(&args.log),
             Self::Check(args) => Some(&args.serve.log),
+            Self::Keys(args) => Some(&args.log),
             Self::Orphans(args) => Some(&args.serve.log),
             Self::Status(_)
             | Self::Healthcheck(_)
@@ -128,6 +133,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Keys(args) => keys::run(&args),
         Command::Orphans(args) => orphans::run(&args),
         Command::Policy(args) => match policy::run(&args) {
             Ok(Outcome::Done) => Ok(()),

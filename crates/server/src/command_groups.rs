@@ -7,7 +7,7 @@ use clap::builder::StyledStr;
 const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Server commands, which use the database and AWS directly",
-        &["serve", "migrate", "check", "orphans"],
+        &["serve", "migrate", "check", "keys", "orphans"],
     ),
     (
         "Client commands, which ask a running service over HTTP",

@@ -2,13 +2,11 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use engine_roles_api::{ApiKey, Authentication, ConnectionLimits};
+use engine_roles_api::{AuthenticationSettings, ConnectionLimits};
 use engine_roles_domain::account::{AccountId, Region};
 use engine_roles_domain::cluster::{Defaults, RoleReference};
 use engine_roles_domain::grant::{BoundaryArn, KmsKeyArn};
@@ -17,9 +15,9 @@ use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode, ProbeMode};
 use engine_roles_store::StoreConfig;
 
+use crate::authentication::AuthenticationArgs;
 use crate::config_error::{ConfigError, invalid_in};
 use crate::database::DatabaseArgs;
-use crate::files;
 use crate::limits::{self, LimitArgs};
 use crate::list::list;
 use crate::role_list::pass_through_roles;
@@ -59,15 +57,8 @@ pub struct ServeArgs {
     pub listen: SocketAddr,
     #[command(flatten)]
     pub database: DatabaseArgs,
-    /// The first API key, 64 characters of A-Z a-z 0-9
-    #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY", hide_env_values = true)]
-    pub init_api_key: Option<String>,
-    /// File with the first API key
-    #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY_FILE", value_name = "FILE")]
-    pub init_api_key_file: Option<PathBuf>,
-    /// Accept requests without an API key; on a loopback address only
-    #[arg(long)]
-    pub insecure_no_auth: bool,
+    #[command(flatten)]
+    pub authentication: AuthenticationArgs,
     #[command(flatten)]
     pub log: LogArgs,
     /// AWS account id [default: the account that STS reports for the service's identity]
@@ -200,7 +191,7 @@ pub struct Config {
     /// Whether tokens of the AWS identity take the place of a database password.
     pub(crate) database_iam_auth: bool,
     pub(crate) migrate: Migrate,
-    pub(crate) authentication: Arc<Authentication>,
+    pub(crate) authentication: AuthenticationSettings,
     pub(crate) account: Option<AccountId>,
     pub(crate) defaults: Defaults,
     pub(crate) drift: DriftMode,
@@ -302,15 +293,15 @@ impl Config {
     /// # Errors
     /// When a flag is invalid; the error names the first one.
     pub fn new(args: &ServeArgs) -> Result<Self, ConfigError> {
-        Self::with(args, authentication(args)?)
+        Self::with(args, args.authentication.settings(args.listen)?)
     }
 
     /// Checks the flags for a command that accepts no requests and therefore needs no API key.
     pub(crate) fn for_command(args: &ServeArgs) -> Result<Self, ConfigError> {
-        Self::with(args, Authentication::Keys(Vec::new()))
+        Self::with(args, AuthenticationSettings::for_no_requests())
     }
 
-    fn with(args: &ServeArgs, authentication: Authentication) -> Result<Self, ConfigError> {
+    fn with(args: &ServeArgs, authentication: AuthenticationSettings) -> Result<Self, ConfigError> {
         check_durations(args)?;
         check_numbers(args)?;
         if args.call_timeout * 4 > args.lease {
@@ -332,7 +323,7 @@ impl Config {
             },
             database_iam_auth: args.database.database_iam_auth,
             migrate: args.migrate,
-            authentication: Arc::new(authentication),
+            authentication,
             account: optional("--account-id", args.account_id.as_deref(), AccountId::parse)?,
             defaults: defaults(args)?,
             drift: args.drift,
@@ -351,26 +342,6 @@ impl Config {
             shutdown_limit: args.shutdown_limit,
             connections: connections(args)?,
         })
-    }
-}
-
-fn authentication(args: &ServeArgs) -> Result<Authentication, ConfigError> {
-    let (key, file) = (args.init_api_key.as_deref(), &args.init_api_key_file);
-    let flag = "--init-api-key";
-    match files::value_or_file(flag, key, file.as_deref())? {
-        Some(source) => {
-            let key = ApiKey::new("init", &source.read(flag)?).map_err(ConfigError::Key)?;
-            Ok(Authentication::Keys(vec![key]))
-        }
-        None if args.insecure_no_auth && args.listen.ip().is_loopback() => Ok(Authentication::None),
-        None if args.insecure_no_auth => {
-            let rule = "is allowed only when --listen is a loopback address";
-            Err(ConfigError::Form {
-                flag: "--insecure-no-auth",
-                rule,
-            })
-        }
-        None => Err(ConfigError::NoKey),
     }
 }
 

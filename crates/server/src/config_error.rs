@@ -48,10 +48,6 @@ pub enum ConfigError {
     },
     #[error("--database-url (DATABASE_URL) is missing")]
     NoDatabase,
-    #[error(
-        "--init-api-key (ENGINE_ROLES_INIT_API_KEY) is missing; to accept requests without a key on a loopback address, set --insecure-no-auth"
-    )]
-    NoKey,
 }
 
 /// Names the flag of a value that breaks its rule.

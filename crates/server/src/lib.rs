@@ -3,6 +3,7 @@
 //! The boundary exists so that environment variables, signals and the order of start and stop are
 //! handled in one place. The crate makes no decisions about roles.
 
+mod authentication;
 mod check;
 mod cli;
 mod client_commands;
@@ -13,6 +14,7 @@ mod database;
 mod file_limit;
 mod files;
 mod json_lines;
+mod keys;
 mod limits;
 mod list;
 mod migrate;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_api::{Api, ConnectionLimits, MetricsHandle, serve};
+use engine_roles_api::{Api, Authentication, ConnectionLimits, MetricsHandle, serve};
 use engine_roles_domain::account::{Partition, Region, Scope};
 use engine_roles_iam::{DatabaseTokens, Iam, IamConfig};
 use engine_roles_provisioner::{Provisioner, Settings};
@@ -38,6 +38,13 @@ pub enum ServerError {
     /// The AWS SDK's region, which is the default region, is not permitted.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// No key is configured, and the database has no valid one.
+    #[error(
+        "there is no valid API key: make one with `engine-roles keys create`, or set --init-api-key \
+         (ENGINE_ROLES_INIT_API_KEY); to accept requests without a key on a loopback address, set \
+         --insecure-no-auth"
+    )]
+    NoKey,
     /// The database URL is invalid, or the schema can't be migrated.
     #[error("the database can't be used")]
     Store(#[from] StoreError),
@@ -57,6 +64,8 @@ pub struct Server {
     connections: ConnectionLimits,
     store: Store,
     migrate: Migrate,
+    /// Whether no request is accepted unless the database has a valid API key.
+    needs_stored_key: bool,
     drain_delay: Duration,
     shutdown_limit: Duration,
 }
@@ -73,12 +82,15 @@ impl Server {
         let mut connections = config.connections;
         connections.most =
             file_limit::most_connections(connections.most, config.database.max_connections);
-        let authentication = Arc::clone(&config.authentication);
+        let authentication = config.authentication.clone();
+        let needs_stored_key = authentication.is_by_stored_keys_only();
         let metrics = metrics_handle();
         let (store, provisioner) = assemble(config).await?;
+        let seen = provisioner.keys_seen();
+        let authentication = Authentication::new(authentication, store.clone(), seen);
         let api = Api {
             provisioner,
-            authentication,
+            authentication: Arc::new(authentication),
             metrics,
         };
         let listen = |source| ServerError::Listen {
@@ -94,6 +106,7 @@ impl Server {
             connections,
             store,
             migrate,
+            needs_stored_key,
             drain_delay,
             shutdown_limit,
         })
@@ -118,18 +131,23 @@ impl Server {
             connections,
             store,
             migrate,
+            needs_stored_key,
             drain_delay,
             shutdown_limit,
         } = self;
         let provisioner = api.provisioner.clone();
         provisioner.start_readings();
         tokio::spawn(api.metrics.clone().keep_up(stop.clone()));
+        tokio::spawn(Arc::clone(&api.authentication).keep_up(stop.clone()));
         let drained = CancellationToken::new();
         let serving = serve(listener, api, connections, drained.clone());
         let mut serving = tokio::spawn(serving);
         info!(%address, "listening for requests");
         let background = async {
             start(&store, &provisioner, migrate, &stop).await?;
+            if needs_stored_key && !has_valid_key(&store).await? {
+                return Err(ServerError::NoKey);
+            }
             std::future::pending::<Result<(), ServerError>>().await
         };
         let outcome = tokio::select! {
@@ -327,6 +345,14 @@ async fn schema_is_usable(store: &Store, migrate: Migrate) -> Result<bool, Store
             Err(error) => Err(error),
         },
     }
+}
+
+/// Returns whether the database has a valid API key.
+async fn has_valid_key(store: &Store) -> Result<bool, StoreError> {
+    let now = store.now().await?;
+    let keys = store.api_keys().await?;
+    let mut keys = keys.iter().filter(|key| key.revoked_at.is_none());
+    Ok(keys.any(|key| key.expires_at.is_none_or(|at| at > now)))
 }
 
 /// Warns where the database may forget what it has confirmed.

@@ -120,23 +120,6 @@ fn every_command_has_help() {
 }
 
 #[test]
-fn serve_without_a_key_names_both_ways_to_start_and_exits_with_1() {
-    let output = engine_roles(&["serve", "--listen", "127.0.0.1:0"], &[DATABASE]);
-    assert_eq!(output.status.code(), Some(1));
-    let stderr = text(&output.stderr);
-    assert!(stderr.contains("ENGINE_ROLES_INIT_API_KEY"), "{stderr}");
-    assert!(stderr.contains("--insecure-no-auth"), "{stderr}");
-}
-
-#[test]
-fn an_empty_key_counts_as_missing() {
-    let empty = ("ENGINE_ROLES_INIT_API_KEY", "");
-    let output = engine_roles(&["serve", "--listen", "127.0.0.1:0"], &[DATABASE, empty]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("ENGINE_ROLES_INIT_API_KEY"));
-}
-
-#[test]
 fn a_malformed_key_is_rejected_and_not_printed() {
     for key in ["tooshortasecret", &format!("{}-", &KEY.1[..63])] {
         let variable = ("ENGINE_ROLES_INIT_API_KEY", key);

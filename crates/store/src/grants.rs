@@ -8,7 +8,7 @@ use crate::database::Pooler;
 
 /// What the user that serves may do with each table. Without the rights of an owner it can't change a
 /// table, disable a trigger, or change or delete an event of the audit log.
-const TABLES: [(&str, &str); 17] = [
+const TABLES: [(&str, &str); 19] = [
     ("clusters", "SELECT, INSERT, UPDATE"),
     ("bindings", "SELECT, INSERT, UPDATE, DELETE"),
     ("work", "SELECT, INSERT, UPDATE, DELETE"),
@@ -26,6 +26,8 @@ const TABLES: [(&str, &str); 17] = [
     ("audit_heads", "SELECT, INSERT, UPDATE"),
     ("audit_times", "SELECT, INSERT"),
     ("audit_partitions", "SELECT"),
+    ("api_keys", "SELECT, INSERT, UPDATE"),
+    ("api_key_versions", "SELECT, INSERT, UPDATE"),
     ("schema_versions", "SELECT"),
 ];
 

@@ -68,6 +68,8 @@ pub struct Seen {
     pub are_events_pending: bool,
     /// The greatest number of the audit log; 0 for an empty log.
     pub audit_head: i64,
+    /// The number of the last change of the installation's API keys; 0 where there was none.
+    pub keys_version: i64,
 }
 
 impl Store {
@@ -142,6 +144,8 @@ impl Ticker {
                            ) AS "are_events_pending!",
                            COALESCE((SELECT seq FROM audit_heads WHERE namespace = $2), 0)
                                AS "audit_head!",
+                           COALESCE((SELECT version FROM api_key_versions WHERE namespace = $2), 0)
+                               AS "keys_version!",
                            (SELECT max(version) FROM schema_versions) AS version,
                            (SELECT oldest_reader FROM schema_versions
                             ORDER BY version DESC LIMIT 1) AS oldest_reader"#,
@@ -166,6 +170,7 @@ impl Ticker {
             is_work_due: row.is_work_due,
             are_events_pending: row.are_events_pending,
             audit_head: row.audit_head,
+            keys_version: row.keys_version,
         }))
     }
 

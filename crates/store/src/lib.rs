@@ -9,6 +9,7 @@
 
 #![warn(missing_docs)]
 
+mod api_keys;
 mod audit;
 mod boot_time;
 mod budget;
@@ -48,6 +49,7 @@ use connection::{Breakage, pool, read};
 use database::Database;
 use replicas::CurrentReplica;
 
+pub use api_keys::{ApiKeyRecord, KeyChange, KeyChanges, KeyHash, NewApiKey};
 pub use audit::{AuditFilter, AuditPage, Maintained, Sequenced};
 pub use boot_time::BootTime;
 pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};

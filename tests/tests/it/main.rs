@@ -4,6 +4,7 @@
 mod access;
 mod accounts;
 mod administrators;
+mod api_keys;
 mod attestation;
 mod audit;
 mod aws_proxy;

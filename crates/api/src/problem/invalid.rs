@@ -20,9 +20,12 @@ pub(crate) fn code(kind: InvalidKind) -> Code {
         InvalidKind::Tag => Code::InvalidTag,
         InvalidKind::Role | InvalidKind::InstanceProfile => Code::PassThroughRoleNotAllowed,
         InvalidKind::Boundary => Code::BoundaryNotAllowed,
-        InvalidKind::Namespace | InvalidKind::AccountId | InvalidKind::KmsKey => {
-            Code::InvalidRequest
-        }
+        InvalidKind::Namespace
+        | InvalidKind::AccountId
+        | InvalidKind::KmsKey
+        | InvalidKind::KeyName
+        | InvalidKind::KeyScopes
+        | InvalidKind::ClusterPrefix => Code::InvalidRequest,
     }
 }
 

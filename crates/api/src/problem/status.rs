@@ -8,6 +8,8 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
     match code {
         Code::InvalidRequest => (S::BAD_REQUEST, "The request is not valid"),
         Code::Unauthenticated => (S::UNAUTHORIZED, "A valid API key is required"),
+        Code::Forbidden => (S::FORBIDDEN, "The API key does not permit the request"),
+        Code::RateLimited => (S::TOO_MANY_REQUESTS, "Too many requests"),
         Code::NotFound => (S::NOT_FOUND, "Not found"),
         Code::MethodNotAllowed => (
             S::METHOD_NOT_ALLOWED,
@@ -79,6 +81,8 @@ mod tests {
         let codes = [
             Code::InvalidRequest,
             Code::Unauthenticated,
+            Code::Forbidden,
+            Code::RateLimited,
             Code::NotFound,
             Code::MethodNotAllowed,
             Code::ImmutableField,
@@ -121,6 +125,8 @@ mod tests {
         insta::assert_snapshot!(table.join("\n"), @"
         400 invalid_request
         401 unauthenticated
+        403 forbidden
+        429 rate_limited
         404 not_found
         405 method_not_allowed
         409 immutable_field

@@ -2,6 +2,7 @@
 
 mod account;
 mod attesting;
+mod callers;
 mod catalogue;
 mod conditions;
 mod consistency;

@@ -8,3 +8,4 @@ mod observations;
 mod thread;
 
 pub(crate) use thread::Heartbeat;
+pub use thread::KeysSeen;

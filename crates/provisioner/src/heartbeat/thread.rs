@@ -32,7 +32,18 @@ pub(crate) struct Heartbeat {
     pub(crate) events_pending: Arc<Notify>,
     /// Gets the greatest number of the audit log.
     pub(crate) audit_head: Arc<watch::Sender<i64>>,
+    /// Gets the number of the last change of the API keys, with each heartbeat.
+    pub(crate) keys_seen: Arc<watch::Sender<Option<KeysSeen>>>,
     pub(crate) running: OnceLock<Running>,
+}
+
+/// The number of the last change of the API keys, as a heartbeat read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeysSeen {
+    /// The number of the change; 0 where there was none.
+    pub version: i64,
+    /// When the heartbeat was sent: no earlier change has a greater number.
+    pub sent_at: Instant,
 }
 
 /// A heartbeat that was started.
@@ -70,6 +81,7 @@ impl Heartbeat {
             work_due: Arc::clone(&self.work_due),
             events_pending: Arc::clone(&self.events_pending),
             audit_head: Arc::clone(&self.audit_head),
+            keys_seen: Arc::clone(&self.keys_seen),
             acknowledged,
         };
         let every = self.interval;
@@ -119,6 +131,7 @@ struct Pulse {
     work_due: Arc<Notify>,
     events_pending: Arc<Notify>,
     audit_head: Arc<watch::Sender<i64>>,
+    keys_seen: Arc<watch::Sender<Option<KeysSeen>>>,
     acknowledged: watch::Sender<bool>,
 }
 
@@ -153,6 +166,10 @@ impl Pulse {
                     info!(%replica, "heartbeat acknowledged again");
                 }
                 self.wake_tasks(&seen);
+                self.keys_seen.send_replace(Some(KeysSeen {
+                    version: seen.keys_version,
+                    sent_at,
+                }));
                 self.observe(sent_at, &seen).await;
             }
             Ok(Tick::DeclaredDead) => {

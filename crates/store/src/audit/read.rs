@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::binding::{Actor, BindingId, EventAction, SequencedEvent};
+use engine_roles_domain::caller::ClusterPrefix;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_domain::invalid::UnknownWord;
 use serde_json::Value;
@@ -16,6 +17,9 @@ use crate::{Store, StoreError};
 pub struct AuditFilter {
     /// Only events of this cluster's bindings.
     pub cluster: Option<ClusterName>,
+    /// Only events of clusters whose names begin with this prefix. No index has it: the events that the
+    /// rest of the filter selects are read and compared.
+    pub prefix: Option<ClusterPrefix>,
     /// Only events that the API key or task with this name caused.
     pub actor: Option<String>,
     /// Only events of this kind.
@@ -36,7 +40,14 @@ pub struct AuditPage {
     /// The greatest number that was examined, whether its event was selected or not: what comes later
     /// has greater numbers.
     pub examined: i64,
+    /// Whether the log had nothing after that number when it was read.
+    pub is_last: bool,
 }
+
+/// How many events are read at a time for a page of the events of a prefix.
+const COMPARED_PAGE: i64 = 1_000;
+/// How many events are read at most for a page of the events of a prefix.
+const MOST_COMPARED: usize = 20_000;
 
 struct EventRow {
     seq: i64,
@@ -72,11 +83,43 @@ struct PageRow {
 
 impl Store {
     /// Returns at most `limit` numbered events, lowest number first. An event gets its number within
-    /// about a second after the change was committed.
+    /// about a second after the change was committed. With a prefix, the page may have fewer events
+    /// although more are selected after the examined number.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn audit(&self, filter: &AuditFilter, limit: i64) -> Result<AuditPage, StoreError> {
+        let Some(prefix) = &filter.prefix else {
+            return self.audit_page(filter, limit).await;
+        };
+        let mut filter = filter.clone();
+        let mut found = AuditPage::default();
+        let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut compared = 0;
+        loop {
+            let page = self.audit_page(&filter, COMPARED_PAGE).await?;
+            compared += page.events.len();
+            found.examined = page.examined;
+            found.is_last = page.is_last;
+            for event in page.events {
+                if event.cluster.as_str().starts_with(prefix.as_str()) {
+                    found.examined = event.seq;
+                    found.events.push(event);
+                }
+                if found.events.len() == wanted {
+                    found.is_last = false;
+                    return Ok(found);
+                }
+            }
+            found.examined = page.examined;
+            if page.is_last || compared >= MOST_COMPARED {
+                return Ok(found);
+            }
+            filter.after = page.examined;
+        }
+    }
+
+    async fn audit_page(&self, filter: &AuditFilter, limit: i64) -> Result<AuditPage, StoreError> {
         // Rows of earlier releases have earlier words for some actions.
         let words = filter.action.map(|action| {
             let words = action.stored_words().into_iter();
@@ -118,7 +161,11 @@ impl Store {
             Some(last) if is_full => last.seq,
             _ => head.max(filter.after),
         };
-        Ok(AuditPage { events, examined })
+        Ok(AuditPage {
+            is_last: examined >= head,
+            events,
+            examined,
+        })
     }
 
     /// Returns the greatest number of the audit log; 0 for an empty log.

@@ -1,5 +1,6 @@
 //! Tests of the store on a real Postgres, with one database per test.
 
+mod api_keys;
 mod audit;
 mod audit_filters;
 mod audit_numbering;

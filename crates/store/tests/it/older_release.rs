@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use engine_roles_domain::binding::{Binding, BindingId};
 use engine_roles_embedded_postgres::test_database;
 use engine_roles_store::AuditFilter;
@@ -131,9 +131,19 @@ fn in_columns(binding: &Binding) -> Value {
     })
 }
 
-/// Compares a value of a row with the value that was read. A time is equal in every notation.
+/// Compares a value of a row with the value that was read. A time is equal in every notation, to the
+/// microsecond.
 fn is_same(stored: &Value, read: &Value) -> bool {
-    let time = |value: &Value| value.as_str()?.parse::<DateTime<Utc>>().ok();
+    if let (Some(stored), Some(read)) = (stored.as_object(), read.as_object()) {
+        let mut members = stored.iter();
+        return stored.len() == read.len()
+            && members
+                .all(|(name, stored)| read.get(name).is_some_and(|read| is_same(stored, read)));
+    }
+    let time = |value: &Value| {
+        let time = value.as_str()?.parse::<DateTime<Utc>>().ok()?;
+        Some(time.trunc_subsecs(6))
+    };
     stored == read || (time(stored).is_some() && time(stored) == time(read))
 }
 

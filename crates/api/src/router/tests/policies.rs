@@ -12,7 +12,7 @@ async fn get(path: &str) -> Answer {
 }
 
 async fn get_with(settings: Settings, path: &str) -> Answer {
-    let api = api_with(Authentication::None, settings).await;
+    let api = api_with(without_key(), settings).await;
     let request = request(Method::GET, path).body(Body::empty());
     send(&api, request.expect("a request")).await
 }

@@ -120,7 +120,7 @@ async fn a_body_must_be_declared_as_json_and_must_not_be_too_large() {
         let answer = put_as(content_type, "{}").await;
         assert_eq!(answer.problem().0, status, "{content_type}");
     }
-    let api = api(Authentication::None).await;
+    let api = api(without_key()).await;
     let without_type = request(Method::PUT, ROLE).body(Body::from("{}"));
     let answer = send(&api, without_type.expect("a request")).await;
     assert_eq!(answer.problem(), (415, "unsupported_media_type".to_owned()));
@@ -234,7 +234,7 @@ async fn a_path_without_parameters_rejects_a_query() {
 
 #[tokio::test]
 async fn a_body_with_a_content_coding_is_rejected() {
-    let api = api(Authentication::None).await;
+    let api = api(without_key()).await;
     for (coding, status) in [("gzip", 415), ("identity", 503)] {
         let request = request(Method::PUT, ROLE)
             .header("content-type", "application/json")
@@ -247,7 +247,7 @@ async fn a_body_with_a_content_coding_is_rejected() {
 
 #[tokio::test]
 async fn conditions_are_read_as_rfc_9110_says() {
-    let api = api(Authentication::None).await;
+    let api = api(without_key()).await;
     for (value, status) in [
         ("*", 503),
         ("\"3-17\"", 503),

@@ -57,6 +57,7 @@ fn sql_type(recorded: &Value) -> &'static str {
     match recorded.as_str() {
         Some("Bool") => "boolean",
         Some("BoolArray") => "boolean[]",
+        Some("Bytea") => "bytea",
         Some("Float8") => "float8",
         Some("Int4") => "integer",
         Some("Int8") => "bigint",
@@ -116,6 +117,7 @@ fn typical(sql_type: &str, compared: Option<(&str, &str)>) -> String {
         ("integer" | "bigint", _) => "100",
         ("bigint[]", _) => "{3,3,3,3}",
         ("float8", _) => "30",
+        ("bytea", _) => "",
         ("interval", _) => "30 seconds",
         ("jsonb", _) => "{}",
         ("jsonb[]", _) => r#"{"{}"}"#,

@@ -1,0 +1,233 @@
+//! The API keys of the installation, kept in memory.
+//!
+//! A request costs no query: each heartbeat reads the number of the last change of the keys, and a change
+//! is read then. A key that is not known yet may be new, so that the changes are read for it, too, but only
+//! a few times per second, whatever strangers send.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use engine_roles_domain::binding::Actor;
+use engine_roles_domain::caller::{Caller, KeyId};
+use engine_roles_provisioner::KeysSeen;
+use engine_roles_store::{KeyChange, KeyHash, Store};
+use tokio::sync::{Mutex as AsyncMutex, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// How long known keys are accepted without news of the database.
+const TRUSTED_FOR: Duration = Duration::from_secs(10);
+/// The shortest time between two reads of the changes for keys that are not known.
+const READ_PAUSE: Duration = Duration::from_millis(250);
+/// How long a read of the changes may take.
+const READ_LIMIT: Duration = Duration::from_secs(2);
+/// How often the uses of keys are recorded.
+const USES_EVERY: Duration = Duration::from_secs(10);
+
+/// What is known of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Valid(Caller),
+    Expired,
+    Revoked,
+    Unknown,
+}
+
+/// The database did not answer, so that a key can't be checked.
+#[derive(Debug)]
+pub(super) struct NotChecked;
+
+pub(super) struct KeyRing {
+    store: Store,
+    seen: watch::Receiver<Option<KeysSeen>>,
+    known: RwLock<Known>,
+    /// When the last read of the changes began, and whether it succeeded. Locked during a read.
+    last_read: AsyncMutex<Option<(Instant, bool)>>,
+    used: Mutex<BTreeSet<KeyId>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_hash: HashMap<KeyHash, KnownKey>,
+    /// The number of the last change that is known.
+    version: i64,
+    /// A time at which this was all there is; none before the first read.
+    confirmed_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct KnownKey {
+    caller: Caller,
+    expires_at: Option<Instant>,
+    is_revoked: bool,
+}
+
+impl KnownKey {
+    fn new(change: &KeyChange, read_at: Instant) -> Self {
+        let key = &change.key;
+        Self {
+            caller: Caller {
+                actor: Actor(key.name.to_string()),
+                key: Some(key.id),
+                scopes: key.scopes.clone(),
+                prefix: key.prefix.clone(),
+            },
+            // A time too far away to be reckoned with is never reached.
+            expires_at: change.valid_for.and_then(|left| read_at.checked_add(left)),
+            is_revoked: key.revoked_at.is_some(),
+        }
+    }
+
+    fn found(&self) -> Found {
+        if self.is_revoked {
+            Found::Revoked
+        } else if self.expires_at.is_some_and(|at| at <= Instant::now()) {
+            Found::Expired
+        } else {
+            Found::Valid(self.caller.clone())
+        }
+    }
+}
+
+impl KeyRing {
+    pub(super) fn new(store: Store, seen: watch::Receiver<Option<KeysSeen>>) -> Self {
+        Self {
+            store,
+            seen,
+            known: RwLock::default(),
+            last_read: AsyncMutex::default(),
+            used: Mutex::default(),
+        }
+    }
+
+    /// Returns what is known of a key, without asking the database.
+    pub(super) fn known(&self, hash: &KeyHash) -> Option<Found> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let confirmed_at = known.confirmed_at?;
+        let is_trusted = confirmed_at.elapsed() < TRUSTED_FOR;
+        let found = known.by_hash.get(hash).filter(|_| is_trusted)?.found();
+        drop(known);
+        if let Found::Valid(Caller { key: Some(key), .. }) = &found {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.insert(*key);
+        }
+        Some(found)
+    }
+
+    /// Returns what is known of a key. Reads the changes if nothing is known, or if what is known is too
+    /// old.
+    pub(super) async fn find(&self, hash: &KeyHash) -> Result<Found, NotChecked> {
+        if let Some(found) = self.known(hash) {
+            return Ok(found);
+        }
+        if self.read_changes().await {
+            Ok(self.known(hash).unwrap_or(Found::Unknown))
+        } else {
+            Err(NotChecked)
+        }
+    }
+
+    /// Keeps up with the changes until `stop` is cancelled, and records which keys are used.
+    pub(super) async fn keep_up(&self, stop: CancellationToken) {
+        let mut seen = self.seen.clone();
+        let mut uses = tokio::time::interval(USES_EVERY);
+        let working = async {
+            loop {
+                tokio::select! {
+                    changed = seen.changed() => {
+                        if changed.is_err() {
+                            return;
+                        }
+                        let news = *seen.borrow_and_update();
+                        if let Some(news) = news && self.is_stale(news) {
+                            self.read_changes().await;
+                        }
+                    }
+                    _ = uses.tick() => self.record_uses().await,
+                }
+            }
+        };
+        stop.run_until_cancelled(working).await;
+    }
+
+    /// Compares what is known with what a heartbeat has read. Returns whether keys have changed.
+    fn is_stale(&self, news: KeysSeen) -> bool {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if news.version == known.version {
+            known.confirmed_at = known.confirmed_at.max(Some(news.sent_at));
+            return false;
+        }
+        let is_newer = known.confirmed_at.is_none_or(|at| at < news.sent_at);
+        if news.version < known.version && is_newer {
+            // The database was restored from a backup: everything is read again.
+            *known = Known::default();
+        }
+        is_newer
+    }
+
+    /// Reads what has changed. Returns whether everything is known then. Calls at the same time share one
+    /// read, and one that comes shortly after another waits.
+    async fn read_changes(&self) -> bool {
+        let asked_at = Instant::now();
+        let mut last = self.last_read.lock().await;
+        if let Some((read_at, succeeded)) = *last {
+            if read_at >= asked_at {
+                return succeeded;
+            }
+            tokio::time::sleep_until(read_at + READ_PAUSE).await;
+        }
+        let read_at = Instant::now();
+        let after = self.version();
+        let changes = timeout(READ_LIMIT, self.store.api_key_changes(after)).await;
+        let succeeded = match changes {
+            Ok(Ok(changes)) => {
+                let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                for change in &changes.changes {
+                    known
+                        .by_hash
+                        .insert(change.hash, KnownKey::new(change, read_at));
+                }
+                known.version = changes.version;
+                known.confirmed_at = Some(read_at);
+                true
+            }
+            Ok(Err(error)) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "list of API keys could not be read"
+                );
+                false
+            }
+            Err(_) => {
+                warn!("list of API keys could not be read in time");
+                false
+            }
+        };
+        *last = Some((read_at, succeeded));
+        succeeded
+    }
+
+    fn version(&self) -> i64 {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.version
+    }
+
+    async fn record_uses(&self) {
+        let used = {
+            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *used)
+        };
+        if used.is_empty() {
+            return;
+        }
+        let ids: Vec<KeyId> = used.into_iter().collect();
+        if let Err(error) = self.store.note_api_keys_used(&ids).await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "uses of API keys could not be recorded"
+            );
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The settings of authentication.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::Args;
+use engine_roles_api::{ApiKey, AuthenticationSettings};
+use ipnet::IpNet;
+
+use crate::config_error::ConfigError;
+use crate::files;
+use crate::list::list;
+
+/// How much more than the average of a second one key may send at once.
+const BURST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
+
+/// The arguments of `serve` about who may send requests.
+#[derive(Clone, Args)]
+pub struct AuthenticationArgs {
+    /// The first API key, 64 characters of A-Z a-z 0-9; not needed once another key was made with
+    /// `engine-roles keys create`
+    #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY", hide_env_values = true)]
+    pub init_api_key: Option<String>,
+    /// File with the first API key
+    #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY_FILE", value_name = "FILE")]
+    pub init_api_key_file: Option<PathBuf>,
+    /// Accept requests without an API key; on a loopback address only
+    #[arg(long)]
+    pub insecure_no_auth: bool,
+    /// Addresses or networks, separated by commas, of the proxies in front of the service, such as
+    /// `10.0.0.0/8`: what they add to X-Forwarded-For is believed
+    #[arg(long, env = "ENGINE_ROLES_TRUSTED_PROXIES")]
+    pub trusted_proxies: Option<String>,
+    /// Maximum number of requests per second that one API key may send on average; twice as many at
+    /// once
+    #[arg(long, env = "ENGINE_ROLES_KEY_RATE", default_value = "1000")]
+    pub key_rate: NonZeroU32,
+}
+
+impl AuthenticationArgs {
+    /// Returns how callers authenticate at a service that listens on this address.
+    ///
+    /// # Errors
+    /// When a setting breaks its rule.
+    pub(crate) fn settings(
+        &self,
+        listen: SocketAddr,
+    ) -> Result<AuthenticationSettings, ConfigError> {
+        if self.insecure_no_auth && !listen.ip().is_loopback() {
+            return Err(ConfigError::Form {
+                flag: "--insecure-no-auth",
+                rule: "is allowed only when --listen is a loopback address",
+            });
+        }
+        let initial_key = self.initial_key()?;
+        Ok(AuthenticationSettings {
+            needs_no_key: self.insecure_no_auth && initial_key.is_none(),
+            initial_key,
+            trusted_proxies: self.trusted_proxies()?,
+            key_rate: self.key_rate,
+            key_burst: self.key_rate.saturating_mul(BURST),
+        })
+    }
+
+    fn initial_key(&self) -> Result<Option<ApiKey>, ConfigError> {
+        let flag = "--init-api-key";
+        let (key, file) = (self.init_api_key.as_deref(), &self.init_api_key_file);
+        let Some(source) = files::value_or_file(flag, key, file.as_deref())? else {
+            return Ok(None);
+        };
+        let key = ApiKey::new(&source.read(flag)?).map_err(ConfigError::Key)?;
+        Ok(Some(key))
+    }
+
+    fn trusted_proxies(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let proxies = list(self.trusted_proxies.as_deref()).map(|text| {
+            let network = text.parse::<IpNet>().ok();
+            let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+            network.or_else(address).ok_or(ConfigError::Form {
+                flag: "--trusted-proxies",
+                rule: "must be addresses or networks such as 10.0.0.0/8, separated by commas",
+            })
+        });
+        proxies.collect()
+    }
+}

@@ -1,0 +1,230 @@
+//! The command `keys`.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use engine_roles_api::ApiKey;
+use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScopes};
+use engine_roles_iam::DatabaseTokens;
+use engine_roles_store::{ApiKeyRecord, NewApiKey, Store};
+use rand::RngExt;
+use rand::distr::Alphanumeric;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::config_error::ConfigError;
+use crate::database::{self, DatabaseArgs};
+use crate::list::list;
+use crate::print;
+use crate::telemetry::{self, LogArgs};
+use crate::tokens;
+
+/// The number of characters of a key. 64 of 62 characters are 381 random bits.
+const LENGTH: usize = 64;
+/// The longest validity: a hundred years.
+const LONGEST: Duration = Duration::from_hours(24 * 36_500);
+
+/// The arguments of `keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    #[command(subcommand)]
+    action: KeysAction,
+    #[command(flatten)]
+    database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What to do with API keys.
+#[derive(Debug, Subcommand)]
+enum KeysAction {
+    /// Make a key and print it. It is shown only now
+    Create {
+        /// Name of the key, which the audit log shows as the actor. Several keys may have one name
+        name: String,
+        /// What the key permits, separated by commas: `provision`, `read` and `audit`
+        #[arg(long, default_value = "provision,read")]
+        scopes: String,
+        /// Limit the key to clusters whose names begin with this
+        #[arg(long)]
+        cluster_prefix: Option<String>,
+        /// How long the key is valid, such as `90d` [default: for ever]
+        #[arg(long, value_parser = humantime::parse_duration)]
+        valid_for: Option<Duration>,
+    },
+    /// Print all keys, without their texts
+    List {
+        /// Format of the output
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Revoke a key. All replicas refuse it within two seconds
+    Revoke {
+        /// Id of the key, or its name if no other valid key has this name
+        key: String,
+    },
+}
+
+/// A format of the list.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Format {
+    /// One line for each key, with tabs
+    Text,
+    /// JSON
+    Json,
+}
+
+/// Runs an operator's command on API keys.
+pub(crate) fn run(args: &KeysArgs) -> anyhow::Result<()> {
+    telemetry::start(&args.log);
+    let mut config = args.database.store_config()?;
+    let namespace = args.database.namespace()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        if args.database.database_iam_auth {
+            config.tokens = Some(tokens::source(DatabaseTokens::of_this_identity().await));
+        }
+        let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
+        match &args.action {
+            KeysAction::Create {
+                name,
+                scopes,
+                cluster_prefix,
+                valid_for,
+            } => {
+                let prefix = cluster_prefix.as_deref().map(ClusterPrefix::parse);
+                let key = Wanted {
+                    name: KeyName::parse(name)?,
+                    scopes: KeyScopes::parse(list(Some(scopes)))?,
+                    prefix: prefix.transpose()?,
+                    valid_for: *valid_for,
+                };
+                create(&store, key).await
+            }
+            KeysAction::List { format } => show(&store.api_keys().await?, *format),
+            KeysAction::Revoke { key } => revoke(&store, key).await,
+        }
+    })
+}
+
+/// A key that an operator asks for.
+struct Wanted {
+    name: KeyName,
+    scopes: KeyScopes,
+    prefix: Option<ClusterPrefix>,
+    valid_for: Option<Duration>,
+}
+
+async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
+    if wanted
+        .valid_for
+        .is_some_and(|it| !(Duration::from_secs(1)..=LONGEST).contains(&it))
+    {
+        anyhow::bail!("--valid-for must be from 1s to 36500d");
+    }
+    let text: String = rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(LENGTH)
+        .map(char::from)
+        .collect();
+    let key = NewApiKey {
+        id: KeyId(Uuid::now_v7()),
+        name: wanted.name,
+        hash: *ApiKey::new(&text)?.hash(),
+        scopes: wanted.scopes,
+        prefix: wanted.prefix,
+        valid_for: wanted.valid_for,
+    };
+    let created = store.create_api_key(&key).await?;
+    // Not on standard output, which has the key alone, so that a script can take it.
+    eprintln!(
+        "key {} ({}) with the scopes {} {}; it is shown only now",
+        created.name,
+        created.id,
+        created.scopes,
+        match created.expires_at {
+            Some(at) => format!("is valid until {}", at.format("%Y-%m-%dT%H:%M:%SZ")),
+            None => "does not expire".to_owned(),
+        },
+    );
+    Ok(print::line(text)?)
+}
+
+async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
+    let keys = store.api_keys().await?;
+    let now = store.now().await?;
+    let is_valid =
+        |key: &&ApiKeyRecord| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now);
+    let named_keys: Vec<&ApiKeyRecord> = match named.parse::<Uuid>() {
+        Ok(id) => keys.iter().filter(|key| key.id.0 == id).collect(),
+        Err(_) => {
+            let named = keys.iter().filter(|key| key.name.as_str() == named);
+            named.filter(is_valid).collect()
+        }
+    };
+    let key = match named_keys[..] {
+        [key] => key,
+        [] => anyhow::bail!("no valid key has this id or name; `engine-roles keys list` shows all"),
+        _ => {
+            let ids: Vec<String> = named_keys.iter().map(|key| key.id.to_string()).collect();
+            anyhow::bail!(
+                "several valid keys have the name {named}; name one by its id: {}",
+                ids.join(", ")
+            )
+        }
+    };
+    store.revoke_api_key(key.id).await?;
+    Ok(print::line(format_args!(
+        "key {} ({}) is revoked",
+        key.name, key.id
+    ))?)
+}
+
+fn show(keys: &[ApiKeyRecord], format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Text => {
+            for key in keys {
+                print::line(in_words(key))?;
+            }
+        }
+        Format::Json => {
+            let keys: Vec<Value> = keys.iter().map(in_json).collect();
+            print::line(json!({ "keys": keys }))?;
+        }
+    }
+    Ok(())
+}
+
+fn in_words(key: &ApiKeyRecord) -> String {
+    let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let state = match (key.revoked_at, key.expires_at) {
+        (Some(at), _) => format!("revoked {}", time(at)),
+        (None, Some(at)) => format!("valid until {}", time(at)),
+        (None, None) => "valid".to_owned(),
+    };
+    let prefix = key
+        .prefix
+        .as_ref()
+        .map_or("*".to_owned(), |prefix| format!("{prefix}*"));
+    let used = key.last_used_at.map_or("never".to_owned(), time);
+    format!(
+        "{}\t{}\t{}\tclusters {prefix}\t{state}\tused {used}",
+        key.id, key.name, key.scopes
+    )
+}
+
+fn in_json(key: &ApiKeyRecord) -> Value {
+    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    json!({
+        "id": key.id.to_string(),
+        "name": key.name,
+        "scopes": scopes,
+        "cluster_prefix": key.prefix,
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+    })
+}

@@ -1,0 +1,254 @@
+//! API keys: their hashes, and what changed since they were last read.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScopes};
+use uuid::Uuid;
+
+use crate::connection::{read, run};
+use crate::row::corrupt;
+use crate::{Store, StoreError};
+
+/// The SHA-256 of a key's text.
+pub type KeyHash = [u8; 32];
+
+/// A key that is created.
+#[derive(Clone, Debug)]
+pub struct NewApiKey {
+    /// The id of the key.
+    pub id: KeyId,
+    /// The name, which the audit log shows as the actor.
+    pub name: KeyName,
+    /// The SHA-256 of the key's text.
+    pub hash: KeyHash,
+    /// What the key permits.
+    pub scopes: KeyScopes,
+    /// The clusters that the key is limited to; none for all.
+    pub prefix: Option<ClusterPrefix>,
+    /// How long the key is valid; none for ever.
+    pub valid_for: Option<Duration>,
+}
+
+/// The record of a key, without its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKeyRecord {
+    /// The id of the key.
+    pub id: KeyId,
+    /// The name, which the audit log shows as the actor.
+    pub name: KeyName,
+    /// What the key permits.
+    pub scopes: KeyScopes,
+    /// The clusters that the key is limited to; none for all.
+    pub prefix: Option<ClusterPrefix>,
+    /// The database's time when the key was created.
+    pub created_at: DateTime<Utc>,
+    /// When the key stops being valid; none where it does not expire.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When the key was revoked; none where it was not.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// At most one hour before the last request with the key; none where there was none.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+/// A key that was created or revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The SHA-256 of the key's text.
+    pub hash: KeyHash,
+    /// The record of the key.
+    pub key: ApiKeyRecord,
+    /// How long the key is still valid by the database's time; none where it does not expire.
+    pub valid_for: Option<Duration>,
+}
+
+/// What changed of an installation's keys.
+#[derive(Clone, Debug, Default)]
+pub struct KeyChanges {
+    /// The keys that changed, in the order of their last changes.
+    pub changes: Vec<KeyChange>,
+    /// The number of the last change.
+    pub version: i64,
+}
+
+struct KeyRow {
+    id: Uuid,
+    name: String,
+    scopes: Vec<String>,
+    cluster_prefix: Option<String>,
+    created_at: DateTime<Utc>,
+    expires_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// Creates a key. Returns its record.
+    ///
+    /// # Errors
+    /// When the database does not answer, or the installation has a key with this hash already.
+    pub async fn create_api_key(&self, key: &NewApiKey) -> Result<ApiKeyRecord, StoreError> {
+        let scopes: Vec<String> = key.scopes.iter().map(|it| it.as_str().to_owned()).collect();
+        let row = run!(
+            self,
+            fetch_one,
+            sqlx::query_as!(
+                KeyRow,
+                "/* keys */
+                 WITH clock AS MATERIALIZED (SELECT service_now() AS now),
+                 change AS (
+                     INSERT INTO api_key_versions (namespace, version) VALUES ($2, 1)
+                     ON CONFLICT (namespace) DO UPDATE SET version = api_key_versions.version + 1
+                     RETURNING version
+                 )
+                 INSERT INTO api_keys (id, namespace, name, sha256, scopes, cluster_prefix,
+                                       created_at, expires_at, version)
+                 SELECT $1, $2, $3, $4, $5, $6, clock.now,
+                        clock.now + make_interval(secs => $7), change.version
+                 FROM clock, change
+                 RETURNING id, name, scopes, cluster_prefix, created_at, expires_at, revoked_at,
+                           last_used_at",
+                key.id.0,
+                self.namespace.as_str(),
+                key.name.as_str(),
+                &key.hash[..],
+                &scopes,
+                key.prefix.as_ref().map(ClusterPrefix::as_str),
+                key.valid_for.map(|valid_for| valid_for.as_secs_f64()) as Option<f64>,
+            )
+        )?;
+        row.into_record()
+    }
+
+    /// Returns all keys of the installation, oldest first, revoked and expired ones included.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn api_keys(&self) -> Result<Vec<ApiKeyRecord>, StoreError> {
+        let rows = read!(
+            self,
+            fetch_all,
+            sqlx::query_as!(
+                KeyRow,
+                "/* keys */ SELECT id, name, scopes, cluster_prefix, created_at, expires_at,
+                        revoked_at, last_used_at
+                 FROM api_keys WHERE namespace = $1 ORDER BY created_at, id",
+                self.namespace.as_str(),
+            )
+        )?;
+        rows.into_iter().map(KeyRow::into_record).collect()
+    }
+
+    /// Revokes a key. All replicas refuse it within two seconds. Returns its record; none where the
+    /// installation has no key with this id that is not revoked.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn revoke_api_key(&self, key: KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
+        let row = run!(
+            self,
+            fetch_optional,
+            sqlx::query_as!(
+                KeyRow,
+                "/* keys */
+                 WITH change AS (
+                     INSERT INTO api_key_versions (namespace, version) VALUES ($2, 1)
+                     ON CONFLICT (namespace) DO UPDATE SET version = api_key_versions.version + 1
+                     RETURNING version
+                 )
+                 UPDATE api_keys SET revoked_at = service_now(), version = change.version
+                 FROM change WHERE id = $1 AND namespace = $2 AND revoked_at IS NULL
+                 RETURNING id, name, scopes, cluster_prefix, created_at, expires_at, revoked_at,
+                           last_used_at",
+                key.0,
+                self.namespace.as_str(),
+            )
+        )?;
+        row.map(KeyRow::into_record).transpose()
+    }
+
+    /// Returns the keys that changed after the change with this number; all keys for 0.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn api_key_changes(&self, after: i64) -> Result<KeyChanges, StoreError> {
+        let rows = read!(
+            self,
+            fetch_all,
+            sqlx::query!(
+                r#"/* keys */ SELECT id, name, sha256, scopes, cluster_prefix, created_at, expires_at,
+                          revoked_at, last_used_at, version,
+                          EXTRACT(EPOCH FROM expires_at - service_now())::float8 AS seconds_left
+                   FROM api_keys WHERE namespace = $1 AND version > $2 ORDER BY version"#,
+                self.namespace.as_str(),
+                after,
+            )
+        )?;
+        let version = rows.last().map_or(after, |row| row.version);
+        let changes = rows.into_iter().map(|row| {
+            let hash = row.sha256.as_slice().try_into();
+            let seconds = row.seconds_left.map(|seconds| seconds.max(0.0));
+            let key = KeyRow {
+                id: row.id,
+                name: row.name,
+                scopes: row.scopes,
+                cluster_prefix: row.cluster_prefix,
+                created_at: row.created_at,
+                expires_at: row.expires_at,
+                revoked_at: row.revoked_at,
+                last_used_at: row.last_used_at,
+            };
+            Ok(KeyChange {
+                hash: hash.map_err(|error| corrupt(row.id, "sha256", error))?,
+                key: key.into_record()?,
+                valid_for: seconds
+                    .map(|it| Duration::try_from_secs_f64(it).unwrap_or(Duration::MAX)),
+            })
+        });
+        Ok(KeyChanges {
+            changes: changes.collect::<Result<_, StoreError>>()?,
+            version,
+        })
+    }
+
+    /// Records that these keys were used, to the hour. A key that was recorded within the last hour
+    /// is not written again.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn note_api_keys_used(&self, keys: &[KeyId]) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+        run!(
+            self,
+            execute,
+            sqlx::query!(
+                "/* keys */ UPDATE api_keys SET last_used_at = service_now()
+                 WHERE id = ANY($1) AND namespace = $2
+                   AND COALESCE(last_used_at < service_now() - interval '1 hour', true)",
+                &ids,
+                self.namespace.as_str(),
+            )
+        )?;
+        Ok(())
+    }
+}
+
+impl KeyRow {
+    fn into_record(self) -> Result<ApiKeyRecord, StoreError> {
+        let id = self.id;
+        let prefix = self.cluster_prefix.as_deref().map(ClusterPrefix::parse);
+        let scopes = KeyScopes::parse(self.scopes.iter().map(String::as_str));
+        Ok(ApiKeyRecord {
+            id: KeyId(id),
+            name: KeyName::parse(&self.name).map_err(|error| corrupt(id, "name", error))?,
+            scopes: scopes.map_err(|error| corrupt(id, "scopes", error))?,
+            prefix: prefix
+                .transpose()
+                .map_err(|error| corrupt(id, "cluster_prefix", error))?,
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+            last_used_at: self.last_used_at,
+        })
+    }
+}
