@@ -18,8 +18,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The crates of this workspace that each crate may depend on. Only what a build links is limited:
 /// tests need a real database and the sandbox, so `dev-dependencies` may name any crate.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("engine-roles-policy", &[]),
+    ("engine-roles-transparency", &[]),
     ("engine-roles-domain", &["engine-roles-policy"]),
     (
         "engine-roles-iam",
@@ -33,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "engine-roles-policy",
             "engine-roles-iam",
             "engine-roles-store",
+            "engine-roles-transparency",
         ],
     ),
     ("engine-roles-contract", &[]),
@@ -58,6 +60,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "engine-roles-contract",
             "engine-roles-api",
             "engine-roles-client",
+            "engine-roles-transparency",
         ],
     ),
     ("engine-roles-iam-sandbox", &["engine-roles-policy"]),
@@ -145,6 +148,7 @@ fn pure_crates_depend_on_nothing_that_does_input_or_output() {
             "engine-roles-policy",
             "engine-roles-domain",
             "engine-roles-contract",
+            "engine-roles-transparency",
         ]
         .contains(&package.name.as_str());
         for used in normal(package).into_iter().filter(|_| pure) {

@@ -1,0 +1,57 @@
+//! The audit log as a transparency log: a Merkle tree over the events, its tiles and proofs.
+//!
+//! This crate is separate so that everything that makes the log trustworthy is pure: no database, no
+//! network, no clock, no randomness. Anybody can verify the log with this crate and nothing else.
+//!
+//! | task | item |
+//! |---|---|
+//! | append events to the tree | [`TreeHash::of_leaf`], [`RightEdge`] |
+//! | name, parse and fill tiles and entry bundles | [`Tile`], [`EntryBundle`], [`TilePath`], [`encode_bundle`] |
+//! | prove that an event is in the log, and that the log only grew | [`InclusionQuery`], [`ConsistencyQuery`] |
+//!
+//! # Numbers
+//!
+//! The tree counts leaves from 0, as RFC 6962 and tlog-tiles do; this number is called an index.
+//! Events have a sequence number, `seq`, which begins at 1 and has no gaps. The event `seq` is the
+//! leaf `seq - 1`, see [`leaf_index`]. A leaf is the stored, canonical bytes of its event.
+//!
+//! # Sources
+//!
+//! - RFC 6962, section 2.1: the hashes, inclusion proofs and consistency proofs. RFC 9162, section
+//!   2.1: how the proofs are verified.
+//! - <https://c2sp.org/tlog-tiles>: tiles, entry bundles and their paths.
+//!
+//! # Why no library for the tree
+//!
+//! `ct-merkle` keeps all leaves or all nodes of a tree in memory, and has no tiles. The log is larger
+//! than memory, and what is stored and served are tiles; from tiles, a proof is a list of subtrees
+//! (RFC 6962 defines it as one), and little is left that a library could do. The tests compare with
+//! the library `tlog_tiles`.
+
+mod bundle;
+mod edge;
+mod error;
+mod frontier;
+mod hash;
+mod proof;
+mod subtree;
+mod tile;
+mod tiles;
+
+pub use bundle::{MAX_ENTRY_BYTES, decode_bundle, encode_bundle};
+pub use edge::{RightEdge, WrittenTile};
+pub use error::TransparencyError;
+pub use frontier::Frontier;
+pub use hash::{HASH_BYTES, TreeHash};
+pub use proof::{ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery};
+pub use tile::{EntryBundle, TILE_HEIGHT, TILE_WIDTH, Tile, TilePath};
+pub use tiles::Tiles;
+
+/// The most leaves that a tree of this crate can have: sequence numbers are `bigint` in the database.
+pub const MAX_SIZE: u64 = i64::MAX as u64;
+
+/// Returns the index of the leaf of an event; none for 0, which no event has.
+#[must_use]
+pub const fn leaf_index(seq: u64) -> Option<u64> {
+    seq.checked_sub(1)
+}
