@@ -1,4 +1,5 @@
-//! The audit log as a transparency log: a Merkle tree over the events, its tiles and proofs.
+//! The audit log as a transparency log: a Merkle tree over the events, its tiles and proofs, and
+//! signed checkpoints.
 //!
 //! This crate is separate so that everything that makes the log trustworthy is pure: no database, no
 //! network, no clock, no randomness. Anybody can verify the log with this crate and nothing else.
@@ -8,6 +9,8 @@
 //! | append events to the tree | [`TreeHash::of_leaf`], [`RightEdge`] |
 //! | name, parse and fill tiles and entry bundles | [`Tile`], [`EntryBundle`], [`TilePath`], [`encode_bundle`] |
 //! | prove that an event is in the log, and that the log only grew | [`InclusionQuery`], [`ConsistencyQuery`] |
+//! | sign the head of the log | [`Checkpoint`], [`SigningKey`] |
+//! | verify a checkpoint and cosignatures of witnesses | [`TrustedKeys`], [`Note`] |
 //!
 //! # Numbers
 //!
@@ -20,32 +23,43 @@
 //! - RFC 6962, section 2.1: the hashes, inclusion proofs and consistency proofs. RFC 9162, section
 //!   2.1: how the proofs are verified.
 //! - <https://c2sp.org/tlog-tiles>: tiles, entry bundles and their paths.
+//! - <https://c2sp.org/signed-note>, <https://c2sp.org/tlog-checkpoint>,
+//!   <https://c2sp.org/tlog-cosignature>: notes, checkpoints, and cosignatures of witnesses. Of the
+//!   signature types, only those with Ed25519 are supported.
 //!
 //! # Why no library for the tree
 //!
 //! `ct-merkle` keeps all leaves or all nodes of a tree in memory, and has no tiles. The log is larger
 //! than memory, and what is stored and served are tiles; from tiles, a proof is a list of subtrees
 //! (RFC 6962 defines it as one), and little is left that a library could do. The tests compare with
-//! the library `tlog_tiles`.
+//! the libraries `tlog_tiles` and `signed_note`.
 
 mod bundle;
+mod checkpoint;
 mod edge;
 mod error;
 mod frontier;
 mod hash;
+mod key;
+mod note;
 mod proof;
 mod subtree;
 mod tile;
 mod tiles;
+mod trust;
 
 pub use bundle::{MAX_ENTRY_BYTES, decode_bundle, encode_bundle};
+pub use checkpoint::Checkpoint;
 pub use edge::{RightEdge, WrittenTile};
 pub use error::TransparencyError;
 pub use frontier::Frontier;
 pub use hash::{HASH_BYTES, TreeHash};
+pub use key::{KeyId, KeyKind, KeyName, PUBLIC_KEY_BYTES, SigningKey, VerifierKey};
+pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteSignature};
 pub use proof::{ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery};
 pub use tile::{EntryBundle, TILE_HEIGHT, TILE_WIDTH, Tile, TilePath};
 pub use tiles::Tiles;
+pub use trust::{Cosignature, TrustedKeys, VerifiedCheckpoint};
 
 /// The most leaves that a tree of this crate can have: sequence numbers are `bigint` in the database.
 pub const MAX_SIZE: u64 = i64::MAX as u64;

@@ -1,8 +1,13 @@
-//! Trees for the tests.
+//! Trees, keys and checkpoints for the tests.
 
 use std::sync::LazyLock;
 
-use engine_roles_transparency::{RightEdge, Tile, Tiles, TreeHash, WrittenTile};
+use data_encoding::BASE64;
+use engine_roles_transparency::{
+    Checkpoint, KeyName, RightEdge, SigningKey, Tile, Tiles, TreeHash, TrustedKeys, WrittenTile,
+};
+
+pub(crate) const ORIGIN: &str = "example.com/engine-roles";
 
 /// The canonical bytes of a made-up event.
 pub(crate) fn event(index: u64) -> Vec<u8> {
@@ -92,6 +97,38 @@ pub(crate) fn hash(hex: &str) -> TreeHash {
     let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes());
     let bytes = bytes.expect("the text is hexadecimal");
     TreeHash::from_bytes(bytes.try_into().expect("a hash has 32 bytes"))
+}
+
+pub(crate) fn name(text: &str) -> KeyName {
+    text.parse().expect("the text is a name")
+}
+
+/// The PEM of an Ed25519 key, as `openssl genpkey -algorithm ed25519` writes it.
+pub(crate) fn pem(seed: [u8; 32]) -> String {
+    // RFC 8410, section 7: version 0, the algorithm 1.3.101.112, the seed in two octet strings.
+    let mut der = vec![0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b];
+    der.extend_from_slice(&[0x65, 0x70, 0x04, 0x22, 0x04, 0x20]);
+    der.extend_from_slice(&seed);
+    let text = BASE64.encode(&der);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+}
+
+pub(crate) fn signing_key(name_of_key: &str, seed: u8) -> SigningKey {
+    let pem = pem([seed; 32]);
+    SigningKey::from_pem(name(name_of_key), pem.as_bytes()).expect("the key is valid")
+}
+
+pub(crate) fn trust(keys: &[&SigningKey]) -> TrustedKeys {
+    let keys = keys.iter().map(|key| key.verifier().clone());
+    TrustedKeys::new(keys).expect("the keys have one name")
+}
+
+pub(crate) fn checkpoint(size: u64) -> Checkpoint {
+    Checkpoint {
+        origin: name(ORIGIN),
+        size,
+        root: root(size),
+    }
 }
 
 /// Whether a tile of a list is in the list of tiles once.

@@ -1,7 +1,12 @@
-//! Tests of the crate's public interface: the tree, its tiles and proofs.
+//! Tests of the crate's public interface: the tree, tiles, proofs, notes, checkpoints and the
+//! verification of exports.
 
+mod checkpoints;
 mod fixtures;
+mod keys;
+mod notes;
 mod other_implementations;
+mod other_notes;
 mod proofs;
 mod tiles;
 mod tree;
