@@ -3,10 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use crate::TransparencyError;
+use crate::{TransparencyError, base64};
 
 /// The length of a hash in bytes.
 pub const HASH_BYTES: usize = 32;
@@ -61,7 +60,7 @@ impl TreeHash {
 
 impl fmt::Display for TreeHash {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&BASE64.encode(&self.0))
+        formatter.write_str(&base64::encode(&self.0))
     }
 }
 
@@ -75,7 +74,7 @@ impl FromStr for TreeHash {
     type Err = TransparencyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes = BASE64.decode(text.as_bytes()).ok();
+        let bytes = base64::decode(text);
         let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
         bytes.map(Self).ok_or(TransparencyError::InvalidHash)
     }

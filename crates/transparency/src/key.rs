@@ -6,12 +6,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 pub use signing::SigningKey;
 
-use crate::TransparencyError;
+use crate::{TransparencyError, base64};
 
 /// The length of an Ed25519 public key (RFC 8032, section 5.1.5).
 pub const PUBLIC_KEY_BYTES: usize = 32;
@@ -146,7 +146,7 @@ impl fmt::Display for VerifierKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = vec![self.kind as u8];
         bytes.extend_from_slice(&self.public);
-        let public = BASE64.encode(&bytes);
+        let public = base64::encode(&bytes);
         write!(formatter, "{}+{}+{public}", self.name, self.id)
     }
 }
@@ -161,7 +161,7 @@ impl FromStr for VerifierKey {
         let (Some(id), Some(public)) = (parts.next(), parts.next()) else {
             return Err(invalid("it does not have the form name+id+base64"));
         };
-        let bytes = BASE64.decode(public.as_bytes()).ok();
+        let bytes = base64::decode(public);
         let bytes = bytes.ok_or_else(|| invalid("the key is not standard base64"))?;
         let (kind, public) = match bytes.split_first() {
             Some((1, public)) => (KeyKind::Log, public),

@@ -34,6 +34,7 @@
 //! (RFC 6962 defines it as one), and little is left that a library could do. The tests compare with
 //! the libraries `tlog_tiles` and `signed_note`.
 
+mod base64;
 mod bundle;
 mod checkpoint;
 mod edge;

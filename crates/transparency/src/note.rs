@@ -3,10 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE64;
-
-use crate::TransparencyError;
 use crate::key::{KeyId, KeyName, SigningKey, VerifierKey};
+use crate::{TransparencyError, base64};
 
 /// The longest note in bytes. Sixteen signatures, which a verifier has to accept, have less than half
 /// of that even if they are post-quantum signatures.
@@ -110,7 +108,7 @@ impl fmt::Display for NoteSignature {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = self.id.as_bytes().to_vec();
         bytes.extend_from_slice(&self.bytes);
-        write!(formatter, "{DASH}{} {}", self.name, BASE64.encode(&bytes))
+        write!(formatter, "{DASH}{} {}", self.name, base64::encode(&bytes))
     }
 }
 
@@ -127,7 +125,7 @@ impl FromStr for NoteSignature {
         let name = name
             .parse()
             .map_err(|_| malformed("the name of a key is invalid"))?;
-        let bytes = BASE64.decode(bytes.as_bytes()).ok();
+        let bytes = base64::decode(bytes);
         let bytes = bytes.ok_or_else(|| malformed("a signature is not standard base64"))?;
         match bytes.split_first_chunk::<4>() {
             Some((id, bytes)) if !bytes.is_empty() => Ok(Self {

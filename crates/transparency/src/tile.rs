@@ -75,8 +75,8 @@ impl Tile {
     pub fn right_edge(size: u64) -> Vec<Self> {
         let levels = (0..LEVELS).filter_map(|level| {
             let hashes = size.checked_shr(TILE_HEIGHT * u32::from(level))?;
-            let tile = Self::in_tree(level, hashes / u64::from(TILE_WIDTH), size)?;
-            (tile.width < TILE_WIDTH).then_some(tile)
+            // The tile after the last full one is partial, or does not exist.
+            Self::in_tree(level, hashes / u64::from(TILE_WIDTH), size)
         });
         levels.collect()
     }

@@ -319,6 +319,11 @@ fn a_checkpoint_may_follow_only_one_that_its_tree_extends() {
         .extends(&other, &proof(9, 300))
         .expect_err("another log");
     assert!(matches!(error, TransparencyError::OtherOrigin { .. }));
+    // A proof of other sizes than those of the checkpoints, although it leads to their roots.
+    let mut smaller = checkpoint(256);
+    smaller.size = 255;
+    let error = checkpoint(300).extends(&smaller, &proof(256, 300));
+    assert_eq!(error, Err(TransparencyError::ProofDoesNotMatch));
     let empty = ConsistencyProof {
         old_size: 9,
         new_size: 300,

@@ -80,6 +80,7 @@ fn a_text_that_is_no_note_is_rejected() {
         format!("a\n\n{}", LINE.replace("AAAAAQI=", "AAAAAQI")),
         format!("a\n\n{}", LINE.replace("AAAAAQI=", "AAAAAQJ=")),
         format!("a\n\n{}", LINE.replace("AAAAAQI=", "AAAA-QI=")),
+        format!("a\n\n{}", LINE.replace("AAAAAQI=", "AAA=AAQI")),
         format!("a\n\n{}", LINE.replace("AAAAAQI=", "AAAAAQI= ")),
         // Four bytes are an id without a signature.
         format!("a\n\n{}", LINE.replace("AAAAAQI=", "AAAAAQ==")),

@@ -143,6 +143,27 @@ fn a_proof_needs_only_the_tiles_that_its_query_names() {
 }
 
 #[test]
+fn a_proof_that_ends_before_the_root_fails() {
+    // The root of a tree with one leaf is the leaf, which must not pass for a larger tree.
+    let leaf = leaf(0);
+    let proof = |size| InclusionProof {
+        index: 0,
+        size,
+        hashes: vec![],
+    };
+    assert_eq!(proof(1).verify(&leaf, &leaf), Ok(()));
+    assert!(proof(2).verify(&leaf, &leaf).is_err());
+    for (old_size, new_size) in [(1, 2), (2, 3), (4, 8)] {
+        let proof = ConsistencyProof {
+            old_size,
+            new_size,
+            hashes: vec![],
+        };
+        assert!(proof.verify(&leaf, &leaf).is_err());
+    }
+}
+
+#[test]
 fn a_query_for_what_no_tree_has_is_rejected() {
     for (index, size) in [(0, 0), (5, 5), (u64::MAX, 5), (0, u64::MAX)] {
         assert!(InclusionQuery::new(index, size).is_err(), "{index}, {size}");

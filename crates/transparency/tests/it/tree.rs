@@ -46,6 +46,26 @@ fn the_roots_are_those_of_the_known_trees() {
 }
 
 #[test]
+fn a_hash_has_one_spelling_as_text() {
+    let hash = leaf(0);
+    let text = hash.to_string();
+    assert_eq!(text.parse(), Ok(hash));
+    let split = "AAA=".repeat(16);
+    for other in [
+        &split,
+        &text[1..],
+        &format!("{text}="),
+        &format!("{text}\n"),
+        "",
+    ] {
+        assert_eq!(
+            other.parse::<TreeHash>(),
+            Err(TransparencyError::InvalidHash)
+        );
+    }
+}
+
+#[test]
 fn the_root_is_that_of_the_definition_for_every_size() {
     let leaves: Vec<TreeHash> = (0..300).map(leaf).collect();
     let (mut frontier, mut edge) = (Frontier::new(), RightEdge::new());
