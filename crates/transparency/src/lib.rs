@@ -1,5 +1,5 @@
-//! The audit log as a transparency log: a Merkle tree over the events, its tiles and proofs, and
-//! signed checkpoints.
+//! The audit log as a transparency log: a Merkle tree over the events, its tiles and proofs, signed
+//! checkpoints, and the verification of an export.
 //!
 //! This crate is separate so that everything that makes the log trustworthy is pure: no database, no
 //! network, no clock, no randomness. Anybody can verify the log with this crate and nothing else.
@@ -11,6 +11,26 @@
 //! | prove that an event is in the log, and that the log only grew | [`InclusionQuery`], [`ConsistencyQuery`] |
 //! | sign the head of the log | [`Checkpoint`], [`SigningKey`] |
 //! | verify a checkpoint and cosignatures of witnesses | [`TrustedKeys`], [`Note`] |
+//! | verify an export, and locate what was changed | [`LogVerifier`] |
+//!
+//! ```
+//! use engine_roles_transparency::{InclusionQuery, RightEdge, Tiles, TreeHash};
+//!
+//! let events = ["created", "changed", "deleted"];
+//! let leaves = events.map(|event| TreeHash::of_leaf(event.as_bytes()));
+//! let mut edge = RightEdge::new();
+//! let mut tiles = Tiles::new();
+//! for written in edge.append(leaves)? {
+//!     // A store keeps the bytes under the path `written.tile`, here `tile/0/000.p/3`.
+//!     tiles.insert(written.tile, &written.bytes())?;
+//! }
+//!
+//! let query = InclusionQuery::new(1, edge.size())?;
+//! assert_eq!(query.tiles()?.len(), 1);
+//! let proof = query.prove(&tiles)?;
+//! proof.verify(&leaves[1], &edge.root())?;
+//! # Ok::<(), engine_roles_transparency::TransparencyError>(())
+//! ```
 //!
 //! # Numbers
 //!
@@ -48,6 +68,7 @@ mod subtree;
 mod tile;
 mod tiles;
 mod trust;
+mod verification;
 
 pub use bundle::{MAX_ENTRY_BYTES, decode_bundle, encode_bundle};
 pub use checkpoint::Checkpoint;
@@ -61,6 +82,9 @@ pub use proof::{ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQue
 pub use tile::{EntryBundle, TILE_HEIGHT, TILE_WIDTH, Tile, TilePath};
 pub use tiles::Tiles;
 pub use trust::{Cosignature, TrustedKeys, VerifiedCheckpoint};
+pub use verification::{
+    Certainty, ExportedEvent, Finding, Located, LogVerifier, MAX_FINDINGS, Report,
+};
 
 /// The most leaves that a tree of this crate can have: sequence numbers are `bigint` in the database.
 pub const MAX_SIZE: u64 = i64::MAX as u64;

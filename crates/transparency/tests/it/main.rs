@@ -8,5 +8,7 @@ mod notes;
 mod other_implementations;
 mod other_notes;
 mod proofs;
+mod tampering;
 mod tiles;
 mod tree;
+mod verification;
