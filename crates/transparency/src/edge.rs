@@ -3,7 +3,6 @@
 use crate::TransparencyError;
 use crate::frontier::Frontier;
 use crate::hash::{HASH_BYTES, TreeHash};
-use crate::subtree::subtrees_of;
 use crate::tile::{TILE_HEIGHT, TILE_WIDTH, Tile};
 use crate::tiles::{Tiles, perfect_root};
 
@@ -58,24 +57,14 @@ impl RightEdge {
         root: &TreeHash,
         tiles: &Tiles,
     ) -> Result<Self, TransparencyError> {
+        let frontier = Frontier::from_tiles(size, tiles)?;
+        if frontier.root() != *root {
+            return Err(TransparencyError::RootDiffers { size });
+        }
         let mut levels = Vec::new();
         for tile in Tile::right_edge(size) {
             levels.resize(usize::from(tile.level()), Vec::new());
             levels.push(tiles.hashes(tile)?.to_vec());
-        }
-        let mut subtrees = Vec::new();
-        for hashes in levels.iter().rev() {
-            let parts = subtrees_of(0, hashes.len() as u64);
-            let mut rest = hashes.as_slice();
-            for part in parts {
-                let (hashes, others) = rest.split_at(1 << part.height);
-                subtrees.push(perfect_root(hashes));
-                rest = others;
-            }
-        }
-        let frontier = Frontier::from_hashes(size, subtrees)?;
-        if frontier.root() != *root {
-            return Err(TransparencyError::RootDiffers { size });
         }
         Ok(Self { frontier, levels })
     }

@@ -1,7 +1,9 @@
 //! The least that has to be known of a tree to append leaves and to compute its root.
 
 use crate::hash::TreeHash;
-use crate::subtree::join;
+use crate::subtree::{join, subtrees_of};
+use crate::tile::Tile;
+use crate::tiles::{Tiles, perfect_root};
 use crate::{MAX_SIZE, TransparencyError};
 
 /// The hashes of the perfect subtrees of a tree, largest first: one for each bit that is set in the
@@ -44,6 +46,26 @@ impl Frontier {
             });
         }
         Ok(Self { size, hashes })
+    }
+
+    /// Computes the frontier of the first `size` leaves from the tiles that [`Tile::right_edge`] names
+    /// for this size. They may be wider, as those of a tree that has grown since.
+    ///
+    /// Nothing shows whether the tiles are right before the root is compared with a checkpoint.
+    ///
+    /// # Errors
+    /// When a tile is missing or too narrow, or when the size is greater than [`MAX_SIZE`].
+    pub fn from_tiles(size: u64, tiles: &Tiles) -> Result<Self, TransparencyError> {
+        let mut subtrees = Vec::new();
+        for tile in Tile::right_edge(size).into_iter().rev() {
+            let mut rest = tiles.hashes(tile)?;
+            for part in subtrees_of(0, u64::from(tile.width())) {
+                let (hashes, others) = rest.split_at(1 << part.height);
+                subtrees.push(perfect_root(hashes));
+                rest = others;
+            }
+        }
+        Self::from_hashes(size, subtrees)
     }
 
     /// Returns the number of leaves.

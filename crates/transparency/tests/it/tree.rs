@@ -97,6 +97,26 @@ fn a_frontier_has_one_hash_for_each_set_bit_of_the_size() {
 }
 
 #[test]
+fn the_frontier_of_any_size_is_read_from_the_tiles_of_a_larger_tree() {
+    let mut frontier = Frontier::new();
+    for size in 0..LARGEST {
+        if size < 20 || size % 32 < 2 {
+            assert_eq!(Frontier::from_tiles(size, tiles()), Ok(frontier.clone()));
+        }
+        frontier.push(leaf(size)).expect("the tree is small");
+    }
+    let (written, root) = large();
+    let mut all = Tiles::new();
+    for one in written {
+        insert(&mut all, one);
+    }
+    let frontier = Frontier::from_tiles(LARGE, &all).expect("the tiles are there");
+    assert_eq!(frontier.root(), *root);
+    assert!(Frontier::from_tiles(LARGE + 1, &all).is_err());
+    assert!(Frontier::from_tiles(u64::MAX, &all).is_err());
+}
+
+#[test]
 fn a_tree_of_the_largest_size_takes_no_more_leaves() {
     let hashes = vec![leaf(0); MAX_SIZE.count_ones() as usize];
     let mut full = Frontier::from_hashes(MAX_SIZE, hashes.clone()).expect("the size is allowed");
