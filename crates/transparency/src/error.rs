@@ -71,6 +71,12 @@ pub enum TransparencyError {
         /// The number of leaves of the later tree.
         new: u64,
     },
+    /// A text is no proof of an event.
+    #[error("the proof is malformed: {reason}")]
+    MalformedProof {
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// A proof does not lead to the root.
     #[error("the proof does not lead to the root")]
     ProofDoesNotMatch,

@@ -9,6 +9,7 @@
 //! | append events to the tree | [`TreeHash::of_leaf`], [`RightEdge`] |
 //! | name, parse and fill tiles and entry bundles | [`Tile`], [`EntryBundle`], [`TilePath`], [`encode_bundle`] |
 //! | prove that an event is in the log, and that the log only grew | [`InclusionQuery`], [`ConsistencyQuery`] |
+//! | give an event with its proof to somebody else | [`LogProof`] |
 //! | sign the head of the log | [`Checkpoint`], [`SigningKey`] |
 //! | verify a checkpoint and cosignatures of witnesses | [`TrustedKeys`], [`Note`] |
 //! | verify an export, and locate what was changed | [`LogVerifier`] |
@@ -46,6 +47,7 @@
 //! - <https://c2sp.org/signed-note>, <https://c2sp.org/tlog-checkpoint>,
 //!   <https://c2sp.org/tlog-cosignature>: notes, checkpoints, and cosignatures of witnesses. Of the
 //!   signature types, only those with Ed25519 are supported.
+//! - <https://c2sp.org/tlog-proof>: the proof of one event as a text.
 //!
 //! # Why no library for the tree
 //!
@@ -62,6 +64,7 @@ mod error;
 mod frontier;
 mod hash;
 mod key;
+mod log_proof;
 mod note;
 mod proof;
 mod subtree;
@@ -77,6 +80,7 @@ pub use error::TransparencyError;
 pub use frontier::Frontier;
 pub use hash::{HASH_BYTES, TreeHash};
 pub use key::{KeyId, KeyKind, KeyName, PUBLIC_KEY_BYTES, SigningKey, VerifierKey};
+pub use log_proof::LogProof;
 pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteSignature};
 pub use proof::{ConsistencyProof, ConsistencyQuery, InclusionProof, InclusionQuery};
 pub use tile::{EntryBundle, TILE_HEIGHT, TILE_WIDTH, Tile, TilePath};

@@ -116,7 +116,18 @@ MHICAQEwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 oB8wHQYKKoZIhvcNAQkJFDEPDA1DdXJkbGUgQ2hhaXJzgSEAGb9ECWmEzf6FQbrB
 Z9w7lshQhqowtrbLDFw4rXAxZuE=
 -----END PRIVATE KEY-----";
-    assert!(SigningKey::from_pem(name("a"), with_public.as_bytes()).is_ok());
+    // Sections 10.1 and 10.3: the public key, and the private key as `openssl genpkey` writes it.
+    let public = "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=";
+    let public = BASE64.decode(public.as_bytes()).expect("base64");
+    let public = public.try_into().expect("a public key has 32 bytes");
+    let expected = VerifierKey::new(name("a"), KeyKind::Log, public);
+    let without_public = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
+-----END PRIVATE KEY-----";
+    for text in [with_public, without_public] {
+        let key = SigningKey::from_pem(name("a"), text.as_bytes()).expect("the key is valid");
+        assert_eq!(*key.verifier(), expected);
+    }
     let p256 = "-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2
 OF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r

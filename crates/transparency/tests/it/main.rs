@@ -4,6 +4,7 @@
 mod checkpoints;
 mod fixtures;
 mod keys;
+mod log_proofs;
 mod notes;
 mod other_implementations;
 mod other_notes;
