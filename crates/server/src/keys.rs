@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use engine_roles_api::ApiKey;
-use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScopes};
+use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes};
 use engine_roles_iam::DatabaseTokens;
 use engine_roles_store::{ApiKeyRecord, NewApiKey, Store};
 use rand::RngExt;
@@ -157,12 +157,11 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
     let now = store.now().await?;
     let is_valid =
         |key: &&ApiKeyRecord| key.revoked_at.is_none() && key.expires_at.is_none_or(|at| at > now);
-    let named_keys: Vec<&ApiKeyRecord> = match named.parse::<Uuid>() {
-        Ok(id) => keys.iter().filter(|key| key.id.0 == id).collect(),
-        Err(_) => {
-            let named = keys.iter().filter(|key| key.name.as_str() == named);
-            named.filter(is_valid).collect()
-        }
+    let named_keys: Vec<&ApiKeyRecord> = if let Ok(id) = named.parse::<Uuid>() {
+        keys.iter().filter(|key| key.id.0 == id).collect()
+    } else {
+        let named = keys.iter().filter(|key| key.name.as_str() == named);
+        named.filter(is_valid).collect()
     };
     let key = match named_keys[..] {
         [key] => key,
@@ -216,7 +215,7 @@ fn in_words(key: &ApiKeyRecord) -> String {
 }
 
 fn in_json(key: &ApiKeyRecord) -> Value {
-    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    let scopes: Vec<&str> = key.scopes.iter().map(KeyScope::as_str).collect();
     json!({
         "id": key.id.to_string(),
         "name": key.name,
