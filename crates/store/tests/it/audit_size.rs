@@ -138,6 +138,7 @@ fn filters(events: i64) -> Vec<Vec<(String, AuditFilter)>> {
 
 fn both(one: &AuditFilter, other: &AuditFilter) -> AuditFilter {
     AuditFilter {
+        prefix: None,
         cluster: one.cluster.clone().or(other.cluster.clone()),
         actor: one.actor.clone().or(other.actor.clone()),
         action: one.action.or(other.action),
