@@ -5,6 +5,7 @@
 //! types leave out, and checks that every answer conforms to the contract.
 
 mod contract;
+mod document;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -64,6 +65,12 @@ impl Answer {
     /// The stable code of a problem.
     pub fn code(&self) -> Option<&str> {
         self.body["code"].as_str()
+    }
+
+    /// The code of a problem; none for another answer.
+    fn problem_code(&self) -> Option<&str> {
+        let is_problem = self.header(CONTENT_TYPE.as_str()) == Some("application/problem+json");
+        self.code().filter(|_| is_problem)
     }
 
     /// The value of a header, or `None` when it is missing or not text.
@@ -271,6 +278,7 @@ impl Client {
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
         let answer = Answer::from(self.service.send(request).await?);
         contract::assert_valid(&path, &answer);
+        document::assert_documented(&method, &path, &answer);
         self.acknowledged.record(&method, &path, &answer);
         Ok(answer)
     }

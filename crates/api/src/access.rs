@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use engine_roles_contract::{
-    Access, AccessProfile, Code, DocumentKind, EvaluatedDocument, Problem as ProblemBody,
-    ProfileContents as WireContents,
+    Access, AccessProfile, Code, DocumentKind, EvaluatedDocument, ProfileContents as WireContents,
 };
 use engine_roles_domain::cluster::RoleReference;
 use engine_roles_domain::prepared::{HeldPolicy, HeldProfile, PolicyName, ProfileContents};
@@ -25,9 +24,6 @@ use crate::words::mode_to_wire;
     params(("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
     responses(
         (status = 200, body = Access, description = "What the role can reach"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role, or has none now"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn get(

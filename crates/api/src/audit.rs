@@ -8,7 +8,7 @@ use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery, Code, Problem as ProblemBody};
+use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery, Code};
 use engine_roles_domain::binding::{EventAction, SequencedEvent};
 use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::ClusterName;
@@ -44,8 +44,6 @@ const NDJSON: &str = "application/x-ndjson";
             (AuditPage = "application/json"),
             (AuditEvent = "application/x-ndjson"),
         )),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list(

@@ -2,9 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use engine_roles_contract::{
-    Capabilities, Capability, CapabilityStatus, Problem as ProblemBody, Recommendation,
-};
+use engine_roles_contract::{Capabilities, Capability, CapabilityStatus, Recommendation};
 use engine_roles_domain::identity::{FeatureReport, Status};
 use engine_roles_provisioner::{Capabilities as Found, Provisioner};
 
@@ -19,8 +17,6 @@ use crate::words::mode_to_wire;
     get, path = "/v1/capabilities", operation_id = "getCapabilities", tag = "policies",
     responses(
         (status = 200, body = Capabilities, description = "The features and whether the identity may use them"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn get(

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Extension, State};
-use engine_roles_contract::{BindingList, BindingQuery, Problem as ProblemBody};
+use engine_roles_contract::{BindingList, BindingQuery};
 use engine_roles_domain::binding::State as BindingState;
 use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::{ClusterName, RoleReference};
@@ -27,8 +27,6 @@ pub(crate) const LONGEST_PAGE: i64 = 500;
     params(BindingQuery),
     responses(
         (status = 200, body = BindingList, description = "A page of bindings"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list(

@@ -8,8 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use engine_roles_contract::{
-    AwsStatus, DatabaseStatus, MissingFeature, Problem as ProblemBody, Readiness, ReadinessStatus,
-    ReconcilerStatus,
+    AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
 };
 use engine_roles_domain::caller::KeyScope;
 use engine_roles_provisioner::{AwsState, DatabaseHealth, Health, Provisioner};
@@ -21,7 +20,6 @@ use crate::auth::Authentication;
 /// The answer says nothing about the database or AWS; `/readyz` does.
 #[utoipa::path(get, path = "/livez", operation_id = "getLiveness", tag = "health", security(()), responses(
         (status = 200, body = String, description = "The process runs"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
     ))]
 pub(crate) async fn livez() -> &'static str {
     "ok\n"
@@ -32,7 +30,6 @@ pub(crate) async fn livez() -> &'static str {
 /// AI Unlimited's load balancer requests this path.
 #[utoipa::path(get, path = "/healthcheck", operation_id = "getHealthcheck", tag = "health", security(()), responses(
         (status = 200, body = String, description = "The process runs"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
     ))]
 pub(crate) async fn healthcheck() -> &'static str {
     "ok\n"
@@ -50,7 +47,6 @@ pub(crate) async fn healthcheck() -> &'static str {
     get, path = "/readyz", operation_id = "getReadiness", tag = "health", security((), ("bearer" = [])),
     responses(
         (status = 200, body = Readiness, description = "The service is ready or degraded"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
         (status = 503, body = Readiness, description = "The service is not ready"),
     ),
 )]

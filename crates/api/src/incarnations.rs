@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use engine_roles_contract::{Code, IncarnationList, IncarnationQuery, Problem as ProblemBody};
+use engine_roles_contract::{Code, IncarnationList, IncarnationQuery};
 use engine_roles_provisioner::Provisioner;
 
 use crate::binding;
@@ -24,9 +24,6 @@ use crate::request_query::Parameters;
     ),
     responses(
         (status = 200, body = IncarnationList, description = "A page of incarnations"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list(

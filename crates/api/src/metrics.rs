@@ -10,7 +10,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use engine_roles_contract::Problem as ProblemBody;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +39,6 @@ impl MetricsHandle {
 /// While the database does not answer, the counts keep their last values.
 #[utoipa::path(get, path = "/metrics", operation_id = "getMetrics", tag = "health", security(()), responses(
         (status = 200, body = String, description = "The metrics"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
     ))]
 pub(crate) async fn show(State(MetricsHandle(metrics)): State<MetricsHandle>) -> Response {
     (

@@ -1,7 +1,13 @@
 //! The parts of the OpenAPI document that don't belong to a route.
 
+mod codes;
+mod headers;
+mod problems;
+
+use engine_roles_contract::{Code, Problem};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Document, RefOr, Schema};
+use utoipa::openapi::{Components, OpenApi as Document, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
 #[derive(OpenApi)]
@@ -19,6 +25,7 @@ use utoipa::{Modify, OpenApi};
         (name = "audit", description = "The audit log"),
         (name = "health", description = "Health checks and metrics, which need no key"),
     ),
+    components(schemas(Problem)),
     modifiers(&Bearer),
     security(("bearer" = [])),
 )]
@@ -42,10 +49,48 @@ impl Modify for Bearer {
 /// The schemas some of whose members may be absent: requests, and what says so in its members.
 const WITH_ABSENT_MEMBERS: [&str; 3] = ["RoleRequest", "Problem", "Spec"];
 
-/// Lists the members of an answer as required: they are always present, null where nothing is known.
+/// Completes the document that the routes make: with the problems and the headers of each operation,
+/// and with the members that answers always have.
 pub(crate) fn complete(mut document: Document) -> Document {
-    let components = document.components.iter_mut();
-    for (name, schema) in components.flat_map(|components| &mut components.schemas) {
+    let mut codes = Vec::new();
+    for item in document.paths.paths.values_mut() {
+        let methods = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+        ];
+        for operation in methods.into_iter().flatten() {
+            codes.extend(complete_answers(operation));
+        }
+    }
+    if let Some(components) = &mut document.components {
+        components.examples.extend(problems::examples(&codes));
+        list_required_members(components);
+    }
+    document
+}
+
+/// Adds the problems of an operation to its answers, and the headers of each answer. Returns the codes of
+/// the problems.
+fn complete_answers(operation: &mut Operation) -> Vec<Code> {
+    let id = operation.operation_id.as_deref().unwrap_or_default();
+    let answers = &mut operation.responses.responses;
+    for (status, answer) in answers.iter_mut() {
+        if let RefOr::T(answer) = answer {
+            answer.headers = headers::of_success(id, status);
+        }
+    }
+    let codes = codes::of(id).unwrap_or_default();
+    for (status, answer) in problems::answers(&codes) {
+        answers.entry(status).or_insert(answer);
+    }
+    codes
+}
+
+/// Lists the members of an answer as required: they are always present, null where nothing is known.
+fn list_required_members(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
         if WITH_ABSENT_MEMBERS.contains(&name.as_str()) {
             continue;
         }
@@ -53,5 +98,7 @@ pub(crate) fn complete(mut document: Document) -> Document {
             object.required = object.properties.keys().cloned().collect();
         }
     }
-    document
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use engine_roles_contract as contract;
-use engine_roles_contract::{
-    PassThroughRole, PassThroughRoleList, Problem as ProblemBody, Verdict,
-};
+use engine_roles_contract::{PassThroughRole, PassThroughRoleList, Verdict};
 use engine_roles_domain::prepared::{Fitness, Width};
 use engine_roles_provisioner::{AttestedRole, Provisioner};
 use serde_json::json;
@@ -21,8 +19,6 @@ use crate::problem::Problem;
     get, path = "/v1/pass-through-roles", operation_id = "listPassThroughRoles", tag = "policies",
     responses(
         (status = 200, body = PassThroughRoleList, description = "The prepared roles"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list(

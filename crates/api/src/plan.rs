@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use engine_roles_contract as contract;
-use engine_roles_contract::{Plan, PlanStep, Problem as ProblemBody, RoleRequest};
+use engine_roles_contract::{Plan, PlanStep, RoleRequest};
 use engine_roles_provisioner::{Basis, Preview, Provisioner};
 
 use crate::problem::Problem;
@@ -21,8 +21,6 @@ use crate::spec;
     request_body = RoleRequest,
     responses(
         (status = 200, body = Plan, description = "What the PUT would do"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn post(

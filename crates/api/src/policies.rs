@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use engine_roles_contract::{Code, Policy, PolicyList, PolicyQuery, Problem as ProblemBody};
+use engine_roles_contract::{Code, Policy, PolicyList, PolicyQuery};
 use engine_roles_domain::account::{AccountId, Region};
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_domain::grant::{CATALOGUE, Placeholders, PolicyTemplate, as_written};
@@ -20,8 +20,6 @@ use crate::request_query::Parameters;
     get, path = "/v1/policies", operation_id = "listPolicies", tag = "policies",
     responses(
         (status = 200, body = PolicyList, description = "The policy documents"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn list() -> Json<PolicyList> {
@@ -50,9 +48,6 @@ pub(crate) async fn list() -> Json<PolicyList> {
     params(("name" = String, Path, description = "The document's name, as `/v1/policies` lists it"), PolicyQuery),
     responses(
         (status = 200, body = Object, description = "The policy document, as IAM accepts it"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No document has this name"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn get(

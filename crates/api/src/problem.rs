@@ -2,6 +2,7 @@
 //! the other crates to a code.
 
 mod catalogue;
+mod example;
 mod failure;
 mod invalid;
 mod provisioner;
@@ -15,14 +16,27 @@ use axum::response::{IntoResponse, Response};
 use engine_roles_contract as contract;
 use engine_roles_contract::{Code, FieldError};
 
+pub(crate) use example::example;
 pub(crate) use failure::{code as failure_code, denied_by, failed};
 pub(crate) use invalid::{code as invalid_code, invalid};
 pub(crate) use render::render_problems;
+pub(crate) use status::{of as status_and_title, word};
 
 /// How many seconds a caller should wait before it asks again about work in progress.
 pub(crate) const RETRY_AFTER_PENDING: u32 = 2;
 /// How many seconds a caller should wait after an outage before it sends the request again.
 const RETRY_AFTER_OUTAGE: u32 = 5;
+
+/// Returns how many seconds a caller should wait before it sends the request again; none where waiting
+/// does not help, as with a used-up quota, for which a person is needed.
+pub(crate) fn retry_after(code: Code) -> Option<u32> {
+    match code {
+        Code::TeardownInProgress => Some(RETRY_AFTER_PENDING),
+        Code::QuotaExceeded => None,
+        code if status::of(code).0 == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_OUTAGE),
+        _ => None,
+    }
+}
 
 /// An error answer before it is rendered. Boxed, to keep the `Result` of a handler small.
 #[derive(Clone, Debug)]
@@ -31,8 +45,6 @@ pub(crate) struct Problem(Box<contract::Problem>);
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let (status, title) = status::of(code);
-        // For a used-up quota a person is needed: waiting does not help.
-        let retry = status == StatusCode::SERVICE_UNAVAILABLE && code != Code::QuotaExceeded;
         Self(Box::new(contract::Problem {
             r#type: format!("urn:engine-roles:problem:{}", status::word(code)),
             title: title.to_owned(),
@@ -40,7 +52,7 @@ impl Problem {
             detail: detail.into(),
             code: code.into(),
             request_id: String::new(),
-            retry_after: retry.then_some(RETRY_AFTER_OUTAGE),
+            retry_after: retry_after(code),
             missing_permissions: Vec::new(),
             denied_by: None,
             statement: None,

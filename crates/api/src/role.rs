@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use engine_roles_contract as contract;
-use engine_roles_contract::{Code, Problem as ProblemBody, RoleRequest};
+use engine_roles_contract::{Code, RoleRequest};
 use engine_roles_domain::binding::{Binding, Cause, Conditions, Verdict, verdict};
 use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::ClusterName;
@@ -41,8 +41,6 @@ use crate::role_request;
         (status = 200, body = contract::Binding, description = "The role has this spec: the role was changed, or had the spec already"),
         (status = 201, body = contract::Binding, description = "The role was created"),
         (status = 202, body = contract::Binding, description = "The work is in progress; read the binding at `Location` after `Retry-After` seconds"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn put(
@@ -84,9 +82,6 @@ pub(crate) async fn put(
     responses(
         (status = 200, body = contract::Binding, description = "The cluster's binding"),
         (status = 304, description = "The binding has an `ETag` that `If-None-Match` names"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn get(
@@ -129,9 +124,6 @@ pub(crate) async fn get(
     responses(
         (status = 200, body = contract::Binding, description = "The role was torn down; `receipt` lists what was removed and what was left"),
         (status = 202, body = contract::Binding, description = "The teardown is in progress; read the binding at `Location` after `Retry-After` seconds"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The cluster never had a role"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn delete(

@@ -2,8 +2,8 @@
 //! anything.
 
 use engine_roles_contract::{
-    Access, AuditPage, Binding, BindingList, Capabilities, PassThroughRoleList, Plan, PolicyList,
-    Problem, Readiness,
+    Access, AuditPage, Binding, BindingList, Capabilities, IncarnationList, PassThroughRoleList,
+    Plan, PolicyList, Problem, Readiness,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +31,10 @@ pub(crate) fn assert_valid(path: &str, answer: &Answer) {
         ["v1", "clusters", _, "role", "access"] => drop(read::<Access>(path, answer)),
         ["v1", "clusters"] => {
             let list: BindingList = read(path, answer);
+            list.items.iter().for_each(assert_known_words);
+        }
+        ["v1", "clusters", _, "incarnations"] => {
+            let list: IncarnationList = read(path, answer);
             list.items.iter().for_each(assert_known_words);
         }
         ["v1", "audit"] => drop(read::<AuditPage>(path, answer)),

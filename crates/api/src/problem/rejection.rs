@@ -6,7 +6,7 @@ use engine_roles_domain::cluster::WrongField;
 use engine_roles_domain::grant::RolePolicyError;
 use tracing::error;
 
-use super::{Problem, RETRY_AFTER_PENDING};
+use super::Problem;
 
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
@@ -14,11 +14,7 @@ impl From<Rejection> for Problem {
         match rejection {
             Rejection::NotFound => Self::new(Code::NotFound, detail),
             Rejection::PreconditionFailed { .. } => Self::new(Code::PreconditionFailed, detail),
-            Rejection::TeardownInProgress => {
-                let mut problem = Self::new(Code::TeardownInProgress, detail);
-                problem.0.retry_after = Some(RETRY_AFTER_PENDING);
-                problem
-            }
+            Rejection::TeardownInProgress => Self::new(Code::TeardownInProgress, detail),
             Rejection::TeardownBlocked { blockers } => {
                 let mut problem = Self::new(Code::TeardownBlocked, detail);
                 problem.0.blockers = blockers;

@@ -3,7 +3,8 @@
 use axum::http::StatusCode;
 use engine_roles_contract::Code;
 
-pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
+/// Returns the HTTP status and the title of the problems of a code.
+pub(crate) fn of(code: Code) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match code {
         Code::InvalidRequest => (S::BAD_REQUEST, "The request is not valid"),
@@ -65,7 +66,7 @@ pub(super) fn of(code: Code) -> (StatusCode, &'static str) {
 }
 
 /// Returns the word of a code on the wire.
-pub(super) fn word(code: Code) -> String {
+pub(crate) fn word(code: Code) -> String {
     let word = serde_json::to_value(code).expect("a code is a word");
     word.as_str().unwrap_or_default().to_owned()
 }

@@ -334,21 +334,16 @@ async fn a_service_without_a_database_is_live_but_not_ready() {
 }
 
 #[tokio::test]
-async fn the_openapi_document_is_served_and_lists_every_route_with_its_problems() {
+async fn the_openapi_document_is_served_and_lists_every_route() {
     let served = call(Method::GET, "/openapi.json").await.body;
     assert_eq!(served, json!(crate::document()));
     let paths = served["paths"].as_object().expect("paths");
     let mut routes: Vec<String> = Vec::new();
     for (path, item) in paths {
-        for (method, operation) in item.as_object().expect("an item") {
+        for method in item.as_object().expect("an item").keys() {
             routes.push(format!("{} {path}", method.to_uppercase()));
             if !path.starts_with("/v1/") {
                 continue;
-            }
-            for status in ["4XX", "5XX"] {
-                let content = &operation["responses"][status]["content"];
-                let problem = &content["application/problem+json"]["schema"]["$ref"];
-                assert_eq!(problem, "#/components/schemas/Problem", "{method} {path}");
             }
             // A documented route must not be answered with 404 or 405.
             let real = path.replace("{cluster}", "one");
