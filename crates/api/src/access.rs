@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use engine_roles_contract::text::ClusterName as ClusterNameText;
 use engine_roles_contract::{
     Access, AccessProfile, Code, DocumentKind, EvaluatedDocument, ProfileContents as WireContents,
 };
@@ -21,7 +22,7 @@ use crate::words::mode_to_wire;
 /// secrets are not evaluated.
 #[utoipa::path(
     get, path = "/v1/clusters/{cluster}/role/access", operation_id = "getRoleAccess", tag = "roles",
-    params(("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
+    params(("cluster" = ClusterNameText, Path, description = "The cluster's name")),
     responses(
         (status = 200, body = Access, description = "What the role can reach"),
     ),

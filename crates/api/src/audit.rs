@@ -24,7 +24,9 @@ use crate::words::state_to_wire;
 /// The most events on a page.
 const LONGEST_PAGE: i64 = 1000;
 const STREAM_PAGE: i64 = 500;
-/// The longest text that is accepted as the name of an actor, in bytes.
+/// The greatest `after`: the greatest whole number that every reader of JSON reads exactly.
+const GREATEST_SEQ: i64 = (1 << 53) - 1;
+/// The longest text that is accepted as the name of an actor, in characters.
 const LONGEST_ACTOR: usize = 256;
 const NDJSON: &str = "application/x-ndjson";
 
@@ -37,7 +39,7 @@ const NDJSON: &str = "application/x-ndjson";
     get, path = "/v1/audit", operation_id = "listAuditEvents", tag = "audit",
     params(
         AuditQuery,
-        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the next matching event: `wait=SECONDS` (default 0, at most 120)"),
+        ("Prefer" = Option<String>, Header, example = "wait=10", description = "How long the caller waits for the next matching event: `wait=SECONDS` (default 0, at most 120)"),
     ),
     responses(
         (status = 200, description = "A page of events, or the events as lines of JSON", content(
@@ -88,12 +90,14 @@ pub(crate) async fn list(
 }
 
 fn filter(query: &mut Parameters) -> AuditFilter {
-    let actor = format!("must be at most {LONGEST_ACTOR} bytes without control characters");
+    let seq = format!("must be a number from 0 to {GREATEST_SEQ}");
+    let actor = format!("must be at most {LONGEST_ACTOR} characters without control characters");
     AuditFilter {
         cluster: query.valid("cluster", ClusterName::parse),
         // Postgres stores no NUL.
         actor: query.read("actor", &actor, |text| {
-            let is_valid = text.len() <= LONGEST_ACTOR && !text.chars().any(char::is_control);
+            let is_valid =
+                text.chars().count() <= LONGEST_ACTOR && !text.chars().any(char::is_control);
             is_valid.then(|| text.to_owned())
         }),
         action: query.read(
@@ -104,7 +108,9 @@ fn filter(query: &mut Parameters) -> AuditFilter {
         since: query.time("since"),
         until: query.time("until"),
         prefix: None,
-        after: query.parsed("after", "must be a number").unwrap_or(0),
+        after: query
+            .number("after", &seq, 0..=GREATEST_SEQ)
+            .unwrap_or_default(),
     }
 }
 

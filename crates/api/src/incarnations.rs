@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use engine_roles_contract::text::ClusterName as ClusterNameText;
 use engine_roles_contract::{Code, IncarnationList, IncarnationQuery};
 use engine_roles_provisioner::Provisioner;
 
@@ -19,7 +20,7 @@ use crate::request_query::Parameters;
 #[utoipa::path(
     get, path = "/v1/clusters/{cluster}/incarnations", operation_id = "listIncarnations", tag = "roles",
     params(
-        ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
+        ("cluster" = ClusterNameText, Path, description = "The cluster's name"),
         IncarnationQuery,
     ),
     responses(

@@ -1,10 +1,13 @@
 //! The parts of the OpenAPI document that don't belong to a route.
 
 mod codes;
+mod examples;
 mod headers;
 mod problems;
+mod requests;
 
-use engine_roles_contract::{Code, Problem};
+use engine_roles_contract::text::{EntityTags, PolicyName, StateList};
+use engine_roles_contract::{AuditAction, Code, Problem};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi as Document, RefOr, Schema};
@@ -25,7 +28,7 @@ use utoipa::{Modify, OpenApi};
         (name = "audit", description = "The audit log"),
         (name = "health", description = "Health checks and metrics, which need no key"),
     ),
-    components(schemas(Problem)),
+    components(schemas(AuditAction, EntityTags, PolicyName, Problem, StateList)),
     modifiers(&Bearer),
     security(("bearer" = [])),
 )]
@@ -61,6 +64,7 @@ pub(crate) fn complete(mut document: Document) -> Document {
             &mut item.delete,
         ];
         for operation in methods.into_iter().flatten() {
+            requests::complete(operation);
             codes.extend(complete_answers(operation));
         }
     }
@@ -79,6 +83,15 @@ fn complete_answers(operation: &mut Operation) -> Vec<Code> {
     for (status, answer) in answers.iter_mut() {
         if let RefOr::T(answer) = answer {
             answer.headers = headers::of_success(id, status);
+            for (kind, content) in &mut answer.content {
+                if let RefOr::T(content) = content {
+                    content.example = if kind == "application/x-ndjson" {
+                        Some(examples::event_line())
+                    } else {
+                        examples::of_answer(id, status)
+                    };
+                }
+            }
         }
     }
     let codes = codes::of(id).unwrap_or_default();
@@ -100,5 +113,7 @@ fn list_required_members(components: &mut Components) {
     }
 }
 
+#[cfg(test)]
+mod rules;
 #[cfg(test)]
 mod tests;

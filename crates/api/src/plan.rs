@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use engine_roles_contract as contract;
+use engine_roles_contract::text::ClusterName as ClusterNameText;
 use engine_roles_contract::{Plan, PlanStep, RoleRequest};
 use engine_roles_provisioner::{Basis, Preview, Provisioner};
 
@@ -17,7 +18,7 @@ use crate::spec;
 /// The request changes nothing.
 #[utoipa::path(
     post, path = "/v1/clusters/{cluster}/role/plan", operation_id = "planRole", tag = "roles",
-    params(("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}")),
+    params(("cluster" = ClusterNameText, Path, description = "The cluster's name")),
     request_body = RoleRequest,
     responses(
         (status = 200, body = Plan, description = "What the PUT would do"),

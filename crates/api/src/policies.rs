@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use engine_roles_contract::text::PolicyName;
 use engine_roles_contract::{Code, Policy, PolicyList, PolicyQuery};
 use engine_roles_domain::account::{AccountId, Region};
 use engine_roles_domain::cluster::ClusterName;
@@ -45,7 +46,7 @@ pub(crate) async fn list() -> Json<PolicyList> {
 /// are used only where they belong to that account.
 #[utoipa::path(
     get, path = "/v1/policies/{name}", operation_id = "renderPolicy", tag = "policies",
-    params(("name" = String, Path, description = "The document's name, as `/v1/policies` lists it"), PolicyQuery),
+    params(("name" = PolicyName, Path, description = "The document's name, as `/v1/policies` lists it"), PolicyQuery),
     responses(
         (status = 200, body = Object, description = "The policy document, as IAM accepts it"),
     ),

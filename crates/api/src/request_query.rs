@@ -1,5 +1,6 @@
 //! Strict parsing of query strings: every wrong parameter is reported, by its name, all at once.
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Request};
@@ -100,11 +101,20 @@ impl Parameters {
     /// Takes `limit`: 1 to `most`, 100 by default.
     pub(crate) fn limit(&mut self, most: i64) -> i64 {
         let rule = format!("must be a number from 1 to {most}");
-        let limit = self.read("limit", &rule, |text| {
-            let limit = text.parse().ok();
-            limit.filter(|limit| (1..=most).contains(limit))
-        });
-        limit.unwrap_or(100)
+        self.number("limit", &rule, 1..=most).unwrap_or(100)
+    }
+
+    /// Takes a whole number in this range.
+    pub(crate) fn number(
+        &mut self,
+        name: &'static str,
+        rule: &str,
+        range: RangeInclusive<i64>,
+    ) -> Option<i64> {
+        self.read(name, rule, |text| {
+            let number = text.parse().ok();
+            number.filter(|number| range.contains(number))
+        })
     }
 
     /// Takes a time. Postgres's times begin in 4713 BC and end in the year 294276, and RFC 3339 has only

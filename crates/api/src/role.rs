@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 use engine_roles_contract as contract;
+use engine_roles_contract::text::{ClusterName as ClusterNameText, EntityTags};
 use engine_roles_contract::{Code, RoleRequest};
 use engine_roles_domain::binding::{Binding, Cause, Conditions, Verdict, verdict};
 use engine_roles_domain::caller::Caller;
@@ -31,10 +32,10 @@ use crate::role_request;
 #[utoipa::path(
     put, path = "/v1/clusters/{cluster}/role", operation_id = "provisionRole", tag = "roles",
     params(
-        ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once; with both, the answer comes after the work or the wait"),
-        ("If-Match" = Option<String>, Header, description = "`ETag`s, of whose generations the binding must have one for the request to be carried out, or `*` for any live binding"),
-        ("If-None-Match" = Option<String>, Header, description = "`*` if the cluster must never have had a role for the request to be carried out, or `ETag`s that the binding must not have"),
+        ("cluster" = ClusterNameText, Path, description = "The cluster's name"),
+        ("Prefer" = Option<String>, Header, example = "wait=10", description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once; with both, the answer comes after the work or the wait"),
+        ("If-Match" = Option<EntityTags>, Header, description = "`ETag`s, of whose generations the binding must have one for the request to be carried out, or `*` for any live binding"),
+        ("If-None-Match" = Option<EntityTags>, Header, description = "`*` if the cluster must never have had a role for the request to be carried out, or `ETag`s that the binding must not have"),
     ),
     request_body = RoleRequest,
     responses(
@@ -74,10 +75,10 @@ pub(crate) async fn put(
 #[utoipa::path(
     get, path = "/v1/clusters/{cluster}/role", operation_id = "getRole", tag = "roles",
     params(
-        ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "How long the caller waits until no work is in progress: `wait=SECONDS` (default 0, at most 120)"),
-        ("If-Match" = Option<String>, Header, description = "`ETag`s of which the binding must have one, or `*`"),
-        ("If-None-Match" = Option<String>, Header, description = "`ETag`s that the caller has already: if the binding has one of them, the answer is 304"),
+        ("cluster" = ClusterNameText, Path, description = "The cluster's name"),
+        ("Prefer" = Option<String>, Header, example = "wait=10", description = "How long the caller waits until no work is in progress: `wait=SECONDS` (default 0, at most 120)"),
+        ("If-Match" = Option<EntityTags>, Header, description = "`ETag`s of which the binding must have one, or `*`"),
+        ("If-None-Match" = Option<EntityTags>, Header, description = "`ETag`s that the caller has already: if the binding has one of them, the answer is 304"),
     ),
     responses(
         (status = 200, body = contract::Binding, description = "The cluster's binding"),
@@ -116,10 +117,10 @@ pub(crate) async fn get(
 #[utoipa::path(
     delete, path = "/v1/clusters/{cluster}/role", operation_id = "tearDownRole", tag = "roles",
     params(
-        ("cluster" = String, Path, description = "The cluster's name: [A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
-        ("Prefer" = Option<String>, Header, description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once; with both, the answer comes after the work or the wait"),
-        ("If-Match" = Option<String>, Header, description = "`ETag`s, of whose generations the binding must have one for the request to be carried out, or `*` for any live binding"),
-        ("If-None-Match" = Option<String>, Header, description = "`*` if the cluster must never have had a role for the request to be carried out, or `ETag`s that the binding must not have"),
+        ("cluster" = ClusterNameText, Path, description = "The cluster's name"),
+        ("Prefer" = Option<String>, Header, example = "wait=10", description = "How long the caller waits for the outcome: `wait=SECONDS` (default 30, at most 120), or `respond-async` to get an answer at once; with both, the answer comes after the work or the wait"),
+        ("If-Match" = Option<EntityTags>, Header, description = "`ETag`s, of whose generations the binding must have one for the request to be carried out, or `*` for any live binding"),
+        ("If-None-Match" = Option<EntityTags>, Header, description = "`*` if the cluster must never have had a role for the request to be carried out, or `ETag`s that the binding must not have"),
     ),
     responses(
         (status = 200, body = contract::Binding, description = "The role was torn down; `receipt` lists what was removed and what was left"),

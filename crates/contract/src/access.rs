@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::mode::Mode;
 use crate::open::Open;
+use crate::text::ClusterName;
 
 /// How a policy document is connected to its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -24,6 +25,7 @@ pub enum DocumentKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Access {
     /// The cluster's name.
+    #[schema(value_type = ClusterName)]
     pub cluster: String,
     /// The mode of the cluster's binding: `create` or `pass_through`.
     #[schema(value_type = Mode)]

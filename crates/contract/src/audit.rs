@@ -8,6 +8,39 @@ use uuid::Uuid;
 
 use crate::binding::State;
 use crate::open::Open;
+use crate::text::{Actor, ClusterName, RequestId, Word};
+
+/// What an event of the audit log says that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditAction {
+    /// A caller asked for a role.
+    ProvisionRequested,
+    /// A caller asked for a change of a role.
+    UpdateRequested,
+    /// A caller asked for a teardown.
+    TeardownRequested,
+    /// AWS accepted the first spec.
+    Provisioned,
+    /// AWS accepted the change.
+    Updated,
+    /// Everything that the service created is removed.
+    TornDown,
+    /// The intent can't be carried out.
+    Rejected,
+    /// What a rejected intent had created is removed.
+    Withdrawn,
+    /// A teardown needs to remove something that the service may not remove.
+    Blocked,
+    /// An attempt failed and is repeated later.
+    Delayed,
+    /// AWS differs from the applied spec.
+    DriftFound,
+    /// AWS no longer differs from the applied spec.
+    DriftRepaired,
+    /// A resource appeared after the teardown and was removed.
+    LateResourceRemoved,
+}
 
 /// Selects events of the audit log, and a page of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -16,25 +49,32 @@ use crate::open::Open;
 pub struct AuditQuery {
     /// Only events of this cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<ClusterName>)]
     pub cluster: Option<String>,
     /// Only events that this actor caused: the name of an API key, or `reconciler` for the
     /// service's own background work.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<Actor>)]
     pub actor: Option<String>,
     /// Only events of this action, such as `provisioned` or `torn_down`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<AuditAction>, example = "provisioned")]
     pub action: Option<String>,
     /// Only events at or after this time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(example = "2026-11-26T10:00:00Z")]
     pub since: Option<DateTime<Utc>>,
     /// Only events before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(example = "2026-11-26T11:00:00Z")]
     pub until: Option<DateTime<Utc>>,
     /// Only events with a `seq` greater than this number; `next_after` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64, example = 17)]
     pub after: Option<i64>,
     /// The most events on one page: 1 to 1000, default 100.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000, default = 100, example = 100)]
     pub limit: Option<i64>,
 }
 
@@ -42,6 +82,7 @@ pub struct AuditQuery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEvent {
     /// The event's number in the log: from 1, without gaps, in the order of the commits.
+    #[schema(minimum = 1)]
     pub seq: i64,
     /// The event's unique id.
     pub id: Uuid,
@@ -49,19 +90,24 @@ pub struct AuditEvent {
     #[serde(with = "crate::time")]
     pub at: DateTime<Utc>,
     /// The cluster whose binding changed.
+    #[schema(value_type = ClusterName)]
     pub cluster: String,
     /// The incarnation of the cluster's role that changed.
     pub binding_id: Uuid,
     /// The binding's generation after the change.
+    #[schema(minimum = 1)]
     pub generation: i64,
     /// What happened: `provision_requested`, `update_requested`, `teardown_requested`,
     /// `provisioned`, `updated`, `torn_down`, `rejected`, `withdrawn`, `blocked`, `delayed`,
     /// `drift_found`, `drift_repaired` or `late_resource_removed`. Later versions may add actions.
+    #[schema(value_type = Word)]
     pub action: String,
     /// Who caused the change: the name of an API key, `operator` for the command line, or
     /// `reconciler` for the service's own background work.
+    #[schema(value_type = Actor)]
     pub actor: String,
     /// The id of the HTTP request that caused the change; null where no request did.
+    #[schema(value_type = Option<RequestId>)]
     pub request_id: Option<String>,
     /// The binding's state before the change; null where the change created the binding.
     #[schema(value_type = Option<State>)]
@@ -81,5 +127,6 @@ pub struct AuditPage {
     pub items: Vec<AuditEvent>,
     /// Send this as `after` to get the events that follow: the number of the last event that was
     /// examined, whether it matched or not.
+    #[schema(minimum = 0)]
     pub next_after: i64,
 }

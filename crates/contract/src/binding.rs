@@ -10,6 +10,10 @@ use crate::mode::Mode;
 use crate::open::Open;
 use crate::problem::{Code, OpenCode};
 use crate::spec::{EffectiveSpec, Spec};
+use crate::text::{
+    AccountId, ClusterName, IamPath, Partition, Permission, ProfileArn, ProfileId, ProfileName,
+    RoleArn, RoleId, RoleName, Word,
+};
 
 /// The state of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -33,6 +37,7 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Binding {
     /// The cluster's name.
+    #[schema(value_type = ClusterName)]
     pub cluster: String,
     /// Identifies this incarnation of the cluster's role: a role that is provisioned again after a
     /// teardown has another `binding_id`.
@@ -49,13 +54,17 @@ pub struct Binding {
     pub mode: Open<Mode>,
     /// The number of the current intent, which is what was last requested for the cluster. This
     /// number only grows; the `ETag` begins with it.
+    #[schema(minimum = 1)]
     pub generation: i64,
     /// The last generation that AWS accepted in full; null before AWS has accepted one. When this
     /// number equals `generation`, the role has what the current intent asks for.
+    #[schema(minimum = 1)]
     pub applied_generation: Option<i64>,
     /// The AWS account of the role, 12 digits.
+    #[schema(value_type = AccountId)]
     pub account_id: String,
     /// The AWS partition of the role, such as `aws` or `aws-us-gov`.
+    #[schema(value_type = Partition)]
     pub partition: String,
     /// The role, whose name and ARN are known before AWS has created it; null where the cluster has no
     /// role now.
@@ -98,14 +107,18 @@ pub struct Binding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Role {
     /// The role's name.
+    #[schema(value_type = RoleName)]
     pub name: String,
     /// The role's ARN; null for a prepared role that the administrator listed by name and that was
     /// not read from IAM.
+    #[schema(value_type = Option<RoleArn>)]
     pub arn: Option<String>,
     /// The role's unique id (`AROA…`), which changes when a role of the same name is created
     /// again; null before AWS has created the role, and where IAM was not read.
+    #[schema(value_type = Option<RoleId>)]
     pub id: Option<String>,
     /// The role's path, such as `/ai-unlimited/engine/default/`; null where it is not known.
+    #[schema(value_type = Option<IamPath>)]
     pub path: Option<String>,
 }
 
@@ -113,11 +126,14 @@ pub struct Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InstanceProfile {
     /// The instance profile's name.
+    #[schema(value_type = ProfileName)]
     pub name: String,
     /// The instance profile's ARN; null for a profile that the administrator prepared.
+    #[schema(value_type = Option<ProfileArn>)]
     pub arn: Option<String>,
     /// The instance profile's unique id (`AIPA…`), which changes when a profile of the same name is
     /// created again; null for a profile that the administrator prepared.
+    #[schema(value_type = Option<ProfileId>)]
     pub id: Option<String>,
     /// Whether this service created the instance profile and removes it at the teardown.
     pub managed: bool,
@@ -128,11 +144,13 @@ pub struct InstanceProfile {
 pub struct Drift {
     /// What differs, such as `policy_changed`, `trust_changed` or `role_deleted`. Later versions
     /// may add kinds.
+    #[schema(value_type = Word)]
     pub kind: String,
     /// What the check found, for a person.
     pub detail: String,
     /// The IAM action that a repair of the drift needs and that the service can't use, because AWS
     /// denied the action or the service never uses it; null for other drift.
+    #[schema(value_type = Option<Permission>)]
     pub missing_permission: Option<String>,
 }
 
@@ -145,6 +163,7 @@ pub struct LastError {
     /// What happened, for a person.
     pub detail: String,
     /// The IAM actions that AWS denied, such as `iam:CreateRole`.
+    #[schema(value_type = Vec<Permission>)]
     pub missing_permissions: Vec<String>,
     /// The resources that block the teardown, each with the reason.
     pub blockers: Vec<String>,
@@ -152,6 +171,7 @@ pub struct LastError {
     #[serde(with = "crate::time")]
     pub at: DateTime<Utc>,
     /// How many attempts at the current intent have failed.
+    #[schema(minimum = 0)]
     pub attempts: i32,
     /// When the service tries again; null where the service does not try again.
     #[serde(with = "crate::time::optional")]

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::mode::Mode;
 use crate::open::Open;
 use crate::problem::DeniedBy;
+use crate::text::{Permission, Word};
 
 /// Whether the service's identity may use a feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -35,6 +36,7 @@ pub struct Capabilities {
     /// answered), `evaluated` (the service evaluated its identity's own policies), `probed` (the
     /// service tried reads that change nothing), `remembered` (AWS allowed or denied the action in
     /// earlier work). Empty where probes are off and no earlier work has shown anything.
+    #[schema(value_type = Vec<Word>)]
     pub found_by: Vec<String>,
     /// When the service detected what its identity may do.
     #[serde(with = "crate::time")]
@@ -54,6 +56,7 @@ pub struct Capability {
     /// attached), `attestation` (check prepared roles), `orphans` (find resources that no binding
     /// accounts for), `bulk_sweep` (check all roles with one listing) or `quota` (notice a full
     /// account before a role is created).
+    #[schema(value_type = Word)]
     pub feature: String,
     /// `works` (AWS allows every action that the feature needs), `missing` (AWS denies one of these
     /// actions), `unknown` (no action is known to be denied, and not every action is known to be
@@ -61,11 +64,13 @@ pub struct Capability {
     #[schema(value_type = CapabilityStatus)]
     pub status: Open<CapabilityStatus>,
     /// The IAM actions that AWS denies.
+    #[schema(value_type = Vec<Permission>)]
     pub missing_permissions: Vec<String>,
     /// What denies a missing action, by action, where no statement for the service's identity would help:
     /// an explicit Deny, or a layer of policies other than the identity's own.
     pub denied_by: BTreeMap<String, DeniedBy>,
     /// The IAM actions for which the service does not know whether AWS allows them.
+    #[schema(value_type = Vec<Permission>)]
     pub unknown_permissions: Vec<String>,
     /// Policy statements for the service's identity that would allow the missing actions, where a
     /// statement helps.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::open::Open;
+use crate::text::{Permission, Word};
 
 /// Whether the service can answer requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -103,6 +104,7 @@ pub struct Readiness {
     pub aws_last_success: Option<DateTime<Utc>>,
     /// How many live bindings of this namespace belong to another account; null until they have been
     /// counted, and for a caller without a valid API key.
+    #[schema(minimum = 0)]
     pub other_account_bindings: Option<i64>,
     /// The optional features that are off because AWS denied a call; null for a caller without a
     /// valid API key.
@@ -115,7 +117,9 @@ pub struct MissingFeature {
     /// `orphans` (resources that no binding accounts for are not found), `bulk_sweep` (roles are
     /// checked one by one instead of with one listing) or `quota` (a full account is noticed only
     /// when a create call fails).
+    #[schema(value_type = Word)]
     pub feature: String,
     /// The IAM action that AWS denied.
+    #[schema(value_type = Permission)]
     pub permission: String,
 }

@@ -28,11 +28,12 @@ mod policies;
 mod problem;
 mod role_request;
 mod spec;
+pub mod text;
 mod time;
 
 pub use about::{About, Links, Version};
 pub use access::{Access, AccessProfile, DocumentKind, EvaluatedDocument, ProfileContents};
-pub use audit::{AuditEvent, AuditPage, AuditQuery};
+pub use audit::{AuditAction, AuditEvent, AuditPage, AuditQuery};
 pub use binding::{Binding, Drift, InstanceProfile, LastError, Receipt, Role, State};
 pub use capabilities::{Capabilities, Capability, CapabilityStatus, Recommendation};
 pub use clusters::{BindingList, BindingQuery, IncarnationList, IncarnationQuery};

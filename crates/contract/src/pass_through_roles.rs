@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::open::Open;
+use crate::text::{PolicyArn, ProfileName, RoleReference};
 
 /// Whether a prepared role is fit to be passed to engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -48,9 +49,11 @@ pub struct PassThroughRoleList {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PassThroughRole {
     /// The role's name or ARN, as the administrator's list has it.
+    #[schema(value_type = RoleReference)]
     pub role: String,
     /// The instance profile that the administrator prepared for the role; null where the service
     /// creates one for each cluster.
+    #[schema(value_type = Option<ProfileName>)]
     pub instance_profile: Option<String>,
     /// Whether the role is passed where a request names none.
     pub default: bool,
@@ -69,6 +72,7 @@ pub struct PassThroughRole {
     pub clusters: Option<Vec<String>>,
     /// The ARN of the role's permissions boundary; null where the role has none, or where the
     /// service does not know.
+    #[schema(value_type = Option<PolicyArn>)]
     pub boundary: Option<String>,
     /// The reasons for the verdict and the width, each with a `code` and a `detail`.
     #[schema(value_type = Vec<Object>)]

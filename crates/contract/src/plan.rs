@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::open::Open;
 use crate::spec::{EffectiveSpec, Spec};
+use crate::text::{ClusterName, Word};
 
 /// What a plan was compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -23,9 +24,11 @@ pub enum Basis {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Plan {
     /// The cluster's name.
+    #[schema(value_type = ClusterName)]
     pub cluster: String,
     /// `new` (the PUT would record a new binding), `change` (the PUT would change the live binding)
     /// or `unchanged` (the live binding has this spec already).
+    #[schema(value_type = Word)]
     pub intent: String,
     /// What the plan was compared with: `nothing` (the binding would be new, so none of its
     /// resources can exist), `observed` (the resources that AWS returned just now) or `recorded`

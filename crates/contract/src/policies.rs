@@ -1,5 +1,6 @@
 //! The policy documents that the service offers.
 
+use crate::text::{AccountId, ClusterName, Region, Word};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -10,6 +11,7 @@ pub struct Policy {
     pub name: String,
     /// How the document is used: `identity` (a policy of a role or user), `trust` (a role's trust
     /// policy) or `boundary` (a permissions boundary).
+    #[schema(value_type = Word)]
     pub kind: String,
     /// Which identity gets the document, and for what.
     pub purpose: String,
@@ -31,11 +33,14 @@ pub struct PolicyList {
 pub struct PolicyQuery {
     /// The AWS region in which the engines run.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<Region>)]
     pub region: Option<String>,
     /// The AWS account, 12 digits; absent means the service's own account.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<AccountId>)]
     pub account_id: Option<String>,
     /// Limits the document to this cluster; for `ai-unlimited-engine` and `engine-boundary` only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<ClusterName>)]
     pub cluster: Option<String>,
 }

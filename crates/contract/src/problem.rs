@@ -7,6 +7,7 @@ use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::open::Open;
+use crate::text::{Permission, ProblemType, RequestId, Word};
 
 /// The stable code of a problem. Later versions may add codes: treat an unknown code by the class
 /// of its HTTP status.
@@ -124,6 +125,7 @@ pub struct DeniedBy {
     /// The layer of AWS's policies: `identity_policy`, `service_control_policy`,
     /// `resource_control_policy`, `permissions_boundary`, `session_policy`, `endpoint_policy`,
     /// `resource_policy`, or `unknown` where AWS does not name it. Later versions may add layers.
+    #[schema(value_type = Word)]
     pub layer: String,
     /// True if a policy of the layer denies the call explicitly; false if none of the layer allows it.
     pub explicit: bool,
@@ -135,10 +137,12 @@ pub struct DeniedBy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// The kind of problem as a URI: `urn:engine-roles:problem:` and the `code`.
+    #[schema(value_type = ProblemType)]
     pub r#type: String,
     /// The kind of problem, for a person; the same for every problem of one `code`.
     pub title: String,
     /// The HTTP status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
     pub status: u16,
     /// What happened, for a person.
     pub detail: String,
@@ -146,13 +150,16 @@ pub struct Problem {
     #[schema(value_type = OpenCode)]
     pub code: Open<Code>,
     /// The id of the request, which the service's log and audit log contain.
+    #[schema(value_type = RequestId)]
     pub request_id: String,
     /// How many seconds to wait before sending the request again; absent where waiting does not
     /// help.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
     pub retry_after: Option<u32>,
     /// The IAM actions that AWS denied to the service's identity.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Permission>)]
     pub missing_permissions: Vec<String>,
     /// What denied the `missing_permissions`; absent where AWS does not say it.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -4,9 +4,13 @@ use std::fmt;
 
 use serde::de::{IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use utoipa::ToSchema;
+use serde_json::json;
+use utoipa::openapi::schema::{ArrayBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::mode::Mode;
+use crate::text::{PolicyArn, Region, RolePrefix, RoleReference, SecretName, TagMap};
 
 /// What a cluster's role should be. Every member is optional. For a new binding, an absent member
 /// takes its value from the configuration; for a live binding, an absent member stays unchanged.
@@ -22,11 +26,12 @@ pub struct RoleRequest {
         skip_serializing_if = "Option::is_none",
         deserialize_with = "word_from_text"
     )]
-    #[schema(value_type = Option<String>, example = "create")]
+    #[schema(value_type = Option<Mode>)]
     pub mode: Option<Mode>,
     /// The name or ARN of a role on the administrator's list; for mode `pass_through` only. Can't
     /// change later.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RoleReference>)]
     pub iam_role: Option<String>,
     /// The secrets that the role may read: a list of names below `compute-engine/{cluster}/`, or
     /// `"all"`. The default for a new binding is `"all"`.
@@ -38,21 +43,23 @@ pub struct RoleRequest {
     pub session_manager: Option<bool>,
     /// The AWS region of the secrets. Can't change later.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "us-west-2")]
+    #[schema(value_type = Option<Region>)]
     pub region: Option<String>,
     /// The prefix of the names of created roles and instance profiles, at most 30 characters. Can't
     /// change later.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RolePrefix>)]
     pub role_prefix: Option<String>,
     /// The ARN of a permissions boundary that the administrator allows; for mode `create` only.
     /// Can't change later.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PolicyArn>)]
     pub permissions_boundary: Option<String>,
     /// The caller's own tags of the created role and instance profile. The administrator's tags apply
     /// in addition: a request can't use their keys, in any letter case, and there are at most 46 tags
     /// in sum.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    #[schema(value_type = Option<TagMap>)]
     pub tags: Option<Tags>,
 }
 
@@ -69,14 +76,40 @@ where
 }
 
 /// `"all"`, or a list of secret names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "expected \"all\" or a list of names")]
-#[schema(as = SecretsBody)]
 pub enum Secrets {
     /// The word `all`; another word is rejected.
     Word(String),
     /// Names of secrets, without `compute-engine/{cluster}/`.
     Names(Vec<String>),
+}
+
+impl PartialSchema for Secrets {
+    fn schema() -> RefOr<Schema> {
+        let all = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("Every secret of the cluster"))
+            .enum_values(Some(["all"]));
+        let names = ArrayBuilder::new()
+            .items(Ref::from_schema_name("SecretName"))
+            .min_items(Some(1))
+            .description(Some(
+                "Names of secrets, without `compute-engine/{cluster}/`",
+            ));
+        let secrets = OneOfBuilder::new()
+            .item(all)
+            .item(names)
+            .description(Some("`\"all\"`, or a list of names of secrets"))
+            .examples([json!("all"), json!(["admin/password"])]);
+        RefOr::T(secrets.into())
+    }
+}
+
+impl ToSchema for Secrets {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(("SecretName".to_owned(), SecretName::schema()));
+    }
 }
 
 /// The members of a JSON object in their order. A key may occur twice: a map would hide that, and

@@ -1,5 +1,11 @@
 //! Tests of the document's answers.
 
+use engine_roles_contract::{
+    Access, AuditPage, Binding, BindingList, Capabilities, IncarnationList, PassThroughRoleList,
+    Plan, PolicyList, Readiness,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::document;
@@ -179,4 +185,34 @@ fn every_code_is_one_of_an_operation() {
     let unstated: Vec<&str> = known.filter(|code| !stated(code)).collect();
     // An operation is a path with a method that the path supports.
     assert_eq!(unstated, ["method_not_allowed"]);
+}
+
+#[test]
+fn examples_of_answers_lose_nothing_when_they_are_read() {
+    fn read_again<T: DeserializeOwned + Serialize>(example: &Value) -> Value {
+        let read: T = serde_json::from_value(example.clone()).expect("an answer of the contract");
+        json!(read)
+    }
+    for (id, answers) in answers() {
+        for (status, answer) in answers {
+            let example = &answer["content"]["application/json"]["example"];
+            let again = match id.as_str() {
+                _ if answer["content"]["application/json"].is_null() => continue,
+                "provisionRole" | "getRole" | "tearDownRole" => read_again::<Binding>(example),
+                "planRole" => read_again::<Plan>(example),
+                "getRoleAccess" => read_again::<Access>(example),
+                "listClusters" => read_again::<BindingList>(example),
+                "listIncarnations" => read_again::<IncarnationList>(example),
+                "listPassThroughRoles" => read_again::<PassThroughRoleList>(example),
+                "listPolicies" => read_again::<PolicyList>(example),
+                "getCapabilities" => read_again::<Capabilities>(example),
+                "listAuditEvents" => read_again::<AuditPage>(example),
+                "getReadiness" => read_again::<Readiness>(example),
+                // A policy document is not a type of the contract.
+                "renderPolicy" => continue,
+                other => panic!("the answers of {other} have no example"),
+            };
+            assert_eq!(again, *example, "{id} {status}");
+        }
+    }
 }

@@ -1,0 +1,218 @@
+//! Tests that the rules of texts in the document are those of the code that reads the texts.
+
+use engine_roles_contract::{AuditAction, text};
+use engine_roles_domain::account::{AccountId, Partition, Region};
+use engine_roles_domain::binding::{EventAction, State};
+use engine_roles_domain::cluster::{ClusterName, RoleReference, SecretName};
+use engine_roles_domain::grant::{BoundaryArn, CATALOGUE, KmsKeyArn};
+use engine_roles_domain::resources::{ProfileName, RoleName, RolePrefix, Tags};
+use regex::Regex;
+use serde_json::json;
+
+/// Asserts that a text is accepted by its schema exactly when it is accepted by the code.
+fn assert_same(pattern: &str, longest: usize, texts: &[&str], is_read: impl Fn(&str) -> bool) {
+    let regex = Regex::new(pattern).expect("a regular expression");
+    let accepts = |text: &str| text.chars().count() <= longest && regex.is_match(text);
+    for text in texts {
+        assert_eq!(accepts(text), is_read(text), "{pattern}: {text:?}");
+    }
+    let accepted = texts.iter().filter(|text| accepts(text)).count();
+    assert!(accepted > 0 && accepted < texts.len(), "{pattern}");
+}
+
+#[test]
+fn a_cluster_name_is_read_as_the_document_says() {
+    let (full, long) = ("a".repeat(63), "a".repeat(64));
+    let texts = [
+        "a", "Z-9_", "", "-a", "_a", "a.b", "a b", "ä", "a\n", "a/b", &full, &long,
+    ];
+    assert_same(
+        text::ClusterName::PATTERN,
+        text::ClusterName::LONGEST,
+        &texts,
+        |text| ClusterName::parse(text).is_ok(),
+    );
+    assert_eq!(text::ClusterName::LONGEST, ClusterName::MAX);
+}
+
+#[test]
+fn a_secret_name_is_read_as_the_document_says() {
+    let (full, long) = ("a".repeat(433), "a".repeat(434));
+    let texts = [
+        "a", "a/b", "a..b", ".a", "..a", "...", "a/...", "a/.b/c", "", ".", "..", "/a", "a/",
+        "a//b", "a/.", "a/../b", "a*", "a b", "ä", "+=@-_", &full, &long,
+    ];
+    assert_same(
+        text::SecretName::PATTERN,
+        text::SecretName::LONGEST,
+        &texts,
+        |text| SecretName::parse(text).is_ok(),
+    );
+    assert_eq!(text::SecretName::LONGEST, SecretName::MAX);
+}
+
+#[test]
+fn regions_accounts_and_prefixes_are_read_as_the_document_says() {
+    let long = format!("us-{}-1", "a".repeat(28));
+    let texts = [
+        "us-west-2",
+        "us-gov-west-1",
+        "us",
+        "us-west",
+        "us--2",
+        "US-west-2",
+        "us-west-2 ",
+        &long,
+    ];
+    assert_same(
+        text::Region::PATTERN,
+        text::Region::LONGEST,
+        &texts,
+        |text| Region::parse(text).is_ok(),
+    );
+    let texts = [
+        "123456789012",
+        "12345678901",
+        "1234567890123",
+        "12345678901a",
+        "",
+    ];
+    assert_same(
+        text::AccountId::PATTERN,
+        text::AccountId::LONGEST,
+        &texts,
+        |text| AccountId::parse(text).is_ok(),
+    );
+    let (full, long) = ("a".repeat(30), "a".repeat(31));
+    let texts = ["", "td-", "+=,.@_", "a/", "a b", &full, &long];
+    assert_same(
+        text::RolePrefix::PATTERN,
+        text::RolePrefix::LONGEST,
+        &texts,
+        |text| RolePrefix::parse(text).is_ok(),
+    );
+    assert_eq!(text::RolePrefix::LONGEST, RolePrefix::MAX);
+    let pattern = Regex::new(text::Partition::PATTERN).expect("a regular expression");
+    for partition in Partition::ALL {
+        assert!(pattern.is_match(partition.as_str()), "{partition}");
+    }
+}
+
+#[test]
+fn names_and_arns_of_iam_are_read_as_the_document_says() {
+    let (full, long) = ("a".repeat(64), "a".repeat(65));
+    let names = ["a", "a+=,.@-_", "", "a/b", "a*", "ä", &full, &long];
+    assert_same(
+        text::RoleName::PATTERN,
+        text::RoleName::LONGEST,
+        &names,
+        |text| RoleName::parse(text).is_ok(),
+    );
+    let roles = [
+        "a",
+        "a*",
+        &long,
+        "arn:aws:iam::123456789012:role/a",
+        "arn:aws-cn:iam::123456789012:role/a/b.c/d",
+        "arn:aws:iam::123456789012:role//a",
+        "arn:aws:iam::123456789012:role/a//b",
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::123456789012:role/a*/b",
+        "arn:aws:iam::123456789012:role/a\"/b",
+        "arn:aws:iam::123456789012:role/!#%&'()+,.:;=@[]^_`|~-/b",
+        "arn:aws:iam::aws:role/a",
+        "arn:aws-iso:iam::123456789012:role/a",
+        "arn:aws:iam:us-west-2:123456789012:role/a",
+        "arn:aws:iam::123456789012:user/a",
+        "arn:aws:iam::12345678901:role/a",
+    ];
+    assert_same(
+        text::RoleReference::PATTERN,
+        text::RoleReference::LONGEST,
+        &roles,
+        |text| RoleReference::parse(text).is_ok(),
+    );
+    let policies = [
+        "arn:aws:iam::123456789012:policy/a",
+        "arn:aws:iam::aws:policy/service-role/a",
+        "arn:aws:iam::123456789012:role/a",
+        "a",
+        "arn:aws:iam::123456789012:policy/${a}",
+    ];
+    assert_same(
+        text::PolicyArn::PATTERN,
+        text::PolicyArn::LONGEST,
+        &policies,
+        |text| BoundaryArn::parse(text).is_ok(),
+    );
+    let (full, long) = ("a".repeat(128), "a".repeat(129));
+    let profiles = ["a", "a/b", "", &full, &long];
+    assert_same(
+        text::ProfileName::PATTERN,
+        text::ProfileName::LONGEST,
+        &profiles,
+        |text| ProfileName::parse(text).is_ok(),
+    );
+    let keys = [
+        "arn:aws:kms:us-west-2:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+        "arn:aws:kms:us-west-2:123456789012:key/mrk-0123456789abcdef0123456789abcdef",
+        "arn:aws:kms:us-west-2:123456789012:alias/a",
+        "arn:aws:kms:us-west-2:123456789012:key/*",
+    ];
+    assert_same(
+        text::KeyArn::PATTERN,
+        text::KeyArn::LONGEST,
+        &keys,
+        |text| KmsKeyArn::parse(text).is_ok(),
+    );
+}
+
+#[test]
+fn tags_are_read_as_the_document_says() {
+    let is_read = |key: &str, value: &str| Tags::new([(key.to_owned(), value.to_owned())]).is_ok();
+    let (full, long) = ("ä".repeat(128), "ä".repeat(129));
+    let keys = ["team", "a b", "_.:/=+-@", "é9Ⅷ", "", "a\n", &full, &long];
+    assert_same(
+        text::TagKey::PATTERN,
+        text::TagKey::LONGEST,
+        &keys,
+        |text| is_read(text, ""),
+    );
+    let (full, long) = ("ä".repeat(256), "ä".repeat(257));
+    let values = ["", "x", "a b", "\u{7}", "\u{85}", &full, &long];
+    assert_same(
+        text::TagValue::PATTERN,
+        text::TagValue::LONGEST,
+        &values,
+        |text| is_read("team", text),
+    );
+    let pattern = Regex::new(text::TagKey::PATTERN).expect("a regular expression");
+    for ascii in (0..128_u8).map(char::from) {
+        let text = ascii.to_string();
+        assert_eq!(pattern.is_match(&text), is_read(&text, ""), "{ascii:?}");
+    }
+    assert_eq!(text::TagMap::MOST, Tags::MAX);
+}
+
+#[test]
+fn the_words_of_the_document_are_those_of_the_domain() {
+    let states = Regex::new(text::StateList::PATTERN).expect("a regular expression");
+    for state in State::ALL {
+        assert!(states.is_match(&format!("active,{}", state.as_str())));
+    }
+    assert!(!states.is_match("gone") && !states.is_match("active,"));
+    for action in EventAction::ALL {
+        let read: Result<AuditAction, _> = serde_json::from_value(json!(action.as_str()));
+        assert!(read.is_ok(), "{}", action.as_str());
+    }
+    let document = json!(crate::document());
+    let actions = &document["components"]["schemas"]["AuditAction"]["enum"];
+    assert_eq!(
+        actions.as_array().map(Vec::len),
+        Some(EventAction::ALL.len())
+    );
+    let names = Regex::new(text::PolicyName::PATTERN).expect("a regular expression");
+    for template in CATALOGUE {
+        assert!(names.is_match(template.name), "{}", template.name);
+    }
+}
