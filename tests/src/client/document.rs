@@ -12,10 +12,11 @@ use super::Answer;
 use crate::service::command;
 
 /// Headers that the document does not state, because they belong to HTTP itself.
-const OF_HTTP: [&str; 8] = [
+const OF_HTTP: [&str; 9] = [
     "allow",
     "cache-control",
     "connection",
+    "content-encoding",
     "content-length",
     "content-type",
     "date",

@@ -5,7 +5,7 @@ use engine_roles_domain::account::{AccountId, Partition, Region};
 use engine_roles_domain::binding::{EventAction, State};
 use engine_roles_domain::cluster::{ClusterName, RoleReference, SecretName};
 use engine_roles_domain::grant::{BoundaryArn, CATALOGUE, KmsKeyArn};
-use engine_roles_domain::resources::{ProfileName, RoleName, RolePrefix, Tags};
+use engine_roles_domain::resources::{IamArn, ProfileName, RoleName, RolePrefix, Tags};
 use regex::Regex;
 use serde_json::json;
 
@@ -125,6 +125,8 @@ fn names_and_arns_of_iam_are_read_as_the_document_says() {
         "arn:aws:iam:us-west-2:123456789012:role/a",
         "arn:aws:iam::123456789012:user/a",
         "arn:aws:iam::12345678901:role/a",
+        &format!("arn:aws:iam::123456789012:role/{}/a", "a".repeat(667)),
+        &format!("arn:aws:iam::123456789012:role/{}/a", "a".repeat(668)),
     ];
     assert_same(
         text::RoleReference::PATTERN,
@@ -132,6 +134,7 @@ fn names_and_arns_of_iam_are_read_as_the_document_says() {
         &roles,
         |text| RoleReference::parse(text).is_ok(),
     );
+    assert_eq!(text::RoleReference::LONGEST, IamArn::LONGEST);
     let policies = [
         "arn:aws:iam::123456789012:policy/a",
         "arn:aws:iam::aws:policy/service-role/a",

@@ -57,6 +57,10 @@ pub struct IamArn {
 }
 
 impl IamArn {
+    /// The greatest length that is accepted, in characters: enough for a path and a name of IAM's greatest
+    /// lengths (512 and 128). A limit of the whole ARN can be stated in a schema; a limit of the path can't.
+    pub const LONGEST: usize = 700;
+
     /// Reads an ARN of the given kind.
     ///
     /// # Errors
@@ -114,7 +118,7 @@ impl IamArn {
                 .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
         // IAM allows any visible ASCII character in a path. Characters that are special in a policy
         // pattern are excluded here, because the path may become part of one.
-        let path_fits = path.len() <= 512
+        let path_fits = text.len() <= Self::LONGEST
             && !path.contains("//")
             && path
                 .bytes()

@@ -239,7 +239,10 @@ fn arns_are_read_and_written_back() {
 #[test]
 fn text_that_is_not_an_arn_of_its_kind_is_rejected() {
     let long = format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65));
-    let long_path = format!("arn:aws:iam::123456789012:role/{}/r", "a".repeat(511));
+    let long_arn = format!(
+        "arn:aws:iam::123456789012:role/{}/r",
+        "a".repeat(IamArn::LONGEST - 32)
+    );
     rejects(
         |text| IamArn::parse(IamResource::Role, text),
         InvalidKind::Role,
@@ -263,7 +266,7 @@ fn text_that_is_not_an_arn_of_its_kind_is_rejected() {
             "arn:aws:iam::123456789012:role/a b/r",
             "arn:aws:iam::123456789012:role/ä/r",
             &long,
-            &long_path,
+            &long_arn,
         ],
     );
     rejects(
