@@ -85,6 +85,7 @@ fn the_files_that_the_documents_name_exist() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",
+        "docs/clients.md",
         "docs/decisions/README.md",
     ]
     .map(|page| root.join(page))
@@ -93,6 +94,28 @@ fn the_files_that_the_documents_name_exist() {
     for page in pages {
         let missing = missing_files(&page, &read(&page), &root);
         assert_eq!(missing, [""; 0], "{}", page.display());
+    }
+}
+
+/// The code blocks of a page in this language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fenced = text.split("```").skip(1).step_by(2);
+    let blocks = fenced.filter_map(|block| block.split_once('\n'));
+    blocks
+        .filter_map(|(named, code)| (named == language).then_some(code))
+        .collect()
+}
+
+#[test]
+fn the_programs_with_generated_clients_are_those_that_ci_runs() {
+    let page = read(&root().join("docs/clients.md"));
+    for (language, file) in [
+        ("python", "program.py"),
+        ("ts", "program.ts"),
+        ("json", "tsconfig.json"),
+    ] {
+        let run = read(&root().join("tests/openapi/clients").join(file));
+        assert_eq!(blocks(&page, language), [run], "{file}");
     }
 }
 
