@@ -2,6 +2,7 @@
 //! written.
 
 mod boundaries;
+mod compatibility;
 mod dependencies;
 mod documents;
 mod import_cycles;
