@@ -1,7 +1,7 @@
 //! What the service says about itself: `/` and `/version`.
 
 use axum::Json;
-use engine_roles_contract::{About, Links, Problem as ProblemBody, Version};
+use engine_roles_contract::{About, Links, Version};
 
 const NAME: &str = "engine-roles";
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
@@ -11,7 +11,6 @@ const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// A load balancer may ask this path: it answers 200 while the process runs.
 #[utoipa::path(get, path = "/", operation_id = "getAbout", tag = "health", security(()), responses(
         (status = 200, body = About, description = "Name, version and links"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
     ))]
 pub(crate) async fn show() -> Json<About> {
     Json(About {
@@ -31,7 +30,6 @@ pub(crate) async fn show() -> Json<About> {
 /// Return the versions of the service and of its interface.
 #[utoipa::path(get, path = "/version", operation_id = "getVersion", tag = "health", security(()), responses(
         (status = 200, body = Version, description = "The versions"),
-        (status = 400, body = ProblemBody, content_type = "application/problem+json", description = "The path has no parameters, and the request has a query"),
     ))]
 pub(crate) async fn version() -> Json<Version> {
     Json(Version {

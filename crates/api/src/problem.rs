@@ -32,6 +32,7 @@ const RETRY_AFTER_OUTAGE: u32 = 5;
 pub(crate) fn retry_after(code: Code) -> Option<u32> {
     match code {
         Code::TeardownInProgress => Some(RETRY_AFTER_PENDING),
+        Code::RateLimited => Some(1),
         Code::QuotaExceeded => None,
         code if status::of(code).0 == StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_OUTAGE),
         _ => None,
@@ -62,8 +63,8 @@ impl Problem {
         }))
     }
 
-    /// Returns the problem with the time after which the request may be sent again, in seconds.
-    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+    /// Returns the problem with another time after which the request may be sent again, in seconds.
+    pub(crate) fn after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
         self
     }

@@ -7,10 +7,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct About {
     /// The name of the service: `engine-roles`.
-    #[schema(example = "engine-roles")]
     pub name: String,
     /// The release of the service, a semantic version.
-    #[schema(example = "1.2.0")]
     pub version: String,
     /// The paths of the interface.
     pub links: Links,
@@ -20,22 +18,16 @@ pub struct About {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Links {
     /// The bindings.
-    #[schema(example = "/v1/clusters")]
     pub clusters: String,
     /// The audit log.
-    #[schema(example = "/v1/audit")]
     pub audit: String,
     /// The OpenAPI document.
-    #[schema(example = "/openapi.json")]
     pub openapi: String,
     /// The versions of the service and its interface.
-    #[schema(example = "/version")]
     pub version: String,
     /// Whether the service can answer requests.
-    #[schema(example = "/readyz")]
     pub readiness: String,
     /// The metrics.
-    #[schema(example = "/metrics")]
     pub metrics: String,
 }
 
@@ -43,12 +35,9 @@ pub struct Links {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Version {
     /// The name of the service: `engine-roles`.
-    #[schema(example = "engine-roles")]
     pub name: String,
     /// The release of the service, a semantic version.
-    #[schema(example = "1.2.0")]
     pub version: String,
     /// The version of the HTTP interface, as in its paths.
-    #[schema(example = "v1")]
     pub api: String,
 }

@@ -227,7 +227,7 @@ fn count_denial(reason: &'static str) {
 
 fn too_many(what: &str, too_soon: &TooSoon) -> Problem {
     let detail = format!("{what}; the next one may come after Retry-After seconds");
-    Problem::new(Code::RateLimited, detail).retry_after(too_soon.retry_after)
+    Problem::new(Code::RateLimited, detail).after(too_soon.retry_after)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

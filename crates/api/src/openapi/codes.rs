@@ -12,7 +12,13 @@ const EVERY: [Code; 5] = [
     Code::HeaderTooLarge,
     Code::Internal,
 ];
-const WITH_KEY: [Code; 1] = [Code::Unauthenticated];
+/// What the check of the API key can give. A stored key can't be checked without the database.
+const WITH_KEY: [Code; 4] = [
+    Code::Unauthenticated,
+    Code::Forbidden,
+    Code::RateLimited,
+    Code::DatabaseUnavailable,
+];
 const WITH_CLUSTER: [Code; 1] = [Code::InvalidClusterName];
 const WITH_DATABASE: [Code; 1] = [Code::DatabaseUnavailable];
 /// What the size, the form and the fields of a request for a role can get.
@@ -54,7 +60,8 @@ const PROVISIONED: [Code; 4] = [
 /// Returns the codes of an operation, by its id; none for an operation that the table lacks.
 pub(super) fn of(operation: &str) -> Option<Vec<Code>> {
     let own: &[&[Code]] = match operation {
-        "getLiveness" | "getHealthcheck" | "getReadiness" | "getMetrics" => &[],
+        "getAbout" | "getVersion" | "getLiveness" | "getHealthcheck" | "getReadiness"
+        | "getMetrics" => &[],
         "provisionRole" => &[
             &WITH_KEY,
             &WITH_CLUSTER,

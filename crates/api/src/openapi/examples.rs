@@ -32,6 +32,8 @@ pub(super) fn of_request() -> Examples {
 pub(super) fn of_answer(operation: &str, status: &str) -> Option<Value> {
     Some(match (operation, status) {
         ("getLiveness" | "getHealthcheck", _) => json!("ok\n"),
+        ("getAbout", _) => json(include_str!("examples/about.json")),
+        ("getVersion", _) => json(include_str!("examples/version.json")),
         ("getMetrics", _) => json!(include_str!("examples/metrics.txt")),
         ("getReadiness", "200") => json(include_str!("examples/readiness.json")),
         ("getReadiness", "503") => json(include_str!("examples/readiness_unready.json")),

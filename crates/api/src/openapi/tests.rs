@@ -1,8 +1,8 @@
 //! Tests of the document's answers.
 
 use engine_roles_contract::{
-    Access, AuditPage, Binding, BindingList, Capabilities, IncarnationList, PassThroughRoleList,
-    Plan, PolicyList, Readiness,
+    About, Access, AuditPage, Binding, BindingList, Capabilities, IncarnationList,
+    PassThroughRoleList, Plan, PolicyList, Readiness, Version,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,11 +42,15 @@ fn each_operation_states_the_codes_of_its_problems_by_their_status() {
         ("431", "header_too_large"),
         ("500", "internal"),
         ("401", "unauthenticated"),
+        ("403", "forbidden"),
+        ("429", "rate_limited"),
     ];
     let mut lines = Vec::new();
     for (id, answers) in answers() {
         lines.push(format!("{id}:"));
         let without_key = [
+            "getAbout",
+            "getVersion",
             "getHealthcheck",
             "getLiveness",
             "getMetrics",
@@ -73,8 +77,9 @@ fn each_operation_states_the_codes_of_its_problems_by_their_status() {
         }
     }
     insta::assert_snapshot!(lines.join("\n"), @"
+    getAbout:
     getCapabilities:
-      503 iam_unavailable
+      503 database_unavailable iam_unavailable
     getHealthcheck:
     getLiveness:
     getMetrics:
@@ -90,6 +95,7 @@ fn each_operation_states_the_codes_of_its_problems_by_their_status() {
       422 invalid_cluster_name
       424 missing_permission
       503 database_unavailable other_account iam_unavailable
+    getVersion:
     listAuditEvents:
       422 invalid_cluster_name
       503 database_unavailable
@@ -102,6 +108,7 @@ fn each_operation_states_the_codes_of_its_problems_by_their_status() {
     listPassThroughRoles:
       503 database_unavailable iam_unavailable
     listPolicies:
+      503 database_unavailable
     planRole:
       409 immutable_field teardown_in_progress teardown_blocked
       413 body_too_large
@@ -119,6 +126,7 @@ fn each_operation_states_the_codes_of_its_problems_by_their_status() {
     renderPolicy:
       404 not_found
       422 invalid_cluster_name invalid_region
+      503 database_unavailable
     tearDownRole:
       404 not_found
       409 superseded teardown_blocked
@@ -149,25 +157,39 @@ fn each_answer_states_its_headers() {
         }
     }
     insta::assert_snapshot!(lines.join("\n"), @"
+    getCapabilities 429: retry-after
     getCapabilities 503: retry-after
     getRole 200: etag preference-applied? retry-after?
     getRole 304: etag preference-applied? retry-after?
+    getRole 429: retry-after
     getRole 503: retry-after
+    getRoleAccess 429: retry-after
     getRoleAccess 503: retry-after
     listAuditEvents 200: preference-applied?
+    listAuditEvents 429: retry-after
     listAuditEvents 503: retry-after
+    listClusters 429: retry-after
     listClusters 503: retry-after
+    listIncarnations 429: retry-after
     listIncarnations 503: retry-after
+    listPassThroughRoles 429: retry-after
     listPassThroughRoles 503: retry-after
+    listPolicies 429: retry-after
+    listPolicies 503: retry-after
     planRole 409: retry-after?
+    planRole 429: retry-after
     planRole 503: retry-after
     provisionRole 200: etag preference-applied?
     provisionRole 201: etag preference-applied?
     provisionRole 202: etag location preference-applied? retry-after
     provisionRole 409: retry-after?
+    provisionRole 429: retry-after
     provisionRole 503: retry-after?
+    renderPolicy 429: retry-after
+    renderPolicy 503: retry-after
     tearDownRole 200: etag preference-applied?
     tearDownRole 202: etag location preference-applied? retry-after
+    tearDownRole 429: retry-after
     tearDownRole 503: retry-after
     ");
 }
@@ -208,6 +230,8 @@ fn examples_of_answers_lose_nothing_when_they_are_read() {
                 "getCapabilities" => read_again::<Capabilities>(example),
                 "listAuditEvents" => read_again::<AuditPage>(example),
                 "getReadiness" => read_again::<Readiness>(example),
+                "getAbout" => read_again::<About>(example),
+                "getVersion" => read_again::<Version>(example),
                 // A policy document is not a type of the contract.
                 "renderPolicy" => continue,
                 other => panic!("the answers of {other} have no example"),
