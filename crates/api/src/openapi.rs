@@ -6,6 +6,8 @@ mod headers;
 mod problems;
 mod requests;
 
+#[cfg(test)]
+pub(crate) use codes::of as codes_of;
 use engine_roles_contract::text::{EntityTags, PolicyName, StateList};
 use engine_roles_contract::{AuditAction, Code, Problem};
 use utoipa::openapi::path::Operation;

@@ -58,7 +58,7 @@ const PROVISIONED: [Code; 4] = [
 ];
 
 /// Returns the codes of an operation, by its id; none for an operation that the table lacks.
-pub(super) fn of(operation: &str) -> Option<Vec<Code>> {
+pub(crate) fn of(operation: &str) -> Option<Vec<Code>> {
     let own: &[&[Code]] = match operation {
         "getAbout" | "getVersion" | "getLiveness" | "getHealthcheck" | "getReadiness"
         | "getMetrics" => &[],

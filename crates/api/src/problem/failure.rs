@@ -66,9 +66,11 @@ pub(crate) fn denied_by(by: DeniedBy) -> contract::DeniedBy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openapi::codes_of;
 
     #[test]
-    fn each_failure_code_is_the_same_in_the_domain_and_on_the_wire() {
+    fn each_failure_code_is_the_same_on_the_wire_and_is_one_of_a_provisioning() {
+        let codes = codes_of("provisionRole").expect("an operation");
         for failure in [
             FailureCode::MissingPermission,
             FailureCode::QuotaExceeded,
@@ -83,6 +85,7 @@ mod tests {
             FailureCode::Internal,
         ] {
             assert_eq!(json!(code(failure)), failure.as_str());
+            assert!(codes.contains(&code(failure)), "{failure:?}");
         }
     }
 }
