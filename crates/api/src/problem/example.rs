@@ -92,6 +92,12 @@ fn broken_rule(code: Code) -> Option<(&'static str, &'static str)> {
 fn detail(code: Code) -> &'static str {
     match code {
         Code::Unauthenticated => "send a valid API key as Authorization: Bearer KEY",
+        Code::Forbidden => {
+            "the API key does not have the scope provision, which this request needs"
+        }
+        Code::RateLimited => {
+            "too many requests with this API key; the next one may come after Retry-After seconds"
+        }
         Code::NotFound => "cluster chct3mqng4af2ckkv3jg never had a role",
         Code::MethodNotAllowed => "/v1/clusters does not support PUT",
         Code::TeardownInProgress => {
