@@ -28,6 +28,8 @@ pub(crate) async fn show() -> Json<About> {
 }
 
 /// Return the versions of the service and of its interface.
+///
+/// The version of the interface is the one in its paths; it changes only when clients have to change.
 #[utoipa::path(get, path = "/version", operation_id = "getVersion", tag = "health", security(()), responses(
         (status = 200, body = Version, description = "The versions"),
     ))]

@@ -36,6 +36,10 @@ pub struct AuthenticationArgs {
     /// once
     #[arg(long, env = "ENGINE_ROLES_KEY_RATE", default_value = "1000")]
     pub key_rate: NonZeroU32,
+    /// Maximum number of requests per minute without a valid API key that one address may send on
+    /// average; a third of them at once
+    #[arg(long, env = "ENGINE_ROLES_FAILURE_RATE", default_value = "60")]
+    pub failure_rate: NonZeroU32,
 }
 
 impl AuthenticationArgs {
@@ -58,6 +62,7 @@ impl AuthenticationArgs {
             needs_no_key: self.insecure_no_auth && initial_key.is_none(),
             initial_key,
             trusted_proxies: self.trusted_proxies()?,
+            failure_rate: self.failure_rate,
             key_rate: self.key_rate,
             key_burst: self.key_rate.saturating_mul(BURST),
         })

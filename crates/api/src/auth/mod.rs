@@ -44,6 +44,9 @@ pub struct AuthenticationSettings {
     pub needs_no_key: bool,
     /// The proxies whose word about the address of a client is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// How many requests without a valid key one address may send per minute on average; a third of them
+    /// at once.
+    pub failure_rate: NonZeroU32,
     /// How many requests one key may send per second on average.
     pub key_rate: NonZeroU32,
     /// How many requests one key may send at once.
@@ -57,6 +60,7 @@ impl AuthenticationSettings {
             initial_key: None,
             needs_no_key: false,
             trusted_proxies: Vec::new(),
+            failure_rate: NonZeroU32::MIN,
             key_rate: NonZeroU32::MIN,
             key_burst: NonZeroU32::MIN,
         }
@@ -126,7 +130,7 @@ impl Authentication {
             needs_no_key: settings.needs_no_key,
             proxies: TrustedProxies(settings.trusted_proxies),
             ring: KeyRing::new(store, seen),
-            limits: RateLimits::new(settings.key_rate, settings.key_burst),
+            limits: RateLimits::new(settings.failure_rate, settings.key_rate, settings.key_burst),
         }
     }
 

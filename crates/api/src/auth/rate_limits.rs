@@ -10,10 +10,9 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-/// How many requests without a valid key one source may send at once.
-const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
-/// How many of them it may send per minute on average.
-const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// How many requests without a valid key one source may send at once, of those that it may send per
+/// minute.
+const PART_AT_ONCE: u32 = 3;
 /// How many sources are remembered. Further ones share one limit, until some are within theirs again.
 const MOST_REMEMBERED: usize = 10_000;
 /// How often those that are within their limit are looked for, when there are too many.
@@ -39,10 +38,17 @@ pub(super) struct RateLimits {
 }
 
 impl RateLimits {
-    /// `key_rate` is how many requests one key may send per second on average, and `key_burst` how many
-    /// at once.
-    pub(super) fn new(key_rate: NonZeroU32, key_burst: NonZeroU32) -> Self {
-        let failures = Quota::per_minute(FAILURES_PER_MINUTE).allow_burst(FAILURES_AT_ONCE);
+    /// `failure_rate` is how many requests without a valid key one source may send per minute on average,
+    /// `key_rate` how many requests one key may send per second on average, and `key_burst` how many at
+    /// once.
+    pub(super) fn new(
+        failure_rate: NonZeroU32,
+        key_rate: NonZeroU32,
+        key_burst: NonZeroU32,
+    ) -> Self {
+        let at_once = NonZeroU32::new(failure_rate.get() / PART_AT_ONCE);
+        let failures = Quota::per_minute(failure_rate);
+        let failures = failures.allow_burst(at_once.unwrap_or(NonZeroU32::MIN));
         let keys = Quota::per_second(key_rate).allow_burst(key_burst);
         Self {
             failures: RateLimiter::new(failures, HashMapStateStore::default(), MonotonicClock),
@@ -108,22 +114,22 @@ mod tests {
     use super::*;
 
     fn limits() -> RateLimits {
-        let one = NonZeroU32::new(1).expect("not zero");
-        RateLimits::new(one, NonZeroU32::new(2).expect("not zero"))
+        let number = |number| NonZeroU32::new(number).expect("not zero");
+        RateLimits::new(number(60), number(1), number(2))
     }
 
     #[test]
     fn a_source_may_fail_so_often_and_another_one_is_not_concerned() {
         let limits = limits();
         let source = |text: &str| text.parse::<IpAddr>().expect("an address");
-        for _ in 0..FAILURES_AT_ONCE.get() {
+        for _ in 0..20 {
             assert!(limits.count_failure(source("192.0.2.1")).is_ok());
         }
         let refused = limits.count_failure(source("192.0.2.1"));
         assert_eq!(refused.expect_err("too many").retry_after, 1);
         assert!(limits.count_failure(source("192.0.2.2")).is_ok());
         // One host can have all addresses of its network.
-        for host in 0..FAILURES_AT_ONCE.get() {
+        for host in 0..20 {
             let address = format!("2001:db8::{host:x}");
             assert!(limits.count_failure(source(&address)).is_ok());
         }

@@ -30,6 +30,7 @@ fn without_key() -> AuthenticationSettings {
         initial_key: None,
         needs_no_key: true,
         trusted_proxies: Vec::new(),
+        failure_rate: 1_000.try_into().expect("not zero"),
         key_rate: 1_000.try_into().expect("not zero"),
         key_burst: 1_000.try_into().expect("not zero"),
     }
