@@ -51,6 +51,7 @@ mod prepared_profiles;
 mod races;
 mod replicas;
 mod repository;
+mod secrets;
 mod service_policy;
 mod staleness;
 mod statements;
