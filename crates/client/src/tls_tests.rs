@@ -69,6 +69,13 @@ async fn a_certificate_of_a_given_authority_is_accepted_and_others_are_not() {
     assert!(matches!(error, Error::Transport { .. }), "{error:?}");
 }
 
+#[tokio::test]
+async fn a_client_that_accepts_any_certificate_reaches_the_service() {
+    let client = Client::builder(service().await).no_proxy();
+    let client = client.accept_any_certificate().build().expect("a client");
+    client.liveness().await.expect("the service answers");
+}
+
 #[test]
 fn certificates_that_can_not_be_read_are_an_error() {
     for text in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA"] {

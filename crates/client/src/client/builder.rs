@@ -36,7 +36,17 @@ pub struct ClientBuilder {
     timeout: Duration,
     connect_timeout: Duration,
     proxies: bool,
-    authorities: Option<Vec<u8>>,
+    certificates: Certificates,
+}
+
+/// Which certificates of the service a client accepts.
+#[derive(Clone, Debug)]
+enum Certificates {
+    /// Those that the operating system trusts.
+    System,
+    /// Those of these authorities, in PEM.
+    Of(Vec<u8>),
+    Any,
 }
 
 impl ClientBuilder {
@@ -47,7 +57,7 @@ impl ClientBuilder {
             timeout: DEFAULT_TIMEOUT,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             proxies: true,
-            authorities: None,
+            certificates: Certificates::System,
         }
     }
 
@@ -79,7 +89,14 @@ impl ClientBuilder {
     /// Accepts certificates of the service that these certificate authorities have signed, in PEM,
     /// instead of those that the operating system trusts.
     pub fn certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.authorities = Some(pem.into());
+        self.certificates = Certificates::Of(pem.into());
+        self
+    }
+
+    /// Accepts every certificate, so that anybody on the way could answer in the service's place. Only for
+    /// a service on the same machine, and without a key.
+    pub fn accept_any_certificate(mut self) -> Self {
+        self.certificates = Certificates::Any;
         self
     }
 
@@ -97,17 +114,22 @@ impl ClientBuilder {
         if !self.proxies {
             http = http.no_proxy();
         }
-        if let Some(pem) = self.authorities {
-            let authorities = Certificate::from_pem_bundle(&pem).unwrap_or_default();
-            if authorities.is_empty() {
-                return Err(BuildError::Certificates);
+        http = match self.certificates {
+            Certificates::Of(pem) => {
+                let authorities = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+                if authorities.is_empty() {
+                    return Err(BuildError::Certificates);
+                }
+                http.tls_certs_only(authorities)
             }
-            http = http.tls_certs_only(authorities);
-        } else if address.scheme() == "http" {
+            Certificates::Any => http
+                .tls_certs_only([])
+                .tls_danger_accept_invalid_certs(true),
             // Reading the operating system's certificates takes time and fails where there are none, and
             // only a proxy that is reached over TLS would need them.
-            http = http.tls_certs_only([]);
-        }
+            Certificates::System if address.scheme() == "http" => http.tls_certs_only([]),
+            Certificates::System => http,
+        };
         let http = http.build().map_err(BuildError::Http)?;
         Ok(Client::new(http, address, self.key, self.timeout))
     }
