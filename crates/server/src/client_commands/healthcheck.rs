@@ -1,9 +1,11 @@
 //! The command `healthcheck`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 use engine_roles_client::{Client, Error};
 use engine_roles_contract::ReadinessStatus;
@@ -20,12 +22,19 @@ pub struct HealthcheckArgs {
     #[arg(long)]
     ready: bool,
     /// Address of the service, an http:// or https:// URL [default: the port of --listen on this
-    /// machine]
+    /// machine, with https if --tls-cert is set]
     #[arg(long, env = "ENGINE_ROLES_ADDR", value_name = "URL")]
     addr: Option<String>,
     /// Address at which the service listens
     #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283")]
     listen: SocketAddr,
+    /// File with the service's certificate in PEM, if the service on this machine speaks HTTPS
+    #[arg(long, env = "ENGINE_ROLES_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// File with the certificate authorities in PEM that sign the service's certificate [default: the
+    /// operating system's for --addr; without --addr, the certificate is not checked]
+    #[arg(long, env = "ENGINE_ROLES_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// How long the service may take to answer
     #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -33,10 +42,11 @@ pub struct HealthcheckArgs {
 
 /// Asks a service whether it is well, and says so in one line and by the exit code.
 pub(crate) fn run(args: &HealthcheckArgs) -> ExitCode {
-    let address = match &args.addr {
-        Some(address) => address.clone(),
-        None => format!("http://{}", reachable(args.listen)),
-    };
+    let address = args.addr.clone().unwrap_or_else(|| {
+        let is_tls = args.tls_cert.is_some();
+        let scheme = if is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", reachable(args.listen))
+    });
     let (answer, is_well) = match ask(args, &address) {
         Ok(answer) => answer,
         Err(error) => (format!("{error:#}"), false),
@@ -53,7 +63,17 @@ pub(crate) fn run(args: &HealthcheckArgs) -> ExitCode {
 
 fn ask(args: &HealthcheckArgs, address: &str) -> anyhow::Result<(String, bool)> {
     // The check is for the service on this machine, which no proxy stands before.
-    let client = Client::builder(address).timeout(args.timeout).no_proxy();
+    let mut client = Client::builder(address).timeout(args.timeout).no_proxy();
+    if let Some(file) = &args.ca_file {
+        let pem = std::fs::read(file);
+        let pem =
+            pem.with_context(|| format!("--ca-file: the file {} can't be read", file.display()));
+        client = client.certificate_authorities(pem?);
+    } else if args.addr.is_none() {
+        // The certificate is for the name by which others reach the service, and the file may already
+        // have the next one. Nothing secret is sent, and it does not leave this machine.
+        client = client.accept_any_certificate();
+    }
     let client = client.build()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
