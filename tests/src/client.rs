@@ -150,12 +150,34 @@ pub struct Client {
 impl Client {
     /// A client that sends this API key.
     pub fn new(address: SocketAddr, key: &str, acknowledged: Acknowledgements) -> Self {
-        let service = engine_roles_client::Client::builder(format!("http://{address}"))
+        Self::build(format!("http://{address}"), key, acknowledged, None)
+    }
+
+    /// A client that sends this API key over TLS, and trusts these authorities, in PEM.
+    pub fn over_tls(
+        address: SocketAddr,
+        key: &str,
+        acknowledged: Acknowledgements,
+        authorities: &[u8],
+    ) -> Self {
+        let address = format!("https://{address}");
+        Self::build(address, key, acknowledged, Some(authorities))
+    }
+
+    fn build(
+        address: String,
+        key: &str,
+        acknowledged: Acknowledgements,
+        authorities: Option<&[u8]>,
+    ) -> Self {
+        let mut service = engine_roles_client::Client::builder(address)
             .api_key(ApiKey::new(key).expect("tests use valid keys"))
-            .no_proxy()
-            .build();
+            .no_proxy();
+        if let Some(pem) = authorities {
+            service = service.certificate_authorities(pem);
+        }
         Self {
-            service: service.expect("a client without TLS can be built"),
+            service: service.build().expect("a client can be built"),
             headers: HeaderMap::new(),
             acknowledged,
         }

@@ -49,6 +49,8 @@ pub struct Installation {
     binary: PathBuf,
     environment: BTreeMap<String, String>,
     key: String,
+    /// The authorities of the service's certificate, in PEM; `None` without TLS.
+    authorities: Option<Vec<u8>>,
     acknowledged: Acknowledgements,
     _permit: OwnedSemaphorePermit,
 }
@@ -70,7 +72,11 @@ impl Installation {
 
     pub fn client_of(&self, replica: usize) -> Client {
         let address = self.replicas[replica].address();
-        Client::new(address, &self.key, self.acknowledged.clone())
+        let acknowledged = self.acknowledged.clone();
+        match &self.authorities {
+            Some(pem) => Client::over_tls(address, &self.key, acknowledged, pem),
+            None => Client::new(address, &self.key, acknowledged),
+        }
     }
 
     pub fn key(&self) -> &str {

@@ -33,6 +33,7 @@ pub mod service;
 pub mod slow_clients;
 pub mod stages;
 pub mod statements;
+pub mod tls;
 
 pub use administrator::Administrator;
 pub use aws_proxy::AwsProxy;
@@ -44,3 +45,4 @@ pub use polling::eventually;
 pub use raw_connection::{RawAnswer, RawConnection};
 pub use service::Service;
 pub use stages::stages_of;
+pub use tls::TlsFiles;

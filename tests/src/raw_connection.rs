@@ -3,18 +3,22 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::polling::LIMIT;
 
 /// A connection to the service.
-#[derive(Debug)]
 pub struct RawConnection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     unread: Vec<u8>,
 }
+
+/// A connection, with or without TLS.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// An answer, read from a [`RawConnection`].
 #[derive(Clone, Debug)]
@@ -62,15 +66,24 @@ impl RawConnection {
     pub async fn open(address: SocketAddr) -> Self {
         let stream = timeout(LIMIT, TcpStream::connect(address)).await;
         let stream = stream.expect("the service listens");
+        Self::over(stream.expect("the service accepts connections"))
+    }
+
+    /// Uses a connection that is open already, for example one with TLS.
+    pub fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self {
-            stream: stream.expect("the service accepts connections"),
+            stream: Box::new(stream),
             unread: Vec::new(),
         }
     }
 
     /// Sends bytes. Returns whether the connection was still open.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).await.is_ok()
+        let sent = async {
+            self.stream.write_all(bytes.as_ref()).await?;
+            self.stream.flush().await
+        };
+        sent.await.is_ok()
     }
 
     /// Reads one answer with a `Content-Length`; `None` when the service has closed the connection.

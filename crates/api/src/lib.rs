@@ -38,6 +38,7 @@ mod router;
 mod spec;
 mod state;
 mod strict_json;
+mod tls;
 mod words;
 
 pub use auth::{ApiKey, Authentication, AuthenticationSettings, InvalidKey};
@@ -45,3 +46,4 @@ pub use connections::{ConnectionLimits, listen, serve};
 pub use metrics::MetricsHandle;
 pub use router::document;
 pub use state::Api;
+pub use tls::{ClientCertificate, PemFiles, ServerCertificate, Tls, TlsError};

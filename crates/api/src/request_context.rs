@@ -12,6 +12,8 @@ use tracing::field::Empty;
 use tracing::{Instrument, debug, info, info_span};
 use uuid::Uuid;
 
+use crate::tls::ClientCertificate;
+
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of a request: the caller's `X-Request-Id` if it is valid, else one created here.
@@ -23,8 +25,8 @@ pub(crate) struct RequestId(pub(crate) String);
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Sets the id of each request, and logs each answer. Every line of the log that belongs to the request
-/// has its id, method, route, address and cluster, and once they are known, its actor and the code of
-/// the problem with which it is answered.
+/// has its id, method, route, address, the subject of the client's certificate and the cluster, and once
+/// they are known, its actor and the code of the problem with which it is answered.
 pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
@@ -38,12 +40,14 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
         .map(|path| path.as_str().to_owned());
     let probe = !request.uri().path().starts_with("/v1/");
     let peer = request.extensions().get::<Peer>();
+    let certificate = request.extensions().get::<ClientCertificate>();
     let span = info_span!(
         "request",
         id,
         method = %request.method(),
         route,
         peer = peer.map(|peer| peer.0.to_string()),
+        client_certificate = certificate.map(|found| found.subject.as_str()),
         cluster = cluster_in(request.uri().path()),
         actor = Empty,
         code = Empty,

@@ -22,6 +22,7 @@ use crate::limits::{self, LimitArgs};
 use crate::list::list;
 use crate::role_list::pass_through_roles;
 use crate::telemetry::{self, LogArgs};
+use crate::tls::{TlsArgs, TlsPaths};
 
 /// The shortest time for which events of the audit log are kept. The database enforces the same time,
 /// so that no mistake in a setting deletes the events of an incident that just happened.
@@ -55,6 +56,8 @@ pub struct ServeArgs {
     /// Address to listen on
     #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283")]
     pub listen: SocketAddr,
+    #[command(flatten)]
+    pub tls: TlsArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
     #[command(flatten)]
@@ -186,6 +189,8 @@ impl ServeArgs {
 /// The configuration of the service, checked.
 pub struct Config {
     pub(crate) listen: SocketAddr,
+    /// The files of TLS; `None` for plain HTTP.
+    pub(crate) tls: Option<TlsPaths>,
     pub(crate) namespace: Namespace,
     pub(crate) database: StoreConfig,
     /// Whether tokens of the AWS identity take the place of a database password.
@@ -314,6 +319,7 @@ impl Config {
         }
         Ok(Self {
             listen: args.listen,
+            tls: args.tls.paths()?,
             namespace: args.database.namespace()?,
             database: StoreConfig {
                 max_connections: args.database_connections,

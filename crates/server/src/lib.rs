@@ -27,6 +27,7 @@ mod serve;
 mod settings;
 mod shell;
 mod telemetry;
+mod tls;
 mod tokens;
 
 pub use cli::{Cli, Command, main, run};

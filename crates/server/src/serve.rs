@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_api::{Api, Authentication, ConnectionLimits, MetricsHandle, serve};
+use engine_roles_api::{Api, Authentication, ConnectionLimits, MetricsHandle, Tls, serve};
 use engine_roles_domain::account::{Partition, Region, Scope};
 use engine_roles_iam::{DatabaseTokens, Iam, IamConfig};
 use engine_roles_provisioner::{Provisioner, Settings};
@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{Config, Migrate, ServeArgs};
 use crate::config_error::ConfigError;
+use crate::tls::{Reload, TlsFilesError, TlsPaths};
 use crate::{database, file_limit, limits, tokens};
 
 /// How long after a signal to stop another one counts as the same.
@@ -45,6 +46,9 @@ pub enum ServerError {
          --insecure-no-auth"
     )]
     NoKey,
+    /// The files of TLS can't be read or used.
+    #[error(transparent)]
+    Tls(#[from] TlsFilesError),
     /// The database URL is invalid, or the schema can't be migrated.
     #[error("the database can't be used")]
     Store(#[from] StoreError),
@@ -61,6 +65,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     api: Api,
+    tls: Option<(Tls, Reload)>,
     connections: ConnectionLimits,
     store: Store,
     migrate: Migrate,
@@ -74,7 +79,8 @@ impl Server {
     /// Listens on the address and assembles the service, without contacting the database or AWS.
     ///
     /// # Errors
-    /// When the service can't listen on the address, or the database URL is invalid.
+    /// When the service can't listen on the address, the files of TLS can't be used, or the database URL is
+    /// invalid.
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
         let listen_on = config.listen;
         let (migrate, drain_delay) = (config.migrate, config.drain_delay);
@@ -85,6 +91,7 @@ impl Server {
         let authentication = config.authentication.clone();
         let needs_stored_key = authentication.is_by_stored_keys_only();
         let metrics = metrics_handle();
+        let tls = config.tls.clone().map(TlsPaths::load).transpose()?;
         let (store, provisioner) = assemble(config).await?;
         let seen = provisioner.keys_seen();
         let authentication = Authentication::new(authentication, store.clone(), seen);
@@ -103,6 +110,7 @@ impl Server {
             listener,
             address,
             api,
+            tls,
             connections,
             store,
             migrate,
@@ -128,6 +136,7 @@ impl Server {
             listener,
             address,
             api,
+            tls,
             connections,
             store,
             migrate,
@@ -140,9 +149,14 @@ impl Server {
         tokio::spawn(api.metrics.clone().keep_up(stop.clone()));
         tokio::spawn(Arc::clone(&api.authentication).keep_up(stop.clone()));
         let drained = CancellationToken::new();
-        let serving = serve(listener, api, connections, drained.clone());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let tls = tls.map(|(tls, reload)| {
+            tokio::spawn(reload.run(drained.clone()));
+            tls
+        });
+        let serving = serve(listener, api, tls, connections, drained.clone());
         let mut serving = tokio::spawn(serving);
-        info!(%address, "listening for requests");
+        info!(%address, url = format!("{scheme}://{address}"), "listening for requests");
         let background = async {
             start(&store, &provisioner, migrate, &stop).await?;
             if needs_stored_key && !has_valid_key(&store).await? {

@@ -22,6 +22,7 @@ use crate::older_release;
 use crate::policy_documents::policy_document;
 use crate::pooler::{PgBouncer, PoolMode, program};
 use crate::postgres_proxy::PostgresProxy;
+use crate::tls::TlsFiles;
 
 /// How many installations run at once. The shared Postgres server has connections for the pools of
 /// so many.
@@ -53,6 +54,8 @@ pub struct InstallationBuilder {
     prepared: Vec<String>,
     administrators_calls: Vec<(String, Vec<(String, String)>)>,
     contents: Contents,
+    /// The authorities of the service's certificate, in PEM; `None` without TLS.
+    authorities: Option<Vec<u8>>,
 }
 
 /// What database and AWS account contain before the service starts.
@@ -91,6 +94,7 @@ impl InstallationBuilder {
             prepared: Vec::new(),
             administrators_calls: Vec::new(),
             contents: Contents::Nothing,
+            authorities: None,
         }
     }
 
@@ -160,6 +164,24 @@ impl InstallationBuilder {
             self.environment.insert(name.to_owned(), value);
         }
         self
+    }
+
+    /// Gives the clients of [`Installation::client`] this authority of the service's certificate, in PEM.
+    #[must_use]
+    pub fn trusting(mut self, authority: &str) -> Self {
+        self.authorities = Some(authority.as_bytes().to_vec());
+        self
+    }
+
+    /// Serves HTTPS with these files, and gives the clients of [`Installation::client`] their authority.
+    #[must_use]
+    pub fn tls(self, files: &TlsFiles) -> Self {
+        self.trusting(&files.authority.pem())
+            .env(
+                "ENGINE_ROLES_TLS_CERT",
+                files.certificate().to_string_lossy(),
+            )
+            .env("ENGINE_ROLES_TLS_KEY", files.key().to_string_lossy())
     }
 
     /// Changes the settings of the sandbox.
@@ -345,6 +367,7 @@ impl InstallationBuilder {
             binary: self.binary,
             environment,
             key,
+            authorities: self.authorities,
             acknowledged: Acknowledgements::default(),
             _permit: permit,
         };

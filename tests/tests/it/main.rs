@@ -58,6 +58,7 @@ mod statements;
 mod stopping;
 mod sweeps;
 mod tearing_down;
+mod tls;
 mod typed_client;
 mod upgrading;
 mod watching;

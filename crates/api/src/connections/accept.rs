@@ -11,12 +11,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use super::client::Client;
 use super::connection;
+use super::handshake;
 use super::limits::{ConnectionLimits, STOP_GRACE};
 use super::open::OpenConnections;
+use super::socket::Socket;
 use crate::request_context::Peer;
 use crate::router::router;
 use crate::state::Api;
+use crate::tls::Tls;
 
 /// How long no connection is accepted after the operating system has failed to accept one.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -45,12 +49,13 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves the HTTP interface until `stop` is cancelled. Then this function accepts no more connections,
-/// waits until the running requests are answered, and returns. A request of which only a part has
-/// arrived gets another half second. Dropping the future closes all connections.
+/// Serves the HTTP interface, over TLS if `tls` is given, until `stop` is cancelled. Then this function
+/// accepts no more connections, waits until the running requests are answered, and returns. A request of
+/// which only a part has arrived gets another half second. Dropping the future closes all connections.
 pub async fn serve(
     listener: TcpListener,
     api: Api,
+    tls: Option<Tls>,
     limits: ConnectionLimits,
     stop: CancellationToken,
 ) {
@@ -62,9 +67,15 @@ pub async fn serve(
         tokio::select! {
             () = stop.cancelled() => {}
             () = accept(&listener, &open, |stream, peer, place| {
-                let router = Arc::clone(&router);
-                let served = connection::serve(stream, peer, router, place, stop.clone());
-                tasks.spawn(served);
+                let (router, stop) = (Arc::clone(&router), stop.clone());
+                let socket = Socket::new(stream, Arc::clone(&place.activity));
+                if let Some(tls) = &tls {
+                    let now = tls.current();
+                    tasks.spawn(handshake::serve(socket, peer, now, router, place, stop));
+                } else {
+                    let client = Client { peer, certificate: None };
+                    tasks.spawn(connection::serve(socket, client, router, place, stop));
+                }
             }) => {}
         }
         drop(listener);

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Request, StatusCode};
+use futures::FutureExt;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,23 +23,20 @@ use tower::ServiceExt;
 use tracing::debug;
 
 use super::activity::{Activity, Cut, Phase};
+use super::client::Client;
 use super::limits::{BodyTime, LARGEST_HEAD};
 use super::open::Place;
 use super::stream::Stream;
 use super::unreadable;
-use crate::request_context::Peer;
 
 /// How long the rest of what a client sends is read and discarded after the last answer. Closing a
 /// socket with unread bytes would reset the connection, and the client could lose the answer.
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Answers the requests of one connection until the client or the service closes it.
-///
-/// A TLS handshake belongs before this function, within the connection's place: the time that it takes
-/// counts as the head's.
 pub(super) async fn serve<T>(
     io: T,
-    peer: Peer,
+    client: Client,
     router: Arc<Router>,
     place: Place,
     stop: CancellationToken,
@@ -55,7 +53,7 @@ pub(super) async fn serve<T>(
         let activity = Arc::clone(&place.activity);
         let mut request = request.map(|body| Body::new(RequestBody { body, activity }));
         request.extensions_mut().insert(body_time.clone());
-        request.extensions_mut().insert(peer);
+        client.describe(&mut request);
         Box::pin(async move {
             if is_pipelined {
                 // Other connections are served first. hyper would answer the next requests of this
@@ -67,8 +65,7 @@ pub(super) async fn serve<T>(
         })
     });
     let stream = Stream::new(io, Arc::clone(activity));
-    // Other protocols than HTTP/1 have more states that a client can leave a connection in. HTTP/2
-    // belongs with TLS, which negotiates it.
+    // Other protocols than HTTP/1 have more states that a client can leave a connection in.
     let mut connection = http1::Builder::new()
         .max_buf_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
@@ -85,7 +82,7 @@ pub(super) async fn serve<T>(
     };
     let state = activity.state();
     let parts = connection.into_parts();
-    let (io, withheld) = parts.io.into_inner().into_inner();
+    let (mut io, withheld) = parts.io.into_inner().into_inner();
     let withheld = withheld.map(|status| refine(status, &parts.read_buf));
     // The first bytes of a head may have arrived together with the request before.
     let is_head_unfinished = match state.phase {
@@ -108,7 +105,11 @@ pub(super) async fn serve<T>(
                 Cut::SlowHead | Cut::Replaced if is_head_unfinished => {
                     Some(StatusCode::REQUEST_TIMEOUT)
                 }
-                _ => return,
+                _ => {
+                    // With TLS, the end of the connection is announced where the client reads it at once.
+                    let _ = io.shutdown().now_or_never();
+                    return;
+                }
             }
         }
     };
@@ -134,7 +135,7 @@ fn refine(status: StatusCode, head: &[u8]) -> StatusCode {
 
 /// Writes the last answer and closes the connection, at most for [`LINGER`], and without delay where
 /// another connection waits for the place.
-async fn close(mut io: impl AsyncRead + AsyncWrite + Unpin, last: &str, place: &Place) {
+pub(super) async fn close(mut io: impl AsyncRead + AsyncWrite + Unpin, last: &str, place: &Place) {
     place.activity.begin_closing();
     place.open().can_make_room();
     let closed = async {

@@ -12,14 +12,20 @@
 //! - a connection holds little memory: all share one router, and hyper's buffers are bounded
 //!   (`connection`).
 //!
+//! With TLS, all of this holds from the first byte of the handshake on, which runs in the connection's own
+//! task (`handshake`).
+//!
 //! hyper itself answers a malformed head, with a status and nothing else. `stream` withholds that
 //! answer, and `unreadable` writes a complete problem in its place.
 
 mod accept;
 mod activity;
+mod client;
 mod connection;
+mod handshake;
 mod limits;
 mod open;
+mod socket;
 mod stream;
 mod unreadable;
 

@@ -1,4 +1,4 @@
-//! A client's socket, as hyper sees it.
+//! A client's connection, as hyper sees it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
 
-/// A client's socket. Notes when the client sends and reads bytes, and withholds the answers that
+/// A client's connection. Notes when the client sends bytes of requests, and withholds the answers that
 /// hyper itself gives to malformed heads.
 pub(super) struct Stream<T> {
     io: T,
@@ -27,13 +27,9 @@ impl<T> Stream<T> {
         }
     }
 
-    /// Returns the socket, and the status of hyper's own answer if there was one.
+    /// Returns the connection, and the status of hyper's own answer if there was one.
     pub(super) fn into_inner(self) -> (T, Option<StatusCode>) {
         (self.io, self.withheld)
-    }
-
-    fn note_write(&self, written: &Poll<io::Result<usize>>) {
-        self.activity.wrote(written.is_pending());
     }
 }
 
@@ -67,9 +63,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stream<T> {
             Some((start, _)) => &bytes[..start],
             None => bytes,
         };
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.note_write(&written);
-        written
+        Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -81,9 +75,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stream<T> {
         if let [head] = parts {
             return self.poll_write(cx, head);
         }
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
-        self.note_write(&written);
-        written
+        Pin::new(&mut self.io).poll_write_vectored(cx, parts)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,0 +1,181 @@
+//! The files of TLS: where they are, and their first reading.
+
+mod reload;
+
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use clap::Args;
+use engine_roles_api::{PemFiles, ServerCertificate, Tls, TlsError};
+pub(crate) use reload::Reload;
+use tracing::warn;
+
+use crate::config_error::ConfigError;
+
+const CERTIFICATE: &str = "--tls-cert";
+const KEY: &str = "--tls-key";
+const CLIENT_AUTHORITIES: &str = "--tls-client-ca";
+
+/// The flags of TLS.
+#[derive(Clone, Args)]
+pub struct TlsArgs {
+    /// File with the service's certificate in PEM, followed by those of the authorities between the
+    /// certificate and the root. With it and --tls-key, the service speaks HTTPS only. The files of TLS
+    /// are read again when they change
+    #[arg(long = "tls-cert", env = "ENGINE_ROLES_TLS_CERT", value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// File with the certificate's private key in PEM, not encrypted
+    #[arg(long = "tls-key", env = "ENGINE_ROLES_TLS_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// File with the certificates in PEM of the authorities that sign the certificates of clients. A
+    /// client may then present a certificate, and need not
+    #[arg(
+        long = "tls-client-ca",
+        env = "ENGINE_ROLES_TLS_CLIENT_CA",
+        value_name = "FILE"
+    )]
+    client_authorities: Option<PathBuf>,
+}
+
+impl TlsArgs {
+    /// Returns where the files are; `None` where the service speaks plain HTTP.
+    ///
+    /// # Errors
+    /// When a file is missing that belongs to another one.
+    pub(crate) fn paths(&self) -> Result<Option<TlsPaths>, ConfigError> {
+        let missing = |flag, rule| Err(ConfigError::Form { flag, rule });
+        match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsPaths {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_authorities: self.client_authorities.clone(),
+            })),
+            (Some(_), None) => missing(KEY, "is missing; --tls-cert is set"),
+            (None, Some(_)) => missing(CERTIFICATE, "is missing; --tls-key is set"),
+            (None, None) if self.client_authorities.is_some() => {
+                missing(CERTIFICATE, "is missing; --tls-client-ca is set")
+            }
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// Where the files of TLS are.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsPaths {
+    certificate: PathBuf,
+    key: PathBuf,
+    client_authorities: Option<PathBuf>,
+}
+
+/// Why the files of TLS can't be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFilesError {
+    /// A file can't be read.
+    #[error("{flag}: the file {} can't be read", path.display())]
+    Unreadable {
+        /// The flag that names the file.
+        flag: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The contents can't be used.
+    #[error(transparent)]
+    Unusable(#[from] TlsError),
+    /// The new certificate has expired, or is not valid yet.
+    #[error("--tls-cert: the certificate has expired, or is not valid yet")]
+    NotValid,
+}
+
+impl TlsPaths {
+    /// Reads and checks the files for the first time.
+    ///
+    /// # Errors
+    /// When a file can't be read or used.
+    pub(crate) fn load(self) -> Result<(Tls, Reload), TlsFilesError> {
+        let files = self.read()?;
+        let certificate = ServerCertificate::new(&files)?;
+        if !certificate.is_valid(Utc::now()) {
+            warn!(
+                expires_at = %certificate.expires_at(),
+                "TLS certificate has expired, or is not valid yet; clients reject it"
+            );
+        }
+        if is_readable_by_everybody(&self.key) {
+            warn!(
+                file = %self.key.display(),
+                "TLS key can be read by every user of the machine; remove the file's permissions for others"
+            );
+        }
+        let (sender, tls) = Tls::new(certificate.clone());
+        let reload = Reload::new(self, files, certificate.expires_at(), sender);
+        Ok((tls, reload))
+    }
+
+    fn read(&self) -> Result<PemFiles, TlsFilesError> {
+        let read = |flag, path: &Path| {
+            std::fs::read(path).map_err(|source| TlsFilesError::Unreadable {
+                flag,
+                path: path.to_owned(),
+                source,
+            })
+        };
+        let authorities = self.client_authorities.as_deref();
+        Ok(PemFiles {
+            certificate: read(CERTIFICATE, &self.certificate)?,
+            key: read(KEY, &self.key)?,
+            client_authorities: authorities
+                .map(|path| read(CLIENT_AUTHORITIES, path))
+                .transpose()?,
+        })
+    }
+}
+
+fn is_readable_by_everybody(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(certificate: bool, key: bool, authorities: bool) -> TlsArgs {
+        let path = |is_set: bool| is_set.then(|| PathBuf::from("/file"));
+        TlsArgs {
+            certificate: path(certificate),
+            key: path(key),
+            client_authorities: path(authorities),
+        }
+    }
+
+    #[test]
+    fn certificate_and_key_are_set_together() {
+        for (args, expected) in [
+            (args(false, false, false), Ok(false)),
+            (args(true, true, false), Ok(true)),
+            (args(true, true, true), Ok(true)),
+            (
+                args(true, false, false),
+                Err("--tls-key: is missing; --tls-cert is set"),
+            ),
+            (
+                args(false, true, true),
+                Err("--tls-cert: is missing; --tls-key is set"),
+            ),
+            (
+                args(false, false, true),
+                Err("--tls-cert: is missing; --tls-client-ca is set"),
+            ),
+        ] {
+            let paths = args.paths().map(|paths| paths.is_some());
+            assert_eq!(
+                paths.map_err(|error| error.to_string()),
+                expected.map_err(str::to_owned)
+            );
+        }
+    }
+}
