@@ -6,6 +6,7 @@ mod malformed;
 mod many_connections;
 mod readings;
 mod slow_clients;
+mod tls;
 mod values;
 
 use engine_roles_e2e::{Installation, RawConnection};
