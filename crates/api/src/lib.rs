@@ -41,7 +41,7 @@ mod strict_json;
 mod tls;
 mod words;
 
-pub use auth::{ApiKey, Authentication, AuthenticationSettings, InvalidKey};
+pub use auth::{ApiKey, Authentication, AuthenticationSettings, CertificateRule, InvalidKey};
 pub use connections::{ConnectionLimits, listen, serve};
 pub use metrics::MetricsHandle;
 pub use router::document;

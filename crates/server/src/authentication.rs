@@ -5,15 +5,18 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Args;
-use engine_roles_api::{ApiKey, AuthenticationSettings};
+use engine_roles_api::{ApiKey, AuthenticationSettings, CertificateRule};
+use engine_roles_domain::caller::{ClusterPrefix, KeyScopes};
 use ipnet::IpNet;
 
-use crate::config_error::ConfigError;
+use crate::config_error::{ConfigError, invalid_in};
 use crate::files;
 use crate::list::list;
 
 /// How much more than the average of a second one key may send at once.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
+
+const SUBJECTS: &str = "--tls-client-subjects";
 
 /// The arguments of `serve` about who may send requests.
 #[derive(Clone, Args)]
@@ -28,6 +31,11 @@ pub struct AuthenticationArgs {
     /// Accept requests without an API key; on a loopback address only
     #[arg(long)]
     pub insecure_no_auth: bool,
+    /// What clients with a certificate may do without an API key: `SUBJECT=SCOPES`, separated by commas,
+    /// such as `dns:manager.example=provision+read` or, for clusters with a prefix,
+    /// `cn:team-a=provision+read@team-a-`; needs --tls-client-ca
+    #[arg(long, env = "ENGINE_ROLES_TLS_CLIENT_SUBJECTS")]
+    pub tls_client_subjects: Option<String>,
     /// Addresses or networks, separated by commas, of the proxies in front of the service, such as
     /// `10.0.0.0/8`: what they add to X-Forwarded-For is believed
     #[arg(long, env = "ENGINE_ROLES_TRUSTED_PROXIES")]
@@ -61,6 +69,7 @@ impl AuthenticationArgs {
         Ok(AuthenticationSettings {
             needs_no_key: self.insecure_no_auth && initial_key.is_none(),
             initial_key,
+            certificate_rules: self.certificate_rules()?,
             trusted_proxies: self.trusted_proxies()?,
             failure_rate: self.failure_rate,
             key_rate: self.key_rate,
@@ -78,6 +87,21 @@ impl AuthenticationArgs {
         Ok(Some(key))
     }
 
+    fn certificate_rules(&self) -> Result<Vec<CertificateRule>, ConfigError> {
+        let mut rules: Vec<CertificateRule> = Vec::new();
+        for text in list(self.tls_client_subjects.as_deref()) {
+            let rule = certificate_rule(text)?;
+            if rules.iter().any(|earlier| earlier.subject == rule.subject) {
+                return Err(ConfigError::Repeated {
+                    flag: SUBJECTS,
+                    name: rule.subject,
+                });
+            }
+            rules.push(rule);
+        }
+        Ok(rules)
+    }
+
     fn trusted_proxies(&self) -> Result<Vec<IpNet>, ConfigError> {
         let proxies = list(self.trusted_proxies.as_deref()).map(|text| {
             let network = text.parse::<IpNet>().ok();
@@ -88,5 +112,59 @@ impl AuthenticationArgs {
             })
         });
         proxies.collect()
+    }
+}
+
+fn certificate_rule(text: &str) -> Result<CertificateRule, ConfigError> {
+    let form = ConfigError::Form {
+        flag: SUBJECTS,
+        rule: "must be of the form SUBJECT=SCOPES or SUBJECT=SCOPES@PREFIX, separated by commas, with a \
+               subject that begins with uri:, dns: or cn:",
+    };
+    // A URI may contain an equals sign.
+    let Some((subject, rights)) = text.rsplit_once('=') else {
+        return Err(form);
+    };
+    let is_known = ["uri:", "dns:", "cn:"]
+        .iter()
+        .any(|kind| subject.len() > kind.len() && subject.starts_with(kind));
+    if !is_known {
+        return Err(form);
+    }
+    let (scopes, prefix) = match rights.split_once('@') {
+        Some((scopes, prefix)) => (scopes, Some(prefix)),
+        None => (rights, None),
+    };
+    let prefix = prefix.map(|text| invalid_in(SUBJECTS, ClusterPrefix::parse(text)));
+    Ok(CertificateRule {
+        subject: subject.to_owned(),
+        scopes: invalid_in(SUBJECTS, KeyScopes::parse(scopes.split('+')))?,
+        prefix: prefix.transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_names_a_subject_its_scopes_and_perhaps_a_prefix() {
+        let read = |text| certificate_rule(text).ok();
+        let rule = read("uri:spiffe://x/y?a=b=provision+read@team-").expect("a rule");
+        assert_eq!(rule.subject, "uri:spiffe://x/y?a=b");
+        assert_eq!(rule.scopes.to_string(), "provision,read");
+        assert_eq!(rule.prefix.map(String::from).as_deref(), Some("team-"));
+        assert_eq!(read("dns:a.example=audit").expect("a rule").prefix, None);
+        for text in [
+            "a.example=read",
+            "dns:=read",
+            "dns:a",
+            "dns:a=",
+            "dns:a=write",
+            "dns:a=read@",
+            "dns:a=read@*",
+        ] {
+            assert!(read(text).is_none(), "{text}");
+        }
     }
 }

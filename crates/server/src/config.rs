@@ -298,7 +298,14 @@ impl Config {
     /// # Errors
     /// When a flag is invalid; the error names the first one.
     pub fn new(args: &ServeArgs) -> Result<Self, ConfigError> {
-        Self::with(args, args.authentication.settings(args.listen)?)
+        let authentication = args.authentication.settings(args.listen)?;
+        if !authentication.certificate_rules.is_empty() && args.tls.client_authorities.is_none() {
+            return Err(ConfigError::Form {
+                flag: "--tls-client-subjects",
+                rule: "needs --tls-client-ca, whose authorities sign the certificates of clients",
+            });
+        }
+        Self::with(args, authentication)
     }
 
     /// Checks the flags for a command that accepts no requests and therefore needs no API key.

@@ -204,7 +204,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         .enable_all()
         .build()?
         .block_on(async {
-            let server = Server::bind(config).await?;
+            let server = Box::pin(Server::bind(config)).await?;
             let stop = CancellationToken::new();
             tokio::spawn(stop_on_signal(stop.clone()));
             server.run(stop).await?;

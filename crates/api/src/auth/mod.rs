@@ -17,7 +17,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::Code;
 use engine_roles_domain::binding::Actor;
-use engine_roles_domain::caller::{Caller, KeyScope};
+use engine_roles_domain::caller::{Caller, ClusterPrefix, KeyScope, KeyScopes};
 use engine_roles_provisioner::KeysSeen;
 use engine_roles_store::{KeyHash, Store};
 use ipnet::IpNet;
@@ -31,9 +31,21 @@ pub use api_key::{ApiKey, InvalidKey};
 
 use crate::problem::Problem;
 use crate::request_context::Peer;
+use crate::tls::ClientCertificate;
 use key_ring::{Found, KeyRing};
 use rate_limits::{RateLimits, TooSoon};
 use source::TrustedProxies;
+
+/// What the subject of a client's certificate permits, without an API key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateRule {
+    /// The subject, as [`crate::ClientCertificate`] has it.
+    pub subject: String,
+    /// The kinds of requests that the client may make.
+    pub scopes: KeyScopes,
+    /// The clusters that the client may see and change; none for all.
+    pub prefix: Option<ClusterPrefix>,
+}
 
 /// How callers authenticate.
 #[derive(Clone, Debug)]
@@ -42,6 +54,8 @@ pub struct AuthenticationSettings {
     pub initial_key: Option<ApiKey>,
     /// Whether every caller is accepted: for a service that listens on loopback only.
     pub needs_no_key: bool,
+    /// What clients with a certificate may do without an API key.
+    pub certificate_rules: Vec<CertificateRule>,
     /// The proxies whose word about the address of a client is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// How many requests without a valid key one address may send per minute on average; a third of them
@@ -59,6 +73,7 @@ impl AuthenticationSettings {
         Self {
             initial_key: None,
             needs_no_key: false,
+            certificate_rules: Vec::new(),
             trusted_proxies: Vec::new(),
             failure_rate: NonZeroU32::MIN,
             key_rate: NonZeroU32::MIN,
@@ -68,7 +83,7 @@ impl AuthenticationSettings {
 
     /// Returns whether only the keys in the database are accepted.
     pub fn is_by_stored_keys_only(&self) -> bool {
-        self.initial_key.is_none() && !self.needs_no_key
+        self.initial_key.is_none() && !self.needs_no_key && self.certificate_rules.is_empty()
     }
 }
 
@@ -76,6 +91,7 @@ impl AuthenticationSettings {
 pub struct Authentication {
     initial_key: Option<ApiKey>,
     needs_no_key: bool,
+    certificate_rules: Vec<CertificateRule>,
     proxies: TrustedProxies,
     ring: KeyRing,
     limits: RateLimits,
@@ -128,6 +144,7 @@ impl Authentication {
         Self {
             initial_key: settings.initial_key,
             needs_no_key: settings.needs_no_key,
+            certificate_rules: settings.certificate_rules,
             proxies: TrustedProxies(settings.trusted_proxies),
             ring: KeyRing::new(store, seen),
             limits: RateLimits::new(settings.failure_rate, settings.key_rate, settings.key_burst),
@@ -154,16 +171,18 @@ impl Authentication {
         }
     }
 
-    /// Returns who sends a request.
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denial> {
-        let text = bearer(headers);
+    /// Returns who sends a request. An API key counts more than a certificate.
+    async fn caller(&self, request: &Parts) -> Result<Caller, Denial> {
+        let text = bearer(&request.headers);
         let hash = text.and_then(|text| ApiKey::new(text).ok());
         let hash = hash.as_ref().map(ApiKey::hash);
         if let Some(caller) = self.without_database(hash) {
             return Ok(caller);
         }
         let Some(hash) = hash else {
-            return Err(text.map_or(Denial::NoKey, |_| Denial::UnknownKey));
+            let certified = self.certified(request).filter(|_| text.is_none());
+            let denial = text.map_or(Denial::NoKey, |_| Denial::UnknownKey);
+            return certified.ok_or(denial);
         };
         match self.ring.find(hash).await {
             Ok(Found::Valid(caller)) => Ok(caller),
@@ -172,6 +191,20 @@ impl Authentication {
             Ok(Found::Unknown) => Err(Denial::UnknownKey),
             Err(_) => Err(Denial::NotChecked),
         }
+    }
+
+    /// Returns the caller that the client's certificate names; none where it has none, or where no rule is
+    /// about it.
+    fn certified(&self, request: &Parts) -> Option<Caller> {
+        let certificate = request.extensions.get::<ClientCertificate>()?;
+        let mut rules = self.certificate_rules.iter();
+        let rule = rules.find(|rule| rule.subject == certificate.subject)?;
+        Some(Caller {
+            actor: Actor(rule.subject.clone()),
+            key: None,
+            scopes: rule.scopes.clone(),
+            prefix: rule.prefix.clone(),
+        })
     }
 
     /// Returns the caller where the configuration alone decides it.
@@ -186,7 +219,7 @@ impl Authentication {
 
     /// Returns who sends a request, if the sender may send it now.
     async fn admit(&self, request: &Parts) -> Result<Caller, Problem> {
-        let caller = match self.caller(&request.headers).await {
+        let caller = match self.caller(request).await {
             Ok(caller) => caller,
             Err(denial) => {
                 counter!("engine_roles_denied_requests_total", "reason" => denial.as_str())

@@ -29,6 +29,7 @@ fn without_key() -> AuthenticationSettings {
     AuthenticationSettings {
         initial_key: None,
         needs_no_key: true,
+        certificate_rules: Vec::new(),
         trusted_proxies: Vec::new(),
         failure_rate: 1_000.try_into().expect("not zero"),
         key_rate: 1_000.try_into().expect("not zero"),

@@ -34,7 +34,7 @@ pub struct TlsArgs {
         env = "ENGINE_ROLES_TLS_CLIENT_CA",
         value_name = "FILE"
     )]
-    client_authorities: Option<PathBuf>,
+    pub(crate) client_authorities: Option<PathBuf>,
 }
 
 impl TlsArgs {

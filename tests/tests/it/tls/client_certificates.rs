@@ -112,3 +112,58 @@ async fn without_an_authority_no_certificate_is_asked_for() {
     let found = subject(&installation, &files, Some(&client), "a").await;
     assert_eq!(found, Some(Value::Null));
 }
+
+/// Sends a request, and returns the status of the answer.
+async fn status(
+    installation: &Installation,
+    files: &TlsFiles,
+    client: Option<&Pair>,
+    (method, path, key): (&str, &str, Option<&str>),
+) -> u16 {
+    let connection = open(installation, files, client).await;
+    let mut connection = connection.expect("a connection");
+    let key = key.map(|key| format!("Authorization: Bearer {key}\r\n"));
+    let key = key.unwrap_or_default();
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{key}\r\n");
+    connection.send(request).await;
+    connection.answer().await.expect("an answer").status
+}
+
+#[tokio::test]
+async fn a_certificate_takes_the_place_of_a_key_with_the_rights_of_its_subject() {
+    let files = TlsFiles::new();
+    let authority = Authority::new("clients");
+    let file = files.file("client-ca.crt");
+    std::fs::write(&file, authority.pem()).expect("a file");
+    let rules = "dns:reader.example=read@team-,cn:auditor=audit";
+    let installation = Installation::build()
+        .tls(&files)
+        .env("ENGINE_ROLES_TLS_CLIENT_CA", file.to_string_lossy())
+        .env("ENGINE_ROLES_TLS_CLIENT_SUBJECTS", rules)
+        .start()
+        .await;
+    for cluster in ["team-1", "other"] {
+        installation.client().provision(cluster).await.expect(201);
+    }
+    let reader = authority.client("reader", &["reader.example"]);
+    let auditor = authority.client("auditor", &[]);
+    let stranger = authority.client("stranger", &[]);
+    let own = "/v1/clusters/team-1/role";
+    let initial = installation.key();
+    for (client, method, path, key, expected) in [
+        (Some(&reader), "GET", own, None, 200),
+        (Some(&reader), "GET", "/v1/clusters/other/role", None, 403),
+        (Some(&reader), "DELETE", own, None, 403),
+        (Some(&reader), "GET", "/v1/audit", None, 403),
+        (Some(&auditor), "GET", "/v1/audit", None, 200),
+        (Some(&auditor), "GET", own, None, 403),
+        (Some(&stranger), "GET", own, None, 401),
+        (None, "GET", own, None, 401),
+        // A key counts more than the certificate, whether it is valid or not.
+        (Some(&reader), "GET", "/v1/audit", Some(initial), 200),
+        (Some(&reader), "GET", own, Some("unknown"), 401),
+    ] {
+        let answered = status(&installation, &files, client, (method, path, key)).await;
+        assert_eq!(answered, expected, "{method} {path}");
+    }
+}
