@@ -92,7 +92,7 @@ impl Server {
         let needs_stored_key = authentication.is_by_stored_keys_only();
         let metrics = metrics_handle();
         let tls = config.tls.clone().map(TlsPaths::load).transpose()?;
-        let (store, provisioner) = assemble(config).await?;
+        let (store, provisioner) = Box::pin(assemble(config)).await?;
         let seen = provisioner.keys_seen();
         let authentication = Authentication::new(authentication, store.clone(), seen);
         let api = Api {
@@ -204,7 +204,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         .enable_all()
         .build()?
         .block_on(async {
-            let server = Box::pin(Server::bind(config)).await?;
+            let server = Server::bind(config).await?;
             let stop = CancellationToken::new();
             tokio::spawn(stop_on_signal(stop.clone()));
             server.run(stop).await?;
