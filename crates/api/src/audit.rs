@@ -1,23 +1,25 @@
 //! The audit log: `/v1/audit`.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
-use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery, Code};
+use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery};
 use engine_roles_domain::binding::{EventAction, SequencedEvent};
 use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::ClusterName;
-use engine_roles_provisioner::Provisioner;
+use engine_roles_provisioner::{Permit, Provisioner};
 use engine_roles_store::{AuditFilter, StoreError};
 use futures::stream::try_unfold;
 
 use crate::prefer::Prefer;
 use crate::problem::Problem;
+use crate::request_path::must_see;
 use crate::request_query::Parameters;
 use crate::words::state_to_wire;
 
@@ -51,6 +53,7 @@ const NDJSON: &str = "application/x-ndjson";
 pub(crate) async fn list(
     State(provisioner): State<Provisioner>,
     Extension(caller): Extension<Caller>,
+    Extension(permit): Extension<Permit>,
     headers: HeaderMap,
     prefer: Prefer,
     mut query: Parameters,
@@ -62,16 +65,11 @@ pub(crate) async fn list(
         ..filter(&mut query)
     };
     query.end()?;
-    if filter
-        .cluster
-        .as_ref()
-        .is_some_and(|cluster| !caller.may_see(cluster))
-    {
-        let detail = "the API key is limited to clusters whose names begin otherwise";
-        return Err(Problem::new(Code::Forbidden, detail));
+    if let Some(cluster) = &filter.cluster {
+        must_see(&caller, cluster)?;
     }
     if !is_limited && accepts_ndjson(&headers) {
-        return stream(provisioner, filter).await;
+        return stream(provisioner, filter, permit).await;
     }
     let page = provisioner
         .audit(&filter, limit, prefer.wait_for_read())
@@ -80,13 +78,18 @@ pub(crate) async fn list(
     let applied = prefer.applied_to_read();
     if accepts_ndjson(&headers) {
         let lines: String = items.map(|event| line(&event)).collect();
-        return Ok((applied, [(CONTENT_TYPE, NDJSON)], lines).into_response());
+        return Ok((applied, ndjson(), lines).into_response());
     }
     let body = AuditPage {
         items: items.collect(),
         next_after: page.examined,
     };
-    Ok((applied, Json(body)).into_response())
+    Ok((applied, [(VARY, "accept")], Json(body)).into_response())
+}
+
+/// Returns the headers of an answer that is lines of JSON because of the request's `Accept`.
+fn ndjson() -> [(HeaderName, &'static str); 2] {
+    [(CONTENT_TYPE, NDJSON), (VARY, "accept")]
 }
 
 fn filter(query: &mut Parameters) -> AuditFilter {
@@ -119,29 +122,49 @@ fn accepts_ndjson(headers: &HeaderMap) -> bool {
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    accept
-        .split(',')
-        .any(|range| range.split(';').next().unwrap_or_default().trim() == NDJSON)
+    accept.split(',').any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_ndjson = parts
+            .next()
+            .is_some_and(|it| it.eq_ignore_ascii_case(NDJSON));
+        is_ndjson && !parts.any(is_weight_of_zero)
+    })
+}
+
+/// Returns whether a parameter of `Accept` or `Accept-Encoding` says that what it belongs to is not
+/// acceptable (RFC 9110, section 12.4.2).
+pub(crate) fn is_weight_of_zero(parameter: &str) -> bool {
+    let weight = parameter
+        .strip_prefix("q=")
+        .or(parameter.strip_prefix("Q="));
+    weight.is_some_and(|weight| weight.parse() == Ok(0.0))
 }
 
 /// Reads page by page, since the log may be far larger than memory. The first page is read before the
 /// answer begins, so that a failure there gets its own status. A later failure breaks the connection,
 /// so that no reader takes an incomplete answer for a complete one.
-async fn stream(provisioner: Provisioner, filter: AuditFilter) -> Result<Response, Problem> {
+async fn stream(
+    provisioner: Provisioner,
+    filter: AuditFilter,
+    permit: Permit,
+) -> Result<Response, Problem> {
     let first = read_lines(&provisioner, filter).await?;
     let pages = try_unfold(Next::Lines(first), move |next| {
-        let provisioner = provisioner.clone();
+        let (provisioner, permit) = (provisioner.clone(), permit.clone());
         async move {
+            if permit.has_ended() {
+                return Err("the API key stopped being valid".into());
+            }
             let lines = match next {
                 Next::Lines(lines) => lines,
                 Next::Read(filter) => read_lines(&provisioner, filter).await?,
                 Next::End => return Ok(None),
             };
             let next = lines.rest.map_or(Next::End, Next::Read);
-            Ok::<_, StoreError>(Some((lines.text, next)))
+            Ok::<_, Box<dyn Error + Send + Sync>>(Some((lines.text, next)))
         }
     });
-    Ok(([(CONTENT_TYPE, NDJSON)], Body::from_stream(pages)).into_response())
+    Ok((ndjson(), Body::from_stream(pages)).into_response())
 }
 
 /// What a stream of events sends next.

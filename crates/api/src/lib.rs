@@ -35,6 +35,7 @@ mod request_query;
 mod role;
 mod role_request;
 mod router;
+mod sender;
 mod spec;
 mod state;
 mod strict_json;

@@ -10,8 +10,9 @@ mod requests;
 pub(crate) use codes::of as codes_of;
 use engine_roles_contract::text::{EntityTags, PolicyName, StateList};
 use engine_roles_contract::{AuditAction, Code, Problem};
+use engine_roles_domain::caller::KeyScope;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi as Document, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
@@ -43,7 +44,10 @@ impl Modify for Bearer {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "An API key of the service: 64 characters of A-Z a-z 0-9",
+                "An API key of the service: 64 characters of A-Z a-z 0-9. A key has one or several of the \
+                 scopes `provision`, `read` and `audit`; `security` of each operation names the one that it \
+                 needs. A key may be limited to clusters whose names begin with a prefix: other clusters \
+                 get 403, and lists and the audit log leave them out.",
             ))
             .build();
         let components = document.components.get_or_insert_default();
@@ -67,6 +71,7 @@ pub(crate) fn complete(mut document: Document) -> Document {
         ];
         for operation in methods.into_iter().flatten() {
             requests::complete(operation);
+            name_scope(operation);
             codes.extend(complete_answers(operation));
         }
     }
@@ -75,6 +80,18 @@ pub(crate) fn complete(mut document: Document) -> Document {
         list_required_members(components);
     }
     document
+}
+
+/// Names the scope that an API key needs for an operation; nothing for an operation without a key.
+fn name_scope(operation: &mut Operation) {
+    let scope = match operation.operation_id.as_deref().unwrap_or_default() {
+        _ if operation.security.is_some() => return,
+        "listAuditEvents" => KeyScope::Audit,
+        "provisionRole" | "tearDownRole" => KeyScope::Provision,
+        _ => KeyScope::Read,
+    };
+    let requirement = SecurityRequirement::new("bearer", [scope.as_str()]);
+    operation.security = Some(vec![requirement]);
 }
 
 /// Adds the problems of an operation to its answers, and the headers of each answer. Returns the codes of

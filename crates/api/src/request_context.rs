@@ -26,7 +26,8 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Sets the id of each request, and logs each answer. Every line of the log that belongs to the request
 /// has its id, method, route, address, the subject of the client's certificate and the cluster, and once
-/// they are known, its actor and the code of the problem with which it is answered.
+/// they are known, its actor, the client's address
+/// behind a trusted proxy and the code of the problem with which it is answered.
 pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
@@ -49,6 +50,7 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
         peer = peer.map(|peer| peer.0.to_string()),
         client_certificate = certificate.map(|found| found.subject.as_str()),
         cluster = cluster_in(request.uri().path()),
+        source = Empty,
         actor = Empty,
         code = Empty,
     );

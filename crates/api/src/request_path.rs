@@ -4,7 +4,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use engine_roles_contract::Code;
-use engine_roles_domain::caller::Caller;
+use engine_roles_domain::caller::{Caller, ClusterPrefix};
 use engine_roles_domain::cluster::ClusterName;
 
 use crate::problem::{self, Problem};
@@ -21,11 +21,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Cluster {
         let cluster = ClusterName::parse(&text);
         let cluster = cluster.map_err(|error| problem::invalid("cluster", &error))?;
         // The layer that requires a key has added the caller to every request with a cluster.
-        let caller = parts.extensions.get::<Caller>();
-        if caller.is_some_and(|caller| caller.may_see(&cluster)) {
-            return Ok(Self(cluster));
+        match parts.extensions.get::<Caller>() {
+            Some(caller) => must_see(caller, &cluster).map(|()| Self(cluster)),
+            None => Err(Problem::internal()),
         }
-        let detail = "the API key is limited to clusters whose names begin otherwise";
-        Err(Problem::new(Code::Forbidden, detail))
     }
+}
+
+/// Checks that a caller may see a cluster.
+pub(crate) fn must_see(caller: &Caller, cluster: &ClusterName) -> Result<(), Problem> {
+    if caller.may_see(cluster) {
+        return Ok(());
+    }
+    let prefix = caller.prefix.as_ref().map_or("", ClusterPrefix::as_str);
+    let detail = format!("the API key is limited to clusters whose names begin with {prefix}");
+    Err(Problem::new(Code::Forbidden, detail))
 }

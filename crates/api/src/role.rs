@@ -1,7 +1,7 @@
 //! A cluster's role: `/v1/clusters/{cluster}/role`.
 
 use axum::Json;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, ETAG, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use data_encoding::HEXLOWER;
 use engine_roles_contract as contract;
 use engine_roles_contract::text::{ClusterName as ClusterNameText, EntityTags};
 use engine_roles_contract::{Code, RoleRequest};
-use engine_roles_domain::binding::{Binding, Cause, Conditions, Verdict, verdict};
+use engine_roles_domain::binding::{Binding, Conditions, Verdict, verdict};
 use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_provisioner::{Answer, Provisioner, Request};
@@ -21,9 +21,9 @@ use crate::conditions::{Conditional, etag};
 use crate::prefer::Prefer;
 use crate::problem::{self, Problem, RETRY_AFTER_PENDING};
 use crate::request_body::{JsonBody, RequestBody};
-use crate::request_context::RequestId;
 use crate::request_path::Cluster;
 use crate::role_request;
+use crate::sender::Sender;
 
 /// Provision a cluster's role, or change the role to this spec.
 ///
@@ -47,19 +47,15 @@ use crate::role_request;
 pub(crate) async fn put(
     State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
-    Extension(caller): Extension<Caller>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
+    sender: Sender,
     prefer: Prefer,
     Conditional(conditions): Conditional,
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let wanted = role_request::parse(&body)?;
-    let conditions = signed(conditions, &caller, "PUT", &cluster, Some(&body));
-    let cause = Cause {
-        actor: caller.actor,
-        request_id: Some(request_id),
-    };
-    let request = Request::new(cause, conditions, prefer.wait_for_change());
+    let conditions = signed(conditions, &sender.caller, "PUT", &cluster, Some(&body));
+    let wait = prefer.wait_for_change();
+    let request = Request::new(sender.cause(), conditions, wait, sender.permit.clone());
     let answer = provisioner.provision(&cluster, &wanted, &request).await?;
     let success = match answer.change {
         Change::Created => StatusCode::CREATED,
@@ -130,17 +126,13 @@ pub(crate) async fn get(
 pub(crate) async fn delete(
     State(provisioner): State<Provisioner>,
     Cluster(cluster): Cluster,
-    Extension(caller): Extension<Caller>,
-    Extension(RequestId(request_id)): Extension<RequestId>,
+    sender: Sender,
     prefer: Prefer,
     Conditional(conditions): Conditional,
 ) -> Result<Response, Problem> {
-    let conditions = signed(conditions, &caller, "DELETE", &cluster, None);
-    let cause = Cause {
-        actor: caller.actor,
-        request_id: Some(request_id),
-    };
-    let request = Request::new(cause, conditions, prefer.wait_for_change());
+    let conditions = signed(conditions, &sender.caller, "DELETE", &cluster, None);
+    let wait = prefer.wait_for_change();
+    let request = Request::new(sender.cause(), conditions, wait, sender.permit.clone());
     let answer = provisioner.tear_down(&cluster, &request).await?;
     respond(&answer, StatusCode::OK, prefer)
 }

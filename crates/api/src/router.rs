@@ -59,7 +59,9 @@ fn documented(api: &Api) -> OpenApiRouter<Api> {
         auth::require_key,
     ));
     // Compression costs time, which only callers with a key can make the service spend.
-    let with_key = with_key.layer(compression::layer());
+    let with_key = with_key
+        .layer(compression::layer())
+        .layer(from_fn(compression::prefer_an_answer));
     OpenApiRouter::with_openapi(openapi::Description::openapi())
         .merge(with_key)
         .merge(routes_without_key())

@@ -38,6 +38,7 @@ pub use heartbeat::KeysSeen;
 pub use requests::access::AccessReport;
 pub use requests::attestation::AttestedRole;
 pub use requests::follow::{Answer, Request};
+pub use requests::permit::Permit;
 pub use requests::plan::{Basis, PlannedIntent, Preview, PreviewStep};
 pub use requests::read::{DatabaseHealth, Health};
 pub use service::Provisioner;

@@ -11,7 +11,8 @@ use engine_roles_embedded_postgres::{TestDatabase, test_database};
 use engine_roles_iam::{Endpoint, Iam, IamConfig};
 use engine_roles_iam_sandbox::{Effect, Fault, Quotas, Sandbox, SandboxConfig, When};
 use engine_roles_provisioner::{
-    AttestationMode, BudgetLimits, DriftMode, OrphanMode, ProbeMode, Provisioner, Request, Settings,
+    AttestationMode, BudgetLimits, DriftMode, OrphanMode, Permit, ProbeMode, Provisioner, Request,
+    Settings,
 };
 use engine_roles_store::{Store, StoreConfig};
 use futures::StreamExt;
@@ -85,7 +86,12 @@ impl Fleet {
             actor: Actor("test".to_owned()),
             request_id: None,
         };
-        let request = Request::new(cause, Conditions::default(), Duration::from_mins(2));
+        let request = Request::new(
+            cause,
+            Conditions::default(),
+            Duration::from_mins(2),
+            Permit::default(),
+        );
         let provisions = futures::stream::iter(0..count).map(|n| {
             let cluster = ClusterName::parse(&format!("cluster-{n}")).expect("a name");
             let (wanted, request) = (&wanted, &request);

@@ -42,11 +42,11 @@ pub struct AuthenticationArgs {
     pub trusted_proxies: Option<String>,
     /// Maximum number of requests per second that one API key may send on average; twice as many at
     /// once
-    #[arg(long, env = "ENGINE_ROLES_KEY_RATE", default_value = "1000")]
+    #[arg(long, env = "ENGINE_ROLES_KEY_RATE", default_value = "1000", value_parser = rate)]
     pub key_rate: NonZeroU32,
     /// Maximum number of requests per minute without a valid API key that one address may send on
     /// average; a third of them at once
-    #[arg(long, env = "ENGINE_ROLES_FAILURE_RATE", default_value = "60")]
+    #[arg(long, env = "ENGINE_ROLES_FAILURE_RATE", default_value = "60", value_parser = rate)]
     pub failure_rate: NonZeroU32,
 }
 
@@ -113,6 +113,11 @@ impl AuthenticationArgs {
         });
         proxies.collect()
     }
+}
+
+fn rate(text: &str) -> Result<NonZeroU32, &'static str> {
+    text.parse()
+        .map_err(|_| "must be a number from 1 to 4294967295")
 }
 
 fn certificate_rule(text: &str) -> Result<CertificateRule, ConfigError> {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use engine_roles_api::ApiKey;
 use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes};
+use engine_roles_domain::invalid::Invalid;
 use engine_roles_iam::DatabaseTokens;
-use engine_roles_store::{ApiKeyRecord, NewApiKey, Store};
+use engine_roles_store::{ApiKeyRecord, NewApiKey, Schema, Store};
 use rand::RngExt;
 use rand::distr::Alphanumeric;
 use serde_json::{Value, json};
@@ -41,15 +43,16 @@ enum KeysAction {
     /// Make a key and print it. It is shown only now
     Create {
         /// Name of the key, which the audit log shows as the actor. Several keys may have one name
-        name: String,
+        #[arg(value_parser = KeyName::parse)]
+        name: KeyName,
         /// What the key permits, separated by commas: `provision`, `read` and `audit`
-        #[arg(long, default_value = "provision,read")]
-        scopes: String,
+        #[arg(long, default_value = "provision,read", value_parser = scopes)]
+        scopes: KeyScopes,
         /// Limit the key to clusters whose names begin with this
-        #[arg(long)]
-        cluster_prefix: Option<String>,
-        /// How long the key is valid, such as `90d` [default: for ever]
-        #[arg(long, value_parser = humantime::parse_duration)]
+        #[arg(long, value_parser = ClusterPrefix::parse)]
+        cluster_prefix: Option<ClusterPrefix>,
+        /// How long the key is valid, such as `90d`; from 1s to 36500d [default: for ever]
+        #[arg(long, value_parser = validity)]
         valid_for: Option<Duration>,
     },
     /// Print all keys, without their texts
@@ -87,6 +90,11 @@ pub(crate) fn run(args: &KeysArgs) -> anyhow::Result<()> {
             config.tokens = Some(tokens::source(DatabaseTokens::of_this_identity().await));
         }
         let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
+        if store.schema().await? == Schema::Older {
+            anyhow::bail!(
+                "the database has no table of API keys yet; run `engine-roles migrate` first"
+            );
+        }
         match &args.action {
             KeysAction::Create {
                 name,
@@ -94,19 +102,33 @@ pub(crate) fn run(args: &KeysArgs) -> anyhow::Result<()> {
                 cluster_prefix,
                 valid_for,
             } => {
-                let prefix = cluster_prefix.as_deref().map(ClusterPrefix::parse);
                 let key = Wanted {
-                    name: KeyName::parse(name)?,
-                    scopes: KeyScopes::parse(list(Some(scopes)))?,
-                    prefix: prefix.transpose()?,
+                    name: name.clone(),
+                    scopes: scopes.clone(),
+                    prefix: cluster_prefix.clone(),
                     valid_for: *valid_for,
                 };
                 create(&store, key).await
             }
-            KeysAction::List { format } => show(&store.api_keys().await?, *format),
+            KeysAction::List { format } => {
+                let (keys, now) = (store.api_keys().await?, store.now().await?);
+                show(&keys, now, *format)
+            }
             KeysAction::Revoke { key } => revoke(&store, key).await,
         }
     })
+}
+
+fn scopes(text: &str) -> Result<KeyScopes, Invalid> {
+    KeyScopes::parse(list(Some(text)))
+}
+
+fn validity(text: &str) -> Result<Duration, String> {
+    let validity = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let is_allowed = (Duration::from_secs(1)..=LONGEST).contains(&validity);
+    is_allowed
+        .then_some(validity)
+        .ok_or_else(|| "must be from 1s to 36500d".to_owned())
 }
 
 /// A key that an operator asks for.
@@ -118,12 +140,6 @@ struct Wanted {
 }
 
 async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
-    if wanted
-        .valid_for
-        .is_some_and(|it| !(Duration::from_secs(1)..=LONGEST).contains(&it))
-    {
-        anyhow::bail!("--valid-for must be from 1s to 36500d");
-    }
     let text: String = rand::rng()
         .sample_iter(Alphanumeric)
         .take(LENGTH)
@@ -181,11 +197,11 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
     ))?)
 }
 
-fn show(keys: &[ApiKeyRecord], format: Format) -> anyhow::Result<()> {
+fn show(keys: &[ApiKeyRecord], now: DateTime<Utc>, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Text => {
             for key in keys {
-                print::line(in_words(key))?;
+                print::line(in_words(key, now))?;
             }
         }
         Format::Json => {
@@ -196,10 +212,11 @@ fn show(keys: &[ApiKeyRecord], format: Format) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn in_words(key: &ApiKeyRecord) -> String {
-    let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+fn in_words(key: &ApiKeyRecord, now: DateTime<Utc>) -> String {
+    let time = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let state = match (key.revoked_at, key.expires_at) {
         (Some(at), _) => format!("revoked {}", time(at)),
+        (None, Some(at)) if at <= now => format!("expired {}", time(at)),
         (None, Some(at)) => format!("valid until {}", time(at)),
         (None, None) => "valid".to_owned(),
     };

@@ -211,22 +211,26 @@ impl Store {
         })
     }
 
-    /// Records that these keys were used, to the hour. A key that was recorded within the last hour
-    /// is not written again.
+    /// Records that these keys were used, each so long ago. A key whose recorded use is within the last
+    /// hour is not written again.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn note_api_keys_used(&self, keys: &[KeyId]) -> Result<(), StoreError> {
-        let ids: Vec<Uuid> = keys.iter().map(|key| key.0).collect();
+    pub async fn note_api_keys_used(&self, keys: &[(KeyId, Duration)]) -> Result<(), StoreError> {
+        let ids: Vec<Uuid> = keys.iter().map(|(key, _)| key.0).collect();
+        let ages: Vec<f64> = keys.iter().map(|(_, age)| age.as_secs_f64()).collect();
         run!(
             self,
             execute,
             sqlx::query!(
-                "/* keys */ UPDATE api_keys SET last_used_at = service_now()
-                 WHERE id = ANY($1) AND namespace = $2
-                   AND COALESCE(last_used_at < service_now() - interval '1 hour', true)",
+                "/* keys */ UPDATE api_keys k
+                 SET last_used_at = service_now() - make_interval(secs => used.age)
+                 FROM unnest($1::uuid[], $3::float8[]) AS used (id, age)
+                 WHERE k.id = used.id AND k.namespace = $2
+                   AND COALESCE(k.last_used_at < service_now() - interval '1 hour', true)",
                 &ids,
                 self.namespace.as_str(),
+                &ages,
             )
         )?;
         Ok(())

@@ -195,7 +195,7 @@ async fn a_key_expires_and_several_keys_of_one_name_can_be_valid() {
         &["create", "k", "--valid-for", "0s"],
     ] {
         let output = installation.run(&[&["keys"], wrong].concat(), &[]);
-        assert_eq!(output.status.code(), Some(1), "{wrong:?}");
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
 }
 
@@ -335,4 +335,67 @@ async fn a_use_is_recorded() {
         used.is_string().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_while_its_requests_wait_gets_nothing_more() {
+    let installation = Installation::build()
+        .rarely_checked()
+        .latency(300)
+        .start()
+        .await;
+    let scopes = ["--scopes", "provision,read,audit"];
+    let create = [&["create", "manager"][..], &scopes].concat();
+    let key = keys(&installation, &create);
+    let client = client_with(&installation, 0, &key);
+    client.provision("one").await.expect(201);
+    installation.becomes_idle().await;
+    installation.events_are_numbered().await;
+    let head = client.audit("").await.body["next_after"].clone();
+    let watch = client.with("prefer", "wait=60");
+    let watch = tokio::spawn(async move { watch.audit(&format!("after={head}")).await });
+    // IAM does not answer, so that the teardown goes on until the fault ends.
+    installation.set_faults(json!([{
+        "action": "*", "when": "before", "do": {"error": "ServiceFailure"}, "times": 1_000_000,
+    }]));
+    installation
+        .client()
+        .without_waiting()
+        .delete("one")
+        .await
+        .expect(202);
+    let waiting = client.with("prefer", "wait=60");
+    let put = tokio::spawn(async move { waiting.put("one", json!({"secrets": ["x"]})).await });
+    let watched = watch.await.expect("an answer");
+    watched.expect(200);
+    let head = watched.body["next_after"].clone();
+    let watch = client.with("prefer", "wait=60");
+    let filter = format!("after={head}&cluster=nothing-happens");
+    let watch = tokio::spawn(async move { watch.audit(&filter).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    keys(&installation, &["revoke", "manager"]);
+    let ended = watch.await.expect("an answer");
+    let detail = ended.expect_problem(401, "unauthenticated")["detail"].to_string();
+    assert!(detail.contains("stopped being valid"), "{detail}");
+    installation.set_faults(json!([]));
+    let ended = put.await.expect("an answer");
+    ended.expect_problem(401, "unauthenticated");
+    installation.reaches_in_time("one", "deleted").await;
+    let events = installation.database.events().await;
+    let requested = events
+        .iter()
+        .filter(|event| event.action == "provision_requested");
+    assert_eq!(requested.count(), 1, "the revoked key records nothing");
+}
+
+#[tokio::test]
+async fn two_keys_in_one_request_are_rejected() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let client = installation.client();
+    let request = client.request(reqwest::Method::GET, "/v1/clusters");
+    let twice = client
+        .send(request.header("authorization", "Bearer x"))
+        .await;
+    let problem = twice.expect_problem(400, "invalid_request");
+    assert_eq!(problem["errors"][0]["field"], "Authorization");
 }

@@ -20,8 +20,9 @@ async fn fetch(client: &Client, path: &str) -> Received {
     let answer = answer.expect("an answer");
     assert_eq!(answer.status(), 200, "{path}");
     let header = |name| {
-        let value = answer.headers().get(name)?;
-        Some(value.to_str().expect("text").to_owned())
+        let values = answer.headers().get_all(name).iter();
+        let values: Vec<&str> = values.map(|value| value.to_str().expect("text")).collect();
+        (!values.is_empty()).then(|| values.join(", "))
     };
     Received {
         encoding: header("content-encoding"),
@@ -96,4 +97,26 @@ async fn the_service_says_which_version_it_is() {
         let answer = installation.client().fetch(path).await;
         assert_eq!(answer.status, 200, "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_is_sent_as_it_is_where_no_coding_is_acceptable() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let client = installation.client();
+    for (number, accepted) in ["identity;q=0", "*;q=0", "br, identity;q=0"]
+        .iter()
+        .enumerate()
+    {
+        let client = client.with("accept-encoding", accepted);
+        let cluster = format!("c{number}");
+        client.provision(&cluster).await.expect(201);
+        assert_eq!(client.list("").await.status, 200, "{accepted}");
+        client.delete(&cluster).await.expect(200);
+    }
+    let lines = client.with("accept", "APPLICATION/x-ndjson, application/json;q=0.5");
+    let lines = lines.audit("").await;
+    assert_eq!(lines.header("content-type"), Some("application/x-ndjson"));
+    let page = client.with("accept", "application/x-ndjson;q=0");
+    let page = page.audit("").await;
+    assert_eq!(page.header("content-type"), Some("application/json"));
 }

@@ -4,13 +4,13 @@
 //! is read then. A key that is not known yet may be new, so that the changes are read for it, too, but only
 //! a few times per second, whatever strangers send.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use engine_roles_domain::binding::Actor;
 use engine_roles_domain::caller::{Caller, KeyId};
-use engine_roles_provisioner::KeysSeen;
+use engine_roles_provisioner::{KeysSeen, Permit};
 use engine_roles_store::{KeyChange, KeyHash, Store};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, timeout};
@@ -27,9 +27,9 @@ const READ_LIMIT: Duration = Duration::from_secs(2);
 const USES_EVERY: Duration = Duration::from_secs(10);
 
 /// What is known of a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Found {
-    Valid(Caller),
+    Valid(Box<Caller>, Permit),
     Expired,
     Revoked,
     Unknown,
@@ -45,7 +45,8 @@ pub(super) struct KeyRing {
     known: RwLock<Known>,
     /// When the last read of the changes began, and whether it succeeded. Locked during a read.
     last_read: AsyncMutex<Option<(Instant, bool)>>,
-    used: Mutex<BTreeSet<KeyId>>,
+    /// The keys that were used since their uses were last recorded, and when they were used last.
+    used: Mutex<BTreeMap<KeyId, Instant>>,
 }
 
 #[derive(Debug, Default)]
@@ -61,12 +62,16 @@ struct Known {
 struct KnownKey {
     caller: Caller,
     expires_at: Option<Instant>,
-    is_revoked: bool,
+    /// Cancelled when the key is revoked. The requests with the key that are open then have it, too.
+    revoked: CancellationToken,
 }
 
 impl KnownKey {
-    fn new(change: &KeyChange, read_at: Instant) -> Self {
+    fn new(change: &KeyChange, read_at: Instant, revoked: CancellationToken) -> Self {
         let key = &change.key;
+        if key.revoked_at.is_some() {
+            revoked.cancel();
+        }
         Self {
             caller: Caller {
                 actor: Actor(key.name.to_string()),
@@ -76,17 +81,18 @@ impl KnownKey {
             },
             // A time too far away to be reckoned with is never reached.
             expires_at: change.valid_for.and_then(|left| read_at.checked_add(left)),
-            is_revoked: key.revoked_at.is_some(),
+            revoked,
         }
     }
 
     fn found(&self) -> Found {
-        if self.is_revoked {
+        if self.revoked.is_cancelled() {
             Found::Revoked
         } else if self.expires_at.is_some_and(|at| at <= Instant::now()) {
             Found::Expired
         } else {
-            Found::Valid(self.caller.clone())
+            let permit = Permit::new(self.revoked.clone(), self.expires_at);
+            Found::Valid(Box::new(self.caller.clone()), permit)
         }
     }
 }
@@ -109,9 +115,11 @@ impl KeyRing {
         let is_trusted = confirmed_at.elapsed() < TRUSTED_FOR;
         let found = known.by_hash.get(hash).filter(|_| is_trusted)?.found();
         drop(known);
-        if let Found::Valid(Caller { key: Some(key), .. }) = &found {
+        if let Found::Valid(caller, _) = &found
+            && let Some(key) = caller.key
+        {
             let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-            used.insert(*key);
+            used.insert(key, Instant::now());
         }
         Some(found)
     }
@@ -185,9 +193,11 @@ impl KeyRing {
             Ok(Ok(changes)) => {
                 let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
                 for change in &changes.changes {
-                    known
-                        .by_hash
-                        .insert(change.hash, KnownKey::new(change, read_at));
+                    let earlier = known.by_hash.get(&change.hash);
+                    let revoked =
+                        earlier.map_or_else(CancellationToken::new, |key| key.revoked.clone());
+                    let key = KnownKey::new(change, read_at, revoked);
+                    known.by_hash.insert(change.hash, key);
                 }
                 known.version = changes.version;
                 known.confirmed_at = Some(read_at);
@@ -222,8 +232,11 @@ impl KeyRing {
         if used.is_empty() {
             return;
         }
-        let ids: Vec<KeyId> = used.into_iter().collect();
-        if let Err(error) = self.store.note_api_keys_used(&ids).await {
+        let used: Vec<(KeyId, Duration)> = used
+            .into_iter()
+            .map(|(key, at)| (key, at.elapsed()))
+            .collect();
+        if let Err(error) = self.store.note_api_keys_used(&used).await {
             warn!(
                 error = &error as &dyn std::error::Error,
                 "uses of API keys could not be recorded"

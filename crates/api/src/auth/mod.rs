@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use engine_roles_contract::Code;
 use engine_roles_domain::binding::Actor;
 use engine_roles_domain::caller::{Caller, ClusterPrefix, KeyScope, KeyScopes};
-use engine_roles_provisioner::KeysSeen;
+use engine_roles_provisioner::{KeysSeen, Permit};
 use engine_roles_store::{KeyHash, Store};
 use ipnet::IpNet;
 use metrics::counter;
@@ -164,7 +164,7 @@ impl Authentication {
         match (self.without_database(hash), hash) {
             (Some(caller), _) => Some(caller),
             (None, Some(hash)) => match self.ring.known(hash)? {
-                Found::Valid(caller) => Some(caller),
+                Found::Valid(caller, _) => Some(*caller),
                 Found::Expired | Found::Revoked | Found::Unknown => None,
             },
             (None, None) => None,
@@ -172,20 +172,22 @@ impl Authentication {
     }
 
     /// Returns who sends a request. An API key counts more than a certificate.
-    async fn caller(&self, request: &Parts) -> Result<Caller, Denial> {
+    async fn caller(&self, request: &Parts) -> Result<(Caller, Permit), Denial> {
         let text = bearer(&request.headers);
         let hash = text.and_then(|text| ApiKey::new(text).ok());
         let hash = hash.as_ref().map(ApiKey::hash);
         if let Some(caller) = self.without_database(hash) {
-            return Ok(caller);
+            return Ok((caller, Permit::default()));
         }
         let Some(hash) = hash else {
             let certified = self.certified(request).filter(|_| text.is_none());
             let denial = text.map_or(Denial::NoKey, |_| Denial::UnknownKey);
-            return certified.ok_or(denial);
+            return certified
+                .map(|caller| (caller, Permit::default()))
+                .ok_or(denial);
         };
         match self.ring.find(hash).await {
-            Ok(Found::Valid(caller)) => Ok(caller),
+            Ok(Found::Valid(caller, permit)) => Ok((*caller, permit)),
             Ok(Found::Expired) => Err(Denial::ExpiredKey),
             Ok(Found::Revoked) => Err(Denial::RevokedKey),
             Ok(Found::Unknown) => Err(Denial::UnknownKey),
@@ -218,9 +220,13 @@ impl Authentication {
     }
 
     /// Returns who sends a request, if the sender may send it now.
-    async fn admit(&self, request: &Parts) -> Result<Caller, Problem> {
-        let caller = match self.caller(request).await {
-            Ok(caller) => caller,
+    async fn admit(&self, request: &Parts) -> Result<(Caller, Permit), Problem> {
+        if request.headers.get_all(AUTHORIZATION).iter().count() > 1 {
+            let rule = "occurs more than once";
+            return Err(Problem::field(Code::InvalidRequest, "Authorization", rule));
+        }
+        let (caller, permit) = match self.caller(request).await {
+            Ok(admitted) => admitted,
             Err(denial) => {
                 counter!("engine_roles_denied_requests_total", "reason" => denial.as_str())
                     .increment(1);
@@ -249,7 +255,7 @@ impl Authentication {
             );
             return Err(Problem::new(Code::Forbidden, detail));
         }
-        Ok(caller)
+        Ok((caller, permit))
     }
 
     fn source(&self, request: &Parts) -> Option<IpAddr> {
@@ -291,11 +297,31 @@ pub(crate) async fn require_key(
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
+    if let (Some(source), Some(peer)) = (
+        authentication.source(&parts),
+        parts.extensions.get::<Peer>(),
+    ) && source != peer.0.ip().to_canonical()
+    {
+        Span::current().record("source", source.to_string());
+    }
     match Box::pin(authentication.admit(&parts)).await {
-        Ok(caller) => {
+        Ok((caller, permit)) => {
             Span::current().record("actor", &caller.actor.0);
+            // A change checks the permit itself when it records its intent: what is recorded is carried out.
+            let is_change = needed_scope(&parts.method, parts.uri.path()) == KeyScope::Provision;
             parts.extensions.insert(caller);
-            next.run(Request::from_parts(parts, body)).await
+            parts.extensions.insert(permit.clone());
+            let answer = next.run(Request::from_parts(parts, body));
+            if is_change {
+                return answer.await;
+            }
+            tokio::select! {
+                answer = answer => answer,
+                () = permit.ended() => {
+                    let detail = "the API key stopped being valid while the request waited";
+                    Problem::new(Code::Unauthenticated, detail).into_response()
+                }
+            }
         }
         Err(problem) => problem.into_response(),
     }

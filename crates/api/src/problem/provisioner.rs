@@ -17,6 +17,7 @@ impl From<ProvisionerError> for Problem {
             ProvisionerError::AccountUnknown(cause) => cause.into(),
             ProvisionerError::Store(cause) => cause.into(),
             ProvisionerError::Unreadable { resource, source } => unreadable(&resource, &source),
+            ProvisionerError::PermitEnded => Self::new(Code::Unauthenticated, detail),
             ProvisionerError::QuotaExceeded(_) => Self::new(Code::QuotaExceeded, detail),
             ProvisionerError::BudgetUsedUp => Self::new(Code::IamUnavailable, detail),
             ProvisionerError::NoRole(_)

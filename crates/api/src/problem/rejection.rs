@@ -20,11 +20,14 @@ impl From<Rejection> for Problem {
                 problem.0.blockers = blockers;
                 problem
             }
-            Rejection::ImmutableField { field } => Self::field(
-                Code::ImmutableField,
-                field.as_str(),
-                "can't change once something has been created; tear the role down first",
-            ),
+            Rejection::ImmutableFields(fields) => {
+                let rule = "can't change once something has been created; tear the role down first";
+                let errors = fields.into_iter().map(|field| FieldError {
+                    field: field.as_str().to_owned(),
+                    reason: rule.to_owned(),
+                });
+                Self::fields(Code::ImmutableField, errors.collect())
+            }
             Rejection::NotApplicable { field, rule } => {
                 Self::field(Code::InvalidRequest, field.as_str(), rule)
             }

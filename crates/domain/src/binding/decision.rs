@@ -242,46 +242,9 @@ fn resolve_change(
     defaults: &Defaults,
 ) -> Result<RoleSpec, Rejection> {
     let spec = &live.spec;
-    let immutable = |field| Err(Rejection::ImmutableField { field });
-    if request.mode.is_some_and(|mode| mode != live.mode()) {
-        return immutable(RequestField::Mode);
-    }
-    if request
-        .region
-        .as_ref()
-        .is_some_and(|region| *region != spec.region)
-    {
-        return immutable(RequestField::Region);
-    }
-    if request
-        .role_prefix
-        .as_ref()
-        .is_some_and(|prefix| *prefix != spec.role_prefix)
-    {
-        return immutable(RequestField::RolePrefix);
-    }
-    match &spec.mode {
-        ModeSpec::Create(create) => {
-            if request.iam_role.is_some() {
-                return immutable(RequestField::IamRole);
-            }
-            let wanted = request.permissions_boundary.as_ref();
-            if wanted.is_some() && wanted != create.permissions_boundary.as_ref() {
-                return immutable(RequestField::PermissionsBoundary);
-            }
-        }
-        ModeSpec::PassThrough(pass) => {
-            if request
-                .iam_role
-                .as_ref()
-                .is_some_and(|role| !role.same_role(&pass.iam_role))
-            {
-                return immutable(RequestField::IamRole);
-            }
-            if request.permissions_boundary.is_some() {
-                return immutable(RequestField::PermissionsBoundary);
-            }
-        }
+    let fields = immutable_fields(live, request);
+    if !fields.is_empty() {
+        return Err(Rejection::ImmutableFields(fields));
     }
     must_be_permitted(request, Some(spec), defaults)?;
     let mut changed = spec.clone();
@@ -295,4 +258,39 @@ fn resolve_change(
         changed.tags = with_administrators(&spec.administrator_tags(), Some(tags))?;
     }
     Ok(changed)
+}
+
+/// Returns the fields by which a request differs from what a live binding keeps.
+fn immutable_fields(live: &Binding, request: &RoleRequest) -> Vec<RequestField> {
+    let spec = &live.spec;
+    let differs = |is_different: bool, field| is_different.then_some(field);
+    let (mode, region) = (request.mode, request.region.as_ref());
+    let (prefix, role) = (request.role_prefix.as_ref(), request.iam_role.as_ref());
+    let boundary = request.permissions_boundary.as_ref();
+    let (other_role, other_boundary) = match &spec.mode {
+        ModeSpec::Create(create) => (
+            role.is_some(),
+            boundary.is_some() && boundary != create.permissions_boundary.as_ref(),
+        ),
+        ModeSpec::PassThrough(pass) => (
+            role.is_some_and(|role| !role.same_role(&pass.iam_role)),
+            boundary.is_some(),
+        ),
+    };
+    [
+        differs(mode.is_some_and(|it| it != live.mode()), RequestField::Mode),
+        differs(other_role, RequestField::IamRole),
+        differs(
+            region.is_some_and(|it| *it != spec.region),
+            RequestField::Region,
+        ),
+        differs(
+            prefix.is_some_and(|it| *it != spec.role_prefix),
+            RequestField::RolePrefix,
+        ),
+        differs(other_boundary, RequestField::PermissionsBoundary),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

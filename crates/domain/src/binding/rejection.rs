@@ -26,12 +26,9 @@ pub enum Rejection {
         /// What blocks the removal, each with the reason.
         blockers: Vec<String>,
     },
-    /// The request changes a field that a live binding keeps.
-    #[error("{field} can't change while the cluster has a role; tear the role down first")]
-    ImmutableField {
-        /// The field for which the request names another value than the binding has.
-        field: RequestField,
-    },
+    /// The request names other values than the binding has for these fields, which a live binding keeps.
+    #[error("{} can't change while the cluster has a role; tear the role down first", names(.0))]
+    ImmutableFields(Vec<RequestField>),
     /// A field is not allowed in the mode, or is missing and has no default.
     #[error("{field} {rule}")]
     NotApplicable {
@@ -89,4 +86,9 @@ pub enum Rejection {
     /// Live bindings belong to an account other than the one in which this service works.
     #[error(transparent)]
     OtherAccount(#[from] OtherAccount),
+}
+
+fn names(fields: &[RequestField]) -> String {
+    let names: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
+    names.join(", ")
 }

@@ -88,9 +88,8 @@ fn change(live: &Binding, spec: RoleSpec) -> Intent {
 
 fn field(rejected: Result<Intent, Rejection>) -> &'static str {
     match rejected {
-        Err(Rejection::ImmutableField { field } | Rejection::NotApplicable { field, .. }) => {
-            field.as_str()
-        }
+        Err(Rejection::NotApplicable { field, .. }) => field.as_str(),
+        Err(Rejection::ImmutableFields(fields)) if !fields.is_empty() => fields[0].as_str(),
         other => panic!("{other:?} names no field"),
     }
 }
@@ -362,6 +361,22 @@ fn a_live_pass_through_keeps_its_role() {
         field(decide(Some(&live), &bounded, &settings)),
         "permissions_boundary"
     );
+}
+
+#[test]
+fn all_fields_that_can_not_change_are_named_at_once() {
+    let other = RoleRequest {
+        mode: Some(Mode::PassThrough),
+        region: Some("eu-central-1".parse().expect("a region")),
+        role_prefix: Some("x-".parse().expect("a prefix")),
+        ..empty_request()
+    };
+    let rejected = decide(Some(&active()), &other, &defaults());
+    let Err(Rejection::ImmutableFields(fields)) = rejected else {
+        panic!("{rejected:?}");
+    };
+    let fields: Vec<&str> = fields.iter().map(|field| field.as_str()).collect();
+    assert_eq!(fields, ["mode", "region", "role_prefix"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ use engine_roles_store::{Change, Intent, Operation, Store, StoreError};
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::error::ProvisionerError;
+use crate::requests::permit::Permit;
 use crate::requests::record::{Committed, Decided, Recorder};
 use crate::waiting::{News, Subscription, Waiting, WorksOnIt};
 
@@ -23,15 +25,18 @@ pub struct Request {
     pub conditions: Conditions,
     /// Until when the caller waits for the outcome.
     pub until: Instant,
+    /// Without it, no intent is recorded.
+    pub permit: Permit,
 }
 
 impl Request {
     /// Makes a request whose caller waits this long from now.
-    pub fn new(cause: Cause, conditions: Conditions, wait: Duration) -> Self {
+    pub fn new(cause: Cause, conditions: Conditions, wait: Duration, permit: Permit) -> Self {
         Self {
             cause,
             conditions,
             until: Instant::now() + wait,
+            permit,
         }
     }
 
@@ -80,11 +85,18 @@ impl Follower {
     /// Records an intent, starts the work, and waits for the outcome as long as the request allows.
     /// The work continues after the caller stops waiting. Returns none when the cluster was changed
     /// after it was read: nothing was recorded, and the caller decides again.
+    ///
+    /// # Errors
+    /// When the sender's key stopped being valid while the request waited, or the database does not
+    /// answer.
     pub(crate) async fn carry_out(
         &self,
         decided: Decided,
         request: &Request,
-    ) -> Result<Option<Answer>, StoreError> {
+    ) -> Result<Option<Answer>, ProvisionerError> {
+        if request.permit.has_ended() {
+            return Err(ProvisionerError::PermitEnded);
+        }
         let until = request.until;
         // Before the work starts, so that its record is not missed.
         let subscription = self.waiting.subscribe(decided.intent.binding().id);

@@ -6,6 +6,7 @@ pub(crate) mod attestation;
 pub(crate) mod documents;
 pub(crate) mod follow;
 pub(crate) mod orphans;
+pub(crate) mod permit;
 pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod read;

@@ -92,7 +92,7 @@ pub(super) async fn find(session: &Session, args: &FindArgs) -> Result<Exit, Fai
     let found = read(session, query, None).await?;
     if found.items.is_empty() {
         let role = &args.role;
-        let reason = format!("no cluster of this installation has or had the role {role}");
+        let reason = format!("no cluster that this key may see has or had the role {role}");
         return Err(Failure::NotFound(reason));
     }
     print(session, &found)?;

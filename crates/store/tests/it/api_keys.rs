@@ -111,7 +111,7 @@ async fn a_use_is_recorded_once_an_hour_and_the_same_text_makes_no_second_key() 
     assert_eq!(created.last_used_at, None);
     let used = async || {
         store
-            .note_api_keys_used(&[created.id])
+            .note_api_keys_used(&[(created.id, Duration::ZERO)])
             .await
             .expect("noted");
         store.api_keys().await.expect("keys")[0].last_used_at
