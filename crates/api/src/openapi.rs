@@ -12,7 +12,7 @@ use engine_roles_contract::text::{EntityTags, PolicyName, StateList};
 use engine_roles_contract::{AuditAction, Code, Problem};
 use engine_roles_domain::caller::KeyScope;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi as Document, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
@@ -45,8 +45,8 @@ impl Modify for Bearer {
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
                 "An API key of the service: 64 characters of A-Z a-z 0-9. A key has one or several of the \
-                 scopes `provision`, `read` and `audit`; `security` of each operation names the one that it \
-                 needs. A key may be limited to clusters whose names begin with a prefix: other clusters \
+                 scopes `provision`, `read` and `audit`; the description of each operation names the one that \
+                 it needs. A key may be limited to clusters whose names begin with a prefix: other clusters \
                  get 403, and lists and the audit log leave them out.",
             ))
             .build();
@@ -82,7 +82,7 @@ pub(crate) fn complete(mut document: Document) -> Document {
     document
 }
 
-/// Names the scope that an API key needs for an operation; nothing for an operation without a key.
+/// Says which scope an API key needs for an operation; nothing for an operation without a key.
 fn name_scope(operation: &mut Operation) {
     let scope = match operation.operation_id.as_deref().unwrap_or_default() {
         _ if operation.security.is_some() => return,
@@ -90,8 +90,11 @@ fn name_scope(operation: &mut Operation) {
         "provisionRole" | "tearDownRole" => KeyScope::Provision,
         _ => KeyScope::Read,
     };
-    let requirement = SecurityRequirement::new("bearer", [scope.as_str()]);
-    operation.security = Some(vec![requirement]);
+    let needed = format!("Needs an API key with the scope `{}`.", scope.as_str());
+    operation.description = Some(match operation.description.take() {
+        Some(description) => format!("{description}\n\n{needed}"),
+        None => needed,
+    });
 }
 
 /// Adds the problems of an operation to its answers, and the headers of each answer. Returns the codes of

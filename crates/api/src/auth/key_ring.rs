@@ -172,7 +172,7 @@ impl KeyRing {
             // The database was restored from a backup: everything is read again.
             *known = Known::default();
         }
-        is_newer
+        news.version > known.version || is_newer
     }
 
     /// Reads what has changed. Returns whether everything is known then. Calls at the same time share one

@@ -230,6 +230,9 @@ impl Authentication {
             Err(denial) => {
                 counter!("engine_roles_denied_requests_total", "reason" => denial.as_str())
                     .increment(1);
+                if denial == Denial::NotChecked {
+                    return Err(denial.problem());
+                }
                 // The key is checked first: whoever has one is not concerned by what others send from
                 // the same address.
                 let source = self.source(request);
