@@ -5,11 +5,15 @@
 //! in which the changes of each binding were committed: numbers that the writers took from a counter
 //! could become visible in another order. Readers see numbered events only, and wait for no writer
 //! and no sequencer.
+//!
+//! A background task then adds the events to a Merkle tree, so that every copy of the log can be proved.
 
 mod partitions;
 mod read;
 mod sequencer;
+mod tree;
 
 pub use partitions::Maintained;
 pub use read::{AuditFilter, AuditPage};
 pub use sequencer::Sequenced;
+pub use tree::{AuditTree, StoredTile, TilePlace, TreeExtension};

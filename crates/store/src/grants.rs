@@ -8,7 +8,7 @@ use crate::database::Pooler;
 
 /// What the user that serves may do with each table. Without the rights of an owner it can't change a
 /// table, disable a trigger, or change or delete an event of the audit log.
-const TABLES: [(&str, &str); 19] = [
+const TABLES: [(&str, &str); 23] = [
     ("clusters", "SELECT, INSERT, UPDATE"),
     ("bindings", "SELECT, INSERT, UPDATE, DELETE"),
     ("work", "SELECT, INSERT, UPDATE, DELETE"),
@@ -28,11 +28,21 @@ const TABLES: [(&str, &str); 19] = [
     ("audit_partitions", "SELECT"),
     ("api_keys", "SELECT, INSERT, UPDATE"),
     ("api_key_versions", "SELECT, INSERT, UPDATE"),
+    // Written by functions of the owner.
+    ("audit_entries", "SELECT"),
+    ("audit_tiles", "SELECT"),
+    ("audit_trees", "SELECT"),
+    ("audit_checkpoints", "SELECT"),
     ("schema_versions", "SELECT"),
 ];
 
 /// The functions that only their owner and this user may call.
-const FUNCTIONS: [&str; 1] = ["audit_maintain_partitions(interval)"];
+const FUNCTIONS: [&str; 4] = [
+    "audit_maintain_partitions(interval)",
+    "audit_extend_tree(text, bigint, bytea, bytea[], bytea, integer[], bigint[], bytea[])",
+    "audit_record_checkpoint(text, text, bigint, text)",
+    "audit_expire_entries(text, bigint)",
+];
 
 /// Gives a database user the rights that serving needs, and takes all other rights on these tables from
 /// it.

@@ -50,7 +50,9 @@ use database::Database;
 use replicas::CurrentReplica;
 
 pub use api_keys::{ApiKeyRecord, KeyChange, KeyChanges, KeyHash, NewApiKey};
-pub use audit::{AuditFilter, AuditPage, Maintained, Sequenced};
+pub use audit::{
+    AuditFilter, AuditPage, AuditTree, Maintained, Sequenced, StoredTile, TilePlace, TreeExtension,
+};
 pub use boot_time::BootTime;
 pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};
 pub use clusters::Latest;

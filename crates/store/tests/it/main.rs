@@ -7,6 +7,7 @@ mod audit_numbering;
 mod audit_older_release;
 mod audit_partitions;
 mod audit_size;
+mod audit_tree;
 mod budget;
 mod counts;
 mod heartbeat;

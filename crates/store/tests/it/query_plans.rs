@@ -18,8 +18,10 @@ mod offline_data;
 /// The tables that grow with the number of bindings or of events, partitions included. All others
 /// stay small: their rows are replicas, sweeps, accounts, prepared roles, orphans, counts, and changes
 /// and events that await a background task.
-const LARGE_TABLES: [&str; 6] = [
+const LARGE_TABLES: [&str; 8] = [
+    "audit_entries",
     "audit_events",
+    "audit_tiles",
     "audit_times",
     "bindings",
     "clusters",
@@ -28,12 +30,15 @@ const LARGE_TABLES: [&str; 6] = [
 ];
 
 /// What only statements that change something contain.
-const WRITES: [&str; 5] = [
+const WRITES: [&str; 8] = [
     "INSERT",
     "UPDATE",
     "DELETE",
     "pg_",
     "audit_maintain_partitions",
+    "audit_extend_tree",
+    "audit_record_checkpoint",
+    "audit_expire_entries",
 ];
 
 /// How many blocks of tables and indexes a read may use. The table of a million bindings has about

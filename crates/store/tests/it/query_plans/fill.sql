@@ -72,6 +72,12 @@ FROM plan;
 
 INSERT INTO audit_heads (namespace, seq, latest_at) SELECT 'test', max(n), max(at) FROM plan;
 
+INSERT INTO audit_entries (namespace, seq, canonical)
+SELECT 'test', n, convert_to('{"seq":' || n || '}', 'UTF8') FROM plan;
+
+INSERT INTO audit_tiles (namespace, level, place, hashes)
+SELECT 'test', 0, n / 10, sha256('') FROM plan WHERE n % 10 = 0;
+
 INSERT INTO audit_times (namespace, latest_at, seq)
 SELECT 'test', at, n FROM plan WHERE n % 100 = 0;
 
