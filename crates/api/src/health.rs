@@ -8,10 +8,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use engine_roles_contract::{
-    AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
+    AuditStatus, AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus,
+    ReconcilerStatus,
 };
 use engine_roles_domain::caller::KeyScope;
-use engine_roles_provisioner::{AwsState, DatabaseHealth, Health, Provisioner};
+use engine_roles_provisioner::{AuditLogState, AwsState, DatabaseHealth, Health, Provisioner};
 
 use crate::auth::Authentication;
 
@@ -39,9 +40,10 @@ pub(crate) async fn healthcheck() -> &'static str {
 ///
 /// The service is ready when the database can be reached, its schema is up to date and the
 /// reconciler (the background task that completes and checks roles) runs. Trouble with AWS, as this
-/// replica's recent calls saw it, makes `status` `degraded`, and the answer is still 200.
+/// replica's recent calls saw it, or an audit log that contradicts itself makes `status` `degraded`,
+/// and the answer is still 200.
 /// The answer comes from a reading of the database that is at most two seconds old, and never waits for
-/// the database. A caller without a valid API key gets null for `missing` and
+/// the database. A caller without a valid API key gets null for `missing`, `audit_reason` and
 /// `other_account_bindings`.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "getReadiness", tag = "health", security((), ("bearer" = [])),
@@ -96,8 +98,18 @@ fn to_wire(health: Health, details: Details) -> Readiness {
         ReconcilerStatus::Stalled
     };
     let aws = aws_status(&health);
+    let (audit, reason) = match health.audit_log {
+        AuditLogState::Unknown => (AuditStatus::Unknown, None),
+        AuditLogState::Ok => (AuditStatus::Ok, None),
+        AuditLogState::Behind => (AuditStatus::Behind, None),
+        AuditLogState::Broken { reason } => (AuditStatus::Broken, Some(reason)),
+    };
     let status = match (database, reconciler, aws) {
-        (DatabaseStatus::Ok, ReconcilerStatus::Ok, AwsStatus::Ok) => ReadinessStatus::Ready,
+        (DatabaseStatus::Ok, ReconcilerStatus::Ok, AwsStatus::Ok)
+            if audit != AuditStatus::Broken =>
+        {
+            ReadinessStatus::Ready
+        }
         (DatabaseStatus::Ok, ReconcilerStatus::Ok, _) => ReadinessStatus::Degraded,
         _ => ReadinessStatus::Unready,
     };
@@ -106,9 +118,9 @@ fn to_wire(health: Health, details: Details) -> Readiness {
         feature: feature.as_str().to_owned(),
         permission,
     });
-    let (other_account_bindings, missing) = match details {
-        Details::Shown => (health.other_accounts, Some(missing.collect())),
-        Details::Hidden => (None, None),
+    let (other_account_bindings, missing, audit_reason) = match details {
+        Details::Shown => (health.other_accounts, Some(missing.collect()), reason),
+        Details::Hidden => (None, None, None),
     };
     Readiness {
         status: status.into(),
@@ -116,6 +128,8 @@ fn to_wire(health: Health, details: Details) -> Readiness {
         reconciler: reconciler.into(),
         aws: aws.into(),
         aws_last_success: health.aws.last_success.map(DateTime::from),
+        audit: audit.into(),
+        audit_reason,
         other_account_bindings,
         missing,
     }

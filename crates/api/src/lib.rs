@@ -10,6 +10,7 @@
 mod about;
 mod access;
 mod audit;
+mod audit_tree;
 mod auth;
 mod binding;
 mod capabilities;

@@ -59,7 +59,7 @@ impl Modify for Bearer {
 const WITH_ABSENT_MEMBERS: [&str; 3] = ["RoleRequest", "Problem", "Spec"];
 
 /// Completes the document that the routes make: with the problems and the headers of each operation,
-/// and with the members that answers always have.
+/// with the members that answers always have, and with parameters of paths as OpenAPI names them.
 pub(crate) fn complete(mut document: Document) -> Document {
     let mut codes = Vec::new();
     for item in document.paths.paths.values_mut() {
@@ -79,6 +79,10 @@ pub(crate) fn complete(mut document: Document) -> Document {
         components.examples.extend(problems::examples(&codes));
         list_required_members(components);
     }
+    // OpenAPI has no parameter that takes several segments, which axum writes with an asterisk.
+    let paths = std::mem::take(&mut document.paths.paths).into_iter();
+    let paths = paths.map(|(path, item)| (path.replace("{*", "{"), item));
+    document.paths.paths = paths.collect();
     document
 }
 
@@ -86,7 +90,8 @@ pub(crate) fn complete(mut document: Document) -> Document {
 fn name_scope(operation: &mut Operation) {
     let scope = match operation.operation_id.as_deref().unwrap_or_default() {
         _ if operation.security.is_some() => return,
-        "listAuditEvents" => KeyScope::Audit,
+        "listAuditEvents" | "getAuditCheckpoint" | "getAuditProof" | "getAuditConsistency"
+        | "getAuditTile" => KeyScope::Audit,
         "provisionRole" | "tearDownRole" => KeyScope::Provision,
         _ => KeyScope::Read,
     };

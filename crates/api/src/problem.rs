@@ -1,6 +1,7 @@
 //! Error answers (RFC 9457): the status and title of each code, and the mapping of each error of
 //! the other crates to a code.
 
+mod audit_log;
 mod catalogue;
 mod example;
 mod failure;

@@ -16,8 +16,9 @@ use crate::problem::{Problem, render_problems};
 use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
-    about, access, audit, auth, capabilities, clusters, compression, health, incarnations, metrics,
-    openapi, pass_through_roles, plan, policies, request_context, request_host, role,
+    about, access, audit, audit_tree, auth, capabilities, clusters, compression, health,
+    incarnations, metrics, openapi, pass_through_roles, plan, policies, request_context,
+    request_host, role,
 };
 
 /// Returns the whole HTTP interface.
@@ -83,6 +84,10 @@ fn routes_with_key() -> OpenApiRouter<Api> {
         .routes(routes!(incarnations::list))
         .routes(routes!(policies::get))
         .routes(routes!(audit::list))
+        .routes(routes!(audit_tree::checkpoint))
+        .routes(routes!(audit_tree::inclusion))
+        .routes(routes!(audit_tree::consistency))
+        .routes(routes!(audit_tree::tile))
 }
 
 /// The routes that need no API key.

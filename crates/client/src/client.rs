@@ -1,5 +1,6 @@
 //! The client of one service.
 
+mod audit_tree;
 mod builder;
 mod role;
 

@@ -13,7 +13,7 @@ use crate::text::{Permission, Word};
 pub enum ReadinessStatus {
     /// The service answers requests and works with AWS.
     Ready,
-    /// The service answers requests, but `aws` is not `ok`.
+    /// The service answers requests, but `aws` is not `ok` or `audit` is `broken`.
     Degraded,
     /// The service can't answer requests.
     Unready,
@@ -75,11 +75,27 @@ pub enum AwsStatus {
     OtherAccount,
 }
 
+/// Whether the audit log can be proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditStatus {
+    /// Every event is in the tree over the audit log, and the checkpoint is signed where the service
+    /// has a key.
+    Ok,
+    /// Events wait to be added to the tree.
+    Behind,
+    /// The tree, the log and the earlier checkpoints contradict each other. Nothing is added to the
+    /// tree and nothing is signed.
+    Broken,
+    /// The tree has not been checked yet.
+    Unknown,
+}
+
 /// The readiness of the service and of its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// `ready`, `degraded` (the service answers requests, but `aws` is not `ok`) or `unready` (the
-    /// database or the reconciler is not `ok`).
+    /// `ready`, `degraded` (the service answers requests, but `aws` is not `ok` or `audit` is `broken`)
+    /// or `unready` (the database or the reconciler is not `ok`).
     #[schema(value_type = ReadinessStatus)]
     pub status: Open<ReadinessStatus>,
     /// `ok`, `unreachable`, `stale` (the database last answered more than two seconds ago),
@@ -102,6 +118,13 @@ pub struct Readiness {
     /// When AWS last answered a call of this replica with success; null before the first time.
     #[serde(with = "crate::time::optional")]
     pub aws_last_success: Option<DateTime<Utc>>,
+    /// `ok`, `behind` (events wait to be added to the tree over the audit log), `broken` (the tree, the
+    /// log and the earlier checkpoints contradict each other: nothing is added or signed, and a person
+    /// has to look) or `unknown` (not checked yet).
+    #[schema(value_type = AuditStatus)]
+    pub audit: Open<AuditStatus>,
+    /// Why `audit` is `broken`; null otherwise, and for a caller without a valid API key.
+    pub audit_reason: Option<String>,
     /// How many live bindings of this namespace belong to another account; null until they have been
     /// counted, and for a caller without a valid API key.
     #[schema(minimum = 0)]

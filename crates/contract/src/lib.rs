@@ -16,6 +16,7 @@
 mod about;
 mod access;
 mod audit;
+mod audit_tree;
 mod binding;
 mod capabilities;
 mod clusters;
@@ -34,11 +35,13 @@ mod time;
 pub use about::{About, Links, Version};
 pub use access::{Access, AccessProfile, DocumentKind, EvaluatedDocument, ProfileContents};
 pub use audit::{AuditAction, AuditEvent, AuditPage, AuditQuery};
+pub use audit_tree::{AuditConsistency, AuditInclusion, ConsistencyQuery, InclusionQuery};
 pub use binding::{Binding, Drift, InstanceProfile, LastError, Receipt, Role, State};
 pub use capabilities::{Capabilities, Capability, CapabilityStatus, Recommendation};
 pub use clusters::{BindingList, BindingQuery, IncarnationList, IncarnationQuery};
 pub use health::{
-    AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus, ReconcilerStatus,
+    AuditStatus, AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus,
+    ReconcilerStatus,
 };
 pub use mode::Mode;
 pub use open::Open;

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit_log::{Checkpoints, Extender, LastState, Proofs};
 use crate::aws::{AccountQuota, CapabilityDetector, Gateway, OptionalFeatures, OtherAccounts};
 use crate::convergence::Converger;
 use crate::heartbeat::Heartbeat;
@@ -25,9 +26,9 @@ use crate::requests::verdicts::Verdicts;
 use crate::settings::Settings;
 use crate::tasks::{
     AddCountChanges, AttestPreparedRoles, ConfirmAccount, CountOtherAccounts, DetectCapabilities,
-    FirstRun, LastReadiness, Liveness, MaintainAudit, ReadCounts, ReadQuota, ReadReadiness,
-    ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift, SweepOrphans,
-    SweepTurns,
+    ExtendAuditTree, FirstRun, LastReadiness, Liveness, MaintainAudit, ReadCounts, ReadQuota,
+    ReadReadiness, ReceiveNotifications, Reconcile, Registration, SequenceAudit, SweepDrift,
+    SweepOrphans, SweepTurns,
 };
 use crate::waiting::Waiting;
 
@@ -62,6 +63,8 @@ pub(crate) struct Parts {
     pub(crate) converger: Arc<Converger>,
     pub(crate) liveness: Arc<Liveness>,
     pub(crate) readiness: Arc<LastReadiness>,
+    pub(crate) audit_log: Arc<LastState>,
+    pub(crate) proofs: Proofs,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) provision: Provision,
     pub(crate) teardown: TearDown,
@@ -159,6 +162,10 @@ impl Parts {
                 defaults,
                 settings.probes,
             )),
+            proofs: Proofs {
+                store: store.clone(),
+                signing: settings.audit_signing.clone(),
+            },
             store,
             gateway,
             settings,
@@ -169,6 +176,7 @@ impl Parts {
             converger,
             liveness: Arc::default(),
             readiness: Arc::default(),
+            audit_log: Arc::default(),
             heartbeat,
             tasks,
             stop_announced: CancellationToken::new(),
@@ -201,7 +209,7 @@ impl Parts {
         let account_interval = settings
             .reconcile_interval
             .min(heartbeat_interval(settings) * HEARTBEATS_PER_RUN);
-        let (work_due, events_pending) = (&self.heartbeat.work_due, &self.heartbeat.events_pending);
+        let work_due = &self.heartbeat.work_due;
         let turns = Arc::new(SweepTurns {
             store: store(),
             other_accounts: Arc::clone(&self.other_accounts),
@@ -263,20 +271,12 @@ impl Parts {
             mode: settings.orphans,
             interval: settings.reconcile_interval,
         };
-        let maintain_audit = MaintainAudit {
-            store: store(),
-            retention: settings.audit_retention,
-        };
-        let audit_interval = self.heartbeat.interval * HEARTBEATS_PER_AUDIT_RUN;
-        vec![
+        let mut tasks = vec![
             Registration::every(RARELY, reconcile)
                 .woken_by(Arc::clone(work_due))
                 .completed(),
             Registration::every(self.heartbeat.interval, notifications),
-            Registration::every(RARELY, SequenceAudit { store: store() })
-                .woken_by(Arc::clone(events_pending)),
             Registration::every(COUNTS_INTERVAL, AddCountChanges { store: store() }),
-            Registration::every(audit_interval, maintain_audit),
             Registration::every(account_interval, confirm_account),
             Registration::every(account_interval, capabilities),
             Registration::every(account_interval, count_other_accounts),
@@ -284,6 +284,35 @@ impl Parts {
             Registration::every(account_interval, attestation),
             Registration::every(account_interval, drift),
             Registration::every(account_interval, orphans),
+        ];
+        tasks.extend(self.audit_tasks());
+        tasks
+    }
+
+    /// Returns the tasks of the audit log.
+    fn audit_tasks(&self) -> [Registration; 3] {
+        let (settings, store) = (&self.settings, || self.store.clone());
+        let events_pending = &self.heartbeat.events_pending;
+        let maintain_audit = MaintainAudit {
+            store: store(),
+            retention: settings.audit_retention,
+        };
+        let tree_due = &self.heartbeat.tree_due;
+        let sequence_audit = SequenceAudit {
+            store: store(),
+            tree_due: Arc::clone(tree_due),
+        };
+        let signing = settings.audit_signing.clone();
+        let extend_audit_tree = ExtendAuditTree {
+            extender: Extender { store: store() },
+            checkpoints: signing.map(|signing| Checkpoints::new(store(), signing)),
+            state: Arc::clone(&self.audit_log),
+        };
+        let audit_interval = self.heartbeat.interval * HEARTBEATS_PER_AUDIT_RUN;
+        [
+            Registration::every(RARELY, sequence_audit).woken_by(Arc::clone(events_pending)),
+            Registration::every(RARELY, extend_audit_tree).woken_by(Arc::clone(tree_due)),
+            Registration::every(audit_interval, maintain_audit),
         ]
     }
 }
@@ -295,6 +324,7 @@ fn heartbeat(store: &Store, gateway: &Gateway, settings: &Settings) -> Heartbeat
         interval: heartbeat_interval(settings),
         work_due: Arc::default(),
         events_pending: Arc::default(),
+        tree_due: Arc::default(),
         audit_head: Arc::default(),
         keys_seen: Arc::default(),
         running: OnceLock::new(),

@@ -10,12 +10,14 @@
 //! - `convergence`: the worker, and what it does in each state;
 //! - `heartbeat`: the heartbeat of this replica, which also wakes the tasks;
 //! - `tasks`: background tasks;
+//! - `audit_log`: the tree over the audit log, its proofs and signed checkpoints;
 //! - `aws`: the gateway, through which every call to AWS passes;
 //! - `service` and `assembly`: the public interface, and the construction of the parts.
 
 #![warn(missing_docs)]
 
 mod assembly;
+mod audit_log;
 mod aws;
 mod backoff;
 mod convergence;
@@ -27,6 +29,7 @@ mod settings;
 mod tasks;
 mod waiting;
 
+pub use audit_log::{AuditLogError, AuditLogState, AuditSigning, Consistency, Inclusion};
 pub use aws::NotConfirmed;
 pub use aws::capabilities::{Capabilities, FoundBy};
 pub use aws::optional::OptionalFeature;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::assembly::Parts;
+use crate::audit_log::{AuditLogError, Consistency, Inclusion};
 use crate::aws::capabilities::Capabilities;
 use crate::error::ProvisionerError;
 use crate::heartbeat::KeysSeen;
@@ -236,6 +237,48 @@ impl Provisioner {
             .await
     }
 
+    /// Returns the largest signed checkpoint of the audit log (C2SP tlog-checkpoint).
+    ///
+    /// # Errors
+    /// When none was signed, or the database fails.
+    pub async fn audit_checkpoint(&self) -> Result<String, AuditLogError> {
+        self.parts.proofs.checkpoint().await
+    }
+
+    /// Proves that the event with this number is in the audit log. `size` is that of the tree to whose
+    /// root the proof leads; by default, that of the signed checkpoint if it has the event.
+    ///
+    /// # Errors
+    /// When the tree has no such event or size, or is damaged, or the database fails.
+    pub async fn prove_inclusion(
+        &self,
+        seq: i64,
+        size: Option<i64>,
+    ) -> Result<Inclusion, AuditLogError> {
+        self.parts.proofs.inclusion(seq, size).await
+    }
+
+    /// Proves that the audit log with `to` events extends the one with `from` events.
+    ///
+    /// # Errors
+    /// When the tree has no such sizes, or is damaged, or the database fails.
+    pub async fn prove_consistency(
+        &self,
+        from: i64,
+        to: i64,
+    ) -> Result<Consistency, AuditLogError> {
+        self.parts.proofs.consistency(from, to).await
+    }
+
+    /// Returns the bytes of a tile or of a bundle of entries (C2SP tlog-tiles); `path` begins with
+    /// `tile/`. None where the path names none or the tree does not have it.
+    ///
+    /// # Errors
+    /// When the tree is damaged, or the database fails.
+    pub async fn audit_tile(&self, path: &str) -> Result<Option<Vec<u8>>, AuditLogError> {
+        self.parts.proofs.tile(path).await
+    }
+
     /// Returns the health of the service from what is known, without asking the database or AWS.
     pub fn health(&self) -> Health {
         let parts = &self.parts;
@@ -251,6 +294,7 @@ impl Provisioner {
                 .known_account()
                 .and_then(|here| parts.other_accounts.count_for(&here)),
             aws: parts.gateway.health(),
+            audit_log: parts.audit_log.get(),
         }
     }
 

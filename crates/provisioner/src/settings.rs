@@ -1,11 +1,14 @@
 //! The provisioner's settings.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::account::Scope;
 use engine_roles_domain::cluster::Defaults;
 use engine_roles_store::BudgetLimits;
+
+use crate::audit_log::AuditSigning;
 
 /// Implements `FromStr` for a setting whose value is one of a few words.
 macro_rules! words {
@@ -102,6 +105,8 @@ pub struct Settings {
     pub reconcile_interval: Duration,
     /// How long the events of the audit log are kept; none to keep all.
     pub audit_retention: Option<Duration>,
+    /// With which keys checkpoints of the audit log are signed; none to sign none.
+    pub audit_signing: Option<Arc<AuditSigning>>,
     /// How often the heartbeat is raised, and the database is asked for due bindings; at most a
     /// second, and a longer time counts as a second.
     pub poll_interval: Duration,

@@ -160,6 +160,7 @@ fn settings() -> Settings {
         reconcile_interval: Duration::from_hours(4),
         poll_interval: Duration::from_millis(100),
         audit_retention: None,
+        audit_signing: None,
         reconcile_slots: 0,
     }
 }

@@ -12,9 +12,12 @@ use engine_roles_domain::cluster::{Defaults, RoleReference};
 use engine_roles_domain::grant::{BoundaryArn, KmsKeyArn};
 use engine_roles_domain::invalid::Invalid;
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
-use engine_roles_provisioner::{AttestationMode, BudgetLimits, DriftMode, OrphanMode, ProbeMode};
+use engine_roles_provisioner::{
+    AttestationMode, AuditSigning, BudgetLimits, DriftMode, OrphanMode, ProbeMode,
+};
 use engine_roles_store::StoreConfig;
 
+use crate::audit_signing::AuditSigningArgs;
 use crate::authentication::AuthenticationArgs;
 use crate::config_error::{ConfigError, invalid_in};
 use crate::database::DatabaseArgs;
@@ -136,6 +139,8 @@ pub struct ServeArgs {
     /// [default: for ever]. Records of roles that were torn down are deleted after their events
     #[arg(long, env = "ENGINE_ROLES_AUDIT_RETENTION")]
     pub audit_retention: Option<String>,
+    #[command(flatten)]
+    pub audit_signing: AuditSigningArgs,
     /// Maximum number of calls per second to IAM from all replicas together, for reads and for
     /// writes each; halved when AWS throttles
     #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
@@ -204,6 +209,7 @@ pub struct Config {
     pub(crate) attestation: AttestationMode,
     pub(crate) probes: ProbeMode,
     pub(crate) audit_retention: Option<Duration>,
+    pub(crate) audit_signing: Option<Arc<AuditSigning>>,
     pub(crate) call_limits: BudgetLimits,
     pub(crate) reconcile_interval: Duration,
     pub(crate) poll_interval: Duration,
@@ -324,10 +330,10 @@ impl Config {
                 rule: "must be at most a quarter of --lease",
             });
         }
+        let namespace = args.database.namespace()?;
         Ok(Self {
             listen: args.listen,
             tls: args.tls.paths()?,
-            namespace: args.database.namespace()?,
             database: StoreConfig {
                 max_connections: args.database_connections,
                 lease: args.lease,
@@ -344,6 +350,7 @@ impl Config {
             attestation: args.attestation,
             probes: args.probes,
             audit_retention: audit_retention(args.audit_retention.as_deref())?,
+            audit_signing: args.audit_signing.signing(&namespace)?,
             call_limits: BudgetLimits {
                 rate: args.call_rate,
                 burst: f64::from(args.call_burst),
@@ -354,6 +361,7 @@ impl Config {
             drain_delay: args.drain_delay,
             shutdown_limit: args.shutdown_limit,
             connections: connections(args)?,
+            namespace,
         })
     }
 }

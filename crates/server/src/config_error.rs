@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use engine_roles_api::InvalidKey;
 use engine_roles_domain::invalid::Invalid;
 use engine_roles_store::StoreError;
+use engine_roles_transparency::TransparencyError;
 
 /// Why the configuration is invalid.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,13 @@ pub enum ConfigError {
         path: PathBuf,
         #[source]
         source: std::io::Error,
+    },
+    /// The key, or the name, of the audit log can't be used.
+    #[error("{flag}")]
+    AuditLog {
+        flag: &'static str,
+        #[source]
+        source: TransparencyError,
     },
     #[error("--database-url (DATABASE_URL) is missing")]
     NoDatabase,

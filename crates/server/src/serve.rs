@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use crate::config::{Config, Migrate, ServeArgs};
 use crate::config_error::ConfigError;
 use crate::tls::{Reload, TlsFilesError, TlsPaths};
-use crate::{database, file_limit, limits, tokens};
+use crate::{audit_signing, database, file_limit, limits, tokens};
 
 /// How long after a signal to stop another one counts as the same.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
@@ -88,6 +88,9 @@ impl Server {
         let mut connections = config.connections;
         connections.most =
             file_limit::most_connections(connections.most, config.database.max_connections);
+        if let Some(signing) = &config.audit_signing {
+            audit_signing::announce(signing);
+        }
         let authentication = config.authentication.clone();
         let needs_stored_key = authentication.is_by_stored_keys_only();
         let metrics = metrics_handle();
@@ -288,6 +291,7 @@ pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), Ser
         call_limits: config.call_limits,
         reconcile_interval: config.reconcile_interval,
         audit_retention: config.audit_retention,
+        audit_signing: config.audit_signing,
         poll_interval: config.poll_interval,
         reconcile_slots: RECONCILE_SLOTS,
     };

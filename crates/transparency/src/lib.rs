@@ -56,6 +56,8 @@
 //! (RFC 6962 defines it as one), and little is left that a library could do. The tests compare with
 //! the libraries `tlog_tiles` and `signed_note`.
 
+#![warn(missing_docs)]
+
 mod base64;
 mod bundle;
 mod checkpoint;

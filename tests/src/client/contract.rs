@@ -2,8 +2,8 @@
 //! anything.
 
 use engine_roles_contract::{
-    Access, AuditPage, Binding, BindingList, Capabilities, IncarnationList, PassThroughRoleList,
-    Plan, PolicyList, Problem, Readiness,
+    Access, AuditConsistency, AuditInclusion, AuditPage, Binding, BindingList, Capabilities,
+    IncarnationList, PassThroughRoleList, Plan, PolicyList, Problem, Readiness,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +38,8 @@ pub(crate) fn assert_valid(path: &str, answer: &Answer) {
             list.items.iter().for_each(assert_known_words);
         }
         ["v1", "audit"] => drop(read::<AuditPage>(path, answer)),
+        ["v1", "audit", _, "proof"] => drop(read::<AuditInclusion>(path, answer)),
+        ["v1", "audit", "consistency"] => drop(read::<AuditConsistency>(path, answer)),
         ["v1", "capabilities"] => drop(read::<Capabilities>(path, answer)),
         ["v1", "pass-through-roles"] => drop(read::<PassThroughRoleList>(path, answer)),
         ["v1", "policies"] => drop(read::<PolicyList>(path, answer)),

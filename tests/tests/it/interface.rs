@@ -276,6 +276,8 @@ async fn the_openapi_document_lists_exactly_the_routes_that_exist() {
         "/v1/audit",
         "/v1/audit/checkpoint",
         "/v1/audit/{seq}/proof",
+        "/v1/audit/consistency",
+        "/v1/audit/tile/{path}",
         "/v1/clusters/{cluster}/incarnations",
         "/v1",
         "/",
@@ -304,7 +306,8 @@ async fn the_openapi_document_lists_exactly_the_routes_that_exist() {
         let real = path
             .replace("{cluster}", "one")
             .replace("{name}", "session-manager")
-            .replace("{seq}", "1");
+            .replace("{seq}", "1")
+            .replace("{path}", "0/000.p/1");
         for method in &methods {
             let described =
                 documented.is_some_and(|path| !path[method.as_str().to_lowercase()].is_null());

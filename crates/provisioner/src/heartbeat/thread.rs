@@ -30,6 +30,8 @@ pub(crate) struct Heartbeat {
     pub(crate) work_due: Arc<Notify>,
     /// Notified when audit events wait for their number.
     pub(crate) events_pending: Arc<Notify>,
+    /// Notified when the audit log has grown.
+    pub(crate) tree_due: Arc<Notify>,
     /// Gets the greatest number of the audit log.
     pub(crate) audit_head: Arc<watch::Sender<i64>>,
     /// Gets the number of the last change of the API keys, with each heartbeat.
@@ -80,6 +82,7 @@ impl Heartbeat {
             failures: 0,
             work_due: Arc::clone(&self.work_due),
             events_pending: Arc::clone(&self.events_pending),
+            tree_due: Arc::clone(&self.tree_due),
             audit_head: Arc::clone(&self.audit_head),
             keys_seen: Arc::clone(&self.keys_seen),
             acknowledged,
@@ -130,6 +133,7 @@ struct Pulse {
     failures: u32,
     work_due: Arc<Notify>,
     events_pending: Arc<Notify>,
+    tree_due: Arc<Notify>,
     audit_head: Arc<watch::Sender<i64>>,
     keys_seen: Arc<watch::Sender<Option<KeysSeen>>>,
     acknowledged: watch::Sender<bool>,
@@ -191,11 +195,14 @@ impl Pulse {
         if seen.are_events_pending {
             self.events_pending.notify_one();
         }
-        self.audit_head.send_if_modified(|head| {
+        let has_grown = self.audit_head.send_if_modified(|head| {
             let has_grown = seen.audit_head > *head;
             *head = seen.audit_head.max(*head);
             has_grown
         });
+        if has_grown {
+            self.tree_due.notify_one();
+        }
     }
 
     /// Observes the other replicas, and declares those dead whose heartbeat has not changed.

@@ -12,6 +12,7 @@ use engine_roles_store::{
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::audit_log::AuditLogState;
 use crate::aws::optional::OptionalFeature;
 use crate::aws::recent::AwsHealth;
 use crate::waiting::{News, Waiting, WorksOnIt};
@@ -59,6 +60,8 @@ pub struct Health {
     pub other_accounts: Option<i64>,
     /// How AWS answered the calls of this replica.
     pub aws: AwsHealth,
+    /// The state of the tree over the audit log, as this replica last found it.
+    pub audit_log: AuditLogState,
 }
 
 pub(crate) struct ReadRecords {

@@ -13,7 +13,8 @@ use crate::tasks::task::{NextRun, Task};
 const INTERVAL: Duration = Duration::from_hours(1);
 
 /// Makes the partitions of the audit log in advance. With a retention, also drops the partitions
-/// whose events are all older, and deletes the finished incarnations whose events are all deleted.
+/// whose events are all older, and deletes their entries of the tree (its hashes stay) and the finished
+/// incarnations whose events are all deleted.
 pub(crate) struct MaintainAudit {
     pub(crate) store: Store,
     /// How long events are kept; none to keep all.
@@ -36,6 +37,8 @@ impl MaintainAudit {
                 }
             }
         }
+        // Also without a retention: it may have been set before.
+        while self.store.expire_audit_entries().await? > 0 {}
         let Some(retention) = self.retention else {
             return Ok(());
         };

@@ -1,10 +1,13 @@
 //! Numbers the events of the audit log.
 
+use std::sync::Arc;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::sync::Notify;
 use tracing::warn;
 
-use engine_roles_store::Store;
+use engine_roles_store::{Sequenced, Store, StoreError};
 
 use crate::tasks::task::{NextRun, Task};
 
@@ -12,12 +15,24 @@ use crate::tasks::task::{NextRun, Task};
 /// Readers don't wait for this task: an event is visible about a second after it was written.
 pub(crate) struct SequenceAudit {
     pub(crate) store: Store,
+    /// Notified when events were numbered, which belong into the tree then.
+    pub(crate) tree_due: Arc<Notify>,
+}
+
+impl SequenceAudit {
+    async fn sequence(&self) -> Result<Sequenced, StoreError> {
+        let sequenced = self.store.sequence_audit().await?;
+        if sequenced.numbered > 0 {
+            self.tree_due.notify_one();
+        }
+        Ok(sequenced)
+    }
 }
 
 impl Task for SequenceAudit {
     fn run(&self) -> BoxFuture<'_, NextRun> {
         async {
-            match self.store.sequence_audit().await {
+            match self.sequence().await {
                 Ok(sequenced) if sequenced.more => NextRun::Now,
                 Ok(_) => NextRun::AfterInterval,
                 Err(error) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Args;
-use engine_roles_contract::{Readiness, ReadinessStatus, Version};
+use engine_roles_contract::{AuditStatus, Readiness, ReadinessStatus, Version};
 use serde_json::{Value, json};
 
 use super::bindings;
@@ -84,6 +84,15 @@ fn table(
     table.member("reconciler", word(&readiness.reconciler));
     table.member("aws", word(&readiness.aws));
     table.member("aws answered", optional_time(readiness.aws_last_success));
+    let is_broken = readiness.audit.is(&AuditStatus::Broken);
+    let audit = word(&readiness.audit);
+    table.member(
+        "audit log",
+        Cell::coloured(audit, is_broken.then_some(Colour::Red)),
+    );
+    if let Some(reason) = &readiness.audit_reason {
+        table.member("audit log broken", reason);
+    }
     for missing in readiness.missing.iter().flatten() {
         let text = format!("{} (AWS denied {})", missing.feature, missing.permission);
         table.member("feature off", Cell::coloured(text, Some(Colour::Yellow)));

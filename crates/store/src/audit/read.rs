@@ -168,6 +168,35 @@ impl Store {
         })
     }
 
+    /// Returns at most `limit` numbered events after this number, lowest number first, for the tree
+    /// over the audit log.
+    ///
+    /// # Errors
+    /// When the database does not answer, or an event has a value that this release can't read.
+    pub async fn audit_after(
+        &self,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<SequencedEvent>, StoreError> {
+        let rows = read!(
+            self,
+            fetch_all,
+            sqlx::query_as!(
+                EventRow,
+                "/* task: audit_tree */
+                SELECT e.seq, e.id, e.at, e.cluster, e.binding_id, e.generation, e.action, e.actor,
+                       e.request_id, e.from_state, e.to_state, e.detail
+                FROM audit_events e
+                WHERE e.namespace = $1 AND e.seq > $2
+                ORDER BY e.seq LIMIT $3",
+                self.namespace.as_str(),
+                after,
+                limit,
+            )
+        )?;
+        rows.into_iter().map(EventRow::into_event).collect()
+    }
+
     /// Returns the greatest number of the audit log; 0 for an empty log.
     ///
     /// # Errors

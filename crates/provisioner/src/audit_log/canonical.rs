@@ -1,0 +1,138 @@
+//! The canonical bytes of an event: JSON without white space, the members of each object in the order
+//! of their names.
+//!
+//! The bytes are made once, when the event is added to the tree, and stored. Whoever verifies the log
+//! hashes the stored bytes, so that a later release may write other members. A release that adds
+//! members to the events may not share a database with an older one (`oldest_reader` of its
+//! migration), because the older one would add the events without these members.
+
+use std::collections::BTreeMap;
+
+use chrono::SecondsFormat;
+use data_encoding::HEXLOWER;
+use engine_roles_domain::binding::{SequencedEvent, State};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// The longest entry: what tlog-tiles has room for.
+const LONGEST: usize = engine_roles_transparency::MAX_ENTRY_BYTES;
+
+/// Returns the canonical bytes of an event. Where its detail is too long, the bytes have the SHA-256
+/// of the detail's canonical bytes instead, as `detail_sha256`.
+pub(super) fn of_event(event: &SequencedEvent) -> Vec<u8> {
+    let whole = render(event, "detail", &event.detail);
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    let digest = Sha256::digest(bytes(&event.detail));
+    render(event, "detail_sha256", &HEXLOWER.encode(&digest).into())
+}
+
+/// Returns the canonical bytes for the number of an event that was dropped before the tree began.
+pub(super) fn of_expired_event(seq: i64) -> Vec<u8> {
+    bytes(&json!({"expired": true, "seq": seq}))
+}
+
+fn render(event: &SequencedEvent, detail: &str, value: &Value) -> Vec<u8> {
+    bytes(&json!({
+        "action": event.action.as_str(),
+        "actor": event.actor.0,
+        "at": event.at.to_rfc3339_opts(SecondsFormat::Micros, true),
+        "binding_id": event.binding_id.0,
+        "cluster": event.cluster.to_string(),
+        detail: value,
+        "from_state": event.from_state.map(State::as_str),
+        "generation": event.generation,
+        "id": event.id,
+        "request_id": event.request_id,
+        "seq": event.seq,
+        "to_state": event.to_state.as_str(),
+    }))
+}
+
+fn bytes(value: &Value) -> Vec<u8> {
+    let mut text = String::new();
+    write(value, &mut text);
+    text.into_bytes()
+}
+
+/// Writes a value. The order of the members does not depend on how `serde_json` was compiled.
+fn write(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let sorted: BTreeMap<&String, &Value> = members.iter().collect();
+            for (place, (name, value)) in sorted.into_iter().enumerate() {
+                text.push(if place == 0 { '{' } else { ',' });
+                text.push_str(&Value::from(name.as_str()).to_string());
+                text.push(':');
+                write(value, text);
+            }
+            text.push_str(if members.is_empty() { "{}" } else { "}" });
+        }
+        Value::Array(items) => {
+            for (place, value) in items.iter().enumerate() {
+                text.push(if place == 0 { '[' } else { ',' });
+                write(value, text);
+            }
+            text.push_str(if items.is_empty() { "[]" } else { "]" });
+        }
+        plain => text.push_str(&plain.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use engine_roles_domain::binding::{Actor, BindingId, EventAction};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn event(detail: Value) -> SequencedEvent {
+        SequencedEvent {
+            seq: 7,
+            id: Uuid::from_bytes([1; 16]),
+            at: DateTime::from_timestamp_micros(1_800_000_000_000_001).expect("a time"),
+            cluster: "one".parse().expect("a cluster"),
+            binding_id: BindingId(Uuid::from_bytes([2; 16])),
+            generation: 3,
+            from_state: None,
+            to_state: State::Active,
+            action: EventAction::Provisioned,
+            actor: Actor("reconciler".to_owned()),
+            request_id: None,
+            detail,
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_an_event_are_json_with_sorted_members() {
+        let detail = json!({"b": [], "a": {"z": 1, "y": [true, null, {}]}, "\"": "ä\n"});
+        let text = String::from_utf8(of_event(&event(detail))).expect("UTF-8");
+        assert_eq!(
+            text,
+            "{\"action\":\"provisioned\",\"actor\":\"reconciler\",\
+             \"at\":\"2027-01-15T08:00:00.000001Z\",\
+             \"binding_id\":\"02020202-0202-0202-0202-020202020202\",\"cluster\":\"one\",\
+             \"detail\":{\"\\\"\":\"ä\\n\",\"a\":{\"y\":[true,null,{}],\"z\":1},\"b\":[]},\
+             \"from_state\":null,\"generation\":3,\"id\":\"01010101-0101-0101-0101-010101010101\",\
+             \"request_id\":null,\"seq\":7,\"to_state\":\"active\"}"
+        );
+    }
+
+    #[test]
+    fn a_detail_that_is_too_long_is_replaced_by_its_digest() {
+        let fits = of_event(&event(json!("x".repeat(LONGEST - 400))));
+        assert!(fits.len() <= LONGEST);
+        let long = of_event(&event(json!("x".repeat(LONGEST))));
+        let long: Value = serde_json::from_slice(&long).expect("JSON");
+        assert_eq!(long["detail"], Value::Null);
+        assert_eq!(long["detail_sha256"].as_str().map(str::len), Some(64));
+        assert_eq!(long["seq"], 7);
+    }
+
+    #[test]
+    fn a_dropped_event_has_a_placeholder() {
+        assert_eq!(of_expired_event(3), br#"{"expired":true,"seq":3}"#);
+    }
+}
