@@ -53,7 +53,7 @@ pub enum Command {
     Healthcheck(HealthcheckArgs),
     /// Show, provision, change, tear down, list or find roles of clusters
     Role(RoleArgs),
-    /// Follow the audit log
+    /// Follow, export or verify the audit log
     Audit(AuditArgs),
     /// List, render or check policy documents
     Policy(PolicyArgs),

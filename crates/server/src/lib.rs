@@ -3,6 +3,7 @@
 //! The boundary exists so that environment variables, signals and the order of start and stop are
 //! handled in one place. The crate makes no decisions about roles.
 
+mod audit_export;
 mod audit_signing;
 mod authentication;
 mod check;

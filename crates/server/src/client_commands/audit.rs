@@ -1,7 +1,11 @@
-//! The command `audit tail`.
+//! The commands about the audit log.
 
 mod events;
+mod export;
+mod ocsf;
 mod past;
+mod public_key;
+mod verify;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,6 +40,14 @@ enum AuditAction {
     /// Print the last events of the audit log, then each new one, until Ctrl-C
     #[command(after_help = EXIT_CODES)]
     Tail(TailArgs),
+    /// Print the whole audit log, with what `audit verify` needs, as lines of JSON
+    #[command(after_help = EXIT_CODES)]
+    Export(export::ExportArgs),
+    /// Verify an export of the audit log with nothing but files
+    #[command(after_help = verify::EXIT_CODES)]
+    Verify(verify::VerifyArgs),
+    /// Print the public keys that verify the checkpoints, one on each line
+    PublicKey(public_key::PublicKeyArgs),
 }
 
 /// The arguments of `audit tail`.
@@ -66,7 +78,15 @@ struct TailArgs {
 
 /// Runs a command about the audit log.
 pub(crate) fn run(args: &AuditArgs) -> ExitCode {
-    let AuditAction::Tail(args) = &args.action;
+    match &args.action {
+        AuditAction::Tail(args) => run_tail(args),
+        AuditAction::Export(args) => export::run(args),
+        AuditAction::Verify(args) => verify::run(args),
+        AuditAction::PublicKey(args) => public_key::run(args),
+    }
+}
+
+fn run_tail(args: &TailArgs) -> ExitCode {
     args.connection.run(async |session: &Session| {
         let ends = async {
             let mut end = signal(SignalKind::terminate()).map_err(Failure::Output)?;

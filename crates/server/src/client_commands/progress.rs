@@ -43,3 +43,52 @@ pub(super) async fn during<T>(
     let _ = stderr().flush();
     done
 }
+
+/// A line on a terminal that says how far a long command has come.
+pub(super) struct Count {
+    is_shown: bool,
+    what: &'static str,
+    all: u64,
+    last: Instant,
+}
+
+impl Count {
+    pub(super) fn new(screen: Screen, what: &'static str, all: u64) -> Self {
+        Self {
+            is_shown: screen.shows_progress(),
+            what,
+            all,
+            last: Instant::now(),
+        }
+    }
+
+    /// Shows the number, and of how many, at most once in a second.
+    pub(super) fn among(&mut self, count: u64, all: u64) {
+        self.all = all;
+        self.at(count);
+    }
+
+    /// Shows the number, at most once in a second.
+    pub(super) fn at(&mut self, count: u64) {
+        if self.is_shown && self.last.elapsed() >= REFRESH {
+            self.last = Instant::now();
+            // A terminal that can't be written is not a reason to give up the work.
+            let _ = write!(
+                stderr(),
+                "{EMPTY_LINE}{count} of {} {}",
+                self.all,
+                self.what
+            );
+            let _ = stderr().flush();
+        }
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        if self.is_shown {
+            let _ = write!(stderr(), "{EMPTY_LINE}");
+            let _ = stderr().flush();
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 
 use clap::ValueEnum;
+use serde::Serialize;
 
 use super::failure::Failure;
 
@@ -85,6 +86,15 @@ pub(super) fn print_line(text: &str) -> Result<(), Failure> {
         ErrorKind::BrokenPipe => Failure::NoReader,
         _ => Failure::Output(error),
     })
+}
+
+/// Prints a value as a line of JSON.
+///
+/// # Errors
+/// As [`print_line`].
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::Output(error.into()))?;
+    print_line(&text)
 }
 
 /// Returns a text without control characters, which could change what a terminal shows.

@@ -1,0 +1,42 @@
+//! The command `audit public-key`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use engine_roles_domain::resources::Namespace;
+
+use crate::audit_signing::AuditSigningArgs;
+use crate::config_error::ConfigError;
+use crate::config_error::invalid_in;
+
+/// The arguments of `audit public-key`.
+#[derive(Debug, Args)]
+pub(super) struct PublicKeyArgs {
+    #[command(flatten)]
+    signing: AuditSigningArgs,
+    /// Name of the installation, which is in the default name of the log
+    #[arg(long, env = "ENGINE_ROLES_NAMESPACE", default_value = "default")]
+    namespace: String,
+}
+
+/// Prints the public keys.
+pub(super) fn run(args: &PublicKeyArgs) -> ExitCode {
+    let keys = invalid_in("--namespace", Namespace::parse(&args.namespace))
+        .and_then(|namespace| args.signing.signing(&namespace))
+        .and_then(|signing| {
+            signing.ok_or(ConfigError::Form {
+                flag: "--audit-key-file",
+                rule: "is missing (ENGINE_ROLES_AUDIT_KEY_FILE)",
+            })
+        });
+    match keys {
+        Ok(signing) => {
+            print!("{}", signing.verifier_keys());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("engine-roles: {:#}", anyhow::Error::new(error));
+            ExitCode::from(2)
+        }
+    }
+}

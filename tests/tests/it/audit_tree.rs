@@ -1,0 +1,8 @@
+//! The tree over the audit log: proofs, tiles, checkpoints, exports, and what a changed database shows.
+
+mod crashes;
+mod fixture;
+mod http;
+mod restored;
+mod tampering;
+mod writers;

@@ -1,0 +1,94 @@
+//! A log that is shorter than its last checkpoint, and keys that are replaced.
+
+use std::fs;
+
+use engine_roles_e2e::{Installation, eventually};
+
+use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed};
+
+#[tokio::test]
+async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
+    let files = Files::new();
+    let first = files.start().await;
+    first.client().provision("one").await.expect(201);
+    first.client().delete("one").await.expect(200);
+    let last = signed(&first).await;
+    drop(first);
+    // A database from before the first event, with the directory of the checkpoints as it is.
+    let restored = files.signing(Installation::build()).not_yet_ready();
+    let mut restored = restored.start().await;
+    broken(&restored).await;
+    restored.client().provision("two").await.expect(201);
+    let reason = broken(&restored).await;
+    assert!(reason.contains("ENGINE_ROLES_AUDIT_ORIGIN"), "{reason}");
+    assert!(reason.contains("fewer than"), "{reason}");
+    let unsigned = restored.client().fetch("/v1/audit/checkpoint").await;
+    unsigned.expect_problem(404, "not_found");
+    // Nor later, when the log has as many events as before.
+    restored.client().delete("two").await.expect(200);
+    restored.events_are_numbered().await;
+    let reason = eventually("the log is as long as before", async || {
+        let reason = broken(&restored).await;
+        (!reason.contains("fewer than")).then_some(reason)
+    })
+    .await;
+    assert!(reason.contains("another root"), "{reason}");
+    assert_eq!(files.checkpoint(), Some(last.clone()));
+    // A person begins a new log. The old checkpoint is left where it is.
+    restored.set_env("ENGINE_ROLES_AUDIT_ORIGIN", "example.com/engine-roles/2");
+    restored.restart(0).await;
+    let note = signed(&restored).await;
+    assert_eq!(read(&note).origin.as_str(), "example.com/engine-roles/2");
+    assert_eq!(readiness(&restored).await["audit"], "ok");
+    assert_eq!(files.checkpoint(), Some(last));
+    restored.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_key_is_replaced_while_both_sign() {
+    let files = Files::new();
+    let mut installation = files.start().await;
+    installation.client().provision("one").await.expect(201);
+    let old = signed(&installation).await;
+    // The new key alone has not signed what came before.
+    fs::write(files.path("key.pem"), OTHER_KEY).expect("written");
+    installation.restart_listening(0).await;
+    let reason = broken(&installation).await;
+    assert!(reason.contains("not signed by the key"), "{reason}");
+    fs::write(files.path("key.pem"), format!("{KEY}{OTHER_KEY}")).expect("written");
+    installation.restart(0).await;
+    let both = eventually("both keys have signed", async || {
+        let note = signed(&installation).await;
+        (note != old).then_some(note)
+    })
+    .await;
+    assert_eq!(read(&both).size, read(&old).size);
+    fs::write(files.path("key.pem"), OTHER_KEY).expect("written");
+    installation.restart(0).await;
+    installation.client().delete("one").await.expect(200);
+    let new = signed(&installation).await;
+    let keys = files.write_public_key(&installation);
+    let verified = keys
+        .verify(&new.parse().expect("a note"))
+        .expect("verified");
+    assert_eq!(verified.checkpoint().size, 4);
+    keys.verify(&old.parse().expect("a note"))
+        .expect_err("another key");
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_directory_that_is_missing_is_not_an_empty_one() {
+    let files = Files::new();
+    let installation = files
+        .signing(Installation::build())
+        .env("ENGINE_ROLES_AUDIT_CHECKPOINTS", files.text("nowhere"))
+        .not_yet_ready()
+        .start()
+        .await;
+    let reason = broken(&installation).await;
+    assert!(
+        reason.contains("the directory of the checkpoints"),
+        "{reason}"
+    );
+}

@@ -1,0 +1,245 @@
+//! What `audit verify` finds after somebody with all rights changed the database.
+
+use std::fs;
+
+use data_encoding::HEXLOWER;
+use engine_roles_e2e::{Installation, eventually};
+use engine_roles_transparency::{RightEdge, TreeHash};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::fixture::{Files, OTHER_KEY, broken, read, signed};
+
+const EVENTS: u64 = 8;
+
+/// Returns an installation with eight events, and a checkpoint and an export from before any change.
+async fn with_events(files: &Files) -> Installation {
+    let installation = files.start().await;
+    for cluster in ["one", "two", "three"] {
+        installation.client().provision(cluster).await.expect(201);
+    }
+    installation.client().delete("one").await.expect(200);
+    let note = signed(&installation).await;
+    assert_eq!(read(&note).size, EVENTS);
+    fs::write(files.path("checkpoint"), note).expect("written");
+    files.write_public_key(&installation);
+    files.export(&installation, "clean.ndjson", &[]);
+    let (code, text) = files.verify(&installation, "clean.ndjson", &["checkpoint"]);
+    assert_eq!(code, 0, "{text}");
+    installation
+}
+
+/// Changes the database past its triggers.
+async fn tamper(installation: &Installation, sql: &str) {
+    let sql = format!("SET session_replication_role = replica; {sql}");
+    installation.database.execute(&sql).await;
+}
+
+async fn found(files: &Files, installation: &Installation, sql: &str) -> String {
+    tamper(installation, sql).await;
+    files.export(installation, "export.ndjson", &[]);
+    let (code, text) = files.verify(installation, "export.ndjson", &["checkpoint"]);
+    assert_eq!(code, 1, "{text}");
+    text
+}
+
+#[tokio::test]
+async fn a_changed_event_is_found() {
+    let files = Files::new();
+    let installation = with_events(&files).await;
+    let shown = "UPDATE audit_events SET actor = 'nobody' WHERE seq = 3";
+    let text = found(&files, &installation, shown).await;
+    assert!(text.contains("event 3 was changed in the table"), "{text}");
+    let entry = "UPDATE audit_entries SET canonical = convert_to(
+                     replace(convert_from(canonical, 'UTF8'), 'init', 'nobody'), 'UTF8')
+                 WHERE seq = 3";
+    let text = found(&files, &installation, entry).await;
+    assert_eq!(
+        text,
+        "event 3 was changed\nnot verified; proved up to event 2 of 8\n"
+            .replace("proved up to event 2 of 8", "no event is proved")
+    );
+    // The service does not prove what does not match.
+    let proof = installation.client().fetch("/v1/audit/3/proof").await;
+    proof.expect_problem(500, "internal");
+}
+
+#[tokio::test]
+async fn removed_and_swapped_events_are_found() {
+    let files = Files::new();
+    let installation = with_events(&files).await;
+    let removed = "DELETE FROM audit_events WHERE seq = 4";
+    let text = found(&files, &installation, removed).await;
+    assert!(
+        text.contains("event 4 was removed from the table"),
+        "{text}"
+    );
+    let removed = "DELETE FROM audit_entries WHERE seq = 4";
+    let text = found(&files, &installation, removed).await;
+    assert!(text.contains("event 4 was removed\n"), "{text}");
+    let swapped = "UPDATE audit_entries one SET canonical = other.canonical
+                   FROM audit_entries other
+                   WHERE (one.seq, other.seq) IN ((6, 7), (7, 6))";
+    let text = found(&files, &installation, swapped).await;
+    assert!(text.contains("events 6 and 7 were swapped"), "{text}");
+}
+
+#[tokio::test]
+async fn a_tail_that_was_cut_off_is_found_and_nothing_is_signed() {
+    let files = Files::new();
+    let mut installation = with_events(&files).await;
+    tamper(
+        &installation,
+        "DELETE FROM audit_events WHERE seq > 6; DELETE FROM audit_entries WHERE seq > 6;
+         UPDATE audit_heads SET seq = 6",
+    )
+    .await;
+    installation.restart_listening(0).await;
+    let reason = broken(&installation).await;
+    assert!(
+        reason.contains("8 entries: events were removed at the end"),
+        "{reason}"
+    );
+    // With the tree cut as well, the checkpoint in the directory shows it.
+    let clean = fs::read_to_string(files.path("clean.ndjson")).expect("the export");
+    rewrite(&installation, &clean, 6, |_, entry| entry).await;
+    installation.restart_listening(0).await;
+    let reason = broken(&installation).await;
+    assert!(reason.contains("6 leaves, fewer than the 8"), "{reason}");
+    tamper(&installation, "DELETE FROM audit_checkpoints").await;
+    let text = exported_anyway(&files, &installation, 6);
+    assert!(
+        text.contains("the end was cut off: the export lacks numbers 7 to 8"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_history_that_was_rewritten_and_signed_again_is_found() {
+    let files = Files::new();
+    let mut installation = with_events(&files).await;
+    let clean = fs::read_to_string(files.path("clean.ndjson")).expect("the export");
+    let changed = |seq, entry: String| match seq {
+        3 => entry.replace("init", "nobody"),
+        _ => entry,
+    };
+    rewrite(&installation, &clean, EVENTS, changed).await;
+    installation.restart_listening(0).await;
+    let reason = broken(&installation).await;
+    assert!(
+        reason.contains("does not extend the checkpoint"),
+        "{reason}"
+    );
+    // Whoever also has the directory and another key gets a signature, but not the log's.
+    tamper(&installation, "DELETE FROM audit_checkpoints").await;
+    fs::remove_dir_all(files.path("checkpoints")).expect("removed");
+    fs::create_dir(files.path("checkpoints")).expect("made");
+    fs::write(files.path("key.pem"), OTHER_KEY).expect("written");
+    installation.restart(0).await;
+    fs::write(files.path("forged"), signed(&installation).await).expect("written");
+    files.export(&installation, "export.ndjson", &[]);
+    let (code, text) = files.verify(&installation, "export.ndjson", &["forged"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("no known key of the log"), "{text}");
+    let (code, text) = files.verify(&installation, "export.ndjson", &["checkpoint"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("the log was rewritten after number 0 and up to 8"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_tree_is_not_extended() {
+    let files = Files::new();
+    let installation = with_events(&files).await;
+    tamper(
+        &installation,
+        "UPDATE audit_tiles SET hashes = sha256('x') || substr(hashes, 33)",
+    )
+    .await;
+    installation.client().provision("four").await.expect(201);
+    let reason = broken(&installation).await;
+    assert!(reason.contains("damaged"), "{reason}");
+    let size = "SELECT size FROM audit_trees";
+    let rows: Vec<Value> = installation.database.rows(size).await;
+    assert_eq!(rows[0]["size"], EVENTS);
+    // The service answers requests all the same.
+    installation.client().get("four").await.expect(200);
+    eventually("the log tells it once", async || {
+        let log = installation.replicas[0].log().text();
+        (log.matches("audit log is broken").count() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn files_that_are_not_of_a_log_are_rejected() {
+    let files = Files::new();
+    let installation = with_events(&files).await;
+    for (name, text) in [("empty", ""), ("text", "x\n"), ("json", "{}\n{}\n")] {
+        fs::write(files.path(name), text).expect("written");
+        let (code, text) = files.verify(&installation, name, &["checkpoint"]);
+        assert_eq!(code, 1, "{name}: {text}");
+        assert!(text.contains("line 1 of"), "{name}: {text}");
+    }
+    let (code, _) = files.verify(&installation, "nowhere", &["checkpoint"]);
+    assert_eq!(code, 2);
+    let (code, _) = files.verify(&installation, "clean.ndjson", &["nowhere"]);
+    assert_eq!(code, 2);
+    let (code, _) = files.verify(&installation, "clean.ndjson", &["clean.ndjson"]);
+    assert_eq!(code, 1);
+}
+
+/// Exports a log of which the service says that it is broken.
+fn exported_anyway(files: &Files, installation: &Installation, size: u64) -> String {
+    let export = files.export(installation, "export.ndjson", &[]);
+    let lines = u64::try_from(export.lines().count()).expect("a number");
+    assert_eq!(lines, size + 1);
+    let (code, text) = files.verify(installation, "export.ndjson", &["checkpoint"]);
+    assert_eq!(code, 1, "{text}");
+    text
+}
+
+/// Replaces entries and tree by those of a log with these entries.
+async fn rewrite(
+    installation: &Installation,
+    export: &str,
+    size: u64,
+    change: impl Fn(u64, String) -> String,
+) {
+    #[derive(Deserialize)]
+    struct Line {
+        seq: u64,
+        event: String,
+    }
+    let lines = export.lines().skip(1).map(serde_json::from_str::<Line>);
+    let lines = lines.map(|line| line.expect("a line"));
+    let lines = lines.filter(|line| line.seq <= size);
+    let entries: Vec<_> = lines
+        .map(|line| (line.seq, change(line.seq, line.event)))
+        .collect();
+    let mut edge = RightEdge::new();
+    let leaves = entries
+        .iter()
+        .map(|(_, entry)| TreeHash::of_leaf(entry.as_bytes()));
+    let tiles = edge.append(leaves).expect("a small tree");
+    let hex = |bytes: &[u8]| HEXLOWER.encode(bytes);
+    let root = hex(edge.root().as_bytes());
+    let mut sql = vec![
+        "DELETE FROM audit_entries; DELETE FROM audit_tiles".to_owned(),
+        format!("UPDATE audit_trees SET size = {size}, root = decode('{root}', 'hex')"),
+    ];
+    sql.extend(entries.iter().map(|(seq, entry)| {
+        let entry = hex(entry.as_bytes());
+        format!("INSERT INTO audit_entries VALUES ('default', {seq}, decode('{entry}', 'hex'))")
+    }));
+    sql.extend(tiles.iter().map(|written| {
+        let (level, index) = (written.tile.level(), written.tile.index());
+        let hashes = hex(&written.bytes());
+        format!(
+            "INSERT INTO audit_tiles VALUES ('default', {level}, {index}, decode('{hashes}', 'hex'))"
+        )
+    }));
+    tamper(installation, &sql.join(";")).await;
+}
