@@ -24,9 +24,9 @@ use crate::audit_export::{FORMAT, Head, Line, Shown};
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct ExportArgs {
-    /// Only events with greater numbers
-    #[arg(long, value_name = "SEQ", default_value_t = 0)]
-    after: u64,
+    /// Only events with greater numbers [default: all events that have not expired]
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
     /// Form of the lines
     #[arg(long, value_enum, default_value = "proof")]
     format: Format,
@@ -47,18 +47,22 @@ pub(super) fn run(args: &ExportArgs) -> ExitCode {
     args.connection.run(async |session: &Session| {
         match args.format {
             Format::Proof => Box::pin(export(session, args.after)).await?,
-            Format::Ocsf => Box::pin(ocsf::export(session, args.after)).await?,
+            Format::Ocsf => Box::pin(ocsf::export(session, args.after.unwrap_or_default())).await?,
         }
         Ok(Exit::Done)
     })
 }
 
-async fn export(session: &Session, start: u64) -> Result<(), Failure> {
+async fn export(session: &Session, after: Option<u64>) -> Result<(), Failure> {
     let client = &session.client;
     let checkpoint = client.audit_checkpoint().await?;
     let size = match &checkpoint {
         Some(note) => size_of(note)?,
         None => tree_size(client).await?,
+    };
+    let start = match after {
+        Some(after) => after,
+        None => expired(client, size).await?,
     };
     if start > size {
         return Err(Failure::NotFound(format!(
@@ -86,6 +90,23 @@ async fn export(session: &Session, start: u64) -> Result<(), Failure> {
         progress.at(next - start);
     }
     Ok(())
+}
+
+/// Returns up to which number the events have expired.
+async fn expired(client: &Client, size: u64) -> Result<u64, Failure> {
+    if size == 0 || entry(client, 1, size).await?.is_some() {
+        return Ok(0);
+    }
+    let first = AuditQuery {
+        limit: Some(1),
+        ..AuditQuery::default()
+    };
+    let page = client.audit(&first).await?.body;
+    let first = page
+        .items
+        .first()
+        .and_then(|event| u64::try_from(event.seq).ok());
+    Ok(first.map_or(size, |first| first.saturating_sub(1).min(size)))
 }
 
 /// Returns the lines of the events after number `after` and up to number `last`, which are all in one

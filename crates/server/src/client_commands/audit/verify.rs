@@ -213,6 +213,9 @@ fn print(report: &Report, differences: &Differences) {
     for size in &report.before_start {
         println!("the checkpoint with size {size} is from before the export and was not compared");
     }
+    if report.start > 0 {
+        println!("events 1 to {} are not in the export", report.start);
+    }
     if report.beyond > 0 {
         let (beyond, size) = (report.beyond, report.size);
         println!("{beyond} events come after the largest checkpoint, with size {size}: not proved");
