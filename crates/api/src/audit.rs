@@ -27,7 +27,7 @@ use crate::words::state_to_wire;
 const LONGEST_PAGE: i64 = 1000;
 const STREAM_PAGE: i64 = 500;
 /// The greatest `after`: the greatest whole number that every reader of JSON reads exactly.
-const GREATEST_SEQ: i64 = (1 << 53) - 1;
+pub(crate) const GREATEST_SEQ: i64 = (1 << 53) - 1;
 /// The longest text that is accepted as the name of an actor, in characters.
 const LONGEST_ACTOR: usize = 256;
 const NDJSON: &str = "application/x-ndjson";

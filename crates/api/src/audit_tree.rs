@@ -2,15 +2,17 @@
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use engine_roles_contract::text::TilePath;
 use engine_roles_contract::{
     AuditConsistency, AuditInclusion, Code, ConsistencyQuery, InclusionQuery,
-    Problem as ProblemBody,
 };
+use engine_roles_domain::caller::Caller;
 use engine_roles_provisioner::Provisioner;
 
+use crate::audit::GREATEST_SEQ;
 use crate::problem::Problem;
 use crate::request_query::Parameters;
 
@@ -25,16 +27,15 @@ const BYTES: &str = "application/octet-stream";
     get, path = "/v1/audit/checkpoint", operation_id = "getAuditCheckpoint", tag = "audit",
     responses(
         (status = 200, body = String, content_type = "text/plain", description = "The largest signed checkpoint"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The service has no key to sign with, or has not signed yet"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn checkpoint(
     State(provisioner): State<Provisioner>,
+    Extension(caller): Extension<Caller>,
     query: Parameters,
 ) -> Result<Response, Problem> {
     query.end()?;
+    must_see_all(&caller)?;
     let note = provisioner.audit_checkpoint().await?;
     Ok(([(CONTENT_TYPE, TEXT)], note).into_response())
 }
@@ -42,16 +43,17 @@ pub(crate) async fn checkpoint(
 /// Prove that an event is in the audit log.
 #[utoipa::path(
     get, path = "/v1/audit/{seq}/proof", operation_id = "proveAuditEvent", tag = "audit",
-    params(("seq" = i64, Path, description = "The number of the event"), InclusionQuery),
+    params(
+        ("seq" = i64, Path, minimum = 1, maximum = 9_007_199_254_740_991_i64, example = 17, description = "The number of the event"),
+        InclusionQuery,
+    ),
     responses(
         (status = 200, body = AuditInclusion, description = "The proof"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The tree does not have the event, or has another size"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn inclusion(
     State(provisioner): State<Provisioner>,
+    Extension(caller): Extension<Caller>,
     seq: Result<Path<String>, PathRejection>,
     mut query: Parameters,
 ) -> Result<Json<AuditInclusion>, Problem> {
@@ -61,6 +63,7 @@ pub(crate) async fn inclusion(
     }
     let of_size = query.read("size", NUMBER, size);
     query.end()?;
+    must_see_all(&caller)?;
     let proof = provisioner.prove_inclusion(seq.unwrap_or_default(), of_size);
     let proof = proof.await?;
     Ok(Json(AuditInclusion {
@@ -80,13 +83,11 @@ pub(crate) async fn inclusion(
     params(ConsistencyQuery),
     responses(
         (status = 200, body = AuditConsistency, description = "The proof"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "The tree is smaller than `to`"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn consistency(
     State(provisioner): State<Provisioner>,
+    Extension(caller): Extension<Caller>,
     mut query: Parameters,
 ) -> Result<Json<AuditConsistency>, Problem> {
     let mut taken = |name| {
@@ -100,6 +101,7 @@ pub(crate) async fn consistency(
         query.reject("from", "must not be greater than `to`");
     }
     query.end()?;
+    must_see_all(&caller)?;
     let proof = provisioner.prove_consistency(from, to).await?;
     Ok(Json(AuditConsistency {
         from: proof.from,
@@ -116,20 +118,19 @@ pub(crate) async fn consistency(
 /// read the audit log: `LEVEL/INDEX[.p/WIDTH]` are hashes, `entries/INDEX[.p/WIDTH]` are entries.
 #[utoipa::path(
     get, path = "/v1/audit/tile/{*path}", operation_id = "getAuditTile", tag = "audit",
-    params(("path" = String, Path, description = "The place of the tile, such as `0/x001/234.p/5` or `entries/000`")),
+    params(("path" = TilePath, Path, description = "The place of the tile, such as `0/x001/234.p/5` or `entries/000`")),
     responses(
         (status = 200, body = [u8], content_type = "application/octet-stream", description = "The hashes, or the entries each after its length in two bytes"),
-        (status = 404, body = ProblemBody, content_type = "application/problem+json", description = "No tile has this path, the tree does not have it yet, or its entries have expired"),
-        (status = "4XX", body = ProblemBody, content_type = "application/problem+json", description = "The service rejected the request, or AWS denied a call; `code` says why"),
-        (status = "5XX", body = ProblemBody, content_type = "application/problem+json", description = "The service could not carry out the request; `code` says why"),
     ),
 )]
 pub(crate) async fn tile(
     State(provisioner): State<Provisioner>,
+    Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
     query: Parameters,
 ) -> Result<Response, Problem> {
     query.end()?;
+    must_see_all(&caller)?;
     let path = path.map(|Path(path)| path).unwrap_or_default();
     let bytes = provisioner.audit_tile(&format!("tile/{path}")).await?;
     let bytes = bytes.ok_or_else(|| {
@@ -141,10 +142,20 @@ pub(crate) async fn tile(
     Ok(([(CONTENT_TYPE, BYTES)], bytes).into_response())
 }
 
-const NUMBER: &str = "must be a number without sign and without leading zeros";
+const NUMBER: &str = "must be a number from 0 to 9007199254740991, without leading zeros";
+
+/// Checks that a caller may see the events of all clusters: the tree is over the whole log.
+fn must_see_all(caller: &Caller) -> Result<(), Problem> {
+    if caller.prefix.is_none() {
+        return Ok(());
+    }
+    let detail = "the API key is limited to some clusters, and the tree is over the whole audit log";
+    Err(Problem::new(Code::Forbidden, detail))
+}
 
 /// Reads a number or a size. Each has one spelling only.
 fn size(text: &str) -> Option<i64> {
     let number: i64 = text.parse().ok()?;
-    (number >= 0 && number.to_string() == text).then_some(number)
+    let is_in_range = (0..=GREATEST_SEQ).contains(&number);
+    (is_in_range && number.to_string() == text).then_some(number)
 }

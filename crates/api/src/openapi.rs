@@ -90,7 +90,7 @@ pub(crate) fn complete(mut document: Document) -> Document {
 fn name_scope(operation: &mut Operation) {
     let scope = match operation.operation_id.as_deref().unwrap_or_default() {
         _ if operation.security.is_some() => return,
-        "listAuditEvents" | "getAuditCheckpoint" | "getAuditProof" | "getAuditConsistency"
+        "listAuditEvents" | "getAuditCheckpoint" | "proveAuditEvent" | "proveAuditConsistency"
         | "getAuditTile" => KeyScope::Audit,
         "provisionRole" | "tearDownRole" => KeyScope::Provision,
         _ => KeyScope::Read,

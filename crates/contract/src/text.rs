@@ -211,6 +211,19 @@ text! {
 }
 
 text! {
+    /// A hash of the tree over the audit log, in base64.
+    TreeHash, 44, "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "^[A-Za-z0-9+/]{43}=$"
+}
+
+text! {
+    /// The place of a tile of hashes (`LEVEL/INDEX`) or of a bundle of entries (`entries/INDEX`), as C2SP
+    /// tlog-tiles names it.
+    TilePath, 64, "0/x001/234.p/5",
+    "^(entries|[0-9]|[1-5][0-9]|6[0-3])(/x[0-9]{3})*/[0-9]{3}",
+    "(\\.p/([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$"
+}
+
+text! {
     /// What an earlier page gave as `next_cursor`. Its content may change, so a client must not read or
     /// make one.
     Cursor, 512, "Y2hjdDNtcW5nNGFmMmNra3YzamcvMQ", "^[A-Za-z0-9_-]+$"

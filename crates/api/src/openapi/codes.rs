@@ -105,6 +105,9 @@ pub(crate) fn of(operation: &str) -> Option<Vec<Code>> {
         ],
         "listIncarnations" => &[&WITH_KEY, &WITH_CLUSTER, &WITH_DATABASE, &[Code::NotFound]],
         "listAuditEvents" => &[&WITH_KEY, &WITH_CLUSTER, &WITH_DATABASE],
+        "getAuditCheckpoint" | "proveAuditEvent" | "proveAuditConsistency" | "getAuditTile" => {
+            &[&WITH_KEY, &WITH_DATABASE, &[Code::NotFound]]
+        }
         "listClusters" => &[&WITH_KEY, &WITH_DATABASE],
         "listPassThroughRoles" => &[&WITH_KEY, &WITH_DATABASE, &[Code::IamUnavailable]],
         "getCapabilities" => &[&WITH_KEY, &[Code::IamUnavailable]],

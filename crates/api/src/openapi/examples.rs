@@ -50,6 +50,9 @@ pub(super) fn of_answer(operation: &str, status: &str) -> Option<Value> {
         ("listPolicies", _) => json(include_str!("examples/policy_list.json")),
         ("renderPolicy", _) => json(include_str!("examples/policy.json")),
         ("getCapabilities", _) => json(include_str!("examples/capabilities.json")),
+        ("getAuditCheckpoint", _) => json!(include_str!("examples/audit_checkpoint.txt")),
+        ("proveAuditEvent", _) => json(include_str!("examples/audit_inclusion.json")),
+        ("proveAuditConsistency", _) => json(include_str!("examples/audit_consistency.json")),
         ("listAuditEvents", _) => json(include_str!("examples/audit_page.json")),
         _ => return None,
     })

@@ -1,7 +1,7 @@
 //! Tests of the document's answers.
 
 use engine_roles_contract::{
-    About, Access, AuditPage, Binding, BindingList, Capabilities, IncarnationList,
+    About, Access, AuditConsistency, AuditInclusion, AuditPage, Binding, BindingList, Capabilities, IncarnationList,
     PassThroughRoleList, Plan, PolicyList, Readiness, Version,
 };
 use serde::Serialize;
@@ -229,6 +229,8 @@ fn examples_of_answers_lose_nothing_when_they_are_read() {
                 "listPolicies" => read_again::<PolicyList>(example),
                 "getCapabilities" => read_again::<Capabilities>(example),
                 "listAuditEvents" => read_again::<AuditPage>(example),
+                "proveAuditEvent" => read_again::<AuditInclusion>(example),
+                "proveAuditConsistency" => read_again::<AuditConsistency>(example),
                 "getReadiness" => read_again::<Readiness>(example),
                 "getAbout" => read_again::<About>(example),
                 "getVersion" => read_again::<Version>(example),
