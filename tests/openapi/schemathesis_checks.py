@@ -13,6 +13,8 @@ RULES = {
     # A cursor is what an earlier page gave, of the same cluster.
     "listClusters": {"cursor"},
     "listIncarnations": {"cursor"},
+    # A tree is not larger than a later one.
+    "proveAuditConsistency": {"from"},
     # Only some documents can be limited to one cluster.
     "renderPolicy": {"cluster"},
 }

@@ -5,7 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use engine_roles_contract::text::TilePath;
+use engine_roles_contract::text::{Bytes, TilePath};
 use engine_roles_contract::{
     AuditConsistency, AuditInclusion, Code, ConsistencyQuery, InclusionQuery,
 };
@@ -120,7 +120,7 @@ pub(crate) async fn consistency(
     get, path = "/v1/audit/tile/{*path}", operation_id = "getAuditTile", tag = "audit",
     params(("path" = TilePath, Path, description = "The place of the tile, such as `0/x001/234.p/5` or `entries/000`")),
     responses(
-        (status = 200, body = [u8], content_type = "application/octet-stream", description = "The hashes, or the entries each after its length in two bytes"),
+        (status = 200, body = Bytes, content_type = "application/octet-stream", description = "The hashes, or the entries each after its length in two bytes"),
     ),
 )]
 pub(crate) async fn tile(
@@ -149,7 +149,8 @@ fn must_see_all(caller: &Caller) -> Result<(), Problem> {
     if caller.prefix.is_none() {
         return Ok(());
     }
-    let detail = "the API key is limited to some clusters, and the tree is over the whole audit log";
+    let detail =
+        "the API key is limited to some clusters, and the tree is over the whole audit log";
     Err(Problem::new(Code::Forbidden, detail))
 }
 

@@ -8,7 +8,7 @@ mod requests;
 
 #[cfg(test)]
 pub(crate) use codes::of as codes_of;
-use engine_roles_contract::text::{EntityTags, PolicyName, StateList};
+use engine_roles_contract::text::{EntityTags, PolicyName, StateList, TilePath};
 use engine_roles_contract::{AuditAction, Code, Problem};
 use engine_roles_domain::caller::KeyScope;
 use utoipa::openapi::path::Operation;
@@ -31,7 +31,7 @@ use utoipa::{Modify, OpenApi};
         (name = "audit", description = "The audit log"),
         (name = "health", description = "Health checks and metrics, which need no key"),
     ),
-    components(schemas(AuditAction, EntityTags, PolicyName, Problem, StateList)),
+    components(schemas(AuditAction, EntityTags, PolicyName, Problem, StateList, TilePath)),
     modifiers(&Bearer),
     security(("bearer" = [])),
 )]
@@ -90,7 +90,10 @@ pub(crate) fn complete(mut document: Document) -> Document {
 fn name_scope(operation: &mut Operation) {
     let scope = match operation.operation_id.as_deref().unwrap_or_default() {
         _ if operation.security.is_some() => return,
-        "listAuditEvents" | "getAuditCheckpoint" | "proveAuditEvent" | "proveAuditConsistency"
+        "listAuditEvents"
+        | "getAuditCheckpoint"
+        | "proveAuditEvent"
+        | "proveAuditConsistency"
         | "getAuditTile" => KeyScope::Audit,
         "provisionRole" | "tearDownRole" => KeyScope::Provision,
         _ => KeyScope::Read,

@@ -4,6 +4,7 @@
 //! the service compares each pattern with the code that reads such a text.
 
 use utoipa::openapi::schema::{AdditionalProperties, Type};
+use utoipa::openapi::{KnownFormat, SchemaFormat};
 use utoipa::openapi::{Object, ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -261,3 +262,19 @@ impl ToSchema for TagMap {
         schemas.push(("TagValue".to_owned(), TagValue::schema()));
     }
 }
+
+/// Bytes that are no text.
+#[derive(Debug)]
+pub struct Bytes;
+
+impl PartialSchema for Bytes {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .description(Some("Bytes that are no text."))
+            .into()
+    }
+}
+
+impl ToSchema for Bytes {}

@@ -51,6 +51,7 @@ pub(super) fn of_answer(operation: &str, status: &str) -> Option<Value> {
         ("renderPolicy", _) => json(include_str!("examples/policy.json")),
         ("getCapabilities", _) => json(include_str!("examples/capabilities.json")),
         ("getAuditCheckpoint", _) => json!(include_str!("examples/audit_checkpoint.txt")),
+        ("getAuditTile", _) => json!("the bytes of 5 hashes"),
         ("proveAuditEvent", _) => json(include_str!("examples/audit_inclusion.json")),
         ("proveAuditConsistency", _) => json(include_str!("examples/audit_consistency.json")),
         ("listAuditEvents", _) => json(include_str!("examples/audit_page.json")),
