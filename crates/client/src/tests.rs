@@ -197,6 +197,7 @@ async fn the_readiness_of_a_service_that_is_not_ready_is_returned() {
     let body = json!({
         "status": "unready", "database": "unreachable", "reconciler": "ok", "aws": "ok",
         "aws_last_success": null, "other_account_bindings": null, "missing": null,
+        "audit": "unknown", "audit_reason": null,
     });
     let unready = answer("503 Service Unavailable", "", &body.to_string());
     let (client, _served) = service(unready).await;
