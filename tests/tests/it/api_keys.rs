@@ -399,3 +399,26 @@ async fn two_keys_in_one_request_are_rejected() {
     let problem = twice.expect_problem(400, "invalid_request");
     assert_eq!(problem["errors"][0]["field"], "Authorization");
 }
+
+#[tokio::test]
+async fn the_commands_of_the_page_do_what_it_says() {
+    const PAGE: &str = include_str!("../../../docs/operations.md");
+    let installation = Installation::build().rarely_checked().start().await;
+    let lines = PAGE.lines().map(str::trim);
+    let commands = lines.filter_map(|line| line.strip_prefix("engine-roles keys "));
+    let mut kinds = Vec::new();
+    for command in commands {
+        let arguments: Vec<&str> = command.split_whitespace().collect();
+        kinds.push(arguments[0]);
+        if arguments[0] == "revoke" {
+            // The page has a made-up id; the id of a key takes its place.
+            let id = record(&installation, "manager")["id"].clone();
+            keys(&installation, &["revoke", id.as_str().expect("an id")]);
+        } else {
+            keys(&installation, &arguments);
+        }
+    }
+    assert_eq!(kinds, ["create", "create", "create", "list", "revoke"]);
+    assert!(record(&installation, "manager")["revoked_at"].is_string());
+    assert_eq!(record(&installation, "team-a")["cluster_prefix"], "team-a-");
+}
