@@ -24,6 +24,6 @@ pub use caller::{Caller, CallerError};
 pub use client::{Endpoint, Iam, IamConfig};
 pub use database_token::{DatabaseTokens, TokenError};
 pub use error::{ErrorKind, IamError, NotSent};
-pub use gate::{Call, Gate, GatedIam, OpenGate, Service};
+pub use gate::{Call, Gate, GatedIam, OpenGate, Outcome, Service};
 pub use listing::{Listed, QuotaUsage, RolePage};
 pub use observe::{Depth, Target};

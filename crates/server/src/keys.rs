@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use engine_roles_api::ApiKey;
+use engine_roles_domain::audit::{Actor, Cause};
 use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes};
 use engine_roles_domain::invalid::Invalid;
 use engine_roles_iam::DatabaseTokens;
@@ -139,6 +140,11 @@ struct Wanted {
     valid_for: Option<Duration>,
 }
 
+/// The cause of what a person changes on the command line.
+fn operator() -> Cause {
+    Cause::without_request(Actor("operator".to_owned()))
+}
+
 async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
     let text: String = rand::rng()
         .sample_iter(Alphanumeric)
@@ -153,7 +159,7 @@ async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
         prefix: wanted.prefix,
         valid_for: wanted.valid_for,
     };
-    let created = store.create_api_key(&key).await?;
+    let created = store.create_api_key(&key, &operator()).await?;
     // Not on standard output, which has the key alone, so that a script can take it.
     eprintln!(
         "key {} ({}) with the scopes {} {}; it is shown only now",
@@ -190,7 +196,7 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
             )
         }
     };
-    store.revoke_api_key(key.id).await?;
+    store.revoke_api_key(key, &operator()).await?;
     Ok(print::line(format_args!(
         "key {} ({}) is revoked",
         key.name, key.id

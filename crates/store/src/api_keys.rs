@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use engine_roles_domain::audit::{Cause, InstallationEvent};
 use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScopes};
 use uuid::Uuid;
 
+use crate::audit::append;
 use crate::connection::{read, run};
 use crate::row::corrupt;
 use crate::{Store, StoreError};
@@ -83,11 +85,23 @@ struct KeyRow {
 }
 
 impl Store {
-    /// Creates a key. Returns its record.
+    /// Creates a key, with its event in the audit log. Returns the record of the key.
     ///
     /// # Errors
     /// When the database does not answer, or the installation has a key with this hash already.
-    pub async fn create_api_key(&self, key: &NewApiKey) -> Result<ApiKeyRecord, StoreError> {
+    pub async fn create_api_key(
+        &self,
+        key: &NewApiKey,
+        cause: &Cause,
+    ) -> Result<ApiKeyRecord, StoreError> {
+        let event = InstallationEvent::KeyCreated {
+            key_id: key.id,
+            name: key.name.clone(),
+            scopes: key.scopes.clone(),
+            cluster_prefix: key.prefix.clone(),
+            valid_seconds: key.valid_for.map(|valid_for| valid_for.as_secs()),
+        };
+        let event = append::of_installation(cause, &event);
         let scopes: Vec<String> = key.scopes.iter().map(|it| it.as_str().to_owned()).collect();
         let row = run!(
             self,
@@ -100,14 +114,18 @@ impl Store {
                      INSERT INTO api_key_versions (namespace, version) VALUES ($2, 1)
                      ON CONFLICT (namespace) DO UPDATE SET version = api_key_versions.version + 1
                      RETURNING version
+                 ),
+                 created AS (
+                     INSERT INTO api_keys (id, namespace, name, sha256, scopes, cluster_prefix,
+                                           created_at, expires_at, version)
+                     SELECT $1, $2, $3, $4, $5, $6, clock.now,
+                            clock.now + make_interval(secs => $7), change.version
+                     FROM clock, change
+                     RETURNING id, name, scopes, cluster_prefix, created_at, expires_at,
+                               revoked_at, last_used_at
                  )
-                 INSERT INTO api_keys (id, namespace, name, sha256, scopes, cluster_prefix,
-                                       created_at, expires_at, version)
-                 SELECT $1, $2, $3, $4, $5, $6, clock.now,
-                        clock.now + make_interval(secs => $7), change.version
-                 FROM clock, change
-                 RETURNING id, name, scopes, cluster_prefix, created_at, expires_at, revoked_at,
-                           last_used_at",
+                 SELECT created.* FROM created
+                 WHERE audit_append($8, created.created_at, $2, NULL, NULL, NULL, NULL, NULL)",
                 key.id.0,
                 self.namespace.as_str(),
                 key.name.as_str(),
@@ -115,6 +133,7 @@ impl Store {
                 &scopes,
                 key.prefix.as_ref().map(ClusterPrefix::as_str),
                 key.valid_for.map(|valid_for| valid_for.as_secs_f64()) as Option<f64>,
+                event,
             )
         )?;
         row.into_record()
@@ -139,12 +158,21 @@ impl Store {
         rows.into_iter().map(KeyRow::into_record).collect()
     }
 
-    /// Revokes a key. All replicas refuse it within two seconds. Returns its record; none where the
-    /// installation has no key with this id that is not revoked.
+    /// Revokes a key, with its event in the audit log. All replicas refuse the key within two seconds.
+    /// Returns its record; none where it was revoked already.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn revoke_api_key(&self, key: KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
+    pub async fn revoke_api_key(
+        &self,
+        key: &ApiKeyRecord,
+        cause: &Cause,
+    ) -> Result<Option<ApiKeyRecord>, StoreError> {
+        let event = InstallationEvent::KeyRevoked {
+            key_id: key.id,
+            name: key.name.clone(),
+        };
+        let event = append::of_installation(cause, &event);
         let row = run!(
             self,
             fetch_optional,
@@ -155,13 +183,18 @@ impl Store {
                      INSERT INTO api_key_versions (namespace, version) VALUES ($2, 1)
                      ON CONFLICT (namespace) DO UPDATE SET version = api_key_versions.version + 1
                      RETURNING version
+                 ),
+                 revoked AS (
+                     UPDATE api_keys SET revoked_at = service_now(), version = change.version
+                     FROM change WHERE id = $1 AND namespace = $2 AND revoked_at IS NULL
+                     RETURNING id, name, scopes, cluster_prefix, created_at, expires_at,
+                               revoked_at, last_used_at
                  )
-                 UPDATE api_keys SET revoked_at = service_now(), version = change.version
-                 FROM change WHERE id = $1 AND namespace = $2 AND revoked_at IS NULL
-                 RETURNING id, name, scopes, cluster_prefix, created_at, expires_at, revoked_at,
-                           last_used_at",
-                key.0,
+                 SELECT revoked.* FROM revoked
+                 WHERE audit_append($3, revoked.revoked_at, $2, NULL, NULL, NULL, NULL, NULL)",
+                key.id.0,
                 self.namespace.as_str(),
+                event,
             )
         )?;
         row.map(KeyRow::into_record).transpose()

@@ -2,7 +2,8 @@
 
 use engine_roles_contract::{AuditAction, text};
 use engine_roles_domain::account::{AccountId, Partition, Region};
-use engine_roles_domain::binding::{EventAction, State};
+use engine_roles_domain::audit::EventAction;
+use engine_roles_domain::binding::State;
 use engine_roles_domain::cluster::{ClusterName, RoleReference, SecretName};
 use engine_roles_domain::grant::{BoundaryArn, CATALOGUE, KmsKeyArn};
 use engine_roles_domain::resources::{IamArn, ProfileName, RoleName, RolePrefix, Tags};

@@ -4,7 +4,7 @@ mod scopes;
 pub use key::{ClusterPrefix, KeyId, KeyName};
 pub use scopes::{KeyScope, KeyScopes};
 
-use crate::binding::Actor;
+use crate::audit::Actor;
 use crate::cluster::ClusterName;
 
 /// Who sends a request, and what the sender may do.
