@@ -90,6 +90,11 @@ impl TrustedKeys {
         &self.origin
     }
 
+    /// Returns all keys, those of the log first.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
+        self.log.iter().chain(&self.witnesses)
+    }
+
     /// Verifies the signatures of a checkpoint and reads it. Signatures by unknown keys are ignored,
     /// also where only the name or only the id is that of a known key.
     ///
@@ -182,8 +187,7 @@ impl FromStr for TrustedKeys {
 
 impl fmt::Display for TrustedKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut keys = self.log.iter().chain(&self.witnesses);
-        keys.try_for_each(|key| writeln!(formatter, "{key}"))
+        self.keys().try_for_each(|key| writeln!(formatter, "{key}"))
     }
 }
 

@@ -56,6 +56,12 @@ impl WitnessRequest {
     pub const fn old_size(&self) -> u64 {
         self.old_size
     }
+
+    /// Returns the checkpoint. Its signatures are not verified.
+    #[must_use]
+    pub fn into_checkpoint(self) -> Note {
+        self.checkpoint
+    }
 }
 
 impl fmt::Display for WitnessRequest {
