@@ -25,8 +25,13 @@ pub(super) fn of_event(event: &SequencedEvent) -> Vec<u8> {
     if whole.len() <= LONGEST {
         return whole;
     }
-    let digest = Sha256::digest(bytes(&event.detail));
-    render(event, "detail_sha256", &HEXLOWER.encode(&digest).into())
+    render(event, "detail_sha256", &detail_digest(&event.detail).into())
+}
+
+/// Returns the digest that is hashed in the place of a detail that is too long: the SHA-256 of the
+/// detail's canonical bytes, in hexadecimal.
+pub fn detail_digest(detail: &Value) -> String {
+    HEXLOWER.encode(&Sha256::digest(bytes(detail)))
 }
 
 /// Returns the canonical bytes for the number of an event that was dropped before the tree began.
@@ -145,7 +150,15 @@ mod tests {
         let long = of_event(&event(json!("x".repeat(LONGEST))));
         let long: Value = serde_json::from_slice(&long).expect("JSON");
         assert_eq!(long["detail"], Value::Null);
-        assert_eq!(long["detail_sha256"].as_str().map(str::len), Some(64));
+        assert_eq!(
+            long["detail_sha256"],
+            detail_digest(&json!("x".repeat(LONGEST)))
+        );
+        // `printf '{"a":1,"b":[]}' | sha256sum`
+        assert_eq!(
+            detail_digest(&json!({"b": [], "a": 1})),
+            "f87e4099e9be5e75094e0a4f46d3dc18a9c37429314a5a2490fb78d31e7e170c"
+        );
         assert_eq!(long["seq"], 7);
     }
 

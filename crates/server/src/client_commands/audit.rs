@@ -3,6 +3,7 @@
 mod add_cosignature;
 mod checkpoint;
 mod cosign;
+mod differences;
 mod events;
 mod export;
 mod ocsf;

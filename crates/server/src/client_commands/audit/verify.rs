@@ -13,9 +13,10 @@ use engine_roles_transparency::{
 
 use super::super::progress::Count;
 use super::super::screen::{Format, Screen};
+use super::differences::Differences;
 use super::offline::{OfflineError, read, read_keys, with_witnesses};
 use super::quorum::QuorumArgs;
-use crate::audit_export::{FORMAT, Head, Line, Shown};
+use crate::audit_export::{FORMAT, Head, Line};
 
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
@@ -24,10 +25,9 @@ Exit codes:
   1  not verified: what was found is printed, each with its place
   2  the command line is invalid, or a file can't be read";
 
-/// The longest line of an export, in bytes: an event of 65535 bytes, each written as \\u0000.
-const LONGEST_LINE: u64 = 1024 * 1024;
-/// How many events are shown of which the service shows something else.
-const MOST_SHOWN: usize = 100;
+/// The longest line of an export, in bytes. An event has 65535 bytes at most, each written as \\u0000,
+/// but a detail that is too long for an event has no limit of its own.
+const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 
 /// The arguments of `audit verify`.
 #[derive(Debug, Args)]
@@ -138,31 +138,13 @@ fn verify_lines(
             event: line.event.as_deref().map(str::as_bytes),
             leaf: leaf.map_err(|_| lines.malformed())?,
         });
-        if let Shown::Other(shown) = line.shown {
-            differences.add(line.seq, shown.is_some());
-        }
+        differences.compare(&line);
         progress.at(verifier.last());
     }
     drop(progress);
     let report = verifier.finish();
     print(&report, &differences);
-    Ok(report.is_clean() && differences.count == 0)
-}
-
-/// The events of which the service shows something else than what was logged.
-#[derive(Default)]
-struct Differences {
-    first: Vec<(u64, bool)>,
-    count: usize,
-}
-
-impl Differences {
-    fn add(&mut self, seq: u64, is_shown: bool) {
-        self.count += 1;
-        if self.first.len() < MOST_SHOWN {
-            self.first.push((seq, is_shown));
-        }
-    }
+    Ok(report.is_clean() && differences.is_empty())
 }
 
 fn print(report: &Report, differences: &Differences) {
@@ -172,17 +154,7 @@ fn print(report: &Report, differences: &Differences) {
     if report.more > 0 {
         println!("{} more findings", report.more);
     }
-    for (seq, is_shown) in &differences.first {
-        if *is_shown {
-            println!("event {seq} was changed in the table that GET /v1/audit reads");
-        } else {
-            println!("event {seq} was removed from the table that GET /v1/audit reads");
-        }
-    }
-    let rest = differences.count - differences.first.len();
-    if rest > 0 {
-        println!("{rest} more events differ in the table that GET /v1/audit reads");
-    }
+    differences.print();
     for size in &report.before_start {
         println!("the checkpoint with size {size} is from before the export and was not compared");
     }
@@ -193,7 +165,7 @@ fn print(report: &Report, differences: &Differences) {
         let (beyond, size) = (report.beyond, report.size);
         println!("{beyond} events come after the largest checkpoint, with size {size}: not proved");
     }
-    if report.is_clean() && differences.count == 0 {
+    if report.is_clean() && differences.is_empty() {
         let (first, last) = (report.start + 1, report.size);
         println!("verified: events {first} to {last} are those that were logged");
     } else if let Some(proved) = report.proved {
