@@ -12,6 +12,7 @@ use engine_roles_iam::DatabaseTokens;
 use engine_roles_store::{ApiKeyRecord, NewApiKey, Schema, Store};
 use rand::RngExt;
 use rand::distr::Alphanumeric;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -146,15 +147,15 @@ fn operator() -> Cause {
 }
 
 async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
-    let text: String = rand::rng()
+    let text = rand::rng()
         .sample_iter(Alphanumeric)
         .take(LENGTH)
-        .map(char::from)
-        .collect();
+        .map(char::from);
+    let text = SecretString::from(text.collect::<String>());
     let key = NewApiKey {
         id: KeyId(Uuid::now_v7()),
         name: wanted.name,
-        hash: *ApiKey::new(&text)?.hash(),
+        hash: *ApiKey::new(text.expose_secret())?.hash(),
         scopes: wanted.scopes,
         prefix: wanted.prefix,
         valid_for: wanted.valid_for,
@@ -171,7 +172,7 @@ async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
             None => "does not expire".to_owned(),
         },
     );
-    Ok(print::line(text)?)
+    Ok(print::line(text.expose_secret())?)
 }
 
 async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {

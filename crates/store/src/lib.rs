@@ -106,7 +106,7 @@ impl StoreConfig {
     /// the service.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
-            url: DatabaseUrl::Text(url.into()),
+            url: DatabaseUrl::Text(url.into().into()),
             direct_url: None,
             pooler: Pooler::None,
             tokens: None,

@@ -107,7 +107,7 @@ async fn a_token_is_made_for_new_connections_and_again_when_one_is_refused() {
         tokens: Some(Arc::new(move |request| {
             assert_eq!(request.host, "127.0.0.1");
             let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
-            Box::pin(async move { Ok(format!("token-{number}")) })
+            Box::pin(async move { Ok(format!("token-{number}").into()) })
         })),
         ..StoreConfig::new(user.url("unused"))
     };

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use engine_roles_transparency::{TransparencyError, WitnessKey, WitnessRequest};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::offline::{OfflineError, read, read_keys};
 use super::witness_state::WitnessState;
@@ -54,8 +55,8 @@ impl WitnessArgs {
     fn key(&self) -> Result<WitnessKey, OfflineError> {
         let name = self.name.trim().parse();
         let name = name.map_err(|error| OfflineError::Usage(format!("--name: {error}")))?;
-        let pem = read(&self.private_key)?;
-        WitnessKey::from_pem(name, pem.as_bytes())
+        let pem = SecretString::from(read(&self.private_key)?);
+        WitnessKey::from_pem(name, pem.expose_secret().as_bytes())
             .map_err(|error| OfflineError::file(&self.private_key, &error))
     }
 }
