@@ -72,3 +72,47 @@ fn replace(path: &Path, temporary: &Path, text: &str) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(temporary, path)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::TryLockError;
+
+    use super::*;
+
+    fn note(size: u64) -> Note {
+        let root = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
+        let text =
+            format!("example.com/log\n{size}\n{root}\n\n\u{2014} example.com/log AAAAAQI=\n");
+        text.parse().expect("a note")
+    }
+
+    #[test]
+    fn one_process_at_a_time_uses_the_file() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let state = WitnessState::lock(&directory.path().join("state")).expect("locked");
+        let other = File::open(directory.path()).expect("a directory");
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(state);
+        other.try_lock().expect("not locked any more");
+    }
+
+    #[test]
+    fn the_checkpoint_is_replaced_as_a_whole() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("state");
+        let state = WitnessState::lock(&path).expect("locked");
+        assert_eq!(state.read(true).expect("none yet"), None);
+        state.read(false).expect_err("not the first");
+        for size in [300, 4000] {
+            state.write(&note(size)).expect("written");
+            assert_eq!(state.read(false).expect("a note"), Some(note(size)));
+        }
+        state.read(true).expect_err("not the first");
+        let files = fs::read_dir(directory.path()).expect("a directory");
+        assert_eq!(files.count(), 1);
+        fs::write(&path, "text").expect("written");
+        state.read(false).expect_err("not a note");
+        let nowhere = directory.path().join("nowhere/state");
+        assert!(WitnessState::lock(&nowhere).is_err());
+    }
+}
