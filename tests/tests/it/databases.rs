@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use engine_roles_e2e::{Installation, eventually};
+use engine_roles_e2e::{Database, Installation, eventually};
 use futures::future::join_all;
 use serde_json::json;
 
@@ -175,13 +175,16 @@ async fn the_commands_for_two_database_users_work_as_documented() {
     };
     let owner = url("engine_roles_owner", "a password");
     let serving = url("engine_roles_app", "another password");
-    let documented = "engine-roles migrate --grant-to engine_roles_app";
+    let auditing = Database::new(url("engine_roles_auditor", "a third password"));
+    let documented =
+        "engine-roles migrate --grant-to engine_roles_app --grant-audit-to engine_roles_auditor";
     assert!(rest.contains(documented));
     let arguments: Vec<&str> = documented.split(' ').skip(1).collect();
     let migrated = installation.run(&arguments, &[("DATABASE_URL", &owner)]);
     assert!(migrated.status.success(), "{migrated:?}");
     installation.set_env("DATABASE_URL", &serving);
     installation.restart(0).await;
+    assert!(auditing.events().await.is_empty());
     let client = installation.client();
     client.provision("one").await.expect(201);
     assert_eq!(client.delete("one").await.expect(200)["state"], "deleted");

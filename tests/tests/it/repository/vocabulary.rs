@@ -93,7 +93,7 @@ const EXCEPTIONS: [(&str, &str); 7] = [
     ("CHANGELOG.md", "ghost"),
     ("CHANGELOG.md", "bindings elsewhere"),
     // Audit events of before the rename have the action `ghost_removed`.
-    ("crates/domain/src/binding/event.rs", "ghost"),
+    ("crates/domain/src/audit/action.rs", "ghost"),
     ("crates/domain/tests/it/events.rs", "ghost"),
     ("crates/store/tests/it/audit.rs", "ghost"),
     // The dump has the name of a migration.
