@@ -1,6 +1,6 @@
 //! Measures a binary of the service with [`engine_roles_e2e::measuring`].
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -40,6 +40,9 @@ enum Measurement {
         /// A second binary, measured alternately with the first
         #[arg(long, value_name = "FILE")]
         against: Option<PathBuf>,
+        /// Measure the first binary alternately without its audit log
+        #[arg(long, conflicts_with = "against")]
+        against_no_log: bool,
         /// How often each binary is measured
         #[arg(long, default_value_t = 2)]
         rounds: usize,
@@ -131,6 +134,7 @@ async fn main() {
         Measurement::Throughput {
             measured,
             against,
+            against_no_log,
             rounds,
             callers,
             seconds,
@@ -140,8 +144,25 @@ async fn main() {
                 callers,
                 length: Duration::from_secs_f64(seconds),
                 latency: Duration::from_millis(latency_ms),
+                has_log: true,
             };
-            compare(&measured.binary(), against.as_deref(), rounds, &load).await;
+            let binary = measured.binary();
+            let second = match against {
+                Some(other) => Some((other, load.clone())),
+                None if against_no_log => {
+                    let has_log = false;
+                    Some((
+                        binary.clone(),
+                        Load {
+                            has_log,
+                            ..load.clone()
+                        },
+                    ))
+                }
+                None => None,
+            };
+            let measured: Vec<_> = std::iter::once((binary, load)).chain(second).collect();
+            compare(&measured, rounds).await;
         }
         Measurement::Hostile {
             measured,
@@ -180,20 +201,24 @@ async fn main() {
 }
 
 /// Measures one binary or two alternately, prints each run, and last the means of the runs.
-async fn compare(binary: &Path, against: Option<&Path>, rounds: usize, load: &Load) {
+async fn compare(measured: &[(PathBuf, Load)], rounds: usize) {
     if cfg!(debug_assertions) {
         println!("debug build: compare it only with a debug build, in the same run");
     }
-    let binaries: Vec<&Path> = std::iter::once(binary).chain(against).collect();
-    let mut runs = vec![Vec::new(); binaries.len()];
+    let mut runs = vec![Vec::new(); measured.len()];
     for _ in 0..rounds {
-        for (binary, runs) in binaries.iter().zip(&mut runs) {
+        for ((binary, load), runs) in measured.iter().zip(&mut runs) {
             let levels = measuring::throughput(binary, load).await;
-            println!("{}", json!({"binary": binary, "levels": levels}));
+            let has_log = load.has_log;
+            println!(
+                "{}",
+                json!({"binary": binary, "audit_log": has_log, "levels": levels})
+            );
             runs.push(levels);
         }
     }
-    for (place, callers) in load.callers.iter().enumerate() {
+    let levels = measured.first().map_or(&[][..], |(_, load)| &load.callers);
+    for (place, callers) in levels.iter().enumerate() {
         let means: Vec<f64> = runs.iter().map(|runs| mean(runs, place)).collect();
         let ratio = match means[..] {
             [first, second] => Some(second / first),

@@ -30,22 +30,25 @@ async fn the_recovery_of_teardowns_is_measured_from_the_restart() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_throughput_is_measured_for_each_number_of_callers() {
-    let load = Load {
-        callers: vec![1, 4],
-        length: Duration::from_secs(1),
-        latency: Duration::from_millis(20),
-    };
-    let levels = throughput(&service_binary(), &load).await;
-    let callers: Vec<usize> = levels.iter().map(|level| level.callers).collect();
-    assert_eq!(callers, load.callers);
-    for level in levels {
-        assert_eq!(level.failed, BTreeMap::new(), "{level:?}");
-        assert!(level.puts_per_second > 0.0, "{level:?}");
-        // A PUT takes two stages of calls.
-        assert!(
-            level.p50_ms >= 40.0 && level.p99_ms >= level.p50_ms,
-            "{level:?}"
-        );
+    for has_log in [true, false] {
+        let load = Load {
+            callers: vec![1, 4],
+            length: Duration::from_secs(1),
+            latency: Duration::from_millis(20),
+            has_log,
+        };
+        let levels = throughput(&service_binary(), &load).await;
+        let callers: Vec<usize> = levels.iter().map(|level| level.callers).collect();
+        assert_eq!(callers, load.callers);
+        for level in levels {
+            assert_eq!(level.failed, BTreeMap::new(), "{level:?}");
+            assert!(level.puts_per_second > 0.0, "{level:?}");
+            // A PUT takes two stages of calls.
+            assert!(
+                level.p50_ms >= 40.0 && level.p99_ms >= level.p50_ms,
+                "{level:?}"
+            );
+        }
     }
 }
 
