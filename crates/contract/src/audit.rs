@@ -139,8 +139,8 @@ pub struct AuditEvent {
     /// The trace that the caller named in the header `traceparent`; null where it named none.
     #[schema(value_type = Option<TraceId>)]
     pub trace_id: Option<String>,
-    /// The ids that AWS gave to the calls that led to the event, in the order of the answers, at most 100:
-    /// CloudTrail has each call under this id.
+    /// The ids that AWS gave to the calls that led to the event, in the order of the answers, at most 100.
+    /// AWS's own log of calls has each call under this id.
     #[schema(value_type = Vec<AwsRequestId>, max_items = 100)]
     pub aws_request_ids: Vec<String>,
     /// The binding's state before the change; null where the change created the binding.

@@ -41,8 +41,8 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<()> {
         }
         let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
         let users = DatabaseUsers {
-            serving: named(&args.grant_to),
-            auditing: named(&args.grant_audit_to),
+            serving: named(args.grant_to.as_deref()),
+            auditing: named(args.grant_audit_to.as_deref()),
         };
         store.migrate_and_grant(users).await?;
         Ok::<_, anyhow::Error>(())
@@ -51,6 +51,6 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<()> {
 }
 
 /// A compose file passes a variable that is not set as an empty one.
-fn named(user: &Option<String>) -> Option<&str> {
-    user.as_deref().filter(|user| !user.is_empty())
+fn named(user: Option<&str>) -> Option<&str> {
+    user.filter(|user| !user.is_empty())
 }

@@ -61,16 +61,16 @@ impl Store {
         gone: &[&Orphan],
     ) -> Result<(), StoreError> {
         let cause = Cause::reconciler();
-        let named = |kind: ResourceKind, name: &String, arn: &String| OrphanNamed {
+        let orphan = |kind: ResourceKind, name: &String, arn: &String| OrphanNamed {
             kind: kind.as_str().to_owned(),
             name: name.clone(),
             arn: arn.clone(),
         };
         let found = fresh.iter().map(|one| InstallationEvent::OrphanFound {
-            orphan: named(one.kind, &one.name, &one.arn),
+            orphan: orphan(one.kind, &one.name, &one.arn),
         });
         let lost = gone.iter().map(|one| InstallationEvent::OrphanGone {
-            orphan: named(one.kind, &one.name, &one.arn),
+            orphan: orphan(one.kind, &one.name, &one.arn),
         });
         let events = found.chain(lost);
         let events: Vec<Value> = events

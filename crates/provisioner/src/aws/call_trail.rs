@@ -9,7 +9,7 @@ const MOST: usize = 100;
 const LONGEST: usize = 128;
 
 /// Collects the ids that AWS gave to calls, so that an event of the audit log names them and
-/// CloudTrail's records of the calls can be found.
+/// AWS's own records of the calls can be found.
 #[derive(Debug, Default)]
 pub(crate) struct CallTrail(Mutex<Vec<String>>);
 

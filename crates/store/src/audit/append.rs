@@ -1,6 +1,6 @@
 //! Events as the owner's function `audit_append` takes them.
 
-use engine_roles_domain::audit::{Actor, Cause, InstallationEvent};
+use engine_roles_domain::audit::{Actor, Cause, InstallationEvent, TraceId};
 use engine_roles_domain::binding::{EventDetail, State};
 use serde::Serialize;
 use serde_json::Value;
@@ -34,7 +34,7 @@ impl<'a> Event<'a> {
             key_id: cause.key.map(|key| key.0),
             source: cause.source.map(|source| source.to_string()),
             request_id: cause.request_id.as_deref(),
-            trace_id: cause.trace.as_ref().map(|trace| trace.as_str()),
+            trace_id: cause.trace.as_ref().map(TraceId::as_str),
             from_state: None,
             aws_request_ids: &[],
             detail,
