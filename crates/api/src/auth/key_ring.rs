@@ -76,6 +76,7 @@ impl KnownKey {
             caller: Caller {
                 actor: Actor(key.name.to_string()),
                 key: Some(key.id),
+                principal: None,
                 scopes: key.scopes.clone(),
                 prefix: key.prefix.clone(),
             },

@@ -204,6 +204,7 @@ impl Authentication {
         Some(Caller {
             actor: Actor(rule.subject.clone()),
             key: None,
+            principal: None,
             scopes: rule.scopes.clone(),
             prefix: rule.prefix.clone(),
         })
