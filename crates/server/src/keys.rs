@@ -152,6 +152,7 @@ async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
         scopes: wanted.scopes,
         prefix: wanted.prefix,
         valid_for: wanted.valid_for,
+        identity: None,
     };
     let created = store.create_api_key(&key).await?;
     // Not on standard output, which has the key alone, so that a script can take it.

@@ -26,7 +26,8 @@ const TABLES: [(&str, &str); 23] = [
     ("audit_heads", "SELECT, INSERT, UPDATE"),
     ("audit_times", "SELECT, INSERT"),
     ("audit_partitions", "SELECT"),
-    ("api_keys", "SELECT, INSERT, UPDATE"),
+    // DELETE for tokens that have expired.
+    ("api_keys", "SELECT, INSERT, UPDATE, DELETE"),
     ("api_key_versions", "SELECT, INSERT, UPDATE"),
     // Written by functions of the owner.
     ("audit_entries", "SELECT"),
