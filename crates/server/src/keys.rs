@@ -5,12 +5,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use engine_roles_api::ApiKey;
-use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes};
+use engine_roles_domain::caller::{
+    AwsIdentity, ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes,
+};
 use engine_roles_domain::invalid::Invalid;
 use engine_roles_iam::DatabaseTokens;
 use engine_roles_store::{ApiKeyRecord, NewApiKey, Schema, Store};
-use rand::RngExt;
-use rand::distr::Alphanumeric;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -21,8 +21,6 @@ use crate::print;
 use crate::telemetry::{self, LogArgs};
 use crate::tokens;
 
-/// The number of characters of a key. 64 of 62 characters are 381 random bits.
-const LENGTH: usize = 64;
 /// The longest validity: a hundred years.
 const LONGEST: Duration = Duration::from_hours(24 * 36_500);
 
@@ -55,15 +53,16 @@ enum KeysAction {
         #[arg(long, value_parser = validity)]
         valid_for: Option<Duration>,
     },
-    /// Print all keys, without their texts
+    /// Print all keys and all tokens of logins, without their texts
     List {
         /// Format of the output
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Revoke a key. All replicas refuse it within two seconds
+    /// Revoke a key or a token. All replicas refuse it within two seconds
     Revoke {
-        /// Id of the key, or its name if no other valid key has this name
+        /// Id of the key or token; or the name of the key, or the ARN of the token's AWS identity, if no other
+        /// valid one has it
         key: String,
     },
 }
@@ -140,15 +139,11 @@ struct Wanted {
 }
 
 async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
-    let text: String = rand::rng()
-        .sample_iter(Alphanumeric)
-        .take(LENGTH)
-        .map(char::from)
-        .collect();
+    let (text, generated) = ApiKey::generate();
     let key = NewApiKey {
         id: KeyId(Uuid::now_v7()),
         name: wanted.name,
-        hash: *ApiKey::new(&text)?.hash(),
+        hash: *generated.hash(),
         scopes: wanted.scopes,
         prefix: wanted.prefix,
         valid_for: wanted.valid_for,
@@ -177,7 +172,7 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
     let named_keys: Vec<&ApiKeyRecord> = if let Ok(id) = named.parse::<Uuid>() {
         keys.iter().filter(|key| key.id.0 == id).collect()
     } else {
-        let named = keys.iter().filter(|key| key.name.as_str() == named);
+        let named = keys.iter().filter(|key| label(key) == named);
         named.filter(is_valid).collect()
     };
     let key = match named_keys[..] {
@@ -194,7 +189,8 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
     store.revoke_api_key(key.id).await?;
     Ok(print::line(format_args!(
         "key {} ({}) is revoked",
-        key.name, key.id
+        label(key),
+        key.id
     ))?)
 }
 
@@ -213,6 +209,14 @@ fn show(keys: &[ApiKeyRecord], now: DateTime<Utc>, format: Format) -> anyhow::Re
     Ok(())
 }
 
+/// Returns what a person names a key or a token by: the name of a key, or the ARN of an AWS identity.
+fn label(key: &ApiKeyRecord) -> &str {
+    match &key.identity {
+        Some(identity) => identity.arn(),
+        None => key.name.as_str(),
+    }
+}
+
 fn in_words(key: &ApiKeyRecord, now: DateTime<Utc>) -> String {
     let time = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let state = match (key.revoked_at, key.expires_at) {
@@ -228,7 +232,9 @@ fn in_words(key: &ApiKeyRecord, now: DateTime<Utc>) -> String {
     let used = key.last_used_at.map_or("never".to_owned(), time);
     format!(
         "{}\t{}\t{}\tclusters {prefix}\t{state}\tused {used}",
-        key.id, key.name, key.scopes
+        key.id,
+        label(key),
+        key.scopes
     )
 }
 
@@ -243,5 +249,7 @@ fn in_json(key: &ApiKeyRecord) -> Value {
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
+        "kind": if key.identity.is_some() { "aws_token" } else { "key" },
+        "arn": key.identity.as_ref().map(AwsIdentity::arn),
     })
 }
