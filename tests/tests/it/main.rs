@@ -8,6 +8,7 @@ mod api_keys;
 mod attestation;
 mod audit;
 mod audit_tree;
+mod aws_login;
 mod aws_proxy;
 mod budget;
 mod capabilities;
