@@ -104,7 +104,8 @@ impl<G: Gate> GatedIam<'_, G> {
     }
 
     async fn exchange(&self, login: &SignedLogin) -> Result<(u16, Vec<u8>), NotIdentified> {
-        let request = self.request(login).ok_or_else(|| {
+        let endpoint = self.iam.sts_endpoint();
+        let request = request(login, endpoint.as_deref()).ok_or_else(|| {
             // Each part was checked, so that only the endpoint of the settings can be the reason.
             unavailable("the request can't be built; check the endpoint of STS in the settings")
         })?;
@@ -123,37 +124,38 @@ impl<G: Gate> GatedIam<'_, G> {
         let status = answer.status().as_u16();
         Ok((status, body(answer).await?))
     }
+}
 
-    /// Builds the request anew. Nothing of it is chosen by the caller, except what is signed.
-    fn request(&self, login: &SignedLogin) -> Option<HttpRequest> {
-        let host = host(&login.region)?;
-        let url = match self.iam.sts_endpoint() {
-            Some(endpoint) => format!("{}/", endpoint.trim_end_matches('/')),
-            None => format!("https://{host}/"),
-        };
-        let mut request = HttpRequest::new(SdkBody::from(BODY));
-        request.set_method("POST").ok()?;
-        request.set_uri(url).ok()?;
-        let headers = request.headers_mut();
-        let token = login.security_token.as_deref();
-        let token = token.map(|token| ("x-amz-security-token", token));
-        for (name, value) in [
-            // The host that was signed, also where another endpoint receives the request.
-            ("host", host.as_str()),
-            ("content-type", CONTENT_TYPE),
-            ("x-amz-date", &login.date),
-            (SERVER_HEADER, login.server.as_str()),
-            ("authorization", &login.authorization),
-            // Not signed, and not chosen by the caller.
-            ("accept", "application/json"),
-        ]
-        .into_iter()
-        .chain(token)
-        {
-            headers.try_insert(name.to_owned(), value.to_owned()).ok()?;
-        }
-        Some(request)
+/// Builds the request anew, for STS or for the endpoint of the settings. Nothing of it is chosen by the
+/// caller, except what is signed.
+fn request(login: &SignedLogin, endpoint: Option<&str>) -> Option<HttpRequest> {
+    let host = host(&login.region)?;
+    let url = match endpoint {
+        Some(endpoint) => format!("{}/", endpoint.trim_end_matches('/')),
+        None => format!("https://{host}/"),
+    };
+    let mut request = HttpRequest::new(SdkBody::from(BODY));
+    request.set_method("POST").ok()?;
+    request.set_uri(url).ok()?;
+    let headers = request.headers_mut();
+    let token = login.security_token.as_deref();
+    let token = token.map(|token| ("x-amz-security-token", token));
+    for (name, value) in [
+        // The host that was signed, also where another endpoint receives the request.
+        ("host", host.as_str()),
+        ("content-type", CONTENT_TYPE),
+        ("x-amz-date", &login.date),
+        (SERVER_HEADER, login.server.as_str()),
+        ("authorization", &login.authorization),
+        // Not signed, and not chosen by the caller.
+        ("accept", "application/json"),
+    ]
+    .into_iter()
+    .chain(token)
+    {
+        headers.try_insert(name.to_owned(), value.to_owned()).ok()?;
     }
+    Some(request)
 }
 
 /// Reads the body of an answer, if it is not too large.
@@ -274,6 +276,41 @@ mod tests {
 
     fn read_in(region: &str, status: u16, answer: &Value) -> Result<AwsIdentity, NotIdentified> {
         read(status, answer.to_string().as_bytes(), &login(region))
+    }
+
+    #[test]
+    fn the_request_goes_to_sts_in_the_region_of_the_signature_with_a_fixed_content() {
+        for (region, host) in [
+            ("us-west-2", "sts.us-west-2.amazonaws.com"),
+            ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+            ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+            ("eusc-de-east-1", "sts.eusc-de-east-1.amazonaws.eu"),
+        ] {
+            let login = login(region);
+            for (endpoint, url) in [
+                (None, format!("https://{host}/")),
+                (Some("http://127.0.0.1:9"), "http://127.0.0.1:9/".to_owned()),
+                (
+                    Some("http://127.0.0.1:9/"),
+                    "http://127.0.0.1:9/".to_owned(),
+                ),
+            ] {
+                let request = request(&login, endpoint).expect("a request");
+                assert_eq!((request.method(), request.uri()), ("POST", url.as_str()));
+                assert_eq!(request.body().bytes(), Some(BODY.as_bytes()));
+                let mut headers: Vec<_> = request.headers().iter().collect();
+                headers.sort_unstable();
+                let expected = [
+                    ("accept", "application/json"),
+                    ("authorization", login.authorization.as_str()),
+                    ("content-type", CONTENT_TYPE),
+                    ("host", host),
+                    ("x-amz-date", &login.date),
+                    ("x-engine-roles-server", "roles.example"),
+                ];
+                assert_eq!(headers, expected, "{region}");
+            }
+        }
     }
 
     const SESSION: &str = "arn:aws:sts::123456789012:assumed-role/manager/session";

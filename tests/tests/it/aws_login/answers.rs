@@ -52,8 +52,8 @@ fn add(installation: &Installation, session: &Identity, reply: Reply) {
 async fn what_is_not_an_answer_of_sts_makes_no_token_and_says_nothing_about_the_caller() {
     let (installation, session) = start().await;
     let good = success("123456789012", SESSION_ARN);
-    let elsewhere = installation.sandbox.endpoint();
-    let place = [("location", elsewhere.as_str())];
+    let another_place = installation.sandbox.endpoint();
+    let place = [("location", another_place.as_str())];
     let padded = format!("{}{good}", " ".repeat(100_000));
     let twice = good.replace(
         "\"Arn\"",
