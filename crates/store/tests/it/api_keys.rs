@@ -140,7 +140,7 @@ async fn a_token_has_its_identity_and_is_deleted_when_it_has_expired() {
     let short = store.create_api_key(&token(1, 60)).await.expect("created");
     let long = store.create_api_key(&token(2, 900)).await.expect("created");
     let expiring = NewApiKey {
-        valid_for: Some(Duration::from_secs(60)),
+        valid_for: Some(Duration::from_mins(1)),
         ..key("key", 3)
     };
     let expiring = store.create_api_key(&expiring).await.expect("created");
