@@ -3,6 +3,7 @@
 mod accepted;
 mod answers;
 mod limits;
+mod over_tls;
 mod programs;
 mod rejected;
 
