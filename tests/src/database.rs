@@ -135,13 +135,18 @@ impl Database {
     /// All audit events in the order in which they were written, also those that have no number yet.
     pub async fn events(&self) -> Vec<EventRow> {
         self.rows(
-            "SELECT id, seq, at, cluster, binding_id, generation, action, actor, request_id,
-                    from_state, to_state, detail
-             FROM audit_events
-             UNION ALL
-             SELECT id, NULL, at, cluster, binding_id, generation, action, actor, request_id,
-                    from_state, to_state, detail
-             FROM audit_pending
+            "SELECT id, seq, at, COALESCE(cluster, '') AS cluster,
+                    COALESCE(binding_id::text, '00000000-0000-0000-0000-000000000000')
+                        AS binding_id,
+                    COALESCE(generation, 0) AS generation, action, actor, request_id, from_state,
+                    COALESCE(to_state, '') AS to_state, detail
+             FROM (
+                 SELECT seq, id, at, cluster, binding_id, generation, action, actor, request_id,
+                        from_state, to_state, detail FROM audit_events
+                 UNION ALL
+                 SELECT NULL, id, at, cluster, binding_id, generation, action, actor, request_id,
+                        from_state, to_state, detail FROM audit_pending
+             ) AS event
              ORDER BY seq NULLS LAST, at, generation, id",
         )
         .await

@@ -10,7 +10,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::{AuditEvent, AuditPage, AuditQuery};
-use engine_roles_domain::binding::{EventAction, SequencedEvent};
+use engine_roles_domain::audit::{EventAction, SequencedEvent};
 use engine_roles_domain::caller::Caller;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_provisioner::{Permit, Provisioner};
@@ -201,18 +201,26 @@ fn line(event: &AuditEvent) -> String {
 }
 
 fn to_wire(entry: SequencedEvent) -> AuditEvent {
+    let change = entry.change.as_ref();
+    let state = |state| state_to_wire(state).into();
     AuditEvent {
         seq: entry.seq,
         id: entry.id,
         at: entry.at,
-        cluster: entry.cluster.to_string(),
-        binding_id: entry.binding_id.0,
-        generation: entry.generation,
+        cluster: change.map(|change| change.cluster.to_string()),
+        binding_id: change.map(|change| change.binding_id.0),
+        generation: change.map(|change| change.generation),
         action: entry.action.as_str().to_owned(),
+        outcome: entry.action.outcome().as_str().to_owned(),
+        from_state: change.and_then(|change| change.from_state).map(state),
+        to_state: change.map(|change| state(change.to_state)),
+        role_id: change.and_then(|change| change.role_id.clone()),
         actor: entry.actor.0,
+        key_id: entry.key_id,
+        source: entry.source,
         request_id: entry.request_id,
-        from_state: entry.from_state.map(|state| state_to_wire(state).into()),
-        to_state: state_to_wire(entry.to_state).into(),
+        trace_id: entry.trace_id,
+        aws_request_ids: entry.aws_request_ids,
         detail: entry.detail,
     }
 }

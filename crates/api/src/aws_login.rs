@@ -14,10 +14,11 @@ use engine_roles_provisioner::{
     LoginError, LoginHeaders, NotAccepted, NotIdentified, Provisioner, SignedLogin,
 };
 use engine_roles_store::NewApiKey;
+use secrecy::ExposeSecret;
 use tracing::{Span, info, warn};
 use uuid::Uuid;
 
-use crate::auth::{ApiKey, Authentication, AwsLoginSettings, AwsRule};
+use crate::auth::{ApiKey, Authentication, AwsRule};
 use crate::problem::Problem;
 use crate::request_body::{JsonBody, RequestBody};
 use crate::strict_json::Json as JsonValue;
@@ -43,10 +44,7 @@ pub(crate) async fn post(
     JsonBody(body): JsonBody,
 ) -> Result<Response, Problem> {
     let headers = parse(&body)?;
-    let settings = authentication.aws_login().ok_or_else(|| {
-        let detail = "this service is not configured for logins with an AWS identity";
-        Problem::new(Code::NotFound, detail)
-    })?;
+    let settings = authentication.aws_login().ok_or_else(switched_off)?;
     authentication.record_source(&parts);
     let denied = |problem: Problem| authentication.denied_login(&parts, problem);
     let signed = headers.check(&settings.server, SystemTime::now());
@@ -58,7 +56,7 @@ pub(crate) async fn post(
         return Err(denied(forbidden()));
     }
     authentication.count_login(&parts)?;
-    let token = log_in(&provisioner, &authentication, settings, &signed).await;
+    let token = log_in(&provisioner, &authentication, &parts, &signed).await;
     let token = token.map_err(|problem| match problem {
         Rejected::Caller(problem) => denied(problem),
         Rejected::Now(problem) => problem,
@@ -77,9 +75,11 @@ enum Rejected {
 async fn log_in(
     provisioner: &Provisioner,
     authentication: &Authentication,
-    settings: &AwsLoginSettings,
+    parts: &Parts,
     signed: &SignedLogin,
 ) -> Result<AwsToken, Rejected> {
+    let settings = authentication.aws_login();
+    let settings = settings.ok_or_else(|| Rejected::Now(switched_off()))?;
     let identity = provisioner.identify(signed).await.map_err(rejected)?;
     Span::current().record("actor", identity.arn());
     let rule = settings.rule(&identity);
@@ -104,11 +104,12 @@ async fn log_in(
         valid_for: Some(settings.lifetime),
         identity: Some(identity.clone()),
     };
-    let made = authentication.store().create_api_key(&key).await;
+    let cause = authentication.cause_of_login(parts, identity.arn());
+    let made = authentication.store().create_api_key(&key, &cause).await;
     let made = made.map_err(|error| Rejected::Now(error.into()))?;
     info!(arn = identity.arn(), token = %made.id, "AWS identity logged in");
     Ok(AwsToken {
-        token: text,
+        token: text.expose_secret().to_owned(),
         // A token always expires.
         expires_at: made.expires_at.unwrap_or(made.created_at),
         arn: identity.arn().to_owned(),
@@ -120,6 +121,11 @@ async fn log_in(
             .collect(),
         cluster_prefix: prefix.as_ref().map(ToString::to_string),
     })
+}
+
+fn switched_off() -> Problem {
+    let detail = "this service is not configured for logins with an AWS identity";
+    Problem::new(Code::NotFound, detail)
 }
 
 fn forbidden() -> Problem {

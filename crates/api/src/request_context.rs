@@ -1,12 +1,13 @@
 //! The id of each request and the log entry of each answer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use engine_roles_domain::audit::TraceId;
 use engine_roles_domain::cluster::ClusterName;
 use tracing::field::Empty;
 use tracing::{Instrument, debug, info, info_span};
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use crate::tls::ClientCertificate;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The id of a request: the caller's `X-Request-Id` if it is valid, else one created here.
 #[derive(Clone, Debug)]
@@ -24,10 +26,14 @@ pub(crate) struct RequestId(pub(crate) String);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// The address of the client: the one that a trusted proxy names, or else the [`Peer`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source(pub(crate) IpAddr);
+
 /// Sets the id of each request, and logs each answer. Every line of the log that belongs to the request
-/// has its id, method, route, address, the subject of the client's certificate and the cluster, and once
-/// they are known, its actor, the client's address
-/// behind a trusted proxy and the code of the problem with which it is answered.
+/// has its id, the trace that the caller names, method, route, address, the subject of the client's
+/// certificate and the cluster, and once they are known, its actor, the client's address behind a trusted
+/// proxy and the code of the problem with which it is answered.
 pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
@@ -42,9 +48,12 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     let probe = !request.uri().path().starts_with("/v1/");
     let peer = request.extensions().get::<Peer>();
     let certificate = request.extensions().get::<ClientCertificate>();
+    let trace = request.headers().get(TRACEPARENT);
+    let trace = trace.and_then(|value| TraceId::of_traceparent(value.to_str().ok()?));
     let span = info_span!(
         "request",
         id,
+        trace_id = trace.as_ref().map(TraceId::as_str),
         method = %request.method(),
         route,
         peer = peer.map(|peer| peer.0.to_string()),
@@ -55,6 +64,9 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
         code = Empty,
     );
     request.extensions_mut().insert(RequestId(id.clone()));
+    if let Some(trace) = trace {
+        request.extensions_mut().insert(trace);
+    }
     async move {
         let started = Instant::now();
         let mut response = next.run(request).await;

@@ -1,29 +1,39 @@
 //! Who sends a request that changes something.
 
 use axum::extract::FromRequestParts;
+use axum::http::Extensions;
 use axum::http::request::Parts;
-use engine_roles_domain::binding::Cause;
+use engine_roles_domain::audit::{Cause, TraceId};
 use engine_roles_domain::caller::Caller;
 use engine_roles_provisioner::Permit;
 
 use crate::problem::Problem;
-use crate::request_context::RequestId;
+use crate::request_context::{RequestId, Source};
 
 /// The sender of a request, whose key was checked.
 pub(crate) struct Sender {
     pub(crate) caller: Caller,
     /// How long the key is valid.
     pub(crate) permit: Permit,
-    request_id: String,
+    cause: Cause,
 }
 
 impl Sender {
     /// Returns the cause of what the request changes.
     pub(crate) fn cause(&self) -> Cause {
-        Cause {
-            actor: self.caller.actor.clone(),
-            request_id: Some(self.request_id.clone()),
-        }
+        self.cause.clone()
+    }
+}
+
+/// Returns a request as the cause of events, from what the layers around the route have added to it.
+pub(crate) fn cause(caller: &Caller, extensions: &Extensions) -> Cause {
+    let id = extensions.get::<RequestId>();
+    Cause {
+        actor: caller.actor.clone(),
+        key: caller.key,
+        source: extensions.get::<Source>().map(|source| source.0),
+        request_id: id.map(|RequestId(id)| id.clone()),
+        trace: extensions.get::<TraceId>().cloned(),
     }
 }
 
@@ -33,15 +43,14 @@ impl<S: Sync> FromRequestParts<S> for Sender {
         let extensions = &parts.extensions;
         let caller = extensions.get::<Caller>().cloned();
         let permit = extensions.get::<Permit>().cloned();
-        let id = extensions.get::<RequestId>().cloned();
-        // The layers around every route under `/v1` have added all three.
-        let (Some(caller), Some(permit), Some(RequestId(request_id))) = (caller, permit, id) else {
+        // The layer that requires a key has added both to every request under `/v1`.
+        let (Some(caller), Some(permit)) = (caller, permit) else {
             return Err(Problem::internal());
         };
         Ok(Self {
+            cause: cause(&caller, extensions),
             caller,
             permit,
-            request_id,
         })
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::binding::State;
 use crate::open::Open;
-use crate::text::{Actor, ClusterName, RequestId, Word};
+use crate::text::{Actor, Address, AwsRequestId, ClusterName, RequestId, RoleId, TraceId, Word};
 
 /// What an event of the audit log says that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -40,6 +40,20 @@ pub enum AuditAction {
     DriftRepaired,
     /// A resource appeared after the teardown and was removed.
     LateResourceRemoved,
+    /// Requests were not accepted: they had no valid key, or the key does not permit them.
+    Denied,
+    /// An API key was created.
+    KeyCreated,
+    /// An API key was revoked.
+    KeyRevoked,
+    /// The audit log was read.
+    LogRead,
+    /// An AWS resource was found that no binding accounts for.
+    OrphanFound,
+    /// An orphan is no longer there.
+    OrphanGone,
+    /// The verdict about a pass-through role changed.
+    RoleAttested,
 }
 
 /// Selects events of the audit log, and a page of them.
@@ -78,7 +92,8 @@ pub struct AuditQuery {
     pub limit: Option<i64>,
 }
 
-/// One event of the audit log: a change of a binding.
+/// One event of the audit log: a change of a binding, or something about the installation, such as a
+/// denied request. An event about the installation has no cluster, binding, generation and state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEvent {
     /// The event's number in the log: from 1, without gaps, in the order of the commits.
@@ -90,31 +105,54 @@ pub struct AuditEvent {
     #[serde(with = "crate::time")]
     pub at: DateTime<Utc>,
     /// The cluster whose binding changed.
-    #[schema(value_type = ClusterName)]
-    pub cluster: String,
+    #[schema(value_type = Option<ClusterName>)]
+    pub cluster: Option<String>,
     /// The incarnation of the cluster's role that changed.
-    pub binding_id: Uuid,
+    pub binding_id: Option<Uuid>,
     /// The binding's generation after the change.
-    #[schema(minimum = 1)]
-    pub generation: i64,
+    #[schema(minimum = 0)]
+    pub generation: Option<i64>,
     /// What happened: `provision_requested`, `update_requested`, `teardown_requested`,
     /// `provisioned`, `updated`, `torn_down`, `rejected`, `withdrawn`, `blocked`, `delayed`,
-    /// `drift_found`, `drift_repaired` or `late_resource_removed`. Later versions may add actions.
+    /// `drift_found`, `drift_repaired`, `late_resource_removed`, `denied`, `key_created`,
+    /// `key_revoked`, `log_read`, `orphan_found`, `orphan_gone` or `role_attested`. Later versions may
+    /// add actions.
     #[schema(value_type = Word)]
     pub action: String,
-    /// Who caused the change: the name of an API key, `operator` for the command line, or
-    /// `reconciler` for the service's own background work.
+    /// What became of it: `accepted` (a request that is carried out), `succeeded`, `failed`, `denied`, or
+    /// `observed` (nobody asked for it). Later versions may add outcomes.
+    #[schema(value_type = Word)]
+    pub outcome: String,
+    /// Who caused the event: the name of an API key, `operator` for the command line, `anonymous` for
+    /// requests without a known key, or `reconciler` for the service's own background work.
     #[schema(value_type = Actor)]
     pub actor: String,
-    /// The id of the HTTP request that caused the change; null where no request did.
+    /// The id of the API key; null for the initial key, and where there was no known key.
+    pub key_id: Option<Uuid>,
+    /// The address from which the request came: behind a trusted proxy, the one that the proxy names. Null
+    /// where no request caused the event.
+    #[schema(value_type = Option<Address>)]
+    pub source: Option<String>,
+    /// The id of the HTTP request that caused the event; null where no request did.
     #[schema(value_type = Option<RequestId>)]
     pub request_id: Option<String>,
+    /// The trace that the caller named in the header `traceparent`; null where it named none.
+    #[schema(value_type = Option<TraceId>)]
+    pub trace_id: Option<String>,
+    /// The ids that AWS gave to the calls that led to the event, in the order of the answers, at most 100:
+    /// CloudTrail has each call under this id.
+    #[schema(value_type = Vec<AwsRequestId>, max_items = 100)]
+    pub aws_request_ids: Vec<String>,
     /// The binding's state before the change; null where the change created the binding.
     #[schema(value_type = Option<State>)]
     pub from_state: Option<Open<State>>,
     /// The binding's state after the change.
-    #[schema(value_type = State)]
-    pub to_state: Open<State>,
+    #[schema(value_type = Option<State>)]
+    pub to_state: Option<Open<State>>,
+    /// The unique id of the role that the service created for the binding; null where it created none
+    /// yet.
+    #[schema(value_type = Option<RoleId>)]
+    pub role_id: Option<String>,
     /// Facts about the change; its members depend on `action`.
     #[schema(value_type = Object)]
     pub detail: Value,

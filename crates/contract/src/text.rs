@@ -318,3 +318,18 @@ impl PartialSchema for Bytes {
 }
 
 impl ToSchema for Bytes {}
+
+text! {
+    /// An IPv4 or IPv6 address.
+    Address, 39, "192.0.2.17", "^[0-9a-f:.]{2,39}$"
+}
+
+text! {
+    /// The id of a distributed trace, as W3C Trace Context defines it. It is not all zero.
+    TraceId, 32, "4bf92f3577b34da6a3ce929d0e0e4736", "^[0-9a-f]{32}$"
+}
+
+text! {
+    /// The id that AWS gave to a call.
+    AwsRequestId, 128, "8d1f3a52-7c1e-4c0b-9d53-0f6a3f2f6c11", "^[!-~]{1,128}$"
+}

@@ -8,6 +8,8 @@
 #![warn(missing_docs)]
 
 pub mod account;
+/// The events of the audit log: who did what, and what became of it.
+pub mod audit;
 /// The record that ties a cluster to its role, and how requests and outcomes change it.
 pub mod binding;
 /// Who sends a request: API keys with their scopes.

@@ -126,7 +126,8 @@ impl Call {
     /// Runs the call; returns `None` if the connection is to be reset without an answer.
     async fn run(self) -> Option<Answer> {
         let log = &self.shared.calls;
-        let n = log.begin(&self.action, &self.params, &self.signature);
+        let (action, id) = (&self.action, &self.request_id);
+        let n = log.begin(action, id, &self.params, &self.signature);
         let outcome = self.outcome().await;
         let Some(result) = outcome else {
             log.end(n, &End::Reset);

@@ -14,6 +14,8 @@ pub struct Call {
     pub n: u64,
     /// The action, such as `CreateRole`.
     pub action: String,
+    /// The id of the call, as the header `x-amzn-requestid` of the answer has it.
+    pub request_id: String,
     /// The HTTP status of the answer; `None` if the connection was reset or the call has not ended.
     pub status: Option<u16>,
     /// The error code; `reset` if the connection was reset without an answer.
@@ -58,12 +60,19 @@ impl CallLog {
     }
 
     /// Logs the start of a call and returns its number.
-    pub(crate) fn begin(&self, action: &str, params: &Params, signature: &Signature) -> u64 {
+    pub(crate) fn begin(
+        &self,
+        action: &str,
+        request_id: &str,
+        params: &Params,
+        signature: &Signature,
+    ) -> u64 {
         let mut calls = self.calls();
         let n = calls.cleared + u64::try_from(calls.kept.len()).expect("memory is smaller") + 1;
         calls.kept.push(Call {
             n,
             action: action.to_owned(),
+            request_id: request_id.to_owned(),
             status: None,
             error: None,
             started_ms: self.now_ms(),

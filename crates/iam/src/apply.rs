@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{BuildError, ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::operation::RequestId;
 use aws_sdk_iam::types::Tag;
 use engine_roles_domain::binding::{ProfileRecord, RoleRecord};
 use engine_roles_domain::grant::INLINE_POLICY_NAME;
@@ -70,7 +71,7 @@ impl<G: Gate> GatedIam<'_, G> {
         answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     ) -> Result<Applied, IamError>
     where
-        T: Send,
+        T: RequestId + Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         self.call(step.action(), CallKind::Write, &step.target(), answer)

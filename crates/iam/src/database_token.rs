@@ -9,6 +9,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::SecretString;
 
 use crate::client::{Iam, IamConfig};
 
@@ -63,7 +64,12 @@ impl DatabaseTokens {
     ///
     /// # Errors
     /// When there are no credentials, or the region is not known.
-    pub async fn token(&self, host: &str, port: u16, user: &str) -> Result<String, TokenError> {
+    pub async fn token(
+        &self,
+        host: &str,
+        port: u16,
+        user: &str,
+    ) -> Result<SecretString, TokenError> {
         let provider = self.iam.credentials().ok_or(TokenError::NoCredentials)?;
         let credentials = match provider.provide_credentials().await {
             Err(_) if self.iam.renew_credentials().await => {
@@ -96,7 +102,7 @@ fn signed(
     port: u16,
     user: &str,
     at: SystemTime,
-) -> Result<String, TokenError> {
+) -> Result<SecretString, TokenError> {
     let user = utf8_percent_encode(user, RESERVED);
     let url = format!("https://{host}:{port}/?Action=connect&DBUser={user}");
     let mut settings = SigningSettings::default();
@@ -123,12 +129,14 @@ fn signed(
         format!("&{name}={value}")
     });
     let url = format!("{url}{}", added.collect::<String>());
-    Ok(url.trim_start_matches("https://").to_owned())
+    Ok(url.trim_start_matches("https://").into())
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use secrecy::ExposeSecret;
 
     use super::*;
     use crate::Endpoint;
@@ -163,7 +171,7 @@ mod tests {
                 let parts = token.split(['?', '&']).map(str::to_owned);
                 parts.collect::<BTreeSet<_>>()
             };
-            assert_eq!(parts(&token), parts(expected));
+            assert_eq!(parts(token.expose_secret()), parts(expected));
         }
     }
 
@@ -184,7 +192,8 @@ mod tests {
         };
         let iam = Iam::connect_to(&endpoint, &IamConfig::default()).await;
         let token = DatabaseTokens::new(iam).token(HOST, 5432, "user").await;
-        assert!(token.expect("a token").contains("eu-central-1"));
+        let token = token.expect("a token");
+        assert!(token.expose_secret().contains("eu-central-1"));
         let error = signing_region("database.internal", None);
         assert!(matches!(error, Err(TokenError::NoRegion)));
     }

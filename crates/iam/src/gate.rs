@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::operation::RequestId;
 use engine_roles_domain::resources::CallKind;
 use tracing::debug;
 
@@ -29,6 +30,15 @@ pub struct Call {
     pub kind: CallKind,
 }
 
+/// The outcome of a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome<'a> {
+    /// The id that AWS gave to the call; none where AWS did not answer it.
+    pub request_id: Option<&'a str>,
+    /// Why the call failed; none after a success.
+    pub error: Option<&'a IamError>,
+}
+
 /// Decides when a call may be sent, and receives the outcome. The client can't send a call without
 /// a gate, so no code can bypass the call budget.
 pub trait Gate: Send + Sync {
@@ -38,8 +48,8 @@ pub trait Gate: Send + Sync {
     /// When the call may not be sent, or not in time.
     fn admit(&self, call: Call) -> impl Future<Output = Result<(), NotSent>> + Send;
 
-    /// Receives the outcome of an admitted call; `error` is none after a success.
-    fn answered(&self, call: Call, error: Option<&IamError>) -> impl Future<Output = ()> + Send;
+    /// Receives the outcome of an admitted call.
+    fn answered(&self, call: Call, outcome: Outcome<'_>) -> impl Future<Output = ()> + Send;
 }
 
 /// A gate that admits every call at once, for tests of the client.
@@ -51,7 +61,7 @@ impl Gate for OpenGate {
         Ok(())
     }
 
-    async fn answered(&self, _call: Call, _error: Option<&IamError>) {}
+    async fn answered(&self, _call: Call, _outcome: Outcome<'_>) {}
 }
 
 /// IAM and STS behind a gate.
@@ -78,7 +88,7 @@ impl<G: Gate> GatedIam<'_, G> {
         answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     ) -> impl Future<Output = Result<T, IamError>> + Send
     where
-        T: Send,
+        T: RequestId + Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let call = Call {
@@ -97,7 +107,7 @@ impl<G: Gate> GatedIam<'_, G> {
         answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
     ) -> impl Future<Output = Result<T, IamError>> + Send
     where
-        T: Send,
+        T: RequestId + Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         // The SDK's future is larger than 10 kB. Boxing it keeps the callers' futures small.
@@ -109,10 +119,19 @@ impl<G: Gate> GatedIam<'_, G> {
             }
             let started = Instant::now();
             let result = answer.await;
+            let request_id = match &result {
+                Ok(answer) => answer.request_id(),
+                Err(error) => error.request_id(),
+            };
+            let request_id = request_id.map(str::to_owned);
             let result = result.map_err(|error| IamError::classify(action, kind, target, error));
             let elapsed = started.elapsed();
             record_outcome(call, target, elapsed, &result);
-            self.gate.answered(call, result.as_ref().err()).await;
+            let outcome = Outcome {
+                request_id: request_id.as_deref(),
+                error: result.as_ref().err(),
+            };
+            self.gate.answered(call, outcome).await;
             result
         }
     }

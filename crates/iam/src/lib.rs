@@ -26,7 +26,7 @@ pub use caller::{Caller, CallerError};
 pub use client::{Endpoint, Iam, IamConfig};
 pub use database_token::{DatabaseTokens, TokenError};
 pub use error::{ErrorKind, IamError, NotSent};
-pub use gate::{Call, Gate, GatedIam, OpenGate, Service};
+pub use gate::{Call, Gate, GatedIam, OpenGate, Outcome, Service};
 pub use listing::{Listed, QuotaUsage, RolePage};
 pub use login::{
     LoginHeaders, NotAccepted, NotIdentified, SERVER_HEADER, SignError, SignedLogin, sign_login,

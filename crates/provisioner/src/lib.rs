@@ -29,7 +29,9 @@ mod settings;
 mod tasks;
 mod waiting;
 
-pub use audit_log::{AuditLogError, AuditLogState, AuditSigning, Consistency, Inclusion};
+pub use audit_log::{
+    AuditLogError, AuditLogState, AuditSigning, Consistency, Inclusion, detail_digest,
+};
 pub use aws::capabilities::{Capabilities, FoundBy};
 pub use aws::optional::OptionalFeature;
 pub use aws::recent::{AwsHealth, AwsState};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine_roles_domain::binding::{Actor, Binding, Generation};
+use engine_roles_domain::audit::Actor;
+use engine_roles_domain::binding::{Binding, Generation};
 use engine_roles_domain::caller::AwsIdentity;
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use engine_roles_domain::account::Region;
-use engine_roles_domain::binding::{Actor, Cause, Conditions, Verdict};
+use engine_roles_domain::audit::{Actor, Cause};
+use engine_roles_domain::binding::{Conditions, Verdict};
 use engine_roles_domain::cluster::{ClusterName, Defaults, Limits, RoleRequest};
 use engine_roles_domain::resources::{Namespace, RolePrefix, Tags};
 use engine_roles_embedded_postgres::{TestDatabase, test_database};
@@ -82,10 +83,7 @@ impl Fleet {
 
     async fn provision(&self, count: usize) {
         let wanted = RoleRequest::default();
-        let cause = Cause {
-            actor: Actor("test".to_owned()),
-            request_id: None,
-        };
+        let cause = Cause::without_request(Actor("test".to_owned()));
         let request = Request::new(
             cause,
             Conditions::default(),

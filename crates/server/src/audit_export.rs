@@ -1,10 +1,14 @@
 //! The form of an export of the audit log: lines of JSON, a head and then one line for each event.
 
+use engine_roles_provisioner::detail_digest;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// The name and version of the form.
 pub(crate) const FORMAT: &str = "engine-roles-audit-export/1";
+
+/// The member of an event with the digest of its detail.
+const DETAIL_DIGEST: &str = "detail_sha256";
 
 /// The first line of an export.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,9 +35,49 @@ pub(crate) struct Line {
     pub(crate) leaf: Option<String>,
     /// The canonical bytes of the event, which are JSON; none where the event has expired.
     pub(crate) event: Option<String>,
+    /// The detail as `GET /v1/audit` returns it, where the event has only its digest; none where the
+    /// event itself has the detail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<Value>,
     /// What `GET /v1/audit` returns for this number, where that is not what was hashed.
     #[serde(default, skip_serializing_if = "Shown::is_same")]
     pub(crate) shown: Shown,
+}
+
+impl Line {
+    /// Compares the detail with its digest in the event.
+    pub(crate) fn long_detail(&self) -> LongDetail {
+        let digest = self.event.as_deref().and_then(digest_of_detail);
+        match (digest, &self.detail) {
+            (None, _) => LongDetail::None,
+            (Some(_), None) => LongDetail::Missing,
+            (Some(digest), Some(detail)) if digest == detail_digest(detail) => LongDetail::Same,
+            (Some(_), Some(_)) => LongDetail::Changed,
+        }
+    }
+}
+
+/// How the detail of a line compares with its digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LongDetail {
+    /// The event has no digest of a detail.
+    None,
+    /// The detail is the one that was hashed.
+    Same,
+    /// The detail is another one.
+    Changed,
+    /// The line has no detail.
+    Missing,
+}
+
+/// Returns the digest that an event has in the place of a detail that is too long for an entry.
+pub(crate) fn digest_of_detail(entry: &str) -> Option<String> {
+    // Most events have none; they need not be parsed.
+    if !entry.contains(DETAIL_DIGEST) {
+        return None;
+    }
+    let event: Value = serde_json::from_str(entry).ok()?;
+    Some(event.get(DETAIL_DIGEST)?.as_str()?.to_owned())
 }
 
 /// What `GET /v1/audit` returns for an event, compared with what was hashed.
@@ -61,8 +105,8 @@ impl Shown {
         let is_same = match (hashed.as_object(), &shown) {
             (Some(members), Some(shown)) => members
                 .iter()
-                // A digest takes the place of a detail that is too long for an entry.
-                .filter(|(name, _)| *name != "detail_sha256")
+                // The detail itself is in the line, and is compared where the export is verified.
+                .filter(|(name, _)| *name != DETAIL_DIGEST)
                 .all(|(name, value)| shown.get(name) == Some(value)),
             _ => false,
         };
@@ -121,6 +165,7 @@ mod tests {
             seq: 1,
             leaf: None,
             event: None,
+            detail: None,
             shown: Shown::Same,
         };
         let text = serde_json::to_string(&line).expect("JSON");
@@ -140,5 +185,26 @@ mod tests {
                 .shown
                 .is_same()
         );
+    }
+
+    #[test]
+    fn a_detail_is_compared_with_its_digest() {
+        let line = |event: &str, detail| Line {
+            seq: 3,
+            leaf: None,
+            event: Some(event.to_owned()),
+            detail,
+            shown: Shown::Same,
+        };
+        let detail = json!({"b": [1], "a": "x"});
+        let event = json!({"detail_sha256": detail_digest(&detail), "seq": 3}).to_string();
+        let compared = |detail| line(&event, detail).long_detail();
+        assert_eq!(compared(Some(detail)), LongDetail::Same);
+        let changed = json!({"b": [2], "a": "x"});
+        assert_eq!(compared(Some(changed)), LongDetail::Changed);
+        assert_eq!(compared(None), LongDetail::Missing);
+        // Only the event's own member is a digest of its detail.
+        let event = r#"{"detail":{"detail_sha256":"x"},"seq":3}"#;
+        assert_eq!(line(event, None).long_detail(), LongDetail::None);
     }
 }

@@ -7,6 +7,7 @@ use clap::Args;
 use engine_roles_domain::resources::Namespace;
 use engine_roles_provisioner::AuditSigning;
 use engine_roles_transparency::{KeyName, SigningKey, TransparencyError};
+use secrecy::{ExposeSecret, SecretString};
 use tracing::info;
 
 use crate::config_error::ConfigError;
@@ -66,12 +67,13 @@ impl AuditSigningArgs {
         let origin = origin.unwrap_or_else(|| format!("engine-roles/{namespace}"));
         let invalid = |flag| move |source| ConfigError::AuditLog { flag, source };
         let origin: KeyName = origin.trim().parse().map_err(invalid("--audit-origin"))?;
-        let pem = std::fs::read_to_string(path).map_err(|source| ConfigError::File {
+        let pem = std::fs::read_to_string(path).map(SecretString::from);
+        let pem = pem.map_err(|source| ConfigError::File {
             flag: KEY_FLAG,
             path: path.clone(),
             source,
         })?;
-        let keys = keys(&origin, &pem).map_err(invalid(KEY_FLAG))?;
+        let keys = keys(&origin, pem.expose_secret()).map_err(invalid(KEY_FLAG))?;
         let signing = AuditSigning::new(origin, keys, self.checkpoints.clone());
         signing
             .map(|signing| Some(Arc::new(signing)))

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use engine_roles_api::{ApiKey, AuthenticationSettings, CertificateRule};
 use ipnet::IpNet;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::aws_login::AwsLoginArgs;
 use crate::config_error::ConfigError;
@@ -20,12 +21,12 @@ const BURST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 const SUBJECTS: &str = "--tls-client-subjects";
 
 /// The arguments of `serve` about who may send requests.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct AuthenticationArgs {
     /// The first API key, 64 characters of A-Z a-z 0-9; not needed once another key was made with
     /// `engine-roles keys create`
     #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY", hide_env_values = true)]
-    pub init_api_key: Option<String>,
+    pub init_api_key: Option<SecretString>,
     /// File with the first API key
     #[arg(long, env = "ENGINE_ROLES_INIT_API_KEY_FILE", value_name = "FILE")]
     pub init_api_key_file: Option<PathBuf>,
@@ -83,11 +84,11 @@ impl AuthenticationArgs {
 
     fn initial_key(&self) -> Result<Option<ApiKey>, ConfigError> {
         let flag = "--init-api-key";
-        let (key, file) = (self.init_api_key.as_deref(), &self.init_api_key_file);
+        let (key, file) = (self.init_api_key.as_ref(), &self.init_api_key_file);
         let Some(source) = files::value_or_file(flag, key, file.as_deref())? else {
             return Ok(None);
         };
-        let key = ApiKey::new(&source.read(flag)?).map_err(ConfigError::Key)?;
+        let key = ApiKey::new(source.read(flag)?.expose_secret()).map_err(ConfigError::Key)?;
         Ok(Some(key))
     }
 

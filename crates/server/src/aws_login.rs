@@ -15,7 +15,7 @@ const PRINCIPALS: &str = "--aws-principals";
 const LONGEST: Duration = Duration::from_hours(1);
 
 /// The arguments of `serve` about logins with an AWS identity.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct AwsLoginArgs {
     /// AWS roles and users that may log in, and what they may do: `ARN=SCOPES`, separated by commas, such
     /// as `arn:aws:iam::123456789012:role/manager=provision+read` or, for clusters with a prefix,

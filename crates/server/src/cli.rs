@@ -170,3 +170,26 @@ pub fn run(cli: Cli) -> ExitCode {
 fn print_as_json(message: &str, error: &str) {
     eprintln!("{}", json_lines::of_error(message, error));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_of_the_command_line_has_no_secret() {
+        let serve = [
+            "engine-roles",
+            "serve",
+            "--database-url=postgres://user:hidden-1@host/database",
+            "--database-direct-url=postgres://user:hidden-2@host/database",
+            "--init-api-key=hidden-3",
+        ];
+        let status = ["engine-roles", "status", "--api-key=hidden-4"];
+        for arguments in [&serve[..], &status] {
+            let cli = Cli::try_parse_from(arguments).expect("a command line");
+            let shown = format!("{cli:?}");
+            assert!(shown.contains("REDACTED"), "{shown}");
+            assert!(!shown.contains("hidden"), "{shown}");
+        }
+    }
+}

@@ -55,7 +55,7 @@ impl FromStr for Migrate {
 }
 
 /// The arguments of `serve`. An empty variable counts as not set.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
     /// Address to listen on
     #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283")]
@@ -175,14 +175,6 @@ pub struct ServeArgs {
     /// How long running requests and work may take to finish when the service stops
     #[arg(long, env = "ENGINE_ROLES_SHUTDOWN_LIMIT", default_value = "25s", value_parser = humantime::parse_duration)]
     pub shutdown_limit: Duration,
-}
-
-impl std::fmt::Debug for ServeArgs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServeArgs")
-            .field("listen", &self.listen)
-            .finish_non_exhaustive()
-    }
 }
 
 impl ServeArgs {

@@ -6,16 +6,17 @@ use std::time::Duration;
 use clap::Args;
 use engine_roles_domain::resources::Namespace;
 use engine_roles_store::{DatabaseUrl, Pooler, Store, StoreConfig, StoreError};
+use secrecy::SecretString;
 
 use crate::config_error::{ConfigError, invalid_in};
 use crate::files;
 
 /// The arguments that all commands share which use the database.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct DatabaseArgs {
     /// URL of the Postgres database, `postgres://user:password@host/database`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
+    database_url: Option<SecretString>,
     /// File with the URL of the database; read again when Postgres refuses the password
     #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
     database_url_file: Option<PathBuf>,
@@ -27,7 +28,7 @@ pub struct DatabaseArgs {
         hide_env_values = true,
         value_name = "URL"
     )]
-    database_direct_url: Option<String>,
+    database_direct_url: Option<SecretString>,
     /// File with the direct URL
     #[arg(
         long,
@@ -54,15 +55,6 @@ pub struct DatabaseArgs {
     namespace: String,
 }
 
-impl std::fmt::Debug for DatabaseArgs {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The URLs may hold a password.
-        f.debug_struct("DatabaseArgs")
-            .field("namespace", &self.namespace)
-            .finish_non_exhaustive()
-    }
-}
-
 impl DatabaseArgs {
     /// Returns the name of the installation.
     ///
@@ -78,10 +70,10 @@ impl DatabaseArgs {
     /// # Errors
     /// When no URL is set, or one is set twice.
     pub(crate) fn store_config(&self) -> Result<StoreConfig, ConfigError> {
-        let (url, file) = (self.database_url.as_deref(), &self.database_url_file);
+        let (url, file) = (self.database_url.as_ref(), &self.database_url_file);
         let url = files::value_or_file("--database-url", url, file.as_deref())?;
         let url = url.ok_or(ConfigError::NoDatabase)?;
-        let direct = self.database_direct_url.as_deref();
+        let direct = self.database_direct_url.as_ref();
         let direct_file = self.database_direct_url_file.as_deref();
         let direct_url = files::value_or_file("--database-direct-url", direct, direct_file)?;
         Ok(StoreConfig {

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use secrecy::{ExposeSecret, SecretString};
+
 use crate::config_error::ConfigError;
 
 /// Where a secret is found.
 #[derive(Clone)]
 pub(crate) enum Source {
     /// The secret itself.
-    Value(String),
+    Value(SecretString),
     /// A file that contains it.
     File(PathBuf),
 }
@@ -20,16 +22,16 @@ pub(crate) enum Source {
 /// When both are set.
 pub(crate) fn value_or_file(
     flag: &'static str,
-    value: Option<&str>,
+    value: Option<&SecretString>,
     file: Option<&Path>,
 ) -> Result<Option<Source>, ConfigError> {
-    let value = value.filter(|value| !value.is_empty());
+    let value = value.filter(|value| !value.expose_secret().is_empty());
     match (value, file) {
         (Some(_), Some(_)) => Err(ConfigError::Form {
             flag,
             rule: "is set, and so is its file; set one of the two",
         }),
-        (Some(value), None) => Ok(Some(Source::Value(value.to_owned()))),
+        (Some(value), None) => Ok(Some(Source::Value(value.clone()))),
         (None, Some(file)) => Ok(Some(Source::File(file.to_owned()))),
         (None, None) => Ok(None),
     }
@@ -40,11 +42,11 @@ impl Source {
     ///
     /// # Errors
     /// When the file can't be read.
-    pub(crate) fn read(self, flag: &'static str) -> Result<String, ConfigError> {
+    pub(crate) fn read(self, flag: &'static str) -> Result<SecretString, ConfigError> {
         match self {
             Self::Value(value) => Ok(value),
-            Self::File(path) => match std::fs::read_to_string(&path) {
-                Ok(text) => Ok(text.trim().to_owned()),
+            Self::File(path) => match std::fs::read_to_string(&path).map(SecretString::from) {
+                Ok(text) => Ok(text.expose_secret().trim().into()),
                 Err(source) => Err(ConfigError::File { flag, path, source }),
             },
         }

@@ -5,12 +5,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use engine_roles_api::ApiKey;
+use engine_roles_domain::audit::{Actor, Cause};
 use engine_roles_domain::caller::{
     AwsIdentity, ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes,
 };
 use engine_roles_domain::invalid::Invalid;
 use engine_roles_iam::DatabaseTokens;
 use engine_roles_store::{ApiKeyRecord, NewApiKey, Schema, Store};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -138,6 +140,11 @@ struct Wanted {
     valid_for: Option<Duration>,
 }
 
+/// The cause of what a person changes on the command line.
+fn operator() -> Cause {
+    Cause::without_request(Actor("operator".to_owned()))
+}
+
 async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
     let (text, generated) = ApiKey::generate();
     let key = NewApiKey {
@@ -149,7 +156,7 @@ async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
         valid_for: wanted.valid_for,
         identity: None,
     };
-    let created = store.create_api_key(&key).await?;
+    let created = store.create_api_key(&key, &operator()).await?;
     // Not on standard output, which has the key alone, so that a script can take it.
     eprintln!(
         "key {} ({}) with the scopes {} {}; it is shown only now",
@@ -161,7 +168,7 @@ async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
             None => "does not expire".to_owned(),
         },
     );
-    Ok(print::line(text)?)
+    Ok(print::line(text.expose_secret())?)
 }
 
 async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
@@ -186,7 +193,7 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
             )
         }
     };
-    store.revoke_api_key(key.id).await?;
+    store.revoke_api_key(key, &operator()).await?;
     Ok(print::line(format_args!(
         "key {} ({}) is revoked",
         label(key),

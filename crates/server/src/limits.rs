@@ -14,7 +14,7 @@ const TAG_KEYS: &str = "--allowed-tag-keys";
 
 /// The flags that limit what requests may ask for. They apply to new values: what a live binding has
 /// already stays permitted.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct LimitArgs {
     /// Modes that a request may ask for, `create` and `pass_through`, separated by commas
     /// [default: both]

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use engine_roles_iam::DatabaseTokens;
+use engine_roles_store::DatabaseUsers;
 
 use crate::config_error::ConfigError;
 use crate::database::{self, DatabaseArgs};
@@ -14,9 +15,14 @@ use crate::tokens;
 pub struct MigrateArgs {
     #[command(flatten)]
     database: DatabaseArgs,
-    /// Database user that runs the service and owns nothing: gets the rights that serving needs
+    /// Database user that runs the service and owns nothing: gets the rights that serving needs, and is
+    /// created if it does not exist
     #[arg(long, env = "ENGINE_ROLES_MIGRATE_GRANT_TO", value_name = "USER")]
     grant_to: Option<String>,
+    /// Database user of an auditor: may read everything but the hashes of API keys, and is created if it
+    /// does not exist
+    #[arg(long, env = "ENGINE_ROLES_MIGRATE_GRANT_AUDIT_TO", value_name = "USER")]
+    grant_audit_to: Option<String>,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -34,10 +40,17 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<()> {
             config.tokens = Some(tokens::source(DatabaseTokens::of_this_identity().await));
         }
         let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
-        // A compose file passes a variable that is not set as an empty one.
-        let grant_to = args.grant_to.as_deref().filter(|user| !user.is_empty());
-        store.migrate_and_grant(grant_to).await?;
+        let users = DatabaseUsers {
+            serving: named(&args.grant_to),
+            auditing: named(&args.grant_audit_to),
+        };
+        store.migrate_and_grant(users).await?;
         Ok::<_, anyhow::Error>(())
     })?;
     Ok(print::line("the database schema is up to date")?)
+}
+
+/// A compose file passes a variable that is not set as an empty one.
+fn named(user: &Option<String>) -> Option<&str> {
+    user.as_deref().filter(|user| !user.is_empty())
 }

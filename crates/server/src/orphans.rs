@@ -1,7 +1,8 @@
 //! The command `orphans`.
 
 use clap::{Args, Subcommand};
-use engine_roles_domain::binding::{Actor, Binding};
+use engine_roles_domain::audit::Actor;
+use engine_roles_domain::binding::Binding;
 use engine_roles_provisioner::{Provisioner, ProvisionerError};
 
 use crate::config::{Config, ServeArgs};

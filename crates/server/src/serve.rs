@@ -148,9 +148,10 @@ impl Server {
             shutdown_limit,
         } = self;
         let provisioner = api.provisioner.clone();
+        let authentication = Arc::clone(&api.authentication);
         provisioner.start_readings();
         tokio::spawn(api.metrics.clone().keep_up(stop.clone()));
-        tokio::spawn(Arc::clone(&api.authentication).keep_up(stop.clone()));
+        tokio::spawn(Arc::clone(&authentication).keep_up(stop.clone()));
         let drained = CancellationToken::new();
         let scheme = if tls.is_some() { "https" } else { "http" };
         let tls = tls.map(|(tls, reload)| {
@@ -191,6 +192,7 @@ impl Server {
             warn!("shutdown limit reached; open requests are aborted");
             serving.abort();
         }
+        authentication.write_notes().await;
         provisioner.end_heartbeat().await;
         // Connections that are still in use after that are closed by the end of the process.
         let _ = tokio::time::timeout(Duration::from_secs(1), store.close()).await;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use engine_roles_domain::audit::{Cause, InstallationEvent};
 use engine_roles_domain::caller::{AwsIdentity, ClusterPrefix, KeyId, KeyName, KeyScopes};
 use uuid::Uuid;
 
+use crate::audit::append;
 use crate::connection::{read, run};
 use crate::row::corrupt;
 use crate::{Store, StoreError};
@@ -88,11 +90,23 @@ struct KeyRow {
 }
 
 impl Store {
-    /// Creates a key. Returns its record.
+    /// Creates a key, with its event in the audit log. Returns the record of the key.
     ///
     /// # Errors
     /// When the database does not answer, or the installation has a key with this hash already.
-    pub async fn create_api_key(&self, key: &NewApiKey) -> Result<ApiKeyRecord, StoreError> {
+    pub async fn create_api_key(
+        &self,
+        key: &NewApiKey,
+        cause: &Cause,
+    ) -> Result<ApiKeyRecord, StoreError> {
+        let event = InstallationEvent::KeyCreated {
+            key_id: key.id,
+            name: key.name.clone(),
+            scopes: key.scopes.clone(),
+            cluster_prefix: key.prefix.clone(),
+            valid_seconds: key.valid_for.map(|valid_for| valid_for.as_secs()),
+        };
+        let event = append::of_installation(cause, &event);
         let scopes: Vec<String> = key.scopes.iter().map(|it| it.as_str().to_owned()).collect();
         let row = run!(
             self,
@@ -105,14 +119,18 @@ impl Store {
                      INSERT INTO api_key_versions (namespace, version) VALUES ($2, 1)
                      ON CONFLICT (namespace) DO UPDATE SET version = api_key_versions.version + 1
                      RETURNING version
+                 ),
+                 created AS (
+                     INSERT INTO api_keys (id, namespace, name, sha256, scopes, cluster_prefix,
+                                           created_at, expires_at, version, principal)
+                     SELECT $1, $2, $3, $4, $5, $6, clock.now,
+                            clock.now + make_interval(secs => $7), change.version, $8
+                     FROM clock, change
+                     RETURNING id, name, scopes, cluster_prefix, created_at, expires_at,
+                               revoked_at, last_used_at, principal
                  )
-                 INSERT INTO api_keys (id, namespace, name, sha256, scopes, cluster_prefix,
-                                       created_at, expires_at, version, principal)
-                 SELECT $1, $2, $3, $4, $5, $6, clock.now,
-                        clock.now + make_interval(secs => $7), change.version, $8
-                 FROM clock, change
-                 RETURNING id, name, scopes, cluster_prefix, created_at, expires_at, revoked_at,
-                           last_used_at, principal",
+                 SELECT created.* FROM created
+                 WHERE audit_append($9, created.created_at, $2, NULL, NULL, NULL, NULL, NULL)",
                 key.id.0,
                 self.namespace.as_str(),
                 key.name.as_str(),
@@ -121,6 +139,7 @@ impl Store {
                 key.prefix.as_ref().map(ClusterPrefix::as_str),
                 key.valid_for.map(|valid_for| valid_for.as_secs_f64()) as Option<f64>,
                 key.identity.as_ref().map(AwsIdentity::arn),
+                event,
             )
         )?;
         row.into_record()
@@ -145,12 +164,21 @@ impl Store {
         rows.into_iter().map(KeyRow::into_record).collect()
     }
 
-    /// Revokes a key. All replicas refuse it within two seconds. Returns its record; none where the
-    /// installation has no key with this id that is not revoked.
+    /// Revokes a key, with its event in the audit log. All replicas refuse the key within two seconds.
+    /// Returns its record; none where it was revoked already.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn revoke_api_key(&self, key: KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
+    pub async fn revoke_api_key(
+        &self,
+        key: &ApiKeyRecord,
+        cause: &Cause,
+    ) -> Result<Option<ApiKeyRecord>, StoreError> {
+        let event = InstallationEvent::KeyRevoked {
+            key_id: key.id,
+            name: key.name.clone(),
+        };
+        let event = append::of_installation(cause, &event);
         let row = run!(
             self,
             fetch_optional,
@@ -161,13 +189,18 @@ impl Store {
                      INSERT INTO api_key_versions (namespace, version) VALUES ($2, 1)
                      ON CONFLICT (namespace) DO UPDATE SET version = api_key_versions.version + 1
                      RETURNING version
+                 ),
+                 revoked AS (
+                     UPDATE api_keys SET revoked_at = service_now(), version = change.version
+                     FROM change WHERE id = $1 AND namespace = $2 AND revoked_at IS NULL
+                     RETURNING id, name, scopes, cluster_prefix, created_at, expires_at,
+                               revoked_at, last_used_at, principal
                  )
-                 UPDATE api_keys SET revoked_at = service_now(), version = change.version
-                 FROM change WHERE id = $1 AND namespace = $2 AND revoked_at IS NULL
-                 RETURNING id, name, scopes, cluster_prefix, created_at, expires_at, revoked_at,
-                           last_used_at, principal",
-                key.0,
+                 SELECT revoked.* FROM revoked
+                 WHERE audit_append($3, revoked.revoked_at, $2, NULL, NULL, NULL, NULL, NULL)",
+                key.id.0,
                 self.namespace.as_str(),
+                event,
             )
         )?;
         row.map(KeyRow::into_record).transpose()

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::StoreError;
@@ -56,8 +57,9 @@ pub struct TokenRequest {
 }
 
 /// The answer of a [`TokenSource`].
-pub type TokenAnswer =
-    Pin<Box<dyn Future<Output = Result<String, Box<dyn std::error::Error + Send + Sync>>> + Send>>;
+pub type TokenAnswer = Pin<
+    Box<dyn Future<Output = Result<SecretString, Box<dyn std::error::Error + Send + Sync>>> + Send>,
+>;
 
 /// Makes a password for a new connection. RDS accepts a signed token in place of a password.
 pub type TokenSource = Arc<dyn Fn(TokenRequest) -> TokenAnswer + Send + Sync>;
@@ -87,7 +89,7 @@ impl Database {
         pooler: Pooler,
         tokens: Option<TokenSource>,
     ) -> Result<Self, UrlError> {
-        let options = parse(&url.read()?)?;
+        let options = parse(url.read()?.expose_secret())?;
         Ok(Self {
             current: Mutex::new(Current {
                 options: for_tokens(for_pooler(options, pooler), tokens.is_some()),
@@ -138,7 +140,7 @@ impl Database {
             }
             current.read_at = Instant::now();
         }
-        let options = self.url.read().and_then(|url| parse(&url));
+        let options = self.url.read().and_then(|url| parse(url.expose_secret()));
         let options = match options {
             Ok(options) => for_tokens(for_pooler(options, self.pooler), self.uses_tokens()),
             Err(error) => {
@@ -164,7 +166,7 @@ impl Database {
             user: options.get_username().to_owned(),
         };
         let token = tokens(request).await.map_err(StoreError::Token)?;
-        let options = options.password(&token);
+        let options = options.password(token.expose_secret());
         let mut current = self.current();
         current.options = options.clone();
         current.token_made_at = Some(Instant::now());

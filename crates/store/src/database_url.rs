@@ -2,27 +2,29 @@
 
 use std::path::PathBuf;
 
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 
 /// Where the database's URL is found.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub enum DatabaseUrl {
-    /// The URL itself. It may contain a password, so this type does not implement `Debug`.
-    Text(String),
+    /// The URL itself, which may contain a password.
+    Text(SecretString),
     /// A file with the URL, which is read again when Postgres refuses the password.
     File(PathBuf),
 }
 
 impl DatabaseUrl {
-    pub(crate) fn read(&self) -> Result<String, UrlError> {
+    pub(crate) fn read(&self) -> Result<SecretString, UrlError> {
         match self {
             Self::Text(url) => Ok(url.clone()),
             Self::File(path) => {
-                let url = std::fs::read_to_string(path).map_err(|source| UrlError::File {
+                let url = std::fs::read_to_string(path).map(SecretString::from);
+                let url = url.map_err(|source| UrlError::File {
                     path: path.clone(),
                     source,
                 })?;
-                Ok(url.trim().to_owned())
+                Ok(url.expose_secret().trim().into())
             }
         }
     }

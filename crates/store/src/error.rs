@@ -66,6 +66,23 @@ pub enum StoreError {
         /// The name of the user.
         user: String,
     },
+    /// A user to whom rights were to be given does not exist, and our own user may create none.
+    #[error(
+        "there is no database user {user}, and this user may not create it: run CREATE ROLE first"
+    )]
+    NoUser {
+        /// The name of the user.
+        user: String,
+        /// Why it could not be created.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// One user was to get the rights of serving and those of an auditor.
+    #[error("{user} can't serve and audit: name another user with --grant-audit-to")]
+    OneUserForBoth {
+        /// The name of the user.
+        user: String,
+    },
     /// A row contains a value that this release can't read.
     #[error("the record {id} has a {column} that can't be read")]
     Corrupt {
@@ -105,6 +122,8 @@ impl StoreError {
             | Self::SchemaTooNew { .. }
             | Self::Forbidden(_)
             | Self::GrantToOwner { .. }
+            | Self::NoUser { .. }
+            | Self::OneUserForBoth { .. }
             | Self::Corrupt { .. } => false,
         }
     }

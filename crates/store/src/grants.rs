@@ -1,4 +1,4 @@
-//! The rights of the database user that serves, where another one owns the tables.
+//! The rights of the database users that own no tables: the one that serves, and an auditor's.
 
 use sqlx::{Executor, PgConnection};
 
@@ -21,15 +21,15 @@ const TABLES: [(&str, &str); 23] = [
     ("binding_counts", "SELECT, INSERT, UPDATE"),
     // UPDATE for the lock with which changes are taken.
     ("binding_count_changes", "SELECT, INSERT, UPDATE, DELETE"),
-    ("audit_pending", "SELECT, INSERT, DELETE"),
-    ("audit_events", "SELECT, INSERT"),
-    ("audit_heads", "SELECT, INSERT, UPDATE"),
-    ("audit_times", "SELECT, INSERT"),
-    ("audit_partitions", "SELECT"),
     // DELETE for tokens that have expired.
     ("api_keys", "SELECT, INSERT, UPDATE, DELETE"),
     ("api_key_versions", "SELECT, INSERT, UPDATE"),
     // Written by functions of the owner.
+    ("audit_pending", "SELECT"),
+    ("audit_events", "SELECT"),
+    ("audit_heads", "SELECT"),
+    ("audit_times", "SELECT"),
+    ("audit_partitions", "SELECT"),
     ("audit_entries", "SELECT"),
     ("audit_tiles", "SELECT"),
     ("audit_trees", "SELECT"),
@@ -38,47 +38,113 @@ const TABLES: [(&str, &str); 23] = [
 ];
 
 /// The functions that only their owner and this user may call.
-const FUNCTIONS: [&str; 4] = [
+const FUNCTIONS: [&str; 6] = [
+    "audit_append(jsonb, timestamptz, text, text, uuid, bigint, text, text)",
+    "audit_sequence(text, bigint)",
     "audit_maintain_partitions(interval)",
     "audit_extend_tree(text, bigint, bytea, bytea[], bytea, integer[], bigint[], bytea[])",
     "audit_record_checkpoint(text, text, bigint, text)",
     "audit_expire_entries(text, bigint)",
 ];
 
-/// Gives a database user the rights that serving needs, and takes all other rights on these tables from
-/// it.
-///
-/// # Errors
-/// When there is no such user, or it owns tables: revoking an owner's rights would break the triggers
-/// and functions that run with them.
-pub(crate) async fn grant(connection: &mut PgConnection, user: &str) -> Result<(), StoreError> {
-    let names = sqlx::query_as("SELECT quote_ident($1), quote_ident(current_schema())");
-    let names = names
-        .bind(user)
-        .fetch_one(Statements::on(connection, Pooler::Transaction));
-    let (quoted, schema): (String, String) = names.await?;
-    let owned = sqlx::query_scalar(
-        "SELECT count(*) > 0 FROM pg_class
-         WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
-           AND relowner = to_regrole(quote_ident($1))",
+/// The columns of the API keys that an auditor reads: all but the hash.
+const AUDITED_KEY_COLUMNS: &str = "id, namespace, name, scopes, cluster_prefix, created_at, \
+                                   expires_at, revoked_at, last_used_at, version";
+
+/// The database users, besides the owner of the tables, to which `migrate` gives rights. A user that
+/// does not exist is created, without a password.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DatabaseUsers<'a> {
+    /// The user that serves; none where the owner does.
+    pub serving: Option<&'a str>,
+    /// The user that only reads, for an auditor; none where there is none.
+    pub auditing: Option<&'a str>,
+}
+
+impl DatabaseUsers<'_> {
+    /// Gives each user exactly the rights that it needs, and takes all other rights on these tables from
+    /// it.
+    ///
+    /// # Errors
+    /// When both are one user, when a user owns tables (revoking an owner's rights would break the triggers
+    /// and functions that run with them), or when a user does not exist and can't be created.
+    pub(crate) async fn grant(self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        if let (Some(serving), Some(auditing)) = (self.serving, self.auditing)
+            && serving == auditing
+        {
+            let user = serving.to_owned();
+            return Err(StoreError::OneUserForBoth { user });
+        }
+        if let Some(user) = self.serving {
+            let (user, mut grants) = begin(connection, user).await?;
+            for (table, rights) in TABLES {
+                grants.push(format!("GRANT {rights} ON {table} TO {user};"));
+            }
+            for function in FUNCTIONS {
+                grants.push(format!("GRANT EXECUTE ON FUNCTION {function} TO {user};"));
+            }
+            run(connection, &grants).await?;
+        }
+        if let Some(user) = self.auditing {
+            let (user, mut grants) = begin(connection, user).await?;
+            for (table, _) in TABLES {
+                let read = match table {
+                    "api_keys" => format!("SELECT ({AUDITED_KEY_COLUMNS})"),
+                    _ => "SELECT".to_owned(),
+                };
+                grants.push(format!("GRANT {read} ON {table} TO {user};"));
+            }
+            run(connection, &grants).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Creates a user if it does not exist. Returns its quoted name, and the statements that leave it no right
+/// but to find the tables.
+async fn begin(
+    connection: &mut PgConnection,
+    user: &str,
+) -> Result<(String, Vec<String>), StoreError> {
+    let found = sqlx::query_as(
+        "SELECT quote_ident($1), quote_ident(current_schema()),
+                to_regrole(quote_ident($1)) IS NOT NULL,
+                EXISTS (SELECT FROM pg_class
+                        WHERE relnamespace = current_schema()::regnamespace
+                          AND relkind IN ('r', 'p')
+                          AND relowner = to_regrole(quote_ident($1)))",
     );
-    let owned = owned
+    let found = found
         .bind(user)
         .fetch_one(Statements::on(connection, Pooler::Transaction));
-    if owned.await? {
+    let (quoted, schema, exists, is_owner): (String, String, bool, bool) = found.await?;
+    if is_owner {
         let user = user.to_owned();
         return Err(StoreError::GrantToOwner { user });
     }
-    let user = quoted;
-    let mut grants = vec![format!("GRANT USAGE ON SCHEMA {schema} TO {user};")];
-    for (table, rights) in TABLES {
-        grants.push(format!("REVOKE ALL ON {table} FROM {user};"));
-        grants.push(format!("GRANT {rights} ON {table} TO {user};"));
+    if !exists {
+        let create = format!("CREATE ROLE {quoted} LOGIN");
+        let created = run(connection, &[create]).await;
+        created.map_err(|error| match error {
+            StoreError::NoRights(source) => StoreError::NoUser {
+                user: user.to_owned(),
+                source,
+            },
+            other => other,
+        })?;
+    }
+    let mut grants = vec![format!("GRANT USAGE ON SCHEMA {schema} TO {quoted};")];
+    for (table, _) in TABLES {
+        grants.push(format!("REVOKE ALL ON {table} FROM {quoted};"));
     }
     for function in FUNCTIONS {
-        grants.push(format!("GRANT EXECUTE ON FUNCTION {function} TO {user};"));
+        grants.push(format!("REVOKE ALL ON FUNCTION {function} FROM {quoted};"));
     }
-    let grants = sqlx::AssertSqlSafe(grants.join("\n"));
-    connection.execute(grants).await?;
+    Ok((quoted, grants))
+}
+
+async fn run(connection: &mut PgConnection, statements: &[String]) -> Result<(), StoreError> {
+    let statements = sqlx::AssertSqlSafe(statements.join("\n"));
+    connection.execute(statements).await?;
     Ok(())
 }

@@ -6,10 +6,12 @@
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use engine_roles_domain::audit::Cause;
 use engine_roles_domain::binding::lifecycle::Transition;
-use engine_roles_domain::binding::{Binding, Cause, Consistency};
+use engine_roles_domain::binding::{Binding, Consistency};
 use uuid::Uuid;
 
+use crate::audit::append;
 use crate::connection::read;
 use crate::operation::run_for;
 use crate::row::{optional_json, to_json, update_binding};
@@ -191,7 +193,7 @@ impl Store {
         operation: Operation,
     ) -> Result<Option<WrittenRow>, StoreError> {
         let binding = &transition.binding;
-        let event = transition.event.as_ref();
+        let event = append::of_binding(ids.event, cause, None, &[], transition.event.as_ref());
         let resource_name = binding.resource_name();
         let replica = ids.replica.map(|replica| replica.0);
         macro_rules! statement {
@@ -212,7 +214,7 @@ impl Store {
                                        live, mode, generation, spec, role, profile, resource_name,
                                        created_at, updated_at, intent_key)
                  SELECT $1, numbered.namespace, numbered.cluster, $4, $5, $6, $7, $8, $11, $9, $12,
-                        $13, $14, $15, $16, $25
+                        $13, $14, $15, $16, $21
                  FROM numbered
                  RETURNING id, namespace, cluster, generation, state, revision
              ),
@@ -226,18 +228,13 @@ impl Store {
              scheduled AS (
                  INSERT INTO schedule (binding_id, namespace, due_at)
                  SELECT written.id, written.namespace, clock.now FROM written, clock
-             ),
-             event AS (
-                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
-                                            action, actor, request_id, from_state, to_state, detail)
-                 SELECT $20, clock.now, written.namespace, written.cluster, written.id,
-                        written.generation, $21, $22, $23, NULL, written.state, $24
-                 FROM written, clock WHERE $21::text IS NOT NULL
              )
              SELECT written.revision, clock.now AS "now!", $17::uuid IS NOT NULL AS "is_leased!",
                     NULL::timestamptz AS reads_consistent_at,
                     NULL::timestamptz AS writes_resolved_at
-             FROM written, clock"#,
+             FROM written, clock
+             WHERE audit_append($20, clock.now, written.namespace, written.cluster, written.id,
+                                written.generation, written.state, NULL) IS NOT NULL"#,
                     binding.id.0,
                     binding.namespace.as_str(),
                     binding.cluster.as_str(),
@@ -257,11 +254,7 @@ impl Store {
                     replica,
                     ids.lease_token,
                     self.lease_length.as_secs_f64(),
-                    ids.event,
-                    event.map(|event| event.action().as_str()),
-                    cause.actor.0,
-                    cause.request_id,
-                    event.map(to_json),
+                    event,
                     optional_json(binding.intent_key.as_ref()),
                 )
             };
@@ -278,7 +271,8 @@ impl Store {
         operation: Operation,
     ) -> Result<Option<WrittenRow>, StoreError> {
         let binding = &transition.binding;
-        let event = transition.event.as_ref();
+        let (from, event) = (Some(read.state()), transition.event.as_ref());
+        let event = append::of_binding(ids.event, cause, from, &[], event);
         let updated_at: Option<DateTime<Utc>> = Some(binding.updated_at);
         let replica = ids.replica.map(|replica| replica.0);
         macro_rules! statement {
@@ -296,12 +290,13 @@ impl Store {
                  FROM work w, clock WHERE w.binding_id = $1 FOR UPDATE OF w
              ),
              written AS (",
-                    r#", intent_key = $34
+                    r#", intent_key = $29
                  FROM held, clock
                  WHERE b.id = held.binding_id AND b.generation = $21 AND b.revision = $22
                    -- A new binding changes nothing else of the one that it replaces.
                    AND b.newest
-                 RETURNING b.id, b.namespace, b.cluster, b.generation, b.state, b.revision
+                 RETURNING b.id, b.namespace, b.cluster, b.generation, b.state, b.role_id,
+                           b.revision
              ),
              numbered AS (
                  UPDATE clusters c SET generation = written.generation FROM written
@@ -323,13 +318,6 @@ impl Store {
                  SELECT written.id, written.namespace, clock.now FROM written, clock WHERE $23
                  ON CONFLICT (binding_id) DO UPDATE
                  SET due_at = LEAST(s.due_at, EXCLUDED.due_at)
-             ),
-             event AS (
-                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
-                                            action, actor, request_id, from_state, to_state, detail)
-                 SELECT $28, clock.now, written.namespace, written.cluster, written.id,
-                        written.generation, $29, $30, $31, $32, written.state, $33
-                 FROM written, clock WHERE $29::text IS NOT NULL
              )
              SELECT written.revision, clock.now AS "now!",
                     leased.binding_id IS NOT NULL AS "is_leased!",
@@ -337,7 +325,9 @@ impl Store {
                          ELSE leased.reads_consistent_at END AS reads_consistent_at,
                     CASE WHEN leased.binding_id IS NULL THEN $19
                          ELSE leased.writes_resolved_at END AS writes_resolved_at
-             FROM written CROSS JOIN clock LEFT JOIN leased ON true"#,
+             FROM written CROSS JOIN clock LEFT JOIN leased ON true
+             WHERE audit_append($28, clock.now, written.namespace, written.cluster, written.id,
+                                written.generation, written.state, written.role_id) IS NOT NULL"#,
                     binding,
                     updated_at,
                     read.generation,
@@ -347,12 +337,7 @@ impl Store {
                     self.lease_length.as_secs_f64(),
                     replica,
                     self.window.as_secs_f64(),
-                    ids.event,
-                    event.map(|event| event.action().as_str()),
-                    cause.actor.0,
-                    cause.request_id,
-                    Some(read.state().as_str()),
-                    event.map(to_json),
+                    event,
                     optional_json(binding.intent_key.as_ref()),
                 )
             };

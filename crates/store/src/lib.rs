@@ -60,6 +60,7 @@ pub use database::{Pooler, TokenAnswer, TokenRequest, TokenSource};
 pub use database_url::{DatabaseUrl, UrlError};
 pub use durability::Durability;
 pub use error::StoreError;
+pub use grants::DatabaseUsers;
 pub use heartbeat::{Seen, Tick, Ticker};
 pub use intents::{Change, Intent, IntentIds, RecordedIntent};
 pub use leases::Lease;
@@ -105,7 +106,7 @@ impl StoreConfig {
     /// the service.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
-            url: DatabaseUrl::Text(url.into()),
+            url: DatabaseUrl::Text(url.into().into()),
             direct_url: None,
             pooler: Pooler::None,
             tokens: None,

@@ -1,8 +1,11 @@
 //! Orphans that sweeps found: AWS resources with our path that no binding accounts for.
 
 use chrono::{DateTime, Utc};
+use engine_roles_domain::audit::{Cause, InstallationEvent, OrphanNamed};
 use engine_roles_domain::resources::ResourceKind;
+use serde_json::Value;
 
+use crate::audit::append;
 use crate::connection::run;
 use crate::{Store, StoreError};
 
@@ -31,41 +34,86 @@ pub struct Orphan {
 }
 
 impl Store {
-    /// Records the orphans that a complete listing found, and deletes the records of all others.
-    /// Returns the names of the orphans that were not recorded before.
+    /// Records the orphans that a complete listing found, and deletes the records of all others, with
+    /// an event in the audit log for each difference. Returns the names of the orphans that were not
+    /// recorded before.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn report_orphans(&self, found: &[FoundOrphan]) -> Result<Vec<String>, StoreError> {
-        let kinds = found.iter().map(|orphan| orphan.kind.as_str().to_owned());
+        let recorded = self.orphans().await?;
+        let is =
+            |one: &Orphan, found: &FoundOrphan| one.kind == found.kind && one.name == found.name;
+        let is_fresh = |found: &&FoundOrphan| !recorded.iter().any(|one| is(one, found));
+        let fresh: Vec<&FoundOrphan> = found.iter().filter(is_fresh).collect();
+        let is_gone = |one: &&Orphan| !found.iter().any(|found| is(one, found));
+        let gone: Vec<&Orphan> = recorded.iter().filter(is_gone).collect();
+        if !fresh.is_empty() || !gone.is_empty() {
+            self.change_orphans(&fresh, &gone).await?;
+        }
+        Ok(fresh.into_iter().map(|found| found.name.clone()).collect())
+    }
+
+    /// Records and deletes orphans, with their events.
+    async fn change_orphans(
+        &self,
+        fresh: &[&FoundOrphan],
+        gone: &[&Orphan],
+    ) -> Result<(), StoreError> {
+        let cause = Cause::reconciler();
+        let named = |kind: ResourceKind, name: &String, arn: &String| OrphanNamed {
+            kind: kind.as_str().to_owned(),
+            name: name.clone(),
+            arn: arn.clone(),
+        };
+        let found = fresh.iter().map(|one| InstallationEvent::OrphanFound {
+            orphan: named(one.kind, &one.name, &one.arn),
+        });
+        let lost = gone.iter().map(|one| InstallationEvent::OrphanGone {
+            orphan: named(one.kind, &one.name, &one.arn),
+        });
+        let events = found.chain(lost);
+        let events: Vec<Value> = events
+            .map(|event| append::of_installation(&cause, &event))
+            .collect();
+        let kinds = fresh.iter().map(|one| one.kind.as_str().to_owned());
         let kinds: Vec<String> = kinds.collect();
-        let names: Vec<String> = found.iter().map(|orphan| orphan.name.clone()).collect();
-        let arns: Vec<String> = found.iter().map(|orphan| orphan.arn.clone()).collect();
-        let fresh = run!(
+        let names: Vec<String> = fresh.iter().map(|one| one.name.clone()).collect();
+        let arns: Vec<String> = fresh.iter().map(|one| one.arn.clone()).collect();
+        let gone_kinds = gone.iter().map(|one| one.kind.as_str().to_owned());
+        let gone_kinds: Vec<String> = gone_kinds.collect();
+        let gone_names: Vec<String> = gone.iter().map(|one| one.name.clone()).collect();
+        run!(
             self,
-            fetch_all,
+            fetch_one,
             sqlx::query!(
-                "/* task: orphan sweep */ WITH seen AS (
-                     SELECT seen.kind, seen.name, seen.arn
-                     FROM unnest($2::text[], $3::text[], $4::text[]) AS seen (kind, name, arn)
-                 ),
+                r#"/* task: orphan sweep */
+                 WITH clock AS MATERIALIZED (SELECT service_now() AS now),
                  gone AS (
                      DELETE FROM orphans o
-                     WHERE o.namespace = $1 AND NOT EXISTS (
-                         SELECT FROM seen WHERE seen.kind = o.kind AND seen.name = o.name)
+                     USING unnest($5::text[], $6::text[]) AS gone (kind, name)
+                     WHERE o.namespace = $1 AND o.kind = gone.kind AND o.name = gone.name
+                 ),
+                 fresh AS (
+                     INSERT INTO orphans (namespace, kind, name, arn, found_at)
+                     SELECT $1, fresh.kind, fresh.name, fresh.arn, clock.now
+                     FROM unnest($2::text[], $3::text[], $4::text[]) AS fresh (kind, name, arn),
+                          clock
+                     ON CONFLICT (namespace, kind, name) DO NOTHING
                  )
-                 INSERT INTO orphans (namespace, kind, name, arn, found_at)
-                 SELECT $1, seen.kind, seen.name, seen.arn, clock.now
-                 FROM seen, (SELECT service_now() AS now) clock
-                 ON CONFLICT (namespace, kind, name) DO NOTHING
-                 RETURNING name",
+                 SELECT count(audit_append(event, clock.now, $1, NULL, NULL, NULL, NULL, NULL))
+                     AS "added!"
+                 FROM unnest($7::jsonb[]) AS event, clock"#,
                 self.namespace.as_str(),
                 &kinds,
                 &names,
                 &arns,
+                &gone_kinds,
+                &gone_names,
+                &events,
             )
         )?;
-        Ok(fresh.into_iter().map(|row| row.name).collect())
+        Ok(())
     }
 
     /// Returns the orphans that the last sweep found.

@@ -2,14 +2,17 @@
 //! match.
 
 use chrono::{DateTime, Utc};
+use engine_roles_domain::audit::Cause;
 use engine_roles_domain::binding::lifecycle::{Transition, superseded};
-use engine_roles_domain::binding::{Binding, Cause, Consistency};
+use engine_roles_domain::binding::{Binding, Consistency};
+use serde_json::Value;
 use uuid::Uuid;
 
+use crate::audit::append;
 use crate::connection::read;
 use crate::notify::CHANNEL;
 use crate::operation::run_for;
-use crate::row::{BindingRow, select_binding, to_json, update_binding};
+use crate::row::{BindingRow, select_binding, update_binding};
 use crate::{Lease, Operation, Store, StoreError};
 
 /// What happens to the lease when an outcome is recorded.
@@ -52,7 +55,7 @@ const MERGE_ATTEMPTS: u32 = 8;
 
 impl Store {
     /// Records the binding and the event of a transition in one statement, but only while generation,
-    /// revision and lease match. [`Next::Release`] and [`Next::HandOver`] end the lease.
+    /// revision and lease match. `aws_request_ids` are the ids of the AWS calls that led to the event. [`Next::Release`] and [`Next::HandOver`] end the lease.
     ///
     /// # Errors
     /// When the database fails. The outcome may have been recorded: see [`Store::find_outcome`].
@@ -61,13 +64,15 @@ impl Store {
         lease: &mut Lease,
         transition: &Transition,
         cause: &Cause,
+        aws_request_ids: &[String],
         next: Next,
         operation: Operation,
     ) -> Result<Recorded, StoreError> {
-        let event_id = Uuid::now_v7();
         let held = lease.binding.clone();
+        let (from, event) = (Some(held.state()), transition.event.as_ref());
+        let event = append::of_binding(Uuid::now_v7(), cause, from, aws_request_ids, event);
         let written = self
-            .write(lease, &held, transition, event_id, cause, next, operation)
+            .write(lease, &held, transition, event, next, operation)
             .await;
         let written = match written {
             Err(error) if error.is_conflict() => None,
@@ -91,21 +96,16 @@ impl Store {
     }
 
     /// Writes a transition over the binding as it was read, `held`, while the lease lasts.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what one statement writes, each of another kind"
-    )]
     async fn write(
         &self,
         lease: &Lease,
         held: &Binding,
         transition: &Transition,
-        event_id: Uuid,
-        cause: &Cause,
+        event: Option<Value>,
         next: Next,
         operation: Operation,
     ) -> Result<Option<WrittenRow>, StoreError> {
-        let (binding, event) = (&transition.binding, transition.event.as_ref());
+        let binding = &transition.binding;
         let (keep, due_at) = match next {
             Next::Keep => (true, None),
             Next::Release { due_at } => (false, due_at),
@@ -128,8 +128,8 @@ impl Store {
              written AS (",
                     r#"FROM held, clock
                  WHERE b.id = held.binding_id AND b.generation = $22 AND b.revision = $23
-                 RETURNING b.id, b.namespace, b.cluster, b.generation, b.state, b.revision,
-                           b.updated_at
+                 RETURNING b.id, b.namespace, b.cluster, b.generation, b.state, b.role_id,
+                           b.revision, b.updated_at
              ),
              numbered AS (
                  UPDATE clusters c SET generation = written.generation FROM written
@@ -162,18 +162,13 @@ impl Store {
                  SELECT next.binding_id, written.namespace, next.due_at FROM next, written
                  WHERE next.due_at IS NOT NULL
                  ON CONFLICT (binding_id) DO UPDATE SET due_at = EXCLUDED.due_at
-             ),
-             event AS (
-                 INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
-                                            action, actor, request_id, from_state, to_state, detail)
-                 SELECT $26, clock.now, written.namespace, written.cluster, written.id,
-                        written.generation, $27, $28, $29, $30, written.state, $31
-                 FROM written, clock WHERE $27::text IS NOT NULL
              )
              SELECT written.revision, written.updated_at, released.writes_resolved_at
-             FROM written CROSS JOIN released
-             -- The notification is sent with the commit.
-             WHERE CASE WHEN $32 THEN pg_notify($33, written.namespace)::text IS NOT NULL
+             FROM written CROSS JOIN released CROSS JOIN clock
+             WHERE audit_append($26, clock.now, written.namespace, written.cluster, written.id,
+                                written.generation, written.state, written.role_id) IS NOT NULL
+               -- The notification is sent with the commit.
+               AND CASE WHEN $27 THEN pg_notify($28, written.namespace)::text IS NOT NULL
                         ELSE true END"#,
                     binding,
                     updated_at,
@@ -182,12 +177,7 @@ impl Store {
                     held.revision,
                     due_at,
                     keep,
-                    event_id,
-                    event.map(|event| event.action().as_str()),
-                    cause.actor.0,
-                    cause.request_id,
-                    Some(held.state().as_str()),
-                    event.map(to_json),
+                    event,
                     next == Next::HandOver,
                     CHANNEL,
                 )
@@ -211,15 +201,7 @@ impl Store {
             };
             let transition = Transition::silent(superseded(current.clone(), learned));
             let written = self
-                .write(
-                    lease,
-                    &current,
-                    &transition,
-                    Uuid::now_v7(),
-                    &Cause::reconciler(),
-                    Next::Keep,
-                    operation,
-                )
+                .write(lease, &current, &transition, None, Next::Keep, operation)
                 .await;
             match written {
                 Ok(Some(row)) => {

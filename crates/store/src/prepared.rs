@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::account::AccountId;
+use engine_roles_domain::audit::{Cause, InstallationEvent};
 use engine_roles_domain::cluster::RoleReference;
 use engine_roles_domain::prepared::HeldRole;
 use serde_json::Value;
 
+use crate::audit::append;
 use crate::connection::run;
 use crate::row::to_json;
 use crate::{Store, StoreError};
@@ -139,6 +141,46 @@ impl Store {
                 account.as_str(),
                 role.to_string(),
                 reason,
+            )
+        )?;
+        Ok(())
+    }
+
+    /// Records the verdict about a pass-through role, with an event in the audit log, if it is another
+    /// one than the last recorded one.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn record_verdict(
+        &self,
+        account: &AccountId,
+        role: &RoleReference,
+        verdict: &str,
+        reasons: &str,
+    ) -> Result<(), StoreError> {
+        let event = InstallationEvent::RoleAttested {
+            role: role.to_string(),
+            verdict: verdict.to_owned(),
+            reasons: reasons.to_owned(),
+        };
+        run!(
+            self,
+            fetch_optional,
+            sqlx::query!(
+                r#"/* attestation */
+                 WITH changed AS (
+                     UPDATE prepared_roles SET verdict = $4
+                     WHERE namespace = $1 AND account_id = $2 AND role = $3
+                       AND verdict IS DISTINCT FROM $4
+                     RETURNING namespace
+                 )
+                 SELECT true AS "is_changed!" FROM changed
+                 WHERE audit_append($5, service_now(), $1, NULL, NULL, NULL, NULL, NULL)"#,
+                self.namespace.as_str(),
+                account.as_str(),
+                role.to_string(),
+                verdict,
+                append::of_installation(&Cause::reconciler(), &event),
             )
         )?;
         Ok(())

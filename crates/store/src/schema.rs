@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::connection::{ANSWER_LIMIT, Statements};
 use crate::database::Pooler;
-use crate::grants::grant;
+use crate::grants::DatabaseUsers;
 use crate::{Store, StoreError};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../migrations");
@@ -56,20 +56,20 @@ impl Store {
     /// # Errors
     /// When the database can't be reached, its user may not change the schema, or a migration fails.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.migrate_and_grant(None).await
+        self.migrate_and_grant(DatabaseUsers::default()).await
     }
 
-    /// As [`Store::migrate`], and gives the database user that serves the rights that it needs.
+    /// As [`Store::migrate`], and gives these database users the rights that they need.
     ///
     /// # Errors
-    /// As [`Store::migrate`], or when there is no such user.
-    pub async fn migrate_and_grant(&self, serving_user: Option<&str>) -> Result<(), StoreError> {
+    /// As [`Store::migrate`], or when a user does not exist and can't be created, or owns the tables.
+    pub async fn migrate_and_grant(&self, users: DatabaseUsers<'_>) -> Result<(), StoreError> {
         let database = self.direct.as_ref().unwrap_or(&self.database);
         let options = database.options().await?;
         let connected = timeout(ANSWER_LIMIT, options.connect()).await;
         let connected = connected.map_err(|elapsed| sqlx::Error::Io(elapsed.into()));
         let mut connection = connected.and_then(|connected| connected)?;
-        match migrate_on(&mut connection, serving_user).await {
+        match migrate_on(&mut connection, users).await {
             Err(StoreError::NoRights(error)) => return Err(StoreError::Forbidden(error)),
             migrated => migrated?,
         }
@@ -106,7 +106,7 @@ pub(crate) const UNDEFINED_TABLE: &str = "42P01";
 /// that outlive a transaction: behind a transaction pooler they end up on another client's connection.
 async fn migrate_on(
     connection: &mut PgConnection,
-    serving_user: Option<&str>,
+    users: DatabaseUsers<'_>,
 ) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
     // An index of a large table takes as long as it takes.
@@ -148,9 +148,7 @@ async fn migrate_on(
             .execute(Statements::on(&mut transaction, Pooler::Transaction));
         noted.await.map_err(failed)?;
     }
-    if let Some(user) = serving_user {
-        grant(&mut transaction, user).await?;
-    }
+    users.grant(&mut transaction).await?;
     transaction.commit().await?;
     Ok(())
 }

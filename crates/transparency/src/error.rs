@@ -133,4 +133,27 @@ pub enum TransparencyError {
         /// The origin that was expected.
         expected: String,
     },
+    /// A request to a witness begins at another checkpoint than the one that the witness cosigned
+    /// last.
+    #[error(
+        "the request begins at size {found}, but the checkpoint cosigned last has size {expected}"
+    )]
+    OtherOldSize {
+        /// The size in the request.
+        found: u64,
+        /// The size of the checkpoint that was cosigned last; 0 where none was.
+        expected: u64,
+    },
+    /// A text is no request to a witness.
+    #[error("the request to the witness is malformed: {reason}")]
+    MalformedRequest {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A time can't be in a cosignature.
+    #[error("a cosignature can't have the time {timestamp}")]
+    InvalidTimestamp {
+        /// The time, in seconds since the Unix epoch.
+        timestamp: u64,
+    },
 }

@@ -117,6 +117,17 @@ impl VerifierKey {
         }
     }
 
+    /// Reads the lines of a file: one key a line; empty lines and lines that begin with `#` are
+    /// skipped.
+    ///
+    /// # Errors
+    /// When another line is not a key.
+    pub fn read_lines(text: &str) -> Result<Vec<Self>, TransparencyError> {
+        let lines = text.lines().map(str::trim);
+        let keys = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        keys.map(str::parse).collect()
+    }
+
     /// Returns the name.
     #[must_use]
     pub const fn name(&self) -> &KeyName {

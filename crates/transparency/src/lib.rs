@@ -12,6 +12,7 @@
 //! | give an event with its proof to somebody else | [`LogProof`] |
 //! | sign the head of the log | [`Checkpoint`], [`SigningKey`] |
 //! | verify a checkpoint and cosignatures of witnesses | [`TrustedKeys`], [`Note`] |
+//! | ask a witness for a cosignature, and be a witness | [`WitnessRequest`], [`WitnessKey`] |
 //! | verify an export, and locate what was changed | [`LogVerifier`] |
 //!
 //! ```
@@ -47,6 +48,7 @@
 //! - <https://c2sp.org/signed-note>, <https://c2sp.org/tlog-checkpoint>,
 //!   <https://c2sp.org/tlog-cosignature>: notes, checkpoints, and cosignatures of witnesses. Of the
 //!   signature types, only those with Ed25519 are supported.
+//! - <https://c2sp.org/tlog-witness>: what a log sends to a witness, and what a witness checks.
 //! - <https://c2sp.org/tlog-proof>: the proof of one event as a text.
 //!
 //! # Why no library for the tree
@@ -74,6 +76,7 @@ mod tile;
 mod tiles;
 mod trust;
 mod verification;
+mod witness;
 
 pub use bundle::{MAX_ENTRY_BYTES, decode_bundle, encode_bundle};
 pub use checkpoint::Checkpoint;
@@ -91,6 +94,7 @@ pub use trust::{Cosignature, TrustedKeys, VerifiedCheckpoint};
 pub use verification::{
     Certainty, ExportedEvent, Finding, Located, LogVerifier, MAX_FINDINGS, Report,
 };
+pub use witness::{Cosigned, WitnessKey, WitnessRequest};
 
 /// The most leaves that a tree of this crate can have: sequence numbers are `bigint` in the database.
 pub const MAX_SIZE: u64 = i64::MAX as u64;

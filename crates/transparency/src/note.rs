@@ -25,6 +25,15 @@ pub struct NoteSignature {
 }
 
 impl NoteSignature {
+    /// Puts the parts of a signature together.
+    pub(crate) fn by(key: &VerifierKey, bytes: Vec<u8>) -> Self {
+        Self {
+            name: key.name().clone(),
+            id: key.id(),
+            bytes,
+        }
+    }
+
     /// Returns the name of the key that is claimed to have signed.
     #[must_use]
     pub const fn name(&self) -> &KeyName {
@@ -66,11 +75,8 @@ impl Note {
     pub fn sign(text: String, keys: &[&SigningKey]) -> Result<Self, TransparencyError> {
         check_text(&text)?;
         let signatures = keys.iter().map(|key| {
-            Ok(NoteSignature {
-                name: key.verifier().name().clone(),
-                id: key.verifier().id(),
-                bytes: key.sign(text.as_bytes())?,
-            })
+            let bytes = key.sign(text.as_bytes())?;
+            Ok(NoteSignature::by(key.verifier(), bytes))
         });
         let signatures = signatures.collect::<Result<Vec<_>, TransparencyError>>()?;
         check_count(signatures.len())?;

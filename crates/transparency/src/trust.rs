@@ -10,9 +10,9 @@ use crate::note::{Note, NoteSignature};
 
 /// The keys of one log, and of the witnesses whose cosignatures are looked at.
 ///
-/// As text: one verifier key a line; empty lines and lines that begin with `#` are skipped. A log has
-/// several keys while they are rotated, or to verify checkpoints from before a rotation. They all have
-/// the log's origin as their name.
+/// As text: one verifier key a line, see [`VerifierKey::read_lines`]. A log has several keys while
+/// they are rotated, or to verify checkpoints from before a rotation. They all have the log's origin
+/// as their name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedKeys {
     origin: KeyName,
@@ -88,6 +88,11 @@ impl TrustedKeys {
     #[must_use]
     pub const fn origin(&self) -> &KeyName {
         &self.origin
+    }
+
+    /// Returns all keys, those of the log first.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
+        self.log.iter().chain(&self.witnesses)
     }
 
     /// Verifies the signatures of a checkpoint and reads it. Signatures by unknown keys are ignored,
@@ -176,16 +181,13 @@ impl FromStr for TrustedKeys {
     type Err = TransparencyError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let lines = text.lines().map(str::trim);
-        let keys = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        Self::new(keys.map(str::parse).collect::<Result<Vec<_>, _>>()?)
+        Self::new(VerifierKey::read_lines(text)?)
     }
 }
 
 impl fmt::Display for TrustedKeys {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut keys = self.log.iter().chain(&self.witnesses);
-        keys.try_for_each(|key| writeln!(formatter, "{key}"))
+        self.keys().try_for_each(|key| writeln!(formatter, "{key}"))
     }
 }
 

@@ -39,6 +39,20 @@ impl Installation {
         .await;
     }
 
+    /// Reads the log once, and waits until the log has the event of this read. Further reads with the same
+    /// key at the same replica add no event in this hour.
+    pub async fn log_was_read(&self) {
+        self.client().audit("limit=1").await.expect(200);
+        eventually("the read is in the log", async || {
+            let events = self.database.events().await;
+            let mut events = events.iter();
+            let is_read = events.any(|event| event.action == "log_read" && event.seq.is_some());
+            is_read.then_some(())
+        })
+        .await;
+        self.events_are_numbered().await;
+    }
+
     /// Waits until the newest binding of a cluster is in this state. Returns the answer to a GET.
     pub async fn reaches(&self, cluster: &str, state: &str) -> Value {
         eventually(&format!("{cluster} is {state}"), async || {

@@ -5,11 +5,15 @@ use std::time::Duration;
 use engine_roles_e2e::{Answer, Installation, eventually};
 use serde_json::{Value, json};
 
+/// Returns the events of a page, without those of the reads by these tests themselves.
 fn items(answer: &Answer) -> Vec<Value> {
-    answer.expect(200)["items"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default()
+    let items = answer.expect(200)["items"].as_array();
+    let items = items.cloned().unwrap_or_default().into_iter();
+    items.filter(is_no_read).collect()
+}
+
+fn is_no_read(event: &Value) -> bool {
+    event["action"] != "log_read"
 }
 
 fn actions(answer: &Answer) -> Vec<String> {
@@ -83,7 +87,7 @@ async fn the_audit_log_is_read_in_pages_by_sequence_number() {
                 .iter()
                 .filter_map(|event| event["seq"].as_i64()),
         );
-        if items(&page).is_empty() {
+        if page.body["items"] == Value::Array(Vec::new()) {
             // There is nothing more: the number that was examined last stays the same.
             assert_eq!(page.body["next_after"], after);
             break;
@@ -150,6 +154,7 @@ async fn the_audit_log_can_be_streamed_as_one_event_per_line() {
             .text
             .lines()
             .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+            .filter(is_no_read)
             .collect();
         assert_eq!(events.len(), count, "{query}");
     }

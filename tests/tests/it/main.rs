@@ -7,6 +7,7 @@ mod administrators;
 mod api_keys;
 mod attestation;
 mod audit;
+mod audit_events;
 mod audit_tree;
 mod aws_login;
 mod aws_proxy;

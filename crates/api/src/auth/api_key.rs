@@ -5,6 +5,7 @@ use std::fmt;
 use engine_roles_store::KeyHash;
 use rand::RngExt;
 use rand::distr::Alphanumeric;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 /// The number of characters of a key. 64 of 62 characters are 381 random bits.
@@ -21,11 +22,11 @@ pub struct ApiKey(KeyHash);
 
 impl ApiKey {
     /// Makes a new key at random. Returns its text, too.
-    pub fn generate() -> (String, Self) {
+    pub fn generate() -> (SecretString, Self) {
         let characters = rand::rng().sample_iter(Alphanumeric).take(LENGTH);
         let text: String = characters.map(char::from).collect();
         let hash = Sha256::digest(&text).into();
-        (text, Self(hash))
+        (SecretString::from(text), Self(hash))
     }
 
     /// Hashes the text of a key.

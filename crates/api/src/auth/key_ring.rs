@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use engine_roles_domain::binding::Actor;
+use engine_roles_domain::audit::Actor;
 use engine_roles_domain::caller::{Caller, KeyId};
 use engine_roles_provisioner::{KeysSeen, Permit};
 use engine_roles_store::{KeyChange, KeyHash, Store};
@@ -32,8 +32,8 @@ const USES_EVERY: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) enum Found {
     Valid(Box<Caller>, Permit),
-    Expired,
-    Revoked,
+    Expired(Box<Caller>),
+    Revoked(Box<Caller>),
     Unknown,
 }
 
@@ -99,9 +99,9 @@ impl KnownKey {
 
     fn found(&self) -> Found {
         if self.revoked.is_cancelled() {
-            Found::Revoked
+            Found::Revoked(Box::new(self.caller.clone()))
         } else if self.expires_at.is_some_and(|at| at <= Instant::now()) {
-            Found::Expired
+            Found::Expired(Box::new(self.caller.clone()))
         } else {
             let permit = Permit::new(self.revoked.clone(), self.expires_at);
             Found::Valid(Box::new(self.caller.clone()), permit)

@@ -1,6 +1,7 @@
 //! Authentication by bearer keys, and what each key permits.
 
 mod api_key;
+mod audit_notes;
 mod aws_login;
 mod key_ring;
 mod rate_limits;
@@ -13,11 +14,11 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::Code;
-use engine_roles_domain::binding::Actor;
+use engine_roles_domain::audit::{Actor, Cause, DenialReason};
 use engine_roles_domain::caller::{Caller, ClusterPrefix, KeyScope, KeyScopes};
 use engine_roles_provisioner::{KeysSeen, Permit};
 use engine_roles_store::{KeyHash, Store};
@@ -32,8 +33,10 @@ pub use api_key::{ApiKey, InvalidKey};
 pub use aws_login::{AwsLoginSettings, AwsRule};
 
 use crate::problem::Problem;
-use crate::request_context::Peer;
+use crate::request_context::{Peer, Source};
+use crate::sender;
 use crate::tls::ClientCertificate;
+use audit_notes::AuditNotes;
 use key_ring::{Found, KeyRing};
 use rate_limits::{RateLimits, TooSoon};
 use source::TrustedProxies;
@@ -105,35 +108,39 @@ pub struct Authentication {
     store: Store,
     ring: KeyRing,
     limits: RateLimits,
+    notes: AuditNotes,
 }
 
 /// Why a request is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Denial {
     NoKey,
     UnknownKey,
-    ExpiredKey,
-    RevokedKey,
+    /// The key, whose owner is known, has expired.
+    ExpiredKey(Box<Caller>),
+    /// The key, whose owner is known, was revoked.
+    RevokedKey(Box<Caller>),
+    /// The database did not answer.
     NotChecked,
 }
 
 impl Denial {
-    /// Returns the word in metrics.
-    fn as_str(self) -> &'static str {
+    /// Returns the reason in the audit log, and the owner of the key; none where the key was not checked.
+    fn reason(&self) -> Option<(DenialReason, Option<&Caller>)> {
         match self {
-            Self::NoKey => "no_key",
-            Self::UnknownKey => "unknown_key",
-            Self::ExpiredKey => "expired_key",
-            Self::RevokedKey => "revoked_key",
-            Self::NotChecked => "not_checked",
+            Self::NoKey => Some((DenialReason::NoKey, None)),
+            Self::UnknownKey => Some((DenialReason::UnknownKey, None)),
+            Self::ExpiredKey(caller) => Some((DenialReason::ExpiredKey, Some(caller))),
+            Self::RevokedKey(caller) => Some((DenialReason::RevokedKey, Some(caller))),
+            Self::NotChecked => None,
         }
     }
 
-    fn problem(self) -> Problem {
+    fn problem(&self) -> Problem {
         let detail = match self {
             Self::NoKey | Self::UnknownKey => "send a valid API key as Authorization: Bearer KEY",
-            Self::ExpiredKey => "the API key has expired; use another one",
-            Self::RevokedKey => "the API key was revoked; use another one",
+            Self::ExpiredKey(_) => "the API key has expired; use another one",
+            Self::RevokedKey(_) => "the API key was revoked; use another one",
             Self::NotChecked => {
                 let detail = "the API key can't be checked, because the database did not answer; send \
                               the same request again";
@@ -158,14 +165,21 @@ impl Authentication {
             aws_login: settings.aws_login,
             proxies: TrustedProxies(settings.trusted_proxies),
             ring: KeyRing::new(store.clone(), seen),
+            notes: AuditNotes::new(store.clone()),
             store,
             limits: RateLimits::new(settings.failure_rate, settings.key_rate, settings.key_burst),
         }
     }
 
-    /// Keeps up with the keys in the database until `stop` is cancelled.
+    /// Keeps up with the keys in the database, and writes events to the audit log, until `stop` is
+    /// cancelled.
     pub async fn keep_up(self: Arc<Self>, stop: CancellationToken) {
-        self.ring.keep_up(stop).await;
+        futures::join!(self.ring.keep_up(stop.clone()), self.notes.keep_up(stop));
+    }
+
+    /// Adds to the audit log what is only in memory, before the process ends.
+    pub async fn write_notes(&self) {
+        self.notes.write_all().await;
     }
 
     /// Returns who sends a request with these headers, as far as it is known without asking the
@@ -177,7 +191,7 @@ impl Authentication {
             (Some(caller), _) => Some(caller),
             (None, Some(hash)) => match self.ring.known(hash)? {
                 Found::Valid(caller, _) => Some(*caller),
-                Found::Expired | Found::Revoked | Found::Unknown => None,
+                Found::Expired(_) | Found::Revoked(_) | Found::Unknown => None,
             },
             (None, None) => None,
         }
@@ -200,8 +214,8 @@ impl Authentication {
         };
         match self.ring.find(hash).await {
             Ok(Found::Valid(caller, permit)) => Ok((*caller, permit)),
-            Ok(Found::Expired) => Err(Denial::ExpiredKey),
-            Ok(Found::Revoked) => Err(Denial::RevokedKey),
+            Ok(Found::Expired(caller)) => Err(Denial::ExpiredKey(caller)),
+            Ok(Found::Revoked(caller)) => Err(Denial::RevokedKey(caller)),
             Ok(Found::Unknown) => Err(Denial::UnknownKey),
             Err(_) => Err(Denial::NotChecked),
         }
@@ -241,14 +255,14 @@ impl Authentication {
         let (caller, permit) = match self.caller(request).await {
             Ok(admitted) => admitted,
             Err(denial) => {
-                counter!("engine_roles_denied_requests_total", "reason" => denial.as_str())
-                    .increment(1);
-                if denial == Denial::NotChecked {
+                let Some((reason, caller)) = denial.reason() else {
+                    count_denial("not_checked");
                     return Err(denial.problem());
-                }
+                };
                 // The key is checked first: whoever has one is not concerned by what others send from
                 // the same address.
                 let source = self.source(request);
+                self.note_denial(reason, source, caller);
                 let counted = source.map_or(Ok(()), |source| self.limits.count_failure(source));
                 return Err(match counted {
                     Ok(()) => denial.problem(),
@@ -259,12 +273,12 @@ impl Authentication {
             }
         };
         if let Err(too_soon) = self.limits.count_use(&caller.identity()) {
-            count_denial("rate");
+            self.note_denial(DenialReason::Rate, self.source(request), Some(&caller));
             return Err(too_many("too many requests with this API key", &too_soon));
         }
         let scope = needed_scope(&request.method, request.uri.path());
         if !caller.may(scope) {
-            count_denial("scope");
+            self.note_denial(DenialReason::Scope, self.source(request), Some(&caller));
             let detail = format!(
                 "the API key does not have the scope {}, which this request needs",
                 scope.as_str()
@@ -289,19 +303,28 @@ impl Authentication {
         let source = self.source(request);
         let counted = source.map_or(Ok(()), |source| self.limits.count_login(source));
         counted.map_err(|too_soon| {
-            count_denial("rate");
+            self.note_denial(DenialReason::Rate, source, None);
             too_many("too many logins from this address", &too_soon)
         })
     }
 
     /// Counts a login that is denied, like a request without a valid key. Returns the answer.
     pub(crate) fn denied_login(&self, request: &Parts, problem: Problem) -> Problem {
-        count_denial("aws_login");
         let source = self.source(request);
+        self.note_denial(DenialReason::AwsLogin, source, None);
         let counted = source.map_or(Ok(()), |source| self.limits.count_failure(source));
         match counted {
             Ok(()) => problem,
             Err(too_soon) => too_many("too many logins that were denied", &too_soon),
+        }
+    }
+
+    /// Returns a login of an AWS identity as the cause of its token.
+    pub(crate) fn cause_of_login(&self, request: &Parts, arn: &str) -> Cause {
+        let caller = Caller::unlimited(Actor(arn.to_owned()));
+        Cause {
+            source: self.source(request),
+            ..sender::cause(&caller, &request.extensions)
         }
     }
 
@@ -317,6 +340,11 @@ impl Authentication {
     fn source(&self, request: &Parts) -> Option<IpAddr> {
         let peer = request.extensions.get::<Peer>()?;
         Some(self.proxies.source(peer.0.ip(), &request.headers))
+    }
+
+    fn note_denial(&self, reason: DenialReason, source: Option<IpAddr>, caller: Option<&Caller>) {
+        count_denial(reason.as_str());
+        self.notes.denied(reason, source, caller);
     }
 }
 
@@ -353,26 +381,39 @@ pub(crate) async fn require_key(
     next: Next,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
+    let source = authentication.source(&parts);
     authentication.record_source(&parts);
-    match Box::pin(authentication.admit(&parts)).await {
-        Ok((caller, permit)) => {
-            Span::current().record("actor", &caller.actor.0);
-            // A change checks the permit itself when it records its intent: what is recorded is carried out.
-            let is_change = needed_scope(&parts.method, parts.uri.path()) == KeyScope::Provision;
-            parts.extensions.insert(caller);
-            parts.extensions.insert(permit.clone());
-            let answer = next.run(Request::from_parts(parts, body));
-            if is_change {
-                return answer.await;
-            }
-            tokio::select! {
-                answer = answer => answer,
-                () = permit.ended() => {
-                    let detail = "the API key stopped being valid while the request waited";
-                    Problem::new(Code::Unauthenticated, detail).into_response()
-                }
+    let (caller, permit) = match Box::pin(authentication.admit(&parts)).await {
+        Ok(admitted) => admitted,
+        Err(problem) => return problem.into_response(),
+    };
+    Span::current().record("actor", &caller.actor.0);
+    let scope = needed_scope(&parts.method, parts.uri.path());
+    if let Some(source) = source {
+        parts.extensions.insert(Source(source));
+    }
+    if scope == KeyScope::Audit {
+        let cause = sender::cause(&caller, &parts.extensions);
+        authentication.notes.log_read(&caller, cause);
+    }
+    parts.extensions.insert(caller.clone());
+    parts.extensions.insert(permit.clone());
+    let answer = next.run(Request::from_parts(parts, body));
+    // A change checks the permit itself when it records its intent: what is recorded is carried out.
+    let answer = if scope == KeyScope::Provision {
+        answer.await
+    } else {
+        tokio::select! {
+            answer = answer => answer,
+            () = permit.ended() => {
+                let detail = "the API key stopped being valid while the request waited";
+                Problem::new(Code::Unauthenticated, detail).into_response()
             }
         }
-        Err(problem) => problem.into_response(),
+    };
+    // The only other reason for this status is a cluster to which the key is not limited.
+    if answer.status() == StatusCode::FORBIDDEN {
+        authentication.note_denial(DenialReason::Cluster, source, Some(&caller));
     }
+    answer
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use secrecy::{ExposeSecret, SecretSlice};
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -19,20 +20,24 @@ use x509_cert::der::{self, Decode};
 const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// The contents of the files of TLS.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PemFiles {
     /// The service's certificate, followed by those of the authorities between it and the root, in PEM.
     pub certificate: Vec<u8>,
     /// The certificate's private key, in PEM.
-    pub key: Vec<u8>,
+    pub key: SecretSlice<u8>,
     /// The certificates of the authorities that sign the certificates of clients, in PEM; without them,
     /// no client is asked for a certificate.
     pub client_authorities: Option<Vec<u8>>,
 }
 
-impl fmt::Debug for PemFiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PemFiles").finish_non_exhaustive()
+impl Eq for PemFiles {}
+
+impl PartialEq for PemFiles {
+    fn eq(&self, other: &Self) -> bool {
+        self.certificate == other.certificate
+            && self.key.expose_secret() == other.key.expose_secret()
+            && self.client_authorities == other.client_authorities
     }
 }
 
@@ -95,7 +100,8 @@ impl ServerCertificate {
         let first = chain.first().ok_or(TlsError::NoCertificate)?;
         let first = CertificateInner::<Raw>::from_der(first).map_err(TlsError::Certificate)?;
         let validity = *first.tbs_certificate().validity();
-        let key = PrivateKeyDer::from_pem_slice(&files.key).map_err(|_| TlsError::NoKey)?;
+        let key = PrivateKeyDer::from_pem_slice(files.key.expose_secret())
+            .map_err(|_| TlsError::NoKey)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
@@ -171,7 +177,7 @@ mod tests {
         let certificate = params.self_signed(&key).expect("a certificate");
         PemFiles {
             certificate: certificate.pem().into_bytes(),
-            key: key.serialize_pem().into_bytes(),
+            key: key.serialize_pem().into_bytes().into(),
             client_authorities: None,
         }
     }
@@ -215,9 +221,10 @@ mod tests {
             };
             assert!(refused(&files).starts_with("--tls-cert: "), "{length}");
         }
-        for length in 0..pair.key.len() - 2 {
+        let key = pair.key.expose_secret();
+        for length in 0..key.len() - 2 {
             let files = PemFiles {
-                key: cut(&pair.key, length),
+                key: cut(key, length).into(),
                 ..pair.clone()
             };
             assert!(refused(&files).starts_with("--tls-key: "), "{length}");
@@ -231,7 +238,7 @@ mod tests {
             refused(&files),
             "--tls-key: the key can't be used with the certificate"
         );
-        for authorities in [b"".to_vec(), pair.key.clone(), cut(&pair.certificate, 100)] {
+        for authorities in [b"".to_vec(), key.to_vec(), cut(&pair.certificate, 100)] {
             let client_authorities = Some(authorities);
             let files = PemFiles {
                 client_authorities,
@@ -244,11 +251,11 @@ mod tests {
     #[test]
     fn no_debug_output_and_no_error_has_a_part_of_the_key() {
         let pair = pair();
-        let key = String::from_utf8(pair.key.clone()).expect("PEM is text");
+        let key = String::from_utf8(pair.key.expose_secret().to_vec()).expect("PEM is text");
         let lines: Vec<&str> = key.lines().filter(|line| !line.starts_with('-')).collect();
         let broken = key.replacen("KEY-----", "KEY----", 1);
         let files = PemFiles {
-            key: broken.into_bytes(),
+            key: broken.into_bytes().into(),
             ..pair.clone()
         };
         let error = ServerCertificate::new(&files).expect_err("a broken key");

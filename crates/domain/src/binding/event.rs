@@ -1,152 +1,14 @@
-//! Audit events. Each is written in the same transaction as the change of the binding that it
-//! reports.
+//! What the audit log says about a change of a binding. Each event is written in the same transaction
+//! as its change.
 
-use std::fmt;
+use serde::{Serialize, Serializer};
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
-use uuid::Uuid;
-
+use crate::audit::EventAction;
 use crate::binding::drift::Drift;
 use crate::binding::failure::FailureCode;
-use crate::binding::id::{BindingId, Generation};
 use crate::binding::receipt::Receipt;
 use crate::binding::record::RoleRecord;
-use crate::binding::state::State;
-use crate::cluster::name::ClusterName;
 use crate::cluster::spec::RoleSpec;
-
-/// Who caused a change: the name of an API key, or a task of the service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Actor(pub String);
-
-impl Actor {
-    /// Returns the actor of changes that the reconciler makes without a request.
-    pub fn reconciler() -> Self {
-        Self("reconciler".to_owned())
-    }
-}
-
-impl fmt::Display for Actor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The kind of a change. Each has one word on the wire; [`EventAction::stored_words`] has the
-/// words that earlier releases stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventAction {
-    /// A caller asked for a role.
-    ProvisionRequested,
-    /// A caller asked for a change of a live role.
-    UpdateRequested,
-    /// A caller asked for a teardown.
-    TeardownRequested,
-    /// AWS matches the first intent of an incarnation.
-    Provisioned,
-    /// AWS matches a changed intent.
-    Updated,
-    /// All resources of the binding are removed.
-    TornDown,
-    /// The intent can't be carried out and was given up. Its partial changes are undone next.
-    #[serde(alias = "refused")]
-    Rejected,
-    /// The partial changes of a rejected intent are undone.
-    Withdrawn,
-    /// A removal found a resource that it may not remove.
-    Blocked,
-    /// An attempt failed and will be repeated.
-    Delayed,
-    /// A read of AWS showed a difference from the applied spec.
-    DriftFound,
-    /// We repaired drift, or somebody else did.
-    DriftRepaired,
-    /// A late resource appeared after its incarnation had ended, and was removed.
-    #[serde(alias = "ghost_removed")]
-    LateResourceRemoved,
-}
-
-impl EventAction {
-    /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 13] = [
-        Self::ProvisionRequested,
-        Self::UpdateRequested,
-        Self::TeardownRequested,
-        Self::Provisioned,
-        Self::Updated,
-        Self::TornDown,
-        Self::Rejected,
-        Self::Withdrawn,
-        Self::Blocked,
-        Self::Delayed,
-        Self::DriftFound,
-        Self::DriftRepaired,
-        Self::LateResourceRemoved,
-    ];
-
-    /// Returns the word on the wire, under which new events are stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ProvisionRequested => "provision_requested",
-            Self::UpdateRequested => "update_requested",
-            Self::TeardownRequested => "teardown_requested",
-            Self::Provisioned => "provisioned",
-            Self::Updated => "updated",
-            Self::TornDown => "torn_down",
-            Self::Rejected => "rejected",
-            Self::Withdrawn => "withdrawn",
-            Self::Blocked => "blocked",
-            Self::Delayed => "delayed",
-            Self::DriftFound => "drift_found",
-            Self::DriftRepaired => "drift_repaired",
-            Self::LateResourceRemoved => "late_resource_removed",
-        }
-    }
-
-    /// Returns every word under which events of this kind may be stored: the current word first,
-    /// then the words of earlier releases.
-    pub fn stored_words(self) -> Vec<&'static str> {
-        let earlier: &[&str] = match self {
-            Self::Rejected => &["refused"],
-            Self::LateResourceRemoved => &["ghost_removed"],
-            _ => &[],
-        };
-        [self.as_str()]
-            .into_iter()
-            .chain(earlier.iter().copied())
-            .collect()
-    }
-
-    /// Reads a current word or the word of an earlier release; none for any other text.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|action| action.stored_words().contains(&text))
-    }
-}
-
-/// The cause of a change, as the audit log records it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cause {
-    /// The API key or the task that causes the change.
-    pub actor: Actor,
-    /// The id of the HTTP request; none where a task causes the change.
-    pub request_id: Option<String>,
-}
-
-impl Cause {
-    /// Returns the cause of changes that the service makes without a request.
-    pub fn reconciler() -> Self {
-        Self {
-            actor: Actor::reconciler(),
-            request_id: None,
-        }
-    }
-}
 
 /// What changed, with the details that a reader of the audit log needs.
 ///
@@ -304,33 +166,4 @@ fn nothing_was_made<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
 
 fn by_others<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map([("by", "others")])
-}
-
-/// An event of the audit log, after the sequencer has numbered it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SequencedEvent {
-    /// The event's number in the log, from 1, without gaps.
-    pub seq: i64,
-    /// The id that the event got when it was written, before it had a number.
-    pub id: Uuid,
-    /// The database's time at which the event was written.
-    pub at: DateTime<Utc>,
-    /// The cluster whose binding changed.
-    pub cluster: ClusterName,
-    /// The incarnation of the cluster's role.
-    pub binding_id: BindingId,
-    /// The generation of the intent under which the binding changed.
-    pub generation: Generation,
-    /// The binding's state before the change; none for a new binding.
-    pub from_state: Option<State>,
-    /// The binding's state after the change; it equals `from_state` where the state did not change.
-    pub to_state: State,
-    /// The kind of the change.
-    pub action: EventAction,
-    /// The API key or the task that caused the change.
-    pub actor: Actor,
-    /// The id of the HTTP request that caused the change; none where a task caused the change.
-    pub request_id: Option<String>,
-    /// The event's detail as this release or an earlier one stored it.
-    pub detail: Value,
 }

@@ -21,7 +21,7 @@ pub use consistency::{Belief, Consistency, Evidence};
 pub use decision::{Intent, decide_put};
 pub use deletion::{Deletion, decide_delete};
 pub use drift::{Drift, DriftKind};
-pub use event::{Actor, Cause, EventAction, EventDetail, SequencedEvent};
+pub use event::EventDetail;
 pub use failure::{Failure, FailureCode};
 pub use id::{BindingId, Generation};
 pub use intent_key::IntentKey;

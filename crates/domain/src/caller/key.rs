@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::cluster::ClusterName;
@@ -9,7 +10,8 @@ use crate::invalid::text_type;
 use crate::invalid::{Invalid, InvalidKind};
 
 /// The id of an API key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct KeyId(pub Uuid);
 
 impl fmt::Display for KeyId {

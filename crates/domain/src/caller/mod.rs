@@ -6,7 +6,7 @@ pub use key::{ClusterPrefix, KeyId, KeyName};
 pub use principal::{AwsIdentity, Principal, ServerName};
 pub use scopes::{KeyScope, KeyScopes};
 
-use crate::binding::Actor;
+use crate::audit::Actor;
 use crate::cluster::ClusterName;
 
 /// Who sends a request, and what the sender may do.

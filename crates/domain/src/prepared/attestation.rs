@@ -32,6 +32,18 @@ pub enum Fitness {
     Declared,
 }
 
+impl Fitness {
+    /// Returns the word on the wire and in the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fit => "fit",
+            Self::Unfit => "unfit",
+            Self::Indeterminate => "indeterminate",
+            Self::Declared => "declared",
+        }
+    }
+}
+
 /// How much a role can access.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "width", rename_all = "snake_case")]

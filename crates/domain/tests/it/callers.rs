@@ -1,6 +1,6 @@
 //! Names, scopes and prefixes of API keys, and what they permit.
 
-use engine_roles_domain::binding::Actor;
+use engine_roles_domain::audit::Actor;
 use engine_roles_domain::caller::{
     AwsIdentity, Caller, ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes, Principal,
 };

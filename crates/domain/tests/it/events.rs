@@ -1,8 +1,11 @@
 //! The stored form of audit events.
 
-use engine_roles_domain::binding::{DriftKind, EventAction, EventDetail, FailureCode, Receipt};
+use engine_roles_domain::audit::{DenialReason, EventAction, InstallationEvent, OrphanNamed};
+use engine_roles_domain::binding::{DriftKind, EventDetail, FailureCode, Receipt};
+use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScopes};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::fixtures::{at, binding, drift_of, pass_through_spec, role_record, spec};
 
@@ -223,11 +226,71 @@ fn every_detail_has_its_action_and_its_shape() {
 
 #[test]
 fn every_action_has_a_detail() {
+    let about_bindings = every_detail();
+    let about_bindings = about_bindings.iter().map(|(detail, _)| detail.action());
+    let about_installations = every_installation_event();
+    let about_installations = about_installations.iter().map(InstallationEvent::action);
+    let actions: Vec<EventAction> = about_bindings.chain(about_installations).collect();
     for action in EventAction::ALL {
-        let details = every_detail();
-        let found = details.iter().any(|(detail, _)| detail.action() == action);
-        assert!(found, "{action:?}");
+        assert!(actions.contains(&action), "{action:?}");
     }
+}
+
+fn every_installation_event() -> Vec<InstallationEvent> {
+    let (key_id, name) = (KeyId(Uuid::from_bytes([7; 16])), || {
+        KeyName::parse("manager").expect("a name")
+    });
+    let orphan = || OrphanNamed {
+        kind: "role".to_owned(),
+        name: "r".to_owned(),
+        arn: "arn:aws:iam::123456789012:role/r".to_owned(),
+    };
+    vec![
+        InstallationEvent::Denied {
+            reason: DenialReason::UnknownKey,
+            requests: 3,
+            combined: false,
+            first_at: at(1),
+            last_at: at(2),
+        },
+        InstallationEvent::KeyCreated {
+            key_id,
+            name: name(),
+            scopes: KeyScopes::parse(["read", "provision"]).expect("scopes"),
+            cluster_prefix: Some(ClusterPrefix::parse("team-").expect("a prefix")),
+            valid_seconds: None,
+        },
+        InstallationEvent::KeyRevoked {
+            key_id,
+            name: name(),
+        },
+        InstallationEvent::LogRead { hour: at(0) },
+        InstallationEvent::OrphanFound { orphan: orphan() },
+        InstallationEvent::OrphanGone { orphan: orphan() },
+        InstallationEvent::RoleAttested {
+            role: "prepared".to_owned(),
+            verdict: "unfit".to_owned(),
+            reasons: "EC2 may not assume the role".to_owned(),
+        },
+    ]
+}
+
+#[test]
+fn an_event_about_the_installation_is_stored_as_an_object_of_its_fields() {
+    let rows = every_installation_event();
+    let rows = rows.iter().map(|event| {
+        let (action, outcome) = (event.action().as_str(), event.action().outcome().as_str());
+        format!("{action} {outcome} {}", json!(event))
+    });
+    assert_snapshot!(rows.collect::<Vec<_>>().join("\n"), @r#"
+    denied denied {"combined":false,"first_at":"2027-01-15T08:00:01.000000Z","last_at":"2027-01-15T08:00:02.000000Z","reason":"unknown_key","requests":3}
+    key_created succeeded {"cluster_prefix":"team-","key_id":"07070707-0707-0707-0707-070707070707","name":"manager","scopes":["provision","read"],"valid_seconds":null}
+    key_revoked succeeded {"key_id":"07070707-0707-0707-0707-070707070707","name":"manager"}
+    log_read succeeded {"hour":"2027-01-15T08:00:00.000000Z"}
+    orphan_found observed {"arn":"arn:aws:iam::123456789012:role/r","kind":"role","name":"r"}
+    orphan_gone observed {"arn":"arn:aws:iam::123456789012:role/r","kind":"role","name":"r"}
+    role_attested observed {"reasons":"EC2 may not assume the role","role":"prepared","verdict":"unfit"}
+    "#);
 }
 
 #[test]
@@ -254,6 +317,13 @@ fn each_action_has_one_word_on_the_wire() {
     DriftFound: drift_found
     DriftRepaired: drift_repaired
     LateResourceRemoved: late_resource_removed
+    Denied: denied
+    KeyCreated: key_created
+    KeyRevoked: key_revoked
+    LogRead: log_read
+    OrphanFound: orphan_found
+    OrphanGone: orphan_gone
+    RoleAttested: role_attested
     ");
 }
 

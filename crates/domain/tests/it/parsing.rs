@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 
 use engine_roles_domain::account::{AccountId, Partition, Region};
-use engine_roles_domain::binding::{EventAction, State};
+use engine_roles_domain::audit::EventAction;
+use engine_roles_domain::binding::State;
 use engine_roles_domain::cluster::{
     ClusterName, Mode, RoleReference, RoleSpec, SecretName, Secrets,
 };

@@ -17,6 +17,7 @@ mod proofs;
 mod state;
 mod stored;
 
+pub use canonical::detail_digest;
 pub use checkpoints::AuditSigning;
 pub use error::AuditLogError;
 pub use proofs::{Consistency, Inclusion};

@@ -17,7 +17,7 @@ use engine_roles_domain::resources::{
 };
 use engine_roles_iam::{
     Call, Caller, CallerError, Depth, ErrorKind, Gate, GatedIam, Iam, IamError, Listed, NotSent,
-    QuotaUsage, RolePage, Service, SignedLogin, Target,
+    Outcome, QuotaUsage, RolePage, Service, SignedLogin, Target,
 };
 use engine_roles_store::{BudgetLimits, ReplicaId, Store};
 use futures::FutureExt;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use crate::aws::account::{NotConfirmed, Reporter, WorkAccount};
 use crate::aws::budget::{Budget, Grant, Purpose, Urgency};
+use crate::aws::call_trail::CallTrail;
 use crate::aws::learned_permissions::LearnedPermissions;
 use crate::aws::logins::{LoginError, Logins};
 use crate::aws::recent::{AwsHealth, RecentAnswers};
@@ -40,6 +41,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) until: Instant,
     /// The replica under whose lease the calls are made; none for reads that need no lease.
     pub(crate) lease_of: Option<ReplicaId>,
+    /// Collects the ids that AWS gives the calls; none where no event tells of them.
+    pub(crate) trail: Option<&'a CallTrail>,
 }
 
 impl<'a> Terms<'a> {
@@ -51,6 +54,7 @@ impl<'a> Terms<'a> {
             urgency: Urgency::Interactive,
             until: Instant::now() + wait,
             lease_of: None,
+            trail: None,
         }
     }
 
@@ -62,6 +66,7 @@ impl<'a> Terms<'a> {
             urgency: Urgency::Sweep,
             until: Instant::now() + wait,
             lease_of: None,
+            trail: None,
         }
     }
 }
@@ -361,6 +366,7 @@ impl Gateway {
             urgency,
             until,
             lease_of: _,
+            trail: _,
         } = terms;
         let purpose = Purpose { kind, urgency };
         let acquiring = self
@@ -419,7 +425,11 @@ impl Gate for Admission<'_> {
         self.gateway.check_heartbeat(self.terms, call.kind)
     }
 
-    async fn answered(&self, call: Call, error: Option<&IamError>) {
+    async fn answered(&self, call: Call, outcome: Outcome<'_>) {
+        let Outcome { request_id, error } = outcome;
+        if let (Some(trail), Some(id)) = (self.terms.trail, request_id) {
+            trail.add(id);
+        }
         let Gateway {
             budget,
             store,
@@ -469,7 +479,7 @@ impl Gate for StsOnly<'_> {
         is_to_sts.then_some(()).ok_or(NotSent::CallBudget)
     }
 
-    async fn answered(&self, call: Call, error: Option<&IamError>) {
+    async fn answered(&self, call: Call, Outcome { error, .. }: Outcome<'_>) {
         self.0.recent.note(call, error, false);
         if error.is_some_and(|error| error.kind == ErrorKind::InvalidCredentials) {
             self.0.renew_credentials().await;

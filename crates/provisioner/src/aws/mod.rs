@@ -5,6 +5,7 @@
 
 pub(crate) mod account;
 mod budget;
+mod call_trail;
 pub(crate) mod capabilities;
 pub(crate) mod gateway;
 pub(crate) mod learned_permissions;
@@ -16,6 +17,7 @@ pub(crate) mod recent;
 
 pub use account::NotConfirmed;
 pub(crate) use budget::Urgency;
+pub(crate) use call_trail::CallTrail;
 pub(crate) use capabilities::CapabilityDetector;
 pub(crate) use gateway::{Gateway, Terms};
 pub use logins::LoginError;

@@ -17,7 +17,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_roles_domain::binding::Cause;
+use engine_roles_domain::audit::Cause;
 use engine_roles_domain::binding::lifecycle::Lifecycle;
 use engine_roles_store::{Lease, Operation, Store};
 use tokio_util::sync::CancellationToken;

@@ -3,6 +3,8 @@
 //! A role is passed by its name alone. A role that was deleted and created again under another path has
 //! the same name, and would be passed in its place.
 
+use std::sync::Arc;
+
 use engine_roles_domain::account::Scope;
 use engine_roles_domain::cluster::{ModeSpec, RoleReference};
 use engine_roles_domain::resources::{Plan, RoleName};
@@ -10,7 +12,7 @@ use engine_roles_iam::{Depth, IamError, Target};
 use engine_roles_store::ReplicaId;
 use tokio::time::Instant;
 
-use crate::aws::{Gateway, Terms, Urgency};
+use crate::aws::{CallTrail, Gateway, Terms, Urgency};
 use crate::convergence::worker::Worker;
 
 /// A role to confirm before it is passed.
@@ -21,6 +23,7 @@ pub(crate) struct PassedRole<'a> {
     urgency: Urgency,
     until: Instant,
     lease_of: Option<ReplicaId>,
+    trail: Arc<CallTrail>,
 }
 
 /// Why a role is not passed.
@@ -45,6 +48,7 @@ impl<'a> PassedRole<'a> {
             urgency,
             until: worker.latest_call(),
             lease_of: worker.lease().replica(),
+            trail: worker.trail(),
         })
     }
 
@@ -60,6 +64,7 @@ impl<'a> PassedRole<'a> {
             urgency: self.urgency,
             until: self.until,
             lease_of: self.lease_of,
+            trail: Some(&self.trail),
         };
         let asked_at = std::time::Instant::now();
         let read = self.gateway.observe(&target, Depth::Existence, terms).await;

@@ -2,12 +2,14 @@
 
 mod own_account;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use engine_roles_domain::audit::Cause;
 use engine_roles_domain::binding::lifecycle::{self, Transition, WrongState};
 use engine_roles_domain::binding::{
-    Binding, Cause, Failure, FailureCode, resources_left, step_applied, write_unresolved,
+    Binding, Failure, FailureCode, resources_left, step_applied, write_unresolved,
 };
 use engine_roles_domain::cluster::{Mode, ModeSpec};
 use engine_roles_domain::resources::{Observed, Stage};
@@ -17,7 +19,7 @@ use metrics::counter;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::aws::{Terms, Urgency};
+use crate::aws::{CallTrail, Terms, Urgency};
 use crate::backoff::{full_jitter, spread};
 use crate::convergence::Converger;
 use crate::convergence::knowledge::Knowledge;
@@ -103,6 +105,8 @@ pub(crate) struct Worker<'a> {
     is_all_answered: bool,
     /// What was created in another account than the binding's and could not be removed again.
     left_in_other_account: Vec<String>,
+    /// The ids of the AWS calls since the last event.
+    trail: Arc<CallTrail>,
     /// How much the worker reads for a removal.
     depth: Depth,
     turns: u32,
@@ -126,6 +130,7 @@ impl<'a> Worker<'a> {
             is_first: knowledge == Knowledge::NothingSent,
             is_all_answered: true,
             left_in_other_account: Vec::new(),
+            trail: Arc::default(),
             depth: Depth::Existence,
             turns: 0,
         }
@@ -143,6 +148,10 @@ impl<'a> Worker<'a> {
 
     pub(crate) fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    pub(crate) fn trail(&self) -> Arc<CallTrail> {
+        Arc::clone(&self.trail)
     }
 
     pub(crate) fn converger(&self) -> &'a Converger {
@@ -208,11 +217,13 @@ impl<'a> Worker<'a> {
             Urgency::Teardown
         };
         let account = self.binding.scope.account.clone();
+        let trail = Arc::clone(&self.trail);
         let terms = Terms {
             account: &account,
             urgency,
             until: self.latest_call(),
             lease_of: self.lease.replica(),
+            trail: Some(&trail),
         };
         let Converger { gateway, stop, .. } = self.converger;
         let (asked_at, key_changes) = (std::time::Instant::now(), gateway.key_changes());
@@ -256,6 +267,7 @@ impl<'a> Worker<'a> {
             },
             until: self.latest_call(),
             lease_of: self.lease.replica(),
+            trail: Some(&self.trail),
         };
         let gateway = &self.converger.gateway;
         let asked_at = (std::time::Instant::now(), gateway.key_changes());
@@ -334,6 +346,7 @@ impl<'a> Worker<'a> {
             Recorded::Written => {
                 self.converger.waiting.publish(&self.binding);
                 if let Some(event) = &transition.event {
+                    self.trail.clear();
                     counter!("engine_roles_events_total", "action" => event.action().as_str())
                         .increment(1);
                 }
@@ -366,8 +379,9 @@ impl<'a> Worker<'a> {
     ) -> Result<Recorded, StoreError> {
         let Converger { store, .. } = self.converger;
         let (lease, operation) = (&mut self.lease, self.operation);
+        let (cause, calls) = (&self.cause, self.trail.ids());
         let mut recorded = store
-            .record(lease, transition, &self.cause, next, operation)
+            .record(lease, transition, cause, &calls, next, operation)
             .await;
         while let Err(error) = &recorded
             && error.is_transient()
@@ -383,7 +397,7 @@ impl<'a> Worker<'a> {
                 Ok(Some(found)) => Ok(found),
                 Ok(None) => {
                     store
-                        .record(lease, transition, &self.cause, next, operation)
+                        .record(lease, transition, cause, &calls, next, operation)
                         .await
                 }
                 Err(error) => Err(error),

@@ -114,7 +114,7 @@ impl Attestor {
         self.mode != AttestationMode::Off
     }
 
-    /// Reads one role from IAM again and logs the verdict. Returns false when the call budget did not
+    /// Reads one role from IAM again, and logs and records the verdict. Returns false when the call budget did not
     /// allow the read.
     pub(crate) async fn attest_again(
         &self,
@@ -147,6 +147,10 @@ impl Attestor {
                 info!(%role, "pass-through role is declared fit by the administrator");
             }
         }
+        let (fitness, reasons) = (verdict.fitness.as_str(), verdict.reasons());
+        self.store
+            .record_verdict(&scope.account, role, fitness, &reasons)
+            .await?;
         Ok(true)
     }
 

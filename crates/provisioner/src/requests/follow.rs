@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_roles_domain::audit::Cause;
 use engine_roles_domain::binding::lifecycle::Transition;
 use engine_roles_domain::binding::{
-    Binding, BindingId, Cause, Conditions, Generation, State, Verdict, verdict,
+    Binding, BindingId, Conditions, Generation, State, Verdict, verdict,
 };
 use engine_roles_store::{Change, Intent, Operation, Store, StoreError};
 use tokio::time::Instant;

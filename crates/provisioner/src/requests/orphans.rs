@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::account::{Region, Scope};
+use engine_roles_domain::audit::{Actor, Cause};
+use engine_roles_domain::binding::Binding;
 use engine_roles_domain::binding::lifecycle::{self, NewBinding, Transition};
-use engine_roles_domain::binding::{Actor, Binding, Cause};
 use engine_roles_domain::cluster::{
     CreateSpec, Defaults, ModeSpec, PassThroughSpec, RoleReference, RoleSpec, Secrets,
 };
@@ -78,10 +79,7 @@ impl ResolveOrphans {
             }
             (Resolution::Remove, role) => self.spec_to_remove(&claimed, role.is_some(), &observed),
         };
-        let cause = Cause {
-            actor,
-            request_id: None,
-        };
+        let cause = Cause::without_request(actor);
         let recorded = self.record(&claimed, &scope, &spec, resolution, &cause);
         let recorded = recorded.await?;
         let recorded = recorded.ok_or_else(|| ProvisionerError::NoOrphan(name.clone()))?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::account::{OtherAccount, Scope};
+use engine_roles_domain::audit::{EventAction, SequencedEvent};
 use engine_roles_domain::binding::{Binding, Generation, Verdict, verdict};
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_store::{
@@ -110,7 +111,8 @@ impl ReadRecords {
     }
 
     /// Returns events of the audit log in order. An event is included from about one second after it
-    /// was written. While no event is selected, waits at most `wait` for one.
+    /// was written. While no event is selected but reads of the log, waits at most `wait` for another one:
+    /// a watch reads the log itself, so that two watches would wake each other for ever.
     pub(crate) async fn audit(
         &self,
         filter: &AuditFilter,
@@ -120,12 +122,19 @@ impl ReadRecords {
         let until = Instant::now() + wait;
         let mut filter = filter.clone();
         let mut head = self.audit_head.subscribe();
+        let mut reads = Vec::new();
+        let mut left = limit;
         loop {
-            let page = self.store.audit(&filter, limit).await?;
+            let mut page = self.store.audit(&filter, left).await?;
             let examined = page.examined;
             filter.after = examined;
+            let is_read = |event: &SequencedEvent| event.action == EventAction::LogRead;
+            let has_news = !page.events.iter().all(is_read);
+            left -= i64::try_from(page.events.len()).unwrap_or(left);
+            reads.append(&mut page.events);
             let grown = head.wait_for(|head| *head > examined);
-            if !page.events.is_empty() || !self.waiting.until(until, grown).await {
+            if has_news || left == 0 || !self.waiting.until(until, grown).await {
+                page.events = reads;
                 return Ok(page);
             }
         }

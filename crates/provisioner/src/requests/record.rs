@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use engine_roles_domain::binding::{Binding, Cause};
+use engine_roles_domain::audit::Cause;
+use engine_roles_domain::binding::Binding;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_store::{
     Change, Intent, IntentIds, Latest, Operation, RecordedIntent, StoreError,

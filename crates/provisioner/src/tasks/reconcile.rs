@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use engine_roles_domain::binding::Cause;
+use engine_roles_domain::audit::Cause;
 use engine_roles_store::{Operation, Store};
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -1,11 +1,18 @@
 //! The commands about the audit log.
 
+mod add_cosignature;
+mod checkpoint;
+mod cosign;
+mod differences;
 mod events;
 mod export;
 mod ocsf;
+mod offline;
 mod past;
 mod public_key;
+mod quorum;
 mod verify;
+mod witness_state;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -48,6 +55,14 @@ enum AuditAction {
     Verify(verify::VerifyArgs),
     /// Print the public keys that verify the checkpoints, one on each line
     PublicKey(public_key::PublicKeyArgs),
+    /// Print the signed checkpoint of the audit log, or what a witness needs to cosign it
+    Checkpoint(checkpoint::CheckpointArgs),
+    /// Be a witness: check that a checkpoint extends the one cosigned last, and print a cosignature
+    Cosign(cosign::CosignArgs),
+    /// Print the public key of a witness
+    WitnessKey(cosign::WitnessArgs),
+    /// Print a checkpoint with the cosignatures that witnesses answered with
+    AddCosignature(add_cosignature::AddCosignatureArgs),
 }
 
 /// The arguments of `audit tail`.
@@ -83,6 +98,10 @@ pub(crate) fn run(args: &AuditArgs) -> ExitCode {
         AuditAction::Export(args) => export::run(args),
         AuditAction::Verify(args) => verify::run(args),
         AuditAction::PublicKey(args) => public_key::run(args),
+        AuditAction::Checkpoint(args) => checkpoint::run(args),
+        AuditAction::Cosign(args) => cosign::run(args),
+        AuditAction::WitnessKey(args) => cosign::run_witness_key(args),
+        AuditAction::AddCosignature(args) => add_cosignature::run(args),
     }
 }
 

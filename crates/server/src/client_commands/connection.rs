@@ -1,14 +1,13 @@
 //! How a command reaches the service.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 use engine_roles_client::{ApiKey, BuildError, Client};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -20,23 +19,6 @@ use crate::files;
 pub(super) const DEFAULT_ADDRESS: &str = "http://127.0.0.1:3283";
 /// How long the service may take for an answer, beyond the time that it was asked to wait.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
-
-/// A text that `Debug` does not show.
-#[derive(Clone)]
-struct Hidden(String);
-
-impl FromStr for Hidden {
-    type Err = Infallible;
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hidden(..)")
-    }
-}
 
 /// The flags for the service's address, the API key and the form of the output.
 #[derive(Clone, Debug, Args)]
@@ -52,7 +34,7 @@ pub(super) struct ConnectionArgs {
         value_name = "KEY",
         hide_env_values = true
     )]
-    api_key: Option<Hidden>,
+    api_key: Option<SecretString>,
     /// File with the API key
     #[arg(long, env = "ENGINE_ROLES_API_KEY_FILE", value_name = "FILE")]
     api_key_file: Option<PathBuf>,
@@ -82,13 +64,16 @@ impl ConnectionArgs {
         if is_loopback(&self.addr) {
             builder = builder.no_proxy();
         }
-        let value = self.api_key.as_ref().map(|key| key.0.as_str());
+        let value = self.api_key.as_ref();
         let source = files::value_or_file("--api-key", value, self.api_key_file.as_deref());
         let key = match source.map_err(|error| usage(&error))? {
             Some(source) => {
                 let text = source.read("--api-key-file");
                 let text = text.map_err(|error| Failure::Usage(chain(&error)))?;
-                Some(ApiKey::new(&text).map_err(|error| usage(&format!("--api-key: {error}")))?)
+                Some(
+                    ApiKey::new(text.expose_secret())
+                        .map_err(|error| usage(&format!("--api-key: {error}")))?,
+                )
             }
             None => None,
         };
@@ -174,11 +159,5 @@ mod tests {
         for address in ["http://10.0.0.1:3283", "https://localhost.example.com", ""] {
             assert!(!is_loopback(address), "{address}");
         }
-    }
-
-    #[test]
-    fn debug_does_not_show_the_key() {
-        let key: Hidden = "kkkk".parse().expect("any text");
-        assert_eq!(format!("{key:?}"), "Hidden(..)");
     }
 }

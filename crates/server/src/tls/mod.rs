@@ -17,7 +17,7 @@ const KEY: &str = "--tls-key";
 const CLIENT_AUTHORITIES: &str = "--tls-client-ca";
 
 /// The flags of TLS.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct TlsArgs {
     /// File with the service's certificate in PEM, followed by those of the authorities between the
     /// certificate and the root. With it and --tls-key, the service speaks HTTPS only. The files of TLS
@@ -126,7 +126,7 @@ impl TlsPaths {
         let authorities = self.client_authorities.as_deref();
         Ok(PemFiles {
             certificate: read(CERTIFICATE, &self.certificate)?,
-            key: read(KEY, &self.key)?,
+            key: read(KEY, &self.key)?.into(),
             client_authorities: authorities
                 .map(|path| read(CLIENT_AUTHORITIES, path))
                 .transpose()?,

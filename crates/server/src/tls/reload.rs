@@ -158,7 +158,7 @@ mod tests {
         let certificate = params.self_signed(&key).expect("a certificate");
         PemFiles {
             certificate: certificate.pem().into_bytes(),
-            key: key.serialize_pem().into_bytes(),
+            key: key.serialize_pem().into_bytes().into(),
             client_authorities: None,
         }
     }

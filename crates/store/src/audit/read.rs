@@ -1,7 +1,8 @@
 //! Reads of the audit log.
 
 use chrono::{DateTime, Utc};
-use engine_roles_domain::binding::{Actor, BindingId, EventAction, SequencedEvent};
+use engine_roles_domain::audit::{Actor, BindingChange, EventAction, SequencedEvent};
+use engine_roles_domain::binding::BindingId;
 use engine_roles_domain::caller::ClusterPrefix;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_domain::invalid::UnknownWord;
@@ -17,7 +18,7 @@ use crate::{Store, StoreError};
 pub struct AuditFilter {
     /// Only events of this cluster's bindings.
     pub cluster: Option<ClusterName>,
-    /// Only events of clusters whose names begin with this prefix. No index has it: the events that the
+    /// Only events about clusters whose names begin with this prefix. No index has it: the events that the
     /// rest of the filter selects are read and compared.
     pub prefix: Option<ClusterPrefix>,
     /// Only events that the API key or task with this name caused.
@@ -53,15 +54,20 @@ struct EventRow {
     seq: i64,
     id: Uuid,
     at: DateTime<Utc>,
-    cluster: String,
-    binding_id: Uuid,
-    generation: i64,
+    cluster: Option<String>,
+    binding_id: Option<Uuid>,
+    generation: Option<i64>,
     action: String,
     actor: String,
     request_id: Option<String>,
     from_state: Option<String>,
-    to_state: String,
+    to_state: Option<String>,
     detail: Value,
+    role_id: Option<String>,
+    key_id: Option<Uuid>,
+    source: Option<String>,
+    trace_id: Option<String>,
+    aws_request_ids: Vec<String>,
 }
 
 /// The head of the log, with an event of the page; the page is empty where there is no event.
@@ -79,6 +85,11 @@ struct PageRow {
     from_state: Option<String>,
     to_state: Option<String>,
     detail: Option<Value>,
+    role_id: Option<String>,
+    key_id: Option<Uuid>,
+    source: Option<String>,
+    trace_id: Option<String>,
+    aws_request_ids: Option<Vec<String>>,
 }
 
 impl Store {
@@ -102,7 +113,8 @@ impl Store {
             found.examined = page.examined;
             found.is_last = page.is_last;
             for event in page.events {
-                if event.cluster.as_str().starts_with(prefix.as_str()) {
+                let cluster = event.change.as_ref().map(|change| change.cluster.as_str());
+                if cluster.is_some_and(|cluster| cluster.starts_with(prefix.as_str())) {
                     found.examined = event.seq;
                     found.events.push(event);
                 }
@@ -137,7 +149,9 @@ impl Store {
                        page.generation AS "generation?", page.action AS "action?",
                        page.actor AS "actor?", page.request_id AS "request_id?",
                        page.from_state AS "from_state?", page.to_state AS "to_state?",
-                       page.detail AS "detail?"
+                       page.detail AS "detail?", page.role_id AS "role_id?",
+                       page.key_id AS "key_id?", page.source AS "source?",
+                       page.trace_id AS "trace_id?", page.aws_request_ids AS "aws_request_ids?"
                 FROM (SELECT) AS log
                 LEFT JOIN audit_page($1, $2, $3, $4, $5, $6, $7, $8) AS page ON true
                 ORDER BY page.seq"#,
@@ -185,7 +199,8 @@ impl Store {
                 EventRow,
                 "/* task: audit_tree */
                 SELECT e.seq, e.id, e.at, e.cluster, e.binding_id, e.generation, e.action, e.actor,
-                       e.request_id, e.from_state, e.to_state, e.detail
+                       e.request_id, e.from_state, e.to_state, e.detail, e.role_id, e.key_id,
+                       e.source, e.trace_id, e.aws_request_ids
                 FROM audit_events e
                 WHERE e.namespace = $1 AND e.seq > $2
                 ORDER BY e.seq LIMIT $3",
@@ -220,15 +235,20 @@ impl PageRow {
             seq: self.seq?,
             id: self.id?,
             at: self.at?,
-            cluster: self.cluster?,
-            binding_id: self.binding_id?,
-            generation: self.generation?,
+            cluster: self.cluster,
+            binding_id: self.binding_id,
+            generation: self.generation,
             action: self.action?,
             actor: self.actor?,
             request_id: self.request_id,
             from_state: self.from_state,
-            to_state: self.to_state?,
+            to_state: self.to_state,
             detail: self.detail?,
+            role_id: self.role_id,
+            key_id: self.key_id,
+            source: self.source,
+            trace_id: self.trace_id,
+            aws_request_ids: self.aws_request_ids?,
         })
     }
 }
@@ -236,23 +256,43 @@ impl PageRow {
 impl EventRow {
     fn into_event(self) -> Result<SequencedEvent, StoreError> {
         let id = self.id;
-        let unknown = |column| move |error: UnknownWord| corrupt(id, column, error);
-        let from_state = self.from_state.map(|state| state.parse()).transpose();
         let action = EventAction::parse(&self.action).ok_or(UnknownWord);
         Ok(SequencedEvent {
             seq: self.seq,
             id,
             at: self.at,
-            cluster: ClusterName::parse(&self.cluster)
-                .map_err(|error| corrupt(id, "cluster", error))?,
-            binding_id: BindingId(self.binding_id),
-            generation: self.generation,
-            from_state: from_state.map_err(unknown("from_state"))?,
-            to_state: self.to_state.parse().map_err(unknown("to_state"))?,
-            action: action.map_err(unknown("action"))?,
+            change: self.change()?,
+            action: action.map_err(|error| corrupt(id, "action", error))?,
             actor: Actor(self.actor),
+            key_id: self.key_id,
+            source: self.source,
             request_id: self.request_id,
+            trace_id: self.trace_id,
+            aws_request_ids: self.aws_request_ids,
             detail: self.detail,
         })
+    }
+
+    /// Returns how a binding changed; none for an event about the installation.
+    fn change(&self) -> Result<Option<BindingChange>, StoreError> {
+        let (Some(cluster), Some(binding_id), Some(generation), Some(to_state)) = (
+            &self.cluster,
+            self.binding_id,
+            self.generation,
+            &self.to_state,
+        ) else {
+            return Ok(None);
+        };
+        let id = self.id;
+        let unknown = |column| move |error: UnknownWord| corrupt(id, column, error);
+        let from_state = self.from_state.as_ref().map(|state| state.parse());
+        Ok(Some(BindingChange {
+            cluster: ClusterName::parse(cluster).map_err(|error| corrupt(id, "cluster", error))?,
+            binding_id: BindingId(binding_id),
+            generation,
+            from_state: from_state.transpose().map_err(unknown("from_state"))?,
+            to_state: to_state.parse().map_err(unknown("to_state"))?,
+            role_id: self.role_id.clone(),
+        }))
     }
 }

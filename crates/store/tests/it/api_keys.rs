@@ -6,7 +6,7 @@ use engine_roles_domain::caller::{AwsIdentity, ClusterPrefix, KeyId, KeyName, Ke
 use engine_roles_store::{NewApiKey, StoreError, Tick};
 use uuid::Uuid;
 
-use crate::test_store::test_store;
+use crate::test_store::{caller, test_store};
 
 fn key(name: &str, hash: u8) -> NewApiKey {
     NewApiKey {
@@ -30,8 +30,11 @@ async fn a_reader_of_changes_gets_each_new_and_each_revoked_key_once() {
         valid_for: Some(Duration::from_secs(90)),
         ..key("manager", 1)
     };
-    let first = store.create_api_key(&limited).await.expect("created");
-    let second = store.create_api_key(&key("manager", 2)).await;
+    let first = store
+        .create_api_key(&limited, &caller())
+        .await
+        .expect("created");
+    let second = store.create_api_key(&key("manager", 2), &caller()).await;
     let second = second.expect("two keys can have one name");
     let all = store.api_key_changes(0).await.expect("changes");
     let found: Vec<_> = all
@@ -56,7 +59,10 @@ async fn a_reader_of_changes_gets_each_new_and_each_revoked_key_once() {
             .is_empty()
     );
 
-    let revoked = store.revoke_api_key(first.id).await.expect("revoked");
+    let revoked = store
+        .revoke_api_key(&first, &caller())
+        .await
+        .expect("revoked");
     assert!(revoked.is_some_and(|key| key.revoked_at.is_some()));
     let changes = store
         .api_key_changes(all.version)
@@ -66,14 +72,20 @@ async fn a_reader_of_changes_gets_each_new_and_each_revoked_key_once() {
     assert_eq!(changes.changes[0].key.id, first.id);
     assert!(changes.changes[0].key.revoked_at.is_some());
     assert_eq!(
-        store.revoke_api_key(first.id).await.expect("answered"),
+        store
+            .revoke_api_key(&first, &caller())
+            .await
+            .expect("answered"),
         None
     );
     // Another installation sees neither and revokes neither.
     let other = test.other("other");
     assert!(other.api_keys().await.expect("none").is_empty());
     assert_eq!(
-        other.revoke_api_key(second.id).await.expect("answered"),
+        other
+            .revoke_api_key(&second, &caller())
+            .await
+            .expect("answered"),
         None
     );
     let names: Vec<_> = store
@@ -92,7 +104,7 @@ async fn the_heartbeat_reads_that_keys_have_changed() {
     let mut ticker = test.store.ticker(Duration::from_secs(1));
     for (created, version) in [(false, 0), (true, 1)] {
         if created {
-            let created = test.store.create_api_key(&key("k", 7)).await;
+            let created = test.store.create_api_key(&key("k", 7), &caller()).await;
             created.expect("created");
         }
         let Tick::Acknowledged(seen) = ticker.tick().await.expect("a heartbeat") else {
@@ -108,7 +120,10 @@ async fn the_heartbeat_reads_that_keys_have_changed() {
 async fn a_use_is_recorded_once_an_hour_and_the_same_text_makes_no_second_key() {
     let test = test_store().await;
     let store = &test.store;
-    let created = store.create_api_key(&key("k", 3)).await.expect("created");
+    let created = store
+        .create_api_key(&key("k", 3), &caller())
+        .await
+        .expect("created");
     assert_eq!(created.last_used_at, None);
     let used = async || {
         store
@@ -122,7 +137,7 @@ async fn a_use_is_recorded_once_an_hour_and_the_same_text_makes_no_second_key() 
     assert_eq!(used().await, first);
     test.clock(3700).await;
     assert!(used().await > first);
-    let again = store.create_api_key(&key("k", 3)).await;
+    let again = store.create_api_key(&key("k", 3), &caller()).await;
     assert!(matches!(again, Err(StoreError::Query(_))), "{again:?}");
 }
 
@@ -137,13 +152,22 @@ async fn a_token_has_its_identity_and_is_deleted_when_it_has_expired() {
         identity: AwsIdentity::of_arn(arn),
         ..key("aws-identity", hash)
     };
-    let short = store.create_api_key(&token(1, 60)).await.expect("created");
-    let long = store.create_api_key(&token(2, 900)).await.expect("created");
+    let short = store
+        .create_api_key(&token(1, 60), &caller())
+        .await
+        .expect("created");
+    let long = store
+        .create_api_key(&token(2, 900), &caller())
+        .await
+        .expect("created");
     let expiring = NewApiKey {
         valid_for: Some(Duration::from_mins(1)),
         ..key("key", 3)
     };
-    let expiring = store.create_api_key(&expiring).await.expect("created");
+    let expiring = store
+        .create_api_key(&expiring, &caller())
+        .await
+        .expect("created");
     let identity = short.identity.expect("a token has an identity");
     assert_eq!(identity.arn(), arn);
     assert_eq!(expiring.identity, None);
@@ -167,6 +191,6 @@ async fn a_token_has_its_identity_and_is_deleted_when_it_has_expired() {
         valid_for: None,
         ..token(4, 0)
     };
-    let endless = store.create_api_key(&endless).await;
+    let endless = store.create_api_key(&endless, &caller()).await;
     assert!(matches!(endless, Err(StoreError::Query(_))), "{endless:?}");
 }

@@ -1,11 +1,11 @@
 //! Filters of the audit log, compared with a filter in memory.
 
 use chrono::TimeDelta;
-use engine_roles_domain::binding::{EventAction, SequencedEvent};
+use engine_roles_domain::audit::{EventAction, SequencedEvent};
 use engine_roles_store::AuditFilter;
 
 use crate::raw_events::{Random, RawEvent, connect, first_binding, insert};
-use crate::test_store::{TestStore, cluster, number, test_store};
+use crate::test_store::{TestStore, change, cluster, number, test_store};
 
 const EVENTS: usize = 900;
 
@@ -84,7 +84,7 @@ fn matches(filter: &AuditFilter, event: &SequencedEvent) -> bool {
         && filter
             .cluster
             .as_ref()
-            .is_none_or(|it| *it == event.cluster)
+            .is_none_or(|it| *it == change(event).cluster)
         && filter.actor.as_ref().is_none_or(|it| *it == event.actor.0)
         && filter.action.is_none_or(|it| it == event.action)
         && filter.since.is_none_or(|it| event.at >= it)

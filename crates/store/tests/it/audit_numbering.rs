@@ -1,16 +1,20 @@
 //! The sequencer of the audit log: several at once, paused ones, and a backlog.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::DateTime;
+use engine_roles_domain::audit::{Cause, DenialReason, EventAction, InstallationEvent, TraceId};
+use engine_roles_domain::caller::{ClusterPrefix, KeyId};
 use engine_roles_store::{AuditFilter, Sequenced};
 use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::raw_events::{RawEvent, connect, first_binding, insert, run};
-use crate::test_store::{activate, log, number, provision, spec, test_store};
+use crate::test_store::{activate, caller, change, log, number, provision, spec, test_store};
 
 /// Less than the time for which a statement may wait for a lock.
 const WITHOUT_WAITING: Duration = Duration::from_secs(2);
@@ -73,8 +77,10 @@ async fn several_sequencers_leave_no_gap_and_keep_the_order_of_each_binding() {
     assert_eq!(i64::try_from(1 + numbered + rest).expect("few"), all);
     let mut generations: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for event in &events[1..] {
-        let cluster = generations.entry(event.cluster.to_string()).or_default();
-        cluster.push(event.generation);
+        let cluster = generations
+            .entry(change(event).cluster.to_string())
+            .or_default();
+        cluster.push(change(event).generation);
     }
     assert_eq!(generations.len(), CLUSTERS);
     for (cluster, generations) in generations {
@@ -121,7 +127,13 @@ async fn a_paused_sequencer_delays_no_reader_no_writer_and_no_other_sequencer() 
     let events = log(&test.store, &all).await;
     let events: Vec<_> = events
         .iter()
-        .map(|event| (event.seq, event.cluster.as_str(), event.action.as_str()))
+        .map(|event| {
+            (
+                event.seq,
+                change(event).cluster.as_str(),
+                event.action.as_str(),
+            )
+        })
         .collect();
     assert_eq!(
         events,
@@ -166,7 +178,10 @@ async fn a_backlog_is_numbered_in_batches_in_the_order_of_time_and_generation() 
             .events;
         let Some(last) = page.last() else { break };
         filter.after = last.seq;
-        order.extend(page.iter().map(|event| (event.at, event.generation)));
+        order.extend(
+            page.iter()
+                .map(|event| (event.at, change(event).generation)),
+        );
     }
     assert_eq!(order.len(), 2500);
     assert!(order.is_sorted());
@@ -187,6 +202,51 @@ async fn an_event_that_was_committed_late_gets_the_next_number() {
         assert_eq!(number(&test.store).await, 1);
     }
     let events = log(&test.store, &AuditFilter::default()).await;
-    let order: Vec<&str> = events.iter().map(|event| event.cluster.as_str()).collect();
+    let order: Vec<&str> = events
+        .iter()
+        .map(|event| change(event).cluster.as_str())
+        .collect();
     assert_eq!(order, ["first", "late", "later"]);
+}
+
+#[tokio::test]
+async fn events_about_the_installation_are_numbered_among_the_others() {
+    let test = test_store().await;
+    let cause = Cause {
+        key: Some(KeyId(Uuid::from_bytes([7; 16]))),
+        source: Some(IpAddr::from([192, 0, 2, 1])),
+        trace: TraceId::parse("4bf92f3577b34da6a3ce929d0e0e4736"),
+        ..caller()
+    };
+    let denied = InstallationEvent::Denied {
+        reason: DenialReason::Scope,
+        requests: 3,
+        combined: false,
+        first_at: DateTime::UNIX_EPOCH,
+        last_at: DateTime::UNIX_EPOCH,
+    };
+    test.store
+        .append_events(&[(cause, denied)])
+        .await
+        .expect("added");
+    let mut lease = test.provision("one").await.lease.expect("a lease");
+    activate(&test.store, &mut lease).await;
+    number(&test.store).await;
+    let log = log(&test.store, &AuditFilter::default()).await;
+    assert_eq!(log.len(), 3);
+    let event = &log[0];
+    assert_eq!((event.seq, event.action), (1, EventAction::Denied));
+    assert_eq!(event.change, None);
+    assert_eq!(event.key_id, Some(Uuid::from_bytes([7; 16])));
+    assert_eq!(event.source.as_deref(), Some("192.0.2.1"));
+    assert_eq!(event.request_id.as_deref(), Some("r-1"));
+    assert_eq!(event.trace_id.as_deref().map(str::len), Some(32));
+    assert_eq!(event.detail["requests"], 3);
+    assert_eq!(change(&log[1]).cluster.as_str(), "one");
+    let limited = AuditFilter {
+        prefix: Some(ClusterPrefix::parse("o").expect("a prefix")),
+        ..AuditFilter::default()
+    };
+    let page = test.store.audit(&limited, 10).await.expect("a page");
+    assert_eq!(page.events.len(), 2);
 }

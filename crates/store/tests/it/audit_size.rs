@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use engine_roles_domain::binding::EventAction;
+use engine_roles_domain::audit::EventAction;
 use engine_roles_store::{AuditFilter, Store, StoreConfig};
 
 use crate::raw_events::connect;

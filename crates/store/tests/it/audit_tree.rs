@@ -1,6 +1,6 @@
 //! The tree over the audit log as the database keeps it: it only grows, whoever asks.
 
-use engine_roles_store::{StoredTile, TilePlace, TreeExtension};
+use engine_roles_store::{DatabaseUsers, StoredTile, TilePlace, TreeExtension};
 
 use crate::test_store::{TestStore, number, test_store};
 
@@ -145,7 +145,13 @@ async fn the_user_that_serves_writes_the_tree_only_through_the_functions() {
     test.sql(&format!("CREATE ROLE {user}"))
         .await
         .expect("created");
-    let granted = test.store.migrate_and_grant(Some(&user)).await;
+    let granted = test
+        .store
+        .migrate_and_grant(DatabaseUsers {
+            serving: Some(&user),
+            ..DatabaseUsers::default()
+        })
+        .await;
     granted.expect("granted");
     let refused = [
         "INSERT INTO audit_entries (namespace, seq, canonical) VALUES ('test', 1, 'x')",

@@ -6,8 +6,8 @@ use engine_roles_store::{AuditFilter, Change, Intent, Operation, Recorded};
 use futures::future::join_all;
 
 use crate::test_store::{
-    DONE, activate, changed, failure, log, new_binding, provision, read, record, record_intent,
-    reject, release, remove, request_teardown, scope, spec, tear_down, test_store,
+    DONE, activate, change, changed, failure, log, new_binding, provision, read, record,
+    record_intent, reject, release, remove, request_teardown, scope, spec, tear_down, test_store,
 };
 
 #[tokio::test]
@@ -27,9 +27,9 @@ async fn a_new_intent_writes_a_binding_a_lease_and_an_event() {
     assert_eq!(&test.current(binding).await, binding);
     let log = log(&test.store, &AuditFilter::default()).await;
     assert_eq!(log.len(), 1);
-    assert_eq!(log[0].binding_id, binding.id);
+    assert_eq!(change(&log[0]).binding_id, binding.id);
     assert_eq!(
-        (log[0].from_state, log[0].to_state),
+        (change(&log[0]).from_state, change(&log[0]).to_state),
         (None, State::Provisioning)
     );
     assert_eq!(log[0].request_id.as_deref(), Some("r-1"));

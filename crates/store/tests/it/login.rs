@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use engine_roles_domain::audit::{Cause, InstallationEvent};
 use engine_roles_domain::resources::Namespace;
-use engine_roles_store::{DatabaseUrl, Store, StoreConfig, StoreError};
+use engine_roles_store::{DatabaseUrl, DatabaseUsers, Store, StoreConfig, StoreError};
 use sqlx::Connection;
 use uuid::Uuid;
 
-use crate::test_store::{TestStore, has_heartbeat, tear_down, test_store};
+use crate::test_store::{TestStore, has_heartbeat, number, tear_down, test_store};
 
 /// A database user of its own, which is deleted with the test's database.
 struct User<'a> {
@@ -106,7 +107,7 @@ async fn a_token_is_made_for_new_connections_and_again_when_one_is_refused() {
         tokens: Some(Arc::new(move |request| {
             assert_eq!(request.host, "127.0.0.1");
             let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
-            Box::pin(async move { Ok(format!("token-{number}")) })
+            Box::pin(async move { Ok(format!("token-{number}").into()) })
         })),
         ..StoreConfig::new(user.url("unused"))
     };
@@ -124,7 +125,13 @@ async fn a_token_is_made_for_new_connections_and_again_when_one_is_refused() {
 async fn the_user_that_serves_can_do_its_work_and_change_no_table_and_no_event() {
     let test = test_store().await;
     let user = User::new(&test, "serving").await;
-    let granted = test.store.migrate_and_grant(Some(&user.name)).await;
+    let granted = test
+        .store
+        .migrate_and_grant(DatabaseUsers {
+            serving: Some(&user.name),
+            ..DatabaseUsers::default()
+        })
+        .await;
     granted.expect("migrated");
     let serving = TestStore {
         store: store(&StoreConfig::new(user.url("serving"))),
@@ -140,30 +147,201 @@ async fn the_user_that_serves_can_do_its_work_and_change_no_table_and_no_event()
         .expect("the partitions are maintained");
     let refused = serving.store.migrate().await.expect_err("it may not");
     assert!(matches!(refused, StoreError::Forbidden(_)), "{refused:?}");
-    let mut connection = sqlx::PgConnection::connect(&user.url("serving"))
-        .await
-        .expect("connected");
-    for forbidden in [
-        "ALTER TABLE audit_events DISABLE TRIGGER ALL",
-        "DELETE FROM audit_events",
-        "UPDATE audit_events SET actor = 'x'",
-        "TRUNCATE audit_events",
-        "DROP TABLE audit_events",
-        "UPDATE audit_pending SET actor = 'x'",
-        "ALTER TABLE bindings ADD COLUMN x int",
-        "CREATE TABLE x (y int)",
-        "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql
-             AS 'SELECT now()'",
-        "INSERT INTO schema_versions (version, oldest_reader) VALUES (1, 1)",
-    ] {
-        let done = sqlx::raw_sql(sqlx::AssertSqlSafe(forbidden));
+    must_be_forbidden(
+        &user.url("serving"),
+        &[
+            "DROP TABLE audit_events",
+            "ALTER TABLE bindings ADD COLUMN x int",
+            "CREATE TABLE x (y int)",
+            "CREATE OR REPLACE FUNCTION service_now() RETURNS timestamptz LANGUAGE sql
+                 AS 'SELECT now()'",
+            "CREATE OR REPLACE FUNCTION audit_events_are_append_only() RETURNS trigger
+                 LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'",
+            "SET session_replication_role = replica",
+            "INSERT INTO schema_versions (version, oldest_reader) VALUES (1, 1)",
+            "SELECT audit_make_partition(30000001, 40000001)",
+        ],
+    )
+    .await;
+    // Of the whole log, nothing can be written but by the functions.
+    for table in LOG_TABLES {
+        let writes = [
+            format!("INSERT INTO {table} SELECT * FROM {table}"),
+            format!("UPDATE {table} SET namespace = namespace"),
+            format!("DELETE FROM {table}"),
+            format!("TRUNCATE {table}"),
+            format!("ALTER TABLE {table} DISABLE TRIGGER ALL"),
+            format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"),
+            format!(
+                "CREATE TRIGGER x BEFORE INSERT ON {table} FOR EACH ROW
+                     EXECUTE FUNCTION audit_events_are_append_only()"
+            ),
+            format!("DO 'BEGIN LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; END'"),
+        ];
+        let writes: Vec<&str> = writes.iter().map(String::as_str).collect();
+        must_be_forbidden(&user.url("serving"), &writes).await;
+    }
+    serving.store.close().await;
+    user.delete().await;
+}
+
+/// The tables of the audit log and of the tree over it.
+const LOG_TABLES: [&str; 8] = [
+    "audit_pending",
+    "audit_events",
+    "audit_heads",
+    "audit_times",
+    "audit_entries",
+    "audit_tiles",
+    "audit_trees",
+    "audit_checkpoints",
+];
+
+/// Asserts that Postgres forbids each of these statements to a user.
+async fn must_be_forbidden(url: &str, statements: &[&str]) {
+    let mut connection = sqlx::PgConnection::connect(url).await.expect("connected");
+    for forbidden in statements {
+        let done = sqlx::raw_sql(sqlx::AssertSqlSafe((*forbidden).to_owned()));
         let error = done.execute(&mut connection).await.expect_err(forbidden);
         let code = error
             .as_database_error()
             .and_then(sqlx::error::DatabaseError::code);
         assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {error}");
     }
-    serving.store.close().await;
+}
+
+#[tokio::test]
+async fn an_auditor_reads_everything_but_the_hashes_of_keys_and_writes_nothing() {
+    let test = test_store().await;
+    test.provision("one").await;
+    number(&test.store).await;
+    let name = format!("auditor_{}", Uuid::new_v4().simple());
+    let users = DatabaseUsers {
+        auditing: Some(&name),
+        ..DatabaseUsers::default()
+    };
+    // The user does not exist yet: it is created, without a password.
+    test.store.migrate_and_grant(users).await.expect("granted");
+    let password = format!("ALTER ROLE {name} PASSWORD 'audit'");
+    test.sql(&password).await.expect("changed");
+    let user = User { test: &test, name };
+    let url = user.url("audit");
+    let mut connection = sqlx::PgConnection::connect(&url).await.expect("connected");
+    let all: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class
+         WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v')
+           AND NOT relispartition AND relname NOT IN ('_sqlx_migrations', 'api_keys')",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("the tables");
+    assert!(all.len() > 20, "{all:?}");
+    for table in &all {
+        let read = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
+        sqlx::raw_sql(read)
+            .execute(&mut connection)
+            .await
+            .expect(table);
+        if table != "audit_partitions" {
+            must_be_forbidden(&url, &[&format!("DELETE FROM {table}")]).await;
+        }
+    }
+    let page = "SELECT action FROM audit_page('test', 0, NULL, NULL, NULL, NULL, NULL, 10)";
+    let actions: Vec<String> = sqlx::query_scalar(page)
+        .fetch_all(&mut connection)
+        .await
+        .expect("a page");
+    assert_eq!(actions, ["provision_requested"]);
+    sqlx::raw_sql("SELECT name, scopes, last_used_at FROM api_keys")
+        .execute(&mut connection)
+        .await
+        .expect("the keys");
+    must_be_forbidden(
+        &url,
+        &[
+            "SELECT sha256 FROM api_keys",
+            "UPDATE api_keys SET revoked_at = NULL",
+            "SELECT audit_append('{}', now(), 'test', NULL, NULL, NULL, NULL, NULL)",
+            "SELECT audit_sequence('test', 1)",
+            "SELECT audit_maintain_partitions('1 day')",
+            "SELECT audit_expire_entries('test', 1)",
+            "SELECT audit_record_checkpoint('test', 'x', 1, 'x')",
+        ],
+    )
+    .await;
+    // A user with the rights of serving loses them, and none can have both.
+    let both = DatabaseUsers {
+        serving: Some(&user.name),
+        auditing: Some(&user.name),
+    };
+    let refused = test.store.migrate_and_grant(both).await;
+    let refused = refused.expect_err("one user can't be both");
+    assert!(matches!(refused, StoreError::OneUserForBoth { .. }));
+    connection.close().await.expect("closed");
+    user.delete().await;
+}
+
+#[tokio::test]
+async fn a_user_that_does_not_exist_and_can_not_be_created_is_named() {
+    let test = test_store().await;
+    let owner = User::new(&test, "owner").await;
+    let name = &owner.name;
+    let schema =
+        format!("CREATE SCHEMA own AUTHORIZATION {name}; ALTER ROLE {name} SET search_path = own");
+    test.sql(&schema).await.expect("created");
+    let own = store(&StoreConfig::new(owner.url("owner")));
+    let missing = DatabaseUsers {
+        serving: Some("nobody_has_this_name"),
+        ..DatabaseUsers::default()
+    };
+    let error = own
+        .migrate_and_grant(missing)
+        .await
+        .expect_err("no such user");
+    assert!(matches!(error, StoreError::NoUser { .. }), "{error:?}");
+    own.close().await;
+    owner.delete().await;
+}
+
+#[tokio::test]
+async fn a_user_that_served_before_uses_the_functions_after_the_migration() {
+    let test = test_store().await;
+    let user = User::new(&test, "serving").await;
+    let name = &user.name;
+    // The rights that the release before gave, and the part of the migration that changes them.
+    let before = format!(
+        "GRANT USAGE ON SCHEMA public TO {name};
+         GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name};
+         GRANT INSERT, DELETE ON audit_pending TO {name};
+         GRANT INSERT ON audit_events, audit_times TO {name};
+         GRANT INSERT, UPDATE ON audit_heads TO {name}"
+    );
+    test.sql(&before).await.expect("granted");
+    let migration = include_str!("../../../../migrations/20261126000070_audit_functions.sql");
+    let (_, change) = migration
+        .split_once("-- Users that could write the tables until now")
+        .expect("the part");
+    let (change, _) = change.split_once("$$;").expect("its end");
+    test.sql(&format!("-- {change}$$;"))
+        .await
+        .expect("migrated");
+    must_be_forbidden(
+        &user.url("serving"),
+        &[
+            "DELETE FROM audit_pending",
+            "INSERT INTO audit_events SELECT * FROM audit_events",
+            "UPDATE audit_heads SET seq = 0",
+        ],
+    )
+    .await;
+    let serving = store(&StoreConfig::new(user.url("serving")));
+    let event = InstallationEvent::LogRead {
+        hour: chrono::DateTime::UNIX_EPOCH,
+    };
+    let events = [(Cause::reconciler(), event)];
+    serving.append_events(&events).await.expect("added");
+    assert_eq!(number(&serving).await, 1);
+    serving.close().await;
     user.delete().await;
 }
 
@@ -178,7 +356,13 @@ async fn the_owner_is_not_given_the_rights_of_serving_because_it_would_lose_its_
         .fetch_one(&mut connection)
         .await
         .expect("a user");
-    let refused = test.store.migrate_and_grant(Some(&owner)).await;
+    let refused = test
+        .store
+        .migrate_and_grant(DatabaseUsers {
+            serving: Some(&owner),
+            ..DatabaseUsers::default()
+        })
+        .await;
     let refused = refused.expect_err("the owner has every right");
     assert!(
         matches!(refused, StoreError::GrantToOwner { .. }),

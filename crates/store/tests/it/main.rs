@@ -4,7 +4,6 @@ mod api_keys;
 mod audit;
 mod audit_filters;
 mod audit_numbering;
-mod audit_older_release;
 mod audit_partitions;
 mod audit_size;
 mod audit_tree;

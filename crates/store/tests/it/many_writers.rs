@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use engine_roles_domain::audit::Cause;
+use engine_roles_domain::binding::Binding;
 use engine_roles_domain::binding::lifecycle::{self, Lifecycle};
-use engine_roles_domain::binding::{Binding, Cause};
 use engine_roles_store::{Intent, Lease, Next, Operation, Recorded, Store};
 use futures::future::join_all;
 
@@ -44,6 +45,7 @@ async fn converge(store: &Store, mut lease: Lease, done: &Done) {
                 &mut lease,
                 &transition,
                 &Cause::reconciler(),
+                &[],
                 next,
                 Operation::Reconcile,
             )

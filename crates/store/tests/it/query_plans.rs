@@ -7,6 +7,7 @@
 //! Statements inside database functions and triggers are not covered; Postgres has no command that
 //! shows their plans.
 
+use engine_roles_store::DatabaseUsers;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -102,7 +103,13 @@ async fn every_query_is_permitted_to_the_user_that_serves() {
     let user = format!("serving_{}", uuid::Uuid::new_v4().simple());
     let create = format!("CREATE ROLE {user}");
     test.sql(&create).await.expect("created");
-    let granted = test.store.migrate_and_grant(Some(&user)).await;
+    let granted = test
+        .store
+        .migrate_and_grant(DatabaseUsers {
+            serving: Some(&user),
+            ..DatabaseUsers::default()
+        })
+        .await;
     granted.expect("granted");
     let mut connection = PgConnection::connect(test.database.url())
         .await

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use engine_roles_domain::audit::Cause;
+use engine_roles_domain::binding::State;
 use engine_roles_domain::binding::lifecycle;
-use engine_roles_domain::binding::{Cause, State};
 use engine_roles_store::{AuditFilter, Intent, Operation, Recorded, Store};
 use futures::future::join_all;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::test_store::{
-    DONE, TestStore, activate, activated, changed, log, new_binding, provision, read,
+    DONE, TestStore, activate, activated, change, changed, log, new_binding, provision, read,
     record_intent, reject, remove, spec, tear_down, test_store,
 };
 
@@ -81,7 +82,13 @@ async fn an_event_has_the_values_that_its_statement_wrote() {
     let log = log(&test.store, &AuditFilter::default()).await;
     let seen: Vec<_> = log
         .iter()
-        .map(|event| (event.generation, event.from_state, event.to_state))
+        .map(|event| {
+            (
+                change(event).generation,
+                change(event).from_state,
+                change(event).to_state,
+            )
+        })
         .collect();
     assert_eq!(
         seen,
@@ -246,7 +253,7 @@ async fn an_outcome_that_is_recorded_again_after_an_error_does_not_replace_a_new
     let (cause, operation) = (Cause::reconciler(), Operation::Reconcile);
     let failed = test
         .store
-        .record(&mut lease, &outcome, &cause, DONE, operation)
+        .record(&mut lease, &outcome, &cause, &[], DONE, operation)
         .await;
     assert!(failed.expect_err("the merge failed").is_transient());
     test.sql("DROP TRIGGER fail ON bindings")
@@ -256,7 +263,7 @@ async fn an_outcome_that_is_recorded_again_after_an_error_does_not_replace_a_new
     assert_eq!(found.expect("an answer"), None);
     let recorded = test
         .store
-        .record(&mut lease, &outcome, &cause, DONE, operation)
+        .record(&mut lease, &outcome, &cause, &[], DONE, operation)
         .await;
     assert_eq!(recorded.expect("an answer"), Recorded::Superseded);
     let current = test.latest("one").await.expect("a binding");

@@ -1,6 +1,6 @@
 //! Audit events that a test writes itself, with times of its choice.
 
-use engine_roles_domain::binding::EventAction;
+use engine_roles_domain::audit::EventAction;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 

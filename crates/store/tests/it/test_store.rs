@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use engine_roles_domain::account::{Partition, Scope};
+use engine_roles_domain::audit::{Actor, BindingChange, Cause, SequencedEvent};
 use engine_roles_domain::binding::lifecycle::{self, Activation, NewBinding, Transition};
 use engine_roles_domain::binding::{
-    Actor, Binding, BindingId, Cause, Conditions, Deletion, Failure, FailureCode, Generation,
-    Rejection, SequencedEvent, decide_delete,
+    Binding, BindingId, Conditions, Deletion, Failure, FailureCode, Generation, Rejection,
+    decide_delete,
 };
 use engine_roles_domain::cluster::{
     ClusterName, ModeSpec, PassThroughSpec, RoleReference, RoleSpec, Secrets,
@@ -167,9 +168,14 @@ pub(crate) fn cluster(name: &str) -> ClusterName {
 /// The cause of the intents in these tests.
 pub(crate) fn caller() -> Cause {
     Cause {
-        actor: Actor("somebody".to_owned()),
         request_id: Some("r-1".to_owned()),
+        ..Cause::without_request(Actor("somebody".to_owned()))
     }
+}
+
+/// Returns how the binding changed that an event is about.
+pub(crate) fn change(event: &SequencedEvent) -> &BindingChange {
+    event.change.as_ref().expect("an event about a binding")
 }
 
 pub(crate) fn new_binding(
@@ -279,6 +285,7 @@ pub(crate) async fn record(
             lease,
             transition,
             &Cause::reconciler(),
+            &[],
             next,
             Operation::Reconcile,
         )

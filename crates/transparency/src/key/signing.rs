@@ -26,6 +26,14 @@ impl SigningKey {
     /// # Errors
     /// When the text has no such key. The error does not contain the text.
     pub fn from_pem(name: KeyName, pem: &[u8]) -> Result<Self, TransparencyError> {
+        Self::of_kind(KeyKind::Log, name, pem)
+    }
+
+    pub(crate) fn of_kind(
+        kind: KeyKind,
+        name: KeyName,
+        pem: &[u8],
+    ) -> Result<Self, TransparencyError> {
         let invalid = || TransparencyError::InvalidSigningKey;
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|_| invalid())?;
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der())
@@ -35,7 +43,7 @@ impl SigningKey {
             .as_ref()
             .try_into()
             .map_err(|_| invalid())?;
-        let verifier = VerifierKey::new(name, KeyKind::Log, public);
+        let verifier = VerifierKey::new(name, kind, public);
         Ok(Self { pair, verifier })
     }
 

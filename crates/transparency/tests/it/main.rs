@@ -13,3 +13,4 @@ mod tampering;
 mod tiles;
 mod tree;
 mod verification;
+mod witnesses;

@@ -120,6 +120,18 @@ pub(super) async fn signed(installation: &Installation) -> String {
     .await
 }
 
+/// Returns the SQL that writes one more event of each binding, as the service would. The detail is an
+/// SQL expression.
+pub(super) fn event_sql(actor: &str, detail: &str) -> String {
+    format!(
+        "INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
+                                    action, actor, from_state, to_state, detail)
+         SELECT gen_random_uuid(), service_now(), namespace, cluster, id, generation,
+                'updated', '{actor}', state, state, {detail}
+         FROM bindings"
+    )
+}
+
 /// Returns the readiness that a caller with a key gets.
 pub(super) async fn readiness(installation: &Installation) -> Value {
     installation.client().fetch("/readyz").await.body

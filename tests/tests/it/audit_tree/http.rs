@@ -1,6 +1,5 @@
 //! Proofs and tiles over HTTP.
 
-use engine_roles_e2e::binary::service_binary;
 use engine_roles_e2e::{Installation, eventually};
 use engine_roles_transparency::{
     ConsistencyProof, HASH_BYTES, InclusionProof, LogProof, Note, TreeHash, decode_bundle,
@@ -185,41 +184,4 @@ async fn without_a_key_events_are_provable_but_nothing_is_signed() {
     let export = files.export(&installation, "export.ndjson", &[]);
     assert_eq!(export.lines().count(), 3);
     installation.assert_sound().await;
-}
-
-#[tokio::test]
-async fn the_commands_of_the_page_about_the_log_work() {
-    let files = Files::new();
-    let installation = files.start().await;
-    installation.client().provision("one").await.expect(201);
-    signed(&installation).await;
-    let page = include_str!("../../../../docs/audit-log.md");
-    let commands: Vec<&str> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("    "))
-        .filter(|command| command.starts_with("engine-roles ") || command.starts_with("export "))
-        .collect();
-    assert_eq!(commands.len(), 5, "{commands:?}");
-    std::fs::rename(files.path("key.pem"), files.path("audit.pem")).expect("renamed");
-    let program = service_binary();
-    let path = program
-        .parent()
-        .expect("a directory")
-        .to_str()
-        .expect("UTF-8");
-    let path = format!("{path}:{}", std::env::var("PATH").unwrap_or_default());
-    let ran = std::process::Command::new("sh")
-        .args(["-e", "-c", &commands.join("\n")])
-        .current_dir(files.path("."))
-        .env("PATH", path)
-        .env(
-            "ENGINE_ROLES_ADDR",
-            format!("http://{}", installation.replicas[0].address()),
-        )
-        .env("ENGINE_ROLES_API_KEY", installation.key())
-        .output()
-        .expect("a shell");
-    let text = String::from_utf8_lossy(&ran.stdout);
-    assert!(ran.status.success(), "{ran:?}");
-    assert_eq!(text, "verified: events 1 to 2 are those that were logged\n");
 }

@@ -8,7 +8,7 @@ use engine_roles_transparency::{RightEdge, TreeHash};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::fixture::{Files, OTHER_KEY, broken, read, signed};
+use super::fixture::{Files, OTHER_KEY, broken, event_sql, read, signed};
 
 const EVENTS: u64 = 8;
 
@@ -62,6 +62,51 @@ async fn a_changed_event_is_found() {
     // The service does not prove what does not match.
     let proof = installation.client().fetch("/v1/audit/3/proof").await;
     proof.expect_problem(500, "internal");
+}
+
+#[tokio::test]
+async fn a_changed_detail_that_was_too_long_for_an_entry_is_found() {
+    let files = Files::new();
+    let installation = files.start().await;
+    installation.client().provision("one").await.expect(201);
+    // 70000 bytes: an entry has the digest of the detail only.
+    let detail = "jsonb_build_object('text', repeat('x', 70000), 'number', 1)";
+    let event = event_sql("writer", detail);
+    installation.database.execute(&event).await;
+    let note = signed(&installation).await;
+    assert_eq!(read(&note).size, 3);
+    fs::write(files.path("checkpoint"), note).expect("written");
+    files.write_public_key(&installation);
+    let export = files.export(&installation, "clean.ndjson", &[]);
+    let line = export.lines().nth(3).expect("an event");
+    assert!(line.contains("detail_sha256"), "{line}");
+    let (code, text) = files.verify(&installation, "clean.ndjson", &["checkpoint"]);
+    assert_eq!(code, 0, "{text}");
+    // Somebody changes the file: the detail, or its presence.
+    let mut line: Value = serde_json::from_str(line).expect("JSON");
+    let members = line.as_object_mut().expect("an object");
+    let removed = members.remove("detail").expect("a detail");
+    assert_eq!(removed["number"], 1);
+    let head: Vec<&str> = export.lines().take(3).collect();
+    let changed = format!("{}\n{line}\n", head.join("\n"));
+    fs::write(files.path("changed.ndjson"), changed).expect("written");
+    let (code, text) = files.verify(&installation, "changed.ndjson", &["checkpoint"]);
+    assert_eq!(code, 1, "{text}");
+    let missing = "the detail of event 3 is not in the export\n";
+    assert!(text.starts_with(missing), "{text}");
+    // Somebody changes the table.
+    let sql = "UPDATE audit_events SET detail = jsonb_set(detail, '{number}', '2') WHERE seq = 3";
+    let text = found(&files, &installation, sql).await;
+    assert!(
+        text.starts_with(
+            "the detail of event 3 was changed in the table that GET /v1/audit reads\n"
+        ),
+        "{text}"
+    );
+    let sql = "DELETE FROM audit_events WHERE seq = 3";
+    let text = found(&files, &installation, sql).await;
+    assert!(text.starts_with("event 3 was removed from"), "{text}");
+    assert!(!text.contains("detail"), "{text}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use engine_roles_e2e::Installation;
 use futures::future::join_all;
 use serde_json::Value;
 
-use super::fixture::{Files, read, signed};
+use super::fixture::{Files, event_sql, read, signed};
 
 const WRITERS: usize = 8;
 const EVENTS: usize = 500;
@@ -22,14 +22,8 @@ async fn four_thousand_events_of_eight_writers_are_all_provable() {
         async move {
             // Each statement is a transaction of its own, as the service's writes are.
             let events = (0..EVENTS).map(|number| {
-                format!(
-                    "INSERT INTO audit_pending (id, at, namespace, cluster, binding_id, generation,
-                                                action, actor, from_state, to_state, detail)
-                     SELECT gen_random_uuid(), service_now(), namespace, cluster, id, generation,
-                            'updated', 'writer {writer}', state, state, '{{\"number\": {number}}}'
-                     FROM bindings;
-                     COMMIT;"
-                )
+                let detail = format!("'{{\"number\": {number}}}'");
+                event_sql(&format!("writer {writer}"), &detail) + "; COMMIT;"
             });
             let events: String = events.collect();
             database.execute(&events).await;

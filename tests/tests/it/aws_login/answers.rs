@@ -1,8 +1,8 @@
 //! Answers that are not those of STS.
 
-use engine_roles_e2e::Installation;
 use engine_roles_e2e::aws_login::{SESSION_ARN, Signing, identity};
 use engine_roles_e2e::aws_proxy::{Reply, Rule};
+use engine_roles_e2e::{Installation, eventually};
 use engine_roles_iam_sandbox::Identity;
 use serde_json::{Value, json};
 
@@ -116,7 +116,12 @@ async fn what_is_not_an_answer_of_sts_makes_no_token_and_says_nothing_about_the_
     let count = replies.len();
     for (what, reply) in replies {
         add(&installation, &session, reply);
-        let answer = log_in(&client, &Signing::new(&session).login()).await;
+        // The logins of a replica are limited: one that is refused is sent again.
+        let answer = eventually("the login is sent to STS", async || {
+            let answer = log_in(&client, &Signing::new(&session).login()).await;
+            (answer.status != 429).then_some(answer)
+        })
+        .await;
         assert_eq!(answer.status, 503, "{what}: {}", answer.text);
         answer.expect_problem(503, "iam_unavailable");
         assert!(answer.header("retry-after").is_some(), "{what}");
@@ -137,9 +142,11 @@ async fn what_is_not_an_answer_of_sts_makes_no_token_and_says_nothing_about_the_
         log.find("settings and credentials of the AWS SDK were read again"),
         None
     );
-    log_in(&client, &Signing::new(&session).login())
-        .await
-        .expect(200);
+    eventually("a login succeeds", async || {
+        let answer = log_in(&client, &Signing::new(&session).login()).await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -27,20 +27,30 @@ pub(super) fn lines(page: &AuditPage, text: &str, screen: Screen) -> Vec<String>
 }
 
 fn line(event: &AuditEvent) -> String {
-    let AuditEvent {
-        seq,
-        cluster,
-        actor,
-        generation,
-        ..
-    } = event;
+    let AuditEvent { seq, actor, .. } = event;
     let (at, action) = (time(event.at), word(&event.action));
-    let from = event.from_state.as_ref();
-    let from = from.map(|state| format!("{} -> ", word(state)));
-    let states = format!("{}{}", from.unwrap_or_default(), word(&event.to_state));
-    let what = format!("{at}  {seq:>6}  {action:<19}  {cluster}  {states}");
-    let why = format!("by {actor}  generation={generation}");
-    clean(&format!("{what}  {why}{}", detail(&event.detail)))
+    let mut line = format!("{at}  {seq:>6}  {action:<19}");
+    if let Some(cluster) = &event.cluster {
+        line.extend(["  ", cluster]);
+    }
+    let state = |state: &Option<_>| state.as_ref().map(|state| word(state));
+    line.extend(
+        state(&event.to_state).map(|to| match state(&event.from_state) {
+            Some(from) => format!("  {from} -> {to}"),
+            None => format!("  {to}"),
+        }),
+    );
+    line.extend(["  by ", actor]);
+    line.extend(
+        event
+            .source
+            .as_ref()
+            .map(|source| format!(" from {source}")),
+    );
+    let generation = event.generation;
+    line.extend(generation.map(|generation| format!("  generation={generation}")));
+    line.push_str(&detail(&event.detail));
+    clean(&line)
 }
 
 /// Returns the members of an event's detail that are a text, a number, a truth value or a list of

@@ -18,7 +18,7 @@ use super::super::failure::Failure;
 use super::super::progress::Count;
 use super::super::screen::print_json;
 use super::ocsf;
-use crate::audit_export::{FORMAT, Head, Line, Shown};
+use crate::audit_export::{FORMAT, Head, Line, Shown, digest_of_detail};
 
 /// The arguments of `audit export`.
 #[derive(Debug, Args)]
@@ -140,6 +140,8 @@ async fn lines(
             None if shown.is_some() => entry(client, seq, size).await?,
             None => None,
         };
+        let detail = event.as_deref().and_then(digest_of_detail);
+        let detail = detail.and_then(|_| shown.as_ref()?.get("detail").cloned());
         let shown = match &event {
             Some(event) => Shown::compare(event, shown),
             None => Shown::Same,
@@ -148,6 +150,7 @@ async fn lines(
             seq,
             leaf: leaf.map(|leaf| leaf.to_string()),
             event,
+            detail,
             shown,
         });
     }

@@ -1,18 +1,22 @@
 //! The command `audit verify`, which needs nothing but files.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use engine_roles_transparency::{
-    ExportedEvent, Frontier, LogVerifier, Note, Report, TreeHash, TrustedKeys, VerifiedCheckpoint,
+    ExportedEvent, Frontier, LogVerifier, Note, Report, TransparencyError, TreeHash,
+    VerifiedCheckpoint,
 };
 
 use super::super::progress::Count;
 use super::super::screen::{Format, Screen};
-use crate::audit_export::{FORMAT, Head, Line, Shown};
+use super::differences::Differences;
+use super::offline::{OfflineError, read, read_keys, with_witnesses};
+use super::quorum::QuorumArgs;
+use crate::audit_export::{FORMAT, Head, Line};
 
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
@@ -21,10 +25,9 @@ Exit codes:
   1  not verified: what was found is printed, each with its place
   2  the command line is invalid, or a file can't be read";
 
-/// The longest line of an export, in bytes: an event of 65535 bytes, each written as \\u0000.
-const LONGEST_LINE: u64 = 1024 * 1024;
-/// How many events are shown of which the service shows something else.
-const MOST_SHOWN: usize = 100;
+/// The longest line of an export, in bytes. An event has 65535 bytes at most, each written as \\u0000,
+/// but a detail that is too long for an event has no limit of its own.
+const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 
 /// The arguments of `audit verify`.
 #[derive(Debug, Args)]
@@ -36,20 +39,11 @@ pub(super) struct VerifyArgs {
     /// the place of a change
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     checkpoint: Vec<PathBuf>,
-    /// File with the public keys of the log and of witnesses, one on each line
+    /// File with the public keys of the log, one on each line
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-}
-
-/// Why a verification could not be made.
-#[derive(Debug, thiserror::Error)]
-enum VerifyError {
-    /// A file can't be used.
-    #[error("{}: {reason}", path.display())]
-    File { path: PathBuf, reason: String },
-    /// The export or a checkpoint is not what it should be.
-    #[error("{0}")]
-    NotVerified(String),
+    #[command(flatten)]
+    quorum: QuorumArgs,
 }
 
 /// Verifies an export, and prints what was found.
@@ -57,39 +51,31 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
     match verify(args) {
         Ok(is_clean) if is_clean => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("engine-roles: {error}");
-            match error {
-                VerifyError::File { .. } => ExitCode::from(2),
-                VerifyError::NotVerified(_) => ExitCode::FAILURE,
-            }
-        }
+        Err(error) => error.report(),
     }
 }
 
-fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
-    let in_file = |path: &Path, reason: String| VerifyError::File {
-        path: path.to_owned(),
-        reason,
-    };
-    let keys: TrustedKeys = read(&args.key)?.parse().map_err(
-        |error: engine_roles_transparency::TransparencyError| in_file(&args.key, error.to_string()),
-    )?;
+fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
+    let quorum = args.quorum.quorum()?;
+    let keys = with_witnesses(&read_keys(&args.key)?, &quorum.keys)?;
     let mut checkpoints = Vec::new();
     for path in &args.checkpoint {
         let verified = read(path)?
             .parse()
             .and_then(|note: Note| keys.verify(&note));
         let verified = verified.map_err(|error| {
-            VerifyError::NotVerified(format!("the checkpoint {}: {error}", path.display()))
+            OfflineError::NotVerified(format!("the checkpoint {}: {error}", path.display()))
         })?;
         checkpoints.push(verified);
+    }
+    for line in quorum.check(&checkpoints)? {
+        println!("{line}");
     }
     let input: Box<dyn Read> = if args.export == Path::new("-") {
         Box::new(stdin())
     } else {
         let file = File::open(&args.export);
-        Box::new(file.map_err(|error| in_file(&args.export, error.to_string()))?)
+        Box::new(file.map_err(|error| OfflineError::file(&args.export, &error))?)
     };
     let mut lines = Lines {
         path: &args.export,
@@ -97,14 +83,6 @@ fn verify(args: &VerifyArgs) -> Result<bool, VerifyError> {
         number: 0,
     };
     verify_lines(&mut lines, &checkpoints)
-}
-
-/// Returns the contents of a file.
-fn read(path: &Path) -> Result<String, VerifyError> {
-    fs::read_to_string(path).map_err(|error| VerifyError::File {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
 }
 
 /// The lines of an export, which may be larger than memory.
@@ -116,40 +94,35 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     /// Returns the next line; none at the end.
-    fn next(&mut self) -> Result<Option<String>, VerifyError> {
+    fn next(&mut self) -> Result<Option<String>, OfflineError> {
         let mut line = String::new();
         let read = (&mut self.input).take(LONGEST_LINE).read_line(&mut line);
-        let read = read.map_err(|error| VerifyError::File {
-            path: self.path.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let read = read.map_err(|error| OfflineError::file(self.path, &error))?;
         self.number += 1;
         Ok((read > 0).then_some(line))
     }
 
-    fn malformed(&self) -> VerifyError {
+    fn malformed(&self) -> OfflineError {
         let (number, path) = (self.number, self.path.display());
-        VerifyError::NotVerified(format!("line {number} of {path} is not one of an export"))
+        OfflineError::NotVerified(format!("line {number} of {path} is not one of an export"))
     }
 }
 
 fn verify_lines(
     lines: &mut Lines<'_>,
     checkpoints: &[VerifiedCheckpoint],
-) -> Result<bool, VerifyError> {
+) -> Result<bool, OfflineError> {
     let head = lines.next()?.unwrap_or_default();
     let head: Head = serde_json::from_str(&head).map_err(|_| lines.malformed())?;
     if head.format != FORMAT {
         return Err(lines.malformed());
     }
-    let not_verified = |error: engine_roles_transparency::TransparencyError| {
-        VerifyError::NotVerified(error.to_string())
-    };
+    let not_verified = |error: TransparencyError| OfflineError::NotVerified(error.to_string());
     let hashes = head.frontier.iter().map(|hash| hash.parse());
     let hashes: Vec<TreeHash> = hashes.collect::<Result<_, _>>().map_err(not_verified)?;
     let frontier = Frontier::from_hashes(head.start, hashes).map_err(not_verified)?;
     let Some((first, others)) = checkpoints.split_first() else {
-        return Err(VerifyError::NotVerified(
+        return Err(OfflineError::NotVerified(
             "no checkpoint is given".to_owned(),
         ));
     };
@@ -165,31 +138,13 @@ fn verify_lines(
             event: line.event.as_deref().map(str::as_bytes),
             leaf: leaf.map_err(|_| lines.malformed())?,
         });
-        if let Shown::Other(shown) = line.shown {
-            differences.add(line.seq, shown.is_some());
-        }
+        differences.compare(&line);
         progress.at(verifier.last());
     }
     drop(progress);
     let report = verifier.finish();
     print(&report, &differences);
-    Ok(report.is_clean() && differences.count == 0)
-}
-
-/// The events of which the service shows something else than what was logged.
-#[derive(Default)]
-struct Differences {
-    first: Vec<(u64, bool)>,
-    count: usize,
-}
-
-impl Differences {
-    fn add(&mut self, seq: u64, is_shown: bool) {
-        self.count += 1;
-        if self.first.len() < MOST_SHOWN {
-            self.first.push((seq, is_shown));
-        }
-    }
+    Ok(report.is_clean() && differences.is_empty())
 }
 
 fn print(report: &Report, differences: &Differences) {
@@ -199,17 +154,7 @@ fn print(report: &Report, differences: &Differences) {
     if report.more > 0 {
         println!("{} more findings", report.more);
     }
-    for (seq, is_shown) in &differences.first {
-        if *is_shown {
-            println!("event {seq} was changed in the table that GET /v1/audit reads");
-        } else {
-            println!("event {seq} was removed from the table that GET /v1/audit reads");
-        }
-    }
-    let rest = differences.count - differences.first.len();
-    if rest > 0 {
-        println!("{rest} more events differ in the table that GET /v1/audit reads");
-    }
+    differences.print();
     for size in &report.before_start {
         println!("the checkpoint with size {size} is from before the export and was not compared");
     }
@@ -220,7 +165,7 @@ fn print(report: &Report, differences: &Differences) {
         let (beyond, size) = (report.beyond, report.size);
         println!("{beyond} events come after the largest checkpoint, with size {size}: not proved");
     }
-    if report.is_clean() && differences.count == 0 {
+    if report.is_clean() && differences.is_empty() {
         let (first, last) = (report.start + 1, report.size);
         println!("verified: events {first} to {last} are those that were logged");
     } else if let Some(proved) = report.proved {

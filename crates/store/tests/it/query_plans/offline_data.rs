@@ -122,8 +122,13 @@ fn typical(sql_type: &str, compared: Option<(&str, &str)>) -> String {
         ("float8", _) => "30",
         ("float8[]", _) => "{1,2}",
         ("interval", _) => "30 seconds",
-        ("jsonb" | "bytea[]", _) => "{}",
-        ("jsonb[]", _) => r#"{"{}"}"#,
+        ("bytea[]", _) => "{}",
+        // An event, which `audit_append` takes.
+        ("jsonb", _) => {
+            r#"{"id": "00000000-0000-0000-0000-000000000001", "action": "a", "actor": "a",
+                "detail": {}, "aws_request_ids": []}"#
+        }
+        ("jsonb[]", _) => "{}",
         // A long time, in which most rows were written.
         ("timestamptz", _) if operator.starts_with('<') => "2030-01-01",
         ("timestamptz", _) => "2026-01-02",

@@ -1,0 +1,298 @@
+//! What authentication tells the audit log: requests that were not accepted, and reads of the log.
+//!
+//! Strangers cause these events, so that their number is limited: denials are combined in memory into one
+//! event for each address, key and reason within a minute, and the reads of a key into one event per hour.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use engine_roles_domain::audit::{Actor, Cause, DenialReason, InstallationEvent};
+use engine_roles_domain::caller::{Caller, KeyId};
+use engine_roles_store::Store;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// How often denials are written.
+const WRITE_EVERY: Duration = Duration::from_mins(1);
+/// How many events of a minute name their address. Further denials are combined into one event for each
+/// reason.
+const MOST_NAMED: usize = 30;
+/// How many of them may be about requests without a known key, so that a stranger with many addresses
+/// can't hide what is done with a key.
+const MOST_UNKNOWN: usize = 20;
+/// How long a write may take.
+const WRITE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Whose requests one event combines; all fields but the reason are none for those that are not named.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Sender {
+    reason: DenialReason,
+    source: Option<IpAddr>,
+    actor: Option<String>,
+    key: Option<KeyId>,
+}
+
+/// How many requests of a sender were not accepted, and when.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    requests: u64,
+    first_at: DateTime<Utc>,
+    last_at: DateTime<Utc>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    denials: BTreeMap<Sender, Count>,
+    /// The hour to which `readers` belongs.
+    hour: DateTime<Utc>,
+    /// Whose reads of the log have an event in this hour.
+    readers: BTreeSet<String>,
+    /// Reads whose event is not written yet.
+    reads: Vec<(Cause, InstallationEvent)>,
+}
+
+/// Collects events about requests, and writes them outside of the requests.
+pub(super) struct AuditNotes {
+    store: Store,
+    noted: Mutex<Noted>,
+    has_read: Notify,
+}
+
+impl AuditNotes {
+    pub(super) fn new(store: Store) -> Self {
+        Self {
+            store,
+            noted: Mutex::default(),
+            has_read: Notify::new(),
+        }
+    }
+
+    /// Notes a request that was not accepted. `caller` is the owner of its key, where there is one.
+    pub(super) fn denied(
+        &self,
+        reason: DenialReason,
+        source: Option<IpAddr>,
+        caller: Option<&Caller>,
+    ) {
+        let sender = Sender {
+            reason,
+            source,
+            actor: caller.map(|caller| caller.actor.0.clone()),
+            key: caller.and_then(|caller| caller.key),
+        };
+        let now = Utc::now();
+        self.noted().count(sender, Count::one(now));
+    }
+
+    /// Notes a read of the audit log.
+    pub(super) fn log_read(&self, caller: &Caller, cause: Cause) {
+        let now = Utc::now();
+        let hour = now.duration_trunc(TimeDelta::hours(1)).unwrap_or(now);
+        let mut noted = self.noted();
+        if noted.hour != hour {
+            noted.hour = hour;
+            noted.readers.clear();
+        }
+        if noted.readers.insert(caller.identity()) {
+            let event = InstallationEvent::LogRead { hour };
+            noted.reads.push((cause, event));
+            drop(noted);
+            self.has_read.notify_one();
+        }
+    }
+
+    /// Writes what is noted until `stop` is cancelled: reads at once, denials every minute.
+    pub(super) async fn keep_up(&self, stop: CancellationToken) {
+        let mut denials = tokio::time::interval(WRITE_EVERY);
+        denials.tick().await;
+        let working = async {
+            loop {
+                tokio::select! {
+                    () = self.has_read.notified() => self.write_reads().await,
+                    _ = denials.tick() => self.write_all().await,
+                }
+            }
+        };
+        stop.run_until_cancelled(working).await;
+    }
+
+    /// Writes everything that is noted. What can't be written is kept for the next time.
+    pub(super) async fn write_all(&self) {
+        self.write_reads().await;
+        let denials = std::mem::take(&mut self.noted().denials);
+        let events: Vec<_> = denials
+            .iter()
+            .map(|(sender, count)| event(sender, *count))
+            .collect();
+        if !self.write(&events).await {
+            let mut noted = self.noted();
+            for (sender, count) in denials {
+                noted.count(sender, count);
+            }
+        }
+    }
+
+    async fn write_reads(&self) {
+        let reads = std::mem::take(&mut self.noted().reads);
+        if !self.write(&reads).await {
+            let mut noted = self.noted();
+            let newer = std::mem::replace(&mut noted.reads, reads);
+            noted.reads.extend(newer);
+        }
+    }
+
+    /// Writes events. Returns false where the database did not answer.
+    async fn write(&self, events: &[(Cause, InstallationEvent)]) -> bool {
+        let written = tokio::time::timeout(WRITE_LIMIT, self.store.append_events(events));
+        match written.await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "denied requests and reads could not be added to the audit log; they are kept"
+                );
+                false
+            }
+            Err(_) => {
+                warn!(
+                    "denied requests and reads could not be added to the audit log in time; they are kept"
+                );
+                false
+            }
+        }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Noted {
+    /// Counts denials of a sender, or of its reason where this minute has named enough senders.
+    fn count(&mut self, sender: Sender, count: Count) {
+        let is_known = self.denials.contains_key(&sender);
+        let is_named = is_known || self.has_room(&sender);
+        let sender = if is_named {
+            sender
+        } else {
+            sender.reason.into()
+        };
+        let counted = self.denials.entry(sender);
+        counted.and_modify(|all| all.add(count)).or_insert(count);
+    }
+
+    fn has_room(&self, sender: &Sender) -> bool {
+        let named = self.denials.keys().filter(|one| one.is_named());
+        let unknown = named.clone().filter(|one| one.actor.is_none());
+        named.count() < MOST_NAMED && (sender.actor.is_some() || unknown.count() < MOST_UNKNOWN)
+    }
+}
+
+impl Sender {
+    fn is_named(&self) -> bool {
+        self.source.is_some() || self.actor.is_some()
+    }
+}
+
+impl From<DenialReason> for Sender {
+    fn from(reason: DenialReason) -> Self {
+        Self {
+            reason,
+            source: None,
+            actor: None,
+            key: None,
+        }
+    }
+}
+
+impl Count {
+    fn one(at: DateTime<Utc>) -> Self {
+        Self {
+            requests: 1,
+            first_at: at,
+            last_at: at,
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.requests = self.requests.saturating_add(more.requests);
+        self.first_at = self.first_at.min(more.first_at);
+        self.last_at = self.last_at.max(more.last_at);
+    }
+}
+
+fn event(sender: &Sender, count: Count) -> (Cause, InstallationEvent) {
+    let actor = sender.actor.as_deref().unwrap_or("anonymous");
+    let cause = Cause {
+        key: sender.key,
+        source: sender.source,
+        ..Cause::without_request(Actor(actor.to_owned()))
+    };
+    let event = InstallationEvent::Denied {
+        reason: sender.reason,
+        requests: count.requests,
+        combined: !sender.is_named(),
+        first_at: count.first_at,
+        last_at: count.last_at,
+    };
+    (cause, event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(number: u8, actor: Option<&str>) -> Sender {
+        Sender {
+            reason: DenialReason::Scope,
+            source: Some(IpAddr::from([192, 0, 2, number])),
+            actor: actor.map(str::to_owned),
+            key: None,
+        }
+    }
+
+    fn one() -> Count {
+        Count::one(DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn denials_of_one_sender_are_one_event() {
+        let mut noted = Noted::default();
+        let later = DateTime::UNIX_EPOCH + TimeDelta::seconds(7);
+        noted.count(sender(1, None), one());
+        noted.count(sender(1, None), Count::one(later));
+        noted.count(sender(1, Some("a key")), one());
+        assert_eq!(noted.denials.len(), 2);
+        let count = noted.denials[&sender(1, None)];
+        assert_eq!((count.requests, count.first_at), (2, DateTime::UNIX_EPOCH));
+        assert_eq!(count.last_at, later);
+        let (cause, _) = event(&sender(1, Some("a key")), count);
+        assert_eq!(cause.actor.0, "a key");
+    }
+
+    #[test]
+    fn many_addresses_are_combined_and_leave_room_for_keys() {
+        let mut noted = Noted::default();
+        for number in 0..200 {
+            noted.count(sender(number, None), one());
+        }
+        let combined = Sender::from(DenialReason::Scope);
+        assert_eq!(noted.denials.len(), MOST_UNKNOWN + 1);
+        assert_eq!(noted.denials[&combined].requests, 180);
+        for number in 0..200 {
+            noted.count(sender(number, Some("a key")), one());
+        }
+        assert_eq!(noted.denials.len(), MOST_NAMED + 1);
+        assert_eq!(noted.denials[&combined].requests, 370);
+        let (cause, event) = event(&combined, one());
+        assert_eq!((cause.actor.0.as_str(), cause.source), ("anonymous", None));
+        assert!(matches!(
+            event,
+            InstallationEvent::Denied { combined: true, .. }
+        ));
+    }
+}

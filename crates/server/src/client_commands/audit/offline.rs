@@ -1,0 +1,88 @@
+//! What the commands have in common that work with nothing but files.
+
+use std::fmt::Display;
+use std::fs;
+use std::io::{Read, stdin};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use engine_roles_transparency::{KeyKind, TransparencyError, TrustedKeys, VerifierKey};
+
+/// The longest text that is read from standard input, in bytes: longer than any note and any request
+/// to a witness.
+const LONGEST_INPUT: u64 = 1024 * 1024;
+
+/// Why a command did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OfflineError {
+    /// Flags contradict each other.
+    #[error("{0}")]
+    Usage(String),
+    /// A file can't be used.
+    #[error("{}: {reason}", path.display())]
+    File { path: PathBuf, reason: String },
+    /// A file is not what it should be.
+    #[error("{0}")]
+    NotVerified(String),
+}
+
+impl OfflineError {
+    /// Returns the error for a file that can't be used.
+    pub(super) fn file(path: &Path, reason: &dyn Display) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+
+    /// Prints why the command failed, and returns its exit code.
+    pub(super) fn report(&self) -> ExitCode {
+        eprintln!("engine-roles: {self}");
+        match self {
+            Self::Usage(_) | Self::File { .. } => ExitCode::from(2),
+            Self::NotVerified(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Returns the contents of a file, or of standard input for `-`.
+pub(super) fn read(path: &Path) -> Result<String, OfflineError> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        let read = stdin().take(LONGEST_INPUT).read_to_string(&mut text);
+        read.map(|_| text)
+    } else {
+        fs::read_to_string(path)
+    };
+    text.map_err(|error| OfflineError::file(path, &error))
+}
+
+/// Reads the public keys of a log.
+pub(super) fn read_keys(path: &Path) -> Result<TrustedKeys, OfflineError> {
+    let keys = read(path)?.parse();
+    keys.map_err(|error: TransparencyError| OfflineError::file(path, &error))
+}
+
+/// Reads the public keys of witnesses. A file has one or more.
+pub(super) fn read_witness_keys(paths: &[PathBuf]) -> Result<Vec<VerifierKey>, OfflineError> {
+    let mut all = Vec::new();
+    for path in paths {
+        let keys = VerifierKey::read_lines(&read(path)?);
+        let keys = keys.map_err(|error| OfflineError::file(path, &error))?;
+        if keys.is_empty() || keys.iter().any(|key| key.kind() != KeyKind::Witness) {
+            let reason = "the file has to have the public keys of witnesses, and no others";
+            return Err(OfflineError::file(path, &reason));
+        }
+        all.extend(keys);
+    }
+    Ok(all)
+}
+
+/// Adds witnesses to the keys of a log.
+pub(super) fn with_witnesses(
+    log: &TrustedKeys,
+    witnesses: &[VerifierKey],
+) -> Result<TrustedKeys, OfflineError> {
+    let keys = log.keys().chain(witnesses).cloned();
+    TrustedKeys::new(keys).map_err(|error| OfflineError::NotVerified(error.to_string()))
+}
