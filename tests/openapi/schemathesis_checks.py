@@ -15,6 +15,8 @@ RULES = {
     "listIncarnations": {"cursor"},
     # A tree is not larger than a later one.
     "proveAuditConsistency": {"from"},
+    # The parts of a signature belong together, and its region is one of AWS.
+    "loginWithAws": {"authorization", "date"},
     # Only some documents can be limited to one cluster.
     "renderPolicy": {"cluster"},
 }

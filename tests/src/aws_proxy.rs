@@ -32,6 +32,8 @@ pub struct AwsProxy {
 pub struct Rule {
     /// Every action where there is none.
     actions: Vec<String>,
+    /// The access key of the signature; any where there is none.
+    access_key: Option<String>,
     /// How many calls it still applies to; any number where there is none.
     times: Option<u64>,
     handling: Handling,
@@ -77,6 +79,13 @@ impl Rule {
         self
     }
 
+    /// Limits the rule to calls that are signed with this access key.
+    #[must_use]
+    pub fn signed_with(mut self, access_key: &str) -> Self {
+        self.access_key = Some(access_key.to_owned());
+        self
+    }
+
     /// Limits the rule to this number of calls. Without a limit it applies until
     /// [`AwsProxy::clear`].
     #[must_use]
@@ -88,13 +97,18 @@ impl Rule {
     fn new(handling: Handling) -> Self {
         Self {
             actions: Vec::new(),
+            access_key: None,
             times: None,
             handling,
         }
     }
 
-    fn applies_to(&self, action: &str) -> bool {
+    fn applies_to(&self, action: &str, request: &Request) -> bool {
+        let signature = request.header("authorization").unwrap_or_default();
+        let credential = self.access_key.as_ref();
+        let credential = credential.map(|key| format!("Credential={key}/"));
         self.times != Some(0)
+            && credential.is_none_or(|credential| signature.contains(&credential))
             && (self.actions.is_empty() || self.actions.iter().any(|named| named == action))
     }
 }
@@ -193,12 +207,12 @@ impl Shared {
     }
 
     /// Returns what the first rule that applies to this action does, and counts the call.
-    fn take(&self, action: &str) -> Option<Handling> {
+    fn take(&self, action: &str, request: &Request) -> Option<Handling> {
         let mut state = self.lock();
         let rule = state
             .rules
             .iter_mut()
-            .find(|rule| rule.applies_to(action))?;
+            .find(|rule| rule.applies_to(action, request))?;
         rule.times = rule.times.map(|times| times - 1);
         let handling = rule.handling.clone();
         state.handled.push(action.to_owned());
@@ -207,7 +221,7 @@ impl Shared {
 
     async fn handle(&self, request: &Request) -> Outcome {
         let action = request.parameter("Action").unwrap_or_default();
-        let handling = self.take(&action);
+        let handling = self.take(&action, request);
         if let Some(Handling::Instead(reply)) = handling {
             return reply.to_outcome(request, &self.account);
         }

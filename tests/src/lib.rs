@@ -8,6 +8,7 @@
 //! [`Installation::assert_sound`] runs the [`checker`] over the database and the sandbox.
 
 pub mod administrator;
+pub mod aws_login;
 pub mod aws_proxy;
 pub mod binary;
 pub mod chaos;

@@ -227,7 +227,7 @@ fn check(token: &str, address: SocketAddr, user: &str) -> Result<(), String> {
 }
 
 /// HMAC with SHA-256, for keys that are not longer than a block. Source: RFC 2104.
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+pub(crate) fn hmac(key: &[u8], text: &str) -> Vec<u8> {
     let padded = |byte: u8| {
         let mut block = [byte; 64];
         for (place, key) in block.iter_mut().zip(key) {

@@ -12,6 +12,7 @@ mod access;
 mod audit;
 mod audit_tree;
 mod auth;
+mod aws_login;
 mod binding;
 mod capabilities;
 mod clusters;
@@ -43,7 +44,10 @@ mod strict_json;
 mod tls;
 mod words;
 
-pub use auth::{ApiKey, Authentication, AuthenticationSettings, CertificateRule, InvalidKey};
+pub use auth::{
+    ApiKey, Authentication, AuthenticationSettings, AwsLoginSettings, AwsRule, CertificateRule,
+    InvalidKey,
+};
 pub use connections::{ConnectionLimits, listen, serve};
 pub use metrics::MetricsHandle;
 pub use router::document;

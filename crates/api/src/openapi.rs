@@ -29,6 +29,7 @@ use utoipa::{Modify, OpenApi};
         (name = "roles", description = "Roles of clusters: provisioning, reading, teardown, and what they can reach"),
         (name = "policies", description = "Policy documents, prepared roles, and what the service's own identity may do"),
         (name = "audit", description = "The audit log"),
+        (name = "login", description = "Logins with an AWS identity, which need no key"),
         (name = "health", description = "Health checks and metrics, which need no key"),
     ),
     components(schemas(AuditAction, EntityTags, PolicyName, Problem, StateList, TilePath)),
@@ -44,7 +45,7 @@ impl Modify for Bearer {
         let bearer = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .description(Some(
-                "An API key of the service: 64 characters of A-Z a-z 0-9. A key has one or several of the \
+                "An API key of the service, or the token of a login: 64 characters of A-Z a-z 0-9. A key has one or several of the \
                  scopes `provision`, `read` and `audit`; the description of each operation names the one that \
                  it needs. A key may be limited to clusters whose names begin with a prefix: other clusters \
                  get 403, and lists and the audit log leave them out.",
@@ -56,7 +57,7 @@ impl Modify for Bearer {
 }
 
 /// The schemas some of whose members may be absent: requests, and what says so in its members.
-const WITH_ABSENT_MEMBERS: [&str; 3] = ["RoleRequest", "Problem", "Spec"];
+const WITH_ABSENT_MEMBERS: [&str; 4] = ["AwsLogin", "RoleRequest", "Problem", "Spec"];
 
 /// Completes the document that the routes make: with the problems and the headers of each operation,
 /// with the members that answers always have, and with parameters of paths as OpenAPI names them.

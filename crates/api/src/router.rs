@@ -16,7 +16,7 @@ use crate::problem::{Problem, render_problems};
 use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
-    about, access, audit, audit_tree, auth, capabilities, clusters, compression, health,
+    about, access, audit, audit_tree, auth, aws_login, capabilities, clusters, compression, health,
     incarnations, metrics, openapi, pass_through_roles, plan, policies, request_context,
     request_host, role,
 };
@@ -99,6 +99,7 @@ fn routes_without_key() -> OpenApiRouter<Api> {
         .routes(routes!(health::readyz))
         .routes(routes!(health::healthcheck))
         .routes(routes!(metrics::show))
+        .routes(routes!(aws_login::post))
         .layer(from_fn(reject_parameters))
 }
 

@@ -2,6 +2,7 @@
 
 mod audit_tree;
 mod builder;
+mod login;
 mod role;
 
 use std::time::Duration;

@@ -207,8 +207,48 @@ text! {
 }
 
 text! {
-    /// Who caused an event: the name of an API key, or a part of the service.
+    /// Who caused an event: the name of an API key, the ARN of an AWS identity, or a part of the service.
     Actor, 256, "manager", "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"
+}
+
+text! {
+    /// The name of a service, which callers sign when they log in.
+    ServerName, 253, "engine-roles.example.com", "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,252}$"
+}
+
+text! {
+    /// The header `Authorization` of a request that was signed for STS.
+    AwsSignature, 512, "AWS4-HMAC-SHA256 Credential=ASIAIOSFODNN7EXAMPLE/20261126/us-west-2/sts/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token;x-engine-roles-server, Signature=a7f20d22752154331c85926ab07ded783a9d5b4967665b0086c138c1d7cad13c",
+    "^AWS4-HMAC-SHA256 Credential=[A-Za-z0-9_]{16,128}/[0-9]{8}/[a-z0-9]+(-[a-z0-9]+){2,}/sts/aws4_request, ?",
+    "SignedHeaders=content-type;host;x-amz-date;(x-amz-security-token;)?x-engine-roles-server, ?",
+    "Signature=[0-9a-f]{64}$"
+}
+
+text! {
+    /// The time of a signature, in UTC.
+    AwsDate, 16, "20261126T080000Z", "^[0-9]{8}T[0-9]{6}Z$"
+}
+
+text! {
+    /// The session token of temporary credentials of AWS.
+    SessionToken, 8192, "IQoJb3JpZ2luX2VjEXAMPLE", "^[!-~]+$"
+}
+
+text! {
+    /// A token that the service made.
+    Token, 64, "EXAMPLEexampleEXAMPLEexampleEXAMPLEexampleEXAMPLEexample01234567", "^[A-Za-z0-9]{64}$"
+}
+
+text! {
+    /// The ARN of a session of a role, or of a user.
+    IdentityArn, 256, "arn:aws:sts::123456789012:assumed-role/ai-unlimited-manager/i-0123456789abcdef0",
+    "^arn:(aws|aws-cn|aws-us-gov|aws-eusc):(sts::[0-9]{12}:assumed-role|iam::[0-9]{12}:user)/[!-~]+$"
+}
+
+text! {
+    /// The ARN of a role, without its path, or of a user.
+    PrincipalArn, 256, "arn:aws:iam::123456789012:role/ai-unlimited-manager",
+    "^", iam_arn!(), "[0-9]{12}:(role|user)/[!-~]+$"
 }
 
 text! {

@@ -33,6 +33,10 @@ pub enum InvalidKind {
     KeyScopes,
     /// The prefix of the clusters that an API key is limited to.
     ClusterPrefix,
+    /// The ARN of a role or user that may log in.
+    Principal,
+    /// The name of this service, which callers sign.
+    ServerName,
 }
 
 impl fmt::Display for InvalidKind {
@@ -52,6 +56,8 @@ impl fmt::Display for InvalidKind {
             Self::KeyName => "the name of the key",
             Self::KeyScopes => "the list of scopes",
             Self::ClusterPrefix => "the cluster prefix",
+            Self::Principal => "the AWS principal",
+            Self::ServerName => "the name of the server",
         })
     }
 }

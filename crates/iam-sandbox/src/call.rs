@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tracing::debug;
 
@@ -10,6 +10,7 @@ use crate::call_log::End;
 use crate::connection::Breaker;
 use crate::errors::ApiError;
 use crate::faults::{Effect, When};
+use crate::json;
 use crate::operations;
 use crate::service::Service;
 use crate::shared::Shared;
@@ -21,19 +22,46 @@ use crate::xml::{self, Xml};
 pub(crate) async fn answer(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(breaker): ConnectInfo<Breaker>,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let params = Params::parse(uri.query(), &body);
-    let signature = Signature::of(&headers);
+    let signature = Signature::of(&method, &uri, &headers, &body);
+    let format = Format::of(&headers);
     // In a separate task, so that the call completes even if the caller closes the connection.
-    let call = tokio::spawn(async move { Call::new(shared, params, signature).run().await });
+    let call =
+        tokio::spawn(async move { Call::new(shared, params, signature, format).run().await });
     let Some(answer) = call.await.expect("a call does not panic") else {
         breaker.reset();
         return StatusCode::OK.into_response();
     };
     answer.into_response()
+}
+
+/// The format of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Xml,
+    Json,
+}
+
+impl Format {
+    fn of(headers: &HeaderMap) -> Self {
+        let accept = headers.get(header::ACCEPT);
+        match accept.map(header::HeaderValue::as_bytes) {
+            Some(b"application/json") => Self::Json,
+            _ => Self::Xml,
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Xml => "text/xml",
+            Self::Json => "application/json",
+        }
+    }
 }
 
 struct Call {
@@ -43,10 +71,12 @@ struct Call {
     signature: Signature,
     request_id: String,
     service: Service,
+    format: Format,
 }
 
 struct Answer {
     status: StatusCode,
+    format: Format,
     body: String,
     request_id: String,
 }
@@ -54,7 +84,10 @@ struct Answer {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let headers = [
-            (header::CONTENT_TYPE.as_str(), "text/xml".to_owned()),
+            (
+                header::CONTENT_TYPE.as_str(),
+                self.format.content_type().to_owned(),
+            ),
             ("x-amzn-requestid", self.request_id),
         ];
         (self.status, headers, self.body).into_response()
@@ -62,7 +95,7 @@ impl IntoResponse for Answer {
 }
 
 impl Call {
-    fn new(shared: Arc<Shared>, params: Params, signature: Signature) -> Self {
+    fn new(shared: Arc<Shared>, params: Params, signature: Signature, format: Format) -> Self {
         let action = params.get("Action").cloned().unwrap_or_default();
         let service = match operations::find(&action) {
             Some(action) => action.service,
@@ -82,6 +115,11 @@ impl Call {
             signature,
             request_id,
             service,
+            // IAM answers in XML whatever a caller accepts.
+            format: match service {
+                Service::Sts => format,
+                Service::Iam => Format::Xml,
+            },
         }
     }
 
@@ -99,11 +137,18 @@ impl Call {
         let namespace = self.service.namespace();
         let (status, body, code) = match &result {
             Ok(result) => {
-                let body = xml::answer(&self.action, namespace, &self.request_id, result.as_ref());
+                let (id, result) = (&self.request_id, result.as_ref());
+                let body = match self.format {
+                    Format::Xml => xml::answer(&self.action, namespace, id, result),
+                    Format::Json => json::answer(&self.action, id, result),
+                };
                 (200, body, None)
             }
             Err(error) => {
-                let body = xml::error(error, namespace, &self.request_id);
+                let body = match self.format {
+                    Format::Xml => xml::error(error, namespace, &self.request_id),
+                    Format::Json => json::error(error, &self.request_id),
+                };
                 (error.status(), body, Some(error.code.as_str()))
             }
         };
@@ -121,6 +166,7 @@ impl Call {
         );
         Some(Answer {
             status: StatusCode::from_u16(status).expect("statuses are constants"),
+            format: self.format,
             body,
             request_id: self.request_id,
         })

@@ -87,6 +87,15 @@ impl ApiError {
         Self::limit(format!("Cannot exceed quota for {name}: {most}"))
     }
 
+    /// Returns whose fault the error is, in AWS's word.
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.status() < 500 {
+            "Sender"
+        } else {
+            "Receiver"
+        }
+    }
+
     /// Returns the HTTP status that AWS uses for this code.
     pub(crate) fn status(&self) -> u16 {
         match self.code.as_str() {

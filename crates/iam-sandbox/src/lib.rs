@@ -8,9 +8,9 @@
 //!
 //! On request, the sandbox also does what AWS does rarely: it answers reads with an old state, and
 //! lets calls fail before or after their effect, hang, be reset or be throttled. The sandbox has
-//! its own clock, which tests can freeze and advance. The sandbox does not verify signatures, so
-//! it must not be reachable from a network that others use. Of a signature it reads the access key
-//! and the region.
+//! its own clock, which tests can freeze and advance. The sandbox verifies only the signatures of
+//! [`Credentials::identities`], so it must not be reachable from a network that others use. Of
+//! other signatures it reads the access key and the region.
 //!
 //! # Routes of the sandbox itself
 //! | route | use |
@@ -21,7 +21,7 @@
 //! | `GET`, `POST /_sandbox/clock` | takes `{"freeze": true, "advance_ms": N}`, both optional; returns the time, and `started_at`, from which the milliseconds of the calls count |
 //! | `POST /_sandbox/behaviour` | takes `{"latency_ms", "stale_reads_ms", "stale_writes", "rate", "burst", "quota", "policy_arns"}`; an absent member leaves its setting unchanged, a rate of 0 removes the limit |
 //! | `POST /_sandbox/identity-policy`, `identity-boundary`, `session-policy`, `scp`, `endpoint-policy` | takes the policy document of a layer, or `null` for none |
-//! | `GET`, `POST`, `DELETE /_sandbox/credentials` | returns which access keys are valid; replaces them with [`Credentials`]: `{"valid": ["AKIA…"], "expired": [], "unknown": []}`, all optional; accepts every key again |
+//! | `GET`, `POST`, `DELETE /_sandbox/credentials` | returns which access keys are valid; replaces them with [`Credentials`]: `{"valid": ["AKIA…"], "expired": [], "unknown": [], "identities": []}`, all optional; accepts every key again |
 //! | `POST /_sandbox/account` | takes `{"account_id"}`: switches to another account, to which all access keys then belong; the state of the previous account is kept |
 //! | `POST /_sandbox/reset` | deletes accounts, faults and logged calls, and accepts every access key again |
 //!
@@ -45,7 +45,10 @@
 //! # Signatures
 //! IAM rejects a signature for another region than the partition's (`us-east-1`, `cn-north-1`,
 //! `us-gov-west-1`, `eusc-de-east-1`); STS accepts every region of the partition. Requests that are
-//! not signed come from the service, unless [`Credentials::valid`] is set.
+//! not signed come from the service, unless [`Credentials::valid`] is set. The signatures of
+//! [`Credentials::identities`] are verified: also their age, at most 15 minutes by the sandbox's clock.
+//!
+//! STS answers in JSON where `Accept` asks for it, as AWS's STS does.
 //!
 //! Bodies are JSON (`content-type: application/json`); an invalid body is answered with 422.
 //!
@@ -88,6 +91,7 @@ mod errors;
 mod faults;
 mod history;
 mod instance_profile;
+mod json;
 mod layers;
 mod managed_policy;
 mod names;
@@ -99,6 +103,7 @@ mod server;
 mod service;
 mod shared;
 mod signature;
+mod signed_request;
 mod simulated_aws;
 mod simulation;
 mod tags;
@@ -109,7 +114,7 @@ mod xml;
 pub use call_log::Call;
 pub use caller::ADMINISTRATOR_ACCESS_KEY;
 pub use config::{Args, Options, OptionsError, Quotas, SandboxConfig};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Identity};
 pub use faults::{Effect, Fault, When};
 pub use layers::PolicyLayer;
 pub use server::{Sandbox, SandboxError};

@@ -1,21 +1,44 @@
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, Uri, header};
+use chrono::{DateTime, Utc};
 
+use crate::credentials::Identity;
 use crate::errors::ApiError;
 use crate::partition::{has_region, iam_region};
 use crate::service::Service;
+use crate::signed_request::SignedRequest;
 
-/// What the signature of a request names. The signature itself is not verified.
+/// What the signature of a request names. Only the signature of an [`Identity`] is verified.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Signature {
     pub(crate) access_key: Option<String>,
     /// The region for which the request was signed.
     pub(crate) region: Option<String>,
+    /// The whole request; none where its signature can't be verified.
+    request: Option<SignedRequest>,
 }
 
 impl Signature {
+    /// Reads the signature of a request.
+    pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Self {
+        Self {
+            request: SignedRequest::of(method, uri, headers, body),
+            ..Self::named(headers)
+        }
+    }
+
+    /// Checks that an identity has signed the request.
+    ///
+    /// # Errors
+    /// `InvalidClientTokenId`, `IncompleteSignature`, `SignatureDoesNotMatch`.
+    pub(crate) fn verify(&self, identity: &Identity, now: DateTime<Utc>) -> Result<(), ApiError> {
+        let request = self.request.as_ref();
+        let request = request.ok_or_else(|| ApiError::of_code("IncompleteSignature"))?;
+        request.verify(identity, now)
+    }
+
     /// Reads the credential of an `Authorization` header: access key, date, region, service,
     /// `aws4_request`.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    fn named(headers: &HeaderMap) -> Self {
         let header = headers.get(header::AUTHORIZATION);
         let header = header.and_then(|header| header.to_str().ok());
         let credential = header.and_then(|header| header.split_once("Credential="));
@@ -32,6 +55,7 @@ impl Signature {
         Self {
             access_key,
             region: parts.nth(1).filter(valid).map(str::to_owned),
+            request: None,
         }
     }
 

@@ -149,9 +149,16 @@ impl SimulatedAws {
             self.credentials.check(access_key, is_session)?;
         }
         let now = clock.now();
+        let identity = self.credentials.identity(access_key);
+        if let Some(identity) = identity {
+            signature.verify(identity, clock.date(now))?;
+        }
         let account = self.accounts.get_mut(&self.account_id);
         let account = account.expect("the current account is always present");
-        let caller = Caller::of(access_key, account, &self.sessions);
+        let caller = match identity {
+            Some(identity) => identity.caller(),
+            None => Caller::of(access_key, account, &self.sessions),
+        };
         let stale = action.reads || self.stale_writes && !action.creates;
         let age = if stale && !self.stale_reads.is_zero() {
             // Never 0, so that with a frozen clock no stale read sees what was just written.

@@ -17,6 +17,10 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Xml {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn text(&mut self, name: &str, text: impl AsRef<str>) -> &mut Self {
         // Messages repeat text of the caller, which may have characters that are invalid in XML.
         let text = text.as_ref().replace(is_not_xml, "\u{fffd}");
@@ -93,14 +97,9 @@ pub(crate) fn answer(
 }
 
 pub(crate) fn error(error: &ApiError, namespace: &str, request_id: &str) -> String {
-    let kind = if error.status() < 500 {
-        "Sender"
-    } else {
-        "Receiver"
-    };
     let mut xml = Xml::default();
     xml.element("Error", |xml| {
-        xml.text("Type", kind)
+        xml.text("Type", error.kind())
             .text("Code", &error.code)
             .text("Message", &error.message);
     });

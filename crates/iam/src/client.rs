@@ -8,11 +8,13 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iam::config::Credentials;
+use aws_types::service_config::ServiceConfigKey;
 use engine_roles_domain::account;
 use tracing::info;
 
 use crate::access_keys::AccessKeys;
 use crate::genuine::OnlyGenuine;
+use crate::login_connector::LoginConnector;
 
 /// The region that STS calls are signed for where no region is configured.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -61,6 +63,7 @@ pub struct Iam {
     /// Whether the credentials come from the SDK's settings, which may change.
     is_renewable: bool,
     keys: Arc<AccessKeys>,
+    login_connector: Arc<LoginConnector>,
 }
 
 /// Clients with one state of the credentials.
@@ -68,6 +71,8 @@ pub struct Iam {
 struct Clients {
     iam: aws_sdk_iam::Client,
     sts: aws_sdk_sts::Client,
+    /// The endpoint of STS in the settings; none for that of AWS.
+    sts_endpoint: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
     since: Instant,
 }
@@ -88,6 +93,7 @@ impl Clients {
         Self {
             iam: aws_sdk_iam::Client::from_conf(of_iam.build()),
             sts: aws_sdk_sts::Client::from_conf(of_sts.build()),
+            sts_endpoint: sts_endpoint(sdk),
             credentials: sdk.credentials_provider(),
             since: Instant::now(),
         }
@@ -130,6 +136,7 @@ impl Iam {
             call_timeout: config.call_timeout,
             is_renewable,
             keys,
+            login_connector: Arc::default(),
         }
     }
 
@@ -172,6 +179,14 @@ impl Iam {
         self.clients().sts
     }
 
+    pub(crate) fn sts_endpoint(&self) -> Option<String> {
+        self.clients().sts_endpoint
+    }
+
+    pub(crate) fn login_connector(&self) -> &LoginConnector {
+        &self.login_connector
+    }
+
     pub(crate) fn credentials(&self) -> Option<SharedCredentialsProvider> {
         self.clients().credentials
     }
@@ -191,6 +206,24 @@ impl Iam {
     pub fn call_timeout(&self) -> Duration {
         self.call_timeout
     }
+}
+
+/// Returns the endpoint of STS in the settings, by the rules of the SDK: `AWS_ENDPOINT_URL_STS` counts more
+/// than `AWS_ENDPOINT_URL`.
+fn sts_endpoint(sdk: &SdkConfig) -> Option<String> {
+    let general = sdk.endpoint_url().map(str::to_owned);
+    if sdk.get_origin("endpoint_url").is_client_config() {
+        return general;
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id("STS")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let own = sdk.service_config();
+    let own = own.and_then(|settings| settings.load_config(key));
+    own.or(general)
 }
 
 /// Adds to the SDK's settings what this service decides: the region, no retries, time limits, and that

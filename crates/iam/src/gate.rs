@@ -138,10 +138,15 @@ impl<G: Gate> GatedIam<'_, G> {
 }
 
 fn record_outcome<T>(call: Call, target: &str, elapsed: Duration, result: &Result<T, IamError>) {
-    let action = call.action;
     let outcome = result
         .as_ref()
         .map_or_else(|error| error.kind.as_str(), |_| "ok");
+    count_call(call, target, elapsed, outcome);
+}
+
+/// Counts a call by its outcome, and logs it.
+pub(crate) fn count_call(call: Call, target: &str, elapsed: Duration, outcome: &'static str) {
+    let action = call.action;
     metrics::counter!("engine_roles_iam_calls_total", "operation" => action, "outcome" => outcome)
         .increment(1);
     metrics::histogram!("engine_roles_iam_call_seconds", "operation" => action)

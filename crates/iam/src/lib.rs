@@ -16,6 +16,8 @@ mod gate;
 mod genuine;
 mod held;
 mod listing;
+mod login;
+mod login_connector;
 mod observe;
 mod pages;
 mod permissions;
@@ -26,4 +28,7 @@ pub use database_token::{DatabaseTokens, TokenError};
 pub use error::{ErrorKind, IamError, NotSent};
 pub use gate::{Call, Gate, GatedIam, OpenGate, Outcome, Service};
 pub use listing::{Listed, QuotaUsage, RolePage};
+pub use login::{
+    LoginHeaders, NotAccepted, NotIdentified, SERVER_HEADER, SignError, SignedLogin, sign_login,
+};
 pub use observe::{Depth, Target};

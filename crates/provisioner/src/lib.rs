@@ -32,11 +32,13 @@ mod waiting;
 pub use audit_log::{
     AuditLogError, AuditLogState, AuditSigning, Consistency, Inclusion, detail_digest,
 };
-pub use aws::NotConfirmed;
 pub use aws::capabilities::{Capabilities, FoundBy};
 pub use aws::optional::OptionalFeature;
 pub use aws::recent::{AwsHealth, AwsState};
-pub use engine_roles_iam::{CallerError, IamError, QuotaUsage};
+pub use aws::{LoginError, NotConfirmed};
+pub use engine_roles_iam::{
+    CallerError, IamError, LoginHeaders, NotAccepted, NotIdentified, QuotaUsage, SignedLogin,
+};
 pub use engine_roles_store::BudgetLimits;
 pub use error::ProvisionerError;
 pub use heartbeat::KeysSeen;

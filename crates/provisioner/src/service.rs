@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use engine_roles_domain::audit::Actor;
 use engine_roles_domain::binding::{Binding, Generation};
+use engine_roles_domain::caller::AwsIdentity;
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
-use engine_roles_iam::{CallerError, Iam};
+use engine_roles_iam::{CallerError, Iam, SignedLogin};
 use engine_roles_store::{
     AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Orphan, Page, Store,
     StoreError,
@@ -17,6 +18,7 @@ use tracing::warn;
 
 use crate::assembly::Parts;
 use crate::audit_log::{AuditLogError, Consistency, Inclusion};
+use crate::aws::LoginError;
 use crate::aws::capabilities::Capabilities;
 use crate::error::ProvisionerError;
 use crate::heartbeat::KeysSeen;
@@ -307,6 +309,15 @@ impl Provisioner {
     /// When STS does not return this service's identity and no account is configured.
     pub async fn capabilities(&self) -> Result<Capabilities, CallerError> {
         self.parts.detector.capabilities().await
+    }
+
+    /// Asks STS who has signed a request for a login.
+    ///
+    /// # Errors
+    /// When too many callers log in, STS rejects the signature or does not answer, or the identity is of a
+    /// kind that can't log in.
+    pub async fn identify(&self, login: &SignedLogin) -> Result<AwsIdentity, LoginError> {
+        Box::pin(self.parts.gateway.identify(login)).await
     }
 
     /// Returns the pass-through roles that the administrator listed, each with the verdict that

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use engine_roles_api::{ApiKey, AuthenticationSettings, CertificateRule};
-use engine_roles_domain::caller::{ClusterPrefix, KeyScopes};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config_error::{ConfigError, invalid_in};
+use crate::aws_login::AwsLoginArgs;
+use crate::config_error::ConfigError;
 use crate::files;
 use crate::list::list;
+use crate::rights::rights;
 
 /// How much more than the average of a second one key may send at once.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
@@ -37,6 +38,8 @@ pub struct AuthenticationArgs {
     /// `cn:team-a=provision+read@team-a-`; needs --tls-client-ca
     #[arg(long, env = "ENGINE_ROLES_TLS_CLIENT_SUBJECTS")]
     pub tls_client_subjects: Option<String>,
+    #[command(flatten)]
+    pub aws_login: AwsLoginArgs,
     /// Addresses or networks, separated by commas, of the proxies in front of the service, such as
     /// `10.0.0.0/8`: what they add to X-Forwarded-For is believed
     #[arg(long, env = "ENGINE_ROLES_TRUSTED_PROXIES")]
@@ -71,6 +74,7 @@ impl AuthenticationArgs {
             needs_no_key: self.insecure_no_auth && initial_key.is_none(),
             initial_key,
             certificate_rules: self.certificate_rules()?,
+            aws_login: self.aws_login.settings()?,
             trusted_proxies: self.trusted_proxies()?,
             failure_rate: self.failure_rate,
             key_rate: self.key_rate,
@@ -128,7 +132,7 @@ fn certificate_rule(text: &str) -> Result<CertificateRule, ConfigError> {
                subject that begins with uri:, dns: or cn:",
     };
     // A URI may contain an equals sign.
-    let Some((subject, rights)) = text.rsplit_once('=') else {
+    let Some((subject, granted)) = text.rsplit_once('=') else {
         return Err(form);
     };
     let is_known = ["uri:", "dns:", "cn:"]
@@ -137,15 +141,11 @@ fn certificate_rule(text: &str) -> Result<CertificateRule, ConfigError> {
     if !is_known {
         return Err(form);
     }
-    let (scopes, prefix) = match rights.split_once('@') {
-        Some((scopes, prefix)) => (scopes, Some(prefix)),
-        None => (rights, None),
-    };
-    let prefix = prefix.map(|text| invalid_in(SUBJECTS, ClusterPrefix::parse(text)));
+    let (scopes, prefix) = rights(SUBJECTS, granted)?;
     Ok(CertificateRule {
         subject: subject.to_owned(),
-        scopes: invalid_in(SUBJECTS, KeyScopes::parse(scopes.split('+')))?,
-        prefix: prefix.transpose()?,
+        scopes,
+        prefix,
     })
 }
 

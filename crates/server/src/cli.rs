@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::check::{self, CheckArgs};
-use crate::client_commands::{self, AuditArgs, HealthcheckArgs, RoleArgs, StatusArgs};
+use crate::client_commands::{self, AuditArgs, HealthcheckArgs, LoginArgs, RoleArgs, StatusArgs};
 use crate::command_groups;
 use crate::config::ServeArgs;
 use crate::json_lines;
@@ -51,6 +51,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Exit with 0 if a service on this machine is well, else with 1; for containers
     Healthcheck(HealthcheckArgs),
+    /// Exchange an AWS identity for a token, which is used like an API key
+    Login(LoginArgs),
     /// Show, provision, change, tear down, list or find roles of clusters
     Role(RoleArgs),
     /// Follow, export or verify the audit log
@@ -76,6 +78,7 @@ impl Command {
             Self::Orphans(args) => Some(&args.serve.log),
             Self::Status(_)
             | Self::Healthcheck(_)
+            | Self::Login(_)
             | Self::Role(_)
             | Self::Audit(_)
             | Self::Policy(_)
@@ -147,6 +150,7 @@ pub fn run(cli: Cli) -> ExitCode {
         // These print their errors themselves, and have more exit codes.
         Command::Status(args) => return client_commands::status(&args),
         Command::Healthcheck(args) => return client_commands::healthcheck(&args),
+        Command::Login(args) => return client_commands::login(&args),
         Command::Role(args) => return client_commands::role(&args),
         Command::Audit(args) => return client_commands::audit(&args),
     };

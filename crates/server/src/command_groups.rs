@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ),
     (
         "Client commands, which ask a running service over HTTP",
-        &["status", "healthcheck", "role", "audit"],
+        &["status", "healthcheck", "login", "role", "audit"],
     ),
     (
         "Other commands",

@@ -6,13 +6,13 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use engine_roles_api::ApiKey;
 use engine_roles_domain::audit::{Actor, Cause};
-use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes};
+use engine_roles_domain::caller::{
+    AwsIdentity, ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes,
+};
 use engine_roles_domain::invalid::Invalid;
 use engine_roles_iam::DatabaseTokens;
 use engine_roles_store::{ApiKeyRecord, NewApiKey, Schema, Store};
-use rand::RngExt;
-use rand::distr::Alphanumeric;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -23,8 +23,6 @@ use crate::print;
 use crate::telemetry::{self, LogArgs};
 use crate::tokens;
 
-/// The number of characters of a key. 64 of 62 characters are 381 random bits.
-const LENGTH: usize = 64;
 /// The longest validity: a hundred years.
 const LONGEST: Duration = Duration::from_hours(24 * 36_500);
 
@@ -57,15 +55,16 @@ enum KeysAction {
         #[arg(long, value_parser = validity)]
         valid_for: Option<Duration>,
     },
-    /// Print all keys, without their texts
+    /// Print all keys and all tokens of logins, without their texts
     List {
         /// Format of the output
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
-    /// Revoke a key. All replicas refuse it within two seconds
+    /// Revoke a key or a token. All replicas refuse it within two seconds
     Revoke {
-        /// Id of the key, or its name if no other valid key has this name
+        /// Id of the key or token; or the name of the key, or the ARN of the token's AWS identity, if no other
+        /// valid one has it
         key: String,
     },
 }
@@ -147,18 +146,15 @@ fn operator() -> Cause {
 }
 
 async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
-    let text = rand::rng()
-        .sample_iter(Alphanumeric)
-        .take(LENGTH)
-        .map(char::from);
-    let text = SecretString::from(text.collect::<String>());
+    let (text, generated) = ApiKey::generate();
     let key = NewApiKey {
         id: KeyId(Uuid::now_v7()),
         name: wanted.name,
-        hash: *ApiKey::new(text.expose_secret())?.hash(),
+        hash: *generated.hash(),
         scopes: wanted.scopes,
         prefix: wanted.prefix,
         valid_for: wanted.valid_for,
+        identity: None,
     };
     let created = store.create_api_key(&key, &operator()).await?;
     // Not on standard output, which has the key alone, so that a script can take it.
@@ -183,7 +179,7 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
     let named_keys: Vec<&ApiKeyRecord> = if let Ok(id) = named.parse::<Uuid>() {
         keys.iter().filter(|key| key.id.0 == id).collect()
     } else {
-        let named = keys.iter().filter(|key| key.name.as_str() == named);
+        let named = keys.iter().filter(|key| label(key) == named);
         named.filter(is_valid).collect()
     };
     let key = match named_keys[..] {
@@ -200,7 +196,8 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
     store.revoke_api_key(key, &operator()).await?;
     Ok(print::line(format_args!(
         "key {} ({}) is revoked",
-        key.name, key.id
+        label(key),
+        key.id
     ))?)
 }
 
@@ -219,6 +216,14 @@ fn show(keys: &[ApiKeyRecord], now: DateTime<Utc>, format: Format) -> anyhow::Re
     Ok(())
 }
 
+/// Returns what a person names a key or a token by: the name of a key, or the ARN of an AWS identity.
+fn label(key: &ApiKeyRecord) -> &str {
+    match &key.identity {
+        Some(identity) => identity.arn(),
+        None => key.name.as_str(),
+    }
+}
+
 fn in_words(key: &ApiKeyRecord, now: DateTime<Utc>) -> String {
     let time = |at: DateTime<Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let state = match (key.revoked_at, key.expires_at) {
@@ -234,7 +239,9 @@ fn in_words(key: &ApiKeyRecord, now: DateTime<Utc>) -> String {
     let used = key.last_used_at.map_or("never".to_owned(), time);
     format!(
         "{}\t{}\t{}\tclusters {prefix}\t{state}\tused {used}",
-        key.id, key.name, key.scopes
+        key.id,
+        label(key),
+        key.scopes
     )
 }
 
@@ -249,5 +256,7 @@ fn in_json(key: &ApiKeyRecord) -> Value {
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
         "last_used_at": key.last_used_at,
+        "kind": if key.identity.is_some() { "aws_token" } else { "key" },
+        "arn": key.identity.as_ref().map(AwsIdentity::arn),
     })
 }

@@ -6,6 +6,7 @@
 mod audit_export;
 mod audit_signing;
 mod authentication;
+mod aws_login;
 mod check;
 mod cli;
 mod client_commands;
@@ -24,6 +25,7 @@ mod openapi;
 mod orphans;
 mod policy;
 mod print;
+mod rights;
 mod role_list;
 mod serve;
 mod settings;

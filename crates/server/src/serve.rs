@@ -371,7 +371,9 @@ async fn schema_is_usable(store: &Store, migrate: Migrate) -> Result<bool, Store
 async fn has_valid_key(store: &Store) -> Result<bool, StoreError> {
     let now = store.now().await?;
     let keys = store.api_keys().await?;
-    let mut keys = keys.iter().filter(|key| key.revoked_at.is_none());
+    // A token is no lasting key, and whoever has one could not get another.
+    let keys = keys.iter().filter(|key| key.identity.is_none());
+    let mut keys = keys.filter(|key| key.revoked_at.is_none());
     Ok(keys.any(|key| key.expires_at.is_none_or(|at| at > now)))
 }
 

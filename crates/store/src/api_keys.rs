@@ -1,10 +1,10 @@
-//! API keys: their hashes, and what changed since they were last read.
+//! API keys and tokens: their hashes, and what changed since they were last read.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::audit::{Cause, InstallationEvent};
-use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScopes};
+use engine_roles_domain::caller::{AwsIdentity, ClusterPrefix, KeyId, KeyName, KeyScopes};
 use uuid::Uuid;
 
 use crate::audit::append;
@@ -28,8 +28,10 @@ pub struct NewApiKey {
     pub scopes: KeyScopes,
     /// The clusters that the key is limited to; none for all.
     pub prefix: Option<ClusterPrefix>,
-    /// How long the key is valid; none for ever.
+    /// How long the key is valid; none for ever. A token always expires.
     pub valid_for: Option<Duration>,
+    /// The AWS identity to which a token belongs; none for a key.
+    pub identity: Option<AwsIdentity>,
 }
 
 /// The record of a key, without its hash.
@@ -51,6 +53,8 @@ pub struct ApiKeyRecord {
     pub revoked_at: Option<DateTime<Utc>>,
     /// At most one hour before the last request with the key; none where there was none.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// The AWS identity to which a token belongs; none for a key.
+    pub identity: Option<AwsIdentity>,
 }
 
 /// A key that was created or revoked.
@@ -82,6 +86,7 @@ struct KeyRow {
     expires_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
+    principal: Option<String>,
 }
 
 impl Store {
@@ -117,15 +122,15 @@ impl Store {
                  ),
                  created AS (
                      INSERT INTO api_keys (id, namespace, name, sha256, scopes, cluster_prefix,
-                                           created_at, expires_at, version)
+                                           created_at, expires_at, version, principal)
                      SELECT $1, $2, $3, $4, $5, $6, clock.now,
-                            clock.now + make_interval(secs => $7), change.version
+                            clock.now + make_interval(secs => $7), change.version, $8
                      FROM clock, change
                      RETURNING id, name, scopes, cluster_prefix, created_at, expires_at,
-                               revoked_at, last_used_at
+                               revoked_at, last_used_at, principal
                  )
                  SELECT created.* FROM created
-                 WHERE audit_append($8, created.created_at, $2, NULL, NULL, NULL, NULL, NULL)",
+                 WHERE audit_append($9, created.created_at, $2, NULL, NULL, NULL, NULL, NULL)",
                 key.id.0,
                 self.namespace.as_str(),
                 key.name.as_str(),
@@ -133,13 +138,14 @@ impl Store {
                 &scopes,
                 key.prefix.as_ref().map(ClusterPrefix::as_str),
                 key.valid_for.map(|valid_for| valid_for.as_secs_f64()) as Option<f64>,
+                key.identity.as_ref().map(AwsIdentity::arn),
                 event,
             )
         )?;
         row.into_record()
     }
 
-    /// Returns all keys of the installation, oldest first, revoked and expired ones included.
+    /// Returns all keys and tokens of the installation, oldest first, revoked and expired ones included.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -150,7 +156,7 @@ impl Store {
             sqlx::query_as!(
                 KeyRow,
                 "/* keys */ SELECT id, name, scopes, cluster_prefix, created_at, expires_at,
-                        revoked_at, last_used_at
+                        revoked_at, last_used_at, principal
                  FROM api_keys WHERE namespace = $1 ORDER BY created_at, id",
                 self.namespace.as_str(),
             )
@@ -188,7 +194,7 @@ impl Store {
                      UPDATE api_keys SET revoked_at = service_now(), version = change.version
                      FROM change WHERE id = $1 AND namespace = $2 AND revoked_at IS NULL
                      RETURNING id, name, scopes, cluster_prefix, created_at, expires_at,
-                               revoked_at, last_used_at
+                               revoked_at, last_used_at, principal
                  )
                  SELECT revoked.* FROM revoked
                  WHERE audit_append($3, revoked.revoked_at, $2, NULL, NULL, NULL, NULL, NULL)",
@@ -210,7 +216,7 @@ impl Store {
             fetch_all,
             sqlx::query!(
                 r#"/* keys */ SELECT id, name, sha256, scopes, cluster_prefix, created_at, expires_at,
-                          revoked_at, last_used_at, version,
+                          revoked_at, last_used_at, principal, version,
                           EXTRACT(EPOCH FROM expires_at - service_now())::float8 AS seconds_left
                    FROM api_keys WHERE namespace = $1 AND version > $2 ORDER BY version"#,
                 self.namespace.as_str(),
@@ -230,6 +236,7 @@ impl Store {
                 expires_at: row.expires_at,
                 revoked_at: row.revoked_at,
                 last_used_at: row.last_used_at,
+                principal: row.principal,
             };
             Ok(KeyChange {
                 hash: hash.map_err(|error| corrupt(row.id, "sha256", error))?,
@@ -242,6 +249,25 @@ impl Store {
             changes: changes.collect::<Result<_, StoreError>>()?,
             version,
         })
+    }
+
+    /// Deletes the tokens that expired at least this long ago. Returns how many there were.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn delete_expired_tokens(&self, ago: Duration) -> Result<u64, StoreError> {
+        let deleted = run!(
+            self,
+            execute,
+            sqlx::query!(
+                "/* keys */ DELETE FROM api_keys
+                 WHERE namespace = $1 AND principal IS NOT NULL
+                   AND expires_at <= service_now() - make_interval(secs => $2)",
+                self.namespace.as_str(),
+                ago.as_secs_f64(),
+            )
+        )?;
+        Ok(deleted.rows_affected())
     }
 
     /// Records that these keys were used, each so long ago. A key whose recorded use is within the last
@@ -275,6 +301,10 @@ impl KeyRow {
         let id = self.id;
         let prefix = self.cluster_prefix.as_deref().map(ClusterPrefix::parse);
         let scopes = KeyScopes::parse(self.scopes.iter().map(String::as_str));
+        let identity = self.principal.map(|arn| {
+            let identity = AwsIdentity::of_arn(&arn);
+            identity.ok_or_else(|| corrupt(id, "principal", UnknownIdentity))
+        });
         Ok(ApiKeyRecord {
             id: KeyId(id),
             name: KeyName::parse(&self.name).map_err(|error| corrupt(id, "name", error))?,
@@ -286,6 +316,12 @@ impl KeyRow {
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
             last_used_at: self.last_used_at,
+            identity: identity.transpose()?,
         })
     }
 }
+
+/// The ARN of a token is not that of an identity which this release knows.
+#[derive(Debug, thiserror::Error)]
+#[error("not the ARN of a session or a user")]
+struct UnknownIdentity;

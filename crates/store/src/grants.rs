@@ -21,7 +21,8 @@ const TABLES: [(&str, &str); 23] = [
     ("binding_counts", "SELECT, INSERT, UPDATE"),
     // UPDATE for the lock with which changes are taken.
     ("binding_count_changes", "SELECT, INSERT, UPDATE, DELETE"),
-    ("api_keys", "SELECT, INSERT, UPDATE"),
+    // DELETE for tokens that have expired.
+    ("api_keys", "SELECT, INSERT, UPDATE, DELETE"),
     ("api_key_versions", "SELECT, INSERT, UPDATE"),
     // Written by functions of the owner.
     ("audit_pending", "SELECT"),

@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWr
 /// The header with AWS's request id.
 pub(crate) const REQUEST_ID: &str = "x-amzn-requestid";
 
-/// The headers that belong to a connection, which are not forwarded.
-const OF_CONNECTION: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
+/// The headers that belong to a connection, which are not forwarded. The host is, because it is signed.
+const OF_CONNECTION: [&str; 3] = ["connection", "content-length", "transfer-encoding"];
 
 /// A request as it came from the caller.
 #[derive(Debug)]
@@ -66,6 +66,11 @@ impl Request {
             headers,
             body,
         }))
+    }
+
+    /// Returns the value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// Returns the path, without the query.

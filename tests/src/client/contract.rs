@@ -2,8 +2,8 @@
 //! anything.
 
 use engine_roles_contract::{
-    Access, AuditConsistency, AuditInclusion, AuditPage, Binding, BindingList, Capabilities,
-    IncarnationList, PassThroughRoleList, Plan, PolicyList, Problem, Readiness,
+    Access, AuditConsistency, AuditInclusion, AuditPage, AwsToken, Binding, BindingList,
+    Capabilities, IncarnationList, PassThroughRoleList, Plan, PolicyList, Problem, Readiness,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,7 @@ pub(crate) fn assert_valid(path: &str, answer: &Answer) {
         ["v1", "capabilities"] => drop(read::<Capabilities>(path, answer)),
         ["v1", "pass-through-roles"] => drop(read::<PassThroughRoleList>(path, answer)),
         ["v1", "policies"] => drop(read::<PolicyList>(path, answer)),
+        ["v1", "auth", "aws"] => drop(read::<AwsToken>(path, answer)),
         ["readyz"] => drop(read::<Readiness>(path, answer)),
         // Policy documents and the OpenAPI document are JSON too, but not types of the contract.
         _ => {}

@@ -9,6 +9,7 @@ mod attestation;
 mod audit;
 mod audit_events;
 mod audit_tree;
+mod aws_login;
 mod aws_proxy;
 mod budget;
 mod capabilities;

@@ -1,4 +1,4 @@
-//! The API keys of the installation, kept in memory.
+//! The API keys and the tokens of the installation, kept in memory.
 //!
 //! A request costs no query: each heartbeat reads the number of the last change of the keys, and a change
 //! is read then. A key that is not known yet may be new, so that the changes are read for it, too, but only
@@ -23,7 +23,9 @@ const TRUSTED_FOR: Duration = Duration::from_secs(10);
 const READ_PAUSE: Duration = Duration::from_millis(250);
 /// How long a read of the changes may take.
 const READ_LIMIT: Duration = Duration::from_secs(2);
-/// How often the uses of keys are recorded.
+/// How long a token is kept after it has expired, so that its holder is told that it has.
+const KEEP_EXPIRED: Duration = Duration::from_secs(10);
+/// How often the uses of keys are recorded, and tokens that have expired are deleted.
 const USES_EVERY: Duration = Duration::from_secs(10);
 
 /// What is known of a key.
@@ -74,8 +76,12 @@ impl KnownKey {
         }
         Self {
             caller: Caller {
-                actor: Actor(key.name.to_string()),
+                actor: Actor(match &key.identity {
+                    Some(identity) => identity.arn().to_owned(),
+                    None => key.name.to_string(),
+                }),
                 key: Some(key.id),
+                principal: key.identity.as_ref().map(|it| it.principal().clone()),
                 scopes: key.scopes.clone(),
                 prefix: key.prefix.clone(),
             },
@@ -83,6 +89,12 @@ impl KnownKey {
             expires_at: change.valid_for.and_then(|left| read_at.checked_add(left)),
             revoked,
         }
+    }
+
+    /// Returns whether this is a token that expired long enough before this time to be forgotten.
+    fn is_over(&self, now: Instant) -> bool {
+        let over_at = self.expires_at.and_then(|at| at.checked_add(KEEP_EXPIRED));
+        self.caller.principal.is_some() && over_at.is_some_and(|at| at <= now)
     }
 
     fn found(&self) -> Found {
@@ -94,6 +106,15 @@ impl KnownKey {
             let permit = Permit::new(self.revoked.clone(), self.expires_at);
             Found::Valid(Box::new(self.caller.clone()), permit)
         }
+    }
+}
+
+impl Known {
+    /// Forgets the tokens that expired before this time. Returns how many there were.
+    fn forget_tokens(&mut self, now: Instant) -> usize {
+        let before = self.by_hash.len();
+        self.by_hash.retain(|_, key| !key.is_over(now));
+        before - self.by_hash.len()
     }
 }
 
@@ -153,7 +174,10 @@ impl KeyRing {
                             self.read_changes().await;
                         }
                     }
-                    _ = uses.tick() => self.record_uses().await,
+                    _ = uses.tick() => {
+                        self.record_uses().await;
+                        self.forget_tokens().await;
+                    }
                 }
             }
         };
@@ -219,6 +243,24 @@ impl KeyRing {
         succeeded
     }
 
+    /// Forgets the tokens that have expired, and deletes them. The database is asked only where this replica
+    /// knew of some.
+    async fn forget_tokens(&self) {
+        let forgotten = {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.forget_tokens(Instant::now())
+        };
+        if forgotten == 0 {
+            return;
+        }
+        if let Err(error) = self.store.delete_expired_tokens(KEEP_EXPIRED).await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "expired tokens could not be deleted"
+            );
+        }
+    }
+
     fn version(&self) -> i64 {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.version
@@ -242,5 +284,57 @@ impl KeyRing {
                 "uses of API keys could not be recorded"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+    use engine_roles_domain::caller::{AwsIdentity, KeyName, KeyScopes};
+    use engine_roles_store::ApiKeyRecord;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn change(hash: u8, seconds: u64, identity: Option<&str>) -> KeyChange {
+        let key = ApiKeyRecord {
+            id: KeyId(Uuid::now_v7()),
+            name: KeyName::parse("key").expect("a name"),
+            scopes: KeyScopes::all(),
+            prefix: None,
+            created_at: Utc::now(),
+            expires_at: None,
+            revoked_at: None,
+            last_used_at: None,
+            identity: identity.map(|arn| AwsIdentity::of_arn(arn).expect("an identity")),
+        };
+        KeyChange {
+            hash: [hash; 32],
+            key,
+            valid_for: Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    #[test]
+    fn an_expired_token_is_forgotten_some_seconds_later_and_an_expired_key_is_kept() {
+        let arn = "arn:aws:sts::123456789012:assumed-role/manager/session";
+        let mut known = Known::default();
+        let read_at = Instant::now();
+        for change in [
+            change(1, 60, Some(arn)),
+            change(2, 90, Some(arn)),
+            change(3, 60, None),
+        ] {
+            let key = KnownKey::new(&change, read_at, CancellationToken::new());
+            known.by_hash.insert(change.hash, key);
+        }
+        let token = &known.by_hash[&[1; 32]].caller;
+        assert_eq!(token.actor.0, arn);
+        assert_eq!(token.identity(), "arn:aws:iam::123456789012:role/manager");
+        for (seconds, forgotten) in [(69, 0), (71, 1), (101, 1), (10_000, 0)] {
+            let at = read_at + Duration::from_secs(seconds);
+            assert_eq!(known.forget_tokens(at), forgotten, "{seconds}");
+        }
+        assert!(known.by_hash.contains_key(&[3; 32]));
     }
 }

@@ -2,6 +2,7 @@
 
 mod api_key;
 mod audit_notes;
+mod aws_login;
 mod key_ring;
 mod rate_limits;
 mod source;
@@ -17,7 +18,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::Code;
-use engine_roles_domain::audit::{Actor, DenialReason};
+use engine_roles_domain::audit::{Actor, Cause, DenialReason};
 use engine_roles_domain::caller::{Caller, ClusterPrefix, KeyScope, KeyScopes};
 use engine_roles_provisioner::{KeysSeen, Permit};
 use engine_roles_store::{KeyHash, Store};
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 pub use api_key::{ApiKey, InvalidKey};
+pub use aws_login::{AwsLoginSettings, AwsRule};
 
 use crate::problem::Problem;
 use crate::request_context::{Peer, Source};
@@ -59,6 +61,8 @@ pub struct AuthenticationSettings {
     pub needs_no_key: bool,
     /// What clients with a certificate may do without an API key.
     pub certificate_rules: Vec<CertificateRule>,
+    /// How AWS identities log in; none where they can't.
+    pub aws_login: Option<AwsLoginSettings>,
     /// The proxies whose word about the address of a client is taken.
     pub trusted_proxies: Vec<IpNet>,
     /// How many requests without a valid key one address may send per minute on average; a third of them
@@ -77,6 +81,7 @@ impl AuthenticationSettings {
             initial_key: None,
             needs_no_key: false,
             certificate_rules: Vec::new(),
+            aws_login: None,
             trusted_proxies: Vec::new(),
             failure_rate: NonZeroU32::MIN,
             key_rate: NonZeroU32::MIN,
@@ -86,7 +91,10 @@ impl AuthenticationSettings {
 
     /// Returns whether only the keys in the database are accepted.
     pub fn is_by_stored_keys_only(&self) -> bool {
-        self.initial_key.is_none() && !self.needs_no_key && self.certificate_rules.is_empty()
+        self.initial_key.is_none()
+            && !self.needs_no_key
+            && self.certificate_rules.is_empty()
+            && self.aws_login.is_none()
     }
 }
 
@@ -95,7 +103,9 @@ pub struct Authentication {
     initial_key: Option<ApiKey>,
     needs_no_key: bool,
     certificate_rules: Vec<CertificateRule>,
+    aws_login: Option<AwsLoginSettings>,
     proxies: TrustedProxies,
+    store: Store,
     ring: KeyRing,
     limits: RateLimits,
     notes: AuditNotes,
@@ -152,9 +162,11 @@ impl Authentication {
             initial_key: settings.initial_key,
             needs_no_key: settings.needs_no_key,
             certificate_rules: settings.certificate_rules,
+            aws_login: settings.aws_login,
             proxies: TrustedProxies(settings.trusted_proxies),
             ring: KeyRing::new(store.clone(), seen),
-            notes: AuditNotes::new(store),
+            notes: AuditNotes::new(store.clone()),
+            store,
             limits: RateLimits::new(settings.failure_rate, settings.key_rate, settings.key_burst),
         }
     }
@@ -218,6 +230,7 @@ impl Authentication {
         Some(Caller {
             actor: Actor(rule.subject.clone()),
             key: None,
+            principal: None,
             scopes: rule.scopes.clone(),
             prefix: rule.prefix.clone(),
         })
@@ -275,6 +288,55 @@ impl Authentication {
         Ok((caller, permit))
     }
 
+    /// Returns how AWS identities log in; none where they can't.
+    pub(crate) fn aws_login(&self) -> Option<&AwsLoginSettings> {
+        self.aws_login.as_ref()
+    }
+
+    /// Returns the store, which has the keys and the tokens.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Counts a login that STS will be asked about, whoever it turns out to be.
+    pub(crate) fn count_login(&self, request: &Parts) -> Result<(), Problem> {
+        let source = self.source(request);
+        let counted = source.map_or(Ok(()), |source| self.limits.count_login(source));
+        counted.map_err(|too_soon| {
+            self.note_denial(DenialReason::Rate, source, None);
+            too_many("too many logins from this address", &too_soon)
+        })
+    }
+
+    /// Counts a login that is denied, like a request without a valid key. Returns the answer.
+    pub(crate) fn denied_login(&self, request: &Parts, problem: Problem) -> Problem {
+        let source = self.source(request);
+        self.note_denial(DenialReason::AwsLogin, source, None);
+        let counted = source.map_or(Ok(()), |source| self.limits.count_failure(source));
+        match counted {
+            Ok(()) => problem,
+            Err(too_soon) => too_many("too many logins that were denied", &too_soon),
+        }
+    }
+
+    /// Returns a login of an AWS identity as the cause of its token.
+    pub(crate) fn cause_of_login(&self, request: &Parts, arn: &str) -> Cause {
+        let caller = Caller::unlimited(Actor(arn.to_owned()));
+        Cause {
+            source: self.source(request),
+            ..sender::cause(&caller, &request.extensions)
+        }
+    }
+
+    /// Adds the client's address behind a trusted proxy to the log's lines about a request.
+    pub(crate) fn record_source(&self, request: &Parts) {
+        if let (Some(source), Some(peer)) = (self.source(request), request.extensions.get::<Peer>())
+            && source != peer.0.ip().to_canonical()
+        {
+            Span::current().record("source", source.to_string());
+        }
+    }
+
     fn source(&self, request: &Parts) -> Option<IpAddr> {
         let peer = request.extensions.get::<Peer>()?;
         Some(self.proxies.source(peer.0.ip(), &request.headers))
@@ -320,11 +382,7 @@ pub(crate) async fn require_key(
 ) -> Response {
     let (mut parts, body) = request.into_parts();
     let source = authentication.source(&parts);
-    if let (Some(source), Some(peer)) = (source, parts.extensions.get::<Peer>())
-        && source != peer.0.ip().to_canonical()
-    {
-        Span::current().record("source", source.to_string());
-    }
+    authentication.record_source(&parts);
     let (caller, permit) = match Box::pin(authentication.admit(&parts)).await {
         Ok(admitted) => admitted,
         Err(problem) => return problem.into_response(),

@@ -32,13 +32,20 @@ pub(super) struct TooSoon {
 }
 
 pub(super) struct RateLimits {
-    failures: Limiter<IpAddr>,
+    failures: Sources,
+    logins: Sources,
     keys: Limiter<String>,
+}
+
+/// A limit for each source.
+struct Sources {
+    limiter: Limiter<IpAddr>,
     forgot_at: Mutex<Option<Instant>>,
 }
 
 impl RateLimits {
     /// `failure_rate` is how many requests without a valid key one source may send per minute on average,
+    /// and how many logins,
     /// `key_rate` how many requests one key may send per second on average, and `key_burst` how many at
     /// once.
     pub(super) fn new(
@@ -46,30 +53,53 @@ impl RateLimits {
         key_rate: NonZeroU32,
         key_burst: NonZeroU32,
     ) -> Self {
-        let at_once = NonZeroU32::new(failure_rate.get() / PART_AT_ONCE);
-        let failures = Quota::per_minute(failure_rate);
-        let failures = failures.allow_burst(at_once.unwrap_or(NonZeroU32::MIN));
         let keys = Quota::per_second(key_rate).allow_burst(key_burst);
         Self {
-            failures: RateLimiter::new(failures, HashMapStateStore::default(), MonotonicClock),
+            failures: Sources::new(failure_rate),
+            logins: Sources::new(failure_rate),
             keys: RateLimiter::new(keys, HashMapStateStore::default(), MonotonicClock),
-            forgot_at: Mutex::default(),
         }
     }
 
     /// Counts a request of a source without a valid key.
     pub(super) fn count_failure(&self, source: IpAddr) -> Result<(), TooSoon> {
+        self.failures.count(source)
+    }
+
+    /// Counts a login of a source, before AWS is asked about it.
+    pub(super) fn count_login(&self, source: IpAddr) -> Result<(), TooSoon> {
+        self.logins.count(source)
+    }
+
+    /// Counts a request with a valid key.
+    pub(super) fn count_use(&self, key: &String) -> Result<(), TooSoon> {
+        check(&self.keys, key)
+    }
+}
+
+impl Sources {
+    /// `rate` is how many requests one source may send per minute on average.
+    fn new(rate: NonZeroU32) -> Self {
+        let at_once = NonZeroU32::new(rate.get() / PART_AT_ONCE);
+        let quota = Quota::per_minute(rate).allow_burst(at_once.unwrap_or(NonZeroU32::MIN));
+        Self {
+            limiter: RateLimiter::new(quota, HashMapStateStore::default(), MonotonicClock),
+            forgot_at: Mutex::default(),
+        }
+    }
+
+    fn count(&self, source: IpAddr) -> Result<(), TooSoon> {
         let source = if self.is_full() {
             OTHERS
         } else {
             network(source)
         };
-        check(&self.failures, &source)
+        check(&self.limiter, &source)
     }
 
     /// Returns whether no further source can be remembered.
     fn is_full(&self) -> bool {
-        if self.failures.len() < MOST_REMEMBERED {
+        if self.limiter.len() < MOST_REMEMBERED {
             return false;
         }
         let mut forgot_at = self
@@ -77,15 +107,10 @@ impl RateLimits {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if forgot_at.is_none_or(|at| at.elapsed() >= FORGET_EVERY) {
-            self.failures.retain_recent();
+            self.limiter.retain_recent();
             *forgot_at = Some(Instant::now());
         }
-        self.failures.len() >= MOST_REMEMBERED
-    }
-
-    /// Counts a request with a valid key.
-    pub(super) fn count_use(&self, key: &String) -> Result<(), TooSoon> {
-        check(&self.keys, key)
+        self.limiter.len() >= MOST_REMEMBERED
     }
 }
 
@@ -146,9 +171,9 @@ mod tests {
             let _ = limits.count_failure(source.into());
         }
         // A single failure is forgotten after a second.
-        assert!(limits.failures.len() <= MOST_REMEMBERED + 1);
+        assert!(limits.failures.limiter.len() <= MOST_REMEMBERED + 1);
         std::thread::sleep(Duration::from_millis(2200));
         let _ = limits.count_failure("192.0.2.1".parse().expect("an address"));
-        assert!(limits.failures.len() < MOST_REMEMBERED);
+        assert!(limits.failures.limiter.len() < MOST_REMEMBERED);
     }
 }

@@ -62,6 +62,15 @@ pub(crate) fn of(operation: &str) -> Option<Vec<Code>> {
     let own: &[&[Code]] = match operation {
         "getAbout" | "getVersion" | "getLiveness" | "getHealthcheck" | "getReadiness"
         | "getMetrics" => &[],
+        "loginWithAws" => &[
+            &WITH_KEY,
+            &[
+                Code::NotFound,
+                Code::BodyTooLarge,
+                Code::UnsupportedMediaType,
+                Code::IamUnavailable,
+            ],
+        ],
         "provisionRole" => &[
             &WITH_KEY,
             &WITH_CLUSTER,

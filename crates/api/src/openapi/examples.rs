@@ -9,8 +9,12 @@ use utoipa::openapi::example::{Example, ExampleBuilder};
 
 type Examples = BTreeMap<String, RefOr<Example>>;
 
-/// Returns examples of the body of a request for a role.
-pub(super) fn of_request() -> Examples {
+/// Returns examples of the body of an operation.
+pub(super) fn of_request(operation: &str) -> Examples {
+    if operation == "loginWithAws" {
+        let login = json(include_str!("examples/aws_login.json"));
+        return Examples::from([named("session", "A session of a role", login)]);
+    }
     let tagged = json!({
         "mode": "create",
         "secrets": ["admin/password", "license"],
@@ -50,6 +54,7 @@ pub(super) fn of_answer(operation: &str, status: &str) -> Option<Value> {
         ("listPolicies", _) => json(include_str!("examples/policy_list.json")),
         ("renderPolicy", _) => json(include_str!("examples/policy.json")),
         ("getCapabilities", _) => json(include_str!("examples/capabilities.json")),
+        ("loginWithAws", _) => json(include_str!("examples/aws_token.json")),
         ("getAuditCheckpoint", _) => json!(include_str!("examples/audit_checkpoint.txt")),
         ("getAuditTile", _) => json!("the bytes of 5 hashes"),
         ("proveAuditEvent", _) => json(include_str!("examples/audit_inclusion.json")),

@@ -13,12 +13,18 @@ pub(super) fn complete(operation: &mut Operation) {
             not_null(parameter);
         }
     }
+    let id = operation.operation_id.as_deref().unwrap_or_default();
     if let Some(RefOr::T(body)) = &mut operation.request_body {
-        // An absent body is read as an empty object.
-        body.required = Some(Required::False);
+        // An absent body is read as an empty object, which is a request for a role.
+        let is_login = id == "loginWithAws";
+        body.required = Some(if is_login {
+            Required::True
+        } else {
+            Required::False
+        });
         for content in body.content.values_mut() {
             if let RefOr::T(content) = content {
-                content.examples = examples::of_request();
+                content.examples = examples::of_request(id);
             }
         }
     }

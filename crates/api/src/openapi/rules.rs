@@ -4,10 +4,13 @@ use engine_roles_contract::{AuditAction, text};
 use engine_roles_domain::account::{AccountId, Partition, Region};
 use engine_roles_domain::audit::EventAction;
 use engine_roles_domain::binding::State;
+use engine_roles_domain::caller::{AwsIdentity, Principal, ServerName};
 use engine_roles_domain::cluster::{ClusterName, RoleReference, SecretName};
 use engine_roles_domain::grant::{BoundaryArn, CATALOGUE, KmsKeyArn};
 use engine_roles_domain::resources::{IamArn, ProfileName, RoleName, RolePrefix, Tags};
+use engine_roles_provisioner::{LoginHeaders, NotAccepted};
 use regex::Regex;
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 /// Asserts that a text is accepted by its schema exactly when it is accepted by the code.
@@ -196,6 +199,83 @@ fn tags_are_read_as_the_document_says() {
         assert_eq!(pattern.is_match(&text), is_read(&text, ""), "{ascii:?}");
     }
     assert_eq!(text::TagMap::MOST, Tags::MAX);
+}
+
+/// Whether each header of a login has a form that is accepted, whatever its age.
+fn is_login(authorization: &str, date: &str, token: Option<&str>) -> bool {
+    let server = "roles.example";
+    let headers = LoginHeaders {
+        authorization: authorization.to_owned(),
+        date: date.to_owned(),
+        security_token: token.map(str::to_owned),
+        server: server.to_owned(),
+    };
+    let server = ServerName::parse(server).expect("a name");
+    let checked = headers.check(&server, std::time::SystemTime::now());
+    !matches!(checked, Err(NotAccepted::Malformed { .. }))
+}
+
+#[test]
+fn a_login_is_read_as_the_document_says() {
+    let scope = "AKIAIOSFODNN7EXAMPLE/20261126/us-west-2/sts/aws4_request";
+    let names = "content-type;host;x-amz-date;x-engine-roles-server";
+    let hash = "0f".repeat(32);
+    let good =
+        format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={hash}");
+    let (date, with_token) = (
+        "20261126T080000Z",
+        good.replace(";x-engine", ";x-amz-security-token;x-engine"),
+    );
+    let signatures = [
+        good.as_str(),
+        &good.replace(", ", ","),
+        &good.replace("sts", "iam"),
+        &good.replace("us-west-2", "us"),
+        &good.replace("us-west-2", "evil.com"),
+        &good.replace("AKIAIOSFODNN7", "AKIA"),
+        &good.replace("host;", ""),
+        &good.replace("0f", "0F"),
+        &good.replace("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA512"),
+        &format!("{good} "),
+        "",
+    ];
+    let pattern = (text::AwsSignature::PATTERN, text::AwsSignature::LONGEST);
+    assert_same(pattern.0, pattern.1, &signatures, |text| {
+        is_login(text, date, None)
+    });
+    let pattern = Regex::new(pattern.0).expect("a regular expression");
+    assert!(pattern.is_match(&with_token) && is_login(&with_token, date, Some("t")));
+    let dates = [date, "20261126T080000", "2026-11-26T08:00:00Z", ""];
+    let pattern = (text::AwsDate::PATTERN, text::AwsDate::LONGEST);
+    assert_same(pattern.0, pattern.1, &dates, |text| {
+        is_login(&good, text, None)
+    });
+    let (full, long) = ("t".repeat(8_192), "t".repeat(8_193));
+    let tokens = ["a/b+c==", "", "a b", "é", "a\n", &full, &long];
+    let pattern = (text::SessionToken::PATTERN, text::SessionToken::LONGEST);
+    assert_same(pattern.0, pattern.1, &tokens, |text| {
+        is_login(&with_token, date, Some(text))
+    });
+    let (full, long) = ("a".repeat(253), "a".repeat(254));
+    let names = ["a", "a.b:1/c_d-e", "", ".a", "a b", "é", &full, &long];
+    assert_same(
+        text::ServerName::PATTERN,
+        text::ServerName::LONGEST,
+        &names,
+        |text| ServerName::parse(text).is_ok(),
+    );
+    let session = "arn:aws:sts::123456789012:assumed-role/manager/i-0a";
+    let identity = AwsIdentity::of_arn(session).expect("an identity");
+    let pattern = Regex::new(text::IdentityArn::PATTERN).expect("a regular expression");
+    assert!(pattern.is_match(session) && !pattern.is_match("arn:aws:iam::123456789012:root"));
+    let pattern = Regex::new(text::PrincipalArn::PATTERN).expect("a regular expression");
+    let user = Principal::parse("arn:aws:iam::123456789012:user/a/b").expect("a user");
+    assert!(pattern.is_match(&identity.principal().to_string()));
+    assert!(pattern.is_match(&user.to_string()) && !pattern.is_match(session));
+    let (key, _) = crate::ApiKey::generate();
+    let pattern = Regex::new(text::Token::PATTERN).expect("a regular expression");
+    let key = key.expose_secret();
+    assert!(pattern.is_match(key) && crate::ApiKey::new(key).is_ok());
 }
 
 #[test]

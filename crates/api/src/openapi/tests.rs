@@ -1,8 +1,8 @@
 //! Tests of the document's answers.
 
 use engine_roles_contract::{
-    About, Access, AuditConsistency, AuditInclusion, AuditPage, Binding, BindingList, Capabilities,
-    IncarnationList, PassThroughRoleList, Plan, PolicyList, Readiness, Version,
+    About, Access, AuditConsistency, AuditInclusion, AuditPage, AwsToken, Binding, BindingList,
+    Capabilities, IncarnationList, PassThroughRoleList, Plan, PolicyList, Readiness, Version,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -121,6 +121,11 @@ fn each_operation_states_the_codes_of_its_problems_by_their_status() {
       503 database_unavailable iam_unavailable
     listPolicies:
       503 database_unavailable
+    loginWithAws:
+      404 not_found
+      413 body_too_large
+      415 unsupported_media_type
+      503 database_unavailable iam_unavailable
     planRole:
       409 immutable_field teardown_in_progress teardown_blocked
       413 body_too_large
@@ -198,6 +203,8 @@ fn each_answer_states_its_headers() {
     listPassThroughRoles 503: retry-after
     listPolicies 429: retry-after
     listPolicies 503: retry-after
+    loginWithAws 429: retry-after
+    loginWithAws 503: retry-after
     planRole 409: retry-after?
     planRole 429: retry-after
     planRole 503: retry-after
@@ -260,6 +267,7 @@ fn examples_of_answers_lose_nothing_when_they_are_read() {
                 "getReadiness" => read_again::<Readiness>(example),
                 "getAbout" => read_again::<About>(example),
                 "getVersion" => read_again::<Version>(example),
+                "loginWithAws" => read_again::<AwsToken>(example),
                 // A policy document is not a type of the contract.
                 "renderPolicy" => continue,
                 other => panic!("the answers of {other} have no example"),

@@ -25,7 +25,9 @@ pub(crate) fn code(kind: InvalidKind) -> Code {
         | InvalidKind::KmsKey
         | InvalidKind::KeyName
         | InvalidKind::KeyScopes
-        | InvalidKind::ClusterPrefix => Code::InvalidRequest,
+        | InvalidKind::ClusterPrefix
+        | InvalidKind::Principal
+        | InvalidKind::ServerName => Code::InvalidRequest,
     }
 }
 

@@ -30,6 +30,7 @@ fn without_key() -> AuthenticationSettings {
         initial_key: None,
         needs_no_key: true,
         certificate_rules: Vec::new(),
+        aws_login: None,
         trusted_proxies: Vec::new(),
         failure_rate: 1_000.try_into().expect("not zero"),
         key_rate: 1_000.try_into().expect("not zero"),
@@ -361,6 +362,9 @@ async fn the_openapi_document_is_served_and_lists_every_route() {
             let status = if path == "/v1/audit/checkpoint" {
                 // Nothing is signed without a key.
                 StatusCode::NOT_FOUND
+            } else if path == "/v1/auth/aws" {
+                // A login without a body.
+                StatusCode::BAD_REQUEST
             } else if offline.iter().any(|start| path.starts_with(start)) {
                 StatusCode::OK
             } else {
@@ -391,6 +395,7 @@ async fn the_openapi_document_is_served_and_lists_every_route() {
     GET /v1/policies
     GET /v1/policies/{name}
     GET /version
+    POST /v1/auth/aws
     POST /v1/clusters/{cluster}/role/plan
     PUT /v1/clusters/{cluster}/role
     ");

@@ -27,7 +27,7 @@ pub enum InstallationEvent {
         #[serde(serialize_with = "six_digits")]
         last_at: DateTime<Utc>,
     },
-    /// An operator created an API key.
+    /// An operator created an API key, or an AWS identity got a token, which is valid for some minutes.
     KeyCreated {
         /// The new key.
         key_id: KeyId,
@@ -41,7 +41,7 @@ pub enum InstallationEvent {
         /// How long the key is valid, in seconds; none for ever.
         valid_seconds: Option<u64>,
     },
-    /// An operator revoked an API key.
+    /// An operator revoked an API key or a token.
     KeyRevoked {
         /// The key.
         key_id: KeyId,
@@ -107,6 +107,8 @@ pub enum DenialReason {
     Cluster,
     /// The key sends too many requests.
     Rate,
+    /// A login with an AWS identity was denied.
+    AwsLogin,
 }
 
 impl DenialReason {
@@ -120,6 +122,7 @@ impl DenialReason {
             Self::Scope => "scope",
             Self::Cluster => "cluster",
             Self::Rate => "rate",
+            Self::AwsLogin => "aws_login",
         }
     }
 }

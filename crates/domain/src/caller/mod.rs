@@ -1,7 +1,9 @@
 mod key;
+mod principal;
 mod scopes;
 
 pub use key::{ClusterPrefix, KeyId, KeyName};
+pub use principal::{AwsIdentity, Principal, ServerName};
 pub use scopes::{KeyScope, KeyScopes};
 
 use crate::audit::Actor;
@@ -12,8 +14,10 @@ use crate::cluster::ClusterName;
 pub struct Caller {
     /// The name in the audit log.
     pub actor: Actor,
-    /// The API key; none for the key in the configuration, and where no key is needed.
+    /// The API key or the token; none for the key in the configuration, and where no key is needed.
     pub key: Option<KeyId>,
+    /// The AWS principal to which a token belongs; none for an API key.
+    pub principal: Option<Principal>,
     /// The kinds of requests that the sender may make.
     pub scopes: KeyScopes,
     /// The clusters that the sender may see and change; none for all.
@@ -26,6 +30,7 @@ impl Caller {
         Self {
             actor,
             key: None,
+            principal: None,
             scopes: KeyScopes::all(),
             prefix: None,
         }
@@ -42,9 +47,13 @@ impl Caller {
         prefix.is_none_or(|prefix| cluster.as_str().starts_with(prefix.as_str()))
     }
 
-    /// Returns what identifies the sender: the id of its key, or else the actor's name.
+    /// Returns what identifies the sender: its AWS principal, whose tokens follow one another, or the id
+    /// of its key, or else the actor's name.
     pub fn identity(&self) -> String {
-        self.key
-            .map_or_else(|| self.actor.to_string(), |key| key.to_string())
+        match (&self.principal, self.key) {
+            (Some(principal), _) => principal.to_string(),
+            (None, Some(key)) => key.to_string(),
+            (None, None) => self.actor.to_string(),
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Names, scopes and prefixes of API keys, and what they permit.
 
 use engine_roles_domain::audit::Actor;
-use engine_roles_domain::caller::{Caller, ClusterPrefix, KeyName, KeyScope, KeyScopes};
+use engine_roles_domain::caller::{
+    AwsIdentity, Caller, ClusterPrefix, KeyId, KeyName, KeyScope, KeyScopes, Principal,
+};
 use engine_roles_domain::cluster::ClusterName;
 
 fn scopes(words: &str) -> KeyScopes {
@@ -66,4 +68,94 @@ fn two_prefixes_select_the_names_that_begin_with_both() {
     ] {
         assert_eq!(prefix.and(wanted), both, "{wanted}");
     }
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/manager";
+
+#[test]
+fn a_session_belongs_to_its_role_whatever_the_path_of_the_role() {
+    let identity = "arn:aws:sts::123456789012:assumed-role/manager/i-0abc@x";
+    let identity = AwsIdentity::of_arn(identity).expect("a session");
+    let with_path = "arn:aws:iam::123456789012:role/teams/a/manager";
+    for configured in [ROLE, with_path] {
+        let configured = Principal::parse(configured).expect("a role");
+        assert_eq!(configured, *identity.principal());
+        assert_eq!(configured.to_string(), ROLE);
+    }
+    assert!(identity.arn().ends_with("/i-0abc@x"));
+    for other in [
+        "arn:aws:iam::210987654321:role/manager",
+        "arn:aws-cn:iam::123456789012:role/manager",
+        "arn:aws:iam::123456789012:role/Manager",
+        "arn:aws:iam::123456789012:role/manager/i-0abc@x",
+        "arn:aws:iam::123456789012:user/manager",
+    ] {
+        let other = Principal::parse(other).expect("a principal");
+        assert_ne!(other, *identity.principal(), "{other}");
+    }
+}
+
+#[test]
+fn a_user_is_compared_with_its_path() {
+    let arn = "arn:aws:iam::123456789012:user/ops/ann";
+    let user = AwsIdentity::of_arn(arn).expect("a user");
+    assert_eq!(Principal::parse(arn).expect("a user"), *user.principal());
+    let other = Principal::parse("arn:aws:iam::123456789012:user/ann").expect("a user");
+    assert_ne!(other, *user.principal());
+}
+
+#[test]
+fn neither_a_root_user_nor_a_federated_user_nor_a_role_itself_is_an_identity_that_can_log_in() {
+    for arn in [
+        "arn:aws:iam::123456789012:root",
+        "arn:aws:sts::123456789012:federated-user/ann",
+        "arn:aws:iam::123456789012:role/manager",
+        "arn:aws:sts::123456789012:assumed-role/manager",
+        "arn:aws:sts::123456789012:assumed-role/manager/",
+        "arn:aws:sts::123456789012:assumed-role/a/b/c",
+        "arn:aws:sts::123456789012:assumed-role//session",
+        "arn:aws:sts::12345678901:assumed-role/manager/s",
+        "arn:aws-iso:sts::123456789012:assumed-role/manager/s",
+        "arn:aws:sts:us-west-2:123456789012:assumed-role/manager/s",
+        "arn:aws:iam::123456789012:assumed-role/manager/s",
+        "",
+    ] {
+        assert_eq!(AwsIdentity::of_arn(arn), None, "{arn}");
+    }
+}
+
+#[test]
+fn a_principal_of_the_configuration_is_one_role_or_user() {
+    for arn in [
+        "*",
+        "arn:aws:iam::123456789012:role/*",
+        "arn:aws:iam::123456789012:role/man?ger",
+        "arn:aws:iam::123456789012:role/*/manager",
+        "arn:aws:iam::*:role/manager",
+        "arn:aws:iam::123456789012:role/",
+        "arn:aws:iam::123456789012:role//manager",
+        "arn:aws:iam::123456789012:root",
+        "arn:aws:iam::123456789012:group/managers",
+        "arn:aws:sts::123456789012:assumed-role/manager/session",
+        "manager",
+        &format!("arn:aws:iam::123456789012:user/{}/a", "p".repeat(256)),
+    ] {
+        assert!(Principal::parse(arn).is_err(), "{arn}");
+    }
+}
+
+#[test]
+fn the_tokens_of_one_principal_have_one_identity() {
+    let token = || Caller {
+        key: Some(KeyId(uuid::Uuid::new_v4())),
+        principal: Principal::parse(ROLE).ok(),
+        ..Caller::unlimited(Actor("session".to_owned()))
+    };
+    assert_eq!(token().identity(), ROLE);
+    assert_eq!(token().identity(), token().identity());
+    let key = Caller {
+        principal: None,
+        ..token()
+    };
+    assert_ne!(key.identity(), ROLE);
 }

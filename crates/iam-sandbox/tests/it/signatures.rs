@@ -1,7 +1,8 @@
 //! The region and the access key in a signature.
 
-use engine_roles_iam_sandbox::{ADMINISTRATOR_ACCESS_KEY, Credentials, SandboxConfig};
-use serde_json::json;
+use chrono::{NaiveDateTime, Utc};
+use engine_roles_iam_sandbox::{ADMINISTRATOR_ACCESS_KEY, Credentials, Identity, SandboxConfig};
+use serde_json::{Value, json};
 
 use crate::wire::{ACCESS_KEY, Answer, Caller, sandbox};
 
@@ -191,4 +192,82 @@ async fn a_request_without_a_signature_is_rejected_only_if_the_valid_keys_are_se
         body.contains("<Code>MissingAuthenticationToken</Code>"),
         "{body}"
     );
+}
+
+#[tokio::test]
+async fn sts_answers_in_json_where_it_is_asked_for_it() {
+    let (sandbox, _) = sandbox(SandboxConfig::default()).await;
+    let url = format!("{}/", sandbox.endpoint());
+    let ask = async |action: &str| {
+        let request = reqwest::Client::new().post(&url);
+        let request = request.header("accept", "application/json");
+        let body = format!("Action={action}&Version=2011-06-15");
+        let answer = request.body(body).send().await;
+        let answer = answer.expect("the sandbox answers");
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        answer.json::<Value>().await.expect("JSON")
+    };
+    let answer = ask("GetCallerIdentity").await;
+    let identity = &answer["GetCallerIdentityResponse"]["GetCallerIdentityResult"];
+    assert_eq!(identity["Account"], "123456789012");
+    assert!(identity["Arn"].is_string() && identity["UserId"].is_string());
+    assert_eq!(ask("Nothing").await["Error"]["Code"], "InvalidAction");
+}
+
+/// Signed by botocore 1.43.11, for the host `sts.us-west-2.amazonaws.com`.
+const SIGNED_AT: &str = "20990101T000000Z";
+const SIGNATURE: &str = "e834e1715c53fcbf51727b8b2e843ec7ce76e1f6f77b19a8470ca42990810f37";
+
+#[tokio::test]
+async fn the_signature_of_an_identity_is_verified_also_its_age_and_its_token() {
+    let (sandbox, _) = sandbox(SandboxConfig::default()).await;
+    let arn = "arn:aws:iam::210987654321:user/ann";
+    let identity = Identity {
+        arn: arn.to_owned(),
+        access_key_id: "AKIAANN0000000000000".to_owned(),
+        secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
+        session_token: None,
+    };
+    sandbox.set_credentials(Credentials {
+        identities: vec![identity],
+        ..Credentials::default()
+    });
+    let ask = async |signature: &str, more: Option<(&str, &str)>| {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIAANN0000000000000/20990101/us-west-2/sts/aws4_request, \
+             SignedHeaders=content-type;host;x-amz-date, Signature={signature}"
+        );
+        let content_type = "application/x-www-form-urlencoded; charset=utf-8";
+        let request = reqwest::Client::new().post(format!("{}/", sandbox.endpoint()));
+        let mut request = request
+            .header("host", "sts.us-west-2.amazonaws.com")
+            .header("content-type", content_type)
+            .header("x-amz-date", SIGNED_AT)
+            .header("authorization", authorization);
+        if let Some((name, value)) = more {
+            request = request.header(name, value);
+        }
+        let body = "Action=GetCallerIdentity&Version=2011-06-15";
+        let answer = request.body(body).send().await;
+        let answer = answer.expect("the sandbox answers").text().await;
+        answer.expect("a body")
+    };
+    let early = ask(SIGNATURE, None).await;
+    assert!(
+        early.contains("Signature not yet current: 20990101T000000Z"),
+        "{early}"
+    );
+    let signed_at = NaiveDateTime::parse_from_str(SIGNED_AT, "%Y%m%dT%H%M%SZ").expect("a time");
+    let (now, signed_at) = (Utc::now(), signed_at.and_utc());
+    sandbox.advance((signed_at - now).to_std().expect("a time to come"));
+    assert!(ask(SIGNATURE, None).await.contains(arn));
+    assert!(
+        ask(&"0".repeat(64), None)
+            .await
+            .contains("SignatureDoesNotMatch")
+    );
+    let token = ask(SIGNATURE, Some(("x-amz-security-token", "token"))).await;
+    assert!(token.contains("InvalidClientTokenId"), "{token}");
+    sandbox.advance(std::time::Duration::from_mins(16));
+    assert!(ask(SIGNATURE, None).await.contains("- 15 min.)"));
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use engine_roles_domain::account::{AccountId, OtherAccount, Scope};
 use engine_roles_domain::binding::Rejection;
+use engine_roles_domain::caller::AwsIdentity;
 use engine_roles_domain::cluster::{Defaults, Mode, RoleRequest};
 use engine_roles_domain::identity::{Need, Standing};
 use engine_roles_domain::prepared::HeldRole;
@@ -16,7 +17,7 @@ use engine_roles_domain::resources::{
 };
 use engine_roles_iam::{
     Call, Caller, CallerError, Depth, ErrorKind, Gate, GatedIam, Iam, IamError, Listed, NotSent,
-    Outcome, QuotaUsage, RolePage, Service, Target,
+    Outcome, QuotaUsage, RolePage, Service, SignedLogin, Target,
 };
 use engine_roles_store::{BudgetLimits, ReplicaId, Store};
 use futures::FutureExt;
@@ -26,6 +27,7 @@ use crate::aws::account::{NotConfirmed, Reporter, WorkAccount};
 use crate::aws::budget::{Budget, Grant, Purpose, Urgency};
 use crate::aws::call_trail::CallTrail;
 use crate::aws::learned_permissions::LearnedPermissions;
+use crate::aws::logins::{LoginError, Logins};
 use crate::aws::recent::{AwsHealth, RecentAnswers};
 use crate::error::ProvisionerError;
 
@@ -79,6 +81,7 @@ pub(crate) struct Gateway {
     learned_permissions: LearnedPermissions,
     recent: RecentAnswers,
     account: WorkAccount,
+    logins: Logins,
 }
 
 impl Gateway {
@@ -95,6 +98,7 @@ impl Gateway {
             learned_permissions: LearnedPermissions::default(),
             recent: RecentAnswers::default(),
             account: WorkAccount::new(configured),
+            logins: Logins::default(),
         }
     }
 
@@ -212,6 +216,13 @@ impl Gateway {
     /// Asks STS for this service's identity. The call needs no permission and uses no call budget.
     pub(crate) async fn caller(&self) -> Result<Caller, CallerError> {
         self.iam.through(StsOnly(self)).caller().await
+    }
+
+    /// Asks STS who has signed a request. A stranger can trigger this call, so that it has limits of its
+    /// own, and its outcome counts neither as health of AWS nor as an answer about our credentials.
+    pub(crate) async fn identify(&self, login: &SignedLogin) -> Result<AwsIdentity, LoginError> {
+        let _slot = self.logins.admit()?;
+        Ok(self.iam.through(StsOnly(self)).identify(login).await?)
     }
 
     /// Returns the account and partition in which this service works, if they are known: as AWS last

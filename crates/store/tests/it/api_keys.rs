@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::caller::{ClusterPrefix, KeyId, KeyName, KeyScopes};
+use engine_roles_domain::caller::{AwsIdentity, ClusterPrefix, KeyId, KeyName, KeyScopes};
 use engine_roles_store::{NewApiKey, StoreError, Tick};
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ fn key(name: &str, hash: u8) -> NewApiKey {
         scopes: KeyScopes::parse(["read"]).expect("scopes"),
         prefix: None,
         valid_for: None,
+        identity: None,
     }
 }
 
@@ -138,4 +139,58 @@ async fn a_use_is_recorded_once_an_hour_and_the_same_text_makes_no_second_key() 
     assert!(used().await > first);
     let again = store.create_api_key(&key("k", 3), &caller()).await;
     assert!(matches!(again, Err(StoreError::Query(_))), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_token_has_its_identity_and_is_deleted_when_it_has_expired() {
+    let test = test_store().await;
+    let store = &test.store;
+    test.clock(0).await;
+    let arn = "arn:aws:sts::123456789012:assumed-role/manager/session";
+    let token = |hash, seconds| NewApiKey {
+        valid_for: Some(Duration::from_secs(seconds)),
+        identity: AwsIdentity::of_arn(arn),
+        ..key("aws-identity", hash)
+    };
+    let short = store
+        .create_api_key(&token(1, 60), &caller())
+        .await
+        .expect("created");
+    let long = store
+        .create_api_key(&token(2, 900), &caller())
+        .await
+        .expect("created");
+    let expiring = NewApiKey {
+        valid_for: Some(Duration::from_mins(1)),
+        ..key("key", 3)
+    };
+    let expiring = store
+        .create_api_key(&expiring, &caller())
+        .await
+        .expect("created");
+    let identity = short.identity.expect("a token has an identity");
+    assert_eq!(identity.arn(), arn);
+    assert_eq!(expiring.identity, None);
+    let other = test.other("other");
+    let delete = async || {
+        let ago = Duration::from_secs(30);
+        let others = other.delete_expired_tokens(ago).await;
+        assert_eq!(others.expect("deleted"), 0, "another installation's tokens");
+        store.delete_expired_tokens(ago).await.expect("deleted")
+    };
+    test.clock(80).await;
+    assert_eq!(delete().await, 0);
+    test.clock(91).await;
+    assert_eq!(delete().await, 1);
+    assert_eq!(delete().await, 0);
+    let left = store.api_keys().await.expect("keys");
+    let left: Vec<_> = left.into_iter().map(|it| it.id).collect();
+    assert_eq!(left, [long.id, expiring.id]);
+    // A token that never expires would never be deleted.
+    let endless = NewApiKey {
+        valid_for: None,
+        ..token(4, 0)
+    };
+    let endless = store.create_api_key(&endless, &caller()).await;
+    assert!(matches!(endless, Err(StoreError::Query(_))), "{endless:?}");
 }
