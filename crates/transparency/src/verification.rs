@@ -52,6 +52,7 @@ pub struct ExportedEvent<'a> {
 /// | events were swapped | [`Finding::Swapped`] | both |
 /// | lines of the export were removed or sorted | [`Finding::Missing`], [`Finding::OutOfOrder`] | the numbers |
 /// | the end was cut off | [`Finding::Cut`] | the first missing number |
+/// | the beginning was cut off, and the frontier computed anew | [`Finding::BeginsLate`] | the numbers |
 /// | events and tiles were rewritten | [`Finding::RootDiffers`] | between two checkpoints |
 /// | the log's key signed two histories | [`Finding::Forked`] | the size |
 ///
@@ -62,6 +63,10 @@ pub struct ExportedEvent<'a> {
 #[derive(Debug)]
 pub struct LogVerifier {
     start: u64,
+    /// The number of the first event that the export has to have.
+    first: u64,
+    /// The size of the largest of the checkpoints that the events have to reach.
+    size: u64,
     /// The number of the last event that was read or skipped.
     last: u64,
     checkpoints: Vec<Milestone>,
@@ -173,6 +178,8 @@ impl LogVerifier {
         });
         let mut verifier = Self {
             start: start.size(),
+            first: 1,
+            size: largest,
             last: start.size(),
             checkpoints: milestones.collect(),
             passed: 0,
@@ -193,11 +200,20 @@ impl LogVerifier {
         Ok(verifier)
     }
 
+    /// Lets the export begin with this event or an earlier one. Otherwise it has to begin with event 1:
+    /// whoever hands over an export can leave out its beginning and compute the frontier of what is left
+    /// out, and every hash fits. Only somebody who knows which events have expired can tell the two apart.
+    #[must_use]
+    pub const fn beginning_with(mut self, first: u64) -> Self {
+        self.first = first;
+        self
+    }
+
     /// Returns the number up to which the export has to have events: the size of the largest
     /// checkpoint.
     #[must_use]
-    pub fn size(&self) -> u64 {
-        self.checkpoints.last().map_or(0, |last| last.size)
+    pub const fn size(&self) -> u64 {
+        self.size
     }
 
     /// Returns the number of the last event that was read, for a display of the progress.
@@ -246,6 +262,12 @@ impl LogVerifier {
     #[must_use]
     pub fn finish(mut self) -> Report {
         let size = self.size();
+        if self.first <= self.start {
+            self.find(Finding::BeginsLate {
+                first: self.first,
+                last: self.start,
+            });
+        }
         if self.last < size {
             self.find(Finding::Cut {
                 first: self.last + 1,

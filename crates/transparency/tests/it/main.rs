@@ -1,6 +1,7 @@
 //! Tests of the crate's public interface: the tree, tiles, proofs, notes, checkpoints and the
 //! verification of exports.
 
+mod beginnings;
 mod checkpoints;
 mod fixtures;
 mod keys;

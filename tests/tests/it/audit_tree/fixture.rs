@@ -87,10 +87,22 @@ impl Files {
         export: &str,
         checkpoints: &[&str],
     ) -> (i32, String) {
+        self.verify_with(installation, export, checkpoints, &[])
+    }
+
+    /// Verifies an export with more flags.
+    pub(super) fn verify_with(
+        &self,
+        installation: &Installation,
+        export: &str,
+        checkpoints: &[&str],
+        flags: &[&str],
+    ) -> (i32, String) {
         let (export, key) = (self.text(export), self.text("log.pub"));
         let checkpoints: Vec<String> = checkpoints.iter().map(|name| self.text(name)).collect();
         let mut arguments = vec!["audit", "verify", &export, "--key", &key, "--checkpoint"];
         arguments.extend(checkpoints.iter().map(String::as_str));
+        arguments.extend(flags);
         // Nothing but the files is needed: no variable leads to the service or to the database.
         let verified = installation.run(
             &arguments,

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use engine_roles_transparency::{
     ExportedEvent, Frontier, LogVerifier, Note, Report, TransparencyError, TreeHash,
     VerifiedCheckpoint,
@@ -21,7 +21,8 @@ use crate::audit_export::{FORMAT, Head, Line};
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-  0  verified: all events up to the largest checkpoint are there and are those that were logged
+  0  verified: all events from --first up to the largest checkpoint are there and are those that were
+     logged
   1  not verified: what was found is printed, each with its place
   2  the command line is invalid, or a file can't be read";
 
@@ -42,6 +43,10 @@ pub(super) struct VerifyArgs {
     /// File with the public keys of the log, one on each line
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// Number of the first event that the export has to have, greater than 1 where older events have
+    /// expired
+    #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
+    first: u64,
     #[command(flatten)]
     quorum: QuorumArgs,
 }
@@ -82,7 +87,7 @@ fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
         input: BufReader::new(input),
         number: 0,
     };
-    verify_lines(&mut lines, &checkpoints)
+    verify_lines(&mut lines, &checkpoints, args.first)
 }
 
 /// The lines of an export, which may be larger than memory.
@@ -111,6 +116,7 @@ impl Lines<'_> {
 fn verify_lines(
     lines: &mut Lines<'_>,
     checkpoints: &[VerifiedCheckpoint],
+    first_event: u64,
 ) -> Result<bool, OfflineError> {
     let head = lines.next()?.unwrap_or_default();
     let head: Head = serde_json::from_str(&head).map_err(|_| lines.malformed())?;
@@ -126,7 +132,8 @@ fn verify_lines(
             "no checkpoint is given".to_owned(),
         ));
     };
-    let mut verifier = LogVerifier::new(frontier, first, others).map_err(not_verified)?;
+    let verifier = LogVerifier::new(frontier, first, others).map_err(not_verified)?;
+    let mut verifier = verifier.beginning_with(first_event);
     let screen = Screen::new(Format::Table);
     let mut progress = Count::new(screen, "events verified", verifier.size());
     let mut differences = Differences::default();
@@ -158,7 +165,10 @@ fn print(report: &Report, differences: &Differences) {
     for size in &report.before_start {
         println!("the checkpoint with size {size} is from before the export and was not compared");
     }
-    if report.start > 0 {
+    if report.start >= report.size {
+        let size = report.size;
+        println!("the export has no event up to the largest checkpoint, with size {size}");
+    } else if report.start > 0 {
         println!("events 1 to {} are not in the export", report.start);
     }
     if report.beyond > 0 {
@@ -168,7 +178,7 @@ fn print(report: &Report, differences: &Differences) {
     if report.is_clean() && differences.is_empty() {
         let (first, last) = (report.start + 1, report.size);
         println!("verified: events {first} to {last} are those that were logged");
-    } else if let Some(proved) = report.proved {
+    } else if let Some(proved) = report.proved.filter(|proved| *proved > report.start) {
         println!(
             "not verified; proved up to event {proved} of {}",
             report.size
