@@ -9,6 +9,7 @@ mod log_proofs;
 mod notes;
 mod other_implementations;
 mod other_notes;
+mod own_checkpoints;
 mod proofs;
 mod tampering;
 mod tiles;

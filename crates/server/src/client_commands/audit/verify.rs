@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, value_parser};
 use engine_roles_transparency::{
-    ExportedEvent, Frontier, LogVerifier, Note, Report, TransparencyError, TreeHash,
+    ExportedEvent, Frontier, LogVerifier, Note, Report, TransparencyError, TreeHash, TrustedKeys,
     VerifiedCheckpoint,
 };
 
@@ -87,7 +87,7 @@ fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
         input: BufReader::new(input),
         number: 0,
     };
-    verify_lines(&mut lines, &checkpoints, args.first)
+    verify_lines(&mut lines, &keys, &checkpoints, args.first)
 }
 
 /// The lines of an export, which may be larger than memory.
@@ -115,6 +115,7 @@ impl Lines<'_> {
 
 fn verify_lines(
     lines: &mut Lines<'_>,
+    keys: &TrustedKeys,
     checkpoints: &[VerifiedCheckpoint],
     first_event: u64,
 ) -> Result<bool, OfflineError> {
@@ -134,6 +135,12 @@ fn verify_lines(
     };
     let verifier = LogVerifier::new(frontier, first, others).map_err(not_verified)?;
     let mut verifier = verifier.beginning_with(first_event);
+    let mut wrong = Vec::new();
+    match own_checkpoint(&head, keys) {
+        Ok(Some(own)) => verifier = verifier.bringing(&own).map_err(not_verified)?,
+        Ok(None) => {}
+        Err(reason) => wrong.push(reason),
+    }
     let screen = Screen::new(Format::Table);
     let mut progress = Count::new(screen, "events verified", verifier.size());
     let mut differences = Differences::default();
@@ -149,12 +156,37 @@ fn verify_lines(
         progress.at(verifier.last());
     }
     drop(progress);
+    if verifier.last() != head.size {
+        let (size, last) = (head.size, verifier.last());
+        wrong.push(format!(
+            "the first line of the export says that its last event is {size}, but it is {last}"
+        ));
+    }
     let report = verifier.finish();
-    print(&report, &differences);
-    Ok(report.is_clean() && differences.is_empty())
+    Ok(print(&report, &differences, &wrong))
 }
 
-fn print(report: &Report, differences: &Differences) {
+/// Returns the checkpoint that the first line of an export has.
+fn own_checkpoint(head: &Head, keys: &TrustedKeys) -> Result<Option<VerifiedCheckpoint>, String> {
+    let Some(text) = &head.checkpoint else {
+        return Ok(None);
+    };
+    let own = text.parse().and_then(|note: Note| keys.verify(&note));
+    let own = own.map_err(|error| format!("the checkpoint in the export: {error}"))?;
+    let (size, stated) = (head.size, own.checkpoint().size);
+    if stated != size {
+        return Err(format!(
+            "the checkpoint in the export has size {stated}, but the export says that its last event is {size}"
+        ));
+    }
+    Ok(Some(own))
+}
+
+/// Prints what was found, and returns whether all is as it should be.
+fn print(report: &Report, differences: &Differences, wrong: &[String]) -> bool {
+    for reason in wrong {
+        println!("{reason}");
+    }
     for found in &report.findings {
         println!("{found}");
     }
@@ -175,7 +207,8 @@ fn print(report: &Report, differences: &Differences) {
         let (beyond, size) = (report.beyond, report.size);
         println!("{beyond} events come after the largest checkpoint, with size {size}: not proved");
     }
-    if report.is_clean() && differences.is_empty() {
+    let is_clean = report.is_clean() && differences.is_empty() && wrong.is_empty();
+    if is_clean {
         let (first, last) = (report.start + 1, report.size);
         println!("verified: events {first} to {last} are those that were logged");
     } else if let Some(proved) = report.proved.filter(|proved| *proved > report.start) {
@@ -186,4 +219,5 @@ fn print(report: &Report, differences: &Differences) {
     } else {
         println!("not verified; no event is proved");
     }
+    is_clean
 }
