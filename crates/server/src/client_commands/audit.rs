@@ -6,6 +6,7 @@ mod cosign;
 mod differences;
 mod events;
 mod export;
+mod lines;
 mod ocsf;
 mod offline;
 mod past;

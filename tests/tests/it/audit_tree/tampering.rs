@@ -242,7 +242,7 @@ async fn the_first_line_of_an_export_has_to_fit_the_others() {
     assert_eq!(code, 1, "{text}");
     assert!(text.starts_with("the checkpoint in the export: "), "{text}");
     assert!(!text.contains("\nverified"), "{text}");
-    // Two lines of the note are exchanged: another root, under the signature of the first.
+    // Another size, under the signature of the right one.
     let (code, text) = verified(&|head| {
         let note = head["checkpoint"].as_str().expect("a note");
         head["checkpoint"] = note.replacen("\n8\n", "\n9\n", 1).into();
@@ -275,6 +275,26 @@ async fn files_that_are_not_of_a_log_are_rejected() {
         assert_eq!(code, 1, "{name}: {text}");
         assert!(text.contains("line 1 of"), "{name}: {text}");
     }
+    let mut bytes = fs::read(files.path("clean.ndjson")).expect("the export");
+    let second = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("a line")
+        + 9;
+    bytes[second] = 0xff;
+    fs::write(files.path("bytes.ndjson"), bytes).expect("written");
+    let (code, text) = files.verify(&installation, "bytes.ndjson", &["checkpoint"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("line 2 of"), "{text}");
+    let mut bytes = fs::read(files.path("checkpoint")).expect("the checkpoint");
+    *bytes.last_mut().expect("a byte") = 0xff;
+    fs::write(files.path("bytes"), bytes).expect("written");
+    let (code, text) = files.verify(&installation, "clean.ndjson", &["bytes"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("line 5 of") && text.contains("is not UTF-8"),
+        "{text}"
+    );
     let (code, _) = files.verify(&installation, "nowhere", &["checkpoint"]);
     assert_eq!(code, 2);
     let (code, _) = files.verify(&installation, "clean.ndjson", &["nowhere"]);

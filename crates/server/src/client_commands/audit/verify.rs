@@ -1,8 +1,6 @@
 //! The command `audit verify`, which needs nothing but files.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, stdin};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, value_parser};
@@ -14,6 +12,7 @@ use engine_roles_transparency::{
 use super::super::progress::Count;
 use super::super::screen::{Format, Screen};
 use super::differences::Differences;
+use super::lines::Lines;
 use super::offline::{OfflineError, read, read_keys, with_witnesses};
 use super::quorum::QuorumArgs;
 use crate::audit_export::{FORMAT, Head, Line};
@@ -25,10 +24,6 @@ Exit codes:
      logged
   1  not verified: what was found is printed, each with its place
   2  the command line is invalid, or a file can't be read";
-
-/// The longest line of an export, in bytes. An event has 65535 bytes at most, each written as \\u0000,
-/// but a detail that is too long for an event has no limit of its own.
-const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 
 /// The arguments of `audit verify`.
 #[derive(Debug, Args)]
@@ -76,41 +71,8 @@ fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
     for line in quorum.check(&checkpoints)? {
         println!("{line}");
     }
-    let input: Box<dyn Read> = if args.export == Path::new("-") {
-        Box::new(stdin())
-    } else {
-        let file = File::open(&args.export);
-        Box::new(file.map_err(|error| OfflineError::file(&args.export, &error))?)
-    };
-    let mut lines = Lines {
-        path: &args.export,
-        input: BufReader::new(input),
-        number: 0,
-    };
+    let mut lines = Lines::open(&args.export)?;
     verify_lines(&mut lines, &keys, &checkpoints, args.first)
-}
-
-/// The lines of an export, which may be larger than memory.
-struct Lines<'a> {
-    path: &'a Path,
-    input: BufReader<Box<dyn Read>>,
-    number: u64,
-}
-
-impl Lines<'_> {
-    /// Returns the next line; none at the end.
-    fn next(&mut self) -> Result<Option<String>, OfflineError> {
-        let mut line = String::new();
-        let read = (&mut self.input).take(LONGEST_LINE).read_line(&mut line);
-        let read = read.map_err(|error| OfflineError::file(self.path, &error))?;
-        self.number += 1;
-        Ok((read > 0).then_some(line))
-    }
-
-    fn malformed(&self) -> OfflineError {
-        let (number, path) = (self.number, self.path.display());
-        OfflineError::NotVerified(format!("line {number} of {path} is not one of an export"))
-    }
 }
 
 fn verify_lines(
