@@ -64,9 +64,10 @@ fn size_of(text: &str) -> Option<u64> {
 }
 
 /// Replaces a file as a whole: a reader, or a process that starts after a crash, finds the old one or
-/// the new one.
+/// the new one. The name of the temporary file begins with a dot, so that `*` does not match what a crash
+/// leaves behind.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let temporary = path.with_extension(format!("{}.tmp", Uuid::new_v4().simple()));
+    let temporary = path.with_file_name(format!(".{}.tmp", Uuid::new_v4().simple()));
     let written = (|| {
         let mut file = File::create_new(&temporary)?;
         file.write_all(text.as_bytes())?;

@@ -2,6 +2,7 @@
 
 mod add_cosignature;
 mod checkpoint;
+mod checkpoint_files;
 mod cosign;
 mod differences;
 mod events;

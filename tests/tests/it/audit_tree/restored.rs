@@ -41,7 +41,53 @@ async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
     assert_eq!(read(&note).origin.as_str(), "example.com/engine-roles/2");
     assert_eq!(readiness(&restored).await["audit"], "ok");
     assert_eq!(files.checkpoint(), Some(last));
+    verified_after_the_change_of_origin(&files, &restored);
     restored.assert_sound().await;
+}
+
+/// Verifies the new log as the page documents it: with all files of the directory.
+fn verified_after_the_change_of_origin(files: &Files, installation: &Installation) {
+    fs::create_dir(files.path("checkpoints/lost+found")).expect("made");
+    fs::write(files.path("checkpoints/README"), "Keep these files.\n").expect("written");
+    let names = fs::read_dir(files.path("checkpoints")).expect("the directory");
+    let names = names.map(|entry| entry.expect("an entry").file_name());
+    let names = names.map(|name| format!("checkpoints/{}", name.to_str().expect("UTF-8")));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    files.write_public_key(installation);
+    files.export(installation, "export.ndjson", &[]);
+    let (code, text) = files.verify(installation, "export.ndjson", &all);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(
+        text.matches(" is skipped: it is of another log\n").count(),
+        2,
+        "{text}"
+    );
+    let others = [
+        "README is skipped: it is no checkpoint\n",
+        "lost+found is skipped: it is a directory\n",
+    ];
+    assert!(others.iter().all(|other| text.contains(other)), "{text}");
+    assert!(text.contains("verified: events 1 to "), "{text}");
+    // A checkpoint of this log that its key has not signed is not skipped.
+    let own = all
+        .iter()
+        .find(|name| name.contains("example%2Ecom"))
+        .expect("a checkpoint");
+    let note = fs::read_to_string(files.path(own)).expect("a checkpoint");
+    let forged = note.replacen("\n4\n", "\n3\n", 1);
+    assert_ne!(forged, note);
+    fs::write(files.path("forged"), forged).expect("written");
+    let (code, text) = files.verify(installation, "export.ndjson", &[own, "forged"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("forged: the signature by"), "{text}");
+    let (code, text) = files.verify(installation, "export.ndjson", &["checkpoints/README"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("none of the files is a checkpoint of the log"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -45,8 +45,13 @@ impl OfflineError {
     }
 }
 
-/// Returns the contents of a file, or of standard input for `-`.
+/// Returns the text of a file, or of standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<String, OfflineError> {
+    text(path, read_bytes(path)?)
+}
+
+/// Returns the contents of a file, or of standard input for `-`.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, OfflineError> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         let read = stdin().take(LONGEST_INPUT).read_to_end(&mut bytes);
@@ -54,7 +59,14 @@ pub(super) fn read(path: &Path) -> Result<String, OfflineError> {
     } else {
         fs::read(path)
     };
-    let bytes = bytes.map_err(|error| OfflineError::file(path, &error))?;
+    bytes.map_err(|error| OfflineError::file(path, &error))
+}
+
+/// Returns the contents of a file as text.
+///
+/// # Errors
+/// When they are not UTF-8.
+pub(super) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, OfflineError> {
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;

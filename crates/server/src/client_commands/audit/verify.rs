@@ -11,9 +11,10 @@ use engine_roles_transparency::{
 
 use super::super::progress::Count;
 use super::super::screen::{Format, Screen};
+use super::checkpoint_files::CheckpointFiles;
 use super::differences::Differences;
 use super::lines::Lines;
-use super::offline::{OfflineError, read, read_keys, with_witnesses};
+use super::offline::{OfflineError, read_keys, with_witnesses};
 use super::quorum::QuorumArgs;
 use crate::audit_export::{FORMAT, Head, Line};
 
@@ -32,7 +33,7 @@ pub(super) struct VerifyArgs {
     #[arg(value_name = "FILE")]
     export: PathBuf,
     /// Checkpoint of the log that was kept outside of the service; the more are given, the closer is
-    /// the place of a change
+    /// the place of a change. Files that are not of this log are skipped
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     checkpoint: Vec<PathBuf>,
     /// File with the public keys of the log, one on each line
@@ -58,16 +59,11 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
 fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
     let quorum = args.quorum.quorum()?;
     let keys = with_witnesses(&read_keys(&args.key)?, &quorum.keys)?;
-    let mut checkpoints = Vec::new();
-    for path in &args.checkpoint {
-        let verified = read(path)?
-            .parse()
-            .and_then(|note: Note| keys.verify(&note));
-        let verified = verified.map_err(|error| {
-            OfflineError::NotVerified(format!("the checkpoint {}: {error}", path.display()))
-        })?;
-        checkpoints.push(verified);
+    let files = CheckpointFiles::read(&args.checkpoint, &keys)?;
+    for line in files.skipped {
+        println!("{line}");
     }
+    let checkpoints = files.checkpoints;
     for line in quorum.check(&checkpoints)? {
         println!("{line}");
     }
