@@ -69,7 +69,7 @@ async fn the_commands_of_the_page_sign_export_verify_and_cosign() {
         ("ENGINE_ROLES_API_KEY", installation.key()),
     ];
     let verifying = commands("\n## Verifying\n");
-    let (verifying, expired) = verifying.split_at(2);
+    let (verifying, expired) = verifying.split_at(3);
     let printed = run(verifying, directory.path(), &environment);
     assert!(printed.starts_with("verified: events 1 to "), "{printed}");
     // The first event of the page's retention follows a checkpoint from long ago.
@@ -79,12 +79,8 @@ async fn the_commands_of_the_page_sign_export_verify_and_cosign() {
     std::fs::copy(&last, of_day).expect("copied");
     installation.client().provision("two").await.expect(201);
     signed(&installation).await;
-    let exporting = verifying[0].replace(" >", &format!(" --after {size} >"));
-    let later: Vec<&str> = [exporting.as_str()]
-        .iter()
-        .chain(expired)
-        .copied()
-        .collect();
+    let exporting = verifying[1].replace(" >", &format!(" --after {size} >"));
+    let later = [&["rm -r kept", verifying[0], &exporting], expired].concat();
     let printed = run(&later, directory.path(), &environment);
     let verified = format!("verified: events {} to ", size + 1);
     assert!(printed.contains(&verified), "{printed}");
