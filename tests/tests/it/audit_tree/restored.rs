@@ -4,7 +4,7 @@ use std::fs;
 
 use engine_roles_e2e::{Installation, eventually};
 
-use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed};
+use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed, without_reads};
 
 #[tokio::test]
 async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
@@ -18,6 +18,7 @@ async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
     let restored = files.signing(Installation::build()).not_yet_ready();
     let mut restored = restored.start().await;
     broken(&restored).await;
+    without_reads(&restored).await;
     restored.client().provision("two").await.expect(201);
     let reason = broken(&restored).await;
     assert!(reason.contains("ENGINE_ROLES_AUDIT_ORIGIN"), "{reason}");
@@ -121,6 +122,49 @@ async fn a_key_is_replaced_while_both_sign() {
     keys.verify(&old.parse().expect("a note"))
         .expect_err("another key");
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_checkpoints_of_the_days_are_extended_too() {
+    let files = Files::new();
+    let mut installation = files.start().await;
+    installation.client().provision("one").await.expect(201);
+    signed(&installation).await;
+    installation.replicas[0].kill().await;
+    // Somebody removes the last checkpoint from the directory, and log and tree from the database.
+    let last = files.path("checkpoints/engine-roles%2Fdefault.checkpoint");
+    fs::remove_file(&last).expect("removed");
+    let days = fs::read_dir(files.path("checkpoints")).expect("the directory");
+    let days: Vec<_> = days.map(|entry| entry.expect("an entry").path()).collect();
+    let before = fs::read_to_string(&days[0]).expect("the checkpoint of the day");
+    let sql = "SET session_replication_role = replica;
+               DELETE FROM audit_events; DELETE FROM audit_entries; DELETE FROM audit_tiles;
+               DELETE FROM audit_trees; DELETE FROM audit_checkpoints; DELETE FROM audit_heads";
+    installation.database.execute(sql).await;
+    installation.restart_listening(0).await;
+    installation.client().provision("two").await.expect(201);
+    let reason = broken(&installation).await;
+    assert!(
+        reason.contains("ENGINE_ROLES_AUDIT_CHECKPOINTS"),
+        "{reason}"
+    );
+    let after = fs::read_to_string(&days[0]).expect("the checkpoint of the day");
+    assert_eq!((days.len(), after), (1, before));
+    assert!(!last.exists());
+}
+
+#[tokio::test]
+async fn a_last_checkpoint_that_is_missing_is_written_again() {
+    let files = Files::new();
+    let mut installation = files.start().await;
+    installation.client().provision("one").await.expect(201);
+    let note = signed(&installation).await;
+    fs::remove_file(files.path("checkpoints/engine-roles%2Fdefault.checkpoint")).expect("removed");
+    installation.restart(0).await;
+    eventually("the checkpoint is back", async || {
+        (files.checkpoint().as_ref() == Some(&note)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
