@@ -30,6 +30,14 @@ pub enum AuditLogError {
         /// The number of the event.
         seq: i64,
     },
+    /// An event has a number that was never given.
+    #[error(
+        "event {seq} of the audit log was added by somebody else: the service has given no such number"
+    )]
+    NotNumbered {
+        /// The number of the event.
+        seq: i64,
+    },
     /// A checkpoint that was signed before is not one of the tree that there is now.
     #[error(
         "the log does not extend the checkpoint in {place}: the database was restored or changed; a new \
