@@ -72,7 +72,7 @@ pub enum AuditLogError {
     #[error("no checkpoint has been signed yet")]
     NoCheckpoint,
     /// The tree has no such entry, tile or size.
-    #[error("{what} is not in the tree of the audit log, which has {size} entries")]
+    #[error("the tree of the audit log, which has {size} entries, does not have {what}")]
     NotInTree {
         /// What was asked for.
         what: String,

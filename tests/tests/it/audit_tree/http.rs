@@ -136,7 +136,7 @@ async fn tiles_have_one_path_each() {
     }
     for (path, status) in [
         ("/v1/audit/3/proof", 404),
-        ("/v1/audit/0/proof", 404),
+        ("/v1/audit/0/proof", 400),
         ("/v1/audit/1/proof?size=3", 404),
         ("/v1/audit/2/proof?size=1", 404),
         ("/v1/audit/01/proof", 400),
@@ -150,6 +150,32 @@ async fn tiles_have_one_path_each() {
         ("/v1/audit/tile/0/000.p/2?x=1", 400),
     ] {
         assert_eq!(client.fetch(path).await.status, status, "{path}");
+    }
+    let detail = async |path: &str| client.fetch(path).await.body["detail"].clone();
+    for (path, expected) in [
+        (
+            "1/proof?size=3",
+            "the tree of the audit log, which has 2 entries, does not have 3 entries",
+        ),
+        (
+            "3/proof",
+            "the tree of the audit log, which has 2 entries, does not have event 3",
+        ),
+        (
+            "2/proof?size=1",
+            "the tree of the audit log, which has 2 entries, does not have event 2 among its first 1 entries",
+        ),
+        (
+            "0/proof",
+            "seq: must be a number from 1 to 9007199254740991, without leading zeros",
+        ),
+        ("consistency?from=1", "to: is missing"),
+    ] {
+        assert_eq!(
+            detail(&format!("/v1/audit/{path}")).await,
+            expected,
+            "{path}"
+        );
     }
     for path in [
         "/v1/audit/checkpoint",
