@@ -116,7 +116,16 @@ impl StoreError {
                 !code.starts_with("22") && !code.starts_with("23")
             }
             // A value that this program can't read.
-            Self::Query(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => false,
+            Self::Query(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+            | Self::Url(_)
+            | Self::Migration(_)
+            | Self::SchemaTooNew { .. }
+            | Self::Forbidden(_)
+            | Self::GrantToOwner { .. }
+            | Self::NoUser { .. }
+            | Self::OneUserForBoth { .. }
+            | Self::UnreadableEvent { .. }
+            | Self::Corrupt { .. } => false,
             Self::Unavailable(_)
             | Self::Pooler(_)
             | Self::Unanswered(_)
@@ -127,15 +136,6 @@ impl StoreError {
             | Self::Refused(_)
             | Self::NoRights(_)
             | Self::Query(_) => true,
-            Self::Url(_)
-            | Self::Migration(_)
-            | Self::SchemaTooNew { .. }
-            | Self::Forbidden(_)
-            | Self::GrantToOwner { .. }
-            | Self::NoUser { .. }
-            | Self::OneUserForBoth { .. }
-            | Self::UnreadableEvent { .. }
-            | Self::Corrupt { .. } => false,
         }
     }
 

@@ -33,7 +33,7 @@ fn line(event: &AuditEvent) -> String {
     if let Some(cluster) = &event.cluster {
         line.extend(["  ", cluster]);
     }
-    let state = |state: &Option<_>| state.as_ref().map(|state| word(state));
+    let state = |state: &Option<_>| state.as_ref().map(word);
     line.extend(
         state(&event.to_state).map(|to| match state(&event.from_state) {
             Some(from) => format!("  {from} -> {to}"),

@@ -69,7 +69,7 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, OfflineError> {
 pub(super) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, OfflineError> {
     String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         OfflineError::NotVerified(format!("line {line} of {} is not UTF-8", path.display()))
     })
 }
