@@ -58,8 +58,9 @@ pub(crate) async fn inclusion(
     mut query: Parameters,
 ) -> Result<Json<AuditInclusion>, Problem> {
     let seq = seq.ok().and_then(|Path(seq)| size(&seq));
+    let seq = seq.filter(|seq| *seq > 0);
     if seq.is_none() {
-        query.reject("seq", NUMBER);
+        query.reject("seq", SEQ);
     }
     let of_size = query.read("size", NUMBER, size);
     query.end()?;
@@ -94,14 +95,17 @@ pub(crate) async fn consistency(
         if !query.has(name) {
             query.reject(name, "is missing");
         }
-        query.read(name, NUMBER, size).unwrap_or_default()
+        query.read(name, NUMBER, size)
     };
-    let (from, to) = (taken("from"), taken("to"));
-    if from > to {
+    let sizes = (taken("from"), taken("to"));
+    if let (Some(from), Some(to)) = sizes
+        && from > to
+    {
         query.reject("from", "must not be greater than `to`");
     }
     query.end()?;
     must_see_all(&caller)?;
+    let (from, to) = (sizes.0.unwrap_or_default(), sizes.1.unwrap_or_default());
     let proof = provisioner.prove_consistency(from, to).await?;
     Ok(Json(AuditConsistency {
         from: proof.from,
@@ -143,6 +147,8 @@ pub(crate) async fn tile(
 }
 
 const NUMBER: &str = "must be a number from 0 to 9007199254740991, without leading zeros";
+
+const SEQ: &str = "must be a number from 1 to 9007199254740991, without leading zeros";
 
 /// Checks that a caller may see the events of all clusters: the tree is over the whole log.
 fn must_see_all(caller: &Caller) -> Result<(), Problem> {

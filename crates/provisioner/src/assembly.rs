@@ -301,6 +301,7 @@ impl Parts {
         let sequence_audit = SequenceAudit {
             store: store(),
             tree_due: Arc::clone(tree_due),
+            state: Arc::clone(&self.audit_log),
         };
         let signing = settings.audit_signing.clone();
         let extend_audit_tree = ExtendAuditTree {

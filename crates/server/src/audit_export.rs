@@ -21,8 +21,8 @@ pub(crate) struct Head {
     pub(crate) frontier: Vec<String>,
     /// The number of the last event of the export.
     pub(crate) size: u64,
-    /// The checkpoint that the service returned. It is not needed to verify the export: the
-    /// checkpoints that an auditor trusts are files of their own.
+    /// The checkpoint that the service returned. It has to be signed, and the events have to lead to it,
+    /// but it proves none: the checkpoints that an auditor trusts are files of their own.
     pub(crate) checkpoint: Option<String>,
 }
 

@@ -9,6 +9,7 @@
 //! A background task then adds the events to a Merkle tree, so that every copy of the log can be proved.
 
 pub(crate) mod append;
+mod column;
 mod partitions;
 mod read;
 mod sequencer;

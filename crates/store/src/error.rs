@@ -83,6 +83,14 @@ pub enum StoreError {
         /// The name of the user.
         user: String,
     },
+    /// An event of the audit log has a value that can't be read: somebody changed the database.
+    #[error("event {seq} of the audit log has a {column} that can't be read")]
+    UnreadableEvent {
+        /// The number of the event.
+        seq: i64,
+        /// The column that can't be read.
+        column: &'static str,
+    },
     /// A row contains a value that this release can't read.
     #[error("the record {id} has a {column} that can't be read")]
     Corrupt {
@@ -107,6 +115,17 @@ impl StoreError {
                 let code = error.code().unwrap_or_default();
                 !code.starts_with("22") && !code.starts_with("23")
             }
+            // A value that this program can't read.
+            Self::Query(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
+            | Self::Url(_)
+            | Self::Migration(_)
+            | Self::SchemaTooNew { .. }
+            | Self::Forbidden(_)
+            | Self::GrantToOwner { .. }
+            | Self::NoUser { .. }
+            | Self::OneUserForBoth { .. }
+            | Self::UnreadableEvent { .. }
+            | Self::Corrupt { .. } => false,
             Self::Unavailable(_)
             | Self::Pooler(_)
             | Self::Unanswered(_)
@@ -117,14 +136,6 @@ impl StoreError {
             | Self::Refused(_)
             | Self::NoRights(_)
             | Self::Query(_) => true,
-            Self::Url(_)
-            | Self::Migration(_)
-            | Self::SchemaTooNew { .. }
-            | Self::Forbidden(_)
-            | Self::GrantToOwner { .. }
-            | Self::NoUser { .. }
-            | Self::OneUserForBoth { .. }
-            | Self::Corrupt { .. } => false,
         }
     }
 

@@ -89,6 +89,14 @@ pub enum TransparencyError {
     /// A text is no name of a key.
     #[error("a key name must not be empty, nor have spaces, control characters or `+`")]
     InvalidKeyName,
+    /// The name of a key is too long.
+    #[error("a key name has {bytes} bytes; it must have at most {longest}")]
+    KeyNameTooLong {
+        /// How many bytes the name has.
+        bytes: usize,
+        /// The most bytes that a name may have.
+        longest: usize,
+    },
     /// A text is no verifier key.
     #[error("the verifier key is invalid: {reason}")]
     InvalidVerifierKey {

@@ -40,7 +40,13 @@ impl FromStr for KeyName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_bad = |c: char| c.is_whitespace() || c.is_control() || c == '+';
-        if text.is_empty() || text.len() > MAX_NAME_BYTES || text.contains(is_bad) {
+        if text.len() > MAX_NAME_BYTES {
+            return Err(TransparencyError::KeyNameTooLong {
+                bytes: text.len(),
+                longest: MAX_NAME_BYTES,
+            });
+        }
+        if text.is_empty() || text.contains(is_bad) {
             return Err(TransparencyError::InvalidKeyName);
         }
         Ok(Self(text.to_owned()))

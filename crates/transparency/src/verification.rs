@@ -7,8 +7,10 @@ pub use finding::{Certainty, Finding, Located, Report};
 
 use places::Mismatch;
 
+use crate::checkpoint::Checkpoint;
 use crate::frontier::Frontier;
 use crate::hash::TreeHash;
+use crate::key::KeyName;
 use crate::trust::VerifiedCheckpoint;
 use crate::{TransparencyError, leaf_index};
 
@@ -52,6 +54,7 @@ pub struct ExportedEvent<'a> {
 /// | events were swapped | [`Finding::Swapped`] | both |
 /// | lines of the export were removed or sorted | [`Finding::Missing`], [`Finding::OutOfOrder`] | the numbers |
 /// | the end was cut off | [`Finding::Cut`] | the first missing number |
+/// | the beginning was cut off, and the frontier computed anew | [`Finding::BeginsLate`] | the numbers |
 /// | events and tiles were rewritten | [`Finding::RootDiffers`] | between two checkpoints |
 /// | the log's key signed two histories | [`Finding::Forked`] | the size |
 ///
@@ -61,7 +64,12 @@ pub struct ExportedEvent<'a> {
 /// checkpoint is not proved by anything, and only counted.
 #[derive(Debug)]
 pub struct LogVerifier {
+    origin: KeyName,
     start: u64,
+    /// The number of the first event that the export has to have.
+    first: u64,
+    /// The size of the largest of the checkpoints that the events have to reach.
+    size: u64,
     /// The number of the last event that was read or skipped.
     last: u64,
     checkpoints: Vec<Milestone>,
@@ -123,6 +131,15 @@ impl Chain {
 }
 
 impl Milestone {
+    fn of(checkpoint: &Checkpoint) -> Self {
+        Self {
+            size: checkpoint.size,
+            root: checkpoint.root,
+            events: Comparison::NotMade,
+            leaves: Comparison::NotMade,
+        }
+    }
+
     fn is_equal(&self) -> bool {
         self.events == Comparison::Equal || self.leaves == Comparison::Equal
     }
@@ -148,12 +165,7 @@ impl LogVerifier {
         let origin = &checkpoint.checkpoint().origin;
         let mut all = vec![checkpoint.checkpoint()];
         for other in others.iter().map(VerifiedCheckpoint::checkpoint) {
-            if other.origin != *origin {
-                return Err(TransparencyError::OtherOrigin {
-                    found: other.origin.to_string(),
-                    expected: origin.to_string(),
-                });
-            }
+            check_origin(origin, &other.origin)?;
             all.push(other);
         }
         all.sort_by_key(|checkpoint| (checkpoint.size, checkpoint.root));
@@ -165,16 +177,13 @@ impl LogVerifier {
                 new: largest,
             });
         }
-        let milestones = all.iter().map(|checkpoint| Milestone {
-            size: checkpoint.size,
-            root: checkpoint.root,
-            events: Comparison::NotMade,
-            leaves: Comparison::NotMade,
-        });
         let mut verifier = Self {
+            origin: origin.clone(),
             start: start.size(),
+            first: 1,
+            size: largest,
             last: start.size(),
-            checkpoints: milestones.collect(),
+            checkpoints: all.iter().map(|one| Milestone::of(one)).collect(),
             passed: 0,
             events: Chain::Whole(start.clone()),
             leaves: Chain::Whole(start),
@@ -193,11 +202,49 @@ impl LogVerifier {
         Ok(verifier)
     }
 
+    /// Lets the export begin with this event or an earlier one. Otherwise it has to begin with event 1:
+    /// whoever hands over an export can leave out its beginning and compute the frontier of what is left
+    /// out, and every hash fits. Only somebody who knows which events have expired can tell the two apart.
+    #[must_use]
+    pub const fn beginning_with(mut self, first: u64) -> Self {
+        self.first = first;
+        self
+    }
+
+    /// Compares the export also with the checkpoint that it brings along. It may be larger than the others:
+    /// the export has to reach it then, but the events after the others do not count as proved. This comes
+    /// before the first event.
+    ///
+    /// # Errors
+    /// When the checkpoint is of another log than the others.
+    pub fn bringing(mut self, own: &VerifiedCheckpoint) -> Result<Self, TransparencyError> {
+        let own = own.checkpoint();
+        check_origin(&self.origin, &own.origin)?;
+        let is_before = |one: &Milestone| (one.size, one.root) < (own.size, own.root);
+        let place = self.checkpoints.partition_point(is_before);
+        let is_of_size = |one: &&Milestone| one.size == own.size;
+        if self
+            .checkpoints
+            .iter()
+            .filter(is_of_size)
+            .any(|one| one.root == own.root)
+        {
+            return Ok(self);
+        }
+        if self.checkpoints.iter().any(|one| is_of_size(&one)) {
+            self.find(Finding::Forked { size: own.size });
+        }
+        self.checkpoints.insert(place, Milestone::of(own));
+        self.passed = 0;
+        self.compare();
+        Ok(self)
+    }
+
     /// Returns the number up to which the export has to have events: the size of the largest
     /// checkpoint.
     #[must_use]
-    pub fn size(&self) -> u64 {
-        self.checkpoints.last().map_or(0, |last| last.size)
+    pub const fn size(&self) -> u64 {
+        self.size
     }
 
     /// Returns the number of the last event that was read, for a display of the progress.
@@ -222,6 +269,8 @@ impl LogVerifier {
         self.last = line.seq;
         if line.seq > self.size() {
             self.beyond += 1;
+        }
+        if line.seq > self.reach() {
             return;
         }
         let found = line.event.map(TreeHash::of_leaf);
@@ -245,11 +294,17 @@ impl LogVerifier {
     /// Ends the verification.
     #[must_use]
     pub fn finish(mut self) -> Report {
-        let size = self.size();
-        if self.last < size {
+        let (size, reach) = (self.size(), self.reach());
+        if self.first <= self.start {
+            self.find(Finding::BeginsLate {
+                first: self.first,
+                last: self.start,
+            });
+        }
+        if self.last < reach {
             self.find(Finding::Cut {
                 first: self.last + 1,
-                last: size,
+                last: reach,
             });
         }
         let first_different = self.checkpoints.iter().find(|one| one.is_different());
@@ -264,11 +319,16 @@ impl LogVerifier {
             equal.map(|one| one.size).max()
         };
         let events = greatest(|one| one.events == Comparison::Equal);
+        let proved = self
+            .checkpoints
+            .iter()
+            .filter(|one| one.events == Comparison::Equal && one.size <= size);
+        let proved = proved.map(|one| one.size).max();
         let leaves = greatest(|one| one.leaves == Comparison::Equal);
         let proof = places::Proof {
             events: events.unwrap_or(0),
             leaves: leaves.unwrap_or(0),
-            is_partial: self.more > 0 || self.last < size || self.has_gap,
+            is_partial: self.more > 0 || self.last < reach || self.has_gap,
         };
         self.findings
             .extend(places::locate(&self.mismatches, proof));
@@ -279,15 +339,21 @@ impl LogVerifier {
             more: self.more,
             start: self.start,
             size,
-            proved: events,
+            proved,
             beyond: self.beyond,
             before_start: before.filter(|size| *size < self.start).collect(),
         }
     }
 
+    /// Returns the number up to which events are compared: the size of the largest checkpoint, also of the
+    /// one that the export brings along.
+    fn reach(&self) -> u64 {
+        self.checkpoints.last().map_or(0, |last| last.size)
+    }
+
     /// Passes over numbers that the export does not have.
     fn skip_to(&mut self, index: u64) {
-        let last = index.min(self.size());
+        let last = index.min(self.reach());
         if self.last < last {
             self.find(Finding::Missing {
                 first: self.last + 1,
@@ -331,4 +397,14 @@ impl LogVerifier {
             self.more += 1;
         }
     }
+}
+
+fn check_origin(expected: &KeyName, found: &KeyName) -> Result<(), TransparencyError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(TransparencyError::OtherOrigin {
+        found: found.to_string(),
+        expected: expected.to_string(),
+    })
 }

@@ -8,5 +8,6 @@ mod fixture;
 mod http;
 mod restored;
 mod tampering;
+mod unreadable;
 mod witnesses;
 mod writers;

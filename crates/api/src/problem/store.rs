@@ -29,6 +29,12 @@ impl From<StoreError> for Problem {
                     "{why}; send the same request again (a change may have been recorded already)"
                 ),
             )
+        } else if let StoreError::UnreadableEvent { seq, .. } = error {
+            let detail = format!(
+                "event {seq} of the audit log can't be read: somebody changed the database; `after={seq}` \
+                 continues with the events after it"
+            );
+            Self::new(Code::Internal, detail)
         } else {
             Self::internal()
         }

@@ -10,7 +10,7 @@ use engine_roles_transparency::{
     TrustedKeys, VerifiedCheckpoint,
 };
 
-use crate::audit_log::directory::CheckpointFiles;
+use crate::audit_log::directory::{CheckpointFiles, Filed};
 use crate::audit_log::error::AuditLogError;
 use crate::audit_log::stored::{read_tiles, signed};
 
@@ -78,7 +78,7 @@ pub(crate) struct Checkpoints {
 #[derive(Debug)]
 pub(crate) struct Earlier {
     stored: Option<String>,
-    filed: Option<String>,
+    filed: Filed,
 }
 
 impl Checkpoints {
@@ -98,7 +98,7 @@ impl Checkpoints {
         let stored = self.store.audit_checkpoint(self.signing.origin()).await?;
         let filed = match self.files.clone() {
             Some(files) => blocking(move || files.read()).await?,
-            None => None,
+            None => Filed::default(),
         };
         Ok(Earlier { stored, filed })
     }
@@ -121,7 +121,7 @@ impl Checkpoints {
         let stored = self
             .check(IN_DATABASE, earlier.stored.as_deref(), &current)
             .await?;
-        self.check(IN_DIRECTORY, earlier.filed.as_deref(), &current)
+        self.check(IN_DIRECTORY, earlier.filed.largest.as_deref(), &current)
             .await?;
         let is_signed = stored.is_some_and(|stored| {
             let signed_by = stored.signed_by().len();
@@ -130,7 +130,7 @@ impl Checkpoints {
         if is_signed {
             if let Some(note) = earlier
                 .stored
-                .filter(|note| earlier.filed.as_ref() != Some(note))
+                .filter(|note| earlier.filed.last.as_ref() != Some(note))
             {
                 self.write(note, &current).await?;
             }

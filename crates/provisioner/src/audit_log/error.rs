@@ -30,6 +30,14 @@ pub enum AuditLogError {
         /// The number of the event.
         seq: i64,
     },
+    /// An event has a number that was never given.
+    #[error(
+        "event {seq} of the audit log was added by somebody else: the service has given no such number"
+    )]
+    NotNumbered {
+        /// The number of the event.
+        seq: i64,
+    },
     /// A checkpoint that was signed before is not one of the tree that there is now.
     #[error(
         "the log does not extend the checkpoint in {place}: the database was restored or changed; a new \
@@ -64,7 +72,7 @@ pub enum AuditLogError {
     #[error("no checkpoint has been signed yet")]
     NoCheckpoint,
     /// The tree has no such entry, tile or size.
-    #[error("{what} is not in the tree of the audit log, which has {size} entries")]
+    #[error("the tree of the audit log, which has {size} entries, does not have {what}")]
     NotInTree {
         /// What was asked for.
         what: String,

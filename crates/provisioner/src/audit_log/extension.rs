@@ -35,6 +35,9 @@ impl Extender {
     pub(crate) async fn extend(&self) -> Result<Extended, AuditLogError> {
         let tree = self.store.audit_tree().await?;
         let mut edge = Box::new(read_edge(&self.store, &tree).await?);
+        if let Some(seq) = self.store.audit_beyond_head().await? {
+            return Err(AuditLogError::NotNumbered { seq });
+        }
         if tree.head == tree.size {
             let is_behind = false;
             return Ok(Extended::Tree { edge, is_behind });

@@ -75,12 +75,17 @@ impl Proofs {
             .as_ref()
             .map(|(_, checkpoint)| signed(checkpoint.size));
         let tree = self.store.audit_tree().await?.size;
-        let size = size
+        let asked = size;
+        let size = asked
             .or_else(|| of_checkpoint.filter(|size| *size >= seq))
             .unwrap_or(tree);
-        let outside = || AuditLogError::NotInTree {
-            what: format!("event {seq}"),
-            size: size.min(tree),
+        let outside = || {
+            let what = match asked {
+                Some(size) if size > tree => format!("{size} entries"),
+                Some(size) => format!("event {seq} among its first {size} entries"),
+                None => format!("event {seq}"),
+            };
+            AuditLogError::NotInTree { what, size: tree }
         };
         if size > tree || seq < 1 || seq > size {
             return Err(outside());
@@ -122,7 +127,7 @@ impl Proofs {
         let size = self.store.audit_tree().await?.size;
         if from < 0 || from > to || to > size {
             return Err(AuditLogError::NotInTree {
-                what: format!("a tree of {to} entries that extends one of {from}"),
+                what: format!("a beginning with {to} entries that extends one with {from}"),
                 size,
             });
         }

@@ -1,6 +1,8 @@
 //! What the background task last found out about the audit log.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use metrics::gauge;
 
 /// The state of the tree over the audit log and of its checkpoints.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,21 +21,41 @@ pub enum AuditLogState {
     },
 }
 
-/// The state as the last run of the task left it.
+/// The state as the last runs of the tasks left it.
 #[derive(Debug, Default)]
-pub(crate) struct LastState(Mutex<AuditLogState>);
+pub(crate) struct LastState {
+    tree: Mutex<AuditLogState>,
+    /// Why events can't be numbered, where trying again does not help.
+    numbering: Mutex<Option<String>>,
+}
 
 impl LastState {
     pub(crate) fn get(&self) -> AuditLogState {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        match lock(&self.numbering).clone() {
+            Some(reason) => AuditLogState::Broken { reason },
+            None => lock(&self.tree).clone(),
+        }
     }
 
-    /// Sets the state, and returns the one before.
+    /// Sets the state of the tree, and returns the one before.
     pub(crate) fn replace(&self, state: AuditLogState) -> AuditLogState {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut last, state)
+        let before = std::mem::replace(&mut *lock(&self.tree), state);
+        self.measure();
+        before
     }
+
+    /// Notes why events can't be numbered; none where they can.
+    pub(crate) fn note_numbering(&self, failure: Option<String>) {
+        *lock(&self.numbering) = failure;
+        self.measure();
+    }
+
+    fn measure(&self) {
+        let is_broken = matches!(self.get(), AuditLogState::Broken { .. });
+        gauge!("engine_roles_audit_log_broken").set(if is_broken { 1.0 } else { 0.0 });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -37,8 +37,6 @@ impl ExtendAuditTree {
 
     /// Notes what became of a run. A failure is logged when it is new.
     fn note(&self, state: AuditLogState) {
-        let is_broken = matches!(state, AuditLogState::Broken { .. });
-        gauge!("engine_roles_audit_log_broken").set(if is_broken { 1.0 } else { 0.0 });
         let before = self.state.replace(state.clone());
         if before == state {
             return;
@@ -72,7 +70,7 @@ impl Task for ExtendAuditTree {
                     self.note(AuditLogState::Ok);
                 }
                 Ok(Extended::ByAnother) => return NextRun::Now,
-                Err(AuditLogError::Store(error)) => {
+                Err(AuditLogError::Store(error)) if error.is_transient() => {
                     warn!(
                         error = &error as &dyn std::error::Error,
                         "tree of the audit log could not be extended; this is tried again"

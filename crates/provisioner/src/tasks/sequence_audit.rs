@@ -1,5 +1,6 @@
 //! Numbers the events of the audit log.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -9,6 +10,7 @@ use tracing::warn;
 
 use engine_roles_store::{Sequenced, Store, StoreError};
 
+use crate::audit_log::LastState;
 use crate::tasks::task::{NextRun, Task};
 
 /// Numbers new events when the heartbeat has found some, so that reads of the audit log show them.
@@ -17,6 +19,7 @@ pub(crate) struct SequenceAudit {
     pub(crate) store: Store,
     /// Notified when events were numbered, which belong into the tree then.
     pub(crate) tree_due: Arc<Notify>,
+    pub(crate) state: Arc<LastState>,
 }
 
 impl SequenceAudit {
@@ -32,7 +35,19 @@ impl SequenceAudit {
 impl Task for SequenceAudit {
     fn run(&self) -> BoxFuture<'_, NextRun> {
         async {
-            match self.sequence().await {
+            let sequenced = self.sequence().await;
+            let failure = sequenced
+                .as_ref()
+                .err()
+                .filter(|error| !error.is_transient());
+            self.state.note_numbering(failure.map(|error| {
+                let cause = error.source().map(|cause| format!(": {cause}"));
+                format!(
+                    "events can't be numbered: {error}{}",
+                    cause.unwrap_or_default()
+                )
+            }));
+            match sequenced {
                 Ok(sequenced) if sequenced.more => NextRun::Now,
                 Ok(_) => NextRun::AfterInterval,
                 Err(error) => {

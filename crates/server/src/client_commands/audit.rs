@@ -2,10 +2,12 @@
 
 mod add_cosignature;
 mod checkpoint;
+mod checkpoint_files;
 mod cosign;
 mod differences;
 mod events;
 mod export;
+mod lines;
 mod ocsf;
 mod offline;
 mod past;

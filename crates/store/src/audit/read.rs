@@ -6,11 +6,10 @@ use engine_roles_domain::binding::BindingId;
 use engine_roles_domain::caller::ClusterPrefix;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_domain::invalid::UnknownWord;
-use serde_json::Value;
 use uuid::Uuid;
 
+use super::column::{Detail, Texts, Time};
 use crate::connection::read;
-use crate::row::corrupt;
 use crate::{Store, StoreError};
 
 /// Selects events of the audit log. A field that is none selects all.
@@ -53,7 +52,7 @@ const MOST_COMPARED: usize = 20_000;
 struct EventRow {
     seq: i64,
     id: Uuid,
-    at: DateTime<Utc>,
+    at: Time,
     cluster: Option<String>,
     binding_id: Option<Uuid>,
     generation: Option<i64>,
@@ -62,12 +61,12 @@ struct EventRow {
     request_id: Option<String>,
     from_state: Option<String>,
     to_state: Option<String>,
-    detail: Value,
+    detail: Detail,
     role_id: Option<String>,
     key_id: Option<Uuid>,
     source: Option<String>,
     trace_id: Option<String>,
-    aws_request_ids: Vec<String>,
+    aws_request_ids: Texts,
 }
 
 /// The head of the log, with an event of the page; the page is empty where there is no event.
@@ -75,7 +74,7 @@ struct PageRow {
     head: i64,
     seq: Option<i64>,
     id: Option<Uuid>,
-    at: Option<DateTime<Utc>>,
+    at: Option<Time>,
     cluster: Option<String>,
     binding_id: Option<Uuid>,
     generation: Option<i64>,
@@ -84,21 +83,22 @@ struct PageRow {
     request_id: Option<String>,
     from_state: Option<String>,
     to_state: Option<String>,
-    detail: Option<Value>,
+    detail: Option<Detail>,
     role_id: Option<String>,
     key_id: Option<Uuid>,
     source: Option<String>,
     trace_id: Option<String>,
-    aws_request_ids: Option<Vec<String>>,
+    aws_request_ids: Option<Texts>,
 }
 
 impl Store {
     /// Returns at most `limit` numbered events, lowest number first. An event gets its number within
     /// about a second after the change was committed. With a prefix, the page may have fewer events
-    /// although more are selected after the examined number.
+    /// although more are selected after the examined number. An event that can't be read ends the page
+    /// before it.
     ///
     /// # Errors
-    /// When the database does not answer.
+    /// When the database does not answer, or when the first event of the page can't be read.
     pub async fn audit(&self, filter: &AuditFilter, limit: i64) -> Result<AuditPage, StoreError> {
         let Some(prefix) = &filter.prefix else {
             return self.audit_page(filter, limit).await;
@@ -108,7 +108,13 @@ impl Store {
         let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut compared = 0;
         loop {
-            let page = self.audit_page(&filter, COMPARED_PAGE).await?;
+            let page = match self.audit_page(&filter, COMPARED_PAGE).await {
+                // The events before it are returned first.
+                Err(StoreError::UnreadableEvent { .. }) if !found.events.is_empty() => {
+                    return Ok(found);
+                }
+                page => page?,
+            };
             compared += page.events.len();
             found.examined = page.examined;
             found.is_last = page.is_last;
@@ -144,14 +150,14 @@ impl Store {
                 PageRow,
                 r#"/* audit */
                 SELECT COALESCE((SELECT seq FROM audit_heads WHERE namespace = $1), 0) AS "head!",
-                       page.seq AS "seq?", page.id AS "id?", page.at AS "at?",
+                       page.seq AS "seq?", page.id AS "id?", page.at AS "at?: Time",
                        page.cluster AS "cluster?", page.binding_id AS "binding_id?",
                        page.generation AS "generation?", page.action AS "action?",
                        page.actor AS "actor?", page.request_id AS "request_id?",
                        page.from_state AS "from_state?", page.to_state AS "to_state?",
-                       page.detail AS "detail?", page.role_id AS "role_id?",
+                       page.detail AS "detail?: Detail", page.role_id AS "role_id?",
                        page.key_id AS "key_id?", page.source AS "source?",
-                       page.trace_id AS "trace_id?", page.aws_request_ids AS "aws_request_ids?"
+                       page.trace_id AS "trace_id?", page.aws_request_ids AS "aws_request_ids?: Texts"
                 FROM (SELECT) AS log
                 LEFT JOIN audit_page($1, $2, $3, $4, $5, $6, $7, $8) AS page ON true
                 ORDER BY page.seq"#,
@@ -167,9 +173,21 @@ impl Store {
         )?;
         let head = rows.first().map_or(0, |row| row.head);
         let rows = rows.into_iter().filter_map(PageRow::into_event);
-        let events: Vec<SequencedEvent> = rows
-            .map(EventRow::into_event)
-            .collect::<Result<_, StoreError>>()?;
+        // Only the owner of the tables can add an event with a greater number.
+        let (events, unreadable) = readable(rows.filter(|row| row.seq <= head));
+        if let Some(error) = unreadable {
+            let StoreError::UnreadableEvent { seq, .. } = error else {
+                return Err(error);
+            };
+            if events.is_empty() {
+                return Err(error);
+            }
+            return Ok(AuditPage {
+                is_last: false,
+                events,
+                examined: seq - 1,
+            });
+        }
         let is_full = i64::try_from(events.len()).is_ok_and(|count| count >= limit);
         let examined = match events.last() {
             Some(last) if is_full => last.seq,
@@ -183,10 +201,10 @@ impl Store {
     }
 
     /// Returns at most `limit` numbered events after this number, lowest number first, for the tree
-    /// over the audit log.
+    /// over the audit log. An event that can't be read ends them.
     ///
     /// # Errors
-    /// When the database does not answer, or an event has a value that this release can't read.
+    /// When the database does not answer, or the first event can't be read.
     pub async fn audit_after(
         &self,
         after: i64,
@@ -197,19 +215,24 @@ impl Store {
             fetch_all,
             sqlx::query_as!(
                 EventRow,
-                "/* task: audit_tree */
-                SELECT e.seq, e.id, e.at, e.cluster, e.binding_id, e.generation, e.action, e.actor,
-                       e.request_id, e.from_state, e.to_state, e.detail, e.role_id, e.key_id,
-                       e.source, e.trace_id, e.aws_request_ids
+                r#"/* task: audit_tree */
+                SELECT e.seq, e.id, e.at AS "at: Time", e.cluster, e.binding_id, e.generation,
+                       e.action, e.actor, e.request_id, e.from_state, e.to_state,
+                       e.detail AS "detail: Detail", e.role_id, e.key_id, e.source, e.trace_id,
+                       e.aws_request_ids AS "aws_request_ids: Texts"
                 FROM audit_events e
                 WHERE e.namespace = $1 AND e.seq > $2
-                ORDER BY e.seq LIMIT $3",
+                ORDER BY e.seq LIMIT $3"#,
                 self.namespace.as_str(),
                 after,
                 limit,
             )
         )?;
-        rows.into_iter().map(EventRow::into_event).collect()
+        let (events, unreadable) = readable(rows);
+        match unreadable {
+            Some(error) if events.is_empty() => Err(error),
+            _ => Ok(events),
+        }
     }
 
     /// Returns the greatest number of the audit log; 0 for an empty log.
@@ -255,26 +278,30 @@ impl PageRow {
 
 impl EventRow {
     fn into_event(self) -> Result<SequencedEvent, StoreError> {
-        let id = self.id;
-        let action = EventAction::parse(&self.action).ok_or(UnknownWord);
+        let seq = self.seq;
+        let unreadable = |column| move || StoreError::UnreadableEvent { seq, column };
+        let change = self.change().map_err(|column| unreadable(column)())?;
         Ok(SequencedEvent {
-            seq: self.seq,
-            id,
-            at: self.at,
-            change: self.change()?,
-            action: action.map_err(|error| corrupt(id, "action", error))?,
+            seq,
+            id: self.id,
+            at: self.at.0.ok_or_else(unreadable("at"))?,
+            change,
+            action: EventAction::parse(&self.action).ok_or_else(unreadable("action"))?,
             actor: Actor(self.actor),
             key_id: self.key_id,
             source: self.source,
             request_id: self.request_id,
             trace_id: self.trace_id,
-            aws_request_ids: self.aws_request_ids,
-            detail: self.detail,
+            aws_request_ids: (self.aws_request_ids.0).ok_or_else(unreadable("aws_request_ids"))?,
+            detail: self.detail.0.ok_or_else(unreadable("detail"))?,
         })
     }
 
     /// Returns how a binding changed; none for an event about the installation.
-    fn change(&self) -> Result<Option<BindingChange>, StoreError> {
+    ///
+    /// # Errors
+    /// The column that can't be read.
+    fn change(&self) -> Result<Option<BindingChange>, &'static str> {
         let (Some(cluster), Some(binding_id), Some(generation), Some(to_state)) = (
             &self.cluster,
             self.binding_id,
@@ -283,16 +310,28 @@ impl EventRow {
         ) else {
             return Ok(None);
         };
-        let id = self.id;
-        let unknown = |column| move |error: UnknownWord| corrupt(id, column, error);
         let from_state = self.from_state.as_ref().map(|state| state.parse());
         Ok(Some(BindingChange {
-            cluster: ClusterName::parse(cluster).map_err(|error| corrupt(id, "cluster", error))?,
+            cluster: ClusterName::parse(cluster).map_err(|_| "cluster")?,
             binding_id: BindingId(binding_id),
             generation,
-            from_state: from_state.transpose().map_err(unknown("from_state"))?,
-            to_state: to_state.parse().map_err(unknown("to_state"))?,
+            from_state: from_state
+                .transpose()
+                .map_err(|_: UnknownWord| "from_state")?,
+            to_state: to_state.parse().map_err(|_: UnknownWord| "to_state")?,
             role_id: self.role_id.clone(),
         }))
     }
+}
+
+/// Returns the events before the first one that can't be read, and why that one can't.
+fn readable(rows: impl IntoIterator<Item = EventRow>) -> (Vec<SequencedEvent>, Option<StoreError>) {
+    let mut events = Vec::new();
+    for row in rows {
+        match row.into_event() {
+            Ok(event) => events.push(event),
+            Err(error) => return (events, Some(error)),
+        }
+    }
+    (events, None)
 }

@@ -76,6 +76,27 @@ impl Store {
         })
     }
 
+    /// Returns the smallest number of an event that is greater than the head of the log, and was never given;
+    /// none in a log that nobody changed.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn audit_beyond_head(&self) -> Result<Option<i64>, StoreError> {
+        let row = read!(
+            self,
+            fetch_optional,
+            sqlx::query!(
+                "/* task: audit_tree */
+                SELECT e.seq FROM audit_events e
+                WHERE e.namespace = $1 AND e.seq > COALESCE(
+                    (SELECT h.seq FROM audit_heads h WHERE h.namespace = $1), 0)
+                ORDER BY e.seq LIMIT 1",
+                self.namespace.as_str(),
+            )
+        )?;
+        Ok(row.map(|row| row.seq))
+    }
+
     /// Reads those of these tiles that exist, in no particular order.
     ///
     /// # Errors

@@ -62,6 +62,13 @@ pub enum Finding {
         /// The greatest number before.
         after: u64,
     },
+    /// The export begins after an event that it has to have.
+    BeginsLate {
+        /// The first missing number.
+        first: u64,
+        /// The last missing number.
+        last: u64,
+    },
     /// The export ends before the checkpoint.
     Cut {
         /// The first missing number.
@@ -97,6 +104,7 @@ impl Finding {
             | Self::Swapped { first, .. }
             | Self::Moved { first, .. }
             | Self::Missing { first, .. }
+            | Self::BeginsLate { first, .. }
             | Self::Cut { first, .. } => *first,
             Self::RootDiffers { until, .. } => *until,
             Self::Forked { size } => *size,
@@ -133,6 +141,10 @@ impl fmt::Display for Finding {
                 f,
                 "number {seq} comes after {after}: a line was repeated or moved"
             ),
+            Self::BeginsLate { first, last } => {
+                let numbers = Numbers(*first, *last);
+                write!(f, "the beginning is missing: the export lacks {numbers}")
+            }
             Self::Cut { first, last } => {
                 let numbers = Numbers(*first, *last);
                 write!(f, "the end was cut off: the export lacks {numbers}")
@@ -224,9 +236,10 @@ pub struct Report {
 
 impl Report {
     /// Returns whether all events up to the largest checkpoint are there and are those that were
-    /// logged.
+    /// logged. Where the export has no such event, nothing is verified.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.findings.is_empty() && self.more == 0 && self.proved == Some(self.size)
+        let is_proved = self.proved == Some(self.size) && self.start < self.size;
+        self.findings.is_empty() && self.more == 0 && is_proved
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use engine_roles_e2e::Installation;
 use engine_roles_e2e::binary::service_binary;
 
-use super::fixture::signed;
+use super::fixture::{read, signed};
 
 const PAGE: &str = include_str!("../../../../docs/audit-log.md");
 
@@ -69,9 +69,21 @@ async fn the_commands_of_the_page_sign_export_verify_and_cosign() {
         ("ENGINE_ROLES_API_KEY", installation.key()),
     ];
     let verifying = commands("\n## Verifying\n");
-    assert_eq!(verifying.len(), 2, "{verifying:?}");
-    let printed = run(&verifying, directory.path(), &environment);
-    assert!(printed.starts_with("verified: events 1 to "), "{printed}");
+    let (verifying, expired) = verifying.split_at(3);
+    let printed = run(verifying, directory.path(), &environment);
+    assert!(printed.contains("verified: events 1 to "), "{printed}");
+    // The first event of the page's retention follows a checkpoint from long ago.
+    let last = place("checkpoints/engine-roles%2Fdefault.checkpoint");
+    let of_day = place("checkpoints/engine-roles%2Fdefault.checkpoint.2020-01-01");
+    let size = read(&std::fs::read_to_string(&last).expect("a checkpoint")).size;
+    std::fs::copy(&last, of_day).expect("copied");
+    installation.client().provision("two").await.expect(201);
+    signed(&installation).await;
+    let exporting = verifying[1].replace(" >", &format!(" --after {size} >"));
+    let later = [&["rm -r kept", verifying[0], &exporting], expired].concat();
+    let printed = run(&later, directory.path(), &environment);
+    let verified = format!("verified: events {} to ", size + 1);
+    assert!(printed.contains(&verified), "{printed}");
     let mut witnesses = commands("\n## Witnesses\n");
     // The page has the address of a witness that does not exist.
     let asked = witnesses

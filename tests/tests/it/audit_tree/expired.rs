@@ -4,7 +4,7 @@ use std::fs;
 
 use engine_roles_e2e::{Installation, eventually};
 
-use super::fixture::{Files, read, signed};
+use super::fixture::{Files, read, signed, without_reads};
 
 /// Drops the partition of all events before number 5, as the retention does.
 const DROP: &str = "
@@ -43,7 +43,14 @@ async fn events_that_remain_are_proved_after_the_others_have_expired() {
     fs::write(files.path("ten"), note).expect("written");
     files.write_public_key(&installation);
     files.export(&installation, "export.ndjson", &[]);
+    // Nothing in the files tells that the events have expired, and were not removed by somebody.
     let (code, text) = files.verify(&installation, "export.ndjson", &["eight", "ten"]);
+    assert_eq!(code, 1, "{text}");
+    let missing = "the beginning is missing: the export lacks numbers 1 to 4\n";
+    assert!(text.starts_with(missing), "{text}");
+    let both = ["eight", "ten"];
+    let known = ["--first", "5"];
+    let (code, text) = files.verify_with(&installation, "export.ndjson", &both, &known);
     assert_eq!(code, 0, "{text}");
     let expected = "events 1 to 4 are not in the export\n\
                     verified: events 5 to 10 are those that were logged\n";
@@ -59,6 +66,7 @@ async fn events_that_remain_are_proved_after_the_others_have_expired() {
 async fn a_log_that_is_older_than_its_tree_gets_one() {
     let files = Files::new();
     let mut installation = Installation::start().await;
+    without_reads(&installation).await;
     with_eight_events(&installation).await;
     installation.replicas[0].kill().await;
     // As after the migration of a database whose first events have been dropped.

@@ -6,7 +6,7 @@ use engine_roles_transparency::{
 };
 use serde_json::Value;
 
-use super::fixture::{Files, read, readiness, signed};
+use super::fixture::{Files, read, readiness, signed, without_reads};
 
 fn hashes(list: &Value) -> Vec<TreeHash> {
     let list = list.as_array().expect("a list");
@@ -136,7 +136,7 @@ async fn tiles_have_one_path_each() {
     }
     for (path, status) in [
         ("/v1/audit/3/proof", 404),
-        ("/v1/audit/0/proof", 404),
+        ("/v1/audit/0/proof", 400),
         ("/v1/audit/1/proof?size=3", 404),
         ("/v1/audit/2/proof?size=1", 404),
         ("/v1/audit/01/proof", 400),
@@ -151,6 +151,32 @@ async fn tiles_have_one_path_each() {
     ] {
         assert_eq!(client.fetch(path).await.status, status, "{path}");
     }
+    let detail = async |path: &str| client.fetch(path).await.body["detail"].clone();
+    for (path, expected) in [
+        (
+            "1/proof?size=3",
+            "the tree of the audit log, which has 2 entries, does not have 3 entries",
+        ),
+        (
+            "3/proof",
+            "the tree of the audit log, which has 2 entries, does not have event 3",
+        ),
+        (
+            "2/proof?size=1",
+            "the tree of the audit log, which has 2 entries, does not have event 2 among its first 1 entries",
+        ),
+        (
+            "0/proof",
+            "seq: must be a number from 1 to 9007199254740991, without leading zeros",
+        ),
+        ("consistency?from=1", "to: is missing"),
+    ] {
+        assert_eq!(
+            detail(&format!("/v1/audit/{path}")).await,
+            expected,
+            "{path}"
+        );
+    }
     for path in [
         "/v1/audit/checkpoint",
         "/v1/audit/1/proof",
@@ -164,6 +190,7 @@ async fn tiles_have_one_path_each() {
 #[tokio::test]
 async fn without_a_key_events_are_provable_but_nothing_is_signed() {
     let installation = Installation::start().await;
+    without_reads(&installation).await;
     let client = installation.client();
     client.provision("one").await.expect(201);
     installation.events_are_numbered().await;

@@ -4,7 +4,7 @@ use std::fs;
 
 use engine_roles_e2e::{Installation, eventually};
 
-use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed};
+use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed, without_reads};
 
 #[tokio::test]
 async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
@@ -18,6 +18,7 @@ async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
     let restored = files.signing(Installation::build()).not_yet_ready();
     let mut restored = restored.start().await;
     broken(&restored).await;
+    without_reads(&restored).await;
     restored.client().provision("two").await.expect(201);
     let reason = broken(&restored).await;
     assert!(reason.contains("ENGINE_ROLES_AUDIT_ORIGIN"), "{reason}");
@@ -41,7 +42,53 @@ async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
     assert_eq!(read(&note).origin.as_str(), "example.com/engine-roles/2");
     assert_eq!(readiness(&restored).await["audit"], "ok");
     assert_eq!(files.checkpoint(), Some(last));
+    verified_after_the_change_of_origin(&files, &restored);
     restored.assert_sound().await;
+}
+
+/// Verifies the new log as the page documents it: with all files of the directory.
+fn verified_after_the_change_of_origin(files: &Files, installation: &Installation) {
+    fs::create_dir(files.path("checkpoints/lost+found")).expect("made");
+    fs::write(files.path("checkpoints/README"), "Keep these files.\n").expect("written");
+    let names = fs::read_dir(files.path("checkpoints")).expect("the directory");
+    let names = names.map(|entry| entry.expect("an entry").file_name());
+    let names = names.map(|name| format!("checkpoints/{}", name.to_str().expect("UTF-8")));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    files.write_public_key(installation);
+    files.export(installation, "export.ndjson", &[]);
+    let (code, text) = files.verify(installation, "export.ndjson", &all);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(
+        text.matches(" is skipped: it is of another log\n").count(),
+        2,
+        "{text}"
+    );
+    let others = [
+        "README is skipped: it is no checkpoint\n",
+        "lost+found is skipped: it is a directory\n",
+    ];
+    assert!(others.iter().all(|other| text.contains(other)), "{text}");
+    assert!(text.contains("verified: events 1 to "), "{text}");
+    // A checkpoint of this log that its key has not signed is not skipped.
+    let own = all
+        .iter()
+        .find(|name| name.contains("example%2Ecom"))
+        .expect("a checkpoint");
+    let note = fs::read_to_string(files.path(own)).expect("a checkpoint");
+    let forged = note.replacen("\n4\n", "\n3\n", 1);
+    assert_ne!(forged, note);
+    fs::write(files.path("forged"), forged).expect("written");
+    let (code, text) = files.verify(installation, "export.ndjson", &[own, "forged"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("forged: the signature by"), "{text}");
+    let (code, text) = files.verify(installation, "export.ndjson", &["checkpoints/README"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("none of the files is a checkpoint of the log"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -75,6 +122,49 @@ async fn a_key_is_replaced_while_both_sign() {
     keys.verify(&old.parse().expect("a note"))
         .expect_err("another key");
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_checkpoints_of_the_days_are_extended_too() {
+    let files = Files::new();
+    let mut installation = files.start().await;
+    installation.client().provision("one").await.expect(201);
+    signed(&installation).await;
+    installation.replicas[0].kill().await;
+    // Somebody removes the last checkpoint from the directory, and log and tree from the database.
+    let last = files.path("checkpoints/engine-roles%2Fdefault.checkpoint");
+    fs::remove_file(&last).expect("removed");
+    let days = fs::read_dir(files.path("checkpoints")).expect("the directory");
+    let days: Vec<_> = days.map(|entry| entry.expect("an entry").path()).collect();
+    let before = fs::read_to_string(&days[0]).expect("the checkpoint of the day");
+    let sql = "SET session_replication_role = replica;
+               DELETE FROM audit_events; DELETE FROM audit_entries; DELETE FROM audit_tiles;
+               DELETE FROM audit_trees; DELETE FROM audit_checkpoints; DELETE FROM audit_heads";
+    installation.database.execute(sql).await;
+    installation.restart_listening(0).await;
+    installation.client().provision("two").await.expect(201);
+    let reason = broken(&installation).await;
+    assert!(
+        reason.contains("ENGINE_ROLES_AUDIT_CHECKPOINTS"),
+        "{reason}"
+    );
+    let after = fs::read_to_string(&days[0]).expect("the checkpoint of the day");
+    assert_eq!((days.len(), after), (1, before));
+    assert!(!last.exists());
+}
+
+#[tokio::test]
+async fn a_last_checkpoint_that_is_missing_is_written_again() {
+    let files = Files::new();
+    let mut installation = files.start().await;
+    installation.client().provision("one").await.expect(201);
+    let note = signed(&installation).await;
+    fs::remove_file(files.path("checkpoints/engine-roles%2Fdefault.checkpoint")).expect("removed");
+    installation.restart(0).await;
+    eventually("the checkpoint is back", async || {
+        (files.checkpoint().as_ref() == Some(&note)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

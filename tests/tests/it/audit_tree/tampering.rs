@@ -219,6 +219,53 @@ async fn a_damaged_tree_is_not_extended() {
 }
 
 #[tokio::test]
+async fn the_first_line_of_an_export_has_to_fit_the_others() {
+    let files = Files::new();
+    let installation = with_events(&files).await;
+    let clean = fs::read_to_string(files.path("clean.ndjson")).expect("the export");
+    let (head, lines) = clean.split_once('\n').expect("lines");
+    let verified = |change: &dyn Fn(&mut Value)| {
+        let mut head: Value = serde_json::from_str(head).expect("JSON");
+        change(&mut head);
+        fs::write(files.path("changed.ndjson"), format!("{head}\n{lines}")).expect("written");
+        files.verify(&installation, "changed.ndjson", &["checkpoint"])
+    };
+    let (code, text) = verified(&|_| ());
+    assert_eq!(code, 0, "{text}");
+    let says = "the first line of the export says that its last event is 7, but it is 8\n";
+    let (code, text) = verified(&|head| {
+        head["size"] = 7.into();
+        head["checkpoint"] = Value::Null;
+    });
+    assert_eq!((code, text.starts_with(says)), (1, true), "{text}");
+    let (code, text) = verified(&|head| head["checkpoint"] = "text".into());
+    assert_eq!(code, 1, "{text}");
+    assert!(text.starts_with("the checkpoint in the export: "), "{text}");
+    assert!(!text.contains("\nverified"), "{text}");
+    // Another size, under the signature of the right one.
+    let (code, text) = verified(&|head| {
+        let note = head["checkpoint"].as_str().expect("a note");
+        head["checkpoint"] = note.replacen("\n8\n", "\n9\n", 1).into();
+    });
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("the signature by engine-roles/default is wrong"),
+        "{text}"
+    );
+    // The log grows, and the end of the newer export is cut off.
+    installation.client().delete("two").await.expect(200);
+    signed(&installation).await;
+    let grown = files.export(&installation, "grown.ndjson", &[]);
+    let (code, text) = files.verify(&installation, "grown.ndjson", &["checkpoint"]);
+    assert_eq!(code, 0, "{text}");
+    let cut: Vec<&str> = grown.lines().take(9).collect();
+    fs::write(files.path("cut.ndjson"), format!("{}\n", cut.join("\n"))).expect("written");
+    let (code, text) = files.verify(&installation, "cut.ndjson", &["checkpoint"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("the export lacks numbers 9 to 10"), "{text}");
+}
+
+#[tokio::test]
 async fn files_that_are_not_of_a_log_are_rejected() {
     let files = Files::new();
     let installation = with_events(&files).await;
@@ -228,6 +275,26 @@ async fn files_that_are_not_of_a_log_are_rejected() {
         assert_eq!(code, 1, "{name}: {text}");
         assert!(text.contains("line 1 of"), "{name}: {text}");
     }
+    let mut bytes = fs::read(files.path("clean.ndjson")).expect("the export");
+    let second = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("a line")
+        + 9;
+    bytes[second] = 0xff;
+    fs::write(files.path("bytes.ndjson"), bytes).expect("written");
+    let (code, text) = files.verify(&installation, "bytes.ndjson", &["checkpoint"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("line 2 of"), "{text}");
+    let mut bytes = fs::read(files.path("checkpoint")).expect("the checkpoint");
+    *bytes.last_mut().expect("a byte") = 0xff;
+    fs::write(files.path("bytes"), bytes).expect("written");
+    let (code, text) = files.verify(&installation, "clean.ndjson", &["bytes"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("line 5 of") && text.contains("is not UTF-8"),
+        "{text}"
+    );
     let (code, _) = files.verify(&installation, "nowhere", &["checkpoint"]);
     assert_eq!(code, 2);
     let (code, _) = files.verify(&installation, "clean.ndjson", &["nowhere"]);

@@ -10,7 +10,7 @@ use engine_roles_transparency::{
     Checkpoint, EntryBundle, Frontier, HASH_BYTES, Note, TILE_WIDTH, Tile, TilePath, Tiles,
     TreeHash, decode_bundle,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::connection::{ConnectionArgs, Session};
 use super::super::exit::{EXIT_CODES, Exit};
@@ -184,19 +184,35 @@ async fn entry(client: &Client, seq: u64, size: u64) -> Result<Option<String>, F
     }
 }
 
-/// Returns the events with these numbers as `GET /v1/audit` has them.
+/// Returns the events with these numbers as `GET /v1/audit` has them. Where the service can't read one, it
+/// says so for the first event after a number: that event is shown as unreadable, and the later ones are
+/// asked for.
 async fn shown(client: &Client, after: u64, last: u64) -> Result<HashMap<u64, Value>, Failure> {
-    let query = AuditQuery {
-        after: i64::try_from(after).ok(),
-        limit: i64::try_from(last - after).ok(),
-        ..AuditQuery::default()
-    };
-    let page: Value = serde_json::from_str(&client.audit(&query).await?.text).unwrap_or_default();
-    let items = page["items"].as_array().cloned().unwrap_or_default();
-    let items = items
-        .into_iter()
-        .filter_map(|event| Some((event["seq"].as_u64()?, event)));
-    Ok(items.collect())
+    let mut shown = HashMap::new();
+    let mut examined = after;
+    while examined < last {
+        let query = AuditQuery {
+            after: i64::try_from(examined).ok(),
+            limit: i64::try_from(last - examined).ok(),
+            ..AuditQuery::default()
+        };
+        let text = match client.audit(&query).await {
+            Ok(page) => page.text,
+            Err(error) if error.code().is_some_and(|code| code.is(&Code::Internal)) => {
+                examined += 1;
+                shown.insert(examined, json!({"unreadable": true}));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let page: Value = serde_json::from_str(&text).unwrap_or_default();
+        let items = page["items"].as_array().cloned().unwrap_or_default();
+        let items = items.into_iter();
+        shown.extend(items.filter_map(|event| Some((event["seq"].as_u64()?, event))));
+        let next = page["next_after"].as_u64().filter(|next| *next > examined);
+        examined = next.ok_or_else(incomplete)?;
+    }
+    Ok(shown)
 }
 
 /// Returns the frontier of the first `size` events.

@@ -45,16 +45,33 @@ impl OfflineError {
     }
 }
 
-/// Returns the contents of a file, or of standard input for `-`.
+/// Returns the text of a file, or of standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<String, OfflineError> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        let read = stdin().take(LONGEST_INPUT).read_to_string(&mut text);
-        read.map(|_| text)
+    text(path, read_bytes(path)?)
+}
+
+/// Returns the contents of a file, or of standard input for `-`.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, OfflineError> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = stdin().take(LONGEST_INPUT).read_to_end(&mut bytes);
+        read.map(|_| bytes)
     } else {
-        fs::read_to_string(path)
+        fs::read(path)
     };
-    text.map_err(|error| OfflineError::file(path, &error))
+    bytes.map_err(|error| OfflineError::file(path, &error))
+}
+
+/// Returns the contents of a file as text.
+///
+/// # Errors
+/// When they are not UTF-8.
+pub(super) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, OfflineError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.split(|byte| *byte == b'\n').count();
+        OfflineError::NotVerified(format!("line {line} of {} is not UTF-8", path.display()))
+    })
 }
 
 /// Reads the public keys of a log.

@@ -1,33 +1,30 @@
 //! The command `audit verify`, which needs nothing but files.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, stdin};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use engine_roles_transparency::{
-    ExportedEvent, Frontier, LogVerifier, Note, Report, TransparencyError, TreeHash,
+    ExportedEvent, Frontier, LogVerifier, Note, Report, TransparencyError, TreeHash, TrustedKeys,
     VerifiedCheckpoint,
 };
 
 use super::super::progress::Count;
 use super::super::screen::{Format, Screen};
+use super::checkpoint_files::CheckpointFiles;
 use super::differences::Differences;
-use super::offline::{OfflineError, read, read_keys, with_witnesses};
+use super::lines::Lines;
+use super::offline::{OfflineError, read_keys, with_witnesses};
 use super::quorum::QuorumArgs;
 use crate::audit_export::{FORMAT, Head, Line};
 
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-  0  verified: all events up to the largest checkpoint are there and are those that were logged
+  0  verified: all events from --first up to the largest checkpoint are there and are those that were
+     logged
   1  not verified: what was found is printed, each with its place
   2  the command line is invalid, or a file can't be read";
-
-/// The longest line of an export, in bytes. An event has 65535 bytes at most, each written as \\u0000,
-/// but a detail that is too long for an event has no limit of its own.
-const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 
 /// The arguments of `audit verify`.
 #[derive(Debug, Args)]
@@ -36,12 +33,16 @@ pub(super) struct VerifyArgs {
     #[arg(value_name = "FILE")]
     export: PathBuf,
     /// Checkpoint of the log that was kept outside of the service; the more are given, the closer is
-    /// the place of a change
+    /// the place of a change. Files that are not of this log are skipped
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     checkpoint: Vec<PathBuf>,
     /// File with the public keys of the log, one on each line
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// Number of the first event that the export has to have, greater than 1 where older events have
+    /// expired
+    #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
+    first: u64,
     #[command(flatten)]
     quorum: QuorumArgs,
 }
@@ -58,59 +59,23 @@ pub(super) fn run(args: &VerifyArgs) -> ExitCode {
 fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
     let quorum = args.quorum.quorum()?;
     let keys = with_witnesses(&read_keys(&args.key)?, &quorum.keys)?;
-    let mut checkpoints = Vec::new();
-    for path in &args.checkpoint {
-        let verified = read(path)?
-            .parse()
-            .and_then(|note: Note| keys.verify(&note));
-        let verified = verified.map_err(|error| {
-            OfflineError::NotVerified(format!("the checkpoint {}: {error}", path.display()))
-        })?;
-        checkpoints.push(verified);
+    let files = CheckpointFiles::read(&args.checkpoint, &keys)?;
+    for line in files.skipped {
+        println!("{line}");
     }
+    let checkpoints = files.checkpoints;
     for line in quorum.check(&checkpoints)? {
         println!("{line}");
     }
-    let input: Box<dyn Read> = if args.export == Path::new("-") {
-        Box::new(stdin())
-    } else {
-        let file = File::open(&args.export);
-        Box::new(file.map_err(|error| OfflineError::file(&args.export, &error))?)
-    };
-    let mut lines = Lines {
-        path: &args.export,
-        input: BufReader::new(input),
-        number: 0,
-    };
-    verify_lines(&mut lines, &checkpoints)
-}
-
-/// The lines of an export, which may be larger than memory.
-struct Lines<'a> {
-    path: &'a Path,
-    input: BufReader<Box<dyn Read>>,
-    number: u64,
-}
-
-impl Lines<'_> {
-    /// Returns the next line; none at the end.
-    fn next(&mut self) -> Result<Option<String>, OfflineError> {
-        let mut line = String::new();
-        let read = (&mut self.input).take(LONGEST_LINE).read_line(&mut line);
-        let read = read.map_err(|error| OfflineError::file(self.path, &error))?;
-        self.number += 1;
-        Ok((read > 0).then_some(line))
-    }
-
-    fn malformed(&self) -> OfflineError {
-        let (number, path) = (self.number, self.path.display());
-        OfflineError::NotVerified(format!("line {number} of {path} is not one of an export"))
-    }
+    let mut lines = Lines::open(&args.export)?;
+    verify_lines(&mut lines, &keys, &checkpoints, args.first)
 }
 
 fn verify_lines(
     lines: &mut Lines<'_>,
+    keys: &TrustedKeys,
     checkpoints: &[VerifiedCheckpoint],
+    first_event: u64,
 ) -> Result<bool, OfflineError> {
     let head = lines.next()?.unwrap_or_default();
     let head: Head = serde_json::from_str(&head).map_err(|_| lines.malformed())?;
@@ -126,7 +91,14 @@ fn verify_lines(
             "no checkpoint is given".to_owned(),
         ));
     };
-    let mut verifier = LogVerifier::new(frontier, first, others).map_err(not_verified)?;
+    let verifier = LogVerifier::new(frontier, first, others).map_err(not_verified)?;
+    let mut verifier = verifier.beginning_with(first_event);
+    let mut wrong = Vec::new();
+    match own_checkpoint(&head, keys) {
+        Ok(Some(own)) => verifier = verifier.bringing(&own).map_err(not_verified)?,
+        Ok(None) => {}
+        Err(reason) => wrong.push(reason),
+    }
     let screen = Screen::new(Format::Table);
     let mut progress = Count::new(screen, "events verified", verifier.size());
     let mut differences = Differences::default();
@@ -142,12 +114,37 @@ fn verify_lines(
         progress.at(verifier.last());
     }
     drop(progress);
+    if verifier.last() != head.size {
+        let (size, last) = (head.size, verifier.last());
+        wrong.push(format!(
+            "the first line of the export says that its last event is {size}, but it is {last}"
+        ));
+    }
     let report = verifier.finish();
-    print(&report, &differences);
-    Ok(report.is_clean() && differences.is_empty())
+    Ok(print(&report, &differences, &wrong))
 }
 
-fn print(report: &Report, differences: &Differences) {
+/// Returns the checkpoint that the first line of an export has.
+fn own_checkpoint(head: &Head, keys: &TrustedKeys) -> Result<Option<VerifiedCheckpoint>, String> {
+    let Some(text) = &head.checkpoint else {
+        return Ok(None);
+    };
+    let own = text.parse().and_then(|note: Note| keys.verify(&note));
+    let own = own.map_err(|error| format!("the checkpoint in the export: {error}"))?;
+    let (size, stated) = (head.size, own.checkpoint().size);
+    if stated != size {
+        return Err(format!(
+            "the checkpoint in the export has size {stated}, but the export says that its last event is {size}"
+        ));
+    }
+    Ok(Some(own))
+}
+
+/// Prints what was found, and returns whether all is as it should be.
+fn print(report: &Report, differences: &Differences, wrong: &[String]) -> bool {
+    for reason in wrong {
+        println!("{reason}");
+    }
     for found in &report.findings {
         println!("{found}");
     }
@@ -158,17 +155,21 @@ fn print(report: &Report, differences: &Differences) {
     for size in &report.before_start {
         println!("the checkpoint with size {size} is from before the export and was not compared");
     }
-    if report.start > 0 {
+    if report.start >= report.size {
+        let size = report.size;
+        println!("the export has no event up to the largest checkpoint, with size {size}");
+    } else if report.start > 0 {
         println!("events 1 to {} are not in the export", report.start);
     }
     if report.beyond > 0 {
         let (beyond, size) = (report.beyond, report.size);
         println!("{beyond} events come after the largest checkpoint, with size {size}: not proved");
     }
-    if report.is_clean() && differences.is_empty() {
+    let is_clean = report.is_clean() && differences.is_empty() && wrong.is_empty();
+    if is_clean {
         let (first, last) = (report.start + 1, report.size);
         println!("verified: events {first} to {last} are those that were logged");
-    } else if let Some(proved) = report.proved {
+    } else if let Some(proved) = report.proved.filter(|proved| *proved > report.start) {
         println!(
             "not verified; proved up to event {proved} of {}",
             report.size
@@ -176,4 +177,5 @@ fn print(report: &Report, differences: &Differences) {
     } else {
         println!("not verified; no event is proved");
     }
+    is_clean
 }
