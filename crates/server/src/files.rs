@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use engine_roles_files::{Contents, read_once};
+
 use crate::config_error::ConfigError;
 
 /// Where a secret is found.
@@ -43,7 +45,7 @@ impl Source {
     pub(crate) fn read(self, flag: &'static str) -> Result<String, ConfigError> {
         match self {
             Self::Value(value) => Ok(value),
-            Self::File(path) => match std::fs::read_to_string(&path) {
+            Self::File(path) => match read_once(&path).and_then(Contents::into_text) {
                 Ok(text) => Ok(text.trim().to_owned()),
                 Err(source) => Err(ConfigError::File { flag, path, source }),
             },

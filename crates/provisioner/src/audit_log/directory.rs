@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use data_encoding::HEXUPPER;
+use engine_roles_files::{Contents, read};
 use engine_roles_transparency::{Checkpoint, KeyName, Note};
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ impl CheckpointFiles {
     /// Returns the last checkpoint; none where there is no file yet. Other errors are errors: a
     /// checkpoint that can't be read is not one that was never written.
     pub(super) fn read(&self) -> io::Result<Option<String>> {
-        match fs::read_to_string(self.last()) {
+        match read(&self.last()).and_then(Contents::into_text) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A directory that is missing, such as a volume that is not mounted, is an error.
