@@ -34,10 +34,32 @@ impl Authority {
     /// # Panics
     /// When no certificate can be made.
     pub fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = named(name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        Self::with(authority_params(name))
+    }
+
+    /// Makes an authority that expired years ago.
+    ///
+    /// # Panics
+    /// When no certificate can be made.
+    pub fn long_expired(name: &str) -> Self {
+        let mut params = authority_params(name);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        Self::with(params)
+    }
+
+    /// Makes a certificate that is not one of an authority, although its key signs others.
+    ///
+    /// # Panics
+    /// When no certificate can be made.
+    pub fn pretended(name: &str) -> Self {
+        let mut params = authority_params(name);
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = Vec::new();
+        Self::with(params)
+    }
+
+    fn with(params: CertificateParams) -> Self {
         let key = KeyPair::generate().expect("a key");
         Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
     }
@@ -130,6 +152,14 @@ fn named(name: &str) -> DistinguishedName {
     let mut names = DistinguishedName::new();
     names.push(DnType::CommonName, name);
     names
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = named(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
 }
 
 fn service_params() -> CertificateParams {

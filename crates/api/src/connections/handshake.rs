@@ -52,7 +52,7 @@ pub(super) async fn serve(
             stream.get_mut().0.end_handshake();
             let client = Client {
                 peer,
-                certificate: client_certificate(&stream),
+                certificate: client_certificate(&stream, &certificate),
             };
             connection::serve(stream, client, router, place, stop).await;
         }
@@ -68,8 +68,10 @@ pub(super) async fn serve(
     }
 }
 
-fn client_certificate(stream: &TlsStream<Socket<TcpStream>>) -> Option<ClientCertificate> {
+fn client_certificate(
+    stream: &TlsStream<Socket<TcpStream>>,
+    certificate: &ServerCertificate,
+) -> Option<ClientCertificate> {
     let (_, session) = stream.get_ref();
-    let first = session.peer_certificates()?.first()?;
-    ClientCertificate::read(first)
+    certificate.client(session.peer_certificates()?)
 }

@@ -4,7 +4,7 @@ use engine_roles_e2e::tls::{Authority, Pair};
 use engine_roles_e2e::{Installation, TlsFiles, eventually};
 use serde_json::Value;
 
-use super::open;
+use super::{UNUSABLE, logged, open};
 
 async fn start(files: &TlsFiles, authority: &Authority) -> Installation {
     let file = files.file("client-ca.crt");
@@ -98,6 +98,26 @@ async fn the_authority_of_the_clients_is_read_again() {
     .await;
     assert_eq!(found, "cn:manager");
     assert_eq!(subject(&installation, &files, Some(&old), "c").await, None);
+}
+
+#[tokio::test]
+async fn what_is_no_authority_does_not_become_one_when_the_file_is_read_again() {
+    let files = TlsFiles::new();
+    let authority = Authority::new("clients");
+    let installation = start(&files, &authority).await;
+    let leaf = Authority::pretended("leaf");
+    let both = format!("{}{}", authority.pem(), leaf.pem());
+    std::fs::write(files.file("client-ca.crt"), both).expect("a file");
+    super::is_reported(&installation, 1).await;
+    let error = &logged(&installation, UNUSABLE)[0]["error"];
+    let rule = "CN=leaf is not one of an authority";
+    assert!(error.to_string().contains(rule), "{error}");
+    let by_leaf = leaf.client("manager", &[]);
+    let found = subject(&installation, &files, Some(&by_leaf), "a").await;
+    assert_eq!(found, None);
+    let by_authority = authority.client("manager", &[]);
+    let found = subject(&installation, &files, Some(&by_authority), "b").await;
+    assert_eq!(found, Some("cn:manager".into()));
 }
 
 #[tokio::test]
