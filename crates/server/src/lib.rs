@@ -24,6 +24,7 @@ mod openapi;
 mod orphans;
 mod policy;
 mod print;
+mod process;
 mod role_list;
 mod serve;
 mod settings;
