@@ -271,3 +271,20 @@ pub fn client_hello(config: ClientConfig) -> Vec<u8> {
         .expect("memory can be written");
     hello
 }
+
+/// Returns so many bytes of a first message that is 65,535 bytes long, in records of the largest size.
+///
+/// # Panics
+/// Never: a record is short.
+pub fn long_hello(length: usize) -> Vec<u8> {
+    let mut message = vec![1, 0, 0xff, 0xff];
+    message.resize(4 + 0xffff, 0);
+    let records = message.chunks(0x4000).flat_map(|part| {
+        let length = u16::try_from(part.len()).expect("a record is short");
+        let mut record = vec![0x16, 3, 1];
+        record.extend(length.to_be_bytes());
+        record.extend(part);
+        record
+    });
+    records.take(length).collect()
+}

@@ -19,8 +19,8 @@ use super::client_authorities::ClientAuthorities;
 use super::client_certificate::ClientCertificate;
 use super::error::TlsError;
 
-/// The only protocol that the service speaks.
-const HTTP_1_1: &[u8] = b"http/1.1";
+/// The protocols that the service speaks, the preferred one first.
+const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// How many certificates are sent with each handshake. Clients verify no longer chains.
 const LONGEST_CHAIN: usize = 10;
@@ -97,7 +97,7 @@ impl ServerCertificate {
         let mut config = builder
             .with_single_cert(chain, key)
             .map_err(TlsError::Key)?;
-        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         if client_authorities.is_some() {
             // A resumed session would not check again whether the client's certificate has expired.
             config.session_storage = Arc::new(NoServerSessionStorage {});

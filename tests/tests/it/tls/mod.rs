@@ -2,6 +2,7 @@
 
 mod client_certificates;
 mod documented;
+mod handshakes;
 mod replacing;
 mod serving;
 mod starting;
