@@ -101,6 +101,20 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// Makes a certificate of a client that is valid for so long.
+    ///
+    /// # Panics
+    /// When no certificate can be made.
+    pub fn client_for(&self, common_name: &str, time: std::time::Duration) -> Pair {
+        let now = std::time::SystemTime::now();
+        let since_1970 = now.duration_since(std::time::UNIX_EPOCH).expect("a time");
+        let mut params = CertificateParams::default();
+        params.distinguished_name = named(common_name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_1970 + time;
+        self.sign(&params)
+    }
+
     fn sign(&self, params: &CertificateParams) -> Pair {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");

@@ -1,6 +1,9 @@
 //! The certificate of a client.
 
 use chrono::{DateTime, Utc};
+use engine_roles_provisioner::Permit;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use x509_cert::certificate::{CertificateInner, Raw, TbsCertificateInner};
 use x509_cert::der::Decode;
@@ -38,6 +41,13 @@ impl ClientCertificate {
             subject: subject(certificate, may_use_common_name).filter(|name| is_usable(name))?,
             expires_at: DateTime::UNIX_EPOCH + not_after,
         })
+    }
+
+    /// Returns what the certificate permits from now on: it ends with the certificate.
+    pub(crate) fn permit(&self, now: DateTime<Utc>) -> Permit {
+        let left = (self.expires_at - now).to_std().unwrap_or_default();
+        // A time that the clock can't express is never reached.
+        Permit::new(CancellationToken::new(), Instant::now().checked_add(left))
     }
 
     pub(crate) fn is_valid(&self, now: DateTime<Utc>) -> bool {

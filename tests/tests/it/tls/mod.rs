@@ -1,5 +1,6 @@
 //! The service with a certificate of its own.
 
+mod certificate_rights;
 mod client_certificates;
 mod documented;
 mod handshakes;
