@@ -15,22 +15,19 @@ pub(crate) enum Source {
     File(PathBuf),
 }
 
-/// Returns where a secret is found that can be set by a flag or by a file; none if by neither. An
-/// empty value counts as not set.
+/// Returns where a secret is found that can be set by a flag, its variable or by a file; none if by
+/// neither. An empty value counts as not set.
 ///
 /// # Errors
 /// When both are set.
 pub(crate) fn value_or_file(
-    flag: &'static str,
+    (flag, variable): (&'static str, &'static str),
     value: Option<&str>,
     file: Option<&Path>,
 ) -> Result<Option<Source>, ConfigError> {
     let value = value.filter(|value| !value.is_empty());
     match (value, file) {
-        (Some(_), Some(_)) => Err(ConfigError::Form {
-            flag,
-            rule: "is set, and so is its file; set one of the two",
-        }),
+        (Some(_), Some(_)) => Err(ConfigError::SetTwice { flag, variable }),
         (Some(value), None) => Ok(Some(Source::Value(value.to_owned()))),
         (None, Some(file)) => Ok(Some(Source::File(file.to_owned()))),
         (None, None) => Ok(None),
