@@ -199,6 +199,13 @@ impl Server {
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     args.start_logging();
     let config = Config::new(args)?;
+    if let Some(file) = args.audit_signing.exposed_key_file() {
+        warn!(
+            file = %file.display(),
+            "key of the audit log can be read by every user of the machine; remove the file's \
+             permissions for others"
+        );
+    }
     let limit = config.drain_delay + config.shutdown_limit;
     process::run(async {
         let server = Server::bind(config).await?;

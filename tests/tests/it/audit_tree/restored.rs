@@ -3,7 +3,7 @@
 use std::fs;
 
 use engine_roles_e2e::{Installation, eventually};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, chmod, mknodat};
 
 use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed};
 
@@ -121,4 +121,29 @@ async fn something_else_in_the_place_of_a_checkpoint_is_reported_and_stops_nothi
     signed(&installation).await;
     assert_eq!(readiness(&installation).await["audit"], "ok");
     installation.restart(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_everybody_can_read_is_warned_of() {
+    let files = Files::new();
+    let key = files.path("key.pem");
+    let private = Mode::RUSR | Mode::WUSR;
+    chmod(&key, private | Mode::RGRP | Mode::ROTH | Mode::WOTH).expect("the file is ours");
+    let mut installation = files.start().await;
+    let warning = "key of the audit log can be read by every user of the machine";
+    let is_warned = |installation: &Installation| {
+        let printed = installation.run(&["audit", "public-key"], &[]);
+        assert!(printed.status.success(), "{printed:?}");
+        assert!(String::from_utf8_lossy(&printed.stdout).starts_with("engine-roles/default+"));
+        let command =
+            String::from_utf8_lossy(&printed.stderr).contains("every user of the machine");
+        (
+            installation.replicas[0].log().text().contains(warning),
+            command,
+        )
+    };
+    assert_eq!(is_warned(&installation), (true, true));
+    chmod(&key, private).expect("the file is ours");
+    installation.restart(0).await;
+    assert_eq!(is_warned(&installation), (false, false));
 }
