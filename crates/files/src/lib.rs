@@ -4,6 +4,8 @@
 //! service runs: a pipe that nobody writes to, a device without an end, a file of a network that does not
 //! answer. None of them may stop the service or fill its memory.
 
+#![warn(missing_docs)]
+
 mod access;
 mod read;
 
