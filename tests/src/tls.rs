@@ -34,10 +34,32 @@ impl Authority {
     /// # Panics
     /// When no certificate can be made.
     pub fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = named(name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        Self::with(authority_params(name))
+    }
+
+    /// Makes an authority that expired years ago.
+    ///
+    /// # Panics
+    /// When no certificate can be made.
+    pub fn long_expired(name: &str) -> Self {
+        let mut params = authority_params(name);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        Self::with(params)
+    }
+
+    /// Makes a certificate that is not one of an authority, although its key signs others.
+    ///
+    /// # Panics
+    /// When no certificate can be made.
+    pub fn pretended(name: &str) -> Self {
+        let mut params = authority_params(name);
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = Vec::new();
+        Self::with(params)
+    }
+
+    fn with(params: CertificateParams) -> Self {
         let key = KeyPair::generate().expect("a key");
         Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
     }
@@ -76,6 +98,20 @@ impl Authority {
         let mut params = CertificateParams::new(names).expect("valid names");
         params.distinguished_name = named(common_name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(&params)
+    }
+
+    /// Makes a certificate of a client that is valid for so long.
+    ///
+    /// # Panics
+    /// When no certificate can be made.
+    pub fn client_for(&self, common_name: &str, time: std::time::Duration) -> Pair {
+        let now = std::time::SystemTime::now();
+        let since_1970 = now.duration_since(std::time::UNIX_EPOCH).expect("a time");
+        let mut params = CertificateParams::default();
+        params.distinguished_name = named(common_name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_1970 + time;
         self.sign(&params)
     }
 
@@ -130,6 +166,14 @@ fn named(name: &str) -> DistinguishedName {
     let mut names = DistinguishedName::new();
     names.push(DnType::CommonName, name);
     names
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = named(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
 }
 
 fn service_params() -> CertificateParams {
@@ -240,4 +284,21 @@ pub fn client_hello(config: ClientConfig) -> Vec<u8> {
         .write_tls(&mut hello)
         .expect("memory can be written");
     hello
+}
+
+/// Returns so many bytes of a first message that is 65,535 bytes long, in records of the largest size.
+///
+/// # Panics
+/// Never: a record is short.
+pub fn long_hello(length: usize) -> Vec<u8> {
+    let mut message = vec![1, 0, 0xff, 0xff];
+    message.resize(4 + 0xffff, 0);
+    let records = message.chunks(0x4000).flat_map(|part| {
+        let length = u16::try_from(part.len()).expect("a record is short");
+        let mut record = vec![0x16, 3, 1];
+        record.extend(length.to_be_bytes());
+        record.extend(part);
+        record
+    });
+    records.take(length).collect()
 }

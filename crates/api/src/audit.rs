@@ -153,7 +153,7 @@ async fn stream(
         let (provisioner, permit) = (provisioner.clone(), permit.clone());
         async move {
             if permit.has_ended() {
-                return Err("the API key stopped being valid".into());
+                return Err("the API key, or the certificate, stopped being valid".into());
             }
             let lines = match next {
                 Next::Lines(lines) => lines,

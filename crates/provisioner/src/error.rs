@@ -19,7 +19,9 @@ pub enum ProvisionerError {
     #[error("the AWS account in which this service works is not known: STS did not return it")]
     AccountUnknown(#[from] NotConfirmed),
     /// The sender's API key was revoked or expired while the request waited.
-    #[error("the API key stopped being valid while the request waited; nothing was recorded")]
+    #[error(
+        "the API key, or the certificate, stopped being valid while the request waited; nothing was recorded"
+    )]
     PermitEnded,
     /// A quota of the account is used up.
     #[error("an IAM quota of the account is used up: {} of {} roles and {} of {} instance profiles exist", .0.roles, .0.roles_quota, .0.profiles, .0.profiles_quota)]

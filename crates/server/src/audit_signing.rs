@@ -1,10 +1,12 @@
 //! The settings of the signed checkpoints of the audit log.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use engine_roles_domain::resources::Namespace;
+use engine_roles_files::{Contents, read_once};
 use engine_roles_provisioner::AuditSigning;
 use engine_roles_transparency::{KeyName, SigningKey, TransparencyError};
 use secrecy::{ExposeSecret, SecretString};
@@ -45,6 +47,13 @@ pub struct AuditSigningArgs {
 }
 
 impl AuditSigningArgs {
+    /// Returns the file of the keys if every user of the machine can read it.
+    pub(crate) fn exposed_key_file(&self) -> Option<&Path> {
+        let path = self.key_file.as_deref()?;
+        let found = std::fs::metadata(path).ok()?;
+        (found.permissions().mode() & 0o004 != 0).then_some(path)
+    }
+
     /// Reads the keys; none where no file is set.
     pub(crate) fn signing(
         &self,
@@ -67,7 +76,9 @@ impl AuditSigningArgs {
         let origin = origin.unwrap_or_else(|| format!("engine-roles/{namespace}"));
         let invalid = |flag| move |source| ConfigError::AuditLog { flag, source };
         let origin: KeyName = origin.trim().parse().map_err(invalid("--audit-origin"))?;
-        let pem = std::fs::read_to_string(path).map(SecretString::from);
+        let pem = read_once(path)
+            .and_then(Contents::into_text)
+            .map(SecretString::from);
         let pem = pem.map_err(|source| ConfigError::File {
             flag: KEY_FLAG,
             path: path.clone(),

@@ -113,7 +113,7 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     if let (Command::Serve(args), Some((name, matches))) = (&cli.command, matches.subcommand()) {
-        let unknown = settings::unknown_variables(&command);
+        let unknown = settings::unknown_variables(&program());
         let serve = command.find_subcommand(name);
         let in_effect = serve.map(|serve| settings::in_effect(serve, matches));
         args.start_logging();

@@ -17,6 +17,12 @@ pub enum ConfigError {
         #[source]
         source: Invalid,
     },
+    /// A secret is set, and so is its file.
+    #[error("{flag} ({variable}) is set, and so is its file; set one of the two")]
+    SetTwice {
+        flag: &'static str,
+        variable: &'static str,
+    },
     /// A value has the wrong form.
     #[error("{flag}: {rule}")]
     Form {

@@ -11,6 +11,10 @@ use secrecy::SecretString;
 use crate::config_error::{ConfigError, invalid_in};
 use crate::files;
 
+/// The flags of the URLs, and their variables.
+const URL: (&str, &str) = ("--database-url", "DATABASE_URL");
+const DIRECT_URL: (&str, &str) = ("--database-direct-url", "ENGINE_ROLES_DATABASE_DIRECT_URL");
+
 /// The arguments that all commands share which use the database.
 #[derive(Clone, Debug, Args)]
 pub struct DatabaseArgs {
@@ -71,11 +75,11 @@ impl DatabaseArgs {
     /// When no URL is set, or one is set twice.
     pub(crate) fn store_config(&self) -> Result<StoreConfig, ConfigError> {
         let (url, file) = (self.database_url.as_ref(), &self.database_url_file);
-        let url = files::value_or_file("--database-url", url, file.as_deref())?;
+        let url = files::value_or_file(URL, url, file.as_deref())?;
         let url = url.ok_or(ConfigError::NoDatabase)?;
         let direct = self.database_direct_url.as_ref();
         let direct_file = self.database_direct_url_file.as_deref();
-        let direct_url = files::value_or_file("--database-direct-url", direct, direct_file)?;
+        let direct_url = files::value_or_file(DIRECT_URL, direct, direct_file)?;
         Ok(StoreConfig {
             url: url.into(),
             direct_url: direct_url.map(DatabaseUrl::from),

@@ -43,7 +43,7 @@ enum KeysAction {
     /// Make a key and print it. It is shown only now
     Create {
         /// Name of the key, which the audit log shows as the actor. Several keys may have one name
-        #[arg(value_parser = KeyName::parse)]
+        #[arg(value_parser = KeyName::parse_new)]
         name: KeyName,
         /// What the key permits, separated by commas: `provision`, `read` and `audit`
         #[arg(long, default_value = "provision,read", value_parser = scopes)]

@@ -25,6 +25,7 @@ mod openapi;
 mod orphans;
 mod policy;
 mod print;
+mod process;
 mod rights;
 mod role_list;
 mod serve;

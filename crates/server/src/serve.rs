@@ -11,17 +11,13 @@ use engine_roles_provisioner::{Provisioner, Settings};
 use engine_roles_store::{Schema, Store, StoreError};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::config::{Config, Migrate, ServeArgs};
 use crate::config_error::ConfigError;
 use crate::tls::{Reload, TlsFilesError, TlsPaths};
-use crate::{audit_signing, database, file_limit, limits, tokens};
-
-/// How long after a signal to stop another one counts as the same.
-const SAME_SIGNAL: Duration = Duration::from_millis(500);
+use crate::{audit_signing, database, file_limit, limits, process, tokens};
 
 /// How many bindings the reconciler of one replica converges at once.
 const RECONCILE_SLOTS: usize = 32;
@@ -205,16 +201,21 @@ impl Server {
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     args.start_logging();
     let config = Config::new(args)?;
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let server = Server::bind(config).await?;
-            let stop = CancellationToken::new();
-            tokio::spawn(stop_on_signal(stop.clone()));
-            server.run(stop).await?;
-            Ok(())
-        })
+    if let Some(file) = args.audit_signing.exposed_key_file() {
+        warn!(
+            file = %file.display(),
+            "key of the audit log can be read by every user of the machine; remove the file's \
+             permissions for others"
+        );
+    }
+    let limit = config.drain_delay + config.shutdown_limit;
+    process::run(async {
+        let server = Server::bind(config).await?;
+        let stop = CancellationToken::new();
+        process::stop_on_signal(stop.clone(), limit).map_err(ServerError::Tasks)?;
+        server.run(stop).await?;
+        Ok(())
+    })?
 }
 
 /// Logs the version and the settings with which the service starts.
@@ -226,35 +227,6 @@ pub(crate) fn announce(settings: &str, unknown_variables: &[String]) {
     for variable in unknown_variables {
         warn!(variable, "no setting has this variable; it is ignored");
     }
-}
-
-async fn stop_on_signal(stop: CancellationToken) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        error!("signal handlers can't be installed; the service won't shut down gracefully");
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => info!("stopping on SIGTERM"),
-        _ = interrupt.recv() => info!("stopping on SIGINT"),
-    }
-    stop.cancel();
-    // Some programs signal a process and then its group: that is one wish to stop, not two.
-    let first_at = std::time::Instant::now();
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        if first_at.elapsed() >= SAME_SIGNAL {
-            break;
-        }
-    }
-    // The same as a kill: another replica, or the next start, continues what is left.
-    warn!("second signal: the service ends at once");
-    std::process::exit(1);
 }
 
 /// Assembles the provisioner and its store from the configuration, without contacting the database

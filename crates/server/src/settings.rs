@@ -25,7 +25,8 @@ pub(crate) fn without_empty_variables(command: Command) -> Command {
         .mut_subcommands(without_empty_variables)
 }
 
-/// Returns the names of this program's variables that are set although no setting has them.
+/// Returns the names of this program's variables that are set although no setting has them. `command`
+/// knows all variables, the empty ones too.
 pub(crate) fn unknown_variables(command: &Command) -> Vec<String> {
     let known = variables(command);
     let set = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());

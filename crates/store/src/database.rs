@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine_roles_files::FileAccess;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::StoreError;
-use crate::database_url::{DatabaseUrl, UrlError, parse};
+use crate::database_url::{DatabaseUrl, UrlError};
 
 /// The name under which this service's connections appear in `pg_stat_activity`.
 const APPLICATION: &str = "engine-roles";
@@ -67,6 +68,7 @@ pub type TokenSource = Arc<dyn Fn(TokenRequest) -> TokenAnswer + Send + Sync>;
 /// The database, and what new connections are opened with.
 pub(crate) struct Database {
     url: DatabaseUrl,
+    files: FileAccess,
     pub(crate) pooler: Pooler,
     tokens: Option<TokenSource>,
     current: Mutex<Current>,
@@ -89,7 +91,7 @@ impl Database {
         pooler: Pooler,
         tokens: Option<TokenSource>,
     ) -> Result<Self, UrlError> {
-        let options = parse(url.read()?.expose_secret())?;
+        let options = url.read()?;
         Ok(Self {
             current: Mutex::new(Current {
                 options: for_tokens(for_pooler(options, pooler), tokens.is_some()),
@@ -97,6 +99,7 @@ impl Database {
                 read_at: Instant::now(),
             }),
             url,
+            files: FileAccess::default(),
             pooler,
             tokens,
         })
@@ -140,7 +143,9 @@ impl Database {
             }
             current.read_at = Instant::now();
         }
-        let options = self.url.read().and_then(|url| parse(url.expose_secret()));
+        let url = self.url.clone();
+        let options = self.files.run(move || url.read_again()).await;
+        let options = options.map_err(UrlError::Unanswered).flatten();
         let options = match options {
             Ok(options) => for_tokens(for_pooler(options, self.pooler), self.uses_tokens()),
             Err(error) => {
@@ -201,6 +206,7 @@ fn for_tokens(options: PgConnectOptions, uses_tokens: bool) -> PgConnectOptions 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database_url::parse;
 
     #[test]
     fn tokens_need_tls_unless_the_url_disables_it() {

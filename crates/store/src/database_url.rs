@@ -1,9 +1,14 @@
 //! The URL of the database: where it is found, and which URLs can be used.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
+use engine_roles_files::Contents;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
+
+/// The variable that names a file of passwords, as libpq has it.
+const PASSWORD_FILE: &str = "PGPASSFILE";
 
 /// Where the database's URL is found.
 #[derive(Clone, Debug)]
@@ -15,11 +20,33 @@ pub enum DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    pub(crate) fn read(&self) -> Result<SecretString, UrlError> {
+    /// Reads the URL for the first time. The file may be a pipe.
+    pub(crate) fn read(&self) -> Result<PgConnectOptions, UrlError> {
+        parse(self.text(engine_roles_files::read_once)?.expose_secret())
+    }
+
+    /// Reads the URL again, and the file of the password, which sqlx reads with it.
+    pub(crate) fn read_again(&self) -> Result<PgConnectOptions, UrlError> {
+        let url = self.text(engine_roles_files::read)?;
+        if let Some(path) = std::env::var_os(PASSWORD_FILE).map(PathBuf::from) {
+            // sqlx would wait for a pipe, and read a file of any size.
+            match engine_roles_files::read(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(UrlError::File { path, source });
+                }
+                _ => {}
+            }
+        }
+        parse(url.expose_secret())
+    }
+
+    fn text(&self, read: fn(&Path) -> std::io::Result<Contents>) -> Result<SecretString, UrlError> {
         match self {
             Self::Text(url) => Ok(url.clone()),
             Self::File(path) => {
-                let url = std::fs::read_to_string(path).map(SecretString::from);
+                let url = read(path)
+                    .and_then(Contents::into_text)
+                    .map(SecretString::from);
                 let url = url.map_err(|source| UrlError::File {
                     path: path.clone(),
                     source,
@@ -42,6 +69,9 @@ pub enum UrlError {
         #[source]
         source: std::io::Error,
     },
+    /// The file system does not answer.
+    #[error("the file of the URL, or of the password, can't be read in time")]
+    Unanswered(#[source] std::io::Error),
     /// The scheme is that of another database.
     #[error("the URL must begin with postgres:// or postgresql://")]
     Scheme,

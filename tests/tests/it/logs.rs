@@ -86,3 +86,17 @@ async fn a_request_without_a_valid_key_has_no_actor() {
     assert_eq!(request["actor"], Value::Null);
     assert_eq!(request["code"], "unauthenticated");
 }
+
+#[tokio::test]
+async fn only_variables_that_no_setting_has_are_called_unknown() {
+    let mut installation = Installation::start().await;
+    for name in ["AUDIT_ORIGIN", "KEY_RATE", "TLS_CERT", "KEY_RAT"] {
+        installation.set_env(&format!("ENGINE_ROLES_{name}"), "");
+    }
+    installation.restart(0).await;
+    let entries = installation.replicas[0].log().entries().into_iter();
+    let unknown =
+        entries.filter(|entry| entry["message"] == "no setting has this variable; it is ignored");
+    let unknown: Vec<Value> = unknown.map(|entry| entry["variable"].clone()).collect();
+    assert_eq!(unknown, ["ENGINE_ROLES_KEY_RAT"]);
+}

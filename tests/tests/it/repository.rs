@@ -19,19 +19,24 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The crates of this workspace that each crate may depend on. Only what a build links is limited:
 /// tests need a real database and the sandbox, so `dev-dependencies` may name any crate.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("engine-roles-policy", &[]),
     ("engine-roles-transparency", &[]),
+    ("engine-roles-files", &[]),
     ("engine-roles-domain", &["engine-roles-policy"]),
     (
         "engine-roles-iam",
         &["engine-roles-domain", "engine-roles-policy"],
     ),
-    ("engine-roles-store", &["engine-roles-domain"]),
+    (
+        "engine-roles-store",
+        &["engine-roles-domain", "engine-roles-files"],
+    ),
     (
         "engine-roles-provisioner",
         &[
             "engine-roles-domain",
+            "engine-roles-files",
             "engine-roles-policy",
             "engine-roles-iam",
             "engine-roles-store",
@@ -55,6 +60,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
         &[
             "engine-roles-policy",
             "engine-roles-domain",
+            "engine-roles-files",
             "engine-roles-iam",
             "engine-roles-store",
             "engine-roles-provisioner",

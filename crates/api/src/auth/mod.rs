@@ -17,6 +17,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use engine_roles_contract::Code;
 use engine_roles_domain::audit::{Actor, Cause, DenialReason};
 use engine_roles_domain::caller::{Caller, ClusterPrefix, KeyScope, KeyScopes};
@@ -206,11 +207,10 @@ impl Authentication {
             return Ok((caller, Permit::default()));
         }
         let Some(hash) = hash else {
-            let certified = self.certified(request).filter(|_| text.is_none());
-            let denial = text.map_or(Denial::NoKey, |_| Denial::UnknownKey);
-            return certified
-                .map(|caller| (caller, Permit::default()))
-                .ok_or(denial);
+            // A certificate does not take the place of a key that was sent and can't be used.
+            let is_sent = request.headers.contains_key(AUTHORIZATION);
+            let certified = self.certified(request).filter(|_| !is_sent);
+            return certified.ok_or(text.map_or(Denial::NoKey, |_| Denial::UnknownKey));
         };
         match self.ring.find(hash).await {
             Ok(Found::Valid(caller, permit)) => Ok((*caller, permit)),
@@ -221,19 +221,20 @@ impl Authentication {
         }
     }
 
-    /// Returns the caller that the client's certificate names; none where it has none, or where no rule is
+    /// Returns the caller that the client's certificate names, until it expires; none where it has none, or where no rule is
     /// about it.
-    fn certified(&self, request: &Parts) -> Option<Caller> {
+    fn certified(&self, request: &Parts) -> Option<(Caller, Permit)> {
         let certificate = request.extensions.get::<ClientCertificate>()?;
         let mut rules = self.certificate_rules.iter();
         let rule = rules.find(|rule| rule.subject == certificate.subject)?;
-        Some(Caller {
+        let caller = Caller {
             actor: Actor(rule.subject.clone()),
             key: None,
             principal: None,
             scopes: rule.scopes.clone(),
             prefix: rule.prefix.clone(),
-        })
+        };
+        Some((caller, certificate.permit(Utc::now())))
     }
 
     /// Returns the caller where the configuration alone decides it.
@@ -406,7 +407,7 @@ pub(crate) async fn require_key(
         tokio::select! {
             answer = answer => answer,
             () = permit.ended() => {
-                let detail = "the API key stopped being valid while the request waited";
+                let detail = "the API key, or the certificate, stopped being valid while the request waited";
                 Problem::new(Code::Unauthenticated, detail).into_response()
             }
         }

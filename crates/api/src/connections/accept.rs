@@ -14,6 +14,7 @@ use tracing::warn;
 use super::client::Client;
 use super::connection;
 use super::handshake;
+use super::handshake_outcome::HandshakeOutcome;
 use super::limits::{ConnectionLimits, STOP_GRACE};
 use super::open::OpenConnections;
 use super::socket::Socket;
@@ -62,6 +63,9 @@ pub async fn serve(
     let open = Arc::new(OpenConnections::new(limits));
     let _closing = CloseAllOnDrop(Arc::clone(&open));
     let tasks = TaskTracker::new();
+    if tls.is_some() {
+        HandshakeOutcome::show_all();
+    }
     let serving = async {
         let router = Arc::new(router(api));
         tokio::select! {

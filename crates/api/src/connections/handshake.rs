@@ -11,6 +11,7 @@ use tracing::debug;
 
 use super::client::Client;
 use super::connection;
+use super::handshake_outcome::HandshakeOutcome;
 use super::limits::LARGEST_HEAD;
 use super::open::Place;
 use super::socket::Socket;
@@ -43,21 +44,31 @@ pub(super) async fn serve(
     let ended = tokio::select! {
         ended = handshake.into_fallible() => ended,
         cut = place.activity.must_close() => {
-            debug!(reason = ?cut, "connection closed by the service during the TLS handshake");
+            let outcome = HandshakeOutcome::from(cut);
+            outcome.count();
+            debug!(
+                outcome = outcome.as_str(),
+                peer = %peer.0,
+                "connection closed by the service during the TLS handshake"
+            );
             return;
         }
     };
     match ended {
         Ok(mut stream) => {
             stream.get_mut().0.end_handshake();
+            HandshakeOutcome::Completed.count();
             let client = Client {
                 peer,
-                certificate: client_certificate(&stream),
+                certificate: client_certificate(&stream, &certificate),
             };
             connection::serve(stream, client, router, place, stop).await;
         }
         Err((error, socket)) => {
+            let outcome = HandshakeOutcome::from(&error);
+            outcome.count();
             debug!(
+                outcome = outcome.as_str(),
                 error = &error as &dyn std::error::Error,
                 peer = %peer.0,
                 "TLS handshake failed"
@@ -68,8 +79,10 @@ pub(super) async fn serve(
     }
 }
 
-fn client_certificate(stream: &TlsStream<Socket<TcpStream>>) -> Option<ClientCertificate> {
+fn client_certificate(
+    stream: &TlsStream<Socket<TcpStream>>,
+    certificate: &ServerCertificate,
+) -> Option<ClientCertificate> {
     let (_, session) = stream.get_ref();
-    let first = session.peer_certificates()?.first()?;
-    ClientCertificate::read(first)
+    certificate.client(session.peer_certificates()?)
 }

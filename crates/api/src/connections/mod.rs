@@ -23,6 +23,7 @@ mod activity;
 mod client;
 mod connection;
 mod handshake;
+mod handshake_outcome;
 mod limits;
 mod open;
 mod socket;

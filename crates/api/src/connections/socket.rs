@@ -18,6 +18,11 @@ pub(super) struct Socket<T> {
     handshake: Option<usize>,
 }
 
+/// A client that sends too much in a handshake.
+#[derive(Debug, thiserror::Error)]
+#[error("the handshake is too long")]
+pub(super) struct TooLong;
+
 impl<T> Socket<T> {
     pub(super) fn new(io: T, activity: Arc<Activity>) -> Self {
         Self {
@@ -52,7 +57,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Socket<T> {
         if let Some(left) = self.handshake {
             let taken = buffer.filled().len() - before;
             let Some(left) = left.checked_sub(taken) else {
-                return Poll::Ready(Err(io::Error::other("the handshake is too long")));
+                return Poll::Ready(Err(io::Error::other(TooLong)));
             };
             self.handshake = Some(left);
         }

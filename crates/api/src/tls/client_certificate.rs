@@ -1,11 +1,15 @@
 //! The certificate of a client.
 
 use chrono::{DateTime, Utc};
+use engine_roles_provisioner::Permit;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
-use x509_cert::certificate::{CertificateInner, Raw};
+use x509_cert::certificate::{CertificateInner, Raw, TbsCertificateInner};
 use x509_cert::der::Decode;
+use x509_cert::der::oid::db::rfc4519::COMMON_NAME;
 use x509_cert::ext::pkix::SubjectAltName;
-use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::name::{DirectoryString, GeneralName};
 
 /// The longest subject that is used.
 const LONGEST_SUBJECT: usize = 255;
@@ -15,8 +19,9 @@ const LONGEST_SUBJECT: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// Whom the certificate names: the first of its alternative names that is a URI (`uri:…`), else the
-    /// first that is a DNS name (`dns:…`, in lower case), else the common name (`cn:…`). The prefix
-    /// keeps a name of one kind from passing for a name of another kind.
+    /// first that is a DNS name (`dns:…`, in lower case), else the only common name (`cn:…`), unless an
+    /// authority limits the names: such limits do not concern common names. The prefix keeps a name of
+    /// one kind from passing for a name of another kind.
     pub subject: String,
     /// The last moment at which the certificate is valid.
     pub expires_at: DateTime<Utc>,
@@ -24,7 +29,7 @@ pub struct ClientCertificate {
 
 impl ClientCertificate {
     /// Reads a certificate whose signature was verified; `None` when it names nobody.
-    pub(crate) fn read(der: &[u8]) -> Option<Self> {
+    pub(super) fn read(der: &[u8], may_use_common_name: impl FnOnce() -> bool) -> Option<Self> {
         let certificate = CertificateInner::<Raw>::from_der(der);
         let certificate = certificate.inspect_err(|error| {
             debug!(%error, "certificate of a client could not be read");
@@ -33,9 +38,16 @@ impl ClientCertificate {
         let certificate = certificate.tbs_certificate();
         let not_after = certificate.validity().not_after.to_unix_duration();
         Some(Self {
-            subject: subject(certificate).filter(|name| is_usable(name))?,
+            subject: subject(certificate, may_use_common_name).filter(|name| is_usable(name))?,
             expires_at: DateTime::UNIX_EPOCH + not_after,
         })
+    }
+
+    /// Returns what the certificate permits from now on: it ends with the certificate.
+    pub(crate) fn permit(&self, now: DateTime<Utc>) -> Permit {
+        let left = (self.expires_at - now).to_std().unwrap_or_default();
+        // A time that the clock can't express is never reached.
+        Permit::new(CancellationToken::new(), Instant::now().checked_add(left))
     }
 
     pub(crate) fn is_valid(&self, now: DateTime<Utc>) -> bool {
@@ -43,7 +55,10 @@ impl ClientCertificate {
     }
 }
 
-fn subject(certificate: &x509_cert::certificate::TbsCertificateInner<Raw>) -> Option<String> {
+fn subject(
+    certificate: &TbsCertificateInner<Raw>,
+    may_use_common_name: impl FnOnce() -> bool,
+) -> Option<String> {
     let names = certificate.get_extension::<SubjectAltName>().ok()?;
     let names = names.map(|(_, SubjectAltName(names))| names);
     let names = names.unwrap_or_default();
@@ -56,8 +71,12 @@ fn subject(certificate: &x509_cert::certificate::TbsCertificateInner<Raw>) -> Op
         _ => None,
     });
     let common_name = || {
-        let name = certificate.subject().common_name().ok()??;
-        Some(format!("cn:{}", String::from(name)))
+        let mut names = certificate.subject().iter();
+        let name = names.find(|part| part.oid == COMMON_NAME)?;
+        // Others may mean the second one.
+        let is_only_one = names.all(|part| part.oid != COMMON_NAME);
+        let name = DirectoryString::try_from(&name.value).ok()?;
+        (is_only_one && may_use_common_name()).then(|| format!("cn:{}", String::from(name)))
     };
     uri.or(dns).or_else(common_name)
 }
@@ -91,7 +110,7 @@ mod tests {
         params.subject_alt_names = names;
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
-        ClientCertificate::read(certificate.der()).map(|read| read.subject)
+        ClientCertificate::read(certificate.der(), || true).map(|read| read.subject)
     }
 
     #[test]
@@ -120,6 +139,32 @@ mod tests {
     }
 
     #[test]
+    fn a_common_name_is_not_used_where_there_are_several_or_names_are_limited() {
+        let key = KeyPair::generate().expect("a key");
+        let subject = |common_names: &[&str], names, may_use_common_name| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            // Two kinds of the library, of one kind in the certificate.
+            let kinds = [DnType::CommonName, DnType::CustomDnType(vec![2, 5, 4, 3])];
+            for (kind, name) in kinds.into_iter().zip(common_names) {
+                params.distinguished_name.push(kind, *name);
+            }
+            params.subject_alt_names = names;
+            let certificate = params.self_signed(&key).expect("a certificate");
+            let read = ClientCertificate::read(certificate.der(), || may_use_common_name);
+            read.map(|read| read.subject)
+        };
+        let cn = Some("cn:manager".to_owned());
+        let by_dns = Some("dns:a.example".to_owned());
+        assert_eq!(subject(&["manager"], vec![], true), cn);
+        assert_eq!(subject(&["manager"], vec![], false), None);
+        assert_eq!(subject(&["manager", "other"], vec![], true), None);
+        let names = || vec![dns("a.example")];
+        assert_eq!(subject(&["manager", "other"], names(), true), by_dns);
+        assert_eq!(subject(&["manager"], names(), false), by_dns);
+    }
+
+    #[test]
     fn a_name_of_one_kind_does_not_pass_for_one_of_another_kind() {
         let by_name = subject_of(Some("uri:spiffe://example/manager"), vec![]);
         assert_eq!(by_name.as_deref(), Some("cn:uri:spiffe://example/manager"));
@@ -127,6 +172,6 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_names_nobody() {
-        assert_eq!(ClientCertificate::read(b"no certificate"), None);
+        assert_eq!(ClientCertificate::read(b"no certificate", || true), None);
     }
 }

@@ -3,12 +3,17 @@
 //! The server reads the files and decides when to read them again. A certificate that was checked here
 //! serves the connections that are accepted from then on.
 
+mod client_authorities;
 mod client_certificate;
+mod error;
 mod server_certificate;
 
 pub use client_certificate::ClientCertificate;
-pub use server_certificate::{PemFiles, ServerCertificate, TlsError};
+pub use error::TlsError;
+pub use server_certificate::{PemFiles, ServerCertificate};
 use tokio::sync::watch;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 
 /// What TLS connections are served with: always the newest certificate. Each connection keeps the one
 /// with which it was accepted.
@@ -25,4 +30,8 @@ impl Tls {
     pub(crate) fn current(&self) -> ServerCertificate {
         self.0.borrow().clone()
     }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+    CertificateDer::pem_slice_iter(pem).collect()
 }

@@ -5,19 +5,28 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretSlice};
+use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::{
-    NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier,
-};
+use tokio_rustls::rustls::server::NoServerSessionStorage;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 use x509_cert::certificate::{CertificateInner, Raw};
-use x509_cert::der::{self, Decode};
+use x509_cert::der::Decode;
 
-/// The only protocol that the service speaks.
-const HTTP_1_1: &[u8] = b"http/1.1";
+use super::certificates;
+use super::client_authorities::ClientAuthorities;
+use super::client_certificate::ClientCertificate;
+use super::error::TlsError;
+
+/// The protocols that the service speaks, the preferred one first.
+const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
+
+/// How many certificates are sent with each handshake. Clients verify no longer chains.
+const LONGEST_CHAIN: usize = 10;
+/// How many bytes they may have in sum.
+const LARGEST_CHAIN: usize = 64 * 1024;
 
 /// The contents of the files of TLS.
 #[derive(Clone, Debug)]
@@ -41,42 +50,11 @@ impl PartialEq for PemFiles {
     }
 }
 
-/// Why the files of TLS can't be used. No cause of an unreadable key is given, because it would have a
-/// part of the key.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// The file of the certificate is not PEM.
-    #[error("--tls-cert: the file is not in PEM, or is incomplete")]
-    CertificatePem(#[source] pem::Error),
-    /// The file of the certificate has none.
-    #[error("--tls-cert: the file has no certificate in PEM")]
-    NoCertificate,
-    /// The certificate has an unknown form.
-    #[error("--tls-cert: the certificate can't be read")]
-    Certificate(#[source] der::Error),
-    /// The file of the key has no private key.
-    #[error(
-        "--tls-key: the file has no private key in PEM, or is incomplete; the key may not be encrypted"
-    )]
-    NoKey,
-    /// The key can't be used, or is not the certificate's.
-    #[error("--tls-key: the key can't be used with the certificate")]
-    Key(#[source] rustls::Error),
-    /// The file of the clients' authorities is not PEM.
-    #[error("--tls-client-ca: the file is not in PEM, or is incomplete")]
-    AuthoritiesPem(#[source] pem::Error),
-    /// A certificate of a clients' authority can't be used.
-    #[error("--tls-client-ca: a certificate can't be used")]
-    Authority(#[source] rustls::Error),
-    /// There is no clients' authority.
-    #[error("--tls-client-ca: the file has no certificate in PEM")]
-    NoAuthority(#[source] VerifierBuilderError),
-}
-
 /// The service's own certificate with its key, checked, and the authorities of clients.
 #[derive(Clone)]
 pub struct ServerCertificate {
     config: Arc<ServerConfig>,
+    client_authorities: Option<Arc<ClientAuthorities>>,
     valid_from: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
@@ -90,14 +68,19 @@ impl fmt::Debug for ServerCertificate {
 }
 
 impl ServerCertificate {
-    /// Checks that the files are complete and belong together, but not whether the certificate is valid
-    /// at this time.
+    /// Checks that the files are complete and belong together, and that the authorities of clients are
+    /// valid at this time, but not whether the certificate is.
     ///
     /// # Errors
-    /// When a file has not what it should have, or the key is not the certificate's.
-    pub fn new(files: &PemFiles) -> Result<Self, TlsError> {
+    /// When a file has not what it should have, the key is not the certificate's, or a certificate is not
+    /// one of an authority.
+    pub fn new(files: &PemFiles, now: DateTime<Utc>) -> Result<Self, TlsError> {
         let chain = certificates(&files.certificate).map_err(TlsError::CertificatePem)?;
         let first = chain.first().ok_or(TlsError::NoCertificate)?;
+        let size: usize = chain.iter().map(|certificate| certificate.len()).sum();
+        if chain.len() > LONGEST_CHAIN || size > LARGEST_CHAIN {
+            return Err(TlsError::LongChain);
+        }
         let first = CertificateInner::<Raw>::from_der(first).map_err(TlsError::Certificate)?;
         let validity = *first.tbs_certificate().validity();
         let key = PrivateKeyDer::from_pem_slice(files.key.expose_secret())
@@ -106,28 +89,29 @@ impl ServerCertificate {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .expect("the provider has cipher suites of both versions");
-        let builder = match &files.client_authorities {
-            Some(pem) => {
-                let roots = Arc::new(authorities(pem)?);
-                // A load balancer's health check has no certificate.
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider)
-                    .allow_unauthenticated()
-                    .build();
-                builder.with_client_cert_verifier(verifier.map_err(TlsError::NoAuthority)?)
+        let pem = files.client_authorities.as_deref();
+        let client_authorities = pem.map(|pem| ClientAuthorities::read(pem, provider, now));
+        let client_authorities = client_authorities.transpose()?.map(Arc::new);
+        let builder = match &client_authorities {
+            Some(authorities) => {
+                let verifier: Arc<dyn ClientCertVerifier> =
+                    Arc::<ClientAuthorities>::clone(authorities);
+                builder.with_client_cert_verifier(verifier)
             }
             None => builder.with_no_client_auth(),
         };
         let mut config = builder
             .with_single_cert(chain, key)
             .map_err(TlsError::Key)?;
-        config.alpn_protocols = vec![HTTP_1_1.to_vec()];
-        if files.client_authorities.is_some() {
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+        if client_authorities.is_some() {
             // A resumed session would not check again whether the client's certificate has expired.
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
         Ok(Self {
             config: Arc::new(config),
+            client_authorities,
             valid_from: DateTime::UNIX_EPOCH + validity.not_before.to_unix_duration(),
             expires_at: DateTime::UNIX_EPOCH + validity.not_after.to_unix_duration(),
         })
@@ -144,21 +128,23 @@ impl ServerCertificate {
         (self.valid_from..=self.expires_at).contains(&now)
     }
 
+    /// Returns the subjects of the clients' authorities that have expired since this value was made. What
+    /// they have signed is refused.
+    pub fn expired_authorities(&self, now: DateTime<Utc>) -> Vec<String> {
+        let authorities = self.client_authorities.as_ref();
+        authorities.map_or_else(Vec::new, |authorities| authorities.expired(now))
+    }
+
+    /// Reads the certificate of a client. `chain` begins with it and was verified in a handshake; `None`
+    /// when the certificate names nobody.
+    pub(crate) fn client(&self, chain: &[CertificateDer<'_>]) -> Option<ClientCertificate> {
+        let authorities = self.client_authorities.as_ref()?;
+        ClientCertificate::read(chain.first()?, || !authorities.limit_names(chain))
+    }
+
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
-}
-
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
-    CertificateDer::pem_slice_iter(pem).collect()
-}
-
-fn authorities(pem: &[u8]) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem).map_err(TlsError::AuthoritiesPem)? {
-        roots.add(certificate).map_err(TlsError::Authority)?;
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]
@@ -183,14 +169,14 @@ mod tests {
     }
 
     fn refused(files: &PemFiles) -> String {
-        ServerCertificate::new(files)
+        ServerCertificate::new(files, Utc::now())
             .expect_err("the files can't be used")
             .to_string()
     }
 
     #[test]
     fn a_certificate_is_valid_within_its_time() {
-        let certificate = ServerCertificate::new(&pair()).expect("a pair");
+        let certificate = ServerCertificate::new(&pair(), Utc::now()).expect("a pair");
         assert_eq!(
             certificate.expires_at().to_rfc3339(),
             "2030-01-01T00:00:00+00:00"
@@ -249,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_that_clients_do_not_accept_is_refused() {
+        let pair = pair();
+        let files = |length: usize| PemFiles {
+            certificate: pair.certificate.repeat(length),
+            ..pair.clone()
+        };
+        ServerCertificate::new(&files(10), Utc::now()).expect("ten certificates");
+        let rule = "--tls-cert: the file may have at most 10 certificates, of 64 KiB in sum";
+        assert_eq!(refused(&files(11)), rule);
+    }
+
+    #[test]
     fn no_debug_output_and_no_error_has_a_part_of_the_key() {
         let pair = pair();
         let key = String::from_utf8(pair.key.expose_secret().to_vec()).expect("PEM is text");
@@ -258,9 +256,9 @@ mod tests {
             key: broken.into_bytes().into(),
             ..pair.clone()
         };
-        let error = ServerCertificate::new(&files).expect_err("a broken key");
+        let error = ServerCertificate::new(&files, Utc::now()).expect_err("a broken key");
         assert!(error.source().is_none());
-        let certificate = ServerCertificate::new(&pair).expect("a pair");
+        let certificate = ServerCertificate::new(&pair, Utc::now()).expect("a pair");
         let shown = format!("{pair:?} {error:?} {certificate:?}");
         assert!(lines.iter().all(|line| !shown.contains(line)), "{shown}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Url, redirect};
+use reqwest::{Certificate, Identity, Url, redirect};
 
 use super::Client;
 use crate::key::ApiKey;
@@ -25,6 +25,12 @@ pub enum BuildError {
     /// The text has no certificate in PEM, or an invalid one.
     #[error("the certificates can't be used: there must be at least one, in PEM")]
     Certificates,
+    /// The client's own certificate, or its key, can't be used. No cause is given, because it could have a
+    /// part of the key.
+    #[error(
+        "the client's certificate, or its key, can't be used: both must be in PEM, and the key may not be encrypted"
+    )]
+    Identity,
 }
 
 /// The settings of a client to be built.
@@ -37,6 +43,7 @@ pub struct ClientBuilder {
     connect_timeout: Duration,
     proxies: bool,
     certificates: Certificates,
+    identity: Option<Identity>,
 }
 
 /// Which certificates of the service a client accepts.
@@ -58,6 +65,7 @@ impl ClientBuilder {
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             proxies: true,
             certificates: Certificates::System,
+            identity: None,
         }
     }
 
@@ -91,6 +99,22 @@ impl ClientBuilder {
     pub fn certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificates = Certificates::Of(pem.into());
         self
+    }
+
+    /// Presents this certificate to a service that asks for one: the certificate, followed by those of the
+    /// authorities between it and the root, and its key, all in PEM.
+    ///
+    /// # Errors
+    /// When one of them can't be used.
+    pub fn client_certificate(
+        mut self,
+        certificate: &[u8],
+        key: &[u8],
+    ) -> Result<Self, BuildError> {
+        let both = [certificate, b"\n", key].concat();
+        let identity = Identity::from_pem(&both).map_err(|_| BuildError::Identity)?;
+        self.identity = Some(identity);
+        Ok(self)
     }
 
     /// Accepts every certificate, so that anybody on the way could answer in the service's place. Only for
@@ -130,6 +154,9 @@ impl ClientBuilder {
             Certificates::System if address.scheme() == "http" => http.tls_certs_only([]),
             Certificates::System => http,
         };
+        if let Some(identity) = self.identity {
+            http = http.identity(identity);
+        }
         let http = http.build().map_err(BuildError::Http)?;
         Ok(Client::new(http, address, self.key, self.timeout))
     }

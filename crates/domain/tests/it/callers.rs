@@ -31,7 +31,14 @@ fn no_key_has_the_name_of_an_actor_of_the_service() {
     let invalid = ["", "-a", "a b", "a/b", "é", &"n".repeat(64)];
     for name in service.into_iter().chain(invalid) {
         assert!(KeyName::parse(name).is_err(), "{name}");
+        assert!(KeyName::parse_new(name).is_err(), "{name}");
     }
+    // Stored keys with such names stay valid; no more are made.
+    for name in ["Init", "ANONYMOUS", "Operator", "reConciler"] {
+        assert!(KeyName::parse(name).is_ok(), "{name}");
+        assert!(KeyName::parse_new(name).is_err(), "{name}");
+    }
+    assert!(KeyName::parse_new("manager").is_ok());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use chrono::Utc;
+use engine_roles_files::FileAccess;
 use engine_roles_store::Store;
 use engine_roles_transparency::{
     Checkpoint, ConsistencyQuery, KeyName, Note, RightEdge, SigningKey, TransparencyError,
@@ -72,6 +73,7 @@ pub(crate) struct Checkpoints {
     store: Store,
     signing: Arc<AuditSigning>,
     files: Option<CheckpointFiles>,
+    access: FileAccess,
 }
 
 /// The checkpoints that were signed last.
@@ -89,6 +91,7 @@ impl Checkpoints {
             store,
             signing,
             files,
+            access: FileAccess::default(),
         }
     }
 
@@ -97,7 +100,7 @@ impl Checkpoints {
     pub(crate) async fn earlier(&self) -> Result<Earlier, AuditLogError> {
         let stored = self.store.audit_checkpoint(self.signing.origin()).await?;
         let filed = match self.files.clone() {
-            Some(files) => blocking(move || files.read()).await?,
+            Some(files) => self.work_on(move || files.read()).await?,
             None => Filed::default(),
         };
         Ok(Earlier { stored, filed })
@@ -179,19 +182,19 @@ impl Checkpoints {
             return Ok(());
         };
         let (size, today) = (checkpoint.size, Utc::now().date_naive());
-        blocking(move || files.write(&note, size, today)).await
+        self.work_on(move || files.write(&note, size, today)).await
+    }
+
+    async fn work_on<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T, AuditLogError> {
+        let done = self.access.run(work).await;
+        done.flatten().map_err(AuditLogError::Directory)
     }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a metric is a float")]
 fn size_as_metric(size: u64) -> f64 {
     size as f64
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T, AuditLogError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    let done = done.map_err(std::io::Error::other).and_then(|done| done);
-    done.map_err(AuditLogError::Directory)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use data_encoding::HEXUPPER;
+use engine_roles_files::{Contents, read};
 use engine_roles_transparency::{Checkpoint, KeyName, Note};
 use uuid::Uuid;
 
@@ -44,14 +45,14 @@ impl CheckpointFiles {
     /// Reads the last checkpoint, and those of the newest days. Other errors than that there is no such file
     /// are errors: a checkpoint that can't be read is not one that was never written.
     pub(super) fn read(&self) -> io::Result<Filed> {
-        let last = match fs::read_to_string(self.last()) {
+        let last = match read(&self.last()).and_then(Contents::into_text) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(error),
         };
         let mut largest = last.clone();
         for path in self.newest_days()? {
-            let text = fs::read_to_string(path)?;
+            let text = read(&path).and_then(Contents::into_text)?;
             if largest
                 .as_deref()
                 .is_none_or(|largest| order(&text) > order(largest))

@@ -6,9 +6,9 @@ use tokio_util::sync::CancellationToken;
 /// How long the sender of a request may have its intent recorded.
 #[derive(Clone, Debug, Default)]
 pub struct Permit {
-    /// Cancelled when the sender's key is revoked.
+    /// Cancelled when the sender's key is revoked; never for a certificate.
     revoked: CancellationToken,
-    /// When the sender's key expires; none where it does not.
+    /// When the sender's key, or certificate, expires; none where it does not.
     expires_at: Option<Instant>,
 }
 

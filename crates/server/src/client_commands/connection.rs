@@ -1,7 +1,7 @@
 //! How a command reaches the service.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,6 +42,23 @@ pub(super) struct ConnectionArgs {
     /// the operating system's]
     #[arg(long, env = "ENGINE_ROLES_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// File with the certificate in PEM that the command presents to the service; it can take the place of
+    /// an API key
+    #[arg(
+        long,
+        env = "ENGINE_ROLES_CLIENT_CERT",
+        value_name = "FILE",
+        requires = "client_key"
+    )]
+    client_cert: Option<PathBuf>,
+    /// File with the certificate's private key in PEM, not encrypted
+    #[arg(
+        long,
+        env = "ENGINE_ROLES_CLIENT_KEY",
+        value_name = "FILE",
+        requires = "client_cert"
+    )]
+    client_key: Option<PathBuf>,
     /// Form of the output
     #[arg(long, value_enum, default_value = "table")]
     output: Format,
@@ -65,7 +82,8 @@ impl ConnectionArgs {
             builder = builder.no_proxy();
         }
         let value = self.api_key.as_ref();
-        let source = files::value_or_file("--api-key", value, self.api_key_file.as_deref());
+        let names = ("--api-key", "ENGINE_ROLES_API_KEY");
+        let source = files::value_or_file(names, value, self.api_key_file.as_deref());
         let key = match source.map_err(|error| usage(&error))? {
             Some(source) => {
                 let text = source.read("--api-key-file");
@@ -82,15 +100,18 @@ impl ConnectionArgs {
             builder = builder.api_key(key);
         }
         if let Some(path) = &self.ca_file {
-            let pem = std::fs::read(path).map_err(|error| {
-                let file = path.display();
-                Failure::Usage(format!("--ca-file: the file {file} can't be read: {error}"))
-            })?;
-            builder = builder.certificate_authorities(pem);
+            builder = builder.certificate_authorities(read("--ca-file", path)?);
+        }
+        if let (Some(certificate), Some(key)) = (&self.client_cert, &self.client_key) {
+            let certificate = read("--client-cert", certificate)?;
+            let key = read("--client-key", key)?;
+            let presenting = builder.client_certificate(&certificate, &key);
+            builder = presenting.map_err(|error| usage(&format!("--client-cert: {error}")))?;
         }
         let client = builder.build().map_err(|error| match error {
             BuildError::Address => usage(&format!("--addr: {error}")),
             BuildError::Certificates => usage(&format!("--ca-file: {error}")),
+            BuildError::Identity => usage(&format!("--client-cert: {error}")),
             BuildError::Http(_) => Failure::Outcome(chain(&error)),
         })?;
         Ok(Session {
@@ -122,6 +143,14 @@ impl ConnectionArgs {
         });
         exit.into()
     }
+}
+
+fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let found = engine_roles_files::read_once(path).map_err(|error| {
+        let file = path.display();
+        Failure::Usage(format!("{flag}: the file {file} can't be read: {error}"))
+    });
+    found.map(|found| found.bytes)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

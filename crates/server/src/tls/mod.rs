@@ -82,12 +82,23 @@ pub enum TlsFilesError {
         #[source]
         source: std::io::Error,
     },
+    /// The file system does not answer.
+    #[error("the files of TLS can't be read in time")]
+    Unanswered(#[source] std::io::Error),
     /// The contents can't be used.
     #[error(transparent)]
     Unusable(#[from] TlsError),
     /// The new certificate has expired, or is not valid yet.
     #[error("--tls-cert: the certificate has expired, or is not valid yet")]
     NotValid,
+}
+
+/// What the files of TLS contain.
+#[derive(Clone, PartialEq, Eq)]
+struct TlsFiles {
+    pem: PemFiles,
+    /// Whether every user of the machine can read the key.
+    is_key_exposed: bool,
 }
 
 impl TlsPaths {
@@ -97,46 +108,48 @@ impl TlsPaths {
     /// When a file can't be read or used.
     pub(crate) fn load(self) -> Result<(Tls, Reload), TlsFilesError> {
         let files = self.read()?;
-        let certificate = ServerCertificate::new(&files)?;
+        let certificate = ServerCertificate::new(&files.pem, Utc::now())?;
         if !certificate.is_valid(Utc::now()) {
             warn!(
                 expires_at = %certificate.expires_at(),
                 "TLS certificate has expired, or is not valid yet; clients reject it"
             );
         }
-        if is_readable_by_everybody(&self.key) {
-            warn!(
-                file = %self.key.display(),
-                "TLS key can be read by every user of the machine; remove the file's permissions for others"
-            );
+        if files.is_key_exposed {
+            self.warn_of_exposed_key();
         }
         let (sender, tls) = Tls::new(certificate.clone());
-        let reload = Reload::new(self, files, certificate.expires_at(), sender);
+        let reload = Reload::new(self, files, certificate, sender);
         Ok((tls, reload))
     }
 
-    fn read(&self) -> Result<PemFiles, TlsFilesError> {
+    fn read(&self) -> Result<TlsFiles, TlsFilesError> {
         let read = |flag, path: &Path| {
-            std::fs::read(path).map_err(|source| TlsFilesError::Unreadable {
+            engine_roles_files::read(path).map_err(|source| TlsFilesError::Unreadable {
                 flag,
                 path: path.to_owned(),
                 source,
             })
         };
+        let key = read(KEY, &self.key)?;
         let authorities = self.client_authorities.as_deref();
-        Ok(PemFiles {
-            certificate: read(CERTIFICATE, &self.certificate)?,
-            key: read(KEY, &self.key)?.into(),
-            client_authorities: authorities
-                .map(|path| read(CLIENT_AUTHORITIES, path))
-                .transpose()?,
+        let authorities = authorities.map(|path| read(CLIENT_AUTHORITIES, path));
+        Ok(TlsFiles {
+            is_key_exposed: key.is_readable_by_everybody,
+            pem: PemFiles {
+                certificate: read(CERTIFICATE, &self.certificate)?.bytes,
+                key: key.bytes.into(),
+                client_authorities: authorities.transpose()?.map(|found| found.bytes),
+            },
         })
     }
-}
 
-fn is_readable_by_everybody(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o004 != 0)
+    fn warn_of_exposed_key(&self) {
+        warn!(
+            file = %self.key.display(),
+            "TLS key can be read by every user of the machine; remove the file's permissions for others"
+        );
+    }
 }
 
 #[cfg(test)]

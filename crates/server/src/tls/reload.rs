@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use engine_roles_api::{PemFiles, ServerCertificate};
+use engine_roles_files::FileAccess;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{TlsFilesError, TlsPaths};
+use super::{TlsFiles, TlsFilesError, TlsPaths};
 
 /// How often the files are read. They are a few kilobytes.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
@@ -23,35 +23,42 @@ const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// Reads the files of TLS again and again.
 pub(crate) struct Reload {
     paths: TlsPaths,
+    access: FileAccess,
     /// What the service uses.
     used: PemFiles,
-    expires_at: DateTime<Utc>,
+    certificate: ServerCertificate,
     /// What the last reading found.
     last: Reading,
-    /// What was reported as unusable.
-    reported: Option<Reading>,
+    /// What was reported as unusable, and why.
+    reported: Option<(Reading, String)>,
     is_expiry_reported: bool,
+    /// The clients' authorities that were reported as expired.
+    expired_authorities: Vec<String>,
+    is_key_exposed: bool,
     sender: watch::Sender<ServerCertificate>,
 }
 
 /// What a reading found: contents, or the text of the error.
-type Reading = Result<PemFiles, String>;
+type Reading = Result<TlsFiles, String>;
 
 impl Reload {
     pub(super) fn new(
         paths: TlsPaths,
-        used: PemFiles,
-        expires_at: DateTime<Utc>,
+        used: TlsFiles,
+        certificate: ServerCertificate,
         sender: watch::Sender<ServerCertificate>,
     ) -> Self {
         Self {
             paths,
+            access: FileAccess::default(),
             last: Ok(used.clone()),
-            used,
-            expires_at,
+            used: used.pem,
             reported: None,
             // The start has reported it already.
-            is_expiry_reported: expires_at < Utc::now(),
+            is_expiry_reported: certificate.expires_at() < Utc::now(),
+            certificate,
+            expired_authorities: Vec::new(),
+            is_key_exposed: used.is_key_exposed,
             sender,
         }
     }
@@ -59,34 +66,35 @@ impl Reload {
     /// Reads the files until `stop` is cancelled.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         metrics::counter!("engine_roles_tls_reload_failures_total").increment(0);
-        show_expiry(self.expires_at);
+        show_expiry(self.certificate.expires_at());
         let mut turns = interval(READ_INTERVAL);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                _ = turns.tick() => {}
-                () = stop.cancelled() => return,
-            }
             let paths = self.paths.clone();
-            // A file may be on a network.
-            let Ok(read) = spawn_blocking(move || paths.read()).await else {
-                continue;
+            let read = async {
+                turns.tick().await;
+                let read = self.access.run(move || paths.read()).await;
+                read.map_err(TlsFilesError::Unanswered).flatten()
+            };
+            let read = tokio::select! {
+                read = read => read,
+                () = stop.cancelled() => return,
             };
             self.examine(read, Utc::now());
         }
     }
 
     /// Compares a reading with the one before and with what is used.
-    fn examine(&mut self, read: Result<PemFiles, TlsFilesError>, now: DateTime<Utc>) {
+    fn examine(&mut self, read: Result<TlsFiles, TlsFilesError>, now: DateTime<Utc>) {
         let (reading, error) = match read {
             Ok(files) => (Ok(files), None),
-            Err(error) => (Err(error.to_string()), Some(error)),
+            Err(error) => (Err(chain(&error)), Some(error)),
         };
         let is_stable = self.last == reading;
         self.last.clone_from(&reading);
-        if is_stable && reading.as_ref() != Ok(&self.used) {
+        if is_stable {
             let outcome = match (&reading, error) {
-                (Ok(files), _) => self.replace(files, now),
+                (Ok(files), _) => self.examine_contents(files, now),
                 (Err(_), Some(error)) => Err(error),
                 (Err(_), None) => return,
             };
@@ -94,33 +102,47 @@ impl Reload {
                 Ok(()) => self.reported = None,
                 Err(error) => self.report(reading, &error),
             }
-        } else if is_stable {
-            self.reported = None;
         }
-        if self.expires_at < now && !self.is_expiry_reported {
-            self.is_expiry_reported = true;
-            warn!(expires_at = %self.expires_at, "TLS certificate has expired; clients reject it");
+        self.report_expiry(now);
+    }
+
+    fn examine_contents(
+        &mut self,
+        files: &TlsFiles,
+        now: DateTime<Utc>,
+    ) -> Result<(), TlsFilesError> {
+        let is_new = files.pem != self.used;
+        if is_new {
+            self.replace(&files.pem, now)?;
         }
+        if files.is_key_exposed && (is_new || !self.is_key_exposed) {
+            self.paths.warn_of_exposed_key();
+        }
+        self.is_key_exposed = files.is_key_exposed;
+        Ok(())
     }
 
     fn replace(&mut self, files: &PemFiles, now: DateTime<Utc>) -> Result<(), TlsFilesError> {
-        let certificate = ServerCertificate::new(files)?;
+        let certificate = ServerCertificate::new(files, now)?;
         if !certificate.is_valid(now) {
             return Err(TlsFilesError::NotValid);
         }
         self.used = files.clone();
-        self.expires_at = certificate.expires_at();
+        self.certificate = certificate.clone();
         self.is_expiry_reported = false;
-        show_expiry(self.expires_at);
+        self.expired_authorities.clear();
+        let expires_at = certificate.expires_at();
+        show_expiry(expires_at);
         self.sender.send_replace(certificate);
-        info!(expires_at = %self.expires_at, "TLS files loaded again");
+        info!(%expires_at, "TLS files loaded again");
         Ok(())
     }
 
-    /// Reports once that these contents can't be used. They are checked again, because a certificate can
-    /// become valid.
+    /// Reports once that these contents can't be used, and again when there is another reason. They are
+    /// checked again, because a certificate can become valid.
     fn report(&mut self, reading: Reading, error: &TlsFilesError) {
-        if self.reported.as_ref() == Some(&reading) {
+        let report = Some((reading, chain(error)));
+        if self.reported == report {
             return;
         }
         metrics::counter!("engine_roles_tls_reload_failures_total").increment(1);
@@ -128,8 +150,34 @@ impl Reload {
             error = error as &dyn std::error::Error,
             "TLS files have changed and can't be used; the earlier ones stay in use"
         );
-        self.reported = Some(reading);
+        self.reported = report;
     }
+
+    /// Reports once what has expired while it is used.
+    fn report_expiry(&mut self, now: DateTime<Utc>) {
+        let expires_at = self.certificate.expires_at();
+        if expires_at < now && !self.is_expiry_reported {
+            self.is_expiry_reported = true;
+            warn!(%expires_at, "TLS certificate has expired; clients reject it");
+        }
+        let expired = self.certificate.expired_authorities(now);
+        for subject in &expired {
+            if !self.expired_authorities.contains(subject) {
+                warn!(
+                    subject,
+                    "authority of clients has expired; the certificates that it signed are refused"
+                );
+            }
+        }
+        self.expired_authorities = expired;
+    }
+}
+
+/// Returns the text of an error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 /// Shows when the certificate expires, in seconds since 1970.
@@ -142,6 +190,7 @@ fn show_expiry(expires_at: DateTime<Utc>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
     use std::path::PathBuf;
 
     use chrono::TimeDelta;
@@ -150,29 +199,31 @@ mod tests {
 
     use super::*;
 
-    fn pair(from: i32, until: i32) -> PemFiles {
+    fn pair(from: i32, until: i32) -> TlsFiles {
         let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
         params.not_before = date_time_ymd(from, 1, 1);
         params.not_after = date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
-        PemFiles {
-            certificate: certificate.pem().into_bytes(),
-            key: key.serialize_pem().into_bytes().into(),
-            client_authorities: None,
+        TlsFiles {
+            pem: PemFiles {
+                certificate: certificate.pem().into_bytes(),
+                key: key.serialize_pem().into_bytes().into(),
+                client_authorities: None,
+            },
+            is_key_exposed: false,
         }
     }
 
-    fn reload(used: &PemFiles) -> (Reload, Tls) {
-        let certificate = ServerCertificate::new(used).expect("a pair");
-        let expires_at = certificate.expires_at();
-        let (sender, tls) = Tls::new(certificate);
+    fn reload(used: &TlsFiles) -> (Reload, Tls) {
+        let certificate = ServerCertificate::new(&used.pem, at(2030)).expect("a pair");
+        let (sender, tls) = Tls::new(certificate.clone());
         let paths = TlsPaths {
             certificate: PathBuf::new(),
             key: PathBuf::new(),
             client_authorities: None,
         };
-        (Reload::new(paths, used.clone(), expires_at, sender), tls)
+        (Reload::new(paths, used.clone(), certificate, sender), tls)
     }
 
     fn at(year: i32) -> DateTime<Utc> {
@@ -183,18 +234,19 @@ mod tests {
     fn contents_are_used_when_two_readings_in_a_row_found_them() {
         let (first, second) = (pair(2020, 2050), pair(2020, 2060));
         let (mut reload, _tls) = reload(&first);
-        let halves = PemFiles {
-            key: second.key.clone(),
-            ..first.clone()
-        };
+        let mut halves = first.clone();
+        halves.pem.key.clone_from(&second.pem.key);
         for reading in [&halves, &second, &halves, &first, &second] {
             reload.examine(Ok(reading.clone()), at(2030));
-            assert!(reload.used == first);
-            assert_eq!(reload.reported, None);
+            assert!(reload.used == first.pem);
+            assert!(reload.reported.is_none());
         }
         reload.examine(Ok(second.clone()), at(2030));
-        assert!(reload.used == second);
-        assert_eq!(reload.expires_at.to_rfc3339(), "2060-01-01T00:00:00+00:00");
+        assert!(reload.used == second.pem);
+        assert_eq!(
+            reload.certificate.expires_at().to_rfc3339(),
+            "2060-01-01T00:00:00+00:00"
+        );
     }
 
     #[test]
@@ -203,22 +255,54 @@ mod tests {
         let (mut reload, _tls) = reload(&first);
         for _ in 0..3 {
             reload.examine(Ok(later.clone()), at(2030));
-            assert!(reload.used == first);
+            assert!(reload.used == first.pem);
         }
-        assert_eq!(reload.reported, Some(Ok(later.clone())));
+        let reported = reload.reported.as_ref().expect("reported");
+        assert!(reported.0 == Ok(later.clone()));
         reload.examine(Ok(later.clone()), at(2040));
-        assert!(reload.used == later);
-        assert_eq!(reload.reported, None);
+        assert!(reload.used == later.pem);
+        assert!(reload.reported.is_none());
     }
 
     #[test]
     fn a_certificate_that_expires_while_it_is_used_is_reported_once() {
         let used = pair(2020, 2050);
         let (mut reload, _tls) = reload(&used);
-        let end = reload.expires_at;
+        let end = reload.certificate.expires_at();
         reload.examine(Ok(used.clone()), end);
         assert!(!reload.is_expiry_reported);
         reload.examine(Ok(used), end + TimeDelta::seconds(1));
         assert!(reload.is_expiry_reported);
+    }
+
+    #[test]
+    fn another_reason_is_reported_again() {
+        let used = pair(2020, 2050);
+        let (mut reload, _tls) = reload(&used);
+        let mut reasons = Vec::new();
+        for kind in [
+            ErrorKind::NotFound,
+            ErrorKind::NotFound,
+            ErrorKind::IsADirectory,
+        ] {
+            for _ in 0..2 {
+                let error = TlsFilesError::Unreadable {
+                    flag: super::super::KEY,
+                    path: PathBuf::from("/file"),
+                    source: kind.into(),
+                };
+                reload.examine(Err(error), at(2030));
+            }
+            let (_, reason) = reload.reported.clone().expect("reported");
+            reasons.push(reason);
+        }
+        reasons.dedup();
+        assert_eq!(
+            reasons,
+            [
+                "--tls-key: the file /file can't be read: entity not found",
+                "--tls-key: the file /file can't be read: is a directory",
+            ]
+        );
     }
 }

@@ -90,6 +90,17 @@ async fn a_changed_password_is_read_from_the_file_of_the_url() {
         }
     };
     assert!(error.is_transient());
+    // A pipe that nobody writes to, in the place of the file, stops nothing.
+    std::fs::remove_file(&file).expect("removed");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let pipe = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &file, pipe, mode, 0).expect("a pipe");
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    let refused = tokio::time::timeout(std::time::Duration::from_secs(20), running.now()).await;
+    refused
+        .expect("an answer")
+        .expect_err("the login is refused");
+    std::fs::remove_file(&file).expect("removed");
     std::fs::write(&file, user.url("two")).expect("written");
     works_again(&running).await;
     std::fs::remove_file(&file).expect("removed");

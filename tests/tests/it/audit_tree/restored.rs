@@ -3,6 +3,7 @@
 use std::fs;
 
 use engine_roles_e2e::{Installation, eventually};
+use rustix::fs::{CWD, FileType, Mode, chmod, mknodat};
 
 use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed, without_reads};
 
@@ -181,4 +182,58 @@ async fn a_directory_that_is_missing_is_not_an_empty_one() {
         reason.contains("the directory of the checkpoints"),
         "{reason}"
     );
+}
+
+#[tokio::test]
+async fn something_else_in_the_place_of_a_checkpoint_is_reported_and_stops_nothing() {
+    let files = Files::new();
+    let mut installation = files.start().await;
+    installation.client().provision("one").await.expect(201);
+    let last = signed(&installation).await;
+    let file = files.path("checkpoints/engine-roles%2Fdefault.checkpoint");
+    fs::remove_file(&file).expect("removed");
+    let mode = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, &file, FileType::Fifo, mode, 0).expect("a pipe");
+    installation.client().provision("two").await.expect(201);
+    let reason = broken(&installation).await;
+    assert!(reason.contains("not a regular file"), "{reason}");
+    fs::remove_file(&file).expect("removed");
+    let large = fs::File::create(&file).expect("a file");
+    large.set_len(1 << 40).expect("a file without blocks");
+    installation.client().provision("three").await.expect(201);
+    eventually("the large file is reported", async || {
+        let reason = broken(&installation).await;
+        reason.contains("is larger than").then_some(())
+    })
+    .await;
+    fs::write(&file, last).expect("written");
+    installation.client().delete("one").await.expect(200);
+    signed(&installation).await;
+    assert_eq!(readiness(&installation).await["audit"], "ok");
+    installation.restart(0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_everybody_can_read_is_warned_of() {
+    let files = Files::new();
+    let key = files.path("key.pem");
+    let private = Mode::RUSR | Mode::WUSR;
+    chmod(&key, private | Mode::RGRP | Mode::ROTH | Mode::WOTH).expect("the file is ours");
+    let mut installation = files.start().await;
+    let warning = "key of the audit log can be read by every user of the machine";
+    let is_warned = |installation: &Installation| {
+        let printed = installation.run(&["audit", "public-key"], &[]);
+        assert!(printed.status.success(), "{printed:?}");
+        assert!(String::from_utf8_lossy(&printed.stdout).starts_with("engine-roles/default+"));
+        let command =
+            String::from_utf8_lossy(&printed.stderr).contains("every user of the machine");
+        (
+            installation.replicas[0].log().text().contains(warning),
+            command,
+        )
+    };
+    assert_eq!(is_warned(&installation), (true, true));
+    chmod(&key, private).expect("the file is ours");
+    installation.restart(0).await;
+    assert_eq!(is_warned(&installation), (false, false));
 }

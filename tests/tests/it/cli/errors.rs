@@ -150,7 +150,12 @@ async fn an_invalid_setting_is_exit_code_2_and_the_key_is_never_printed() {
 
     let both = operate(&installation, &["role", "list", "--api-key-file", file]).await;
     both.expect(2);
-    assert!(both.stderr.contains("set one of the two"), "{both:#?}");
+    let rule = "--api-key (ENGINE_ROLES_API_KEY) is set, and so is its file; set one of the two";
+    assert!(both.stderr.contains(rule), "{both:#?}");
+    let reserved = operate(&installation, &["keys", "create", "Init"]).await;
+    reserved.expect(2);
+    let rule = "must not be the name of an actor of the service";
+    assert!(reserved.stderr.contains(rule), "{reserved:#?}");
     for (arguments, word) in [
         (
             ["role", "list", "--api-key-file", "/nothing"],

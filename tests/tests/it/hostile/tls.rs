@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine_roles_e2e::slow_clients::raise_file_limit;
-use engine_roles_e2e::tls::{client_hello, connect as tls_connect};
+use engine_roles_e2e::tls::{client_hello, connect as tls_connect, long_hello};
 use engine_roles_e2e::{Installation, InstallationBuilder, RawConnection, TlsFiles, eventually};
 use tokio_rustls::rustls::ALL_VERSIONS;
 
@@ -26,20 +26,6 @@ async fn shake_hands(installation: &Installation, files: &TlsFiles) -> RawConnec
 /// Returns the first message of a handshake.
 fn hello(files: &TlsFiles) -> Vec<u8> {
     client_hello(files.authority.client_config(ALL_VERSIONS, None))
-}
-
-/// Returns so many bytes of a first message that is 65,535 bytes long, in records of the largest size.
-fn long_hello(length: usize) -> Vec<u8> {
-    let mut message = vec![1, 0, 0xff, 0xff];
-    message.resize(4 + 0xffff, 0);
-    let records = message.chunks(0x4000).flat_map(|part| {
-        let length = u16::try_from(part.len()).expect("a record is short");
-        let mut record = vec![0x16, 3, 1];
-        record.extend(length.to_be_bytes());
-        record.extend(part);
-        record
-    });
-    records.take(length).collect()
 }
 
 #[tokio::test]

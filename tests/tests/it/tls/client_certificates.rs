@@ -4,7 +4,7 @@ use engine_roles_e2e::tls::{Authority, Pair};
 use engine_roles_e2e::{Installation, TlsFiles, eventually};
 use serde_json::Value;
 
-use super::open;
+use super::{UNUSABLE, logged, open};
 
 async fn start(files: &TlsFiles, authority: &Authority) -> Installation {
     let file = files.file("client-ca.crt");
@@ -101,6 +101,26 @@ async fn the_authority_of_the_clients_is_read_again() {
 }
 
 #[tokio::test]
+async fn what_is_no_authority_does_not_become_one_when_the_file_is_read_again() {
+    let files = TlsFiles::new();
+    let authority = Authority::new("clients");
+    let installation = start(&files, &authority).await;
+    let leaf = Authority::pretended("leaf");
+    let both = format!("{}{}", authority.pem(), leaf.pem());
+    std::fs::write(files.file("client-ca.crt"), both).expect("a file");
+    super::is_reported(&installation, 1).await;
+    let error = &logged(&installation, UNUSABLE)[0]["error"];
+    let rule = "CN=leaf is not one of an authority";
+    assert!(error.to_string().contains(rule), "{error}");
+    let by_leaf = leaf.client("manager", &[]);
+    let found = subject(&installation, &files, Some(&by_leaf), "a").await;
+    assert_eq!(found, None);
+    let by_authority = authority.client("manager", &[]);
+    let found = subject(&installation, &files, Some(&by_authority), "b").await;
+    assert_eq!(found, Some("cn:manager".into()));
+}
+
+#[tokio::test]
 async fn without_an_authority_no_certificate_is_asked_for() {
     let files = TlsFiles::new();
     let installation = Installation::build()
@@ -111,59 +131,4 @@ async fn without_an_authority_no_certificate_is_asked_for() {
     let client = Authority::new("clients").client("manager", &[]);
     let found = subject(&installation, &files, Some(&client), "a").await;
     assert_eq!(found, Some(Value::Null));
-}
-
-/// Sends a request, and returns the status of the answer.
-async fn status(
-    installation: &Installation,
-    files: &TlsFiles,
-    client: Option<&Pair>,
-    (method, path, key): (&str, &str, Option<&str>),
-) -> u16 {
-    let connection = open(installation, files, client).await;
-    let mut connection = connection.expect("a connection");
-    let key = key.map(|key| format!("Authorization: Bearer {key}\r\n"));
-    let key = key.unwrap_or_default();
-    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{key}\r\n");
-    connection.send(request).await;
-    connection.answer().await.expect("an answer").status
-}
-
-#[tokio::test]
-async fn a_certificate_takes_the_place_of_a_key_with_the_rights_of_its_subject() {
-    let files = TlsFiles::new();
-    let authority = Authority::new("clients");
-    let file = files.file("client-ca.crt");
-    std::fs::write(&file, authority.pem()).expect("a file");
-    let rules = "dns:reader.example=read@team-,cn:auditor=audit";
-    let installation = Installation::build()
-        .tls(&files)
-        .env("ENGINE_ROLES_TLS_CLIENT_CA", file.to_string_lossy())
-        .env("ENGINE_ROLES_TLS_CLIENT_SUBJECTS", rules)
-        .start()
-        .await;
-    for cluster in ["team-1", "other"] {
-        installation.client().provision(cluster).await.expect(201);
-    }
-    let reader = authority.client("reader", &["reader.example"]);
-    let auditor = authority.client("auditor", &[]);
-    let stranger = authority.client("stranger", &[]);
-    let own = "/v1/clusters/team-1/role";
-    let initial = installation.key();
-    for (client, method, path, key, expected) in [
-        (Some(&reader), "GET", own, None, 200),
-        (Some(&reader), "GET", "/v1/clusters/other/role", None, 403),
-        (Some(&reader), "DELETE", own, None, 403),
-        (Some(&reader), "GET", "/v1/audit", None, 403),
-        (Some(&auditor), "GET", "/v1/audit", None, 200),
-        (Some(&auditor), "GET", own, None, 403),
-        (Some(&stranger), "GET", own, None, 401),
-        (None, "GET", own, None, 401),
-        // A key counts more than the certificate, whether it is valid or not.
-        (Some(&reader), "GET", "/v1/audit", Some(initial), 200),
-        (Some(&reader), "GET", own, Some("unknown"), 401),
-    ] {
-        let answered = status(&installation, &files, client, (method, path, key)).await;
-        assert_eq!(answered, expected, "{method} {path}");
-    }
 }

@@ -1,7 +1,9 @@
 //! The service with a certificate of its own.
 
+mod certificate_rights;
 mod client_certificates;
 mod documented;
+mod handshakes;
 mod replacing;
 mod serving;
 mod starting;
@@ -13,6 +15,7 @@ use tokio_rustls::rustls::ALL_VERSIONS;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 
+const UNUSABLE: &str = "TLS files have changed and can't be used; the earlier ones stay in use";
 const LIVEZ: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// Opens a connection with a certificate of a client, if one is given.
@@ -65,4 +68,12 @@ fn logged(installation: &Installation, message: &str) -> Vec<Value> {
     entries
         .filter(|entry| entry["message"] == message)
         .collect()
+}
+
+/// Waits until the service has reported unusable files so many times.
+async fn is_reported(installation: &Installation, times: usize) {
+    eventually("the unusable files are reported", async || {
+        (logged(installation, UNUSABLE).len() == times).then_some(())
+    })
+    .await;
 }

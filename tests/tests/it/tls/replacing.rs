@@ -1,18 +1,19 @@
 //! Certificates that are replaced while the service runs.
 
+use std::fs::File;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use engine_roles_e2e::tls::{Authority, Pair, write_key};
 use engine_roles_e2e::{Installation, RawConnection, TlsFiles, eventually};
+use rustix::fs::{CWD, FileType, Mode, chmod, mknodat};
 use tokio::task::JoinSet;
 
-use super::{LIVEZ, der, is_served, logged, metric, open, served};
+use super::{LIVEZ, UNUSABLE, der, is_reported, is_served, logged, metric, open, served};
 
 const FAILURES: &str = "engine_roles_tls_reload_failures_total";
 const EXPIRES: &str = "engine_roles_tls_certificate_expires_seconds";
-const UNUSABLE: &str = "TLS files have changed and can't be used; the earlier ones stay in use";
 
 /// Clients that send requests until they are told to stop.
 struct Load {
@@ -72,14 +73,6 @@ impl Load {
             ended.expect("every request was answered");
         }
     }
-}
-
-/// Waits until the service has reported unusable files so many times.
-async fn is_reported(installation: &Installation, times: usize) {
-    eventually("the unusable files are reported", async || {
-        (logged(installation, UNUSABLE).len() == times).then_some(())
-    })
-    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,4 +209,69 @@ async fn a_directory_is_swapped_by_a_symbolic_link_as_kubernetes_does() {
     std::fs::rename(files.file("new"), data).expect("a link");
     is_served(&installation, &files, &second).await;
     assert_eq!(logged(&installation, UNUSABLE).len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_no_small_file_is_reported_and_the_next_certificate_is_used() {
+    let files = TlsFiles::new();
+    let mut installation = Installation::build().tls(&files).start().await;
+    let certificate = files.certificate();
+    let mode = Mode::RUSR | Mode::WUSR;
+    let mut reported = 0;
+    for (reason, replace) in [
+        (
+            "it is not a regular file",
+            &(|| mknodat(CWD, &certificate, FileType::Fifo, mode, 0).expect("a pipe"))
+                as &dyn Fn(),
+        ),
+        ("No such file", &|| {}),
+        ("it is not a regular file", &|| {
+            symlink("/dev/zero", &certificate).expect("a link");
+        }),
+        ("it is larger than 1048576 bytes", &|| {
+            let file = File::create(&certificate).expect("a file");
+            file.set_len(1 << 40).expect("a file without blocks");
+        }),
+        ("it is a directory", &|| {
+            std::fs::create_dir(&certificate).expect("a directory");
+        }),
+    ] {
+        if certificate.symlink_metadata().is_ok() {
+            std::fs::remove_file(&certificate).expect("a file");
+        }
+        replace();
+        reported += 1;
+        eventually("the file is reported", async || {
+            let last = logged(&installation, UNUSABLE).last()?["error"].to_string();
+            last.contains(reason).then_some(())
+        })
+        .await;
+        // The reason in between is reported, too, where two readings find it.
+        assert!(logged(&installation, UNUSABLE).len() >= reported);
+    }
+    assert!(installation.replicas[0].resident_kilobytes() < 300_000);
+    std::fs::remove_dir(&certificate).expect("a directory");
+    let pair = files.authority.service();
+    files.write(&pair);
+    is_served(&installation, &files, &pair).await;
+    installation.restart(0).await;
+}
+
+#[tokio::test]
+async fn a_renewed_key_that_everybody_can_read_is_warned_of() {
+    let files = TlsFiles::new();
+    let installation = Installation::build().tls(&files).start().await;
+    let exposed = "TLS key can be read by every user of the machine; remove the file's permissions \
+                   for others";
+    let readable = Mode::RUSR | Mode::WUSR | Mode::ROTH;
+    let pair = files.authority.service();
+    chmod(files.key(), readable).expect("the file is ours");
+    eventually("the key is warned of", async || {
+        (logged(&installation, exposed).len() == 1).then_some(())
+    })
+    .await;
+    std::fs::write(files.key(), &pair.key).expect("a file");
+    std::fs::write(files.certificate(), &pair.certificate).expect("a file");
+    is_served(&installation, &files, &pair).await;
+    assert_eq!(logged(&installation, exposed).len(), 2);
 }

@@ -47,6 +47,12 @@ async fn tls_1_2_and_1_3_are_accepted_and_older_versions_are_not() {
         assert_eq!(connection.exchange(LIVEZ).await.status, 200);
         assert_eq!(connection.exchange(LIVEZ).await.status, 200);
     }
+    let mut config = files.authority.client_config(ALL_VERSIONS, None);
+    config.alpn_protocols = vec![b"http/1.0".to_vec()];
+    let stream = connect(address, config).await.expect("a handshake");
+    let mut connection = RawConnection::over(stream);
+    let request = "GET /livez HTTP/1.0\r\n\r\n";
+    assert_eq!(connection.exchange(request).await.status, 200);
     // The same first message as a client of TLS 1.2 and as one that knows no version after TLS 1.1.
     let (record, message) = answer_to(address, &hello(3)).await;
     assert_eq!((record, message), (0x16, vec![2]), "a ServerHello");

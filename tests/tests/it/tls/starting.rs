@@ -49,7 +49,7 @@ async fn files_that_are_missing_or_do_not_belong_together_end_the_start() {
         ),
         (
             ("ENGINE_ROLES_TLS_CLIENT_CA", "/dev/null"),
-            "--tls-client-ca: the file has no certificate in PEM",
+            "--tls-client-ca: the file /dev/null can't be read: it is not a regular file",
         ),
     ] {
         let error = refused(&installation, &files, &[change]);
@@ -71,11 +71,44 @@ async fn files_that_are_missing_or_do_not_belong_together_end_the_start() {
             &valid.certificate,
             "--tls-key: the file has no private key in PEM",
         ),
+        (
+            &valid.certificate.repeat(11),
+            &valid.key,
+            "--tls-cert: the file may have at most 10 certificates",
+        ),
     ] {
         let (certificate, key) = (certificate.clone(), key.clone());
         files.write(&Pair { certificate, key });
         let error = refused(&installation, &files, &[]);
         assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_start_ends_at_a_certificate_of_clients_authorities_that_is_none_or_has_expired() {
+    let installation = Installation::start().await;
+    let files = TlsFiles::new();
+    let good = Authority::new("good").pem();
+    for (bad, expected) in [
+        (
+            Authority::pretended("leaf"),
+            "--tls-client-ca: the certificate of CN=leaf is not one of an authority: its basic \
+             constraints do not say CA:TRUE",
+        ),
+        (
+            Authority::long_expired("old"),
+            "--tls-client-ca: the certificate of CN=old has expired",
+        ),
+    ] {
+        let file = files.file("client-ca.crt");
+        std::fs::write(&file, format!("{good}{}", bad.pem())).expect("a file");
+        let file = file.to_string_lossy();
+        let error = refused(
+            &installation,
+            &files,
+            &[("ENGINE_ROLES_TLS_CLIENT_CA", &file)],
+        );
+        assert!(error.ends_with(expected), "{error}");
     }
 }
 

@@ -31,6 +31,13 @@ pub(super) fn run(args: &PublicKeyArgs) -> ExitCode {
         });
     match keys {
         Ok(signing) => {
+            if let Some(file) = args.signing.exposed_key_file() {
+                eprintln!(
+                    "engine-roles: warning: --audit-key-file: every user of the machine can read {}; \
+                     remove the file's permissions for others",
+                    file.display()
+                );
+            }
             print!("{}", signing.verifier_keys());
             ExitCode::SUCCESS
         }
