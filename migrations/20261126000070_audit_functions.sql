@@ -49,6 +49,9 @@ BEGIN
     IF event IS NULL THEN
         RETURN false;
     END IF;
+    IF at NOT BETWEEN service_now() - interval '1 minute' AND service_now() THEN
+        RAISE EXCEPTION 'the time of an event is when it is added, not %', at;
+    END IF;
     INSERT INTO audit_pending (
         id, at, namespace, cluster, binding_id, generation, action, actor, request_id, from_state,
         to_state, detail, role_id, key_id, source, trace_id, aws_request_ids)
@@ -119,7 +122,7 @@ BEGIN
     times AS (
         INSERT INTO audit_times (namespace, latest_at, seq)
         SELECT of_namespace, GREATEST(head.latest_at, n.at), n.seq FROM inserted n
-        WHERE n.seq % 100 = 0
+        WHERE n.seq % 100::bigint = 0
     ),
     next_head AS (
         UPDATE audit_heads h
@@ -134,6 +137,27 @@ BEGIN
         WHERE h.namespace = of_namespace AND n.seq IS NOT NULL
     )
     SELECT count(*), (SELECT count(*) FROM batch) = most INTO numbered, is_full FROM inserted;
+END
+$$;
+
+-- As before, and only for a checkpoint of this origin and of no more entries than the tree has.
+CREATE OR REPLACE FUNCTION audit_record_checkpoint(
+    of_namespace text, of_origin text, of_size bigint, of_note text
+)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF of_size > COALESCE((SELECT t.size FROM audit_trees t WHERE t.namespace = of_namespace), 0)
+        OR NOT starts_with(of_note, of_origin || E'\n'::text || of_size::text || E'\n'::text)
+        OR octet_length(of_note) > 65536
+    THEN
+        RAISE EXCEPTION 'this is no checkpoint of the tree';
+    END IF;
+    INSERT INTO audit_checkpoints AS c (namespace, origin, hour, size, note, signed_at)
+    SELECT of_namespace, of_origin, date_trunc('hour', clock.now), of_size, of_note, clock.now
+    FROM (SELECT service_now() AS now) clock
+    ON CONFLICT (namespace, origin, hour) DO UPDATE
+    SET size = EXCLUDED.size, note = EXCLUDED.note, signed_at = EXCLUDED.signed_at
+    WHERE c.size <= EXCLUDED.size;
 END
 $$;
 
@@ -236,6 +260,7 @@ BEGIN
     FOREACH signature IN ARRAY ARRAY[
         'audit_append(jsonb, timestamptz, text, text, uuid, bigint, text, text)',
         'audit_sequence(text, bigint)',
+        'audit_record_checkpoint(text, text, bigint, text)',
         'audit_maintain_partitions(interval)'
     ] LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp',

@@ -77,6 +77,18 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// A user to whom rights were to be given may create objects where the tables are, and could act with
+    /// the rights of their owner.
+    #[error(
+        "{user} may create objects in schema {schema}, and could act with the rights of the tables' owner: \
+         run REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC, {user} first"
+    )]
+    MayCreate {
+        /// The name of the user.
+        user: String,
+        /// The schema of the tables.
+        schema: String,
+    },
     /// One user was to get the rights of serving and those of an auditor.
     #[error("{user} can't serve and audit: name another user with --grant-audit-to")]
     OneUserForBoth {
@@ -124,6 +136,7 @@ impl StoreError {
             | Self::GrantToOwner { .. }
             | Self::NoUser { .. }
             | Self::OneUserForBoth { .. }
+            | Self::MayCreate { .. }
             | Self::UnreadableEvent { .. }
             | Self::Corrupt { .. } => false,
             Self::Unavailable(_)

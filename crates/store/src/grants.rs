@@ -49,7 +49,7 @@ const FUNCTIONS: [&str; 6] = [
 
 /// The columns of the API keys that an auditor reads: all but the hash.
 const AUDITED_KEY_COLUMNS: &str = "id, namespace, name, scopes, cluster_prefix, created_at, \
-                                   expires_at, revoked_at, last_used_at, version";
+                                   expires_at, revoked_at, last_used_at, version, principal";
 
 /// The database users, besides the owner of the tables, to which `migrate` gives rights. A user that
 /// does not exist is created, without a password.
@@ -67,7 +67,8 @@ impl DatabaseUsers<'_> {
     ///
     /// # Errors
     /// When both are one user, when a user owns tables (revoking an owner's rights would break the triggers
-    /// and functions that run with them), or when a user does not exist and can't be created.
+    /// and functions that run with them), when a user does not exist and can't be created, or when a user
+    /// may create objects in the schema: the owner's functions would find its operators and functions.
     pub(crate) async fn grant(self, connection: &mut PgConnection) -> Result<(), StoreError> {
         if let (Some(serving), Some(auditing)) = (self.serving, self.auditing)
             && serving == auditing
@@ -87,6 +88,7 @@ impl DatabaseUsers<'_> {
         }
         if let Some(user) = self.auditing {
             let (user, mut grants) = begin(connection, user).await?;
+            grants.push(format!("GRANT SELECT ON _sqlx_migrations TO {user};"));
             for (table, _) in TABLES {
                 let read = match table {
                     "api_keys" => format!("SELECT ({AUDITED_KEY_COLUMNS})"),
@@ -133,12 +135,29 @@ async fn begin(
             other => other,
         })?;
     }
-    let mut grants = vec![format!("GRANT USAGE ON SCHEMA {schema} TO {quoted};")];
+    let rights = sqlx::query_as(
+        "SELECT has_schema_privilege($1, current_schema(), 'CREATE'),
+                has_schema_privilege($1, current_schema(), 'USAGE')",
+    );
+    let rights = rights
+        .bind(user)
+        .fetch_one(Statements::on(connection, Pooler::Transaction));
+    let (may_create, may_use): (bool, bool) = rights.await?;
+    if may_create {
+        let user = user.to_owned();
+        return Err(StoreError::MayCreate { user, schema });
+    }
+    let mut grants = Vec::new();
+    if !may_use {
+        grants.push(format!("GRANT USAGE ON SCHEMA {schema} TO {quoted};"));
+    }
     for (table, _) in TABLES {
-        grants.push(format!("REVOKE ALL ON {table} FROM {quoted};"));
+        grants.push(format!("REVOKE ALL ON {table} FROM {quoted}, PUBLIC;"));
     }
     for function in FUNCTIONS {
-        grants.push(format!("REVOKE ALL ON FUNCTION {function} FROM {quoted};"));
+        grants.push(format!(
+            "REVOKE ALL ON FUNCTION {function} FROM {quoted}, PUBLIC;"
+        ));
     }
     Ok((quoted, grants))
 }

@@ -160,6 +160,10 @@ async fn what_was_created_in_another_account_is_removed_again() {
 async fn what_can_not_be_removed_from_another_account_stays_in_the_record() {
     let installation = Installation::build()
         .env("ENGINE_ROLES_ACCOUNT_ID", "111111111111")
+        // A denial of any other call would show the account before the role is created.
+        .env("ENGINE_ROLES_PROBES", "off")
+        .env("ENGINE_ROLES_ORPHANS", "off")
+        .env("ENGINE_ROLES_DRIFT", "off")
         .aws_rule(Rule::instead(Reply::unavailable()).only(&["GetCallerIdentity"]))
         .allowed_everything()
         .not_yet_ready()

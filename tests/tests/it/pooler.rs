@@ -109,8 +109,13 @@ async fn works_through_a_pooler(mode: PoolMode) {
         .await;
     installation.events_are_numbered().await;
     let log = clients[0].audit("limit=1000").await;
-    let events = log.expect(200)["items"].as_array().map(Vec::len);
-    assert_eq!(events, Some(installation.database.events().await.len()));
+    let events = log.expect(200)["items"].as_array().cloned();
+    let events = events.unwrap_or_default().into_iter();
+    // Without those about no cluster, such as that of this very read.
+    let events = events.filter(|event| event["cluster"].is_string()).count();
+    let written = installation.database.events().await.into_iter();
+    let written = written.filter(|event| !event.cluster.is_empty()).count();
+    assert_eq!(events, written);
     let migrated = command(&["migrate"], installation.environment()).output();
     let migrated = migrated.expect("the binary can be run");
     assert!(migrated.status.success(), "{migrated:?}");

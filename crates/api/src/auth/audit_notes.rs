@@ -2,6 +2,7 @@
 //!
 //! Strangers cause these events, so that their number is limited: denials are combined in memory into one
 //! event for each address, key and reason within a minute, and the reads of a key into one event per hour.
+//! The addresses of one IPv6 network of 64 bits count as one, as for the limits of rates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,18 +17,21 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::auth::rate_limits::network;
+
 /// How often denials are written.
 const WRITE_EVERY: Duration = Duration::from_mins(1);
-/// How many events of a minute name their address. Further denials are combined into one event for each
-/// reason.
-const MOST_NAMED: usize = 30;
-/// How many of them may be about requests without a known key, so that a stranger with many addresses
-/// can't hide what is done with a key.
-const MOST_UNKNOWN: usize = 20;
+/// How many events of a minute name the address of requests without a known key, and as many that of requests
+/// with one. Of further addresses, those that sent the fewest requests are combined into one event for each
+/// key and reason.
+const MOST_NAMED: usize = 20;
+/// How many keys have an event of their own for their combined addresses.
+const MOST_KEYS: usize = 100;
 /// How long a write may take.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Whose requests one event combines; all fields but the reason are none for those that are not named.
+/// Whose requests one event combines. The address is none where several are combined, and actor and key are
+/// none where the request had no known key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Sender {
     reason: DenialReason,
@@ -80,7 +84,7 @@ impl AuditNotes {
     ) {
         let sender = Sender {
             reason,
-            source,
+            source: source.map(network),
             actor: caller.map(|caller| caller.actor.0.clone()),
             key: caller.and_then(|caller| caller.key),
         };
@@ -172,29 +176,51 @@ impl AuditNotes {
 }
 
 impl Noted {
-    /// Counts denials of a sender, or of its reason where this minute has named enough senders.
+    /// Counts denials of a sender. Where the minute has enough named senders of its kind, the one that sent the
+    /// fewest requests is combined with others, so that whoever sends many is named, whatever came first.
     fn count(&mut self, sender: Sender, count: Count) {
-        let is_known = self.denials.contains_key(&sender);
-        let is_named = is_known || self.has_room(&sender);
-        let sender = if is_named {
-            sender
-        } else {
-            sender.reason.into()
+        if !self.denials.contains_key(&sender) && sender.source.is_some() {
+            let is_of_kind = |one: &Sender| {
+                one.source.is_some() && one.actor.is_some() == sender.actor.is_some()
+            };
+            let named = self.denials.iter().filter(|(one, _)| is_of_kind(one));
+            let least = named
+                .clone()
+                .min_by_key(|(_, count)| (count.requests, count.last_at));
+            if named.count() >= MOST_NAMED
+                && let Some(least) = least.map(|(least, _)| least.clone())
+                && let Some(count) = self.denials.remove(&least)
+            {
+                self.combine(least, count);
+            }
+        }
+        self.add(sender, count);
+    }
+
+    /// Counts denials of a sender without its address.
+    fn combine(&mut self, sender: Sender, count: Count) {
+        let combined = Sender {
+            source: None,
+            ..sender
         };
+        let has_room = self.denials.contains_key(&combined)
+            || self
+                .denials
+                .keys()
+                .filter(|one| one.source.is_none())
+                .count()
+                < MOST_KEYS;
+        let combined = if has_room {
+            combined
+        } else {
+            combined.reason.into()
+        };
+        self.add(combined, count);
+    }
+
+    fn add(&mut self, sender: Sender, count: Count) {
         let counted = self.denials.entry(sender);
         counted.and_modify(|all| all.add(count)).or_insert(count);
-    }
-
-    fn has_room(&self, sender: &Sender) -> bool {
-        let named = self.denials.keys().filter(|one| one.is_named());
-        let unknown = named.clone().filter(|one| one.actor.is_none());
-        named.count() < MOST_NAMED && (sender.actor.is_some() || unknown.count() < MOST_UNKNOWN)
-    }
-}
-
-impl Sender {
-    fn is_named(&self) -> bool {
-        self.source.is_some() || self.actor.is_some()
     }
 }
 
@@ -235,7 +261,7 @@ fn event(sender: &Sender, count: Count) -> (Cause, InstallationEvent) {
     let event = InstallationEvent::Denied {
         reason: sender.reason,
         requests: count.requests,
-        combined: !sender.is_named(),
+        combined: sender.source.is_none(),
         first_at: count.first_at,
         last_at: count.last_at,
     };
@@ -275,24 +301,43 @@ mod tests {
     }
 
     #[test]
-    fn many_addresses_are_combined_and_leave_room_for_keys() {
+    fn of_many_addresses_those_that_send_most_are_named() {
         let mut noted = Noted::default();
-        for number in 0..200 {
+        for number in 0..100 {
+            noted.count(sender(number, None), one());
+        }
+        for _ in 0..3 {
+            noted.count(sender(200, None), one());
+        }
+        for number in 100..200 {
             noted.count(sender(number, None), one());
         }
         let combined = Sender::from(DenialReason::Scope);
-        assert_eq!(noted.denials.len(), MOST_UNKNOWN + 1);
-        assert_eq!(noted.denials[&combined].requests, 180);
-        for number in 0..200 {
-            noted.count(sender(number, Some("a key")), one());
-        }
         assert_eq!(noted.denials.len(), MOST_NAMED + 1);
-        assert_eq!(noted.denials[&combined].requests, 370);
+        assert_eq!(noted.denials[&sender(200, None)].requests, 3);
+        assert_eq!(noted.denials[&combined].requests, 200 - 19);
         let (cause, event) = event(&combined, one());
         assert_eq!((cause.actor.0.as_str(), cause.source), ("anonymous", None));
         assert!(matches!(
             event,
             InstallationEvent::Denied { combined: true, .. }
         ));
+    }
+
+    #[test]
+    fn a_key_is_named_however_many_addresses_it_has() {
+        let mut noted = Noted::default();
+        for number in 0..200 {
+            noted.count(sender(number, None), one());
+            noted.count(sender(number, Some("a key")), one());
+        }
+        let of_key = Sender {
+            source: None,
+            ..sender(0, Some("a key"))
+        };
+        assert_eq!(noted.denials[&of_key].requests, 200 - 20);
+        assert_eq!(noted.denials.len(), 2 * (MOST_NAMED + 1));
+        let (cause, _) = event(&of_key, one());
+        assert_eq!(cause.actor.0, "a key");
     }
 }

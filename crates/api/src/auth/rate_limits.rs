@@ -124,7 +124,8 @@ fn check<K: Clone + std::hash::Hash + Eq>(limiter: &Limiter<K>, key: &K) -> Resu
     })
 }
 
-fn network(source: IpAddr) -> IpAddr {
+/// Returns the address that stands for all addresses of a source.
+pub(super) fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(address) => {

@@ -113,8 +113,19 @@ async fn nobody_changes_or_deletes_what_is_in_the_tree() {
     assert!(extended.expect("an answer"));
     let recorded = test
         .store
-        .record_audit_checkpoint("example.com/log", 3, "a note");
+        .record_audit_checkpoint("example.com/log", 3, "example.com/log\n3\n");
     recorded.await.expect("recorded");
+    // Nor does anybody record what is no checkpoint of this tree.
+    for (size, note) in [
+        (4, "example.com/log\n4\n"),
+        (3, "a note"),
+        (3, "other\n3\n"),
+    ] {
+        let refused = test
+            .store
+            .record_audit_checkpoint("example.com/log", size, note);
+        refused.await.expect_err(note);
+    }
     for sql in [
         "UPDATE audit_entries SET canonical = 'x' WHERE seq = 2",
         "UPDATE audit_tiles SET hashes = sha256('x')",
@@ -173,7 +184,7 @@ async fn the_user_that_serves_writes_the_tree_only_through_the_functions() {
     let permitted = [
         "SELECT audit_extend_tree('test', 0, sha256(''), ARRAY['a'::bytea], sha256('a'), ARRAY[0],
                                   ARRAY[0::bigint], ARRAY[sha256('a')])",
-        "SELECT audit_record_checkpoint('test', 'example.com/log', 1, 'a note')",
+        "SELECT audit_record_checkpoint('test', 'a.example', 1, E'a.example\\n1\\n')",
         "SELECT audit_expire_entries('test', 10)",
     ];
     for sql in permitted {
@@ -193,22 +204,27 @@ async fn the_largest_checkpoint_of_each_hour_is_kept() {
     let test = with_three_events().await;
     let store = &test.store;
     let origin = "example.com/log";
+    let three = store
+        .extend_audit_tree(&extension(0, &["a", "b", "c"]))
+        .await;
+    assert!(three.expect("an answer"));
     assert_eq!(
         store.audit_checkpoint(origin).await.expect("an answer"),
         None
     );
     for (seconds, size, note) in [(0, 1, "a"), (10, 2, "b"), (20, 1, "c"), (4000, 3, "d")] {
         test.clock(seconds).await;
-        let recorded = store.record_audit_checkpoint(origin, size, note).await;
+        let note = format!("{origin}\n{size}\n{note}");
+        let recorded = store.record_audit_checkpoint(origin, size, &note).await;
         recorded.expect("recorded");
     }
     let largest = store.audit_checkpoint(origin).await.expect("an answer");
-    assert_eq!(largest.as_deref(), Some("d"));
+    assert_eq!(largest.as_deref(), Some("example.com/log\n3\nd"));
     assert_eq!(
         store.audit_checkpoint("other").await.expect("an answer"),
         None
     );
-    let kept = "SELECT count(*) FROM audit_checkpoints WHERE note IN ('b', 'd')";
+    let kept = "SELECT count(*) FROM audit_checkpoints WHERE note ~ '[bd]$'";
     assert_eq!(test.number(kept).await, 2);
     assert_eq!(
         test.number("SELECT count(*) FROM audit_checkpoints").await,

@@ -263,7 +263,7 @@ async fn an_auditor_reads_everything_but_the_hashes_of_keys_and_writes_nothing()
         .await
         .expect("a page");
     assert_eq!(actions, ["provision_requested"]);
-    sqlx::raw_sql("SELECT name, scopes, last_used_at FROM api_keys")
+    sqlx::raw_sql("SELECT name, scopes, last_used_at, principal FROM api_keys")
         .execute(&mut connection)
         .await
         .expect("the keys");
@@ -290,6 +290,67 @@ async fn an_auditor_reads_everything_but_the_hashes_of_keys_and_writes_nothing()
     assert!(matches!(refused, StoreError::OneUserForBoth { .. }));
     connection.close().await.expect("closed");
     user.delete().await;
+}
+
+#[tokio::test]
+async fn a_user_that_may_create_objects_in_the_schema_gets_no_rights() {
+    let test = test_store().await;
+    let user = User::new(&test, "serving").await;
+    let serving = || DatabaseUsers {
+        serving: Some(&user.name),
+        ..DatabaseUsers::default()
+    };
+    // As in a database that was made before Postgres 15. The owner's functions would find its operators.
+    test.sql("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        .await
+        .expect("granted");
+    let refused = test.store.migrate_and_grant(serving()).await;
+    let refused = refused.expect_err("it could act with the rights of the owner");
+    assert!(
+        matches!(refused, StoreError::MayCreate { .. }),
+        "{refused:?}"
+    );
+    assert!(
+        refused
+            .to_string()
+            .contains("REVOKE CREATE ON SCHEMA public")
+    );
+    test.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        .await
+        .expect("revoked");
+    // What everybody was given by mistake is taken back.
+    test.sql("GRANT INSERT ON audit_pending TO PUBLIC")
+        .await
+        .expect("granted");
+    test.store
+        .migrate_and_grant(serving())
+        .await
+        .expect("granted");
+    let url = user.url("serving");
+    must_be_forbidden(
+        &url,
+        &["INSERT INTO audit_pending SELECT * FROM audit_pending"],
+    )
+    .await;
+    user.delete().await;
+}
+
+#[tokio::test]
+async fn the_time_of_an_event_is_that_at_which_it_is_added() {
+    let test = test_store().await;
+    for at in [
+        "'infinity'",
+        "'2199-01-01'",
+        "now() - interval '2 minutes'",
+        "NULL",
+    ] {
+        let append = format!(
+            "SELECT audit_append('{{\"id\": \"00000000-0000-0000-0000-000000000001\", \"action\": \"denied\",
+                                   \"actor\": \"a\", \"detail\": {{}}, \"aws_request_ids\": []}}',
+                                 {at}, 'test', NULL, NULL, NULL, NULL, NULL)"
+        );
+        test.sql(&append).await.expect_err(at);
+    }
 }
 
 #[tokio::test]
