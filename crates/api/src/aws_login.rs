@@ -52,10 +52,14 @@ pub(crate) async fn post(
         NotAccepted::Malformed { field, rule } => Problem::field(Code::InvalidRequest, field, rule),
         other => denied(Problem::new(Code::Unauthenticated, other.to_string())),
     })?;
+    let regions = settings.regions(provisioner.sts_region());
+    if !regions.contains(&signed.region().as_str()) {
+        return Err(denied(other_region(&regions)));
+    }
     if !settings.has_partition(signed.region().partition()) {
         return Err(denied(forbidden()));
     }
-    authentication.count_login(&parts)?;
+    let _slot = authentication.count_login(&parts)?;
     let token = log_in(&provisioner, &authentication, &parts, &signed).await;
     let token = token.map_err(|problem| match problem {
         Rejected::Caller(problem) => denied(problem),
@@ -126,6 +130,14 @@ async fn log_in(
 fn switched_off() -> Problem {
     let detail = "this service is not configured for logins with an AWS identity";
     Problem::new(Code::NotFound, detail)
+}
+
+fn other_region(permitted: &[&str]) -> Problem {
+    let rule = format!(
+        "must name a region in its scope for which this service accepts logins: {}",
+        permitted.join(", ")
+    );
+    Problem::field(Code::InvalidRequest, "authorization", rule)
 }
 
 fn forbidden() -> Problem {

@@ -311,6 +311,11 @@ impl Provisioner {
         self.parts.detector.capabilities().await
     }
 
+    /// Returns the region to whose STS this service sends its own calls.
+    pub fn sts_region(&self) -> &str {
+        self.parts.gateway.sts_region()
+    }
+
     /// Asks STS who has signed a request for a login.
     ///
     /// # Errors

@@ -112,6 +112,11 @@ impl Gateway {
         self.recent.health()
     }
 
+    /// Returns the region to whose STS this service sends its own calls.
+    pub(crate) fn sts_region(&self) -> &str {
+        self.iam.sts_region()
+    }
+
     /// Returns how long one call may take at most.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.iam.call_timeout()
