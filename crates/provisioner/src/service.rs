@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use engine_roles_domain::audit::Actor;
 use engine_roles_domain::binding::{Binding, Generation};
-use engine_roles_domain::caller::AwsIdentity;
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
-use engine_roles_iam::{CallerError, Iam, SignedLogin};
+use engine_roles_iam::{CallerError, Iam, Identified, SignedLogin};
 use engine_roles_store::{
     AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Orphan, Page, Store,
     StoreError,
@@ -321,7 +320,7 @@ impl Provisioner {
     /// # Errors
     /// When too many callers log in, STS rejects the signature or does not answer, or the identity is of a
     /// kind that can't log in.
-    pub async fn identify(&self, login: &SignedLogin) -> Result<AwsIdentity, LoginError> {
+    pub async fn identify(&self, login: &SignedLogin) -> Result<Identified, LoginError> {
         Box::pin(self.parts.gateway.identify(login)).await
     }
 

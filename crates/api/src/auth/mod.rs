@@ -322,10 +322,17 @@ impl Authentication {
         Ok(Some(slot))
     }
 
-    /// Counts a login that is denied, like a request without a valid key. Returns the answer.
-    pub(crate) fn denied_login(&self, request: &Parts, problem: Problem) -> Problem {
+    /// Counts a login that is denied, like a request without a valid key. `arn` is the identity that STS
+    /// has confirmed; none where it was not asked or rejected the signature. Returns the answer.
+    pub(crate) fn denied_login(
+        &self,
+        request: &Parts,
+        arn: Option<&str>,
+        problem: Problem,
+    ) -> Problem {
         let source = self.source(request);
-        self.note_denial(DenialReason::AwsLogin, source, None);
+        let caller = arn.map(|arn| Caller::unlimited(Actor(arn.to_owned())));
+        self.note_denial(DenialReason::AwsLogin, source, caller.as_ref());
         let counted = source.map_or(Ok(()), |source| self.limits.count_failure(source));
         match counted {
             Ok(()) => problem,

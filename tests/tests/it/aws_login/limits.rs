@@ -4,6 +4,8 @@ use engine_roles_e2e::aws_login::{SESSION_ARN, Signing, USER_ARN, identity};
 use engine_roles_e2e::aws_proxy::{Reply, Rule};
 use engine_roles_e2e::{Answer, eventually};
 
+use serde_json::json;
+
 use super::{build, calls_of, know, log_in};
 
 fn retry_after(answer: &Answer) -> u64 {
@@ -39,6 +41,12 @@ async fn logins_of_one_address_are_limited_and_keys_are_not_concerned() {
     };
     for expected in [401, 401, 429] {
         let answer = log_in(&from("192.0.2.2"), &other.login()).await;
+        assert_eq!(answer.status, expected, "{}", answer.text);
+    }
+    // So does what has not the form of a login.
+    let strange = json!({"authorization": "x", "date": "y", "server": "z"});
+    for (body, expected) in [(json!({}), 400), (strange.clone(), 400), (strange, 429)] {
+        let answer = log_in(&from("192.0.2.4"), &body).await;
         assert_eq!(answer.status, expected, "{}", answer.text);
     }
     let valid = Signing::new(&session).login();

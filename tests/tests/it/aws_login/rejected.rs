@@ -308,7 +308,7 @@ async fn a_signature_of_another_request_or_with_another_key_is_rejected_by_sts()
 
 #[tokio::test]
 async fn an_identity_that_is_not_on_the_list_is_forbidden() {
-    let installation = build().start().await;
+    let mut installation = build().start().await;
     let arns = [
         // The same names in another account, and other names.
         "arn:aws:sts::210987654321:assumed-role/manager/session",
@@ -333,4 +333,20 @@ async fn an_identity_that_is_not_on_the_list_is_forbidden() {
     }
     let rows: Vec<Value> = installation.database.rows("SELECT id FROM api_keys").await;
     assert_eq!(rows, [json!(null); 0]);
+    // The audit log has the ARN of each that STS has confirmed.
+    installation.replicas[0].stop().await;
+    let events = installation.database.events().await;
+    let denied = events.iter().filter(|event| event.action == "denied");
+    let mut told: Vec<(&str, &Value)> = denied
+        .map(|event| {
+            assert_eq!(event.detail["reason"], "aws_login");
+            (event.actor.as_str(), &event.detail["requests"])
+        })
+        .collect();
+    told.sort_unstable_by_key(|(actor, _)| *actor);
+    let (one, two) = (json!(1), json!(2));
+    let mut expected: Vec<(&str, &Value)> = arns[..8].iter().map(|arn| (*arn, &one)).collect();
+    expected.push(("anonymous", &two));
+    expected.sort_unstable_by_key(|(actor, _)| *actor);
+    assert_eq!(told, expected);
 }
