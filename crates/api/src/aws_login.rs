@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use engine_roles_contract::{AwsLogin, AwsToken, Code, FieldError};
 use engine_roles_domain::caller::{KeyId, KeyName, KeyScope};
 use engine_roles_provisioner::{
-    LoginError, LoginHeaders, NotAccepted, NotIdentified, Provisioner, SignedLogin,
+    Identified, LoginError, LoginHeaders, NotAccepted, NotIdentified, Provisioner, SignedLogin,
 };
 use engine_roles_store::NewApiKey;
 use secrecy::ExposeSecret;
@@ -41,24 +41,38 @@ pub(crate) async fn post(
     State(provisioner): State<Provisioner>,
     State(authentication): State<Arc<Authentication>>,
     parts: Parts,
-    JsonBody(body): JsonBody,
+    body: Result<JsonBody, Problem>,
 ) -> Result<Response, Problem> {
-    let headers = parse(&body)?;
-    let settings = authentication.aws_login().ok_or_else(switched_off)?;
+    let headers = body.and_then(|JsonBody(body)| parse(&body));
+    let Some(settings) = authentication.aws_login() else {
+        return Err(headers.err().unwrap_or_else(switched_off));
+    };
     authentication.record_source(&parts);
-    let denied = |problem: Problem| authentication.denied_login(&parts, problem);
+    let denied = |problem: Problem| authentication.denied_login(&parts, None, problem);
+    let headers = headers.map_err(denied)?;
     let signed = headers.check(&settings.server, SystemTime::now());
-    let signed = signed.map_err(|why| match why {
-        NotAccepted::Malformed { field, rule } => Problem::field(Code::InvalidRequest, field, rule),
-        other => denied(Problem::new(Code::Unauthenticated, other.to_string())),
+    let signed = signed.map_err(|why| {
+        denied(match why {
+            NotAccepted::Malformed { field, rule } => {
+                Problem::field(Code::InvalidRequest, field, rule)
+            }
+            other => Problem::new(Code::Unauthenticated, other.to_string()),
+        })
     })?;
+    let regions = settings.regions(provisioner.sts_region());
+    if !regions.contains(&signed.region().as_str()) {
+        return Err(denied(other_region(&regions)));
+    }
     if !settings.has_partition(signed.region().partition()) {
         return Err(denied(forbidden()));
     }
-    authentication.count_login(&parts)?;
+    let _slot = authentication.count_login(&parts)?;
     let token = log_in(&provisioner, &authentication, &parts, &signed).await;
     let token = token.map_err(|problem| match problem {
         Rejected::Caller(problem) => denied(problem),
+        Rejected::Identity(arn, problem) => {
+            authentication.denied_login(&parts, Some(&arn), problem)
+        }
         Rejected::Now(problem) => problem,
     })?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(token)).into_response())
@@ -66,8 +80,10 @@ pub(crate) async fn post(
 
 /// Why there is no token.
 enum Rejected {
-    /// Because of who the caller is.
+    /// Because STS did not confirm who the caller is, or not as one of a kind that can log in.
     Caller(Problem),
+    /// Because of who the caller is. The ARN is the identity that STS has confirmed.
+    Identity(String, Problem),
     /// Because of something else.
     Now(Problem),
 }
@@ -80,7 +96,11 @@ async fn log_in(
 ) -> Result<AwsToken, Rejected> {
     let settings = authentication.aws_login();
     let settings = settings.ok_or_else(|| Rejected::Now(switched_off()))?;
-    let identity = provisioner.identify(signed).await.map_err(rejected)?;
+    let identified = provisioner.identify(signed).await.map_err(rejected)?;
+    let Identified {
+        identity,
+        request_id,
+    } = identified;
     Span::current().record("actor", identity.arn());
     let rule = settings.rule(&identity);
     let AwsRule {
@@ -92,7 +112,7 @@ async fn log_in(
             arn = identity.arn(),
             "AWS identity without a rule was denied"
         );
-        Rejected::Caller(forbidden())
+        Rejected::Identity(identity.arn().to_owned(), forbidden())
     })?;
     let (text, key) = ApiKey::generate();
     let key = NewApiKey {
@@ -103,6 +123,7 @@ async fn log_in(
         prefix: prefix.clone(),
         valid_for: Some(settings.lifetime),
         identity: Some(identity.clone()),
+        aws_request_ids: vec![request_id],
     };
     let cause = authentication.cause_of_login(parts, identity.arn());
     let made = authentication.store().create_api_key(&key, &cause).await;
@@ -126,6 +147,14 @@ async fn log_in(
 fn switched_off() -> Problem {
     let detail = "this service is not configured for logins with an AWS identity";
     Problem::new(Code::NotFound, detail)
+}
+
+fn other_region(permitted: &[&str]) -> Problem {
+    let rule = format!(
+        "must name a region in its scope for which this service accepts logins: {}",
+        permitted.join(", ")
+    );
+    Problem::field(Code::InvalidRequest, "authorization", rule)
 }
 
 fn forbidden() -> Problem {

@@ -202,6 +202,11 @@ impl Iam {
         self.region.as_deref()
     }
 
+    /// Returns the region to whose STS this service sends its own calls.
+    pub fn sts_region(&self) -> &str {
+        &self.signed_for
+    }
+
     /// Returns the longest time that one call may take in all.
     pub fn call_timeout(&self) -> Duration {
         self.call_timeout

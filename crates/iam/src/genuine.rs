@@ -41,9 +41,14 @@ impl Intercept for OnlyGenuine {
 
 /// Returns whether an answer has AWS's request id, as each answer of AWS has.
 pub(crate) fn has_request_id(answer: &HttpResponse) -> bool {
+    request_id(answer).is_some()
+}
+
+/// Returns AWS's id of the request that was answered.
+pub(crate) fn request_id(answer: &HttpResponse) -> Option<&str> {
     let ids = REQUEST_IDS.into_iter();
     ids.filter_map(|header| answer.headers().get(header))
-        .any(|id| !id.is_empty())
+        .find(|id| !id.is_empty())
 }
 
 /// Returns whether the body is a whole XML document whose root is that of an operation's answer, such as

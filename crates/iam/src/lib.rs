@@ -29,6 +29,7 @@ pub use error::{ErrorKind, IamError, NotSent};
 pub use gate::{Call, Gate, GatedIam, OpenGate, Outcome, Service};
 pub use listing::{Listed, QuotaUsage, RolePage};
 pub use login::{
-    LoginHeaders, NotAccepted, NotIdentified, SERVER_HEADER, SignError, SignedLogin, sign_login,
+    Identified, LoginHeaders, NotAccepted, NotIdentified, SERVER_HEADER, SignError, SignedLogin,
+    sign_login,
 };
 pub use observe::{Depth, Target};

@@ -37,7 +37,8 @@ pub use aws::optional::OptionalFeature;
 pub use aws::recent::{AwsHealth, AwsState};
 pub use aws::{LoginError, NotConfirmed};
 pub use engine_roles_iam::{
-    CallerError, IamError, LoginHeaders, NotAccepted, NotIdentified, QuotaUsage, SignedLogin,
+    CallerError, IamError, Identified, LoginHeaders, NotAccepted, NotIdentified, QuotaUsage,
+    SignedLogin,
 };
 pub use engine_roles_store::BudgetLimits;
 pub use error::ProvisionerError;

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use engine_roles_domain::audit::Actor;
 use engine_roles_domain::binding::{Binding, Generation};
-use engine_roles_domain::caller::AwsIdentity;
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
-use engine_roles_iam::{CallerError, Iam, SignedLogin};
+use engine_roles_iam::{CallerError, Iam, Identified, SignedLogin};
 use engine_roles_store::{
     AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Orphan, Page, Store,
     StoreError,
@@ -311,12 +310,17 @@ impl Provisioner {
         self.parts.detector.capabilities().await
     }
 
+    /// Returns the region to whose STS this service sends its own calls.
+    pub fn sts_region(&self) -> &str {
+        self.parts.gateway.sts_region()
+    }
+
     /// Asks STS who has signed a request for a login.
     ///
     /// # Errors
     /// When too many callers log in, STS rejects the signature or does not answer, or the identity is of a
     /// kind that can't log in.
-    pub async fn identify(&self, login: &SignedLogin) -> Result<AwsIdentity, LoginError> {
+    pub async fn identify(&self, login: &SignedLogin) -> Result<Identified, LoginError> {
         Box::pin(self.parts.gateway.identify(login)).await
     }
 

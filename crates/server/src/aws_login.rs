@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use engine_roles_api::{AwsLoginSettings, AwsRule};
+use engine_roles_domain::account::Region;
 use engine_roles_domain::caller::{Principal, ServerName};
 
 use crate::config_error::{ConfigError, invalid_in};
@@ -11,6 +12,7 @@ use crate::list::list;
 use crate::rights::rights;
 
 const PRINCIPALS: &str = "--aws-principals";
+const REGIONS: &str = "--aws-login-regions";
 /// The longest lifetime of a token. A token keeps its rights also if its principal loses them meanwhile.
 const LONGEST: Duration = Duration::from_hours(1);
 
@@ -34,6 +36,14 @@ pub struct AwsLoginArgs {
         value_name = "NAME"
     )]
     pub server_name: Option<String>,
+    /// Regions, separated by commas, for whose STS callers may sign, such as `us-west-2`: list only those
+    /// whose STS the service can reach [default: the region of the service's own calls to STS]
+    #[arg(
+        long = "aws-login-regions",
+        env = "ENGINE_ROLES_AWS_LOGIN_REGIONS",
+        value_name = "REGIONS"
+    )]
+    pub regions: Option<String>,
     /// How long the token of such a login is valid; from 1s to 1h
     #[arg(long = "aws-token-lifetime", env = "ENGINE_ROLES_AWS_TOKEN_LIFETIME", value_name = "DURATION", default_value = "15m", value_parser = humantime::parse_duration)]
     pub token_lifetime: Duration,
@@ -66,10 +76,16 @@ impl AwsLoginArgs {
             (Some(name), false) => Ok(Some(AwsLoginSettings {
                 server: invalid_in("--aws-server-name", ServerName::parse(name))?,
                 rules,
+                regions: regions(self.regions.as_deref())?,
                 lifetime: self.token_lifetime,
             })),
         }
     }
+}
+
+fn regions(text: Option<&str>) -> Result<Vec<Region>, ConfigError> {
+    let regions = list(text).map(|text| invalid_in(REGIONS, Region::parse_supported(text)));
+    regions.collect()
 }
 
 fn rules(text: Option<&str>) -> Result<Vec<AwsRule>, ConfigError> {
@@ -112,6 +128,7 @@ mod tests {
         AwsLoginArgs {
             principals: principals.map(str::to_owned),
             server_name: name.map(str::to_owned),
+            regions: None,
             token_lifetime: Duration::from_mins(15),
         }
     }
@@ -165,6 +182,19 @@ mod tests {
             let settings = args(principals, name).settings();
             assert!(settings.is_err(), "{principals:?} {name:?}");
         }
+        let regions_of = |text: &str| {
+            let args = AwsLoginArgs {
+                regions: Some(text.to_owned()),
+                ..args(Some(&good), Some("roles.example"))
+            };
+            let settings = args.settings().ok()?.expect("switched on");
+            Some(settings.regions.iter().map(Region::to_string).collect())
+        };
+        assert_eq!(
+            regions_of("us-west-2, cn-north-1"),
+            Some(vec!["us-west-2".to_owned(), "cn-north-1".to_owned()])
+        );
+        assert_eq!(regions_of("us-iso-east-1"), None);
         let endless = AwsLoginArgs {
             token_lifetime: Duration::from_hours(2),
             ..args(None, None)

@@ -63,8 +63,8 @@ enum KeysAction {
     },
     /// Revoke a key or a token. All replicas refuse it within two seconds
     Revoke {
-        /// Id of the key or token; or the name of the key, or the ARN of the token's AWS identity, if no other
-        /// valid one has it
+        /// Id of the key or token; or the name of the key, if no other valid one has it; or the ARN of an AWS
+        /// identity, for all its valid tokens
         key: String,
     },
 }
@@ -155,6 +155,7 @@ async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
         prefix: wanted.prefix,
         valid_for: wanted.valid_for,
         identity: None,
+        aws_request_ids: Vec::new(),
     };
     let created = store.create_api_key(&key, &operator()).await?;
     // Not on standard output, which has the key alone, so that a script can take it.
@@ -182,23 +183,22 @@ async fn revoke(store: &Store, named: &str) -> anyhow::Result<()> {
         let named = keys.iter().filter(|key| label(key) == named);
         named.filter(is_valid).collect()
     };
-    let key = match named_keys[..] {
-        [key] => key,
-        [] => anyhow::bail!("no valid key has this id or name; `engine-roles keys list` shows all"),
-        _ => {
-            let ids: Vec<String> = named_keys.iter().map(|key| key.id.to_string()).collect();
-            anyhow::bail!(
-                "several valid keys have the name {named}; name one by its id: {}",
-                ids.join(", ")
-            )
-        }
-    };
-    store.revoke_api_key(key, &operator()).await?;
-    Ok(print::line(format_args!(
-        "key {} ({}) is revoked",
-        label(key),
-        key.id
-    ))?)
+    if named_keys.is_empty() {
+        anyhow::bail!("no valid key has this id or name; `engine-roles keys list` shows all");
+    }
+    // Several tokens of one ARN are of the same identity.
+    if named_keys.len() > 1 && named_keys.iter().any(|key| key.identity.is_none()) {
+        let ids: Vec<String> = named_keys.iter().map(|key| key.id.to_string()).collect();
+        anyhow::bail!(
+            "several valid keys have the name {named}; name one by its id: {}",
+            ids.join(", ")
+        );
+    }
+    for key in named_keys {
+        store.revoke_api_key(key, &operator()).await?;
+        print::line(format_args!("key {} ({}) is revoked", label(key), key.id))?;
+    }
+    Ok(())
 }
 
 fn show(keys: &[ApiKeyRecord], now: DateTime<Utc>, format: Format) -> anyhow::Result<()> {

@@ -32,6 +32,8 @@ pub struct NewApiKey {
     pub valid_for: Option<Duration>,
     /// The AWS identity to which a token belongs; none for a key.
     pub identity: Option<AwsIdentity>,
+    /// The ids of the calls to AWS that confirmed the identity, for the event; none for a key.
+    pub aws_request_ids: Vec<String>,
 }
 
 /// The record of a key, without its hash.
@@ -106,7 +108,7 @@ impl Store {
             cluster_prefix: key.prefix.clone(),
             valid_seconds: key.valid_for.map(|valid_for| valid_for.as_secs()),
         };
-        let event = append::of_installation(cause, &event);
+        let event = append::of_installation_after(cause, &key.aws_request_ids, &event);
         let scopes: Vec<String> = key.scopes.iter().map(|it| it.as_str().to_owned()).collect();
         let row = run!(
             self,

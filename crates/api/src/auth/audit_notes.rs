@@ -180,9 +180,8 @@ impl Noted {
     /// fewest requests is combined with others, so that whoever sends many is named, whatever came first.
     fn count(&mut self, sender: Sender, count: Count) {
         if !self.denials.contains_key(&sender) && sender.source.is_some() {
-            let is_of_kind = |one: &Sender| {
-                one.source.is_some() && one.actor.is_some() == sender.actor.is_some()
-            };
+            let is_of_kind =
+                |one: &Sender| one.source.is_some() && one.has_key() == sender.has_key();
             let named = self.denials.iter().filter(|(one, _)| is_of_kind(one));
             let least = named
                 .clone()
@@ -221,6 +220,14 @@ impl Noted {
     fn add(&mut self, sender: Sender, count: Count) {
         let counted = self.denials.entry(sender);
         counted.and_modify(|all| all.add(count)).or_insert(count);
+    }
+}
+
+impl Sender {
+    /// Returns whether the requests had a known key. The identity of a denied login is known, too, but
+    /// whoever has an account at AWS can choose its name.
+    fn has_key(&self) -> bool {
+        self.actor.is_some() && self.reason != DenialReason::AwsLogin
     }
 }
 

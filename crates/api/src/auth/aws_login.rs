@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_roles_domain::account::Partition;
+use engine_roles_domain::account::{Partition, Region};
 use engine_roles_domain::caller::{AwsIdentity, ClusterPrefix, KeyScopes, Principal, ServerName};
 
 /// What an AWS principal may do after its login.
@@ -23,6 +23,10 @@ pub struct AwsLoginSettings {
     pub server: ServerName,
     /// What each principal may do. Others can't log in.
     pub rules: Vec<AwsRule>,
+    /// The regions for whose STS callers may sign; where none is listed, only the region to whose STS the
+    /// service sends its own calls. With any region, strangers could keep the service waiting for one that
+    /// it can't reach.
+    pub regions: Vec<Region>,
     /// How long a token is valid.
     pub lifetime: Duration,
 }
@@ -32,6 +36,15 @@ impl AwsLoginSettings {
     pub(crate) fn rule(&self, identity: &AwsIdentity) -> Option<&AwsRule> {
         let mut rules = self.rules.iter();
         rules.find(|rule| rule.principal == *identity.principal())
+    }
+
+    /// Returns the regions for whose STS callers may sign. `own` is that of the service's own calls.
+    pub(crate) fn regions<'a>(&'a self, own: &'a str) -> Vec<&'a str> {
+        if self.regions.is_empty() {
+            vec![own]
+        } else {
+            self.regions.iter().map(Region::as_str).collect()
+        }
     }
 
     /// Returns whether an identity of this partition may log in.

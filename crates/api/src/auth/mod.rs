@@ -4,6 +4,7 @@ mod api_key;
 mod audit_notes;
 mod aws_login;
 mod key_ring;
+mod login_slots;
 mod rate_limits;
 mod source;
 
@@ -39,6 +40,7 @@ use crate::sender;
 use crate::tls::ClientCertificate;
 use audit_notes::AuditNotes;
 use key_ring::{Found, KeyRing};
+use login_slots::{LoginSlot, LoginSlots};
 use rate_limits::{RateLimits, TooSoon};
 use source::TrustedProxies;
 
@@ -109,6 +111,7 @@ pub struct Authentication {
     store: Store,
     ring: KeyRing,
     limits: RateLimits,
+    login_slots: LoginSlots,
     notes: AuditNotes,
 }
 
@@ -169,6 +172,7 @@ impl Authentication {
             notes: AuditNotes::new(store.clone()),
             store,
             limits: RateLimits::new(settings.failure_rate, settings.key_rate, settings.key_burst),
+            login_slots: LoginSlots::default(),
         }
     }
 
@@ -299,20 +303,36 @@ impl Authentication {
         &self.store
     }
 
-    /// Counts a login that STS will be asked about, whoever it turns out to be.
-    pub(crate) fn count_login(&self, request: &Parts) -> Result<(), Problem> {
-        let source = self.source(request);
-        let counted = source.map_or(Ok(()), |source| self.limits.count_login(source));
-        counted.map_err(|too_soon| {
-            self.note_denial(DenialReason::Rate, source, None);
-            too_many("too many logins from this address", &too_soon)
-        })
+    /// Counts a login that STS will be asked about, whoever it turns out to be, and gives it a place until
+    /// the slot is dropped; none where the source is not known.
+    pub(crate) fn count_login(&self, request: &Parts) -> Result<Option<LoginSlot<'_>>, Problem> {
+        let Some(source) = self.source(request) else {
+            return Ok(None);
+        };
+        let refused = |what, too_soon: &TooSoon| {
+            self.note_denial(DenialReason::Rate, Some(source), None);
+            too_many(what, too_soon)
+        };
+        let counted = self.limits.count_login(source);
+        counted.map_err(|it| refused("too many logins from this address", &it))?;
+        let slot = self.login_slots.take(source).ok_or_else(|| {
+            let what = "too many logins from this address wait for AWS at the same time";
+            refused(what, &TooSoon { retry_after: 1 })
+        })?;
+        Ok(Some(slot))
     }
 
-    /// Counts a login that is denied, like a request without a valid key. Returns the answer.
-    pub(crate) fn denied_login(&self, request: &Parts, problem: Problem) -> Problem {
+    /// Counts a login that is denied, like a request without a valid key. `arn` is the identity that STS
+    /// has confirmed; none where it was not asked or rejected the signature. Returns the answer.
+    pub(crate) fn denied_login(
+        &self,
+        request: &Parts,
+        arn: Option<&str>,
+        problem: Problem,
+    ) -> Problem {
         let source = self.source(request);
-        self.note_denial(DenialReason::AwsLogin, source, None);
+        let caller = arn.map(|arn| Caller::unlimited(Actor(arn.to_owned())));
+        self.note_denial(DenialReason::AwsLogin, source, caller.as_ref());
         let counted = source.map_or(Ok(()), |source| self.limits.count_failure(source));
         match counted {
             Ok(()) => problem,

@@ -124,7 +124,7 @@ fn check<K: Clone + std::hash::Hash + Eq>(limiter: &Limiter<K>, key: &K) -> Resu
     })
 }
 
-/// Returns the address that stands for all addresses of a source.
+/// Returns what counts as one source: an IPv4 address, or an IPv6 network.
 pub(super) fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,

@@ -1,6 +1,6 @@
 //! The address that a request comes from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -25,9 +25,9 @@ impl TrustedProxies {
             if !self.contains(source) {
                 break;
             }
-            match address.trim().parse::<IpAddr>() {
-                Ok(address) => source = address.to_canonical(),
-                Err(_) => break,
+            match read(address.trim()) {
+                Some(address) => source = address.to_canonical(),
+                None => break,
             }
         }
         source
@@ -36,6 +36,17 @@ impl TrustedProxies {
     fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address))
     }
+}
+
+/// Reads an address. Some proxies add the client's port, such as `192.0.2.9:8080` or `[2001:db8::1]:443`.
+fn read(text: &str) -> Option<IpAddr> {
+    let address = text.parse::<IpAddr>().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|it| it.ip());
+    let in_brackets = || {
+        let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+        inner.parse::<Ipv6Addr>().ok().map(IpAddr::from)
+    };
+    address.or_else(with_port).or_else(in_brackets)
 }
 
 #[cfg(test)]
@@ -75,6 +86,20 @@ mod tests {
             ),
             (&proxies, proxy, &["198.51.100.7, nonsense"], proxy),
             (&proxies, proxy, &["10.0.0.5, 10.0.0.6"], "10.0.0.5"),
+            // Some proxies add the port.
+            (&proxies, proxy, &["1.2.3.6:8080"], "1.2.3.6"),
+            (
+                &proxies,
+                proxy,
+                &["9.9.9.9, 1.2.3.6:1, 10.0.0.6:2"],
+                "1.2.3.6",
+            ),
+            (&proxies, proxy, &["[2001:db8::1]:443"], "2001:db8::1"),
+            (&proxies, proxy, &["[2001:db8::1]"], "2001:db8::1"),
+            (&proxies, proxy, &["[::ffff:1.2.3.6]:443"], "1.2.3.6"),
+            (&proxies, proxy, &["1.2.3.6:port"], proxy),
+            (&proxies, proxy, &["[1.2.3.6]"], proxy),
+            (&proxies, proxy, &["[2001:db8::1"], proxy),
         ] {
             let mut map = HeaderMap::new();
             for header in headers {

@@ -18,7 +18,7 @@ use std::fmt;
 use engine_roles_domain::account::Region;
 
 pub use check::{NotAccepted, SignedLogin};
-pub use send::NotIdentified;
+pub use send::{Identified, NotIdentified};
 pub use sign::{SignError, sign_login};
 
 /// The signed header that names the service for which a request was signed.

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::check::SignedLogin;
 use super::{BODY, CONTENT_TYPE, SERVER_HEADER, host};
 use crate::gate::{Call, Gate, GatedIam, Service, count_call};
-use crate::genuine::has_request_id;
+use crate::genuine::request_id;
 
 /// The name of the call in metrics and in the log. It is apart from the service's own calls of the same
 /// operation, because strangers can make it fail.
@@ -24,6 +24,8 @@ const ACTION: &str = "GetCallerIdentityOfCaller";
 const LIMIT: Duration = Duration::from_secs(5);
 /// The largest answer that is read. STS's has about 500 bytes.
 const LARGEST: usize = 64 * 1024;
+/// The longest id of a request that is kept. AWS's are UUIDs.
+const LONGEST_ID: usize = 128;
 /// The codes with which STS rejects a signature or the key of it. With other codes, such as those of
 /// throttling, it says nothing about them.
 ///
@@ -42,6 +44,15 @@ const REJECTIONS: [&str; 12] = [
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 ];
+
+/// Who has signed a request, as STS says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// The role or the user, and its session.
+    pub identity: AwsIdentity,
+    /// AWS's id of the call that confirmed it.
+    pub request_id: String,
+}
 
 /// Why it is not known who has signed a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +88,7 @@ impl<G: Gate> GatedIam<'_, G> {
     /// # Errors
     /// When the gate does not admit the call, STS rejects the signature or does not answer, or the
     /// identity is of a kind that can't log in.
-    pub async fn identify(&self, login: &SignedLogin) -> Result<AwsIdentity, NotIdentified> {
+    pub async fn identify(&self, login: &SignedLogin) -> Result<Identified, NotIdentified> {
         let call = Call {
             service: Service::Sts,
             action: ACTION,
@@ -89,7 +100,14 @@ impl<G: Gate> GatedIam<'_, G> {
         let limit = LIMIT.min(self.iam.call_timeout());
         let answered = timeout(limit, Box::pin(self.exchange(login))).await;
         let found = match answered {
-            Ok(Ok((status, body))) => read(status, &body, login),
+            Ok(Ok(Answer {
+                status,
+                request_id,
+                body,
+            })) => read(status, &body, login).map(|identity| Identified {
+                identity,
+                request_id,
+            }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(unavailable("no answer came in time")),
         };
@@ -103,7 +121,7 @@ impl<G: Gate> GatedIam<'_, G> {
         found
     }
 
-    async fn exchange(&self, login: &SignedLogin) -> Result<(u16, Vec<u8>), NotIdentified> {
+    async fn exchange(&self, login: &SignedLogin) -> Result<Answer, NotIdentified> {
         let endpoint = self.iam.sts_endpoint();
         let request = request(login, endpoint.as_deref()).ok_or_else(|| {
             // Each part was checked, so that only the endpoint of the settings can be the reason.
@@ -118,12 +136,24 @@ impl<G: Gate> GatedIam<'_, G> {
             };
             unavailable(format!("STS could not be reached {kind}"))
         })?;
-        if !has_request_id(&answer) {
-            return Err(unavailable("the answer is not from AWS"));
-        }
+        let id = request_id(&answer).filter(|id| id.len() <= LONGEST_ID);
+        let request_id = id
+            .ok_or_else(|| unavailable("the answer is not from AWS"))?
+            .to_owned();
         let status = answer.status().as_u16();
-        Ok((status, body(answer).await?))
+        Ok(Answer {
+            status,
+            request_id,
+            body: body(answer).await?,
+        })
     }
+}
+
+/// An answer of STS.
+struct Answer {
+    status: u16,
+    request_id: String,
+    body: Vec<u8>,
 }
 
 /// Builds the request anew, for STS or for the endpoint of the settings. Nothing of it is chosen by the

@@ -19,9 +19,17 @@ pub enum SignError {
     /// The SDK found no credentials.
     #[error("the AWS SDK found no credentials")]
     NoCredentials(#[source] Option<CredentialsError>),
-    /// No region is set, or one that this program does not know.
+    /// No region is set.
     #[error("no region of AWS is set: set AWS_REGION to the region for whose STS to sign")]
     NoRegion,
+    /// The region that is set is not one of a supported partition.
+    #[error(
+        "the region {region} of the AWS SDK's settings is not supported: set AWS_REGION to another one"
+    )]
+    UnsupportedRegion {
+        /// The region.
+        region: String,
+    },
     /// The request could not be signed.
     #[error("the request could not be signed")]
     Signing(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -38,8 +46,13 @@ pub async fn sign_login(server: &ServerName) -> Result<LoginHeaders, SignError> 
     let credentials = provider.provide_credentials().await;
     let credentials = credentials.map_err(|error| SignError::NoCredentials(Some(error)))?;
     let region = iam.sdk_region().ok_or(SignError::NoRegion)?;
-    let region = Region::parse_supported(region).map_err(|_| SignError::NoRegion)?;
+    let region = Region::parse_supported(region).map_err(|_| unsupported(region))?;
     signed(credentials, server, &region, SystemTime::now())
+}
+
+fn unsupported(region: &str) -> SignError {
+    let region = region.to_owned();
+    SignError::UnsupportedRegion { region }
 }
 
 fn signed(
@@ -49,7 +62,7 @@ fn signed(
     at: SystemTime,
 ) -> Result<LoginHeaders, SignError> {
     let failed = |error: Box<dyn std::error::Error + Send + Sync>| SignError::Signing(error);
-    let host = host(region).ok_or(SignError::NoRegion)?;
+    let host = host(region).ok_or_else(|| unsupported(region.as_str()))?;
     let identity = credentials.into();
     let params = v4::SigningParams::builder()
         .identity(&identity)

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use engine_roles_domain::account::{AccountId, OtherAccount, Scope};
 use engine_roles_domain::binding::Rejection;
-use engine_roles_domain::caller::AwsIdentity;
 use engine_roles_domain::cluster::{Defaults, Mode, RoleRequest};
 use engine_roles_domain::identity::{Need, Standing};
 use engine_roles_domain::prepared::HeldRole;
@@ -16,8 +15,8 @@ use engine_roles_domain::resources::{
     Applied, CallKind, Observed, ProfileName, ResourcePath, RoleName, Step,
 };
 use engine_roles_iam::{
-    Call, Caller, CallerError, Depth, ErrorKind, Gate, GatedIam, Iam, IamError, Listed, NotSent,
-    Outcome, QuotaUsage, RolePage, Service, SignedLogin, Target,
+    Call, Caller, CallerError, Depth, ErrorKind, Gate, GatedIam, Iam, IamError, Identified, Listed,
+    NotSent, Outcome, QuotaUsage, RolePage, Service, SignedLogin, Target,
 };
 use engine_roles_store::{BudgetLimits, ReplicaId, Store};
 use futures::FutureExt;
@@ -110,6 +109,11 @@ impl Gateway {
     /// Returns how AWS answered this replica's calls since its start.
     pub(crate) fn health(&self) -> AwsHealth {
         self.recent.health()
+    }
+
+    /// Returns the region to whose STS this service sends its own calls.
+    pub(crate) fn sts_region(&self) -> &str {
+        self.iam.sts_region()
     }
 
     /// Returns how long one call may take at most.
@@ -220,7 +224,7 @@ impl Gateway {
 
     /// Asks STS who has signed a request. A stranger can trigger this call, so that it has limits of its
     /// own, and its outcome counts neither as health of AWS nor as an answer about our credentials.
-    pub(crate) async fn identify(&self, login: &SignedLogin) -> Result<AwsIdentity, LoginError> {
+    pub(crate) async fn identify(&self, login: &SignedLogin) -> Result<Identified, LoginError> {
         let _slot = self.logins.admit()?;
         Ok(self.iam.through(StsOnly(self)).identify(login).await?)
     }

@@ -56,7 +56,9 @@ async fn aws(session: &Session, args: &AwsArgs) -> Result<Exit, Failure> {
     // The future of the SDK is large.
     let signed = Box::pin(sign_login(&args.server_name)).await;
     let headers = signed.map_err(|error| match error {
-        SignError::NoRegion => Failure::Usage(error.to_string()),
+        SignError::NoRegion | SignError::UnsupportedRegion { .. } => {
+            Failure::Usage(error.to_string())
+        }
         _ => Failure::Outcome(chain(&error)),
     })?;
     let LoginHeaders {

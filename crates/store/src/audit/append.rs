@@ -60,8 +60,20 @@ pub(crate) fn of_binding(
 
 /// Returns an event about the installation for `audit_append`.
 pub(crate) fn of_installation(cause: &Cause, event: &InstallationEvent) -> Value {
+    of_installation_after(cause, &[], event)
+}
+
+/// Like [`of_installation`], with the ids of the calls to AWS that led to the event.
+pub(crate) fn of_installation_after(
+    cause: &Cause,
+    aws_request_ids: &[String],
+    event: &InstallationEvent,
+) -> Value {
     let (action, detail) = (event.action().as_str(), to_json(event));
-    to_json(&Event::new(Uuid::now_v7(), cause, action, detail))
+    to_json(&Event {
+        aws_request_ids,
+        ..Event::new(Uuid::now_v7(), cause, action, detail)
+    })
 }
 
 impl Store {

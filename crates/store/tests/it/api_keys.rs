@@ -17,6 +17,7 @@ fn key(name: &str, hash: u8) -> NewApiKey {
         prefix: None,
         valid_for: None,
         identity: None,
+        aws_request_ids: Vec::new(),
     }
 }
 

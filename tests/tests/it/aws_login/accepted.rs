@@ -62,6 +62,24 @@ async fn a_session_of_a_role_and_a_user_get_tokens_that_work_on_every_replica() 
     // STS is asked at the login only.
     assert_eq!(calls_of(&installation, &session), 1);
     assert_eq!(calls_of(&installation, &user), 1);
+    // The event of a login has the id of that call.
+    let calls = installation.sandbox.calls(0);
+    let logged: Vec<Value> = installation
+        .database
+        .rows(
+            "SELECT actor, aws_request_ids FROM (
+                 SELECT actor, action, aws_request_ids FROM audit_events
+                 UNION ALL SELECT actor, action, aws_request_ids FROM audit_pending
+             ) AS event WHERE action = 'key_created' ORDER BY actor DESC",
+        )
+        .await;
+    let expected = [&session, &user].map(|identity| {
+        let mut calls = calls.iter();
+        let call = calls.find(|it| it.access_key.as_ref() == Some(&identity.access_key_id));
+        let id = &call.expect("a call").request_id;
+        json!({"actor": identity.arn, "aws_request_ids": [id]})
+    });
+    assert_eq!(logged, expected);
     // The database has only the hash of a token.
     let rows: Vec<Value> = installation
         .database
@@ -97,9 +115,6 @@ async fn the_same_request_can_log_in_again_and_each_token_is_revoked_by_itself()
         assert_eq!(key["cluster_prefix"], "team-a-");
     }
     assert!(keys(&installation, &["list"]).contains(SESSION_ARN));
-    let two = installation.run(&["keys", "revoke", SESSION_ARN], &[]);
-    let message = String::from_utf8_lossy(&two.stderr).into_owned();
-    assert!(message.contains("several valid keys"), "{message}");
     let id = listed[0]["id"].as_str().expect("an id");
     keys(&installation, &["revoke", id]);
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -111,9 +126,29 @@ async fn the_same_request_can_log_in_again_and_each_token_is_revoked_by_itself()
         let other = with_token(&installation, replica, &tokens[1]);
         other.list("").await.expect(200);
     }
-    // Now the ARN names one.
+    // The ARN names all that are still valid.
+    tokens.push(
+        log_in(&installation.client(), &login)
+            .await
+            .expect(200)
+            .clone(),
+    );
     let revoked = keys(&installation, &["revoke", SESSION_ARN]);
-    assert!(revoked.contains(SESSION_ARN), "{revoked}");
+    let lines: Vec<&str> = revoked.lines().collect();
+    assert_eq!(lines.len(), 2, "{revoked}");
+    for line in lines {
+        assert!(line.contains(SESSION_ARN) && !line.contains(id), "{line}");
+    }
+    for token in &tokens[1..] {
+        let client = with_token(&installation, 0, token);
+        eventually("the token is refused", async || {
+            (client.list("").await.status == 401).then_some(())
+        })
+        .await;
+    }
+    let none = installation.run(&["keys", "revoke", SESSION_ARN], &[]);
+    let message = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert!(message.contains("no valid key"), "{message}");
 }
 
 #[tokio::test]

@@ -101,7 +101,8 @@ async fn the_command_says_why_there_is_no_token() {
             "1 to 253 characters",
         ),
         ("AWS_SECRET_ACCESS_KEY", "wrong", 5, "SignatureDoesNotMatch"),
-        ("AWS_REGION", "", 2, "AWS_REGION"),
+        ("AWS_REGION", "", 2, "no region of AWS is set"),
+        ("AWS_REGION", "us-iso-east-1", 2, "region us-iso-east-1"),
         ("AWS_ACCESS_KEY_ID", "", 1, "no credentials"),
     ] {
         let mut variables = all.clone();

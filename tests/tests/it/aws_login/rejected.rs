@@ -144,15 +144,49 @@ async fn a_request_for_another_server_or_of_another_time_is_rejected_without_ask
         let detail = problem["detail"].to_string();
         assert!(detail.contains(words), "{words}: {detail}");
     }
-    // Nobody of China's partition may log in.
-    let china = changed(&good, |it| "cn-north-1".clone_into(&mut it.region));
-    log_in(&client, &china)
-        .await
-        .expect_problem(403, "forbidden");
+    // Only the region of the service's own calls is permitted.
+    for region in ["us-east-1", "us-west-22222", "cn-north-1"] {
+        let other = changed(&good, |it| region.clone_into(&mut it.region));
+        let answer = log_in(&client, &other).await;
+        let problem = answer.expect_problem(400, "invalid_request");
+        assert_eq!(problem["errors"][0]["field"], "authorization");
+        let detail = problem["detail"].as_str().expect("a detail");
+        assert!(detail.ends_with(": us-west-2"), "{detail}");
+    }
     assert_eq!(calls_of(&installation, &session), 0);
     log_in(&client, &good.clone().in_seconds(30).login())
         .await
         .expect(200);
+    assert_eq!(calls_of(&installation, &session), 1);
+}
+
+#[tokio::test]
+async fn only_regions_on_the_list_and_of_a_listed_partition_are_asked() {
+    let installation = build()
+        .env("ENGINE_ROLES_AWS_LOGIN_REGIONS", "eu-west-1, cn-north-1")
+        .start()
+        .await;
+    let session = identity(SESSION_ARN, 'A');
+    know(&installation, &[&session]);
+    let in_region = |region: &str| {
+        let mut signing = Signing::new(&session);
+        region.clone_into(&mut signing.region);
+        signing.host = format!("sts.{region}.amazonaws.com");
+        signing.login()
+    };
+    let client = installation.client();
+    // The service's own region is not on the list.
+    let answer = log_in(&client, &in_region("us-west-2")).await;
+    let problem = answer.expect_problem(400, "invalid_request");
+    let detail = problem["detail"].to_string();
+    assert!(detail.contains("eu-west-1, cn-north-1"), "{detail}");
+    // Nobody of China's partition may log in.
+    let china = in_region("cn-north-1");
+    log_in(&client, &china)
+        .await
+        .expect_problem(403, "forbidden");
+    assert_eq!(calls_of(&installation, &session), 0);
+    log_in(&client, &in_region("eu-west-1")).await.expect(200);
     assert_eq!(calls_of(&installation, &session), 1);
 }
 
@@ -195,7 +229,10 @@ async fn a_body_that_is_not_an_object_of_these_members_is_rejected() {
 /// The service builds the request itself, so that a signature of any other request is wrong.
 #[tokio::test]
 async fn a_signature_of_another_request_or_with_another_key_is_rejected_by_sts() {
-    let installation = build().start().await;
+    let installation = build()
+        .env("ENGINE_ROLES_AWS_LOGIN_REGIONS", "us-west-2,us-east-1")
+        .start()
+        .await;
     let (session, user) = (identity(SESSION_ARN, 'A'), identity(USER_ARN, 'B'));
     let stranger = identity("arn:aws:iam::123456789012:user/nobody", 'C');
     know(&installation, &[&session, &user]);
@@ -271,7 +308,7 @@ async fn a_signature_of_another_request_or_with_another_key_is_rejected_by_sts()
 
 #[tokio::test]
 async fn an_identity_that_is_not_on_the_list_is_forbidden() {
-    let installation = build().start().await;
+    let mut installation = build().start().await;
     let arns = [
         // The same names in another account, and other names.
         "arn:aws:sts::210987654321:assumed-role/manager/session",
@@ -296,4 +333,20 @@ async fn an_identity_that_is_not_on_the_list_is_forbidden() {
     }
     let rows: Vec<Value> = installation.database.rows("SELECT id FROM api_keys").await;
     assert_eq!(rows, [json!(null); 0]);
+    // The audit log has the ARN of each that STS has confirmed.
+    installation.replicas[0].stop().await;
+    let events = installation.database.events().await;
+    let denied = events.iter().filter(|event| event.action == "denied");
+    let mut told: Vec<(&str, &Value)> = denied
+        .map(|event| {
+            assert_eq!(event.detail["reason"], "aws_login");
+            (event.actor.as_str(), &event.detail["requests"])
+        })
+        .collect();
+    told.sort_unstable_by_key(|(actor, _)| *actor);
+    let (one, two) = (json!(1), json!(2));
+    let mut expected: Vec<(&str, &Value)> = arns[..8].iter().map(|arn| (*arn, &one)).collect();
+    expected.push(("anonymous", &two));
+    expected.sort_unstable_by_key(|(actor, _)| *actor);
+    assert_eq!(told, expected);
 }
