@@ -1,6 +1,7 @@
 //! Witnesses that cosign checkpoints, and auditors who demand their cosignatures.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use engine_roles_e2e::Installation;
 use engine_roles_transparency::{Note, WitnessKey, WitnessRequest};
@@ -210,6 +211,27 @@ async fn a_witness_follows_a_log_and_cosigns_no_second_history() {
     assert!(second.ends_with(&line), "{second}");
     let note: Note = second.parse().expect("a note");
     assert_eq!(note.signatures().len(), 2);
+    // A state that somebody else made, or that has lost its cosignature.
+    ask(&files, &installation, read(&second).size);
+    let end = second.len() - line.len();
+    for made in [
+        second[..end].to_owned(),
+        second.replace("\n\n", "\nmore\n\n"),
+    ] {
+        fs::write(files.path("state"), &made).expect("written");
+        let (code, text) = cosign(&files, &installation, &[]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("state: "), "{text}");
+        assert_eq!(state(), made);
+    }
+    fs::write(files.path("state"), &second).expect("written");
+    // A link has the same state under two names.
+    fs::rename(files.path("state"), files.path("real")).expect("renamed");
+    symlink("real", files.path("state")).expect("a link");
+    let (code, text) = cosign(&files, &installation, &[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("symbolic link"), "{text}");
+    fs::rename(files.path("real"), files.path("state")).expect("renamed");
     // Another history with the same key: an installation with another database.
     let second_history = files
         .signing(Installation::build())

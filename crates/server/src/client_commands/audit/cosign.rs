@@ -15,8 +15,8 @@ use super::witness_state::WitnessState;
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0  cosigned: the cosignature is printed
-  1  not cosigned: the log has not signed the checkpoint, or the checkpoint does not extend the one
-     that was cosigned last
+  1  not cosigned: the log has not signed the checkpoint, the checkpoint does not extend the one
+     that was cosigned last, or this witness has not cosigned the one in the state file
   2  the command line is invalid, or a file can't be read or written";
 
 /// The key of a witness.
@@ -94,6 +94,10 @@ fn cosign(args: &CosignArgs) -> Result<String, OfflineError> {
     // Another command waits until this one has replaced the last checkpoint.
     let state = WitnessState::lock(&args.state)?;
     let last = state.read(args.first)?;
+    if let Some(last) = &last {
+        let verified = key.verify_last(last, &log);
+        verified.map_err(|error| not_cosigned(&args.state, &error))?;
+    }
     let cosigned = key
         .cosign(&request, &log, last.as_ref(), now.as_secs())
         .map_err(|error| not_cosigned(&args.request, &error))?;
@@ -101,13 +105,13 @@ fn cosign(args: &CosignArgs) -> Result<String, OfflineError> {
     Ok(cosigned.signature.to_string())
 }
 
-fn not_cosigned(request: &Path, error: &TransparencyError) -> OfflineError {
-    let request = request.display();
+fn not_cosigned(file: &Path, error: &TransparencyError) -> OfflineError {
+    let file = file.display();
     let advice = match error {
         TransparencyError::OtherOldSize { expected, .. } => {
             format!("; the log's owner gets the right one with `audit checkpoint --old {expected}`")
         }
         _ => String::new(),
     };
-    OfflineError::NotVerified(format!("{request}: {error}{advice}"))
+    OfflineError::NotVerified(format!("{file}: {error}{advice}"))
 }

@@ -65,9 +65,9 @@ impl Quorum {
             .filter(|one| one.checkpoint() == largest.checkpoint());
         let found: Vec<&Cosignature> = same
             .flat_map(VerifiedCheckpoint::cosignatures)
-            .filter(|one| self.names.contains(&one.witness))
+            .filter(|one| self.names.contains(one.witness.name()))
             .collect();
-        let by: BTreeSet<&KeyName> = found.iter().map(|one| &one.witness).collect();
+        let by: BTreeSet<&KeyName> = found.iter().map(|one| one.witness.name()).collect();
         if by.len() < self.count {
             let missing = self.names.iter().filter(|name| !by.contains(name));
             let missing: Vec<&str> = missing.map(KeyName::as_str).collect();
@@ -85,7 +85,7 @@ impl Quorum {
 }
 
 fn shown(cosignature: &Cosignature) -> String {
-    let witness = &cosignature.witness;
+    let witness = cosignature.witness.name();
     let at = i64::try_from(cosignature.timestamp).ok();
     let at = at.and_then(|at| DateTime::<Utc>::from_timestamp(at, 0));
     let at = at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
