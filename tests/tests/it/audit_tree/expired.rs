@@ -55,6 +55,14 @@ async fn events_that_remain_are_proved_after_the_others_have_expired() {
     let expected = "events 1 to 4 are not in the export\n\
                     verified: events 5 to 10 are those that were logged\n";
     assert_eq!(text, expected);
+    // The checkpoints prove nothing of what begins after them.
+    for (first, expected) in [("11", 0), ("12", 1), ("18446744073709551615", 1)] {
+        let flags = ["--first", first];
+        let (code, text) = files.verify_with(&installation, "export.ndjson", &both, &flags);
+        assert_eq!(code, expected, "{first}: {text}");
+        let nothing = text.contains("the largest checkpoint has size 10: nothing is proved");
+        assert_eq!(nothing, expected == 1, "{first}: {text}");
+    }
     // The hashes of what has expired are still there, the events are not.
     let proof = client.fetch("/v1/audit/2/proof").await;
     assert!(proof.expect(200)["entry"].is_null());

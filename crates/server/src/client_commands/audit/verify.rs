@@ -64,11 +64,25 @@ fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
         println!("{line}");
     }
     let checkpoints = files.checkpoints;
+    check_first(args.first, &checkpoints)?;
     for line in quorum.check(&checkpoints)? {
         println!("{line}");
     }
     let mut lines = Lines::open(&args.export)?;
     verify_lines(&mut lines, &keys, &checkpoints, args.first)
+}
+
+/// Checks that the checkpoints prove something of what is asked for: they reach the first event, or the
+/// one before it where the log has no later event.
+fn check_first(first: u64, checkpoints: &[VerifiedCheckpoint]) -> Result<(), OfflineError> {
+    let sizes = checkpoints.iter().map(|one| one.checkpoint().size);
+    let largest = sizes.max().unwrap_or(0);
+    if first <= largest.saturating_add(1) {
+        return Ok(());
+    }
+    Err(OfflineError::NotVerified(format!(
+        "the largest checkpoint has size {largest}: nothing is proved of events from {first} on"
+    )))
 }
 
 fn verify_lines(
