@@ -25,6 +25,7 @@ enum Kind {
     Removed,
     DetailChanged,
     DetailMissing,
+    DetailUnproved,
 }
 
 impl Differences {
@@ -45,6 +46,7 @@ impl Differences {
         match line.long_detail() {
             LongDetail::Changed => self.add(line.seq, Kind::DetailChanged),
             LongDetail::Missing if is_shown => self.add(line.seq, Kind::DetailMissing),
+            LongDetail::Unproved => self.add(line.seq, Kind::DetailUnproved),
             LongDetail::Missing | LongDetail::None | LongDetail::Same => {}
         }
     }
@@ -92,6 +94,10 @@ impl fmt::Display for Difference {
                 "the detail of event {seq} was changed in the table that GET /v1/audit reads"
             ),
             Kind::DetailMissing => write!(f, "the detail of event {seq} is not in the export"),
+            Kind::DetailUnproved => write!(
+                f,
+                "the line of event {seq} has a detail beside the event, which nothing proves"
+            ),
         }
     }
 }
