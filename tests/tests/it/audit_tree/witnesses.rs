@@ -1,9 +1,11 @@
 //! Witnesses that cosign checkpoints, and auditors who demand their cosignatures.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 use engine_roles_e2e::Installation;
+use engine_roles_e2e::binary::service_binary;
 use engine_roles_transparency::{Note, WitnessKey, WitnessRequest};
 
 use super::fixture::{Files, OTHER_KEY, read, signed};
@@ -248,6 +250,48 @@ async fn a_witness_follows_a_log_and_cosigns_no_second_history() {
     assert!(text.contains("does not lead to the root"), "{text}");
     assert_eq!(state(), second);
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn output_that_can_not_be_written_is_an_error_and_loses_no_cosignature() {
+    let files = Files::new();
+    let installation = with_witness(&files).await;
+    files.export(&installation, "export.ndjson", &[]);
+    write(&files, &installation, "checkpoint", &["checkpoint"]);
+    ask(&files, &installation, 0);
+    let full = || {
+        let file = File::options().write(true).open("/dev/full");
+        file.expect("a device without room")
+    };
+    let run = |command: &str, stderr: Stdio| {
+        let mut program = Command::new(service_binary());
+        program.arg("audit").args(command.split(' '));
+        program.current_dir(files.path(".")).stdout(full());
+        let ran = program.stderr(stderr).output().expect("it runs");
+        let text = String::from_utf8(ran.stderr).expect("UTF-8");
+        (ran.status.code(), text)
+    };
+    let witness = format!("--private-key witness.pem --name {WITNESS}");
+    let cosign = format!("cosign request --key log.pub {witness} --state state --first");
+    let (code, text) = run(&cosign, Stdio::piped());
+    assert_eq!(code, Some(2), "{text}");
+    let advice = "the cosignature is the last line of this file";
+    assert!(text.contains(advice), "{text}");
+    let state = fs::read_to_string(files.path("state")).expect("the state");
+    let line = state.lines().last().expect("a line");
+    fs::write(files.path("cosignature"), format!("{line}\n")).expect("written");
+    for command in [
+        &format!("witness-key {witness}"),
+        "public-key --audit-key-file key.pem",
+        "add-cosignature request cosignature --key log.pub --witness-key witness.pub",
+        "verify export.ndjson --key log.pub --checkpoint checkpoint",
+    ] {
+        let (code, text) = run(command, Stdio::piped());
+        assert_eq!(code, Some(2), "{command}: {text}");
+        assert!(text.contains("standard output can't be"), "{text}");
+        let (code, _) = run(command, full().into());
+        assert_eq!(code, Some(2), "{command}");
+    }
 }
 
 #[tokio::test]

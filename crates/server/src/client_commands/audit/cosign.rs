@@ -8,8 +8,9 @@ use clap::Args;
 use engine_roles_transparency::{TransparencyError, WitnessKey, WitnessRequest};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::offline::{OfflineError, read, read_keys};
+use super::offline::{OfflineError, exit_code, read, read_keys};
 use super::witness_state::WitnessState;
+use crate::print;
 
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
@@ -63,27 +64,15 @@ impl WitnessArgs {
 
 /// Prints the public key of a witness.
 pub(super) fn run_witness_key(args: &WitnessArgs) -> ExitCode {
-    match args.key() {
-        Ok(key) => {
-            println!("{}", key.verifier());
-            ExitCode::SUCCESS
-        }
-        Err(error) => error.report(),
-    }
+    exit_code(args.key().and_then(|key| Ok(print::line(key.verifier())?)))
 }
 
 /// Cosigns a checkpoint, and prints the cosignature.
 pub(super) fn run(args: &CosignArgs) -> ExitCode {
-    match cosign(args) {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => error.report(),
-    }
+    exit_code(cosign(args))
 }
 
-fn cosign(args: &CosignArgs) -> Result<String, OfflineError> {
+fn cosign(args: &CosignArgs) -> Result<(), OfflineError> {
     let log = read_keys(&args.key)?;
     let key = args.witness.key()?;
     let request: WitnessRequest = read(&args.request)?
@@ -102,7 +91,12 @@ fn cosign(args: &CosignArgs) -> Result<String, OfflineError> {
         .cosign(&request, &log, last.as_ref(), now.as_secs())
         .map_err(|error| not_cosigned(&args.request, &error))?;
     state.write(&cosigned.checkpoint)?;
-    Ok(cosigned.signature.to_string())
+    print::line(&cosigned.signature).map_err(|error| {
+        let reason = format!(
+            "standard output can't be written ({error}); the cosignature is the last line of this file"
+        );
+        OfflineError::file(&args.state, &reason)
+    })
 }
 
 fn not_cosigned(file: &Path, error: &TransparencyError) -> OfflineError {
