@@ -69,7 +69,8 @@ async fn with_witness(files: &Files) -> Installation {
 
 fn other_witness() -> WitnessKey {
     let name = OTHER_WITNESS.parse().expect("a name");
-    WitnessKey::from_pem(name, OTHER_KEY.as_bytes()).expect("a key")
+    let pem = OTHER_KEY.replace("PT4/", "PT4A");
+    WitnessKey::from_pem(name, pem.as_bytes()).expect("a key")
 }
 
 fn cosign(files: &Files, installation: &Installation, more: &[&str]) -> (i32, String) {
@@ -145,6 +146,19 @@ async fn an_auditor_demands_the_cosignatures_of_all_witnesses_or_of_a_quorum() {
     for count in ["0", "3"] {
         assert_eq!(verify("@cosigned", &quorum(count)).0, 2, "{count}");
     }
+    // The same key under another name is no second witness.
+    let alias = WitnessKey::from_pem("alias".parse().expect("a name"), OTHER_KEY.as_bytes());
+    let alias = alias.expect("a key").verifier().to_string();
+    fs::write(files.path("alias.pub"), alias).expect("written");
+    let same = [
+        "--witness-key",
+        "@witness.pub",
+        "--witness-key",
+        "@alias.pub",
+    ];
+    assert_eq!(verify("@cosigned", &same).0, 0);
+    let (code, text) = verify("@cosigned", &[&same[..], &["--quorum", "2"]].concat());
+    assert_eq!(code, 2, "{text}");
     // A checkpoint that only the log has signed.
     let checkpoint = write(&files, &installation, "checkpoint", &["checkpoint"]);
     let (code, text) = verify("@checkpoint", &["--witness-key", "@witness.pub"]);
