@@ -63,6 +63,29 @@ async fn events_that_remain_are_proved_after_the_others_have_expired() {
         let nothing = text.contains("the largest checkpoint has size 10: nothing is proved");
         assert_eq!(nothing, expected == 1, "{first}: {text}");
     }
+    // The first event follows a checkpoint, which is verified.
+    let after = |checkpoints: &[&str], name: &str| {
+        let path = files.text(name);
+        let flags = ["--first-after", path.as_str()];
+        files.verify_with(&installation, "export.ndjson", checkpoints, &flags)
+    };
+    let (code, text) = after(&["ten"], "eight");
+    assert_eq!((code, text.as_str()), (0, expected));
+    let eight = fs::read_to_string(files.path("eight")).expect("a checkpoint");
+    for (name, made) in [
+        ("forged", eight.replacen("\n8\n", "\n9\n", 1)),
+        (
+            "other",
+            eight.replace("engine-roles/default", "engine-roles/other"),
+        ),
+        ("none", "8\n8\n".to_owned()),
+    ] {
+        fs::write(files.path(name), made).expect("written");
+        let (code, text) = after(&both, name);
+        assert_eq!(code, 1, "{name}: {text}");
+        assert!(!text.contains("verified: "), "{name}: {text}");
+    }
+    assert_eq!(after(&both, "nowhere").0, 2);
     // The hashes of what has expired are still there, the events are not.
     let proof = client.fetch("/v1/audit/2/proof").await;
     assert!(proof.expect(200)["entry"].is_null());

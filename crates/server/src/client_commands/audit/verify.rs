@@ -12,10 +12,10 @@ use engine_roles_transparency::{
 
 use super::super::progress::Count;
 use super::super::screen::{Format, Screen};
-use super::checkpoint_files::CheckpointFiles;
+use super::checkpoint_files::{CheckpointFiles, verified};
 use super::differences::Differences;
 use super::lines::Lines;
-use super::offline::{OfflineError, read_keys, with_witnesses};
+use super::offline::{OfflineError, read_bytes, read_keys, with_witnesses};
 use super::quorum::QuorumArgs;
 use crate::audit_export::{FORMAT, Head, Line};
 use crate::print;
@@ -23,7 +23,7 @@ use crate::print;
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-  0  verified: all events from --first up to the largest checkpoint are there and are those that were
+  0  verified: all events from the first one (--first, --first-after) up to the largest checkpoint are there and are those that were
      logged
   1  not verified: what was found is printed, each with its place
   2  the command line is invalid, or a file can't be read or written";
@@ -45,6 +45,10 @@ pub(super) struct VerifyArgs {
     /// expired
     #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     first: u64,
+    /// Checkpoint of the log after whose last event the export has to begin, instead of `--first`: it is
+    /// verified, and compared with the export, as the others are
+    #[arg(long, value_name = "FILE", conflicts_with = "first")]
+    first_after: Option<PathBuf>,
     #[command(flatten)]
     quorum: QuorumArgs,
 }
@@ -65,13 +69,19 @@ fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
     for line in files.skipped {
         print::line(line)?;
     }
-    let checkpoints = files.checkpoints;
-    check_first(args.first, &checkpoints)?;
+    let mut checkpoints = files.checkpoints;
+    let mut first = args.first;
+    if let Some(path) = &args.first_after {
+        let before = verified(path, read_bytes(path)?, &keys)?;
+        first = before.checkpoint().size.saturating_add(1);
+        checkpoints.push(before);
+    }
+    check_first(first, &checkpoints)?;
     for line in quorum.check(&checkpoints)? {
         print::line(line)?;
     }
     let mut lines = Lines::open(&args.export)?;
-    verify_lines(&mut lines, &keys, &checkpoints, args.first)
+    verify_lines(&mut lines, &keys, &checkpoints, first)
 }
 
 /// Checks that the checkpoints prove something of what is asked for: they reach the first event, or the
