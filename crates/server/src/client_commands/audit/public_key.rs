@@ -40,7 +40,7 @@ pub(super) fn run(args: &PublicKeyArgs) -> ExitCode {
                     file.display()
                 ));
             }
-            let keys = signing.verifier_keys().to_string();
+            let keys = signing.verifier_keys();
             exit_code(print::line(keys.trim_end()).map_err(OfflineError::from))
         }
         Err(error) => {
