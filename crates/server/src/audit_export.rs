@@ -12,6 +12,7 @@ const DETAIL_DIGEST: &str = "detail_sha256";
 
 /// The first line of an export.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Head {
     /// [`FORMAT`].
     pub(crate) format: String,
@@ -26,8 +27,9 @@ pub(crate) struct Head {
     pub(crate) checkpoint: Option<String>,
 }
 
-/// A line about an event.
+/// A line about an event. It has no other members: nothing would prove them.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Line {
     /// The number.
     pub(crate) seq: u64,
@@ -49,7 +51,8 @@ impl Line {
     pub(crate) fn long_detail(&self) -> LongDetail {
         let digest = self.event.as_deref().and_then(digest_of_detail);
         match (digest, &self.detail) {
-            (None, _) => LongDetail::None,
+            (None, None) => LongDetail::None,
+            (None, Some(_)) => LongDetail::Unproved,
             (Some(_), None) => LongDetail::Missing,
             (Some(digest), Some(detail)) if digest == detail_digest(detail) => LongDetail::Same,
             (Some(_), Some(_)) => LongDetail::Changed,
@@ -68,6 +71,8 @@ pub(crate) enum LongDetail {
     Changed,
     /// The line has no detail.
     Missing,
+    /// The line has a detail, but the event has no digest of it.
+    Unproved,
 }
 
 /// Returns the digest that an event has in the place of a detail that is too long for an entry.
@@ -206,5 +211,19 @@ mod tests {
         // Only the event's own member is a digest of its detail.
         let event = r#"{"detail":{"detail_sha256":"x"},"seq":3}"#;
         assert_eq!(line(event, None).long_detail(), LongDetail::None);
+        let beside = line(event, Some(json!({"b": 1})));
+        assert_eq!(beside.long_detail(), LongDetail::Unproved);
+    }
+    #[test]
+    fn a_line_has_no_other_members() {
+        for text in [
+            r#"{"seq":1,"leaf":null,"event":null,"more":1}"#,
+            r#"{"seq":1,"leaf":null,"event":null,"seq":1}"#,
+        ] {
+            serde_json::from_str::<Line>(text).expect_err(text);
+        }
+        let head = json!({"format": FORMAT, "start": 0, "frontier": [], "size": 0,
+                          "checkpoint": null, "more": 1});
+        serde_json::from_value::<Head>(head).expect_err("another member");
     }
 }

@@ -14,6 +14,7 @@ use crate::migrate::{self, MigrateArgs};
 use crate::openapi;
 use crate::orphans::{self, OrphansArgs};
 use crate::policy::{self, Outcome, PolicyArgs};
+use crate::print;
 use crate::serve;
 use crate::settings;
 use crate::shell::{self, CompletionsArgs, ManArgs};
@@ -159,7 +160,7 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     // Printed and not logged, so that the error is seen at every log level.
     match (is_json, is_service) {
-        (false, _) => eprintln!("engine-roles: {error:#}"),
+        (false, _) => print::error_line(format_args!("engine-roles: {error:#}")),
         (true, true) => print_as_json("service ended with an error", &format!("{error:#}")),
         (true, false) => print_as_json("command ended with an error", &format!("{error:#}")),
     }
@@ -168,7 +169,7 @@ pub fn run(cli: Cli) -> ExitCode {
 
 /// Prints an error in the form of a line of the log.
 fn print_as_json(message: &str, error: &str) {
-    eprintln!("{}", json_lines::of_error(message, error));
+    print::error_line(json_lines::of_error(message, error));
 }
 
 #[cfg(test)]

@@ -159,7 +159,7 @@ async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
     };
     let created = store.create_api_key(&key, &operator()).await?;
     // Not on standard output, which has the key alone, so that a script can take it.
-    eprintln!(
+    print::error_line(format_args!(
         "key {} ({}) with the scopes {} {}; it is shown only now",
         created.name,
         created.id,
@@ -168,7 +168,7 @@ async fn create(store: &Store, wanted: Wanted) -> anyhow::Result<()> {
             Some(at) => format!("is valid until {}", at.format("%Y-%m-%dT%H:%M:%SZ")),
             None => "does not expire".to_owned(),
         },
-    );
+    ));
     Ok(print::line(text.expose_secret())?)
 }
 

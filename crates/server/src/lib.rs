@@ -3,6 +3,9 @@
 //! The boundary exists so that environment variables, signals and the order of start and stop are
 //! handled in one place. The crate makes no decisions about roles.
 
+// The macros of the standard library panic where the output can't be written.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod audit_export;
 mod audit_signing;
 mod authentication;

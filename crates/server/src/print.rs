@@ -1,7 +1,7 @@
-//! Printing to standard output.
+//! Printing to standard output and standard error.
 
 use std::fmt::Display;
-use std::io::{ErrorKind, Result, Write, stdout};
+use std::io::{ErrorKind, Result, Write, stderr, stdout};
 
 /// Prints a line.
 ///
@@ -13,4 +13,9 @@ pub(crate) fn line(text: impl Display) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+/// Prints a line to standard error. Where that can't be written, there is no place left to say so.
+pub(crate) fn error_line(text: impl Display) {
+    let _ = writeln!(stderr(), "{text}");
 }

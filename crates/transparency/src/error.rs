@@ -133,6 +133,12 @@ pub enum TransparencyError {
         /// The log's origin.
         origin: String,
     },
+    /// A checkpoint that a witness should have cosigned last has no cosignature of it.
+    #[error("the witness {witness} has not cosigned the checkpoint with this key and name")]
+    NotCosigned {
+        /// The public key of the witness, with its name.
+        witness: String,
+    },
     /// A checkpoint is of another log.
     #[error("the checkpoint is of the log {found}, not of {expected}")]
     OtherOrigin {

@@ -152,6 +152,12 @@ impl VerifierKey {
         self.kind
     }
 
+    /// Returns whether both are the same key, whatever their names are.
+    #[must_use]
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.public == other.public
+    }
+
     /// Returns whether this key has made the signature of the message.
     pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let key = UnparsedPublicKey::new(&ED25519, &self.public);

@@ -24,8 +24,8 @@ pub struct TrustedKeys {
 /// that the witness had observed (C2SP tlog-cosignature).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cosignature {
-    /// The name of the witness.
-    pub witness: KeyName,
+    /// The key of the witness, which has its name.
+    pub witness: VerifierKey,
     /// When the witness signed, in seconds since the Unix epoch. It may be in the future.
     pub timestamp: u64,
 }
@@ -93,6 +93,16 @@ impl TrustedKeys {
     /// Returns all keys, those of the log first.
     pub fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
         self.log.iter().chain(&self.witnesses)
+    }
+
+    /// Trusts the same keys of the log, and this witness alone.
+    #[must_use]
+    pub(crate) fn with_witness(&self, witness: VerifierKey) -> Self {
+        Self {
+            origin: self.origin.clone(),
+            log: self.log.clone(),
+            witnesses: vec![witness],
+        }
     }
 
     /// Verifies the signatures of a checkpoint and reads it. Signatures by unknown keys are ignored,
@@ -212,7 +222,7 @@ fn verify_cosignature(
     }
     check_signed(key, cosigned_message(timestamp, text).as_bytes(), bytes)?;
     Ok(Cosignature {
-        witness: key.name().clone(),
+        witness: key.clone(),
         timestamp,
     })
 }

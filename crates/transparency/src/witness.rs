@@ -8,7 +8,7 @@ use crate::hash::TreeHash;
 use crate::key::{KeyKind, KeyName, SigningKey, VerifierKey};
 use crate::note::{Note, NoteSignature};
 use crate::proof::ConsistencyProof;
-use crate::trust::{TrustedKeys, cosigned_message};
+use crate::trust::{TrustedKeys, VerifiedCheckpoint, cosigned_message};
 
 /// The most hashes of a request: C2SP tlog-witness allows no more.
 const MAX_HASHES: usize = 63;
@@ -121,14 +121,14 @@ impl WitnessKey {
     }
 
     /// Checks a request as C2SP tlog-witness, `add-checkpoint`, says, and cosigns its checkpoint.
-    /// `last` is the checkpoint that this witness cosigned last, none if it never cosigned one of this
-    /// log; it only has to be signed by the log. The time is in seconds since the Unix epoch.
+    /// `last` is the checkpoint that this witness cosigned last, with the cosignature, and none if it
+    /// never cosigned one of this log. The time is in seconds since the Unix epoch.
     ///
     /// The caller keeps the answer's checkpoint before it hands out the signature, and lets no other
     /// request read `last` in between: otherwise, two histories of the log could be cosigned.
     ///
     /// # Errors
-    /// - As [`TrustedKeys::verify`], for both checkpoints.
+    /// - As [`TrustedKeys::verify`] for the request, and as [`WitnessKey::verify_last`].
     /// - [`TransparencyError::OtherOldSize`]: the proof does not begin at the last checkpoint.
     /// - [`TransparencyError::Shorter`], [`TransparencyError::RootDiffers`],
     ///   [`TransparencyError::ProofDoesNotMatch`]: the log does not extend the last checkpoint.
@@ -142,7 +142,7 @@ impl WitnessKey {
     ) -> Result<Cosigned, TransparencyError> {
         let current = log.verify(&request.checkpoint)?;
         let current = current.checkpoint();
-        let last = last.map(|note| log.verify(note)).transpose()?;
+        let last = last.map(|note| self.verify_last(note, log)).transpose()?;
         let expected = last.as_ref().map_or(0, |last| last.checkpoint().size);
         if request.old_size != expected {
             return Err(TransparencyError::OtherOldSize {
@@ -177,5 +177,24 @@ impl WitnessKey {
             signature,
             checkpoint,
         })
+    }
+    /// Verifies the checkpoint that this witness cosigned last. Without its cosignature, somebody else
+    /// put the checkpoint there, and the one that was cosigned is not known.
+    ///
+    /// # Errors
+    /// - As [`TrustedKeys::verify`].
+    /// - [`TransparencyError::NotCosigned`]: this key has not cosigned the checkpoint with this name.
+    pub fn verify_last(
+        &self,
+        note: &Note,
+        log: &TrustedKeys,
+    ) -> Result<VerifiedCheckpoint, TransparencyError> {
+        let verified = log.with_witness(self.verifier().clone()).verify(note)?;
+        if verified.cosignatures().is_empty() {
+            return Err(TransparencyError::NotCosigned {
+                witness: self.verifier().to_string(),
+            });
+        }
+        Ok(verified)
     }
 }

@@ -12,6 +12,7 @@ use super::exit::{EXIT_CODES, Exit};
 use super::failure::Failure;
 use super::screen::print_line;
 use super::wire::time;
+use crate::print;
 
 /// The arguments of `login`.
 #[derive(Debug, Args)]
@@ -86,11 +87,11 @@ async fn aws(session: &Session, args: &AwsArgs) -> Result<Exit, Failure> {
         ..
     } = answer.body;
     // Not on standard output, which has the token alone, so that a script can take it.
-    eprintln!(
+    print::error_line(format_args!(
         "{arn} has the scopes {} until {}",
         scopes.join(","),
         time(expires_at)
-    );
+    ));
     if args.export {
         print_line(&format!("export ENGINE_ROLES_API_KEY={token}"))?;
     } else {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::screen::{Screen, clean};
 use super::wire::word;
+use crate::print;
 
 /// Prints a failure to standard error: readably, or as JSON where the output is JSON. A problem of
 /// the service is printed as the service sent it.
@@ -16,7 +17,7 @@ pub(super) fn print(failure: &Failure, screen: Screen) {
     if matches!(failure, Failure::NoReader) {
         return;
     }
-    eprintln!("{}", text(failure, screen.is_json()));
+    print::error_line(text(failure, screen.is_json()));
 }
 
 fn text(failure: &Failure, is_json: bool) -> String {

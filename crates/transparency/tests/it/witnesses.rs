@@ -110,7 +110,7 @@ fn a_witness_cosigns_each_checkpoint_that_extends_the_last_one() {
         let added = trusted().add_cosignatures(&mut note, &line);
         let added = added.expect("the cosignature is right");
         assert_eq!(
-            (added[0].witness.as_str(), added[0].timestamp),
+            (added[0].witness.name().as_str(), added[0].timestamp),
             (WITNESS, AT)
         );
         assert_eq!(note, answer.checkpoint);
@@ -178,6 +178,36 @@ fn a_witness_cosigns_nothing_that_the_log_has_not_signed() {
         late,
         Err(TransparencyError::InvalidTimestamp { .. })
     ));
+}
+
+#[test]
+fn a_checkpoint_that_this_witness_has_not_cosigned_is_not_its_last_one() {
+    let not_cosigned = TransparencyError::NotCosigned {
+        witness: witness().verifier().to_string(),
+    };
+    let next = request(9, 300);
+    let by = |name: &str, key: u8| {
+        let name = name.parse().expect("a name");
+        let witness = WitnessKey::from_pem(name, pem([key; 32]).as_bytes()).expect("a key");
+        let answer = witness.cosign(&request(0, 9), &log(), None, AT);
+        answer.expect("the first").checkpoint
+    };
+    cosign(&next, Some(&by(WITNESS, 3))).expect("its own");
+    for other in [
+        signed(&checkpoint(9)),
+        by(WITNESS, 4),
+        by("witness.example/2", 3),
+    ] {
+        let error = cosign(&next, Some(&other)).expect_err("not its own");
+        assert_eq!(error, not_cosigned, "{other}");
+    }
+    // The witness's cosignature of another checkpoint.
+    let smaller = cosign(&request(0, 8), None).expect("the first").signature;
+    let grafted = format!("{}{smaller}\n", signed(&checkpoint(9)));
+    let grafted: Note = grafted.parse().expect("a note");
+    let error = cosign(&next, Some(&grafted)).expect_err("grafted");
+    let name = WITNESS.to_owned();
+    assert_eq!(error, TransparencyError::WrongSignature { name });
 }
 
 #[test]

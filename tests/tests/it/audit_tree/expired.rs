@@ -55,6 +55,37 @@ async fn events_that_remain_are_proved_after_the_others_have_expired() {
     let expected = "events 1 to 4 are not in the export\n\
                     verified: events 5 to 10 are those that were logged\n";
     assert_eq!(text, expected);
+    // The checkpoints prove nothing of what begins after them.
+    for (first, expected) in [("11", 0), ("12", 1), ("18446744073709551615", 1)] {
+        let flags = ["--first", first];
+        let (code, text) = files.verify_with(&installation, "export.ndjson", &both, &flags);
+        assert_eq!(code, expected, "{first}: {text}");
+        let nothing = text.contains("the largest checkpoint has size 10: nothing is proved");
+        assert_eq!(nothing, expected == 1, "{first}: {text}");
+    }
+    // The first event follows a checkpoint, which is verified.
+    let after = |checkpoints: &[&str], name: &str| {
+        let path = files.text(name);
+        let flags = ["--first-after", path.as_str()];
+        files.verify_with(&installation, "export.ndjson", checkpoints, &flags)
+    };
+    let (code, text) = after(&["ten"], "eight");
+    assert_eq!((code, text.as_str()), (0, expected));
+    let eight = fs::read_to_string(files.path("eight")).expect("a checkpoint");
+    for (name, made) in [
+        ("forged", eight.replacen("\n8\n", "\n9\n", 1)),
+        (
+            "other",
+            eight.replace("engine-roles/default", "engine-roles/other"),
+        ),
+        ("none", "8\n8\n".to_owned()),
+    ] {
+        fs::write(files.path(name), made).expect("written");
+        let (code, text) = after(&both, name);
+        assert_eq!(code, 1, "{name}: {text}");
+        assert!(!text.contains("verified: "), "{name}: {text}");
+    }
+    assert_eq!(after(&both, "nowhere").0, 2);
     // The hashes of what has expired are still there, the events are not.
     let proof = client.fetch("/v1/audit/2/proof").await;
     assert!(proof.expect(200)["entry"].is_null());

@@ -266,6 +266,33 @@ async fn the_first_line_of_an_export_has_to_fit_the_others() {
 }
 
 #[tokio::test]
+async fn what_nothing_proves_is_not_accepted_in_an_export() {
+    let files = Files::new();
+    let installation = with_events(&files).await;
+    let clean = fs::read_to_string(files.path("clean.ndjson")).expect("the export");
+    let verified = |place: usize, member: &str, value: Value| {
+        let mut lines: Vec<String> = clean.lines().map(str::to_owned).collect();
+        let mut line: Value = serde_json::from_str(&lines[place]).expect("JSON");
+        line[member] = value;
+        lines[place] = line.to_string();
+        let changed = format!("{}\n", lines.join("\n"));
+        fs::write(files.path("changed.ndjson"), changed).expect("written");
+        files.verify(&installation, "changed.ndjson", &["checkpoint"])
+    };
+    for place in [0, 3] {
+        let (code, text) = verified(place, "note", "approved".into());
+        assert_eq!(code, 1, "{text}");
+        let expected = format!("line {} of ", place + 1);
+        assert!(text.contains(&expected), "{text}");
+    }
+    let (code, text) = verified(3, "detail", serde_json::json!({"approved_by": "init"}));
+    assert_eq!(code, 1, "{text}");
+    let beside = "the line of event 3 has a detail beside the event, which nothing proves\n";
+    assert!(text.starts_with(beside), "{text}");
+    assert!(!text.contains("\nverified"), "{text}");
+}
+
+#[tokio::test]
 async fn files_that_are_not_of_a_log_are_rejected() {
     let files = Files::new();
     let installation = with_events(&files).await;

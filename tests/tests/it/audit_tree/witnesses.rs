@@ -1,8 +1,11 @@
 //! Witnesses that cosign checkpoints, and auditors who demand their cosignatures.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 use engine_roles_e2e::Installation;
+use engine_roles_e2e::binary::service_binary;
 use engine_roles_transparency::{Note, WitnessKey, WitnessRequest};
 
 use super::fixture::{Files, OTHER_KEY, read, signed};
@@ -66,7 +69,8 @@ async fn with_witness(files: &Files) -> Installation {
 
 fn other_witness() -> WitnessKey {
     let name = OTHER_WITNESS.parse().expect("a name");
-    WitnessKey::from_pem(name, OTHER_KEY.as_bytes()).expect("a key")
+    let pem = OTHER_KEY.replace("PT4/", "PT4A");
+    WitnessKey::from_pem(name, pem.as_bytes()).expect("a key")
 }
 
 fn cosign(files: &Files, installation: &Installation, more: &[&str]) -> (i32, String) {
@@ -142,6 +146,19 @@ async fn an_auditor_demands_the_cosignatures_of_all_witnesses_or_of_a_quorum() {
     for count in ["0", "3"] {
         assert_eq!(verify("@cosigned", &quorum(count)).0, 2, "{count}");
     }
+    // The same key under another name is no second witness.
+    let alias = WitnessKey::from_pem("alias".parse().expect("a name"), OTHER_KEY.as_bytes());
+    let alias = alias.expect("a key").verifier().to_string();
+    fs::write(files.path("alias.pub"), alias).expect("written");
+    let same = [
+        "--witness-key",
+        "@witness.pub",
+        "--witness-key",
+        "@alias.pub",
+    ];
+    assert_eq!(verify("@cosigned", &same).0, 0);
+    let (code, text) = verify("@cosigned", &[&same[..], &["--quorum", "2"]].concat());
+    assert_eq!(code, 2, "{text}");
     // A checkpoint that only the log has signed.
     let checkpoint = write(&files, &installation, "checkpoint", &["checkpoint"]);
     let (code, text) = verify("@checkpoint", &["--witness-key", "@witness.pub"]);
@@ -210,6 +227,27 @@ async fn a_witness_follows_a_log_and_cosigns_no_second_history() {
     assert!(second.ends_with(&line), "{second}");
     let note: Note = second.parse().expect("a note");
     assert_eq!(note.signatures().len(), 2);
+    // A state that somebody else made, or that has lost its cosignature.
+    ask(&files, &installation, read(&second).size);
+    let end = second.len() - line.len();
+    for made in [
+        second[..end].to_owned(),
+        second.replace("\n\n", "\nmore\n\n"),
+    ] {
+        fs::write(files.path("state"), &made).expect("written");
+        let (code, text) = cosign(&files, &installation, &[]);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("state: "), "{text}");
+        assert_eq!(state(), made);
+    }
+    fs::write(files.path("state"), &second).expect("written");
+    // A link has the same state under two names.
+    fs::rename(files.path("state"), files.path("real")).expect("renamed");
+    symlink("real", files.path("state")).expect("a link");
+    let (code, text) = cosign(&files, &installation, &[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("symbolic link"), "{text}");
+    fs::rename(files.path("real"), files.path("state")).expect("renamed");
     // Another history with the same key: an installation with another database.
     let second_history = files
         .signing(Installation::build())
@@ -226,6 +264,48 @@ async fn a_witness_follows_a_log_and_cosigns_no_second_history() {
     assert!(text.contains("does not lead to the root"), "{text}");
     assert_eq!(state(), second);
     installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn output_that_can_not_be_written_is_an_error_and_loses_no_cosignature() {
+    let files = Files::new();
+    let installation = with_witness(&files).await;
+    files.export(&installation, "export.ndjson", &[]);
+    write(&files, &installation, "checkpoint", &["checkpoint"]);
+    ask(&files, &installation, 0);
+    let full = || {
+        let file = File::options().write(true).open("/dev/full");
+        file.expect("a device without room")
+    };
+    let run = |command: &str, stderr: Stdio| {
+        let mut program = Command::new(service_binary());
+        program.arg("audit").args(command.split(' '));
+        program.current_dir(files.path(".")).stdout(full());
+        let ran = program.stderr(stderr).output().expect("it runs");
+        let text = String::from_utf8(ran.stderr).expect("UTF-8");
+        (ran.status.code(), text)
+    };
+    let witness = format!("--private-key witness.pem --name {WITNESS}");
+    let cosign = format!("cosign request --key log.pub {witness} --state state --first");
+    let (code, text) = run(&cosign, Stdio::piped());
+    assert_eq!(code, Some(2), "{text}");
+    let advice = "the cosignature is the last line of this file";
+    assert!(text.contains(advice), "{text}");
+    let state = fs::read_to_string(files.path("state")).expect("the state");
+    let line = state.lines().last().expect("a line");
+    fs::write(files.path("cosignature"), format!("{line}\n")).expect("written");
+    for command in [
+        &format!("witness-key {witness}"),
+        "public-key --audit-key-file key.pem",
+        "add-cosignature request cosignature --key log.pub --witness-key witness.pub",
+        "verify export.ndjson --key log.pub --checkpoint checkpoint",
+    ] {
+        let (code, text) = run(command, Stdio::piped());
+        assert_eq!(code, Some(2), "{command}: {text}");
+        assert!(text.contains("standard output can't be"), "{text}");
+        let (code, _) = run(command, full().into());
+        assert_eq!(code, Some(2), "{command}");
+    }
 }
 
 #[tokio::test]

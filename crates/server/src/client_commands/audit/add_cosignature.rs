@@ -6,14 +6,15 @@ use std::process::ExitCode;
 use clap::Args;
 use engine_roles_transparency::{Note, WitnessRequest};
 
-use super::offline::{OfflineError, read, read_keys, read_witness_keys, with_witnesses};
+use super::offline::{OfflineError, exit_code, read, read_keys, read_witness_keys, with_witnesses};
+use crate::print;
 
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0  added: the checkpoint with the cosignatures is printed
   1  not added: a signature or a cosignature is wrong, or none is by a known witness
-  2  the command line is invalid, or a file can't be read";
+  2  the command line is invalid, or a file can't be read or written";
 
 /// The arguments of `audit add-cosignature`.
 #[derive(Debug, Args)]
@@ -36,13 +37,7 @@ pub(super) struct AddCosignatureArgs {
 
 /// Prints the checkpoint with the cosignatures.
 pub(super) fn run(args: &AddCosignatureArgs) -> ExitCode {
-    match add(args) {
-        Ok(note) => {
-            print!("{note}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => error.report(),
-    }
+    exit_code(add(args).and_then(|note| Ok(print::line(note.to_string().trim_end())?)))
 }
 
 fn add(args: &AddCosignatureArgs) -> Result<Note, OfflineError> {

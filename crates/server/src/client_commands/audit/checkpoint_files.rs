@@ -56,7 +56,11 @@ impl CheckpointFiles {
     }
 }
 
-fn verified(
+/// Verifies what a file has: a checkpoint of this log.
+///
+/// # Errors
+/// When it is something else, or none of the keys has signed it.
+pub(super) fn verified(
     path: &Path,
     bytes: Vec<u8>,
     keys: &TrustedKeys,

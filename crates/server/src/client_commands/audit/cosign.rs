@@ -8,15 +8,16 @@ use clap::Args;
 use engine_roles_transparency::{TransparencyError, WitnessKey, WitnessRequest};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::offline::{OfflineError, read, read_keys};
+use super::offline::{OfflineError, exit_code, read, read_keys};
 use super::witness_state::WitnessState;
+use crate::print;
 
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0  cosigned: the cosignature is printed
-  1  not cosigned: the log has not signed the checkpoint, or the checkpoint does not extend the one
-     that was cosigned last
+  1  not cosigned: the log has not signed the checkpoint, the checkpoint does not extend the one
+     that was cosigned last, or this witness has not cosigned the one in the state file
   2  the command line is invalid, or a file can't be read or written";
 
 /// The key of a witness.
@@ -63,27 +64,15 @@ impl WitnessArgs {
 
 /// Prints the public key of a witness.
 pub(super) fn run_witness_key(args: &WitnessArgs) -> ExitCode {
-    match args.key() {
-        Ok(key) => {
-            println!("{}", key.verifier());
-            ExitCode::SUCCESS
-        }
-        Err(error) => error.report(),
-    }
+    exit_code(args.key().and_then(|key| Ok(print::line(key.verifier())?)))
 }
 
 /// Cosigns a checkpoint, and prints the cosignature.
 pub(super) fn run(args: &CosignArgs) -> ExitCode {
-    match cosign(args) {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => error.report(),
-    }
+    exit_code(cosign(args))
 }
 
-fn cosign(args: &CosignArgs) -> Result<String, OfflineError> {
+fn cosign(args: &CosignArgs) -> Result<(), OfflineError> {
     let log = read_keys(&args.key)?;
     let key = args.witness.key()?;
     let request: WitnessRequest = read(&args.request)?
@@ -94,20 +83,29 @@ fn cosign(args: &CosignArgs) -> Result<String, OfflineError> {
     // Another command waits until this one has replaced the last checkpoint.
     let state = WitnessState::lock(&args.state)?;
     let last = state.read(args.first)?;
+    if let Some(last) = &last {
+        let verified = key.verify_last(last, &log);
+        verified.map_err(|error| not_cosigned(&args.state, &error))?;
+    }
     let cosigned = key
         .cosign(&request, &log, last.as_ref(), now.as_secs())
         .map_err(|error| not_cosigned(&args.request, &error))?;
     state.write(&cosigned.checkpoint)?;
-    Ok(cosigned.signature.to_string())
+    print::line(&cosigned.signature).map_err(|error| {
+        let reason = format!(
+            "standard output can't be written ({error}); the cosignature is the last line of this file"
+        );
+        OfflineError::file(&args.state, &reason)
+    })
 }
 
-fn not_cosigned(request: &Path, error: &TransparencyError) -> OfflineError {
-    let request = request.display();
+fn not_cosigned(file: &Path, error: &TransparencyError) -> OfflineError {
+    let file = file.display();
     let advice = match error {
         TransparencyError::OtherOldSize { expected, .. } => {
             format!("; the log's owner gets the right one with `audit checkpoint --old {expected}`")
         }
         _ => String::new(),
     };
-    OfflineError::NotVerified(format!("{request}: {error}{advice}"))
+    OfflineError::NotVerified(format!("{file}: {error}{advice}"))
 }

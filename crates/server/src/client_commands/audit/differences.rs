@@ -1,8 +1,9 @@
 //! What an export shows of the table that `GET /v1/audit` reads, where that is not what was logged.
 
-use std::fmt;
+use std::{fmt, io};
 
 use crate::audit_export::{Line, LongDetail, Shown};
+use crate::print;
 
 /// How many differences are printed.
 const MOST_SHOWN: usize = 100;
@@ -25,6 +26,7 @@ enum Kind {
     Removed,
     DetailChanged,
     DetailMissing,
+    DetailUnproved,
 }
 
 impl Differences {
@@ -45,6 +47,7 @@ impl Differences {
         match line.long_detail() {
             LongDetail::Changed => self.add(line.seq, Kind::DetailChanged),
             LongDetail::Missing if is_shown => self.add(line.seq, Kind::DetailMissing),
+            LongDetail::Unproved => self.add(line.seq, Kind::DetailUnproved),
             LongDetail::Missing | LongDetail::None | LongDetail::Same => {}
         }
     }
@@ -53,14 +56,21 @@ impl Differences {
         self.count == 0
     }
 
-    pub(super) fn print(&self) {
+    /// Prints the first differences, and how many more there are.
+    ///
+    /// # Errors
+    /// When standard output can't be written.
+    pub(super) fn print(&self) -> io::Result<()> {
         for difference in &self.first {
-            println!("{difference}");
+            print::line(difference)?;
         }
         let rest = self.count - self.first.len();
         if rest > 0 {
-            println!("{rest} more differences in the table that GET /v1/audit reads");
+            print::line(format_args!(
+                "{rest} more differences in the table that GET /v1/audit reads"
+            ))?;
         }
+        Ok(())
     }
 
     fn add(&mut self, seq: u64, kind: Kind) {
@@ -92,6 +102,10 @@ impl fmt::Display for Difference {
                 "the detail of event {seq} was changed in the table that GET /v1/audit reads"
             ),
             Kind::DetailMissing => write!(f, "the detail of event {seq} is not in the export"),
+            Kind::DetailUnproved => write!(
+                f,
+                "the line of event {seq} has a detail beside the event, which nothing proves"
+            ),
         }
     }
 }

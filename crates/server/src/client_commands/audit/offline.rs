@@ -2,11 +2,13 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::io::{Read, stdin};
+use std::io::{self, Read, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use engine_roles_transparency::{KeyKind, TransparencyError, TrustedKeys, VerifierKey};
+
+use crate::print;
 
 /// The longest text that is read from standard input, in bytes: longer than any note and any request
 /// to a witness.
@@ -24,6 +26,9 @@ pub(super) enum OfflineError {
     /// A file is not what it should be.
     #[error("{0}")]
     NotVerified(String),
+    /// Standard output can't be written.
+    #[error("standard output can't be written: {0}")]
+    Output(#[from] io::Error),
 }
 
 impl OfflineError {
@@ -37,11 +42,19 @@ impl OfflineError {
 
     /// Prints why the command failed, and returns its exit code.
     pub(super) fn report(&self) -> ExitCode {
-        eprintln!("engine-roles: {self}");
+        print::error_line(format_args!("engine-roles: {self}"));
         match self {
-            Self::Usage(_) | Self::File { .. } => ExitCode::from(2),
+            Self::Usage(_) | Self::File { .. } | Self::Output(_) => ExitCode::from(2),
             Self::NotVerified(_) => ExitCode::FAILURE,
         }
+    }
+}
+
+/// Returns the exit code of a command, and prints why it failed.
+pub(super) fn exit_code(outcome: Result<(), OfflineError>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
     }
 }
 

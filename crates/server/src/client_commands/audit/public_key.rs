@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use clap::Args;
 use engine_roles_domain::resources::Namespace;
 
+use super::offline::{OfflineError, exit_code};
 use crate::audit_signing::AuditSigningArgs;
 use crate::config_error::ConfigError;
 use crate::config_error::invalid_in;
+use crate::print;
 
 /// The arguments of `audit public-key`.
 #[derive(Debug, Args)]
@@ -32,17 +34,18 @@ pub(super) fn run(args: &PublicKeyArgs) -> ExitCode {
     match keys {
         Ok(signing) => {
             if let Some(file) = args.signing.exposed_key_file() {
-                eprintln!(
+                print::error_line(format_args!(
                     "engine-roles: warning: --audit-key-file: every user of the machine can read {}; \
                      remove the file's permissions for others",
                     file.display()
-                );
+                ));
             }
-            print!("{}", signing.verifier_keys());
-            ExitCode::SUCCESS
+            let keys = signing.verifier_keys();
+            exit_code(print::line(keys.trim_end()).map_err(OfflineError::from))
         }
         Err(error) => {
-            eprintln!("engine-roles: {:#}", anyhow::Error::new(error));
+            let error = anyhow::Error::new(error);
+            print::error_line(format_args!("engine-roles: {error:#}"));
             ExitCode::from(2)
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
-use engine_roles_transparency::{Cosignature, KeyName, VerifiedCheckpoint, VerifierKey};
+use engine_roles_transparency::{Cosignature, VerifiedCheckpoint, VerifierKey};
 
 use super::offline::{OfflineError, read_witness_keys};
 
@@ -24,8 +24,24 @@ pub(super) struct QuorumArgs {
 /// Witnesses, and how many of them are enough.
 pub(super) struct Quorum {
     pub(super) keys: Vec<VerifierKey>,
-    names: BTreeSet<KeyName>,
+    witnesses: Vec<Witness>,
     count: usize,
+}
+
+/// The keys of one witness. It may have several, of one name, while they are replaced. One key with
+/// several names is one witness too: whoever has the key cosigns with each of the names.
+struct Witness(Vec<VerifierKey>);
+
+impl Witness {
+    fn has(&self, key: &VerifierKey) -> bool {
+        let is_same = |own: &VerifierKey| own.name() == key.name() || own.is_same_key(key);
+        self.0.iter().any(is_same)
+    }
+
+    fn names(&self) -> String {
+        let names: BTreeSet<&str> = self.0.iter().map(|key| key.name().as_str()).collect();
+        names.into_iter().collect::<Vec<_>>().join(" or ")
+    }
 }
 
 impl QuorumArgs {
@@ -35,15 +51,32 @@ impl QuorumArgs {
     /// When a file does not have such keys, or there are fewer witnesses than are demanded.
     pub(super) fn quorum(&self) -> Result<Quorum, OfflineError> {
         let keys = read_witness_keys(&self.witness_key)?;
-        let names: BTreeSet<KeyName> = keys.iter().map(|key| key.name().clone()).collect();
-        let count = self.quorum.unwrap_or(names.len());
-        if !self.witness_key.is_empty() && !(1..=names.len()).contains(&count) {
-            let most = names.len();
+        let witnesses = witnesses(&keys);
+        let most = witnesses.len();
+        let count = self.quorum.unwrap_or(most);
+        if !self.witness_key.is_empty() && !(1..=most).contains(&count) {
             let message = format!("--quorum: must be from 1 to the number of witnesses, {most}");
             return Err(OfflineError::Usage(message));
         }
-        Ok(Quorum { keys, names, count })
+        Ok(Quorum {
+            keys,
+            witnesses,
+            count,
+        })
     }
+}
+
+/// Returns whose keys they are.
+fn witnesses(keys: &[VerifierKey]) -> Vec<Witness> {
+    let mut all: Vec<Witness> = Vec::new();
+    for key in keys {
+        // A key can show that two are the same witness.
+        let same = all.extract_if(.., |witness| witness.has(key));
+        let mut own: Vec<VerifierKey> = same.flat_map(|witness| witness.0).collect();
+        own.push(key.clone());
+        all.push(Witness(own));
+    }
+    all
 }
 
 impl Quorum {
@@ -63,14 +96,13 @@ impl Quorum {
         let same = checkpoints
             .iter()
             .filter(|one| one.checkpoint() == largest.checkpoint());
-        let found: Vec<&Cosignature> = same
-            .flat_map(VerifiedCheckpoint::cosignatures)
-            .filter(|one| self.names.contains(&one.witness))
-            .collect();
-        let by: BTreeSet<&KeyName> = found.iter().map(|one| &one.witness).collect();
+        let found: Vec<&Cosignature> = same.flat_map(VerifiedCheckpoint::cosignatures).collect();
+        let has_cosigned =
+            |witness: &&Witness| found.iter().any(|one| witness.0.contains(&one.witness));
+        let (by, missing): (Vec<&Witness>, Vec<&Witness>) =
+            self.witnesses.iter().partition(has_cosigned);
         if by.len() < self.count {
-            let missing = self.names.iter().filter(|name| !by.contains(name));
-            let missing: Vec<&str> = missing.map(KeyName::as_str).collect();
+            let missing: Vec<String> = missing.into_iter().map(Witness::names).collect();
             return Err(OfflineError::NotVerified(format!(
                 "too few witnesses have cosigned the checkpoint with size {}: {} of {} that are \
                  needed; cosignatures are missing by {}",
@@ -85,10 +117,38 @@ impl Quorum {
 }
 
 fn shown(cosignature: &Cosignature) -> String {
-    let witness = &cosignature.witness;
+    let witness = cosignature.witness.name();
     let at = i64::try_from(cosignature.timestamp).ok();
     let at = at.and_then(|at| DateTime::<Utc>::from_timestamp(at, 0));
     let at = at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
     let at = at.unwrap_or_else(|| "an impossible time".to_owned());
     format!("cosigned by {witness} at {at}")
+}
+
+#[cfg(test)]
+mod tests {
+    use engine_roles_transparency::KeyKind;
+
+    use super::*;
+
+    fn key(name: &str, public: u8) -> VerifierKey {
+        let name = name.parse().expect("a name");
+        VerifierKey::new(name, KeyKind::Witness, [public; 32])
+    }
+
+    #[test]
+    fn keys_with_one_name_and_names_with_one_key_are_one_witness() {
+        for (keys, count) in [
+            (vec![], 0),
+            (vec![key("a", 1), key("b", 2)], 2),
+            (vec![key("a", 1), key("a", 1)], 1),
+            (vec![key("a", 1), key("b", 1)], 1),
+            (vec![key("a", 1), key("a", 2)], 1),
+            (vec![key("a", 1), key("b", 2), key("c", 3), key("a", 2)], 2),
+        ] {
+            assert_eq!(witnesses(&keys).len(), count, "{keys:?}");
+        }
+        let one = witnesses(&[key("b", 1), key("a", 1)]);
+        assert_eq!(one[0].names(), "a or b");
+    }
 }

@@ -1,5 +1,6 @@
 //! The command `audit verify`, which needs nothing but files.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,20 +12,21 @@ use engine_roles_transparency::{
 
 use super::super::progress::Count;
 use super::super::screen::{Format, Screen};
-use super::checkpoint_files::CheckpointFiles;
+use super::checkpoint_files::{CheckpointFiles, verified};
 use super::differences::Differences;
 use super::lines::Lines;
-use super::offline::{OfflineError, read_keys, with_witnesses};
+use super::offline::{OfflineError, read_bytes, read_keys, with_witnesses};
 use super::quorum::QuorumArgs;
 use crate::audit_export::{FORMAT, Head, Line};
+use crate::print;
 
 /// The part of `--help` about exit codes.
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
-  0  verified: all events from --first up to the largest checkpoint are there and are those that were
+  0  verified: all events from the first one (--first, --first-after) up to the largest checkpoint are there and are those that were
      logged
   1  not verified: what was found is printed, each with its place
-  2  the command line is invalid, or a file can't be read";
+  2  the command line is invalid, or a file can't be read or written";
 
 /// The arguments of `audit verify`.
 #[derive(Debug, Args)]
@@ -43,6 +45,10 @@ pub(super) struct VerifyArgs {
     /// expired
     #[arg(long, value_name = "SEQ", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     first: u64,
+    /// Checkpoint of the log after whose last event the export has to begin, instead of `--first`: it is
+    /// verified, and compared with the export, as the others are
+    #[arg(long, value_name = "FILE", conflicts_with = "first")]
+    first_after: Option<PathBuf>,
     #[command(flatten)]
     quorum: QuorumArgs,
 }
@@ -61,14 +67,34 @@ fn verify(args: &VerifyArgs) -> Result<bool, OfflineError> {
     let keys = with_witnesses(&read_keys(&args.key)?, &quorum.keys)?;
     let files = CheckpointFiles::read(&args.checkpoint, &keys)?;
     for line in files.skipped {
-        println!("{line}");
+        print::line(line)?;
     }
-    let checkpoints = files.checkpoints;
+    let mut checkpoints = files.checkpoints;
+    let mut first = args.first;
+    if let Some(path) = &args.first_after {
+        let before = verified(path, read_bytes(path)?, &keys)?;
+        first = before.checkpoint().size.saturating_add(1);
+        checkpoints.push(before);
+    }
+    check_first(first, &checkpoints)?;
     for line in quorum.check(&checkpoints)? {
-        println!("{line}");
+        print::line(line)?;
     }
     let mut lines = Lines::open(&args.export)?;
-    verify_lines(&mut lines, &keys, &checkpoints, args.first)
+    verify_lines(&mut lines, &keys, &checkpoints, first)
+}
+
+/// Checks that the checkpoints prove something of what is asked for: they reach the first event, or the
+/// one before it where the log has no later event.
+fn check_first(first: u64, checkpoints: &[VerifiedCheckpoint]) -> Result<(), OfflineError> {
+    let sizes = checkpoints.iter().map(|one| one.checkpoint().size);
+    let largest = sizes.max().unwrap_or(0);
+    if first <= largest.saturating_add(1) {
+        return Ok(());
+    }
+    Err(OfflineError::NotVerified(format!(
+        "the largest checkpoint has size {largest}: nothing is proved of events from {first} on"
+    )))
 }
 
 fn verify_lines(
@@ -121,7 +147,7 @@ fn verify_lines(
         ));
     }
     let report = verifier.finish();
-    Ok(print(&report, &differences, &wrong))
+    Ok(print(&report, &differences, &wrong)?)
 }
 
 /// Returns the checkpoint that the first line of an export has.
@@ -141,41 +167,52 @@ fn own_checkpoint(head: &Head, keys: &TrustedKeys) -> Result<Option<VerifiedChec
 }
 
 /// Prints what was found, and returns whether all is as it should be.
-fn print(report: &Report, differences: &Differences, wrong: &[String]) -> bool {
+fn print(report: &Report, differences: &Differences, wrong: &[String]) -> io::Result<bool> {
     for reason in wrong {
-        println!("{reason}");
+        print::line(reason)?;
     }
     for found in &report.findings {
-        println!("{found}");
+        print::line(found)?;
     }
     if report.more > 0 {
-        println!("{} more findings", report.more);
+        print::line(format_args!("{} more findings", report.more))?;
     }
-    differences.print();
+    differences.print()?;
     for size in &report.before_start {
-        println!("the checkpoint with size {size} is from before the export and was not compared");
+        print::line(format_args!(
+            "the checkpoint with size {size} is from before the export and was not compared"
+        ))?;
     }
     if report.start >= report.size {
         let size = report.size;
-        println!("the export has no event up to the largest checkpoint, with size {size}");
+        print::line(format_args!(
+            "the export has no event up to the largest checkpoint, with size {size}"
+        ))?;
     } else if report.start > 0 {
-        println!("events 1 to {} are not in the export", report.start);
+        print::line(format_args!(
+            "events 1 to {} are not in the export",
+            report.start
+        ))?;
     }
     if report.beyond > 0 {
         let (beyond, size) = (report.beyond, report.size);
-        println!("{beyond} events come after the largest checkpoint, with size {size}: not proved");
+        print::line(format_args!(
+            "{beyond} events come after the largest checkpoint, with size {size}: not proved"
+        ))?;
     }
     let is_clean = report.is_clean() && differences.is_empty() && wrong.is_empty();
     if is_clean {
         let (first, last) = (report.start + 1, report.size);
-        println!("verified: events {first} to {last} are those that were logged");
+        print::line(format_args!(
+            "verified: events {first} to {last} are those that were logged"
+        ))?;
     } else if let Some(proved) = report.proved.filter(|proved| *proved > report.start) {
-        println!(
+        print::line(format_args!(
             "not verified; proved up to event {proved} of {}",
             report.size
-        );
+        ))?;
     } else {
-        println!("not verified; no event is proved");
+        print::line("not verified; no event is proved")?;
     }
-    is_clean
+    Ok(is_clean)
 }

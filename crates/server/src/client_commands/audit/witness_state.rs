@@ -1,11 +1,13 @@
 //! The file in which a witness keeps the checkpoint that it cosigned last.
 
 use std::fmt::Display;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Error, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use engine_roles_transparency::Note;
+use rustix::fs::{Mode, OFlags};
 
 use super::offline::OfflineError;
 
@@ -35,10 +37,11 @@ impl WitnessState {
     ///
     /// # Errors
     /// When there is no file, although this is not the first checkpoint, or one although it is. A
-    /// witness that lost its file would cosign another history of the log.
+    /// witness that lost its file would cosign another history of the log. So would one whose file has
+    /// another name too: only the one name would get the new checkpoint. Links are refused therefore.
     pub(super) fn read(&self, is_first: bool) -> Result<Option<Note>, OfflineError> {
         let invalid = |reason: &dyn Display| Err(OfflineError::file(&self.path, reason));
-        match fs::read_to_string(&self.path) {
+        match contents(&self.path) {
             Ok(_) if is_first => invalid(&"the file exists: leave out --first"),
             Ok(text) => match text.parse() {
                 Ok(note) => Ok(Some(note)),
@@ -66,8 +69,38 @@ impl WitnessState {
     }
 }
 
+/// Reads a file that is no link to another one, without waiting for somebody to write to a pipe.
+fn contents(path: &Path) -> io::Result<String> {
+    only_name(&fs::symlink_metadata(path)?)?;
+    // What took the file's place since then is neither followed nor waited for.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    only_name(&file.metadata()?)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn only_name(metadata: &Metadata) -> io::Result<()> {
+    let what = if metadata.is_symlink() {
+        "it is a symbolic link: give the file itself"
+    } else if !metadata.is_file() {
+        "it is not a regular file"
+    } else if metadata.nlink() > 1 {
+        "it has another name (a hard link), which would keep the old checkpoint"
+    } else {
+        return Ok(());
+    };
+    Err(Error::new(ErrorKind::InvalidInput, what))
+}
+
 fn replace(path: &Path, temporary: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
+    // A file that a crash left behind, or something else that must not be written to.
+    match fs::remove_file(temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::create_new(temporary)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(temporary, path)
@@ -76,6 +109,9 @@ fn replace(path: &Path, temporary: &Path, text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::fs::TryLockError;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, FileType, mknodat};
 
     use super::*;
 
@@ -114,5 +150,63 @@ mod tests {
         state.read(false).expect_err("not a note");
         let nowhere = directory.path().join("nowhere/state");
         assert!(WitnessState::lock(&nowhere).is_err());
+    }
+    /// Tries to use a file, for the first checkpoint and for a later one, and returns why not.
+    fn refused(path: &Path) -> [String; 2] {
+        let state = WitnessState::lock(path).expect("locked");
+        [true, false].map(|is_first| {
+            let read = state.read(is_first);
+            read.expect_err("refused").to_string()
+        })
+    }
+
+    #[test]
+    fn a_file_with_another_name_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = |name: &str| directory.path().join(name);
+        fs::write(place("file"), note(300).to_string()).expect("written");
+        symlink("file", place("link")).expect("a link");
+        symlink("nowhere", place("dangling")).expect("a link");
+        for name in ["link", "dangling"] {
+            for reason in refused(&place(name)) {
+                assert!(reason.contains("symbolic link"), "{name}: {reason}");
+            }
+        }
+        fs::hard_link(place("file"), place("second")).expect("a link");
+        for name in ["file", "second"] {
+            for reason in refused(&place(name)) {
+                assert!(reason.contains("hard link"), "{name}: {reason}");
+            }
+        }
+        fs::remove_file(place("second")).expect("removed");
+        let state = WitnessState::lock(&place("file")).expect("locked");
+        assert_eq!(state.read(false).expect("a note"), Some(note(300)));
+    }
+
+    #[test]
+    fn what_is_no_regular_file_is_neither_waited_for_nor_written_to() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = |name: &str| directory.path().join(name);
+        let pipe = |name: &str| {
+            let mode = Mode::RUSR | Mode::WUSR;
+            mknodat(CWD, place(name), FileType::Fifo, mode, 0).expect("a pipe");
+        };
+        pipe("pipe");
+        fs::create_dir(place("directory")).expect("made");
+        for name in ["pipe", "directory"] {
+            for reason in refused(&place(name)) {
+                assert!(reason.contains("not a regular file"), "{name}: {reason}");
+            }
+        }
+        // Beside the state, where the new one is written first.
+        pipe("one.new");
+        fs::write(place("other"), "kept").expect("written");
+        symlink("other", place("two.new")).expect("a link");
+        for name in ["one", "two"] {
+            let state = WitnessState::lock(&place(name)).expect("locked");
+            state.write(&note(300)).expect("written");
+            assert_eq!(state.read(false).expect("a note"), Some(note(300)));
+        }
+        assert_eq!(fs::read_to_string(place("other")).expect("text"), "kept");
     }
 }
