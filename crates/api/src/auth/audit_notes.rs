@@ -198,18 +198,15 @@ impl Noted {
 
     /// Counts denials of a sender without its address.
     fn combine(&mut self, sender: Sender, count: Count) {
+        let has_key = sender.has_key();
         let combined = Sender {
             source: None,
             ..sender
         };
-        let has_room = self.denials.contains_key(&combined)
-            || self
-                .denials
-                .keys()
-                .filter(|one| one.source.is_none())
-                .count()
-                < MOST_KEYS;
-        let combined = if has_room {
+        let mut all = self.denials.keys();
+        let has_room = all.clone().filter(|one| one.source.is_none()).count() < MOST_KEYS;
+        let has_room = has_room || all.any(|one| *one == combined);
+        let combined = if has_key && has_room {
             combined
         } else {
             combined.reason.into()
