@@ -13,7 +13,18 @@ async fn with_an_orphan() -> (Installation, String) {
     let name = created.expect(201)["role"]["name"].as_str();
     let name = name.expect("the role has a name").to_owned();
     installation.replicas[0].kill().await;
-    let tables = ["audit_events", "work", "schedule", "bindings", "clusters"];
+    let tables = [
+        "audit_pending",
+        "audit_events",
+        "audit_heads",
+        "audit_entries",
+        "audit_tiles",
+        "audit_trees",
+        "work",
+        "schedule",
+        "bindings",
+        "clusters",
+    ];
     let restore = tables.map(|table| format!("DELETE FROM {table};")).concat();
     let restore = format!("SET session_replication_role = replica; {restore}");
     installation.database.execute(&restore).await;
