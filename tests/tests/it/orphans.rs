@@ -171,6 +171,24 @@ async fn an_orphan_is_reported_and_not_removed() {
         orphans(&installation).await.is_empty().then_some(())
     })
     .await;
+    // The audit log tells of both resources, when they were found and when they were gone.
+    installation.log_was_read().await;
+    for action in ["orphan_found", "orphan_gone"] {
+        let page = installation
+            .client()
+            .audit(&format!("action={action}"))
+            .await;
+        let items = page.expect(200)["items"].as_array().cloned();
+        let mut kinds: Vec<String> = items
+            .unwrap_or_default()
+            .iter()
+            .map(|event| format!("{} {}", event["detail"]["kind"], event["detail"]["name"]))
+            .collect();
+        kinds.sort_unstable();
+        let name = "\"ai-unlimited-one-unknown\"";
+        let expected = ["instance_profile", "role"].map(|kind| format!("\"{kind}\" {name}"));
+        assert_eq!(kinds, expected, "{action}");
+    }
     installation.assert_sound().await;
 }
 
