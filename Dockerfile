@@ -33,7 +33,21 @@ RUN find crates -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --package engine-roles
 
 
-FROM ${RUNTIME_IMAGE}
+# `--target sandbox` builds an image of the simulated IAM instead, for docker/compose.sandbox.yaml.
+# BuildKit skips these two stages in a build of the service; the classic builder doesn't.
+FROM build AS build-sandbox
+RUN cargo build --release --locked --package engine-roles-iam-sandbox
+
+
+FROM ${RUNTIME_IMAGE} AS sandbox
+COPY LICENSE /usr/share/doc/engine-roles/LICENSE
+COPY --from=build-sandbox /build/target/release/engine-roles-iam-sandbox /usr/local/bin/engine-roles-iam-sandbox
+USER 65532:65532
+EXPOSE 4599
+CMD ["engine-roles-iam-sandbox", "--listen", "0.0.0.0:4599"]
+
+
+FROM ${RUNTIME_IMAGE} AS service
 # Root certificates, to verify AWS's certificates. A base image that has its own keeps them.
 RUN [ -s /etc/ssl/certs/ca-certificates.crt ] || { \
         apt-get update \
