@@ -48,6 +48,13 @@ command_line() {
     docker exec -e ENGINE_ROLES_API_KEY="$key" -e ENGINE_ROLES_ADDR="$address" "$name-service" \
         engine-roles "$@"
 }
+# Whether the output of a command has a line that matches. grep reads all of it, so that the command
+# doesn't end with a broken pipe.
+prints() {
+    local line=$1
+    shift
+    "$@" | grep -e "$line" >/dev/null
+}
 milliseconds() { date +%s%3N; }
 
 # Runs a command twice a second until it succeeds, for at most a minute.
@@ -143,7 +150,7 @@ fi
 check "the image has a user who is not root, and a health check"
 user=$(docker image inspect --format '{{.Config.User}}' "$image")
 [ "$user" = 65532:65532 ] || fail "the image's user is '$user'"
-docker image inspect --format '{{json .Config.Healthcheck.Test}}' "$image" | grep -q healthcheck ||
+prints healthcheck docker image inspect --format '{{json .Config.Healthcheck.Test}}' "$image" ||
     fail "the image has no health check"
 size=$(docker image inspect --format '{{.Size}}' "$image")
 result "size of the image" "$((size / 1000000)) MB"
@@ -169,12 +176,12 @@ eventually "the service is not ready" is_ready
 [ "$(ask "$address/healthcheck" --output /dev/null --write-out '%{http_code}')" = 200 ] ||
     fail "/healthcheck does not answer 200"
 eventually "Docker's health check does not pass" \
-    sh -c "docker inspect --format '{{.State.Health.Status}}' $name-service | grep -qx healthy"
+    prints '^healthy$' docker inspect --format '{{.State.Health.Status}}' "$name-service"
 
 check "provision a role and tear it down with the container's own command"
 eventually "no role can be provisioned" command_line role put demo --all-secrets
-command_line role access demo | grep -q 'compute-engine/demo/\*' || fail "the role does not reach its secrets"
-command_line role delete demo | grep -q '^removed ' || fail "nothing was removed"
+prints 'compute-engine/demo/\*' command_line role access demo || fail "the role does not reach its secrets"
+prints '^removed ' command_line role delete demo || fail "nothing was removed"
 
 check "the service writes nothing to disk"
 written=$(docker diff "$name-service")
@@ -188,7 +195,7 @@ for _ in 1 2 3 4 5; do
     if [ -z "$best" ] || [ "$took" -lt "$best" ]; then best=$took; fi
 done
 result "start to ready, the best of five" "$best ms"
-command_line role get demo | grep -q '^state *deleted' || fail "the database has lost the record"
+prints '^state *deleted' command_line role get demo || fail "the database has lost the record"
 command_line healthcheck --ready || fail "the health check fails on a read-only file system"
 
 check "idle for ${IDLE_SECONDS:-30} seconds"
