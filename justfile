@@ -37,6 +37,10 @@ sqlx-check:
 policies:
     .ci/policies
 
+# Checks the files of docker/.
+deployment:
+    .ci/deployment
+
 # Compares decisions of the policy engine with those of other implementations.
 policy-comparison:
     .ci/policy-comparison

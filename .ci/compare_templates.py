@@ -8,6 +8,7 @@ actions, and whether a single value is a list, make no difference.
 
 import itertools
 import sys
+from fnmatch import fnmatchcase
 
 import yaml
 
@@ -241,10 +242,37 @@ def service_role(partition, key, session, roles, boundary):
     assert (sessions is not None) == (session == "true"), what
     if sessions:
         same(f"{what}: sessions", sessions["PolicyDocument"], render("session-manager", values))
+    same(f"{what}: service boundary", *service_boundary(stack, values))
     trust = stack.resource("ServiceRole")["AssumeRolePolicyDocument"]
     wanted = render("engine-trust", values)
     wanted["Statement"][0]["Sid"] = trust["Statement"][0]["Sid"]
     same(f"{what}: trust", trust, wanted)
+    assert stack.resource("ServiceInstanceProfile"), what
+
+
+def service_boundary(stack, values):
+    """Returns the boundary of the service's role, from the template and from the document."""
+    role, bounding = stack.resource("ServiceRole"), stack.resource("ServiceRoleBoundary")
+    assert role["PermissionsBoundary"] == stack.arn("policy/ServiceRoleBoundary")
+    return bounding["PolicyDocument"], render("service-boundary", values)
+
+
+def service_on_ecs(partition):
+    """Checks the role of tasks: only ECS of this account can use it, and there is no instance."""
+    mine = "arn:aws:iam::123456789012:policy/mine"
+    stack = Stack("service-role", partition, ServiceRunsOn="ECS", ServiceBoundary=mine)
+    role = stack.resource("ServiceRole")
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}, statement
+    account = SAMPLE["ACCOUNT_ID"]
+    region = stack.known["AWS::Region"]
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": account},
+        "ArnLike": {"aws:SourceArn": f"arn:{partition}:ecs:{region}:{account}:*"},
+    }, statement
+    assert role["PermissionsBoundary"] == mine
+    assert stack.resource("ServiceRoleBoundary") is None
+    assert stack.resource("ServiceInstanceProfile") is None
 
 
 def grants(document):
@@ -268,6 +296,37 @@ def boundary_holds_what_engines_have():
         assert grants(render("engine-boundary", key=key)) == engine, "engine-boundary.json"
 
 
+def service_boundary_holds_what_the_service_has():
+    """Checks that each statement of the service is within a statement of its boundary."""
+    boundary = render("service-boundary")["Statement"]
+    documents = [render("engine-role-service"), render("session-manager")]
+    for statement in [s for document in documents for s in document["Statement"]]:
+        for action, resource in itertools.product(
+            as_list(statement["Action"]), as_list(statement["Resource"])
+        ):
+            # One statement has the tags of roles and of profiles; each action concerns one of them.
+            is_tag = action.startswith(("iam:Tag", "iam:Untag"))
+            if is_tag and ("Profile" in action) != (":instance-profile/" in resource):
+                continue
+            within = [
+                bound
+                for bound in boundary
+                if action in as_list(bound["Action"])
+                and any(fnmatchcase(resource, pattern) for pattern in as_list(bound["Resource"]))
+                and conditions(bound) <= conditions(statement)
+            ]
+            assert within, f"service-boundary.json does not allow {action} on {resource}"
+
+
+def conditions(statement):
+    """Returns each condition of a statement as text."""
+    return {
+        f"{operator} {key} {value}"
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, value in keys.items()
+    }
+
+
 def main():
     """Compares all combinations of partitions and optional parts."""
     keys = ("", SAMPLE["KMS_KEY_ARN"])
@@ -283,7 +342,11 @@ def main():
         for passed, boundary in itertools.product(roles, boundaries):
             service_role(*common, passed, boundary)
             stacks += 1
+    for partition in PARTITIONS:
+        service_on_ecs(partition)
+        stacks += 1
     boundary_holds_what_engines_have()
+    service_boundary_holds_what_the_service_has()
     print(f"{stacks} stacks, each equivalent to the documents")
 
 

@@ -40,14 +40,24 @@ PER_CLUSTER = ("ai-unlimited-engine", "engine-secrets-key")
 PLACEHOLDER = re.compile(r"<([A-Z0-9_]+)>")
 
 
+# The documents that `engine-roles policy render` has, and those that only the templates have.
+FOLDERS = (POLICIES, POLICIES / "boundaries")
+
+
 def names():
     """Returns the names of all documents."""
-    return sorted(path.stem for path in POLICIES.glob("*.json"))
+    return sorted(path.stem for folder in FOLDERS for path in folder.glob("*.json"))
+
+
+def path_of(name):
+    """Returns the file of a document."""
+    (path,) = (folder / f"{name}.json" for folder in FOLDERS if (folder / f"{name}.json").exists())
+    return path
 
 
 def render(name, values=SAMPLE, key=False, cluster=None):
     """Returns one document, optionally with the key's statement and for one cluster."""
-    document = json.loads((POLICIES / f"{name}.json").read_text())
+    document = json.loads(path_of(name).read_text())
     statements = [fill(statement, values) for statement in document["Statement"]]
     document["Statement"] = [s for s in statements if s.get("Resource") != []]
     for statement in document["Statement"]:

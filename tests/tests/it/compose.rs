@@ -1,4 +1,5 @@
-//! The compose file of `docker/` passes every setting of `serve` on.
+//! The compose file of `docker/` passes every setting of `serve` on, and the files of all kinds of
+//! deployment name only settings that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -31,13 +32,45 @@ fn a_variable_that_only_a_comment_or_a_value_names_is_not_passed_on() {
     assert_eq!(passed_on(compose), BTreeSet::from(["ENGINE_ROLES_ORPHANS"]));
 }
 
+/// Returns the settings in the help of `serve`.
+fn help() -> String {
+    let help = command(&["serve", "--help"], &BTreeMap::new()).output();
+    let help = help.expect("the binary can be run").stdout;
+    String::from_utf8(help).expect("the help is text")
+}
+
+#[test]
+fn the_files_of_a_deployment_name_only_settings_that_exist() {
+    let help = help();
+    let mut known = settings(&help);
+    // Variables of Compose, of the units, and of the image.
+    known.extend([
+        "ENGINE_ROLES_IMAGE",
+        "ENGINE_ROLES_POSTGRES_IMAGE",
+        "ENGINE_ROLES_PUBLISH",
+        "ENGINE_ROLES_USER",
+    ]);
+    for file in [
+        "Dockerfile",
+        "docker/cloudformation/ai-unlimited-fragment.yaml",
+        "docker/cloudformation/by-itself.yaml",
+        "docker/systemd/engine-roles.service",
+        "docker/systemd/engine-roles-postgres.service",
+        "docs/deployment.md",
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        let text = std::fs::read_to_string(path).expect("the file can be read");
+        let named = settings(&text);
+        let unknown: Vec<&&str> = named.difference(&known).collect();
+        assert!(unknown.is_empty(), "{file} names {unknown:?}");
+    }
+}
+
 #[test]
 fn compose_passes_every_setting_of_serve_on() {
     let compose = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/compose.yaml");
     let compose = std::fs::read_to_string(compose).expect("the compose file can be read");
-    let help = command(&["serve", "--help"], &BTreeMap::new()).output();
-    let help = help.expect("the binary can be run").stdout;
-    let help = String::from_utf8(help).expect("the help is text");
+    let help = help();
     let known = settings(&help);
     assert!(known.len() > 20, "the help names its variables: {known:?}");
     let passed_on = passed_on(&compose);

@@ -27,6 +27,7 @@ mod database_locks;
 mod database_tokens;
 mod databases;
 mod denials;
+mod deployment;
 mod drift;
 mod failover;
 mod faults;

@@ -55,11 +55,12 @@ fn links(text: &str) -> Vec<&str> {
 /// Returns the files that a page names and that do not exist: paths in backticks from the root of
 /// the repository, links from the page.
 fn missing_files(page: &Path, text: &str, root: &Path) -> Vec<String> {
-    const DIRECTORIES: [&str; 8] = [
+    const DIRECTORIES: [&str; 9] = [
         ".ci/",
         ".github/",
         ".sqlx",
         "crates/",
+        "docker/",
         "docs/",
         "migrations/",
         "policies/",
@@ -85,8 +86,10 @@ fn the_files_that_the_documents_name_exist() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",
+        "docker/README.md",
         "docs/clients.md",
         "docs/decisions/README.md",
+        "docs/deployment.md",
     ]
     .map(|page| root.join(page))
     .to_vec();
