@@ -54,6 +54,7 @@ pub use audit::{
     AuditFilter, AuditPage, AuditTree, Maintained, Sequenced, StoredTile, TilePlace, TreeExtension,
 };
 pub use boot_time::BootTime;
+pub use connection::PoolUse;
 pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};
 pub use clusters::Latest;
 pub use database::{Pooler, TokenAnswer, TokenRequest, TokenSource};
