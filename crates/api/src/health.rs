@@ -72,6 +72,30 @@ pub(crate) async fn readyz(
     (status, Json(body)).into_response()
 }
 
+/// All statuses of `/readyz`.
+pub(crate) const STATUSES: [ReadinessStatus; 3] = [
+    ReadinessStatus::Ready,
+    ReadinessStatus::Degraded,
+    ReadinessStatus::Unready,
+];
+
+/// Returns the word of a status on the wire and in metrics.
+pub(crate) fn word(status: ReadinessStatus) -> &'static str {
+    match status {
+        ReadinessStatus::Ready => "ready",
+        ReadinessStatus::Degraded => "degraded",
+        ReadinessStatus::Unready => "unready",
+    }
+}
+
+/// Returns the status that `/readyz` reports.
+pub(crate) fn status(health: Health) -> ReadinessStatus {
+    let wire = to_wire(health, Details::Hidden).status;
+    let mut all = STATUSES.into_iter();
+    all.find(|status| wire.is(status))
+        .unwrap_or(ReadinessStatus::Unready)
+}
+
 /// Whether a caller may see what the service may not do at AWS.
 #[derive(Clone, Copy)]
 enum Details {

@@ -49,7 +49,7 @@ pub use auth::{
     InvalidKey,
 };
 pub use connections::{ConnectionLimits, listen, serve};
-pub use metrics::MetricsHandle;
+pub use metrics::{METRICS, Metric, MetricType, MetricsHandle};
 pub use router::document;
 pub use state::Api;
 pub use tls::{ClientCertificate, PemFiles, ServerCertificate, Tls, TlsError};

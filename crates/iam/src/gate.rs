@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use aws_sdk_iam::config::http::HttpResponse;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
+use engine_roles_domain::identity::DenyingLayer;
 use engine_roles_domain::resources::CallKind;
 use tracing::debug;
 
-use crate::{Iam, IamError, NotSent};
+use crate::{ErrorKind, Iam, IamError, NotSent};
 
 /// The AWS service that a call is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +143,16 @@ fn record_outcome<T>(call: Call, target: &str, elapsed: Duration, result: &Resul
         .as_ref()
         .map_or_else(|error| error.kind.as_str(), |_| "ok");
     count_call(call, target, elapsed, outcome);
+    if let Err(error) = result
+        && error.kind == ErrorKind::Denied
+    {
+        let layer = error.denied_by.as_ref().map(|denied| denied.layer);
+        let layer = layer.unwrap_or(DenyingLayer::Unknown).as_str();
+        metrics::counter!(
+            "engine_roles_iam_denied_total", "operation" => call.action, "layer" => layer
+        )
+        .increment(1);
+    }
 }
 
 /// Counts a call by its outcome, and logs it.

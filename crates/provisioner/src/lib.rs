@@ -23,6 +23,7 @@ mod backoff;
 mod convergence;
 mod error;
 mod heartbeat;
+mod moment;
 mod requests;
 mod service;
 mod settings;

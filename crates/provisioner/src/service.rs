@@ -9,7 +9,7 @@ use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
 use engine_roles_iam::{CallerError, Iam, Identified, SignedLogin};
 use engine_roles_store::{
-    AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Orphan, Page, Store,
+    AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Orphan, Page, PoolUse, Store,
     StoreError,
 };
 use tokio::sync::watch;
@@ -298,6 +298,11 @@ impl Provisioner {
             aws: parts.gateway.health(),
             audit_log: parts.audit_log.get(),
         }
+    }
+
+    /// Returns how the connections to the database are used.
+    pub fn database_connections(&self) -> PoolUse {
+        self.parts.store.pool_use()
     }
 
     /// Detects what this service's identity may do, without changing anything. A detection is reused

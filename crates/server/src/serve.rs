@@ -9,7 +9,6 @@ use engine_roles_domain::account::{Partition, Region, Scope};
 use engine_roles_iam::{DatabaseTokens, Iam, IamConfig};
 use engine_roles_provisioner::{Provisioner, Settings};
 use engine_roles_store::{Schema, Store, StoreError};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -89,7 +88,7 @@ impl Server {
         }
         let authentication = config.authentication.clone();
         let needs_stored_key = authentication.is_by_stored_keys_only();
-        let metrics = metrics_handle();
+        let metrics = MetricsHandle::install();
         let tls = config.tls.clone().map(TlsPaths::load).transpose()?;
         let (store, provisioner) = Box::pin(assemble(config)).await?;
         let seen = provisioner.keys_seen();
@@ -365,19 +364,4 @@ async fn warn_about_durability(store: &Store) {
             "settings of the database could not be read"
         ),
     }
-}
-
-// A process has one metrics recorder, so a second service in it (in tests) shares the first one's.
-fn metrics_handle() -> MetricsHandle {
-    static HANDLE: std::sync::OnceLock<MetricsHandle> = std::sync::OnceLock::new();
-    HANDLE
-        .get_or_init(|| {
-            let recorder = PrometheusBuilder::new().build_recorder();
-            let handle = MetricsHandle(recorder.handle());
-            if metrics::set_global_recorder(recorder).is_err() {
-                warn!("another metrics recorder is installed; /metrics stays empty");
-            }
-            handle
-        })
-        .clone()
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use metrics::histogram;
 use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgTypeInfo};
 use sqlx::{Connection, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
@@ -251,6 +252,17 @@ pub(crate) fn pool(
         .connect_lazy_with(options)
 }
 
+/// How the connections of the pool are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Open connections that nobody uses.
+    pub idle: u32,
+    /// Open connections on which a statement runs.
+    pub in_use: u32,
+    /// The most connections that may be open.
+    pub most: u32,
+}
+
 /// A connection of the pool. Unless [`Borrowed::settle`] was called, dropping it closes the
 /// connection, because a statement may still be running on it.
 pub(crate) struct Borrowed {
@@ -299,6 +311,14 @@ impl Borrowed {
         &mut self,
         result: Result<Result<T, sqlx::Error>, Elapsed>,
     ) -> Result<T, StoreError> {
+        let settled = self.settle_uncounted(result);
+        settled.inspect_err(StoreError::count)
+    }
+
+    fn settle_uncounted<T>(
+        &mut self,
+        result: Result<Result<T, sqlx::Error>, Elapsed>,
+    ) -> Result<T, StoreError> {
         let Ok(result) = result else {
             let error = std::io::Error::from(std::io::ErrorKind::TimedOut);
             return Err(StoreError::Unanswered(sqlx::Error::Io(error)));
@@ -333,9 +353,26 @@ impl Drop for Borrowed {
 }
 
 impl Store {
+    /// Returns how the connections of the pool are used.
+    pub fn pool_use(&self) -> PoolUse {
+        let open = self.pool.size();
+        let idle = u32::try_from(self.pool.num_idle())
+            .unwrap_or(u32::MAX)
+            .min(open);
+        PoolUse {
+            idle,
+            in_use: open - idle,
+            most: self.pool.options().get_max_connections(),
+        }
+    }
+
     /// Borrows a connection for one statement.
     pub(crate) async fn borrow_connection(&self) -> Result<Borrowed, StoreError> {
-        self.borrow_from(&self.pool).await
+        let asked_at = Instant::now();
+        let borrowed = self.borrow_from(&self.pool).await;
+        let waited = asked_at.elapsed().as_secs_f64();
+        histogram!("engine_roles_database_connection_wait_seconds").record(waited);
+        borrowed.inspect_err(StoreError::count)
     }
 
     pub(crate) async fn borrow_from(&self, pool: &PgPool) -> Result<Borrowed, StoreError> {

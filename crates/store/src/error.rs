@@ -1,5 +1,7 @@
 //! What can go wrong with the database.
 
+use metrics::counter;
+
 use crate::database_url::UrlError;
 
 /// What can go wrong with the database. [`StoreError::is_transient`] returns whether a retry can help.
@@ -117,6 +119,20 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Counts the failure of a statement.
+    pub(crate) fn count(&self) {
+        let kind = match self {
+            Self::Unavailable(_) => "unavailable",
+            Self::Unanswered(_) => "unanswered",
+            Self::ReadOnly(_) => "read_only",
+            Self::Refused(_) => "login_refused",
+            Self::NoRights(_) => "no_rights",
+            _ if self.is_conflict() => "conflict",
+            _ => "other",
+        };
+        counter!("engine_roles_database_errors_total", "kind" => kind).increment(1);
+    }
+
     /// Returns whether the same call may succeed later without intervention.
     ///
     /// An error about a value (SQLSTATE class 22, data exception) or a constraint (class 23, integrity

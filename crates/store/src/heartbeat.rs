@@ -62,10 +62,11 @@ pub enum Tick {
 pub struct Seen {
     /// The other live replicas of the installation, each with its heartbeat.
     pub others: Vec<(ReplicaId, i64)>,
-    /// Whether a binding is due and no replica has a lease on it.
-    pub is_work_due: bool,
-    /// Whether audit events wait for their number.
-    pub are_events_pending: bool,
+    /// For how long the oldest due binding has been due on which no replica has a lease; none where there
+    /// is none.
+    pub work_due_for: Option<Duration>,
+    /// For how long the oldest audit event has waited for its number; none where none waits.
+    pub events_pending_for: Option<Duration>,
     /// The greatest number of the audit log; 0 for an empty log.
     pub audit_head: i64,
     /// The number of the last change of the installation's API keys; 0 where there was none.
@@ -127,9 +128,10 @@ impl Ticker {
                            ARRAY(SELECT id FROM others ORDER BY id) AS "ids!",
                            ARRAY(SELECT heartbeat FROM others ORDER BY id) AS "heartbeats!",
                            -- In the order of the due times, so that the index of these times ends
-                           -- the search also where nothing is due. EXISTS ignores an order.
-                           COALESCE((
-                               SELECT true FROM schedule s
+                           -- the search also where nothing is due.
+                           (
+                               SELECT EXTRACT(EPOCH FROM (SELECT now FROM clock) - s.due_at)::float8
+                               FROM schedule s
                                LEFT JOIN work w ON w.binding_id = s.binding_id
                                LEFT JOIN replicas dead
                                    ON dead.id = w.lease_replica AND dead.dead_at IS NOT NULL
@@ -138,10 +140,12 @@ impl Ticker {
                                       OR w.lease_until <= (SELECT now FROM clock)
                                       OR dead.id IS NOT NULL)
                                ORDER BY s.due_at LIMIT 1
-                           ), false) AS "is_work_due!",
-                           EXISTS (
-                               SELECT FROM audit_pending WHERE namespace = $2
-                           ) AS "are_events_pending!",
+                           ) AS work_due_for,
+                           (
+                               SELECT EXTRACT(EPOCH FROM (SELECT now FROM clock) - p.at)::float8
+                               FROM audit_pending p WHERE p.namespace = $2
+                               ORDER BY p.at LIMIT 1
+                           ) AS events_pending_for,
                            COALESCE((SELECT seq FROM audit_heads WHERE namespace = $2), 0)
                                AS "audit_head!",
                            COALESCE((SELECT version FROM api_key_versions WHERE namespace = $2), 0)
@@ -167,8 +171,8 @@ impl Ticker {
         let ids = row.ids.into_iter().map(ReplicaId);
         Ok(Tick::Acknowledged(Seen {
             others: ids.zip(row.heartbeats).collect(),
-            is_work_due: row.is_work_due,
-            are_events_pending: row.are_events_pending,
+            work_due_for: row.work_due_for.map(duration),
+            events_pending_for: row.events_pending_for.map(duration),
             audit_head: row.audit_head,
             keys_version: row.keys_version,
         }))
@@ -296,4 +300,9 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Res
         Ok(result) => result.map_err(StoreError::from),
         Err(elapsed) => Err(StoreError::Unavailable(sqlx::Error::Io(elapsed.into()))),
     }
+}
+
+/// Returns seconds as a duration; a time that is not past yet by another clock counts as now.
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX)
 }

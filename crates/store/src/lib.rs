@@ -56,6 +56,7 @@ pub use audit::{
 pub use boot_time::BootTime;
 pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};
 pub use clusters::Latest;
+pub use connection::PoolUse;
 pub use database::{Pooler, TokenAnswer, TokenRequest, TokenSource};
 pub use database_url::{DatabaseUrl, UrlError};
 pub use durability::Durability;

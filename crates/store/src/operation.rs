@@ -14,6 +14,18 @@ pub enum Operation {
     Reconcile,
 }
 
+impl Operation {
+    /// Returns the word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::TearDown => "tear_down",
+            Self::Orphans => "orphans",
+            Self::Reconcile => "reconcile",
+        }
+    }
+}
+
 /// Runs a statement under the comment of its operation, with [`crate::connection::run`] or the macro
 /// that is named first. `$statement` is a macro that takes the
 /// comment and expands to the query.

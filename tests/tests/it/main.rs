@@ -44,6 +44,7 @@ mod limits;
 mod logs;
 mod many_clusters;
 mod measuring;
+mod metrics;
 mod orphans;
 mod orphans_command;
 mod outages;

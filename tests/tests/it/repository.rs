@@ -7,6 +7,7 @@ mod dependencies;
 mod documents;
 mod import_cycles;
 mod log_messages;
+mod metrics;
 mod modules;
 mod recipes;
 mod sources;

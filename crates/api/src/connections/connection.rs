@@ -4,12 +4,14 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Request, StatusCode};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, StatusCode};
 use futures::FutureExt;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
@@ -51,7 +53,15 @@ pub(super) async fn serve<T>(
         let is_pipelined = place.activity.begin_answer();
         let (router, place) = (Router::clone(&router), Arc::clone(&place));
         let activity = Arc::clone(&place.activity);
-        let mut request = request.map(|body| Body::new(RequestBody { body, activity }));
+        let is_body_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+        let mut request = request.map(|body| {
+            let is_read = Arc::clone(&is_body_read);
+            Body::new(RequestBody {
+                body,
+                activity,
+                is_read,
+            })
+        });
         request.extensions_mut().insert(body_time.clone());
         client.describe(&mut request);
         Box::pin(async move {
@@ -60,7 +70,13 @@ pub(super) async fn serve<T>(
                 // one without a pause.
                 tokio::task::yield_now().await;
             }
-            let Ok(answer) = router.oneshot(request).await;
+            let Ok(mut answer) = router.oneshot(request).await;
+            // hyper closes the connection if the rest of the body does not follow at once. A client that
+            // is not told would send its next request on it.
+            if !is_body_read.load(Ordering::Relaxed) {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(CONNECTION, close);
+            }
             Ok::<_, Infallible>(answer.map(|body| AnswerBody { body, place }))
         })
     });
@@ -157,6 +173,7 @@ pub(super) async fn close(mut io: impl AsyncRead + AsyncWrite + Unpin, last: &st
 struct RequestBody {
     body: Incoming,
     activity: Arc<Activity>,
+    is_read: Arc<AtomicBool>,
 }
 
 impl HttpBody for RequestBody {
@@ -170,6 +187,9 @@ impl HttpBody for RequestBody {
         let read = Pin::new(&mut self.body).poll_frame(cx);
         if read.is_pending() {
             self.activity.waits_for_body();
+        }
+        if matches!(read, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.is_read.store(true, Ordering::Relaxed);
         }
         read
     }

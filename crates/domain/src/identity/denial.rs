@@ -38,6 +38,20 @@ impl DenyingLayer {
         Self::ResourcePolicy,
     ];
 
+    /// Returns the word on the wire and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IdentityPolicy => "identity_policy",
+            Self::ServiceControlPolicy => "service_control_policy",
+            Self::ResourceControlPolicy => "resource_control_policy",
+            Self::PermissionsBoundary => "permissions_boundary",
+            Self::SessionPolicy => "session_policy",
+            Self::EndpointPolicy => "endpoint_policy",
+            Self::ResourcePolicy => "resource_policy",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Returns the words with which AWS's messages name the layer.
     ///
     /// Source: IAM User Guide, "Troubleshoot access denied error messages".

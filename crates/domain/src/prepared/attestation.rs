@@ -33,6 +33,9 @@ pub enum Fitness {
 }
 
 impl Fitness {
+    /// All verdicts.
+    pub const ALL: [Self; 4] = [Self::Fit, Self::Unfit, Self::Indeterminate, Self::Declared];
+
     /// Returns the word on the wire and in the audit log.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ use engine_roles_transparency::{
 use crate::audit_log::directory::{CheckpointFiles, Filed};
 use crate::audit_log::error::AuditLogError;
 use crate::audit_log::stored::{read_tiles, signed};
+use crate::moment::unix_seconds;
 
 const IN_DATABASE: &str = "the database";
 const IN_DIRECTORY: &str = "ENGINE_ROLES_AUDIT_CHECKPOINTS";
@@ -152,6 +153,7 @@ impl Checkpoints {
             .record_audit_checkpoint(self.signing.origin(), size, &note);
         recorded.await?;
         metrics::gauge!("engine_roles_audit_checkpoint_size").set(size_as_metric(current.size));
+        metrics::gauge!("engine_roles_audit_checkpoint_timestamp_seconds").set(unix_seconds());
         Ok(())
     }
 

@@ -72,6 +72,8 @@ impl AccountQuota {
         let usage = usage.ok()?;
         metrics::gauge!("engine_roles_account_roles").set(usage.roles);
         metrics::gauge!("engine_roles_account_role_quota").set(usage.roles_quota);
+        metrics::gauge!("engine_roles_account_instance_profiles").set(usage.profiles);
+        metrics::gauge!("engine_roles_account_instance_profile_quota").set(usage.profiles_quota);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), usage));
         Some(usage)
     }

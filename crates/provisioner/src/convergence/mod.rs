@@ -15,11 +15,12 @@ mod stage;
 mod worker;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use engine_roles_domain::audit::Cause;
 use engine_roles_domain::binding::lifecycle::Lifecycle;
 use engine_roles_store::{Lease, Operation, Store};
+use metrics::{counter, histogram};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -57,7 +58,7 @@ impl Converger {
         knowledge: Knowledge,
         operation: Operation,
     ) {
-        let id = lease.binding.id;
+        let (id, started) = (lease.binding.id, Instant::now());
         let mut worker = Worker::new(self, lease, cause, knowledge, operation);
         loop {
             match Box::pin(take_turn(&mut worker)).await {
@@ -79,10 +80,13 @@ impl Converger {
                         "convergence interrupted; another worker resumes it",
                     );
                     self.waiting.read_again(id);
+                    counter!("engine_roles_leases_lost_total").increment(1);
                     break;
                 }
             }
         }
+        histogram!("engine_roles_converge_seconds", "operation" => operation.as_str())
+            .record(started.elapsed().as_secs_f64());
     }
 }
 

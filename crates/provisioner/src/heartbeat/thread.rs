@@ -189,12 +189,17 @@ impl Pulse {
     }
 
     fn wake_tasks(&self, seen: &Seen) {
-        if seen.is_work_due {
+        if seen.work_due_for.is_some() {
             self.work_due.notify_one();
         }
-        if seen.are_events_pending {
+        if seen.events_pending_for.is_some() {
             self.events_pending.notify_one();
         }
+        let age = |of: Option<Duration>| of.unwrap_or_default().as_secs_f64();
+        gauge!("engine_roles_oldest_due_work_seconds").set(age(seen.work_due_for));
+        gauge!("engine_roles_audit_oldest_pending_seconds").set(age(seen.events_pending_for));
+        #[allow(clippy::cast_precision_loss, reason = "a metric is a float")]
+        gauge!("engine_roles_audit_head").set(seen.audit_head as f64);
         let has_grown = self.audit_head.send_if_modified(|head| {
             let has_grown = seen.audit_head > *head;
             *head = seen.audit_head.max(*head);

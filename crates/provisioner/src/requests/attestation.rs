@@ -114,16 +114,16 @@ impl Attestor {
         self.mode != AttestationMode::Off
     }
 
-    /// Reads one role from IAM again, and logs and records the verdict. Returns false when the call budget did not
-    /// allow the read.
+    /// Reads one role from IAM again, and logs and records the verdict. Returns the verdict; none when the call
+    /// budget did not allow the read.
     pub(crate) async fn attest_again(
         &self,
         entry: &PassThroughRole,
         scope: &Scope,
         terms: Terms<'_>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Fitness>, StoreError> {
         if !self.read(scope, entry, terms).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let region = self.region(scope.partition);
         let known = self.known(scope, entry).await?;
@@ -151,7 +151,7 @@ impl Attestor {
         self.store
             .record_verdict(&scope.account, role, fitness, &reasons)
             .await?;
-        Ok(true)
+        Ok(Some(verdict.fitness))
     }
 
     /// Returns the verdict about the role of a spec. Makes no call to AWS while the last reading is

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_roles_domain::account::Scope;
+use engine_roles_domain::prepared::Fitness;
 use engine_roles_store::{StoreError, Sweep};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -42,15 +44,22 @@ impl AttestPreparedRoles {
             return Ok(());
         }
         let listed = self.attestor.defaults.listed_roles();
+        let mut verdicts = Vec::with_capacity(listed.len());
         for entry in &listed {
             if self.stop.is_cancelled() {
                 return Ok(());
             }
             let terms = Terms::sweep(&scope.account, BUDGET_WAIT);
-            if !self.attestor.attest_again(entry, scope, terms).await? {
+            let Some(verdict) = self.attestor.attest_again(entry, scope, terms).await? else {
                 info!("attestation of pass-through roles postponed; the call budget is used up");
                 return Ok(());
-            }
+            };
+            verdicts.push(verdict);
+        }
+        for fitness in Fitness::ALL {
+            let found = verdicts.iter().filter(|verdict| **verdict == fitness);
+            let count = u32::try_from(found.count()).unwrap_or(u32::MAX);
+            gauge!("engine_roles_pass_through_roles", "verdict" => fitness.as_str()).set(count);
         }
         info!(roles = listed.len(), "pass-through roles attested");
         Ok(())

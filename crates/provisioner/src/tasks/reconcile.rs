@@ -7,11 +7,13 @@ use engine_roles_domain::audit::Cause;
 use engine_roles_store::{Operation, Store};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use metrics::gauge;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, info_span, warn};
 
 use crate::convergence::{Converger, Knowledge};
+use crate::moment::unix_seconds;
 use crate::tasks::task::{NextRun, Task};
 
 /// The reconciler counts as dead when it has not run for this long.
@@ -52,6 +54,7 @@ impl Task for Reconcile {
     fn run(&self) -> BoxFuture<'_, NextRun> {
         async {
             self.liveness.note_run();
+            gauge!("engine_roles_reconciler_last_run_timestamp_seconds").set(unix_seconds());
             let free = self.slots.available_permits();
             if free == 0 {
                 return NextRun::AfterInterval;

@@ -115,6 +115,8 @@ async fn a_body_without_a_key_or_of_a_too_large_size_is_not_waited_for() {
         let mut connection = connect(&installation).await;
         let answer = connection.exchange(request).await;
         answer.expect_problem(status, code);
+        // A client with a pool of connections must not use this one again.
+        assert_eq!(answer.header("connection"), Some("close"));
         assert_eq!(connection.closed().await, 0);
     }
     // A body within the limit is asked for.
