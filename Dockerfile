@@ -18,7 +18,7 @@ WORKDIR /build
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
         ! -path '*/src/lib.rs' ! -path '*/src/main.rs' \
-        ! -path '*/src/bin/*.rs' -delete \
+        ! -path '*/src/bin/*.rs' ! -path '*/benches/*.rs' ! -path '*/tests/it/main.rs' -delete \
     && find . -type d -empty -delete \
     && for source in $(find . -name '*.rs'); do \
         echo '#![allow(warnings)] pub fn main() {}' > "$source"; \

@@ -29,6 +29,7 @@ mod plan;
 mod policies;
 mod prefer;
 mod problem;
+mod reference;
 mod request_body;
 mod request_context;
 mod request_host;

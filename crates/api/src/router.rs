@@ -7,12 +7,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::Code;
+use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::{Problem, render_problems};
+use crate::reference::Page;
 use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
@@ -25,14 +27,19 @@ use crate::{
 pub(crate) fn router(api: Api) -> Router {
     let (routes, document) = documented(&api).split_for_parts();
     // Rendered once and shared: axum copies handlers, with all that they own.
-    let document = serde_json::to_vec(&openapi::complete(document))
-        .expect("plain data with text keys serialises");
+    let document = openapi::complete(document);
+    let page = Page::of(&json!(document));
+    let document = serde_json::to_vec(&document).expect("plain data with text keys serialises");
     let document = Bytes::from(document);
     routes
         .route(
             "/openapi.json",
             axum::routing::get(async move || ([(CONTENT_TYPE, "application/json")], document))
                 .layer(from_fn(reject_parameters)),
+        )
+        .route(
+            "/docs",
+            axum::routing::get(async move || page).layer(from_fn(reject_parameters)),
         )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -287,6 +287,7 @@ async fn routes_that_need_a_key_accept_only_known_keys() {
         "/livez",
         "/healthcheck",
         "/openapi.json",
+        "/docs",
         "/metrics",
     ] {
         let request = request(Method::GET, path).body(Body::empty());
