@@ -28,6 +28,7 @@ mod database_tokens;
 mod databases;
 mod denials;
 mod deployment;
+mod documented;
 mod drift;
 mod failover;
 mod faults;

@@ -2,6 +2,7 @@
 //! written.
 
 mod boundaries;
+mod commands;
 mod compatibility;
 mod dependencies;
 mod documents;
