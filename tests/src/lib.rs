@@ -14,6 +14,7 @@ pub mod binary;
 pub mod chaos;
 pub mod checker;
 pub mod client;
+pub(crate) mod container;
 pub mod credential_source;
 pub mod database;
 pub mod identity;
