@@ -33,8 +33,8 @@ pub(crate) fn client(installation: &Installation) -> Client {
     );
     let config = aws_sdk_iam::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-west-2"))
-        .endpoint_url(of("AWS_ENDPOINT_URL_IAM"))
+        .region(Region::new("us-east-1"))
+        .endpoint_url(of("AWS_ENDPOINT_URL"))
         .credentials_provider(credentials)
         .retry_config(RetryConfig::disabled())
         .build();

@@ -60,6 +60,10 @@ pub(crate) async fn measure(bench: &Bench, bindings: u64, report: &mut Report) {
     );
     let rates = after.reads.into_iter().zip(before.reads);
     for (path, (after, before)) in READS.into_iter().zip(rates) {
+        if before.is_empty() {
+            eprintln!("wrk is not installed; reads are not measured");
+            return;
+        }
         let (after, before) = (median(after), median(before));
         report.compare(
             of(&format!("GET {path}")),

@@ -60,10 +60,15 @@ fn tool(installation: &Installation, program: &Path) -> Command {
             command.env(name, value);
         }
     }
+    // IAM's requests are signed for this region.
     command
-        .env("AWS_DEFAULT_REGION", "us-west-2")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_DEFAULT_REGION", "us-east-1")
         .env("AWS_PAGER", "");
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -72,6 +77,8 @@ async fn boto3(installation: &Installation, python: &Path, round: usize) -> f64 
     let mut command = tool(installation, python);
     let output = command.args(["-c", SCRIPT, &format!("p{round}")]).output();
     let output = output.await.expect("Python can be run");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().expect("the script prints milliseconds")
 }

@@ -5,7 +5,7 @@ terraform {
 }
 
 provider "aws" {
-  region                      = "us-west-2"
+  region                      = "us-east-1"
   skip_metadata_api_check     = true
   skip_region_validation      = true
   skip_requesting_account_id  = true
