@@ -67,6 +67,11 @@ measure *args:
     cargo build --package engine-roles
     cargo run --package engine-roles-e2e --bin engine-roles-measure -- {{ args }}
 
+# Measures the table of docs/performance.md: `just bench --only reads`; takes about ten minutes.
+bench *args:
+    cargo build --release --package engine-roles
+    cargo bench-all {{ args }}
+
 # Kills the binary at every call to AWS and at every commit; takes long.
 kill-points:
     ENGINE_ROLES_ALL_KILL_POINTS=1 cargo test --package engine-roles-e2e --package engine-roles --test it -- crashes
