@@ -114,6 +114,7 @@ impl Bench {
             .own_postgres()
             .allowed_everything()
             .env("ENGINE_ROLES_POLL_INTERVAL", "")
+            .env("ENGINE_ROLES_KEY_RATE", "1000000")
             .env("ENGINE_ROLES_LOG", "info")
             .sandbox(|sandbox| {
                 sandbox.quotas.roles = usize::MAX;
