@@ -35,6 +35,7 @@ pub mod slow_clients;
 pub mod stages;
 pub mod statements;
 pub mod tls;
+pub mod trace_collector;
 
 pub use administrator::Administrator;
 pub use aws_proxy::AwsProxy;
@@ -47,3 +48,4 @@ pub use raw_connection::{RawAnswer, RawConnection};
 pub use service::Service;
 pub use stages::stages_of;
 pub use tls::TlsFiles;
+pub use trace_collector::TraceCollector;
