@@ -36,6 +36,7 @@ pub mod slow_clients;
 pub mod stages;
 pub mod statements;
 pub mod tls;
+pub mod trace_collector;
 
 pub use administrator::Administrator;
 pub use aws_proxy::AwsProxy;
@@ -48,3 +49,4 @@ pub use raw_connection::{RawAnswer, RawConnection};
 pub use service::Service;
 pub use stages::stages_of;
 pub use tls::TlsFiles;
+pub use trace_collector::TraceCollector;

@@ -15,7 +15,7 @@ use crate::process_reaper;
 
 /// Prefixes of environment variables that would change the service's behaviour if it inherited them
 /// from a developer's shell.
-const INHERITED: [&str; 3] = ["AWS_", "ENGINE_ROLES_", "DATABASE_URL"];
+const INHERITED: [&str; 4] = ["AWS_", "ENGINE_ROLES_", "DATABASE_URL", "OTEL_"];
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
 /// A process that runs `engine-roles serve`. Dropping this value kills the process.

@@ -43,6 +43,7 @@ mod spec;
 mod state;
 mod strict_json;
 mod tls;
+mod traces;
 mod words;
 
 pub use auth::{
@@ -54,3 +55,4 @@ pub use metrics::{METRICS, Metric, MetricType, MetricsHandle};
 pub use router::document;
 pub use state::Api;
 pub use tls::{ClientCertificate, PemFiles, ServerCertificate, Tls, TlsError};
+pub use traces::{RequestHead, Traces, TracesOfCallers};

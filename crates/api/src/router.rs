@@ -1,5 +1,7 @@
 //! All routes, and the middleware around them.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
@@ -47,7 +49,10 @@ pub(crate) fn router(api: Api) -> Router {
         .layer(from_fn(request_host::require_host))
         .layer(from_fn(render_problems))
         .layer(from_fn(metrics::count_requests))
-        .layer(from_fn(request_context::identify))
+        .layer(from_fn_with_state(
+            Arc::clone(&api.traces),
+            request_context::identify,
+        ))
         .with_state(api)
 }
 

@@ -7,6 +7,7 @@ use engine_roles_provisioner::Provisioner;
 
 use crate::auth::Authentication;
 use crate::metrics::MetricsHandle;
+use crate::traces::Traces;
 
 /// What the HTTP interface needs. Each handler takes only the parts that it uses.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct Api {
     pub authentication: Arc<Authentication>,
     /// Renders the metrics.
     pub metrics: MetricsHandle,
+    /// Puts requests into distributed traces.
+    pub traces: Arc<dyn Traces>,
 }
 
 impl FromRef<Api> for Provisioner {

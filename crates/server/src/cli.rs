@@ -117,7 +117,7 @@ pub fn main() -> ExitCode {
         let unknown = settings::unknown_variables(&program());
         let serve = command.find_subcommand(name);
         let in_effect = serve.map(|serve| settings::in_effect(serve, matches));
-        args.start_logging();
+        args.start_telemetry();
         serve::announce(&in_effect.unwrap_or_default(), &unknown);
     }
     run(cli)

@@ -35,6 +35,7 @@ mod replicas;
 mod retention;
 mod row;
 mod schema;
+mod spans;
 mod sweeps;
 mod views;
 

@@ -65,6 +65,7 @@ mod stopping;
 mod sweeps;
 mod tearing_down;
 mod tls;
+mod traces;
 mod typed_client;
 mod upgrading;
 mod watching;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::{ApiKey, Authentication, AuthenticationSettings, MetricsHandle};
+use crate::{ApiKey, Authentication, AuthenticationSettings, MetricsHandle, TracesOfCallers};
 
 const ROLE: &str = "/v1/clusters/one/role";
 
@@ -70,6 +70,7 @@ async fn api_with(authentication: AuthenticationSettings, settings: Settings) ->
         authentication: Arc::new(Authentication::new(authentication, store, seen)),
         provisioner,
         metrics: MetricsHandle(metrics),
+        traces: Arc::new(TracesOfCallers),
     }
 }
 
