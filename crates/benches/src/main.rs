@@ -64,9 +64,18 @@ struct Args {
     /// The directory of Terraform's plugins, with the provider of AWS
     #[arg(long, value_name = "DIR", env = "ENGINE_ROLES_BENCH_TERRAFORM_PLUGINS")]
     terraform_plugins: Option<PathBuf>,
+    /// A variable of the service's environment that differs from its default
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    environment: Vec<(String, String)>,
     /// Also write the rows to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=');
+    let (name, value) = pair.ok_or_else(|| format!("{text} is not NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A part of the table.
@@ -98,6 +107,7 @@ struct Bench {
     binary: PathBuf,
     length: Duration,
     rounds: usize,
+    environment: Vec<(String, String)>,
 }
 
 impl Bench {
@@ -109,7 +119,7 @@ impl Bench {
     }
 
     fn with_default_budget(&self) -> InstallationBuilder {
-        Installation::build()
+        let installation = Installation::build()
             .binary(&self.binary)
             .own_postgres()
             .allowed_everything()
@@ -119,7 +129,11 @@ impl Bench {
             .sandbox(|sandbox| {
                 sandbox.quotas.roles = usize::MAX;
                 sandbox.quotas.instance_profiles = usize::MAX;
-            })
+            });
+        let changes = self.environment.iter();
+        changes.fold(installation, |installation, (name, value)| {
+            installation.env(name, value)
+        })
     }
 }
 
@@ -130,6 +144,7 @@ async fn main() -> std::io::Result<()> {
         binary: args.binary.unwrap_or_else(service_binary),
         length: Duration::from_secs_f64(args.seconds),
         rounds: args.rounds.max(1),
+        environment: args.environment,
     };
     let mut report = Report::default();
     for part in args.only {
