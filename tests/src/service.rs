@@ -190,6 +190,11 @@ impl Service {
         .await
     }
 
+    /// Sends SIGUSR1, which switches the log to debug and back.
+    pub fn toggle_debug(&self) {
+        self.signal(Signal::USR1);
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid).expect("process ids are small");
         let pid = Pid::from_raw(pid).expect("process ids are not 0");

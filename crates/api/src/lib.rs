@@ -22,6 +22,7 @@ mod connections;
 mod cursor;
 mod health;
 mod incarnations;
+mod log_level;
 mod metrics;
 mod openapi;
 mod pass_through_roles;
@@ -51,6 +52,7 @@ pub use auth::{
     InvalidKey,
 };
 pub use connections::{ConnectionLimits, listen, serve};
+pub use log_level::{LogLevelChange, LogLevelInEffect, LogLevels};
 pub use metrics::{METRICS, Metric, MetricType, MetricsHandle};
 pub use router::document;
 pub use state::Api;

@@ -21,7 +21,7 @@ use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
     about, access, audit, audit_tree, auth, aws_login, capabilities, clusters, compression, health,
-    incarnations, metrics, openapi, pass_through_roles, plan, policies, request_context,
+    incarnations, log_level, metrics, openapi, pass_through_roles, plan, policies, request_context,
     request_host, role,
 };
 
@@ -89,6 +89,7 @@ fn routes_with_key() -> OpenApiRouter<Api> {
         .routes(routes!(pass_through_roles::list))
         .routes(routes!(capabilities::get))
         .routes(routes!(policies::list))
+        .routes(routes!(log_level::get, log_level::put))
         .layer(from_fn(reject_parameters));
     OpenApiRouter::new()
         .merge(without_parameters)

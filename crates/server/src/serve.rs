@@ -98,6 +98,7 @@ impl Server {
             authentication: Arc::new(authentication),
             metrics,
             traces: telemetry::traces_of_requests(scheme(tls.as_ref())),
+            log_levels: telemetry::log_control(),
         };
         let listen = |source| ServerError::Listen {
             address: listen_on,
@@ -219,6 +220,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         let server = Server::bind(config).await?;
         let stop = CancellationToken::new();
         process::stop_on_signal(stop.clone(), limit).map_err(ServerError::Tasks)?;
+        tokio::spawn(telemetry::change_on_signal());
         server.run(stop).await?;
         Ok(())
     })?

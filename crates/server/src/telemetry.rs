@@ -1,5 +1,6 @@
 //! The log on standard error, and traces where the environment names a collector.
 
+mod log_level;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod variables;
@@ -13,12 +14,15 @@ use std::time::Duration;
 use clap::{Args, Command};
 use engine_roles_api::{Traces, TracesOfCallers};
 use tracing::level_filters::LevelFilter;
+use tracing::span::Id;
 use tracing::{error, info, warn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::json_lines::JsonLines;
+
+pub(crate) use log_level::{change_on_signal, control as log_control};
 
 /// The name of the flag for the log's format.
 const LOG_FORMAT: &str = "log-format";
@@ -158,6 +162,17 @@ pub(crate) fn traces_of_requests(scheme: &'static str) -> Arc<dyn Traces> {
     Arc::new(TracesOfCallers)
 }
 
+/// Returns the id of the trace that a span belongs to; none where traces are off.
+fn trace_of(span: &Id) -> Option<String> {
+    #[cfg(feature = "otlp")]
+    return otlp::trace_of(span);
+    #[cfg(not(feature = "otlp"))]
+    {
+        let _ = span;
+        None
+    }
+}
+
 /// Sends the traces that wait, for at most two seconds. No later span is sent.
 pub(crate) async fn flush_traces() {
     #[cfg(feature = "otlp")]
@@ -169,27 +184,20 @@ pub(crate) async fn flush_traces() {
 }
 
 fn start_with(args: &LogArgs, traces: Option<BoxedLayer>) {
-    // A level without directives applies to this service; its libraries log warnings only.
-    let plain = args.log.parse::<tracing::Level>().is_ok();
-    let directives = if plain {
-        format!("warn,engine_roles={}", args.log)
-    } else {
-        args.log.clone()
-    };
-    // The SDK would log what a credential_process printed, which may contain a secret.
-    let directives = format!("{directives},aws_config::profile::credentials=off");
-    // A panic is shown at every log level, as it is where Rust itself prints it.
-    let directives = format!("{directives},{PANICS}=error");
+    let (filter, control) = log_level::filter(&args.log);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let lines = match args.log_format {
         LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().event_format(JsonLines).boxed(),
+        LogFormat::Json => lines.json().event_format(JsonLines { trace_of }).boxed(),
     };
-    let lines = lines.with_filter(EnvFilter::new(directives)).boxed();
+    let lines = lines.with_filter(filter).boxed();
     let layers: Vec<BoxedLayer> = traces.into_iter().chain([lines]).collect();
     let started = tracing_subscriber::registry().with(layers).try_init();
+    if started.is_ok() {
+        log_level::install(control);
+    }
     if started.is_ok() && args.is_json() {
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string);

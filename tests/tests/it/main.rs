@@ -42,6 +42,7 @@ mod interface;
 mod interruptions;
 mod keys;
 mod limits;
+mod log_level;
 mod logs;
 mod many_clusters;
 mod measuring;

@@ -212,6 +212,11 @@ async fn work_without_a_request_is_a_trace_of_its_own() {
     })
     .await;
     assert_eq!((turn.name.as_str(), turn.parent.as_str()), ("converge", ""));
+    let entries = installation.replicas[0].log().entries();
+    let line = entries
+        .iter()
+        .find(|entry| entry["trace_id"] == *turn.trace_id);
+    assert_eq!(line.expect("a line of the turn")["cluster"], "one");
 }
 
 #[tokio::test]

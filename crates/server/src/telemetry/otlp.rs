@@ -16,14 +16,16 @@ use std::time::Duration;
 
 use engine_roles_api::Traces;
 use opentelemetry::KeyValue;
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
 use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing::span::Id;
 use tracing::subscriber::Interest;
+use tracing::{Subscriber, dispatcher};
+use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::registry::LookupSpan;
@@ -134,6 +136,15 @@ fn resource() -> Resource {
 pub(super) fn requests(scheme: &'static str) -> Option<Arc<dyn Traces>> {
     PROVIDER.get()?;
     Some(Arc::new(OtlpTraces::new(scheme)))
+}
+
+/// Returns the id of the trace that a span belongs to; none where traces are off or the span is not
+/// sent.
+pub(super) fn trace_of(span: &Id) -> Option<String> {
+    PROVIDER.get()?;
+    let context = dispatcher::get_default(|dispatch| get_otel_context(span, dispatch))?;
+    let found = context.span().span_context().clone();
+    found.is_valid().then(|| found.trace_id().to_string())
 }
 
 /// Sends the spans that wait, for at most this long. Blocks the thread.
