@@ -16,9 +16,9 @@ use crate::problem::{Problem, render_problems};
 use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
-    about, access, audit, audit_tree, auth, aws_login, capabilities, clusters, compression, health,
-    incarnations, metrics, openapi, pass_through_roles, plan, policies, request_context,
-    request_host, role,
+    about, access, audit, audit_tree, auth, aws_login, capabilities, clusters, compression,
+    console, health, incarnations, metrics, openapi, pass_through_roles, plan, policies,
+    request_context, request_host, role,
 };
 
 /// Returns the whole HTTP interface.
@@ -29,6 +29,7 @@ pub(crate) fn router(api: Api) -> Router {
         .expect("plain data with text keys serialises");
     let document = Bytes::from(document);
     routes
+        .merge(console::routes(&api))
         .route(
             "/openapi.json",
             axum::routing::get(async move || ([(CONTENT_TYPE, "application/json")], document))
