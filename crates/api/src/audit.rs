@@ -92,7 +92,8 @@ fn ndjson() -> [(HeaderName, &'static str); 2] {
     [(CONTENT_TYPE, NDJSON), (VARY, "accept")]
 }
 
-fn filter(query: &mut Parameters) -> AuditFilter {
+/// Takes the parameters of a filter.
+pub(crate) fn filter(query: &mut Parameters) -> AuditFilter {
     let seq = format!("must be a number from 0 to {GREATEST_SEQ}");
     let actor = format!("must be at most {LONGEST_ACTOR} characters without control characters");
     AuditFilter {

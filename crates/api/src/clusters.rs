@@ -62,7 +62,7 @@ pub(crate) async fn list(
 }
 
 /// Limits a filter to the clusters that the caller may see; none where it selects none of them.
-fn visible(filter: BindingFilter, caller: &Caller) -> Option<BindingFilter> {
+pub(crate) fn visible(filter: BindingFilter, caller: &Caller) -> Option<BindingFilter> {
     let Some(prefix) = &caller.prefix else {
         return Some(filter);
     };
@@ -70,7 +70,8 @@ fn visible(filter: BindingFilter, caller: &Caller) -> Option<BindingFilter> {
     Some(BindingFilter { prefix, ..filter })
 }
 
-fn filter(query: &mut Parameters) -> BindingFilter {
+/// Takes the parameters of a filter.
+pub(crate) fn filter(query: &mut Parameters) -> BindingFilter {
     let states = "must be provisioning, active, deleting, deleted, failed or blocked, or several of \
                   these separated by commas";
     let prefix = "must be 1 to 63 characters of a cluster's name: A-Z a-z 0-9 _ -, the first one no _ \

@@ -19,6 +19,7 @@ mod clusters;
 mod compression;
 mod conditions;
 mod connections;
+mod console;
 mod cursor;
 mod health;
 mod incarnations;

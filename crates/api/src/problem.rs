@@ -44,6 +44,19 @@ pub(crate) fn retry_after(code: Code) -> Option<u32> {
 #[derive(Clone, Debug)]
 pub(crate) struct Problem(Box<contract::Problem>);
 
+/// What a person is told about a problem.
+#[derive(Clone, Debug)]
+pub(crate) struct Described {
+    pub(crate) status: StatusCode,
+    pub(crate) title: String,
+    pub(crate) detail: String,
+    /// After how many seconds the request may be sent again; none where waiting does not help.
+    pub(crate) retry_after: Option<u32>,
+    pub(crate) missing_permissions: Vec<String>,
+    /// The policy statement that would allow a denied action; none where none would help.
+    pub(crate) statement: Option<serde_json::Value>,
+}
+
 impl Problem {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let (status, title) = status::of(code);
@@ -69,6 +82,11 @@ impl Problem {
     pub(crate) fn after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
         self
+    }
+
+    /// Returns whether this is the code of the problem.
+    pub(crate) fn has(&self, code: Code) -> bool {
+        self.0.code.is(&code)
     }
 
     /// Returns the problem of one field that breaks a rule.
@@ -112,6 +130,18 @@ impl Problem {
             Code::Internal,
             "the service failed; its log has the cause under this request_id",
         )
+    }
+
+    /// Returns what a person is told about this problem.
+    pub(crate) fn describe(self) -> Described {
+        Described {
+            status: self.status(),
+            title: self.0.title,
+            detail: self.0.detail,
+            retry_after: self.0.retry_after,
+            missing_permissions: self.0.missing_permissions,
+            statement: self.0.statement,
+        }
     }
 
     /// Returns the status and the JSON of this problem, for an answer that is not rendered by

@@ -36,35 +36,9 @@ pub(crate) struct JsonBody(pub(crate) RequestBody);
 impl<S: Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
-    async fn from_request(mut request: Request, _state: &S) -> Result<Self, Problem> {
-        // A client that sent `Expect: 100-continue` sends the body when the service begins to read.
-        if request.body().size_hint().lower() > MAX_BODY_BYTES as u64 {
-            return Err(too_large());
-        }
-        let coding = request.headers().get(CONTENT_ENCODING);
-        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            let detail = "send the body without a Content-Encoding";
-            return Err(Problem::new(Code::UnsupportedMediaType, detail));
-        }
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         let content_type = request.headers().get(CONTENT_TYPE).cloned();
-        let time = request.extensions().get::<BodyTime>().cloned();
-        DefaultBodyLimit::max(MAX_BODY_BYTES).apply(&mut request);
-        let time_is_over = async {
-            match &time {
-                Some(time) => time.is_over().await,
-                // Only a test calls the router without a connection.
-                None => std::future::pending().await,
-            }
-        };
-        let bytes = tokio::select! {
-            bytes = Bytes::from_request(request, &()) => {
-                bytes.map_err(|rejection| unreadable(&rejection))?
-            }
-            () = time_is_over => {
-                let detail = "the body did not arrive in time; send the request again";
-                return Err(Problem::new(Code::RequestTimeout, detail));
-            }
-        };
+        let bytes = receive(request, MAX_BODY_BYTES).await?;
         let is_json = content_type.as_ref().is_none_or(is_json);
         if !is_json || (content_type.is_none() && !bytes.is_empty()) {
             let detail = "send the body as Content-Type: application/json";
@@ -75,9 +49,45 @@ impl<S: Sync> FromRequest<S> for JsonBody {
     }
 }
 
-fn unreadable(rejection: &BytesRejection) -> Problem {
+/// Receives a body of at most this many bytes.
+///
+/// # Errors
+/// When the body is larger, has a coding, or does not arrive completely and in time.
+pub(crate) async fn receive(mut request: Request, most: usize) -> Result<Bytes, Problem> {
+    // A client that sent `Expect: 100-continue` sends the body when the service begins to read.
+    if request.body().size_hint().lower() > most as u64 {
+        return Err(too_large(most));
+    }
+    let coding = request.headers().get(CONTENT_ENCODING);
+    if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let detail = "send the body without a Content-Encoding";
+        return Err(Problem::new(Code::UnsupportedMediaType, detail));
+    }
+    let time = request.extensions().get::<BodyTime>().cloned();
+    DefaultBodyLimit::max(most).apply(&mut request);
+    let time_is_over = async {
+        match &time {
+            Some(time) => time.is_over().await,
+            // Only a test calls the router without a connection.
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        bytes = Bytes::from_request(request, &()) => {
+            bytes.map_err(|rejection| unreadable(&rejection, most))
+        }
+        () = time_is_over => {
+            let detail = "the body did not arrive in time; send the request again";
+            Err(Problem::new(Code::RequestTimeout, detail))
+        }
+    }
+}
+
+fn unreadable(rejection: &BytesRejection, most: usize) -> Problem {
     match rejection {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => too_large(),
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
+            too_large(most)
+        }
         _ => Problem::new(
             Code::InvalidRequest,
             "the body could not be received completely; send the request again",
@@ -85,8 +95,8 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
     }
 }
 
-fn too_large() -> Problem {
-    let detail = format!("the body must not be larger than {MAX_BODY_BYTES} bytes");
+fn too_large(most: usize) -> Problem {
+    let detail = format!("the body must not be larger than {most} bytes");
     Problem::new(Code::BodyTooLarge, detail)
 }
 

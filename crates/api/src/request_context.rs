@@ -20,6 +20,8 @@ use crate::traces::{RequestHead, Traces};
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// Sent by htmx with the requests that a script of the console makes.
+pub(crate) const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
 
 /// The id of a request: the caller's `X-Request-Id` if it is valid, else one created here.
 #[derive(Clone, Debug)]
@@ -28,6 +30,10 @@ pub(crate) struct RequestId(pub(crate) String);
 /// The address from which a request comes: that of the client, or of a proxy in front of the service.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Marks a request that came over TLS to this service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OverTls;
 
 /// The address of the client: the one that a trusted proxy names, or else the [`Peer`].
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +58,7 @@ pub(crate) async fn identify(
         .extensions()
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
-    let probe = !request.uri().path().starts_with("/v1/");
+    let quiet = is_frequent(&request);
     let peer = request.extensions().get::<Peer>();
     let certificate = request.extensions().get::<ClientCertificate>();
     let span = info_span!(
@@ -80,8 +86,7 @@ pub(crate) async fn identify(
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = response.status();
         traces.answered(&of_request, status.as_u16());
-        // Health probes come every few seconds, so only their failures are logged above debug.
-        if probe && status.is_success() {
+        if quiet && status.is_success() {
             debug!(status = status.as_u16(), elapsed_ms, "request answered");
         } else {
             info!(status = status.as_u16(), elapsed_ms, "request answered");
@@ -110,9 +115,20 @@ fn begin_trace(traces: &dyn Traces, span: &Span, request: &Request) -> Option<Tr
     traces.begin(span, head)
 }
 
+/// Returns whether such requests come every few seconds, so that only their failures are logged above
+/// debug: health probes, and the console's refreshes of a page that is open in a browser.
+fn is_frequent(request: &Request) -> bool {
+    let path = request.uri().path();
+    let is_refresh = || request.headers().contains_key(HX_REQUEST) || path.contains("/assets/");
+    let is_page = path == "/console" || path.starts_with("/console/");
+    !path.starts_with("/v1/") && !(is_page && !is_refresh())
+}
+
 /// Returns the cluster in a path; none where the path has none, or no valid name.
 fn cluster_in(path: &str) -> Option<&str> {
-    let name = path.strip_prefix("/v1/clusters/")?.split('/').next()?;
+    let mut folders = ["/v1/clusters/", "/console/clusters/"].into_iter();
+    let name = folders.find_map(|folder| path.strip_prefix(folder))?;
+    let name = name.split('/').next()?;
     ClusterName::parse(name).ok().map(|_| name)
 }
 

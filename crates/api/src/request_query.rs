@@ -42,6 +42,27 @@ impl Parameters {
         self.given.iter().any(|(given, _)| given == name)
     }
 
+    /// Returns a parameter without taking it.
+    pub(crate) fn peek(&self, name: &str) -> Option<&str> {
+        let mut given = self.given.iter();
+        let found = given.find(|(given, _)| given == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Drops the parameters without a value: a form sends a field that is not filled in so.
+    pub(crate) fn drop_empty(&mut self) {
+        self.given.retain(|(_, value)| !value.is_empty());
+    }
+
+    /// Changes the values of a parameter.
+    pub(crate) fn change(&mut self, name: &str, change: impl Fn(&str) -> String) {
+        for (given, value) in &mut self.given {
+            if given == name {
+                *value = change(value);
+            }
+        }
+    }
+
     /// Takes a parameter as it was sent.
     pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
         let mut found = None;

@@ -20,9 +20,9 @@ use crate::reference::Page;
 use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
-    about, access, audit, audit_tree, auth, aws_login, capabilities, clusters, compression, health,
-    incarnations, log_level, metrics, openapi, pass_through_roles, plan, policies, request_context,
-    request_host, role,
+    about, access, audit, audit_tree, auth, aws_login, capabilities, clusters, compression,
+    console, health, incarnations, log_level, metrics, openapi, pass_through_roles, plan, policies,
+    request_context, request_host, role,
 };
 
 /// Returns the whole HTTP interface.
@@ -34,6 +34,7 @@ pub(crate) fn router(api: Api) -> Router {
     let document = serde_json::to_vec(&document).expect("plain data with text keys serialises");
     let document = Bytes::from(document);
     routes
+        .merge(console::routes(&api))
         .route(
             "/openapi.json",
             axum::routing::get(async move || ([(CONTENT_TYPE, "application/json")], document))

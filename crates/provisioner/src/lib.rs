@@ -33,6 +33,7 @@ mod waiting;
 pub use audit_log::{
     AuditLogError, AuditLogState, AuditSigning, Consistency, Inclusion, detail_digest,
 };
+pub use aws::call_history::{CallCounts, CallHistory};
 pub use aws::capabilities::{Capabilities, FoundBy};
 pub use aws::optional::OptionalFeature;
 pub use aws::recent::{AwsHealth, AwsState};
@@ -41,7 +42,7 @@ pub use engine_roles_iam::{
     CallerError, IamError, Identified, LoginHeaders, NotAccepted, NotIdentified, QuotaUsage,
     SignedLogin,
 };
-pub use engine_roles_store::BudgetLimits;
+pub use engine_roles_store::{BudgetLevel, BudgetLimits, Orphan, ReplicaId, ReplicaRecord};
 pub use error::ProvisionerError;
 pub use heartbeat::KeysSeen;
 pub use requests::access::AccessReport;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine_roles_domain::audit::Actor;
-use engine_roles_domain::binding::{Binding, Generation};
+use engine_roles_domain::binding::{Binding, Generation, State};
 use engine_roles_domain::cluster::{ClusterName, RoleRequest};
 use engine_roles_domain::grant::Placeholders;
 use engine_roles_iam::{CallerError, Iam, Identified, SignedLogin};
 use engine_roles_store::{
-    AuditFilter, AuditPage, BindingFilter, Incarnation, ListPosition, Orphan, Page, PoolUse, Store,
-    StoreError,
+    AuditFilter, AuditPage, BindingFilter, BudgetLevel, BudgetLimits, Incarnation, ListPosition,
+    Orphan, Page, PoolUse, ReplicaId, ReplicaRecord, Store, StoreError,
 };
 use tokio::sync::watch;
 use tracing::warn;
@@ -18,6 +18,7 @@ use tracing::warn;
 use crate::assembly::Parts;
 use crate::audit_log::{AuditLogError, Consistency, Inclusion};
 use crate::aws::LoginError;
+use crate::aws::call_history::CallHistory;
 use crate::aws::capabilities::Capabilities;
 use crate::error::ProvisionerError;
 use crate::heartbeat::KeysSeen;
@@ -298,6 +299,47 @@ impl Provisioner {
             aws: parts.gateway.health(),
             audit_log: parts.audit_log.get(),
         }
+    }
+
+    /// Returns the calls to IAM that this replica made in the last hour, without asking the database.
+    pub fn call_history(&self) -> CallHistory {
+        self.parts.gateway.recent.calls.history()
+    }
+
+    /// Returns the limits of the call budget, and what its buckets hold; no buckets while the account is
+    /// not known.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn call_budget(&self) -> Result<(BudgetLimits, Vec<BudgetLevel>), StoreError> {
+        let limits = self.parts.settings.call_limits;
+        let levels = match self.parts.gateway.known_account() {
+            Some(here) => {
+                self.parts
+                    .store
+                    .budget_levels(&here.account, limits)
+                    .await?
+            }
+            None => Vec::new(),
+        };
+        Ok((limits, levels))
+    }
+
+    /// Returns the replicas of the installation, and which of them this one is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn replicas(&self) -> Result<(Vec<ReplicaRecord>, Option<ReplicaId>), StoreError> {
+        let store = &self.parts.store;
+        Ok((store.replicas().await?, store.current_replica()))
+    }
+
+    /// Counts the bindings in each state, tombstones of earlier incarnations included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_by_state(&self) -> Result<Vec<(State, i64)>, StoreError> {
+        self.parts.store.count_by_state().await
     }
 
     /// Returns how the connections to the database are used.

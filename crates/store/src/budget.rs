@@ -64,7 +64,7 @@ pub struct Reservation {
 const SLOWEST: f64 = 0.5;
 /// The share of the full rate that is restored each second after throttling: all of it within 200
 /// seconds.
-const GROWTH: f64 = 1.0 / 200.0;
+pub(crate) const GROWTH: f64 = 1.0 / 200.0;
 /// For how many seconds tokens are taken before they are refilled, unless a single caller needs more.
 /// A replica that ends, and calls that use their tokens although AWS throttled another replica, can
 /// therefore do little harm.

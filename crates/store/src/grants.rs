@@ -8,7 +8,7 @@ use crate::database::Pooler;
 
 /// What the user that serves may do with each table. Without the rights of an owner it can't change a
 /// table, disable a trigger, or change or delete an event of the audit log.
-const TABLES: [(&str, &str); 23] = [
+const TABLES: [(&str, &str); 24] = [
     ("clusters", "SELECT, INSERT, UPDATE"),
     ("bindings", "SELECT, INSERT, UPDATE, DELETE"),
     ("work", "SELECT, INSERT, UPDATE, DELETE"),
@@ -24,6 +24,7 @@ const TABLES: [(&str, &str); 23] = [
     // DELETE for tokens that have expired.
     ("api_keys", "SELECT, INSERT, UPDATE, DELETE"),
     ("api_key_versions", "SELECT, INSERT, UPDATE"),
+    ("console_sessions", "SELECT, INSERT, DELETE"),
     // Written by functions of the owner.
     ("audit_pending", "SELECT"),
     ("audit_events", "SELECT"),
@@ -50,6 +51,10 @@ const FUNCTIONS: [&str; 6] = [
 /// The columns of the API keys that an auditor reads: all but the hash.
 const AUDITED_KEY_COLUMNS: &str = "id, namespace, name, scopes, cluster_prefix, created_at, \
                                    expires_at, revoked_at, last_used_at, version, principal";
+
+/// The columns of the console's sessions that an auditor reads: all but the hashes.
+const AUDITED_SESSION_COLUMNS: &str =
+    "id, namespace, key_id, scopes, cluster_prefix, created_at, expires_at";
 
 /// The database users, besides the owner of the tables, to which `migrate` gives rights. A user that
 /// does not exist is created, without a password.
@@ -92,6 +97,7 @@ impl DatabaseUsers<'_> {
             for (table, _) in TABLES {
                 let read = match table {
                     "api_keys" => format!("SELECT ({AUDITED_KEY_COLUMNS})"),
+                    "console_sessions" => format!("SELECT ({AUDITED_SESSION_COLUMNS})"),
                     _ => "SELECT".to_owned(),
                 };
                 grants.push(format!("GRANT {read} ON {table} TO {user};"));

@@ -3,9 +3,11 @@
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::{BootTime, Schema, Store};
+use crate::connection::read;
+use crate::{BootTime, Schema, Store, StoreError};
 
 /// The id of a replica: new at each start, and new again after the replica was declared dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +17,17 @@ impl std::fmt::Display for ReplicaId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// The record of a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaRecord {
+    /// The id of the replica.
+    pub id: ReplicaId,
+    /// The database's time of its first heartbeat under this id.
+    pub started_at: DateTime<Utc>,
+    /// When another replica declared it dead; none where none has.
+    pub dead_at: Option<DateTime<Utc>>,
 }
 
 /// A heartbeat is fresh for this long after it was sent. Another replica needs at least as much
@@ -91,6 +104,29 @@ impl Store {
     /// replicas may have declared this one dead since.
     pub fn current_replica(&self) -> Option<ReplicaId> {
         self.replica.get()
+    }
+
+    /// Returns the replicas of the installation, newest first. One that ended or died is listed until the
+    /// others have forgotten it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn replicas(&self) -> Result<Vec<ReplicaRecord>, StoreError> {
+        let rows = read!(
+            self,
+            fetch_all,
+            sqlx::query!(
+                "/* console */ SELECT id, started_at, dead_at FROM replicas WHERE namespace = $1
+                 ORDER BY started_at DESC, id LIMIT 100",
+                self.namespace.as_str(),
+            )
+        )?;
+        let replicas = rows.into_iter().map(|row| ReplicaRecord {
+            id: ReplicaId(row.id),
+            started_at: row.started_at,
+            dead_at: row.dead_at,
+        });
+        Ok(replicas.collect())
     }
 
     /// Returns how long ago the last acknowledged heartbeat was sent; none when no heartbeat was

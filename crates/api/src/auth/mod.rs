@@ -3,6 +3,7 @@
 mod api_key;
 mod audit_notes;
 mod aws_login;
+mod console;
 mod key_ring;
 mod login_slots;
 mod rate_limits;
@@ -11,6 +12,7 @@ mod source;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -27,12 +29,13 @@ use engine_roles_store::{KeyHash, Store};
 use ipnet::IpNet;
 use metrics::counter;
 use subtle::ConstantTimeEq;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 pub use api_key::{ApiKey, InvalidKey};
 pub use aws_login::{AwsLoginSettings, AwsRule};
+pub(crate) use console::{NoVisit, SignedIn, Visit};
 
 use crate::problem::Problem;
 use crate::request_context::{Peer, Source};
@@ -43,6 +46,12 @@ use key_ring::{Found, KeyRing};
 use login_slots::{LoginSlot, LoginSlots};
 use rate_limits::{RateLimits, TooSoon};
 use source::TrustedProxies;
+
+/// How many sessions of the console are looked up at the same time: strangers can cause look-ups, and must not
+/// use up the connections to the database.
+const SESSION_LOOK_UPS: usize = 4;
+/// How often expired sessions of the console are deleted.
+const FORGET_SESSIONS_EVERY: Duration = Duration::from_mins(10);
 
 /// What the subject of a client's certificate permits, without an API key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +121,8 @@ pub struct Authentication {
     ring: KeyRing,
     limits: RateLimits,
     login_slots: LoginSlots,
+    /// How many sessions of the console may be looked up at the same time.
+    session_look_ups: Semaphore,
     notes: AuditNotes,
 }
 
@@ -173,13 +184,24 @@ impl Authentication {
             store,
             limits: RateLimits::new(settings.failure_rate, settings.key_rate, settings.key_burst),
             login_slots: LoginSlots::default(),
+            session_look_ups: Semaphore::new(SESSION_LOOK_UPS),
         }
     }
 
     /// Keeps up with the keys in the database, and writes events to the audit log, until `stop` is
     /// cancelled.
     pub async fn keep_up(self: Arc<Self>, stop: CancellationToken) {
-        futures::join!(self.ring.keep_up(stop.clone()), self.notes.keep_up(stop));
+        let sessions = async {
+            loop {
+                tokio::time::sleep(FORGET_SESSIONS_EVERY).await;
+                self.forget_sessions().await;
+            }
+        };
+        futures::join!(
+            self.ring.keep_up(stop.clone()),
+            self.notes.keep_up(stop.clone()),
+            stop.run_until_cancelled(sessions)
+        );
     }
 
     /// Adds to the audit log what is only in memory, before the process ends.
@@ -216,6 +238,11 @@ impl Authentication {
             let certified = self.certified(request).filter(|_| !is_sent);
             return certified.ok_or(text.map_or(Denial::NoKey, |_| Denial::UnknownKey));
         };
+        self.holder(hash).await
+    }
+
+    /// Returns the holder of a key that is in the database.
+    async fn holder(&self, hash: &KeyHash) -> Result<(Caller, Permit), Denial> {
         match self.ring.find(hash).await {
             Ok(Found::Valid(caller, permit)) => Ok((*caller, permit)),
             Ok(Found::Expired(caller)) => Err(Denial::ExpiredKey(caller)),
@@ -241,10 +268,16 @@ impl Authentication {
         Some((caller, certificate.permit(Utc::now())))
     }
 
+    /// Returns the caller where no key is needed.
+    fn without_key(&self) -> Option<Caller> {
+        let anybody = || Caller::unlimited(Actor("anonymous".to_owned()));
+        self.needs_no_key.then(anybody)
+    }
+
     /// Returns the caller where the configuration alone decides it.
     fn without_database(&self, hash: Option<&KeyHash>) -> Option<Caller> {
-        if self.needs_no_key {
-            return Some(Caller::unlimited(Actor("anonymous".to_owned())));
+        if let Some(anybody) = self.without_key() {
+            return Some(anybody);
         }
         let initial = self.initial_key.as_ref().zip(hash);
         let is_initial = initial.is_some_and(|(key, hash)| key.hash().ct_eq(hash).into());
@@ -257,40 +290,56 @@ impl Authentication {
             let rule = "occurs more than once";
             return Err(Problem::field(Code::InvalidRequest, "Authorization", rule));
         }
-        let (caller, permit) = match self.caller(request).await {
-            Ok(admitted) => admitted,
-            Err(denial) => {
-                let Some((reason, caller)) = denial.reason() else {
-                    count_denial("not_checked");
-                    return Err(denial.problem());
-                };
-                // The key is checked first: whoever has one is not concerned by what others send from
-                // the same address.
-                let source = self.source(request);
-                self.note_denial(reason, source, caller);
-                let counted = source.map_or(Ok(()), |source| self.limits.count_failure(source));
-                return Err(match counted {
-                    Ok(()) => denial.problem(),
-                    Err(too_soon) => {
-                        too_many("too many requests without a valid API key", &too_soon)
-                    }
-                });
-            }
-        };
-        if let Err(too_soon) = self.limits.count_use(&caller.identity()) {
-            self.note_denial(DenialReason::Rate, self.source(request), Some(&caller));
-            return Err(too_many("too many requests with this API key", &too_soon));
-        }
+        let admitted = self.caller(request).await;
+        let (caller, permit) = admitted.map_err(|denial| self.denied(request, &denial))?;
+        self.count_use(request, &caller)?;
         let scope = needed_scope(&request.method, request.uri.path());
-        if !caller.may(scope) {
-            self.note_denial(DenialReason::Scope, self.source(request), Some(&caller));
-            let detail = format!(
-                "the API key does not have the scope {}, which this request needs",
-                scope.as_str()
-            );
-            return Err(Problem::new(Code::Forbidden, detail));
-        }
+        self.check_scope(request, &caller, scope)?;
         Ok((caller, permit))
+    }
+
+    /// Counts and notes a request without a valid key. Returns the answer.
+    fn denied(&self, request: &Parts, denial: &Denial) -> Problem {
+        let Some((reason, caller)) = denial.reason() else {
+            count_denial("not_checked");
+            return denial.problem();
+        };
+        // The key is checked first: whoever has one is not concerned by what others send from the same
+        // address.
+        let source = self.source(request);
+        self.note_denial(reason, source, caller);
+        let counted = source.map_or(Ok(()), |source| self.limits.count_failure(source));
+        match counted {
+            Ok(()) => denial.problem(),
+            Err(too_soon) => too_many("too many requests without a valid API key", &too_soon),
+        }
+    }
+
+    /// Counts a request with a valid key.
+    fn count_use(&self, request: &Parts, caller: &Caller) -> Result<(), Problem> {
+        let counted = self.limits.count_use(&caller.identity());
+        counted.map_err(|too_soon| {
+            self.note_denial(DenialReason::Rate, self.source(request), Some(caller));
+            too_many("too many requests with this API key", &too_soon)
+        })
+    }
+
+    /// Checks that a caller has the scope that a request needs.
+    pub(crate) fn check_scope(
+        &self,
+        request: &Parts,
+        caller: &Caller,
+        scope: KeyScope,
+    ) -> Result<(), Problem> {
+        if caller.may(scope) {
+            return Ok(());
+        }
+        self.note_denial(DenialReason::Scope, self.source(request), Some(caller));
+        let detail = format!(
+            "the API key does not have the scope {}, which this request needs",
+            scope.as_str()
+        );
+        Err(Problem::new(Code::Forbidden, detail))
     }
 
     /// Returns how AWS identities log in; none where they can't.

@@ -33,6 +33,11 @@ impl TrustedProxies {
         source
     }
 
+    /// Returns whether a connection comes from a trusted proxy.
+    pub(super) fn is_trusted(&self, peer: IpAddr) -> bool {
+        self.contains(peer.to_canonical())
+    }
+
     fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address))
     }

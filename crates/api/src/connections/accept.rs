@@ -77,7 +77,7 @@ pub async fn serve(
                     let now = tls.current();
                     tasks.spawn(handshake::serve(socket, peer, now, router, place, stop));
                 } else {
-                    let client = Client { peer, certificate: None };
+                    let client = Client { peer, tls: false, certificate: None };
                     tasks.spawn(connection::serve(socket, client, router, place, stop));
                 }
             }) => {}

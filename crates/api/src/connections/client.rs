@@ -4,13 +4,15 @@ use axum::body::Body;
 use axum::http::Request;
 use chrono::Utc;
 
-use crate::request_context::Peer;
+use crate::request_context::{OverTls, Peer};
 use crate::tls::ClientCertificate;
 
 /// The client of a connection.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) peer: Peer,
+    /// Whether the connection is one over TLS.
+    pub(super) tls: bool,
     pub(super) certificate: Option<ClientCertificate>,
 }
 
@@ -20,6 +22,9 @@ impl Client {
     pub(super) fn describe(&self, request: &mut Request<Body>) {
         let extensions = request.extensions_mut();
         extensions.insert(self.peer);
+        if self.tls {
+            extensions.insert(OverTls);
+        }
         let certificate = self.certificate.as_ref();
         if let Some(certificate) = certificate.filter(|found| found.is_valid(Utc::now())) {
             extensions.insert(certificate.clone());

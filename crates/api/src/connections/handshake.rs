@@ -60,6 +60,7 @@ pub(super) async fn serve(
             HandshakeOutcome::Completed.count();
             let client = Client {
                 peer,
+                tls: true,
                 certificate: client_certificate(&stream, &certificate),
             };
             connection::serve(stream, client, router, place, stop).await;

@@ -77,6 +77,8 @@ pub(crate) struct Grant {
     /// How often tokens had been discarded when these were taken; none when the calls are made without
     /// tokens because the database does not answer.
     throttles: Option<Throttles>,
+    /// Whether the caller waited for tokens.
+    pub(crate) has_waited: bool,
 }
 
 /// The tokens of the account's budget that this replica holds, and the callers that wait for more.
@@ -132,13 +134,19 @@ impl Budget {
             let ready_at = match held {
                 Held::Taken(throttles) => {
                     let throttles = Some(throttles);
-                    return Some(Grant { throttles });
+                    return Some(Grant {
+                        throttles,
+                        has_waited,
+                    });
                 }
                 Held::Due(at) => at,
                 // When the database failed while this caller was in the queue, the caller does not
                 // wait for the same failure again.
                 Held::Missing(_) if front.failed_at.is_some_and(|at| at >= asked_at) => {
-                    return Some(Grant { throttles: None });
+                    return Some(Grant {
+                        throttles: None,
+                        has_waited,
+                    });
                 }
                 Held::Missing(missing) => {
                     match front.shortage_of(missing, Instant::now()) {

@@ -78,7 +78,8 @@ pub(crate) struct Gateway {
     store: Store,
     budget: Budget,
     learned_permissions: LearnedPermissions,
-    recent: RecentAnswers,
+    /// How AWS answered this replica's calls.
+    pub(crate) recent: RecentAnswers,
     account: WorkAccount,
     logins: Logins,
 }
@@ -376,7 +377,10 @@ impl Gateway {
         let acquiring = self
             .budget
             .acquire(&self.store, account, purpose, calls, until);
-        acquiring.await.ok_or(NotSent::CallBudget)
+        let granted = acquiring.await;
+        let waited = granted.map(|grant| grant.has_waited);
+        self.recent.calls.note_budget(waited);
+        granted.ok_or(NotSent::CallBudget)
     }
 
     /// Checks that a call may change AWS or, for a read, that its worker may still have its lease:

@@ -5,6 +5,7 @@
 
 pub(crate) mod account;
 mod budget;
+pub(crate) mod call_history;
 mod call_trail;
 pub(crate) mod capabilities;
 pub(crate) mod gateway;

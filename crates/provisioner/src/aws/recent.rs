@@ -5,8 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use engine_roles_domain::resources::CallKind;
-use engine_roles_iam::{Call, ErrorKind, IamError};
+use engine_roles_iam::{Call, ErrorKind, IamError, Service};
 use metrics::gauge;
+
+use crate::aws::call_history::RecentCalls;
 
 /// How long the last answers say something about AWS. The account is confirmed more often than that.
 const LONGEST_SILENCE: Duration = Duration::from_mins(10);
@@ -69,6 +71,8 @@ pub struct AwsHealth {
 #[derive(Debug, Default)]
 pub(crate) struct RecentAnswers {
     recent: Mutex<Recent>,
+    /// The calls to IAM, counted by minute.
+    pub(crate) calls: RecentCalls,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +95,9 @@ impl RecentAnswers {
     /// Records the answer to a call. `is_needed` is true where a binding needs the call: without the
     /// permission for it, the service can't do its work.
     pub(crate) fn note(&self, call: Call, error: Option<&IamError>, is_needed: bool) {
+        if call.service == Service::Iam {
+            self.calls.note_answer(error.map(|error| error.kind));
+        }
         let mut recent = self.lock();
         let shown = match error.map(|error| error.kind) {
             None => {
