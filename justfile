@@ -33,6 +33,10 @@ sqlx:
 sqlx-check:
     .ci/sqlx --check
 
+# Runs the suite for an AWS account against a sandbox.
+aws-suite:
+    .ci/aws-suite
+
 # Lints the policy documents and templates.
 policies:
     .ci/policies

@@ -48,7 +48,7 @@ impl Session {
             return context;
         };
         role.tags.iter().fold(context, |context, tag| {
-            context.with(&format!("aws:PrincipalTag/{}", tag.key), &tag.value)
+            context.with(format!("aws:PrincipalTag/{}", tag.key), &tag.value)
         })
     }
 }
