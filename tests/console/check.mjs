@@ -1,9 +1,10 @@
 // Looks at every page of the console in a browser: light and dark, wide and narrow, with a mouse and with
 // the keyboard. Ends with an error if it found anything wrong.
 
-import { statSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { dress, inspect, openPage, schemes, startBrowser, widths } from "./browser.mjs";
 import { walkByKeyboard, signInByKeyboard } from "./keyboard.mjs";
+import { small } from "./png.mjs";
 import { address, makeExamples, makeManyClusters } from "./service.mjs";
 
 const LARGEST_IMAGE = 150_000;
@@ -37,8 +38,10 @@ async function take(page, name) {
   if (images === undefined || name === null) return;
   const path = `${images}/console-${name}.png`;
   const height = await page.evaluate(() => Math.min(document.body.scrollHeight, 1500));
-  await page.screenshot({ path, clip: { x: 0, y: 0, width: page.viewport().width, height } });
-  if (statSync(path).size > LARGEST_IMAGE) faults.push(`${path} has more than ${LARGEST_IMAGE} bytes`);
+  const image = await page.screenshot({ clip: { x: 0, y: 0, width: page.viewport().width, height } });
+  const picture = small(image);
+  writeFileSync(path, picture);
+  if (picture.length > LARGEST_IMAGE) faults.push(`${path} has more than ${LARGEST_IMAGE} bytes`);
 }
 
 async function lookAt(page, name, path) {
@@ -67,16 +70,16 @@ async function refresh(browser) {
   const first = await page.$eval("#live", (it) => it.getAttribute("hx-get"));
   if (first !== "/console/clusters") faults.push(`the list refreshes ${first}`);
   await page.evaluate(() => document.querySelector("#live").replaceChildren());
-  await page.evaluate(() => globalThis.htmx.trigger("#live", "load"));
   const refreshed = () => document.querySelectorAll("#live tbody tr").length > 3;
-  await page.waitForFunction(refreshed, { timeout: 40_000 });
+  await page.waitForFunction(refreshed, { timeout: 40_000, polling: 200 });
   const form = await openPage(browser, faults);
   await form.goto(`${address}/console`, { waitUntil: "load" });
   await Promise.all([form.waitForNavigation(), form.click("form.sign-out button")]);
   if (new URL(form.url()).pathname !== "/console/sign-in") faults.push(`signed out to ${form.url()}`);
   const ended = () => document.querySelector("#live .notice")?.textContent.includes("has ended");
-  await page.waitForFunction(ended, { timeout: 40_000 });
   await form.close();
+  await page.bringToFront();
+  await page.waitForFunction(ended, { timeout: 40_000, polling: 200 });
   await page.close();
 }
 
@@ -106,6 +109,8 @@ try {
   await makeManyClusters(60);
   await withoutScript(browser);
   await refresh(browser);
+} catch (error) {
+  faults.push(error.stack);
 } finally {
   await browser.close();
 }

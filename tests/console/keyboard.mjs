@@ -32,7 +32,7 @@ export async function signInByKeyboard(page, faults) {
 export async function walkByKeyboard(page, path, faults) {
   await page.goto(`${address}${path}`, { waitUntil: "load" });
   const usable = "a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']";
-  const isShown = (all) => all.filter((it) => it.offsetParent !== null || it.classList.contains("skip")).length;
+  const isShown = (all) => all.filter((it) => it.checkVisibility({ contentVisibilityAuto: true })).length;
   const expected = await page.$$eval(usable, isShown);
   const reached = new Set();
   // A field for a time has several stops.

@@ -4,6 +4,8 @@ const ADMINISTRATOR = "AKIAADMINISTRATOR000";
 
 export const address = process.env.ENGINE_ROLES_ADDR;
 export const key = process.env.ENGINE_ROLES_INIT_API_KEY;
+// The secrets of all engines.
+const COMPUTE = "arn:aws:secretsmanager:*:123456789012:secret:compute-engine/*";
 const sandbox = process.env.SANDBOX;
 
 // Sends a request to the service with its first key.
@@ -64,12 +66,31 @@ const trust = JSON.stringify({
 });
 
 function policy(action, resource) {
-  const statement = { Sid: "Debugging", Effect: "Allow", Action: action, Resource: resource };
+  const statement = { Sid: "Needed", Effect: "Allow", Action: action, Resource: resource };
   return JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
+}
+
+// Prepares a role that EC2 may not assume, and one that may do more than it should.
+async function prepareRoles() {
+  const roles = [
+    ["analysts-role", trust.replace("ec2.", "lambda."), "secretsmanager:GetSecretValue", COMPUTE],
+    ["shared-engines", trust, ["secretsmanager:GetSecretValue", "s3:GetObject"], "*"],
+  ];
+  for (const [RoleName, AssumeRolePolicyDocument, action, resource] of roles) {
+    await iam("CreateRole", { RoleName, AssumeRolePolicyDocument });
+    const PolicyDocument = policy(action, resource);
+    await iam("PutRolePolicy", { RoleName, PolicyName: "engines", PolicyDocument });
+  }
+  await iam("CreateInstanceProfile", { InstanceProfileName: "shared-engines" });
+  await iam("AddRoleToInstanceProfile", {
+    InstanceProfileName: "shared-engines",
+    RoleName: "shared-engines",
+  });
 }
 
 // Makes clusters in every state.
 export async function makeExamples() {
+  await prepareRoles();
   const secrets = ["db-password", "object-store/key"];
   for (const cluster of ["analytics-eu-1", "chct3mqng4af2ckkv3jg", "reporting", "sandbox-anna"]) {
     await put(cluster, { secrets, tags: { team: "data", stage: "production" } });
@@ -136,7 +157,7 @@ export async function makeExamples() {
 // Makes so many clusters that the list has several pages.
 export async function makeManyClusters(count) {
   for (let number = 0; number < count; number += 1) {
-    const arn = "arn:aws:iam::123456789012:role/declared";
+    const arn = "arn:aws:iam::123456789012:role/shared-engines";
     await put(`batch-${String(number).padStart(3, "0")}`, { mode: "pass_through", iam_role: arn });
   }
 }

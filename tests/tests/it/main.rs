@@ -20,6 +20,7 @@ mod cli;
 mod compose;
 mod compression;
 mod conditions;
+mod console;
 mod crashes;
 mod creating;
 mod credentials;

@@ -80,7 +80,7 @@ fn picture(cluster: &ClusterName, report: &AccessReport) -> Markup {
                 (arrow())
                 (profile(report))
                 (arrow())
-                div.box {
+                div.box.last {
                     p.eyebrow { "Role (" (mode_name(report.mode)) ")" }
                     p.strong.breakable { (report.role.role.name) }
                 }
@@ -233,7 +233,7 @@ fn documents(report: &AccessReport) -> Markup {
     html! {
         section.card.wide aria-labelledby="documents" {
             h2 #documents { "The evaluated documents" }
-            ul.plain {
+            ul.simple {
                 @for (kind, held) in policies.chain(boundary) { li { (document(kind, held)) } }
             }
         }

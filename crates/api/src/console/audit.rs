@@ -15,7 +15,7 @@ use super::layout::{Page, Place, sentence};
 use super::overview::audit_log;
 use super::pieces::{badge, commands, fact, nothing, query as link};
 use super::viewer::Viewer;
-use crate::audit::filter;
+use crate::audit::{GREATEST_SEQ, filter};
 use crate::problem::Problem;
 use crate::request_path::must_see;
 use crate::request_query::Parameters;
@@ -59,14 +59,16 @@ impl Given {
         all.into_iter().any(|value| !value.is_empty())
     }
 
-    fn path(&self, after: &str) -> String {
+    /// Returns the path of the page that begins after an event, or ends with it.
+    fn path(&self, from: &str, seq: i64) -> String {
+        let seq = seq.to_string();
         let parameters = [
             ("cluster", self.cluster.as_str()),
             ("actor", &self.actor),
             ("action", &self.action),
             ("since", &self.since),
             ("until", &self.until),
-            ("after", after),
+            (from, &seq),
         ];
         link(PATH, &parameters)
     }
@@ -93,6 +95,8 @@ pub(super) async fn show(
     }
     let given = Given::of(&query);
     let has_after = query.has("after");
+    let rule = "must come from the link to the earlier events";
+    let before = query.number("before", rule, 1..=GREATEST_SEQ);
     let wanted = filter(&mut query);
     query.end()?;
     if let Some(cluster) = &wanted.cluster {
@@ -104,7 +108,8 @@ pub(super) async fn show(
     };
     let head = provisioner.audit_head().await?;
     let is_whole = !given.has_filter() && wanted.prefix.is_none();
-    let found = find(&provisioner, wanted, head, is_whole, has_after).await?;
+    let newest = (!has_after).then_some(head);
+    let found = find(&provisioner, wanted, is_whole, before.or(newest)).await?;
     let page = Page {
         title: "Audit log",
         place: Place::Audit,
@@ -120,29 +125,29 @@ pub(super) async fn show(
     Ok(page.respond())
 }
 
-/// Returns the newest page where nothing else is asked for. Events that a filter selects are listed from
-/// the first one on, because the log is searched in its order.
+/// Returns the newest page where nothing else is asked for, or the one that ends with the event `before`.
+/// Events that a filter selects are listed from the first one on, because the log is searched in its order.
 async fn find(
     provisioner: &Provisioner,
     mut wanted: AuditFilter,
-    head: i64,
     is_whole: bool,
-    has_after: bool,
+    before: Option<i64>,
 ) -> Result<Found, Problem> {
-    if is_whole && !has_after {
-        wanted.after = (head - ON_PAGE).max(0);
+    let mut limit = ON_PAGE;
+    if let Some(last) = before.filter(|_| is_whole) {
+        wanted.after = (last - ON_PAGE).max(0);
+        limit = (last - wanted.after).max(1);
     }
     let after = wanted.after;
-    let mut page = provisioner.audit(&wanted, ON_PAGE, Duration::ZERO).await?;
+    let mut page = provisioner.audit(&wanted, limit, Duration::ZERO).await?;
     let later = (!page.is_last).then_some(page.examined);
     if is_whole {
         page.events.reverse();
     }
-    let earlier = (is_whole && after > 0).then(|| (after - ON_PAGE).max(0));
     Ok(Found {
         page,
         is_whole,
-        earlier,
+        earlier: (is_whole && after > 0).then_some(after),
         later,
     })
 }
@@ -276,8 +281,8 @@ fn events(given: &Given, found: &Found) -> Markup {
                 (list(events, Naming::Cluster))
             }
             nav.pages aria-label="Pages of the log" {
-                @if let Some(after) = found.earlier { a href=(given.path(&after.to_string())) { "Earlier events" } }
-                @if let Some(after) = found.later { a href=(given.path(&after.to_string())) { "Later events" } }
+                @if let Some(before) = found.earlier { a href=(given.path("before", before)) { "Earlier events" } }
+                @if let Some(after) = found.later { a href=(given.path("after", after)) { "Later events" } }
                 @if found.is_whole && found.later.is_some() { a href=(PATH) { "Newest events" } }
             }
         }

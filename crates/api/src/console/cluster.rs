@@ -244,7 +244,7 @@ fn access_link(cluster: &ClusterName, binding: &Binding) -> Markup {
                 h2 #reach { "What the role can reach" }
                 p {
                     "The service reads the role's documents from IAM and evaluates them: the cluster's own secrets, \
-                     other clusters' secrets, and anything else. This takes five calls of the call budget."
+                     other clusters' secrets, and anything else. This uses some calls of the call budget."
                 }
                 p { a.button href={(cluster_path(cluster.as_str())) "/access"} { "Read it from IAM" } }
             }

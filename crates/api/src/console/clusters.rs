@@ -346,9 +346,9 @@ fn row(binding: &Binding, now: chrono::DateTime<Utc>) -> Markup {
                 (state_badge(binding.state()))
                 @if !binding.drift.is_empty() { " " (badge(Tone::Warning, "drifted")) }
             }
-            td data-label="Mode" { (mode_name(binding.mode())) }
+            td.nowrap data-label="Mode" { (mode_name(binding.mode())) }
             td data-label="Role" { code.breakable { (binding.role_name()) } }
-            td data-label="Last change" { (ago(binding.updated_at, now)) }
+            td data-label="Last change" { span.ago { (ago(binding.updated_at, now)) } }
         }
     }
 }

@@ -62,10 +62,19 @@ fn item(number: usize, matter: &Matter) -> Markup {
                 }
                 @if let Some(detail) = &matter.detail { p.detail { (sentence(detail)) } }
                 p.todo {
-                    strong { "What to do: " } (matter.what_to_do) " "
+                    strong { "What to do: " } (with_code(matter.what_to_do)) " "
                     span.quiet { "More: docs/" (matter.more.file) ", “" (matter.more.heading) "”." }
                 }
             }
+        }
+    }
+}
+
+/// Writes what is between backticks as code.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (place, part) in text.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
@@ -159,7 +168,7 @@ fn of_aws(state: AwsState) -> Option<Matter> {
             Tone::Warning,
             "AWS throttles the calls of the service.",
             "Wait some minutes: the service has lowered its rate. If it stays so, lower \
-             ENGINE_ROLES_CALL_RATE, or find who else calls IAM in this account.",
+             `ENGINE_ROLES_CALL_RATE`, or find who else calls IAM in this account.",
             "The call budget",
         ),
         AwsState::InvalidCredentials => (
@@ -321,7 +330,7 @@ fn of_account(survey: &Survey) -> Vec<Matter> {
             "Pass-through roles".to_owned(),
         )),
         detail: Some(role.attestation.reasons()),
-        what_to_do: "Correct the role, or remove it from ENGINE_ROLES_PASS_THROUGH_ROLES.",
+        what_to_do: "Correct the role, or remove it from `ENGINE_ROLES_PASS_THROUGH_ROLES`.",
         more: more("operations.md", "Prepared roles"),
     }));
     all

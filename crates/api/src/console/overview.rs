@@ -65,7 +65,6 @@ fn clusters(survey: &Survey) -> Markup {
         BindingState::Failed,
         BindingState::Blocked,
     ];
-    let drifted = survey.drifted.bindings.len();
     let orphans = survey.orphans.as_ref().map(Vec::len);
     html! {
         section aria-labelledby="states" {
@@ -75,15 +74,15 @@ fn clusters(survey: &Survey) -> Markup {
                     (tile(
                         state_name(state),
                         &format!("/console/clusters?state={}", state.as_str()),
-                        &number(survey.count(state), !survey.is_complete),
-                        if survey.count(state) == 0 { Tone::Plain } else { state_tone(state) },
+                        survey.count(state),
+                        state_tone(state),
                     ))
                 }
                 (tile(
                     "drifted",
                     "/console/clusters?drifted=true",
-                    &number(i64::try_from(drifted).unwrap_or(i64::MAX), survey.drifted.are_more),
-                    if drifted == 0 { Tone::Plain } else { Tone::Warning },
+                    survey.drifted.count(),
+                    Tone::Warning,
                 ))
                 @if let Some(orphans) = orphans {
                     li.tile {
@@ -96,17 +95,14 @@ fn clusters(survey: &Survey) -> Markup {
     }
 }
 
-fn number(count: i64, are_more: bool) -> String {
-    let more = if are_more { "+" } else { "" };
-    format!("{count}{more}")
-}
-
-fn tile(name: &str, path: &str, number: &str, tone: Tone) -> Markup {
+/// A count of clusters with a link to them. `tone` is what a count other than 0 says.
+fn tile(name: &str, path: &str, (count, are_more): (i64, bool), tone: Tone) -> Markup {
+    let tone = if count == 0 { Tone::Plain } else { tone };
     html! {
         li.tile {
             a id={"tile-" (name)} href=(path) {
                 span.name { (name) }
-                span class={"number " (tone.class())} { (number) }
+                span class={"number " (tone.class())} { (count) @if are_more { "+" } }
             }
         }
     }

@@ -57,7 +57,7 @@ fn one(role: &AttestedRole) -> Markup {
                 @if role.is_default { (badge(Tone::Plain, "default")) }
             }
             p { (meaning(attestation.fitness)) }
-            (findings(&attestation.findings))
+            (findings(attestation.fitness, &attestation.findings))
             dl.facts {
                 (fact("Reaches", &width(&attestation.width)))
                 (fact("Instance profile", &match &role.entry.instance_profile {
@@ -106,10 +106,10 @@ fn meaning(fitness: Fitness) -> &'static str {
     }
 }
 
-fn findings(findings: &[Finding]) -> Markup {
+fn findings(fitness: Fitness, findings: &[Finding]) -> Markup {
     html! {
         @if !findings.is_empty() {
-            h3 { "Reasons" }
+            h3 { (if fitness == Fitness::Fit { "Notes" } else { "Reasons" }) }
             ul { @for finding in findings { li { (sentence(&finding.detail)) } } }
         }
     }

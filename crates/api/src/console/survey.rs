@@ -109,10 +109,23 @@ impl Survey {
         })
     }
 
-    /// Returns how many clusters are in a state.
-    pub(super) fn count(&self, state: State) -> i64 {
+    /// Returns how many clusters are in a state, and whether there are more. A failed binding stays counted
+    /// after its cluster got another one, so only the newest ones count here.
+    pub(super) fn count(&self, state: State) -> (i64, bool) {
+        if state == State::Failed {
+            return self.failed.count();
+        }
         let counts = self.counts.iter().filter(|count| count.state == state);
-        counts.map(|count| count.clusters).sum()
+        let counted = counts.map(|count| count.clusters).sum();
+        (counted, !self.is_complete)
+    }
+}
+
+impl Named {
+    /// Returns how many bindings are named, and whether there are more.
+    pub(super) fn count(&self) -> (i64, bool) {
+        let count = i64::try_from(self.bindings.len()).unwrap_or(i64::MAX);
+        (count, self.are_more)
     }
 }
 

@@ -25,8 +25,12 @@ pub(super) fn optional(at: Option<DateTime<Utc>>, none: &str) -> Markup {
 /// Writes how long ago a time was, with the time itself.
 pub(super) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
     let passed = (now - at).to_std().unwrap_or_default();
+    let words = match passed.as_secs() {
+        0..5 => "just now".to_owned(),
+        _ => format!("{} ago", duration(passed)),
+    };
     html! {
-        span.nowrap { (duration(passed)) " ago" }
+        span.nowrap { (words) }
         " "
         time.quiet.small.nowrap datetime=(at.to_rfc3339_opts(SecondsFormat::Micros, true)) {
             (at.format("%-d %b, %H:%M:%S").to_string())

@@ -1,0 +1,164 @@
+//! How sessions end, and where they count.
+
+use std::time::Duration;
+
+use engine_roles_e2e::{Installation, eventually};
+
+use super::browser::{Browser, COOKIE};
+use super::{count, keys};
+
+#[tokio::test]
+async fn a_revoked_key_ends_its_sessions_on_every_replica_within_two_seconds() {
+    let installation = Installation::build()
+        .rarely_checked()
+        .replicas(2)
+        .start()
+        .await;
+    let key = keys(&installation, &["create", "anna"]);
+    let browsers = [0, 1].map(|replica| Browser::of(&installation, replica));
+    for browser in &browsers {
+        browser.sign_in(&key).await;
+        browser.get("/console").await.expect(200);
+    }
+    let of_another_key = Browser::of(&installation, 1);
+    of_another_key.sign_in(installation.key()).await;
+    keys(&installation, &["revoke", "anna"]);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for browser in &browsers {
+        let answer = browser.get("/console/clusters").await;
+        answer.leads_to_sign_in();
+        assert!(answer.header("location").ends_with("?ended=true"));
+        let answer = browser.post("/console/sign-in", &[("key", &key)]).await;
+        let page = answer.expect(401);
+        assert!(page.contains("This API key was revoked"), "{page}");
+    }
+    of_another_key.get("/console").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_key() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let key = keys(&installation, &["create", "anna", "--valid-for", "4s"]);
+    let browser = Browser::of(&installation, 0);
+    let answer = browser.post("/console/sign-in", &[("key", &key)]).await;
+    answer.expect(303);
+    let cookie = answer.header("set-cookie").to_owned();
+    assert!(
+        cookie.contains("; Max-Age=3;") || cookie.contains("; Max-Age=4;"),
+        "{cookie}"
+    );
+    browser.get("/console").await.expect(200);
+    let token = browser.token().expect("a token");
+    eventually("the session ends", async || {
+        let answer = browser.with_cookie(&token).get("/console").await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await
+    .leads_to_sign_in();
+}
+
+#[tokio::test]
+async fn a_session_ends_after_an_hour_and_its_row_is_deleted() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let browser = Browser::of(&installation, 0);
+    browser.sign_in(installation.key()).await;
+    let lasts = "extract(epoch FROM expires_at - created_at)::bigint";
+    assert_eq!(count(&installation, lasts).await, 3_600);
+    let database = &installation.database;
+    database.advance(Duration::from_mins(59)).await;
+    browser.get("/console").await.expect(200);
+    database.advance(Duration::from_mins(2)).await;
+    let token = browser.token().expect("a token");
+    let ended = browser.refresh("/console").await;
+    // The status with which the script stops to ask.
+    assert!(ended.expect(286).contains("Your session has ended"));
+    browser
+        .with_cookie(&token)
+        .get("/console")
+        .await
+        .leads_to_sign_in();
+    let again = Browser::of(&installation, 0);
+    let form = again.get("/console/sign-in?ended=true").await;
+    assert!(form.expect(200).contains("Your session has ended"));
+    // The next one who signs in deletes the sessions that ended more than ten minutes ago.
+    assert_eq!(count(&installation, "count(*)").await, 1);
+    database.advance(Duration::from_mins(10)).await;
+    again.sign_in(installation.key()).await;
+    assert_eq!(count(&installation, "count(*)").await, 1);
+    again.get("/console").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_key_has_at_most_twenty_sessions_and_a_further_one_ends_the_oldest() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let browsers: Vec<_> = (0..21).map(|_| Browser::of(&installation, 0)).collect();
+    for browser in &browsers {
+        browser.sign_in(installation.key()).await;
+    }
+    browsers[0].get("/console").await.leads_to_sign_in();
+    browsers[1].get("/console").await.expect(200);
+    browsers[20].get("/console").await.expect(200);
+}
+
+#[tokio::test]
+async fn another_first_key_ends_the_sessions_of_the_one_before() {
+    let mut installation = Installation::build().rarely_checked().start().await;
+    let browser = Browser::of(&installation, 0);
+    browser.sign_in(installation.key()).await;
+    browser.get("/console").await.expect(200);
+    installation.restart_listening(0).await;
+    let same = browser.also_at(&installation, 0);
+    eventually("the service answers", async || {
+        (same.get("/console").await.status == 200).then_some(())
+    })
+    .await;
+    let token = same.token().expect("a token");
+    installation.set_env("ENGINE_ROLES_INIT_API_KEY", &"n".repeat(64));
+    installation.restart_listening(0).await;
+    let other = browser.also_at(&installation, 0).with_cookie(&token);
+    eventually("the service answers", async || {
+        let answer = other.with_cookie(&token).get("/console").await;
+        (answer.status != 503).then_some(answer)
+    })
+    .await
+    .leads_to_sign_in();
+}
+
+#[tokio::test]
+async fn the_interface_does_not_accept_a_session_and_the_console_no_key() {
+    let installation = Installation::build()
+        .rarely_checked()
+        .env("ENGINE_ROLES_FAILURE_RATE", "10000")
+        .start()
+        .await;
+    installation.client().provision("one").await.expect(201);
+    let browser = Browser::of(&installation, 0);
+    browser.sign_in(installation.key()).await;
+    let token = browser.token().expect("a token");
+    let anonymous = installation.client().anonymous();
+    let cookie = anonymous.with("cookie", &format!("{COOKIE}={token}"));
+    let bearer = anonymous.with("authorization", &format!("Bearer {token}"));
+    for caller in [&cookie, &bearer] {
+        for answer in [
+            caller.list("").await,
+            caller.get("one").await,
+            caller.audit("").await,
+            caller.provision("two").await,
+            caller.delete("one").await,
+        ] {
+            answer.expect_problem(401, "unauthenticated");
+        }
+        let ready = caller.fetch("/readyz").await;
+        assert!(ready.expect(200)["missing"].is_null());
+    }
+    let key = format!("Bearer {}", installation.key());
+    let with_key = Browser::of(&installation, 0).with("authorization", &key);
+    for path in ["/console", "/console/clusters/one", "/console/audit"] {
+        with_key.get(path).await.leads_to_sign_in();
+    }
+    assert_eq!(
+        installation.client().get("one").await.body["state"],
+        "active"
+    );
+    installation.assert_sound().await;
+}
