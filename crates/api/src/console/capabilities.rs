@@ -36,10 +36,7 @@ pub(super) async fn show(
             section.card.wide aria-labelledby="identity" {
                 h2 #identity { "Identity" }
                 dl.facts {
-                    (fact("ARN", &match &found.identity {
-                        Some(arn) => html! { code.breakable { (arn) } },
-                        None => html! { span.quiet { "STS did not answer" } },
-                    }))
+                    (fact("ARN", &if let Some(arn) = &found.identity { html! { code.breakable { (arn) } } } else { html! { span.quiet { "STS did not answer" } } }))
                     (fact("Found out", &ago(found.found_at, Utc::now())))
                     (fact("By", &html! { (how.join(", ").replace('_', " ")) }))
                     (fact("Advice", &html! {

@@ -126,10 +126,10 @@ impl Given {
         let given = flags.iter().filter(|(_, value)| !value.is_empty());
         let mut command: String = "engine-roles role list".to_owned();
         for (flag, value) in given {
-            command.push_str(&format!(" --{flag} {}", quoted(value)));
+            command.extend([" --", flag, " ", &quoted(value)]);
         }
         if !self.drifted.is_empty() {
-            command.push_str(&format!(" --drifted {}", quoted(&self.drifted)));
+            command.extend([" --drifted ", &quoted(&self.drifted)]);
         }
         command
     }

@@ -176,10 +176,7 @@ fn health(survey: &Survey) -> Markup {
                         span.quiet.small { "last success " (ago(DateTime::from(at), survey.now)) }
                     }
                 }))
-                (fact("Account", &match account {
-                    Some(scope) => html! { code { (scope.account) } },
-                    None => html! { span.quiet { "not known yet" } },
-                }))
+                (fact("Account", &if let Some(scope) = account { html! { code { (scope.account) } } } else { html! { span.quiet { "not known yet" } } }))
                 (fact("Background tasks", &if health.reconciler_alive {
                     badge(Tone::Good, "run")
                 } else {

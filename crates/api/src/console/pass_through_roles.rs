@@ -60,18 +60,9 @@ fn one(role: &AttestedRole) -> Markup {
             (findings(attestation.fitness, &attestation.findings))
             dl.facts {
                 (fact("Reaches", &width(&attestation.width)))
-                (fact("Instance profile", &match &role.entry.instance_profile {
-                    Some(profile) => html! { code.breakable { (profile) } " (the administrator's)" },
-                    None => html! { "one for each cluster, which the service creates" },
-                }))
-                (fact("Boundary", &match &attestation.boundary {
-                    Some(boundary) => html! { code.breakable { (boundary) } },
-                    None => html! { span.quiet { "none known" } },
-                }))
-                (fact("Read from IAM", &match role.read_at {
-                    Some(at) => ago(at, Utc::now()),
-                    None => html! { span.quiet { "never" } },
-                }))
+                (fact("Instance profile", &if let Some(profile) = &role.entry.instance_profile { html! { code.breakable { (profile) } " (the administrator's)" } } else { html! { "one for each cluster, which the service creates" } }))
+                (fact("Boundary", &if let Some(boundary) = &attestation.boundary { html! { code.breakable { (boundary) } } } else { html! { span.quiet { "none known" } } }))
+                (fact("Read from IAM", &if let Some(at) = role.read_at { ago(at, Utc::now()) } else { html! { span.quiet { "never" } } }))
                 @if let Some(reason) = &role.unread { (fact("Last read failed", &html! { (sentence(reason)) })) }
             }
             (beyond(attestation))

@@ -16,9 +16,10 @@ pub(super) fn time(at: DateTime<Utc>) -> Markup {
 
 /// Writes a time in full, or that there is none yet.
 pub(super) fn optional(at: Option<DateTime<Utc>>, none: &str) -> Markup {
-    match at {
-        Some(at) => time(at),
-        None => html! { span.quiet { (none) } },
+    if let Some(at) = at {
+        time(at)
+    } else {
+        html! { span.quiet { (none) } }
     }
 }
 
