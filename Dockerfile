@@ -18,7 +18,7 @@ WORKDIR /build
 COPY . .
 RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
         ! -path '*/src/lib.rs' ! -path '*/src/main.rs' \
-        ! -path '*/src/bin/*.rs' -delete \
+        ! -path '*/src/bin/*.rs' ! -path '*/benches/*.rs' ! -path '*/tests/it/main.rs' -delete \
     && find . -type d -empty -delete \
     && for source in $(find . -name '*.rs'); do \
         echo '#![allow(warnings)] pub fn main() {}' > "$source"; \
@@ -28,12 +28,12 @@ RUN find . -type f ! -name Cargo.toml ! -name Cargo.lock ! -path './.cargo/*' \
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY --from=manifests /build .
-RUN cargo build --release --locked --package engine-roles
+RUN cargo build --release --locked --package engine-roles --features otlp
 COPY . .
 # Cargo compares modification times: without the touch, it would take sources that are older
 # than the empty ones for already built.
 RUN find crates -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package engine-roles
+    && cargo build --release --locked --package engine-roles --features otlp
 
 
 # What the program needs beside itself: the C library and root certificates, to verify AWS's. Empty

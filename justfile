@@ -33,6 +33,10 @@ sqlx:
 sqlx-check:
     .ci/sqlx --check
 
+# Runs the suite for an AWS account against a sandbox.
+aws-suite:
+    .ci/aws-suite
+
 # Lints the policy documents and templates.
 policies:
     .ci/policies
@@ -66,6 +70,11 @@ chaos seed="1" minutes="1":
 measure *args:
     cargo build --package engine-roles
     cargo run --package engine-roles-e2e --bin engine-roles-measure -- {{ args }}
+
+# Measures the table of docs/performance.md: `just bench --only reads`; takes about ten minutes.
+bench *args:
+    cargo build --release --package engine-roles
+    cargo bench-all {{ args }}
 
 # Kills the binary at every call to AWS and at every commit; takes long.
 kill-points:

@@ -40,8 +40,9 @@ PER_CLUSTER = ("ai-unlimited-engine", "engine-secrets-key")
 PLACEHOLDER = re.compile(r"<([A-Z0-9_]+)>")
 
 
-# The documents that `engine-roles policy render` has, and those that only the templates have.
-FOLDERS = (POLICIES, POLICIES / "boundaries")
+# The documents that `engine-roles policy render` has, those that only the templates have, and that of
+# the suite for AWS.
+FOLDERS = (POLICIES, POLICIES / "boundaries", POLICIES.parent / "tests" / "aws")
 
 
 def names():

@@ -15,6 +15,9 @@
 #   PORT                        the port on the host (3283)
 #   IDLE_SECONDS                how long the service is idle before its memory is read (30)
 #   MAX_SIZE_MB, MAX_IDLE_MB    limits: more is an error (40 and 30)
+#   SUITE                       a filter of `cargo test`, such as "creating:: crashes::", or "all": runs
+#                               these end-to-end tests with the service in containers of the image. Needs
+#                               Rust and Postgres, and several minutes
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -214,6 +217,15 @@ docker stop --time 45 "$name-service" >/dev/null
 code=$(docker inspect --format '{{.State.ExitCode}}' "$name-service")
 [ "$code" = 0 ] || fail "the service ends with $code"
 result "stop" "$(($(milliseconds) - begin)) ms"
+
+if [ -n "${SUITE:-}" ]; then
+    filter=$SUITE
+    [ "$filter" != all ] || filter=
+    check "end-to-end tests with the image: $SUITE"
+    # shellcheck disable=SC2086 # SUITE is a list of filters.
+    ENGINE_ROLES_TEST_IMAGE=$image cargo test --locked --package engine-roles-e2e \
+        --package engine-roles --test it -- $filter
+fi
 
 printf '\n'
 cat "$results"

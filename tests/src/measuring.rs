@@ -16,7 +16,7 @@ pub use hostile::{Hostile, Siege, hostile};
 pub use idle::{Idle, idle};
 pub use recovery::{Crash, Recovery, recovery};
 pub use round_trips::{Counts, RoundTrips, round_trips};
-pub use throughput::{Level, Load, throughput};
+pub use throughput::{Level, Load, level, throughput};
 
 use crate::{Installation, InstallationBuilder};
 

@@ -8,19 +8,23 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::binary::service_binary;
+use crate::container::Container;
 use crate::log::Log;
 use crate::polling::eventually;
 use crate::process_reaper;
 
 /// Prefixes of environment variables that would change the service's behaviour if it inherited them
 /// from a developer's shell.
-const INHERITED: [&str; 3] = ["AWS_", "ENGINE_ROLES_", "DATABASE_URL"];
+const INHERITED: [&str; 4] = ["AWS_", "ENGINE_ROLES_", "DATABASE_URL", "OTEL_"];
 const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 
 /// A process that runs `engine-roles serve`. Dropping this value kills the process.
 #[derive(Debug)]
 pub struct Service {
+    /// The process, or the command that runs its container.
     child: Child,
+    container: Option<Container>,
+    pid: u32,
     address: SocketAddr,
     log: Log,
 }
@@ -37,8 +41,28 @@ pub(crate) fn command_of(
     arguments: &[&str],
     environment: &BTreeMap<String, String>,
 ) -> Command {
-    let mut command = Command::new(binary);
-    command.args(arguments).stdin(Stdio::null());
+    command_in(
+        Container::in_place_of(binary).as_ref(),
+        binary,
+        arguments,
+        environment,
+    )
+}
+
+fn command_in(
+    container: Option<&Container>,
+    binary: &Path,
+    arguments: &[&str],
+    environment: &BTreeMap<String, String>,
+) -> Command {
+    let mut command = if let Some(container) = container {
+        container.command(arguments, environment)
+    } else {
+        let mut command = Command::new(binary);
+        command.args(arguments);
+        command
+    };
+    command.stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         let proxy = PROXIES.iter().any(|proxy| text.eq_ignore_ascii_case(proxy));
@@ -61,14 +85,15 @@ impl Service {
 
     /// As [`Service::start`], with another binary than the one that was built with this test.
     pub async fn start_binary(binary: &Path, environment: &BTreeMap<String, String>) -> Self {
-        let mut child = command_of(binary, &["serve"], environment)
+        let container = Container::in_place_of(binary);
+        let mut child = command_in(container.as_ref(), binary, &["serve"], environment)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary can be run");
         process_reaper::register(child.id());
         let log = Log::follow(child.stderr.take().expect("stderr is piped"));
-        let mut starting = KilledOnDrop(Some(child));
+        let mut starting = KilledOnDrop(Some((child, container)));
         let address = eventually("the service listens", async || {
             let ended = starting
                 .child()
@@ -82,9 +107,14 @@ impl Service {
             Some(address.parse().expect("the field is an address"))
         })
         .await;
-        let child = starting.0.take().expect("the child is taken once");
+        let (child, container) = starting.0.take().expect("the child is taken once");
+        let pid = container
+            .as_ref()
+            .map_or_else(|| child.id(), Container::pid);
         Self {
             child,
+            container,
+            pid,
             address,
             log,
         }
@@ -100,7 +130,7 @@ impl Service {
 
     /// The id of the process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     /// How much memory the process uses, in kilobytes (`VmRSS` of proc(5)).
@@ -160,8 +190,13 @@ impl Service {
         .await
     }
 
+    /// Sends SIGUSR1, which switches the log to debug and back.
+    pub fn toggle_debug(&self) {
+        self.signal(Signal::USR1);
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.child.id()).expect("process ids are small");
+        let pid = i32::try_from(self.pid).expect("process ids are small");
         let pid = Pid::from_raw(pid).expect("process ids are not 0");
         kill_process(pid, signal).expect("a child that was not waited for can be signalled");
     }
@@ -169,27 +204,30 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        kill_and_reap(&mut self.child);
+        kill_and_reap(&mut self.child, self.container.as_ref());
     }
 }
 
-struct KilledOnDrop(Option<Child>);
+struct KilledOnDrop(Option<(Child, Option<Container>)>);
 
 impl KilledOnDrop {
     fn child(&mut self) -> &mut Child {
-        self.0.as_mut().expect("the child was not taken yet")
+        &mut self.0.as_mut().expect("the child was not taken yet").0
     }
 }
 
 impl Drop for KilledOnDrop {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            kill_and_reap(child);
+        if let Some((child, container)) = &mut self.0 {
+            kill_and_reap(child, container.as_ref());
         }
     }
 }
 
-fn kill_and_reap(child: &mut Child) {
+fn kill_and_reap(child: &mut Child, container: Option<&Container>) {
+    if let Some(container) = container {
+        container.remove();
+    }
     // Both fail only when the process has ended already.
     let _ = child.kill();
     let _ = child.wait();

@@ -23,6 +23,7 @@ mod console;
 mod cursor;
 mod health;
 mod incarnations;
+mod log_level;
 mod metrics;
 mod openapi;
 mod pass_through_roles;
@@ -30,6 +31,7 @@ mod plan;
 mod policies;
 mod prefer;
 mod problem;
+mod reference;
 mod request_body;
 mod request_context;
 mod request_host;
@@ -43,6 +45,7 @@ mod spec;
 mod state;
 mod strict_json;
 mod tls;
+mod traces;
 mod words;
 
 pub use auth::{
@@ -50,7 +53,9 @@ pub use auth::{
     InvalidKey,
 };
 pub use connections::{ConnectionLimits, listen, serve};
+pub use log_level::{LogLevelChange, LogLevelInEffect, LogLevels};
 pub use metrics::{METRICS, Metric, MetricType, MetricsHandle};
 pub use router::document;
 pub use state::Api;
 pub use tls::{ClientCertificate, PemFiles, ServerCertificate, Tls, TlsError};
+pub use traces::{RequestHead, Traces, TracesOfCallers};

@@ -29,6 +29,7 @@ use utoipa::{Modify, OpenApi};
         (name = "roles", description = "Roles of clusters: provisioning, reading, teardown, and what they can reach"),
         (name = "policies", description = "Policy documents, prepared roles, and what the service's own identity may do"),
         (name = "audit", description = "The audit log"),
+        (name = "service", description = "The running service itself"),
         (name = "login", description = "Logins with an AWS identity, which need no key"),
         (name = "health", description = "Health checks and metrics, which need no key"),
     ),
@@ -57,7 +58,13 @@ impl Modify for Bearer {
 }
 
 /// The schemas some of whose members may be absent: requests, and what says so in its members.
-const WITH_ABSENT_MEMBERS: [&str; 4] = ["AwsLogin", "RoleRequest", "Problem", "Spec"];
+const WITH_ABSENT_MEMBERS: [&str; 5] = [
+    "AwsLogin",
+    "LogLevelRequest",
+    "RoleRequest",
+    "Problem",
+    "Spec",
+];
 
 /// Completes the document that the routes make: with the problems and the headers of each operation,
 /// with the members that answers always have, and with parameters of paths as OpenAPI names them.

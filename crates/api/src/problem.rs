@@ -67,6 +67,7 @@ impl Problem {
             detail: detail.into(),
             code: code.into(),
             request_id: String::new(),
+            trace_id: None,
             retry_after: retry_after(code),
             missing_permissions: Vec::new(),
             denied_by: None,

@@ -1,22 +1,25 @@
 //! The id of each request and the log entry of each answer.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use engine_roles_domain::audit::TraceId;
 use engine_roles_domain::cluster::ClusterName;
 use tracing::field::Empty;
-use tracing::{Instrument, debug, info, info_span};
+use tracing::{Instrument, Span, debug, info, info_span};
 use uuid::Uuid;
 
 use crate::tls::ClientCertificate;
+use crate::traces::{RequestHead, Traces};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Sent by htmx with the requests that a script of the console makes.
 pub(crate) const HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");
 
@@ -37,10 +40,14 @@ pub(crate) struct OverTls;
 pub(crate) struct Source(pub(crate) IpAddr);
 
 /// Sets the id of each request, and logs each answer. Every line of the log that belongs to the request
-/// has its id, the trace that the caller names, method, route, address, the subject of the client's
+/// has its id, its trace, method, route, address, the subject of the client's
 /// certificate and the cluster, and once they are known, its actor, the client's address behind a trusted
 /// proxy and the code of the problem with which it is answered.
-pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
+pub(crate) async fn identify(
+    State(traces): State<Arc<dyn Traces>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let given = request
         .headers()
         .get(X_REQUEST_ID)
@@ -54,12 +61,10 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     let quiet = is_frequent(&request);
     let peer = request.extensions().get::<Peer>();
     let certificate = request.extensions().get::<ClientCertificate>();
-    let trace = request.headers().get(TRACEPARENT);
-    let trace = trace.and_then(|value| TraceId::of_traceparent(value.to_str().ok()?));
     let span = info_span!(
         "request",
         id,
-        trace_id = trace.as_ref().map(TraceId::as_str),
+        trace_id = Empty,
         method = %request.method(),
         route,
         peer = peer.map(|peer| peer.0.to_string()),
@@ -70,14 +75,17 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
         code = Empty,
     );
     request.extensions_mut().insert(RequestId(id.clone()));
-    if let Some(trace) = trace {
+    if let Some(trace) = begin_trace(&*traces, &span, &request) {
+        span.record("trace_id", trace.as_str());
         request.extensions_mut().insert(trace);
     }
+    let of_request = span.clone();
     async move {
         let started = Instant::now();
         let mut response = next.run(request).await;
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let status = response.status();
+        traces.answered(&of_request, status.as_u16());
         if quiet && status.is_success() {
             debug!(status = status.as_u16(), elapsed_ms, "request answered");
         } else {
@@ -90,6 +98,21 @@ pub(crate) async fn identify(mut request: Request, next: Next) -> Response {
     }
     .instrument(span)
     .await
+}
+
+/// Begins the trace's span of a request, and returns the id of the trace.
+fn begin_trace(traces: &dyn Traces, span: &Span, request: &Request) -> Option<TraceId> {
+    let header = |name| request.headers().get(name)?.to_str().ok();
+    // The header may be repeated; its values then form one list.
+    let states = request.headers().get_all(TRACESTATE).iter();
+    let states: Vec<&str> = states.filter_map(|value| value.to_str().ok()).collect();
+    let states = states.join(",");
+    let head = RequestHead {
+        path: request.uri().path(),
+        traceparent: header(TRACEPARENT),
+        tracestate: (!states.is_empty()).then_some(states.as_str()),
+    };
+    traces.begin(span, head)
 }
 
 /// Returns whether such requests come every few seconds, so that only their failures are logged above

@@ -1,5 +1,7 @@
 //! All routes, and the middleware around them.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
@@ -7,17 +9,19 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract::Code;
+use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::{Problem, render_problems};
+use crate::reference::Page;
 use crate::request_query::reject_parameters;
 use crate::state::Api;
 use crate::{
     about, access, audit, audit_tree, auth, aws_login, capabilities, clusters, compression,
-    console, health, incarnations, metrics, openapi, pass_through_roles, plan, policies,
+    console, health, incarnations, log_level, metrics, openapi, pass_through_roles, plan, policies,
     request_context, request_host, role,
 };
 
@@ -25,8 +29,9 @@ use crate::{
 pub(crate) fn router(api: Api) -> Router {
     let (routes, document) = documented(&api).split_for_parts();
     // Rendered once and shared: axum copies handlers, with all that they own.
-    let document = serde_json::to_vec(&openapi::complete(document))
-        .expect("plain data with text keys serialises");
+    let document = openapi::complete(document);
+    let page = Page::of(&json!(document));
+    let document = serde_json::to_vec(&document).expect("plain data with text keys serialises");
     let document = Bytes::from(document);
     routes
         .merge(console::routes(&api))
@@ -35,13 +40,20 @@ pub(crate) fn router(api: Api) -> Router {
             axum::routing::get(async move || ([(CONTENT_TYPE, "application/json")], document))
                 .layer(from_fn(reject_parameters)),
         )
+        .route(
+            "/docs",
+            axum::routing::get(async move || page).layer(from_fn(reject_parameters)),
+        )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(request_host::require_host))
         .layer(from_fn(render_problems))
         .layer(from_fn(metrics::count_requests))
-        .layer(from_fn(request_context::identify))
+        .layer(from_fn_with_state(
+            Arc::clone(&api.traces),
+            request_context::identify,
+        ))
         .with_state(api)
 }
 
@@ -78,6 +90,7 @@ fn routes_with_key() -> OpenApiRouter<Api> {
         .routes(routes!(pass_through_roles::list))
         .routes(routes!(capabilities::get))
         .routes(routes!(policies::list))
+        .routes(routes!(log_level::get, log_level::put))
         .layer(from_fn(reject_parameters));
     OpenApiRouter::new()
         .merge(without_parameters)

@@ -2,6 +2,7 @@
 
 mod audit_tree;
 mod builder;
+mod log_level;
 mod login;
 mod role;
 

@@ -22,6 +22,7 @@ mod binding;
 mod capabilities;
 mod clusters;
 mod health;
+mod log_level;
 mod mode;
 mod open;
 mod pass_through_roles;
@@ -45,6 +46,7 @@ pub use health::{
     AuditStatus, AwsStatus, DatabaseStatus, MissingFeature, Readiness, ReadinessStatus,
     ReconcilerStatus,
 };
+pub use log_level::{LogLevel, LogLevelRequest};
 pub use mode::Mode;
 pub use open::Open;
 pub use pass_through_roles::{PassThroughRole, PassThroughRoleList, Verdict, Width};

@@ -7,7 +7,7 @@ use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::open::Open;
-use crate::text::{Permission, ProblemType, RequestId, Word};
+use crate::text::{Permission, ProblemType, RequestId, TraceId, Word};
 
 /// The stable code of a problem. Later versions may add codes: treat an unknown code by the class
 /// of its HTTP status.
@@ -152,6 +152,11 @@ pub struct Problem {
     /// The id of the request, which the service's log and audit log contain.
     #[schema(value_type = RequestId)]
     pub request_id: String,
+    /// The id of the distributed trace that the request belongs to, which the service's log and audit
+    /// log contain; absent where it belongs to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TraceId>)]
+    pub trace_id: Option<String>,
     /// How many seconds to wait before sending the request again; absent where waiting does not
     /// help.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -333,3 +333,20 @@ text! {
     /// The id that AWS gave to a call.
     AwsRequestId, 128, "8d1f3a52-7c1e-4c0b-9d53-0f6a3f2f6c11", "^[!-~]{1,128}$"
 }
+
+text! {
+    /// A level of the log, or a list of a level and directives for parts of the service.
+    LogLevelText, 200, "info,engine_roles_iam=debug",
+    "^(engine_roles[a-z0-9_:]*=)?(off|error|warn|info|debug|trace)",
+    "(,(engine_roles[a-z0-9_:]*=)?(off|error|warn|info|debug|trace))*$"
+}
+
+text! {
+    /// The level of the log, or directives, as they were configured or set.
+    LogDirectives, 4096, "info", "^[^\\u0000-\\u001f]{1,4096}$"
+}
+
+text! {
+    /// A time of at most a day: a number of seconds, minutes or hours.
+    ShortTime, 5, "10m", "^([1-9][0-9]{0,3}s|[1-9][0-9]{0,2}m|([1-9]|1[0-9]|2[0-4])h)$"
+}

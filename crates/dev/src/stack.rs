@@ -60,7 +60,7 @@ async fn start(options: DevOptions) -> anyhow::Result<()> {
     let Command::Serve(arguments) = Cli::parse_from(arguments).command else {
         anyhow::bail!("the command line of `engine-roles serve` has changed");
     };
-    arguments.start_logging();
+    arguments.start_telemetry();
     let server = Server::bind(Config::new(&arguments)?).await?;
     let sample = Sample::new(server.address(), &sandbox.endpoint(), &account, &key);
     let stop = CancellationToken::new();

@@ -51,6 +51,11 @@ impl Account {
         })
     }
 
+    /// Returns a managed policy, of AWS or of the account, as it is now.
+    pub(crate) fn current_policy(&self, arn: &str) -> Option<&Arc<ManagedPolicy>> {
+        self.policy_at(arn, Duration::MAX)
+    }
+
     /// Returns the role with exactly this ARN, including the path, as of `time`.
     pub(crate) fn role_with_arn_at(&self, arn: &str, time: Duration) -> Option<&Arc<Role>> {
         let (_, name) = arn.rsplit_once('/')?;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use engine_roles_policy as policy;
-use engine_roles_policy::{Decision, Request};
+use engine_roles_policy::{Decision, Document, Request};
 
 use crate::caller::Caller;
 use crate::context::Context;
@@ -125,13 +125,20 @@ impl Access {
     /// `AccessDenied`.
     fn check(&self, cx: &Context<'_>) -> Result<(), ApiError> {
         let keys = self.keys.iter();
-        let context = keys.fold(cx.caller.context(cx.region), |context, (key, values)| {
+        let session = cx.caller.session.as_ref().filter(|_| cx.role_policies);
+        let context = cx.caller.context(cx.region);
+        let context = match session {
+            Some(session) => session.with_tags(cx.account, context),
+            None => context,
+        };
+        let context = keys.fold(context, |context, (key, values)| {
             context.with_values(key, values)
         });
         let request = Request::new(self.action, &self.resource).in_context(context);
+        let own = session.map(|session| session.layers(cx.account));
         let mut not_allowing = None;
-        for (layer, policy) in cx.policies.iter() {
-            match policy::evaluate(&request, &[policy], None) {
+        for (layer, policies) in deciding(cx, own.as_deref()) {
+            match policy::evaluate(&request, &policies, None) {
                 Decision::Allowed { .. } => {}
                 Decision::Denied { .. } => {
                     let arn = layer.arn(cx.account).filter(|_| cx.policy_arns);
@@ -147,6 +154,21 @@ impl Access {
             None => Ok(()),
         }
     }
+}
+
+/// Returns the policies of each layer, in the order of the layers. `own` are the layers of a session,
+/// which take the place of the service's.
+fn deciding<'a>(
+    cx: &'a Context<'_>,
+    own: Option<&'a [(PolicyLayer, Vec<Document>)]>,
+) -> Vec<(PolicyLayer, Vec<&'a Document>)> {
+    let is_of_all = |layer: PolicyLayer| layer < PolicyLayer::Identity;
+    let set = cx.policies.iter();
+    let set = set.filter(|(layer, _)| own.is_none() || is_of_all(*layer));
+    let set = set.map(|(layer, policy)| (layer, vec![policy]));
+    let own = own.into_iter().flatten();
+    let own = own.map(|(layer, policies)| (*layer, policies.iter().collect()));
+    set.chain(own).collect()
 }
 
 /// Checks against the policies every access that a call needs.

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use engine_roles_policy as policy;
 
 use crate::account::Account;
+use crate::session::Session;
 
 /// The access key of the account's administrator, to whom no policy applies and whose signatures and
 /// credentials are always valid. Tests use it for changes that somebody other than the service under
@@ -21,6 +22,8 @@ pub(crate) struct Caller {
     /// The ARN of the session's role.
     pub(crate) role_arn: String,
     pub(crate) user_id: String,
+    /// The session that `AssumeRole` returned; none for other callers.
+    pub(crate) session: Option<Session>,
 }
 
 /// The name of the service's own role, which does not have to exist in the account.
@@ -42,6 +45,7 @@ impl Caller {
             arn: format!("arn:{partition}:sts::{id}:assumed-role/{SERVICE_ROLE}/session"),
             role_arn: account.arn("role", "/", SERVICE_ROLE),
             user_id: "AROASANDBOXSERVICEAAA:session".to_owned(),
+            session: None,
         }
     }
 

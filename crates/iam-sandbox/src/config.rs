@@ -29,6 +29,10 @@ pub struct SandboxConfig {
     pub endpoint_policy: Option<Value>,
     /// Whether messages of explicit denials name the policy, as AWS's newer messages do.
     pub policy_arns: bool,
+    /// Whether a session that `AssumeRole` returned is decided by the policies of its role, the role's
+    /// boundary and the session policy of the request, as AWS does. Otherwise the service's policies
+    /// decide it.
+    pub role_policies: bool,
     /// The time that each call waits before its effect.
     pub latency: Duration,
     /// The maximum age of the state that a read returns; zero means that every read is current.
@@ -61,6 +65,7 @@ impl Default for SandboxConfig {
             session_policy: None,
             endpoint_policy: None,
             policy_arns: false,
+            role_policies: false,
             latency: Duration::ZERO,
             stale_reads: Duration::ZERO,
             stale_writes: false,
@@ -174,6 +179,10 @@ pub struct Options {
     /// Name the policy in the message of an explicit denial, as AWS's newer messages do.
     #[arg(long)]
     pub policy_arns: bool,
+    /// Decide the calls of an assumed role by the role's own policies, its boundary and the policy of
+    /// the session, as AWS does, instead of by the policies above.
+    #[arg(long)]
+    pub role_policies: bool,
     /// The time that each call takes.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub latency: Duration,
@@ -258,6 +267,7 @@ impl Options {
             session_policy: read(PolicyLayer::Session, self.session_policy)?,
             endpoint_policy: read(PolicyLayer::Endpoint, self.endpoint_policy)?,
             policy_arns: self.policy_arns,
+            role_policies: self.role_policies,
             latency: self.latency,
             stale_reads: self.stale_reads,
             stale_writes: self.stale_writes,

@@ -24,6 +24,8 @@ pub(crate) struct Context<'a> {
     pub(crate) policies: &'a Policies,
     /// Whether messages of explicit denials name the policy.
     pub(crate) policy_arns: bool,
+    /// Whether a session is decided by the policies of its role.
+    pub(crate) role_policies: bool,
     pub(crate) caller: Caller,
     /// Whether the caller is the account's administrator, to whom no policy applies.
     pub(crate) is_administrator: bool,

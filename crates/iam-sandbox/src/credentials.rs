@@ -44,6 +44,7 @@ impl Identity {
             arn: self.arn.clone(),
             role_arn: self.arn.clone(),
             user_id: "AIDASANDBOXIDENTITYAA".to_owned(),
+            session: None,
         }
     }
 }

@@ -19,6 +19,19 @@ pub(crate) fn identity(params: &Params, parameter: &str) -> Result<(String, usiz
     Ok((text.to_owned(), size_of_text(text)))
 }
 
+/// Returns the session policy in a parameter; `None` if it is absent.
+///
+/// # Errors
+/// As [`identity`].
+pub(crate) fn session(params: &Params, parameter: &str) -> Result<Option<Document>, ApiError> {
+    if params.get(parameter).is_none() {
+        return Ok(None);
+    }
+    let text = text(params, parameter)?;
+    let document = parse(Kind::Identity, text).map_err(ApiError::malformed)?;
+    Ok(Some(document))
+}
+
 /// Returns the permissions policies in a list parameter of a simulation.
 ///
 /// # Errors

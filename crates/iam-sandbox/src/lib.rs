@@ -64,7 +64,7 @@
 //!   layers decide the service's calls, and `SimulatePrincipalPolicy` uses the identity policy and
 //!   its boundary for the service's ARN.
 //! - All policies also decide the calls of sessions that `AssumeRole` returned, in place of the
-//!   policies of the assumed role.
+//!   policies of the assumed role, unless [`SandboxConfig::role_policies`] is set.
 //! - AWS's policy simulator knows the resource types of each action: it rejects some combinations
 //!   of actions ("require different authorization information"), denies an action on an ARN of a
 //!   type that the action does not have, and returns a template for several resources where the
@@ -101,6 +101,7 @@ mod partition;
 mod role;
 mod server;
 mod service;
+mod session;
 mod shared;
 mod signature;
 mod signed_request;

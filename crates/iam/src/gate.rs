@@ -7,7 +7,8 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
 use engine_roles_domain::identity::DenyingLayer;
 use engine_roles_domain::resources::CallKind;
-use tracing::debug;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, debug_span};
 
 use crate::{ErrorKind, Iam, IamError, NotSent};
 
@@ -18,6 +19,16 @@ pub enum Service {
     Iam,
     /// STS, whose calls do not count against IAM's rate limits.
     Sts,
+}
+
+impl Service {
+    /// Returns the name of the service.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Iam => "IAM",
+            Self::Sts => "STS",
+        }
+    }
 }
 
 /// A call that is about to be sent.
@@ -118,16 +129,18 @@ impl<G: Gate> GatedIam<'_, G> {
             if let Err(reason) = self.gate.admit(call).await {
                 return Err(IamError::not_sent(action, target, reason));
             }
+            let span = call_span(call);
             let started = Instant::now();
-            let result = answer.await;
+            let result = answer.instrument(span.clone()).await;
             let request_id = match &result {
                 Ok(answer) => answer.request_id(),
                 Err(error) => error.request_id(),
             };
             let request_id = request_id.map(str::to_owned);
+            span.record("aws_request_id", request_id.as_deref());
             let result = result.map_err(|error| IamError::classify(action, kind, target, error));
             let elapsed = started.elapsed();
-            record_outcome(call, target, elapsed, &result);
+            span.in_scope(|| record_outcome(call, target, elapsed, &result));
             let outcome = Outcome {
                 request_id: request_id.as_deref(),
                 error: result.as_ref().err(),
@@ -136,6 +149,17 @@ impl<G: Gate> GatedIam<'_, G> {
             result
         }
     }
+}
+
+/// Returns the span of one call, for traces.
+pub(crate) fn call_span(call: Call) -> Span {
+    debug_span!(
+        "aws_call",
+        service = call.service.as_str(),
+        action = call.action,
+        aws_request_id = Empty,
+        outcome = Empty,
+    )
 }
 
 fn record_outcome<T>(call: Call, target: &str, elapsed: Duration, result: &Result<T, IamError>) {
@@ -155,9 +179,10 @@ fn record_outcome<T>(call: Call, target: &str, elapsed: Duration, result: &Resul
     }
 }
 
-/// Counts a call by its outcome, and logs it.
+/// Counts a call by its outcome, and logs it. Called in the [span][`call_span`] of the call.
 pub(crate) fn count_call(call: Call, target: &str, elapsed: Duration, outcome: &'static str) {
     let action = call.action;
+    Span::current().record("outcome", outcome);
     metrics::counter!("engine_roles_iam_calls_total", "operation" => action, "outcome" => outcome)
         .increment(1);
     metrics::histogram!("engine_roles_iam_call_seconds", "operation" => action)

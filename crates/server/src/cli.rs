@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::check::{self, CheckArgs};
-use crate::client_commands::{self, AuditArgs, HealthcheckArgs, LoginArgs, RoleArgs, StatusArgs};
+use crate::client_commands::{
+    self, AuditArgs, HealthcheckArgs, LogLevelArgs, LoginArgs, RoleArgs, StatusArgs,
+};
 use crate::command_groups;
 use crate::config::ServeArgs;
 use crate::json_lines;
@@ -54,6 +56,8 @@ pub enum Command {
     Healthcheck(HealthcheckArgs),
     /// Exchange an AWS identity for a token, which is used like an API key
     Login(LoginArgs),
+    /// Show or change the log level of a running service, of the one replica that answers
+    LogLevel(LogLevelArgs),
     /// Show, provision, change, tear down, list or find roles of clusters
     Role(RoleArgs),
     /// Follow, export or verify the audit log
@@ -80,6 +84,7 @@ impl Command {
             Self::Status(_)
             | Self::Healthcheck(_)
             | Self::Login(_)
+            | Self::LogLevel(_)
             | Self::Role(_)
             | Self::Audit(_)
             | Self::Policy(_)
@@ -117,7 +122,7 @@ pub fn main() -> ExitCode {
         let unknown = settings::unknown_variables(&program());
         let serve = command.find_subcommand(name);
         let in_effect = serve.map(|serve| settings::in_effect(serve, matches));
-        args.start_logging();
+        args.start_telemetry();
         serve::announce(&in_effect.unwrap_or_default(), &unknown);
     }
     run(cli)
@@ -152,6 +157,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Status(args) => return client_commands::status(&args),
         Command::Healthcheck(args) => return client_commands::healthcheck(&args),
         Command::Login(args) => return client_commands::login(&args),
+        Command::LogLevel(args) => return client_commands::log_level(&args),
         Command::Role(args) => return client_commands::role(&args),
         Command::Audit(args) => return client_commands::audit(&args),
     };

@@ -11,6 +11,7 @@ mod connection;
 mod exit;
 mod failure;
 mod healthcheck;
+mod log_level;
 mod login;
 mod plan;
 mod problem;
@@ -26,6 +27,7 @@ mod wire;
 
 pub(crate) use audit::{AuditArgs, run as audit};
 pub(crate) use healthcheck::{HealthcheckArgs, run as healthcheck};
+pub(crate) use log_level::{LogLevelArgs, run as log_level};
 pub(crate) use login::{LoginArgs, run as login};
 pub(crate) use role::{RoleArgs, run as role};
 pub(crate) use status::{StatusArgs, run as status};

@@ -11,7 +11,14 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ),
     (
         "Client commands, which ask a running service over HTTP",
-        &["status", "healthcheck", "login", "role", "audit"],
+        &[
+            "status",
+            "healthcheck",
+            "login",
+            "log-level",
+            "role",
+            "audit",
+        ],
     ),
     (
         "Other commands",

@@ -182,6 +182,12 @@ impl ServeArgs {
     pub fn start_logging(&self) {
         telemetry::start(&self.log);
     }
+
+    /// Starts logging, and sending traces where the environment names a collector. A second call in the
+    /// same process has no effect.
+    pub fn start_telemetry(&self) {
+        telemetry::start_with_traces(&self.log);
+    }
 }
 
 /// The configuration of the service, checked.

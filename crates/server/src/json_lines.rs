@@ -9,13 +9,20 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
+use tracing::span::Id;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 
+/// The member with the id of the trace that a line belongs to.
+const TRACE_ID: &str = "trace_id";
+
 /// Writes each event as one JSON object.
-pub(crate) struct JsonLines;
+pub(crate) struct JsonLines {
+    /// Returns the id of the trace that a span belongs to, where no field of a span has it.
+    pub(crate) trace_of: fn(&Id) -> Option<String>,
+}
 
 /// Returns the line of an error that is printed and not logged.
 pub(crate) fn of_error(message: &str, error: &str) -> String {
@@ -47,12 +54,40 @@ where
             .flat_map(Scope::from_root)
             .map(|span| members_of::<S, N>(&span))
             .collect();
+        for (member, text) in what_it_belongs_to(&spans) {
+            if !line.has(member) {
+                line.add(member, text);
+            }
+        }
+        let current = context.lookup_current();
+        if let Some(current) = current.filter(|_| !line.has(TRACE_ID))
+            && let Some(trace) = (self.trace_of)(&current.id())
+        {
+            line.add(TRACE_ID, trace);
+        }
         if let Some(innermost) = spans.last() {
             line.add("span", innermost.clone());
             line.add("spans", spans);
         }
         writeln!(writer, "{line}")
     }
+}
+
+/// Returns the members that say which request, trace and cluster a line belongs to, as its spans say it.
+/// They are members of the line itself, so that a query finds all lines of a request, whichever span the
+/// value is in.
+fn what_it_belongs_to(spans: &[Value]) -> impl Iterator<Item = (&'static str, Value)> {
+    let members = ["request_id", TRACE_ID, "cluster"];
+    members.into_iter().filter_map(|member| {
+        let in_span = |span: &Value| {
+            // The span of a request calls it `id`.
+            let is_request = member == "request_id" && span["name"] == "request";
+            let found = &span[if is_request { "id" } else { member }];
+            found.is_string().then(|| found.clone())
+        };
+        let innermost = spans.iter().rev().find_map(in_span);
+        Some((member, innermost?))
+    })
 }
 
 /// Returns the name and the fields of a span, whose fields the subscriber has formatted as JSON.
@@ -83,6 +118,10 @@ impl Line {
 
     fn add(&mut self, name: &str, value: impl Into<Value>) {
         self.0.push((name.to_owned(), value.into()));
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(member, _)| member == name)
     }
 
     fn insert(&mut self, field: &Field, value: impl Into<Value>) {
@@ -187,7 +226,9 @@ mod tests {
         let writer = written.clone();
         let log = tracing_subscriber::fmt()
             .json()
-            .event_format(JsonLines)
+            .event_format(JsonLines {
+                trace_of: |_| Some("t-1".to_owned()),
+            })
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(log, || {
@@ -222,6 +263,9 @@ mod tests {
             ("elapsed_ms", json!(7)),
             ("is_late", json!(true)),
             ("target", json!("engine_roles::json_lines::tests")),
+            ("request_id", json!("r-1")),
+            ("trace_id", json!("t-1")),
+            ("cluster", json!("one")),
             ("span", work.clone()),
             ("spans", json!([request, work])),
         ] {

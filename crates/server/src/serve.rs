@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::config::{Config, Migrate, ServeArgs};
 use crate::config_error::ConfigError;
 use crate::tls::{Reload, TlsFilesError, TlsPaths};
-use crate::{audit_signing, database, file_limit, limits, process, tokens};
+use crate::{audit_signing, database, file_limit, limits, process, telemetry, tokens};
 
 /// How many bindings the reconciler of one replica converges at once.
 const RECONCILE_SLOTS: usize = 32;
@@ -97,6 +97,8 @@ impl Server {
             provisioner,
             authentication: Arc::new(authentication),
             metrics,
+            traces: telemetry::traces_of_requests(scheme(tls.as_ref())),
+            log_levels: telemetry::log_control(),
         };
         let listen = |source| ServerError::Listen {
             address: listen_on,
@@ -148,7 +150,7 @@ impl Server {
         tokio::spawn(api.metrics.clone().keep_up(stop.clone()));
         tokio::spawn(Arc::clone(&authentication).keep_up(stop.clone()));
         let drained = CancellationToken::new();
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let scheme = scheme(tls.as_ref());
         let tls = tls.map(|(tls, reload)| {
             tokio::spawn(reload.run(drained.clone()));
             tls
@@ -190,15 +192,21 @@ impl Server {
         authentication.write_notes().await;
         provisioner.end_heartbeat().await;
         // Connections that are still in use after that are closed by the end of the process.
-        let _ = tokio::time::timeout(Duration::from_secs(1), store.close()).await;
+        let closed = tokio::time::timeout(Duration::from_secs(1), store.close());
+        let _ = tokio::join!(closed, telemetry::flush_traces());
         info!("service stopped");
         outcome
     }
 }
 
+/// Returns the scheme of the service's URL.
+fn scheme<T>(tls: Option<&T>) -> &'static str {
+    if tls.is_some() { "https" } else { "http" }
+}
+
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    args.start_logging();
+    args.start_telemetry();
     let config = Config::new(args)?;
     if let Some(file) = args.audit_signing.exposed_key_file() {
         warn!(
@@ -212,6 +220,7 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
         let server = Server::bind(config).await?;
         let stop = CancellationToken::new();
         process::stop_on_signal(stop.clone(), limit).map_err(ServerError::Tasks)?;
+        tokio::spawn(telemetry::change_on_signal());
         server.run(stop).await?;
         Ok(())
     })?

@@ -1,15 +1,28 @@
-//! Logging to standard error.
+//! The log on standard error, and traces where the environment names a collector.
+
+mod log_level;
+#[cfg(feature = "otlp")]
+mod otlp;
+mod variables;
 
 use std::backtrace::Backtrace;
 use std::io::IsTerminal;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Command};
-use tracing::error;
+use engine_roles_api::{Traces, TracesOfCallers};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing::span::Id;
+use tracing::{error, info, warn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::json_lines::JsonLines;
+
+pub(crate) use log_level::{change_on_signal, control as log_control};
 
 /// The name of the flag for the log's format.
 const LOG_FORMAT: &str = "log-format";
@@ -89,33 +102,108 @@ pub(crate) fn is_json_asked_for(program: &Command) -> bool {
     value.is_some_and(|value| value.parse() == Ok(LogFormat::Json))
 }
 
+/// The target of the lines about panics.
+const PANICS: &str = "engine_roles::panics";
+
+/// How long the last traces may take when the service ends.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// A part of what receives spans and events.
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Starts logging. A second call in the same process has no effect.
 pub(crate) fn start(args: &LogArgs) {
-    // A level without directives applies to this service; its libraries log warnings only.
-    let plain = args.log.parse::<tracing::Level>().is_ok();
-    let directives = if plain {
-        format!("warn,engine_roles={}", args.log)
-    } else {
-        args.log.clone()
-    };
-    // The SDK would log what a credential_process printed, which may contain a secret.
-    let directives = format!("{directives},aws_config::profile::credentials=off");
-    // A panic is shown at every log level, as it is where Rust itself prints it.
-    let directives = format!("{directives},{}=error", module_path!());
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(directives))
+    start_with(args, None);
+}
+
+/// Starts logging, and sending traces where the environment names a collector. A second call in the
+/// same process has no effect.
+pub(crate) fn start_with_traces(args: &LogArgs) {
+    if !tracing::dispatcher::has_been_set() {
+        traces(|layer| start_with(args, layer));
+    }
+}
+
+/// Calls `start` with the layer that sends traces, then logs what became of the variables of traces.
+#[cfg(feature = "otlp")]
+fn traces(start: impl FnOnce(Option<BoxedLayer>)) {
+    use otlp::Announcement;
+
+    let (layer, announcement) = otlp::layer();
+    start(layer);
+    match announcement {
+        None => {}
+        Some(Announcement::Sent { collector }) => info!(collector, "traces are sent"),
+        Some(Announcement::NotSent { variable, rule }) => {
+            warn!(
+                variable,
+                rule, "traces are not sent: the variable is invalid"
+            );
+        }
+    }
+}
+
+/// Calls `start`, then warns where the environment asks for traces.
+#[cfg(not(feature = "otlp"))]
+fn traces(start: impl FnOnce(Option<BoxedLayer>)) {
+    start(None);
+    if variables::wanted_here() != variables::Wanted::No {
+        warn!("traces are not sent: this program was built without them (cargo feature otlp)");
+    }
+}
+
+/// Returns what puts requests into traces. `scheme` is that of the service's own URL.
+pub(crate) fn traces_of_requests(scheme: &'static str) -> Arc<dyn Traces> {
+    #[cfg(feature = "otlp")]
+    if let Some(traces) = otlp::requests(scheme) {
+        return traces;
+    }
+    let _ = scheme;
+    Arc::new(TracesOfCallers)
+}
+
+/// Returns the id of the trace that a span belongs to; none where traces are off.
+fn trace_of(span: &Id) -> Option<String> {
+    #[cfg(feature = "otlp")]
+    return otlp::trace_of(span);
+    #[cfg(not(feature = "otlp"))]
+    {
+        let _ = span;
+        None
+    }
+}
+
+/// Sends the traces that wait, for at most two seconds. No later span is sent.
+pub(crate) async fn flush_traces() {
+    #[cfg(feature = "otlp")]
+    let _ = tokio::time::timeout(
+        FLUSH_LIMIT,
+        tokio::task::spawn_blocking(|| otlp::flush(FLUSH_LIMIT)),
+    )
+    .await;
+}
+
+fn start_with(args: &LogArgs, traces: Option<BoxedLayer>) {
+    let (filter, control) = log_level::filter(&args.log);
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let started = match args.log_format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().event_format(JsonLines).try_init(),
+    let lines = match args.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().event_format(JsonLines { trace_of }).boxed(),
     };
+    let lines = lines.with_filter(filter).boxed();
+    let layers: Vec<BoxedLayer> = traces.into_iter().chain([lines]).collect();
+    let started = tracing_subscriber::registry().with(layers).try_init();
+    if started.is_ok() {
+        log_level::install(control);
+    }
     if started.is_ok() && args.is_json() {
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string);
             let message = panic.payload_as_str().unwrap_or("no message");
             let backtrace = Backtrace::capture().to_string();
-            error!(panic = message, place, backtrace, "a task panicked");
+            error!(target: PANICS, panic = message, place, backtrace, "a task panicked");
         }));
     }
 }

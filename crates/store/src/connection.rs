@@ -434,14 +434,23 @@ async fn why_no_connection(pool: &PgPool) -> StoreError {
 /// query that sends it, such as `fetch_optional`.
 macro_rules! run {
     ($store:expr, $fetch:ident, $query:expr) => {{
-        let mut borrowed = $store.borrow_connection().await?;
-        let result = tokio::time::timeout($crate::connection::ANSWER_LIMIT, async {
-            borrowed.begin().await?;
-            let answer = $query.$fetch(borrowed.statements()).await;
-            borrowed.end(answer).await
-        })
+        let span = $crate::spans::operation_span(std::any::type_name_of_val(&|| ()));
+        // As one expression: a future in a variable would be stored twice.
+        let answered = tracing::Instrument::instrument(
+            async {
+                let mut borrowed = $store.borrow_connection().await?;
+                let result = tokio::time::timeout($crate::connection::ANSWER_LIMIT, async {
+                    borrowed.begin().await?;
+                    let answer = $query.$fetch(borrowed.statements()).await;
+                    borrowed.end(answer).await
+                })
+                .await;
+                borrowed.settle(result)
+            },
+            span.clone(),
+        )
         .await;
-        borrowed.settle(result)
+        $crate::spans::note_failure(&span, answered)
     }};
 }
 pub(crate) use run;

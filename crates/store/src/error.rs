@@ -121,7 +121,12 @@ pub enum StoreError {
 impl StoreError {
     /// Counts the failure of a statement.
     pub(crate) fn count(&self) {
-        let kind = match self {
+        counter!("engine_roles_database_errors_total", "kind" => self.kind()).increment(1);
+    }
+
+    /// Returns the word for the failure of a statement in metrics and traces.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
             Self::Unavailable(_) => "unavailable",
             Self::Unanswered(_) => "unanswered",
             Self::ReadOnly(_) => "read_only",
@@ -129,8 +134,7 @@ impl StoreError {
             Self::NoRights(_) => "no_rights",
             _ if self.is_conflict() => "conflict",
             _ => "other",
-        };
-        counter!("engine_roles_database_errors_total", "kind" => kind).increment(1);
+        }
     }
 
     /// Returns whether the same call may succeed later without intervention.

@@ -112,9 +112,15 @@ impl Store {
         operation: Operation,
     ) -> Result<Option<RecordedIntent>, StoreError> {
         let written = match intent {
-            Intent::New(transition) => self.insert(latest, transition, ids, cause, operation).await,
+            Intent::New(transition) => {
+                self.insert_intent(latest, transition, ids, cause, operation)
+                    .await
+            }
             Intent::Changed(transition) => match &latest.binding {
-                Some(read) => self.update(read, transition, ids, cause, operation).await,
+                Some(read) => {
+                    self.update_intent(read, transition, ids, cause, operation)
+                        .await
+                }
                 None => return Ok(None),
             },
         };
@@ -184,7 +190,7 @@ impl Store {
         }
     }
 
-    async fn insert(
+    async fn insert_intent(
         &self,
         latest: &Latest,
         transition: &Transition,
@@ -262,7 +268,7 @@ impl Store {
         run_for!(operation, self, fetch_optional, statement)
     }
 
-    async fn update(
+    async fn update_intent(
         &self,
         read: &Binding,
         transition: &Transition,

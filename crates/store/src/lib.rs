@@ -37,6 +37,7 @@ mod replicas;
 mod retention;
 mod row;
 mod schema;
+mod spans;
 mod sweeps;
 mod views;
 

@@ -72,7 +72,7 @@ impl Store {
         let (from, event) = (Some(held.state()), transition.event.as_ref());
         let event = append::of_binding(Uuid::now_v7(), cause, from, aws_request_ids, event);
         let written = self
-            .write(lease, &held, transition, event, next, operation)
+            .write_outcome(lease, &held, transition, event, next, operation)
             .await;
         let written = match written {
             Err(error) if error.is_conflict() => None,
@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// Writes a transition over the binding as it was read, `held`, while the lease lasts.
-    async fn write(
+    async fn write_outcome(
         &self,
         lease: &Lease,
         held: &Binding,
@@ -201,7 +201,7 @@ impl Store {
             };
             let transition = Transition::silent(superseded(current.clone(), learned));
             let written = self
-                .write(lease, &current, &transition, None, Next::Keep, operation)
+                .write_outcome(lease, &current, &transition, None, Next::Keep, operation)
                 .await;
             match written {
                 Ok(Some(row)) => {

@@ -73,6 +73,11 @@ impl Request {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Returns the body.
+    pub(crate) fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     /// Returns the path, without the query.
     pub(crate) fn path(&self) -> &str {
         let path = self.target.split('?').next();

@@ -3,7 +3,8 @@
 
 use engine_roles_contract::{
     Access, AuditConsistency, AuditInclusion, AuditPage, AwsToken, Binding, BindingList,
-    Capabilities, IncarnationList, PassThroughRoleList, Plan, PolicyList, Problem, Readiness,
+    Capabilities, IncarnationList, LogLevel, PassThroughRoleList, Plan, PolicyList, Problem,
+    Readiness,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -44,6 +45,7 @@ pub(crate) fn assert_valid(path: &str, answer: &Answer) {
         ["v1", "pass-through-roles"] => drop(read::<PassThroughRoleList>(path, answer)),
         ["v1", "policies"] => drop(read::<PolicyList>(path, answer)),
         ["v1", "auth", "aws"] => drop(read::<AwsToken>(path, answer)),
+        ["v1", "log-level"] => drop(read::<LogLevel>(path, answer)),
         ["readyz"] => drop(read::<Readiness>(path, answer)),
         // Policy documents and the OpenAPI document are JSON too, but not types of the contract.
         _ => {}

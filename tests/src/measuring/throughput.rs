@@ -82,13 +82,23 @@ pub async fn throughput(binary: &Path, load: &Load) -> Vec<Level> {
     }
     let mut levels = Vec::new();
     for callers in &load.callers {
-        levels.push(level(&installation, *callers, load.length).await);
+        levels.push(level(&installation, *callers, load.length, 0).await);
     }
     levels
 }
 
-async fn level(installation: &Installation, number: usize, length: Duration) -> Level {
-    let callers = (0..number).map(|caller| Caller::connect(installation, number, caller));
+/// Sends PUTs for new clusters to the replicas in turn, from so many callers. `round` tells the clusters of
+/// repeated measurements apart.
+///
+/// # Panics
+/// When the service does not answer.
+pub async fn level(
+    installation: &Installation,
+    number: usize,
+    length: Duration,
+    round: usize,
+) -> Level {
+    let callers = (0..number).map(|caller| Caller::connect(installation, (number, round), caller));
     let callers = join_all(callers).await;
     let service = installation.replicas[0].pid();
     let (started, used_before) = (Instant::now(), processor_ms(service));
@@ -157,13 +167,18 @@ struct Sent {
 }
 
 impl Caller {
-    async fn connect(installation: &Installation, level: usize, number: usize) -> Self {
+    async fn connect(
+        installation: &Installation,
+        (level, round): (usize, usize),
+        number: usize,
+    ) -> Self {
+        let replica = &installation.replicas[number % installation.replicas.len()];
         let http = reqwest::Client::builder().no_proxy().build();
         let caller = Self {
             http: http.expect("a client without TLS can be built"),
             key: installation.key().to_owned(),
-            address: format!("http://{}", installation.replicas[0].address()),
-            prefix: format!("c{level}-{number}"),
+            address: format!("http://{}", replica.address()),
+            prefix: format!("c{level}-{round}-{number}"),
         };
         // Opens the connection, which the client keeps.
         let url = format!("{}/livez", caller.address);

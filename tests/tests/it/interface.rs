@@ -280,6 +280,7 @@ async fn the_openapi_document_lists_exactly_the_routes_that_exist() {
         "/v1/audit/tile/{path}",
         "/v1/clusters/{cluster}/incarnations",
         "/v1/auth/aws",
+        "/v1/log-level",
         "/v1",
         "/",
         "/version",

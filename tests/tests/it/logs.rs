@@ -3,6 +3,8 @@
 use engine_roles_e2e::{Installation, eventually};
 use serde_json::{Value, json};
 
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
 /// Returns the span with this name in which a line was written.
 fn span(entry: &Value, name: &str) -> Value {
     let spans = entry["spans"].as_array().into_iter().flatten();
@@ -24,7 +26,10 @@ async fn line(installation: &Installation, message: &str, of: &str, value: (&str
 #[tokio::test]
 async fn the_lines_of_a_request_and_of_its_work_name_request_cluster_actor_and_address() {
     let installation = Installation::start().await;
-    let client = installation.client().with("x-request-id", "first");
+    let client = installation
+        .client()
+        .with("x-request-id", "first")
+        .with("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"));
     client.provision("one").await.expect(201);
     let request = line(
         &installation,
@@ -56,6 +61,21 @@ async fn the_lines_of_a_request_and_of_its_work_name_request_cluster_actor_and_a
     )
     .await;
     assert_eq!(refused["code"], "invalid_request");
+    // A query finds the lines of a request by members of the line itself.
+    let entries = installation.replicas[0].log().entries();
+    for message in [
+        "intent recorded",
+        "AWS call finished",
+        "outcome recorded",
+        "request answered",
+    ] {
+        let line = entries
+            .iter()
+            .find(|entry| entry["message"] == message && entry["request_id"] == "first");
+        let line = line.unwrap_or_else(|| panic!("{message} of the request"));
+        assert_eq!(line["cluster"], "one", "{line}");
+        assert_eq!(line["trace_id"], TRACE, "{line}");
+    }
     // Work that no request has caused.
     installation.database.make_due("live").await;
     let check = line(

@@ -87,7 +87,8 @@ async fn the_transactions_of_an_idle_replica_are_counted() {
 /// Returns the arguments of each command in a page that runs a program of this package, with the
 /// program's name.
 fn documented_commands(page: &str) -> Vec<(String, Vec<String>)> {
-    let spans = page.split('`').skip(1).step_by(2);
+    // In backticks, or a line of a block.
+    let spans = page.split(['`', '\n']);
     let commands = spans.filter_map(|span| {
         let rest = span.strip_prefix("cargo run -p engine-roles-e2e --bin ")?;
         let mut words = rest.split_whitespace().map(str::to_owned);
@@ -109,9 +110,10 @@ fn the_programs_accept_the_arguments_that_the_documentation_shows() {
             env!("CARGO_BIN_EXE_engine-roles-measure"),
         ),
     ]);
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/development.md");
-    let page = std::fs::read_to_string(page).expect("the page exists");
-    let commands = documented_commands(&page);
+    let mut commands = documented_commands(include_str!("../../../docs/development.md"));
+    let of_performance = documented_commands(include_str!("../../../docs/performance.md"));
+    assert_eq!(of_performance.len(), 5, "{of_performance:?}");
+    commands.extend(of_performance);
     let shown: Vec<&str> = commands
         .iter()
         .filter_map(|(_, words)| words.first())

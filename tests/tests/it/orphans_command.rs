@@ -3,6 +3,8 @@
 use engine_roles_e2e::service::command;
 use engine_roles_e2e::{Installation, eventually};
 
+use crate::documented::shell::blocks;
+
 /// Provisions the cluster `one`, and makes its role an orphan: the database no longer knows it.
 async fn with_an_orphan() -> (Installation, String) {
     let mut installation = Installation::build()
@@ -103,4 +105,14 @@ async fn without_its_database_the_command_says_that_it_has_no_heartbeat() {
         "{printed}"
     );
     assert!(installation.role(&name).is_some());
+}
+
+#[test]
+fn the_commands_of_the_runbook_are_those_of_these_tests() {
+    let page = include_str!("../../../docs/runbook.md");
+    let commands = blocks(page, "sh", "orphans_command.rs").concat();
+    let expected = "engine-roles orphans list\n\
+                    engine-roles orphans adopt NAME\n\
+                    engine-roles orphans remove NAME\n";
+    assert_eq!(commands, expected);
 }

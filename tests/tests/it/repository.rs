@@ -2,6 +2,7 @@
 //! written.
 
 mod boundaries;
+mod commands;
 mod compatibility;
 mod dependencies;
 mod documents;
@@ -20,7 +21,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// The crates of this workspace that each crate may depend on. Only what a build links is limited:
 /// tests need a real database and the sandbox, so `dev-dependencies` may name any crate.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: &[(&str, &[&str])] = &[
     ("engine-roles-policy", &[]),
     ("engine-roles-transparency", &[]),
     ("engine-roles-files", &[]),
@@ -75,12 +76,23 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("engine-roles-embedded-postgres", &[]),
     ("engine-roles-dev", &["*"]),
     ("engine-roles-e2e", &["*"]),
+    ("engine-roles-benches", &["*"]),
+    ("engine-roles-aws-tests", &["*"]),
 ];
 
 /// Prefixes of external dependencies, and the only crates that may name them, in tests too. Of two
 /// prefixes, the longer one decides.
 const RESTRICTED: [(&str, &[&str]); 4] = [
-    ("aws-", &["engine-roles-iam"]),
+    // The measurements compare the service with the SDK alone, and the suite for AWS signs calls that the
+    // SDK's clients would not send.
+    (
+        "aws-",
+        &[
+            "engine-roles-iam",
+            "engine-roles-benches",
+            "engine-roles-aws-tests",
+        ],
+    ),
     // Cryptography, which is no part of the AWS SDK.
     ("aws-lc-rs", &["engine-roles-transparency"]),
     ("sqlx", &["engine-roles-store"]),
@@ -236,8 +248,14 @@ fn every_crate_inherits_lints_licence_and_edition_from_the_workspace() {
 fn a_library_warns_of_missing_docs_exactly_when_other_crates_use_it() {
     let metadata = metadata();
     let users = metadata.packages.iter();
-    // `cargo dev` only starts the server, so its dependencies do not make a library public.
-    let users = users.filter(|package| package.name.as_str() != "engine-roles-dev");
+    // `cargo dev` only starts the server; the measurements and the suite for AWS are programs like those
+    // of the end-to-end tests. So their dependencies do not make a library public.
+    let programs = [
+        "engine-roles-dev",
+        "engine-roles-benches",
+        "engine-roles-aws-tests",
+    ];
+    let users = users.filter(|package| !programs.contains(&package.name.as_str()));
     let used: BTreeSet<&str> = users
         .flat_map(|package| &package.dependencies)
         .map(|dependency| dependency.name.as_str())

@@ -120,7 +120,8 @@ pub(crate) fn of(operation: &str) -> Option<Vec<Code>> {
         "listClusters" => &[&WITH_KEY, &WITH_DATABASE],
         "listPassThroughRoles" => &[&WITH_KEY, &WITH_DATABASE, &[Code::IamUnavailable]],
         "getCapabilities" => &[&WITH_KEY, &[Code::IamUnavailable]],
-        "listPolicies" => &[&WITH_KEY],
+        "listPolicies" | "getLogLevel" => &[&WITH_KEY],
+        "setLogLevel" => &[&WITH_KEY, &[Code::BodyTooLarge, Code::UnsupportedMediaType]],
         "renderPolicy" => &[
             &WITH_KEY,
             &WITH_CLUSTER,

@@ -15,6 +15,17 @@ pub(super) fn of_request(operation: &str) -> Examples {
         let login = json(include_str!("examples/aws_login.json"));
         return Examples::from([named("session", "A session of a role", login)]);
     }
+    if operation == "setLogLevel" {
+        let shortly = json!({"level": "debug", "for": "10m"});
+        return Examples::from([
+            named("shortly", "All of the service, for ten minutes", shortly),
+            named(
+                "part",
+                "A part of the service, until the next change",
+                json!({"level": "info,engine_roles_iam=debug"}),
+            ),
+        ]);
+    }
     let tagged = json!({
         "mode": "create",
         "secrets": ["admin/password", "license"],
@@ -55,6 +66,7 @@ pub(super) fn of_answer(operation: &str, status: &str) -> Option<Value> {
         ("renderPolicy", _) => json(include_str!("examples/policy.json")),
         ("getCapabilities", _) => json(include_str!("examples/capabilities.json")),
         ("loginWithAws", _) => json(include_str!("examples/aws_token.json")),
+        ("getLogLevel" | "setLogLevel", _) => json(include_str!("examples/log_level.json")),
         ("getAuditCheckpoint", _) => json!(include_str!("examples/audit_checkpoint.txt")),
         ("getAuditTile", _) => json!("the bytes of 5 hashes"),
         ("proveAuditEvent", _) => json(include_str!("examples/audit_inclusion.json")),

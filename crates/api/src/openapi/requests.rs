@@ -16,8 +16,8 @@ pub(super) fn complete(operation: &mut Operation) {
     let id = operation.operation_id.as_deref().unwrap_or_default();
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         // An absent body is read as an empty object, which is a request for a role.
-        let is_login = id == "loginWithAws";
-        body.required = Some(if is_login {
+        let has_required_members = matches!(id, "loginWithAws" | "setLogLevel");
+        body.required = Some(if has_required_members {
             Required::True
         } else {
             Required::False

@@ -13,6 +13,8 @@ use regex::Regex;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
+use crate::log_level::{is_level, short_time};
+
 /// Asserts that a text is accepted by its schema exactly when it is accepted by the code.
 fn assert_same(pattern: &str, longest: usize, texts: &[&str], is_read: impl Fn(&str) -> bool) {
     let regex = Regex::new(pattern).expect("a regular expression");
@@ -299,4 +301,49 @@ fn the_words_of_the_document_are_those_of_the_domain() {
     for template in CATALOGUE {
         assert!(names.is_match(template.name), "{}", template.name);
     }
+}
+
+#[test]
+fn a_log_level_and_its_time_are_read_as_the_document_says() {
+    let part = "engine_roles_iam::gate=trace";
+    let (full, long) = (
+        format!("{},engine_roles_=off", [part; 6].join(",")),
+        [part; 8].join(","),
+    );
+    let levels = [
+        "debug",
+        "off",
+        "info,engine_roles=trace",
+        part,
+        &full,
+        &long,
+        "",
+        "DEBUG",
+        "verbose",
+        "info,",
+        ",info",
+        "sqlx=trace",
+        "aws_config=trace",
+        "engine_roles",
+        "engine_roles[a]=info",
+        "info\n",
+        "engine_roles=",
+        "engine_roles=info=info",
+    ];
+    assert_same(
+        text::LogLevelText::PATTERN,
+        text::LogLevelText::LONGEST,
+        &levels,
+        is_level,
+    );
+    let times = [
+        "1s", "9999s", "999m", "24h", "9h", "10000s", "1000m", "25h", "0s", "01m", "m", "", "5",
+        "1d", "1.5h", "-1s", "+1s", " 1s",
+    ];
+    assert_same(
+        text::ShortTime::PATTERN,
+        text::ShortTime::LONGEST,
+        &times,
+        |text| short_time(text).is_some(),
+    );
 }

@@ -2,7 +2,8 @@
 
 use engine_roles_contract::{
     About, Access, AuditConsistency, AuditInclusion, AuditPage, AwsToken, Binding, BindingList,
-    Capabilities, IncarnationList, PassThroughRoleList, Plan, PolicyList, Readiness, Version,
+    Capabilities, IncarnationList, LogLevel, PassThroughRoleList, Plan, PolicyList, Readiness,
+    Version,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -94,6 +95,8 @@ fn each_operation_states_the_codes_of_its_problems_by_their_status() {
       503 database_unavailable iam_unavailable
     getHealthcheck:
     getLiveness:
+    getLogLevel:
+      503 database_unavailable
     getMetrics:
     getReadiness:
     getRole:
@@ -150,6 +153,10 @@ fn each_operation_states_the_codes_of_its_problems_by_their_status() {
       404 not_found
       422 invalid_cluster_name invalid_region
       503 database_unavailable
+    setLogLevel:
+      413 body_too_large
+      415 unsupported_media_type
+      503 database_unavailable
     tearDownRole:
       404 not_found
       409 superseded teardown_blocked
@@ -186,6 +193,8 @@ fn each_answer_states_its_headers() {
     getAuditTile 503: retry-after
     getCapabilities 429: retry-after
     getCapabilities 503: retry-after
+    getLogLevel 429: retry-after
+    getLogLevel 503: retry-after
     getRole 200: etag preference-applied? retry-after?
     getRole 304: etag preference-applied? retry-after?
     getRole 429: retry-after
@@ -220,6 +229,8 @@ fn each_answer_states_its_headers() {
     provisionRole 503: retry-after?
     renderPolicy 429: retry-after
     renderPolicy 503: retry-after
+    setLogLevel 429: retry-after
+    setLogLevel 503: retry-after
     tearDownRole 200: etag preference-applied?
     tearDownRole 202: etag location preference-applied? retry-after
     tearDownRole 429: retry-after
@@ -267,6 +278,7 @@ fn examples_of_answers_lose_nothing_when_they_are_read() {
                 "getReadiness" => read_again::<Readiness>(example),
                 "getAbout" => read_again::<About>(example),
                 "getVersion" => read_again::<Version>(example),
+                "getLogLevel" | "setLogLevel" => read_again::<LogLevel>(example),
                 "loginWithAws" => read_again::<AwsToken>(example),
                 // A policy document is not a type of the contract.
                 "renderPolicy" => continue,

@@ -20,7 +20,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::{ApiKey, Authentication, AuthenticationSettings, MetricsHandle};
+use crate::{
+    ApiKey, Authentication, AuthenticationSettings, LogLevelChange, LogLevelInEffect, LogLevels,
+    MetricsHandle, TracesOfCallers,
+};
 
 const ROLE: &str = "/v1/clusters/one/role";
 
@@ -70,6 +73,25 @@ async fn api_with(authentication: AuthenticationSettings, settings: Settings) ->
         authentication: Arc::new(Authentication::new(authentication, store, seen)),
         provisioner,
         metrics: MetricsHandle(metrics),
+        traces: Arc::new(TracesOfCallers),
+        log_levels: Arc::new(NoLog),
+    }
+}
+
+/// The level of a log that does not exist.
+struct NoLog;
+
+impl LogLevels for NoLog {
+    fn current(&self) -> LogLevelInEffect {
+        LogLevelInEffect {
+            level: "off".to_owned(),
+            configured: "off".to_owned(),
+            until: None,
+        }
+    }
+
+    fn change(&self, _change: LogLevelChange) -> LogLevelInEffect {
+        self.current()
     }
 }
 
@@ -287,6 +309,7 @@ async fn routes_that_need_a_key_accept_only_known_keys() {
         "/livez",
         "/healthcheck",
         "/openapi.json",
+        "/docs",
         "/metrics",
     ] {
         let request = request(Method::GET, path).body(Body::empty());
@@ -354,16 +377,22 @@ async fn the_openapi_document_is_served_and_lists_every_route() {
             let real = real.replace("{name}", "session-manager");
             let real = real.replace("{seq}", "1").replace("{path}", "0/000.p/1");
             let real = real.replace("consistency", "consistency?from=0&to=1");
-            let method = method.to_uppercase().parse().expect("a method");
+            let method: Method = method.to_uppercase().parse().expect("a method");
+            let is_put = method == Method::PUT;
             let answer = call(method, &real).await;
             // These routes need neither the database nor AWS: the administrator listed no role, and
             // the account is configured.
-            let offline = ["/v1/policies", "/v1/pass-through-roles", "/v1/capabilities"];
+            let offline = [
+                "/v1/policies",
+                "/v1/pass-through-roles",
+                "/v1/capabilities",
+                "/v1/log-level",
+            ];
             let status = if path == "/v1/audit/checkpoint" {
                 // Nothing is signed without a key.
                 StatusCode::NOT_FOUND
-            } else if path == "/v1/auth/aws" {
-                // A login without a body.
+            } else if path == "/v1/auth/aws" || path == "/v1/log-level" && is_put {
+                // Without a body, these lack members.
                 StatusCode::BAD_REQUEST
             } else if offline.iter().any(|start| path.starts_with(start)) {
                 StatusCode::OK
@@ -391,6 +420,7 @@ async fn the_openapi_document_is_served_and_lists_every_route() {
     GET /v1/clusters/{cluster}/incarnations
     GET /v1/clusters/{cluster}/role
     GET /v1/clusters/{cluster}/role/access
+    GET /v1/log-level
     GET /v1/pass-through-roles
     GET /v1/policies
     GET /v1/policies/{name}
@@ -398,6 +428,7 @@ async fn the_openapi_document_is_served_and_lists_every_route() {
     POST /v1/auth/aws
     POST /v1/clusters/{cluster}/role/plan
     PUT /v1/clusters/{cluster}/role
+    PUT /v1/log-level
     ");
     let codes = &served["components"]["schemas"]["Code"]["enum"];
     assert_eq!(codes.as_array().map(Vec::len), Some(34));

@@ -89,6 +89,36 @@ impl Operation for CreatePolicy {
     }
 }
 
+pub(super) struct DeletePolicy(String);
+
+impl Operation for DeletePolicy {
+    fn parse(params: &Params, _: &Context<'_>) -> Result<Self, ApiError> {
+        policy_arn(params).map(Self)
+    }
+
+    fn accesses(&self, cx: &Context<'_>) -> Vec<Access> {
+        vec![Access::to_policy("iam:DeletePolicy", &self.0, cx)]
+    }
+
+    fn run(self, cx: &mut Context<'_>) -> Result<Option<Xml>, ApiError> {
+        check_policy_arn(&self.0)?;
+        let key = cx.policy(&self.0)?.name.to_ascii_lowercase();
+        if cx.account.policies.current(&key).is_none() {
+            let arn = &self.0;
+            return Err(ApiError::absent(format!("Policy {arn} was not found.")));
+        }
+        // Uses as a boundary count too.
+        if cx.account.uses_at(cx.now).contains_key(&self.0) {
+            return Err(ApiError::conflict(
+                "Cannot delete a policy attached to entities.",
+            ));
+        }
+        let (now, horizon) = (cx.now, cx.horizon);
+        cx.account.policies.put(&key, now, horizon, None);
+        Ok(None)
+    }
+}
+
 pub(super) struct GetPolicy(String);
 
 impl Operation for GetPolicy {

@@ -4,6 +4,7 @@ mod boundaries;
 mod inline_policies;
 mod instance_profiles;
 mod managed_policies;
+mod policy_lists;
 mod profile_roles;
 mod roles;
 mod simulation;
@@ -75,7 +76,9 @@ pub(crate) fn find(name: &str) -> Option<Action> {
         "DetachRolePolicy" => handle::<attached_policies::DetachRolePolicy>,
         "ListAttachedRolePolicies" => handle::<attached_policies::ListAttachedRolePolicies>,
         "CreatePolicy" => handle::<managed_policies::CreatePolicy>,
+        "DeletePolicy" => handle::<managed_policies::DeletePolicy>,
         "GetPolicy" => handle::<managed_policies::GetPolicy>,
+        "ListPolicies" => handle::<policy_lists::ListPolicies>,
         "GetPolicyVersion" => handle::<managed_policies::GetPolicyVersion>,
         "CreateInstanceProfile" => handle::<instance_profiles::CreateInstanceProfile>,
         "GetInstanceProfile" => handle::<instance_profiles::GetInstanceProfile>,

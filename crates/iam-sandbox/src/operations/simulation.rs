@@ -255,7 +255,7 @@ fn policies_of_role(role: &Role, cx: &Context<'_>) -> (Vec<Source>, Option<Sourc
     });
     let managed = |arn: &String| {
         let policy = cx.account.policy_at(arn, cx.view);
-        let policy = policy.expect("a policy is older than its attachment and never deleted");
+        let policy = policy.expect("a policy that is attached is not deleted");
         Source {
             id: policy.name.clone(),
             document: policy.document.clone(),

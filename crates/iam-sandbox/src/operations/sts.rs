@@ -5,9 +5,11 @@ use super::Operation;
 use crate::authorization::Access;
 use crate::caller::Caller;
 use crate::context::Context;
+use crate::documents;
 use crate::errors::ApiError;
 use crate::names::{self, Name};
 use crate::role::Role;
+use crate::session::Session;
 use crate::wire::Params;
 use crate::xml::Xml;
 
@@ -36,6 +38,8 @@ pub(super) struct AssumeRole {
     arn: String,
     session: Name,
     seconds: u32,
+    /// The session policy.
+    policy: Option<Document>,
 }
 
 impl AssumeRole {
@@ -49,10 +53,12 @@ impl Operation for AssumeRole {
         let arn = params.required("RoleArn")?;
         names::length(arn, "roleArn", 20, 2_048)?;
         let seconds = params.number("DurationSeconds", 900, 43_200)?;
+        let policy = documents::session(params, "Policy")?;
         Ok(Self {
             arn: arn.to_owned(),
             session: names::session_name(params)?,
             seconds: seconds.unwrap_or(3_600),
+            policy,
         })
     }
 
@@ -91,6 +97,11 @@ impl Operation for AssumeRole {
             ),
             role_arn: role.arn.clone(),
             user_id: format!("{}:{session}", role.id),
+            session: Some(Session {
+                role: role.name.to_ascii_lowercase(),
+                role_id: role.id.clone(),
+                policy: self.policy,
+            }),
         };
         let access_key = cx.unique_id("ASIA")[..20].to_owned();
         let (secret, token) = (cx.random(40), cx.random(120));

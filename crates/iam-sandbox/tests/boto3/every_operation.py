@@ -17,7 +17,7 @@ OPERATIONS = {
         UpdateAssumeRolePolicy PutRolePermissionsBoundary DeleteRolePermissionsBoundary
         PutRolePolicy GetRolePolicy DeleteRolePolicy ListRolePolicies
         AttachRolePolicy DetachRolePolicy ListAttachedRolePolicies
-        CreatePolicy GetPolicy GetPolicyVersion
+        CreatePolicy DeletePolicy GetPolicy GetPolicyVersion ListPolicies
         CreateInstanceProfile GetInstanceProfile DeleteInstanceProfile
         AddRoleToInstanceProfile RemoveRoleFromInstanceProfile
         ListInstanceProfiles ListInstanceProfilesForRole TagInstanceProfile UntagInstanceProfile
@@ -139,6 +139,8 @@ def main(endpoint):
     created = iam("CreatePolicy", PolicyName="boundary", PolicyDocument=json.dumps(policy), Tags=tags)
     boundary = created["Policy"]["Arn"]
     assert iam("GetPolicy", PolicyArn=boundary)["Policy"]["Tags"] == [tags[1], tags[0]]
+    listed = iam("ListPolicies", Scope="Local")["Policies"]
+    assert [policy["Arn"] for policy in listed] == [boundary]
     version = iam("GetPolicyVersion", PolicyArn=boundary, VersionId="v1")["PolicyVersion"]
     assert version["Document"] == policy, version
 
@@ -253,6 +255,7 @@ def main(endpoint):
     iam("DeleteRolePolicy", **name)
     iam("DeleteInstanceProfile", **profile)
     iam("DeleteRole", RoleName="engine")
+    iam("DeletePolicy", PolicyArn=boundary)
 
     due = {(service, name) for service, names in OPERATIONS.items() for name in names}
     assert called == due, f"not called: {due - called}, not listed: {called - due}"

@@ -16,6 +16,7 @@ mod faults;
 mod layers;
 mod organization;
 mod scale;
+mod sessions;
 mod settings;
 mod signatures;
 mod wire;

@@ -11,10 +11,11 @@ use engine_roles_domain::caller::AwsIdentity;
 use engine_roles_domain::resources::CallKind;
 use serde::Deserialize;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::check::SignedLogin;
 use super::{BODY, CONTENT_TYPE, SERVER_HEADER, host};
-use crate::gate::{Call, Gate, GatedIam, Service, count_call};
+use crate::gate::{Call, Gate, GatedIam, Service, call_span, count_call};
 use crate::genuine::request_id;
 
 /// The name of the call in metrics and in the log. It is apart from the service's own calls of the same
@@ -96,18 +97,23 @@ impl<G: Gate> GatedIam<'_, G> {
         };
         let admitted = self.gate.admit(call).await;
         admitted.map_err(|_| unavailable("the call was not sent"))?;
+        let span = call_span(call);
         let started = Instant::now();
         let limit = LIMIT.min(self.iam.call_timeout());
-        let answered = timeout(limit, Box::pin(self.exchange(login))).await;
+        let exchange = Box::pin(self.exchange(login)).instrument(span.clone());
+        let answered = timeout(limit, exchange).await;
         let found = match answered {
             Ok(Ok(Answer {
                 status,
                 request_id,
                 body,
-            })) => read(status, &body, login).map(|identity| Identified {
-                identity,
-                request_id,
-            }),
+            })) => {
+                span.record("aws_request_id", request_id.as_str());
+                read(status, &body, login).map(|identity| Identified {
+                    identity,
+                    request_id,
+                })
+            }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(unavailable("no answer came in time")),
         };
@@ -117,7 +123,8 @@ impl<G: Gate> GatedIam<'_, G> {
             Err(NotIdentified::OtherKind) => "other_kind",
             Err(NotIdentified::Unavailable { .. }) => "transient",
         };
-        count_call(call, "the identity of a caller", started.elapsed(), outcome);
+        let elapsed = started.elapsed();
+        span.in_scope(|| count_call(call, "the identity of a caller", elapsed, outcome));
         found
     }
 

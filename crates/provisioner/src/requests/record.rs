@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use engine_roles_domain::audit::Cause;
+use engine_roles_domain::audit::{Cause, TraceId};
 use engine_roles_domain::binding::Binding;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_store::{
@@ -224,6 +224,7 @@ fn work_span(binding: &Binding, cause: &Cause) -> Span {
         cluster = %binding.cluster,
         actor = cause.actor.0,
         request_id = cause.request_id,
+        trace_id = cause.trace.as_ref().map(TraceId::as_str),
     )
 }
 

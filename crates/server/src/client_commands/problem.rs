@@ -97,6 +97,9 @@ fn readable(problem: &Problem) -> String {
         add("send it again after", &format!("{seconds} s"));
     }
     add("request id", &problem.request_id);
+    if let Some(trace) = &problem.trace_id {
+        add("trace id", trace);
+    }
     if let Some(statement) = &problem.statement {
         lines.push("  add this statement to a policy of the service's identity:".to_owned());
         lines.extend(indented(statement));

@@ -7,6 +7,7 @@ use engine_roles_e2e::Installation;
 use engine_roles_e2e::binary::service_binary;
 
 use super::fixture::{read, signed};
+use crate::documented::shell::blocks;
 
 const PAGE: &str = include_str!("../../../../docs/audit-log.md");
 
@@ -112,4 +113,15 @@ fn the_documented_key_can_be_read_by_its_owner_only() {
     run(&signing[..1], directory.path(), &[]);
     let file = std::fs::metadata(directory.path().join("audit.pem")).expect("the key");
     assert_eq!(file.permissions().mode() & 0o077, 0);
+}
+
+#[test]
+fn the_commands_of_the_runbook_are_those_of_the_page() {
+    let runbook = include_str!("../../../../docs/runbook.md");
+    let blocks = blocks(runbook, "sh", "audit_tree/documented.rs");
+    assert_eq!(blocks.len(), 1, "{blocks:?}");
+    let verifying = commands("\n## Verifying\n");
+    for line in blocks[0].lines() {
+        assert!(verifying.contains(&line), "{line}");
+    }
 }

@@ -7,12 +7,7 @@ use serde_json::Value;
 
 use super::audit_tail::Tail;
 use super::program::operate;
-
-/// Writes the session's output into the page instead of comparing it.
-const UPDATE: &str = "ENGINE_ROLES_TEST_UPDATE_DOCS";
-/// What begins a line of code on the page, and a command.
-const CODE: &str = "    ";
-const PROMPT: &str = "    $ ";
+use crate::documented::session::{CODE, PROMPT, Part, compare, parts};
 
 /// Values that differ in each run, and what the page has instead. Texts of the same length, so that
 /// columns stay aligned.
@@ -29,41 +24,6 @@ fn path() -> PathBuf {
 /// The text of the page.
 pub(super) fn text() -> String {
     std::fs::read_to_string(path()).expect("the page can be read")
-}
-
-/// A part of the page.
-#[derive(Debug, PartialEq, Eq)]
-enum Part<'a> {
-    Line(&'a str),
-    /// A command, whose output follows on the page and is left out here.
-    Command(&'a str),
-}
-
-/// Splits a page into commands and other lines. The output of a command ends at the next command, or
-/// before a line that is neither code nor an empty line within the code.
-fn parts(page: &str) -> Vec<Part<'_>> {
-    let lines: Vec<&str> = page.lines().collect();
-    let mut parts = Vec::new();
-    let mut place = 0;
-    while let Some(line) = lines.get(place) {
-        place += 1;
-        let Some(command) = line.strip_prefix(PROMPT) else {
-            parts.push(Part::Line(line));
-            continue;
-        };
-        parts.push(Part::Command(command));
-        loop {
-            let rest = lines.get(place..).unwrap_or_default();
-            let empty = rest.iter().take_while(|line| line.is_empty()).count();
-            match rest.get(empty) {
-                Some(line) if line.starts_with(CODE) && !line.starts_with(PROMPT) => {
-                    place += empty + 1;
-                }
-                _ => break,
-            }
-        }
-    }
-    parts
 }
 
 /// The values of this run.
@@ -197,35 +157,7 @@ async fn the_session_on_the_page_is_what_the_commands_print() {
     let installation = Installation::start().await;
     let page = text();
     let performed = performed(&page, &installation).await;
-    if std::env::var_os(UPDATE).is_some() {
-        std::fs::write(path(), performed).expect("the page can be written");
-        return;
-    }
-    let wrong = page
-        .lines()
-        .zip(performed.lines())
-        .find(|(page, run)| page != run);
-    assert!(
-        page == performed,
-        "docs/cli.md differs from what the commands print, first here: {wrong:#?}\n\
-         Set {UPDATE}=1 to rewrite the page. The session of this run:\n{performed}"
-    );
-}
-
-#[test]
-fn a_page_is_split_into_commands_without_their_output_and_lines() {
-    let page = "# Title\n\n    $ one\n    out\n\n    more\n\n    $ two\n\nText\n    code\n";
-    let expected = [
-        Part::Line("# Title"),
-        Part::Line(""),
-        Part::Command("one"),
-        Part::Line(""),
-        Part::Command("two"),
-        Part::Line(""),
-        Part::Line("Text"),
-        Part::Line("    code"),
-    ];
-    assert_eq!(parts(page), expected);
+    compare(&path(), &page, &performed);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The documents for contributors name files and recipes that exist, and `docs/decisions/` lists
-//! all its pages.
+//! The documents name files, headings and recipes that exist, and `docs/` and `docs/decisions/` list all
+//! their pages.
 
 use std::path::{Path, PathBuf};
 
@@ -79,25 +79,108 @@ fn missing_files(page: &Path, text: &str, root: &Path) -> Vec<String> {
     missing.map(|(name, _)| name.to_owned()).collect()
 }
 
-#[test]
-fn the_files_that_the_documents_name_exist() {
-    let root = root();
-    let mut pages = [
+/// The pages in `docs/`, without the decisions.
+fn pages_of_docs() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root().join("docs")).expect("the directory can be read");
+    let mut pages: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
+    pages.sort();
+    pages
+}
+
+/// All pages whose links are checked.
+fn pages() -> Vec<PathBuf> {
+    let named = [
+        "README.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
         "CHANGELOG.md",
         "docker/README.md",
-        "docs/clients.md",
         "docs/decisions/README.md",
-        "docs/deployment.md",
-    ]
-    .map(|page| root.join(page))
-    .to_vec();
+    ];
+    let mut pages = named.map(|page| root().join(page)).to_vec();
+    pages.extend(pages_of_docs());
     pages.extend(decisions());
-    for page in pages {
+    pages
+}
+
+#[test]
+fn the_files_that_the_documents_name_exist() {
+    let root = root();
+    for page in pages() {
         let missing = missing_files(&page, &read(&page), &root);
         assert_eq!(missing, [""; 0], "{}", page.display());
     }
+}
+
+/// Returns the anchors of the headings of a page.
+fn anchors(text: &str) -> Vec<String> {
+    let prose = text.split("```").step_by(2);
+    let headings = prose
+        .flat_map(str::lines)
+        .filter(|line| line.starts_with('#'));
+    let anchors = headings.map(|heading| {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let characters = heading.chars().filter_map(|character| match character {
+            ' ' => Some('-'),
+            '-' | '_' => Some(character),
+            _ => character.is_alphanumeric().then_some(character),
+        });
+        characters.collect()
+    });
+    anchors.collect()
+}
+
+/// Returns the links of a page to headings that do not exist.
+fn missing_headings(page: &Path, text: &str) -> Vec<String> {
+    let targets = text
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    let targets = targets.filter(|target| !target.contains("://"));
+    let missing = targets.filter(|target| {
+        let Some((file, anchor)) = target.split_once('#') else {
+            return false;
+        };
+        let found = match file {
+            "" => anchors(text),
+            _ => anchors(&read(&page.parent().expect("a directory").join(file))),
+        };
+        !found.iter().any(|found| found == anchor)
+    });
+    missing.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_headings_that_the_documents_link_to_exist() {
+    for page in pages() {
+        let missing = missing_headings(&page, &read(&page));
+        assert_eq!(missing, [""; 0], "{}", page.display());
+    }
+}
+
+#[test]
+fn the_list_of_documents_has_every_page() {
+    let list = read(&root().join("docs/README.md"));
+    let listed = links(&list);
+    for page in pages_of_docs() {
+        let name = page.file_name().and_then(|name| name.to_str());
+        let name = name.expect("a name");
+        assert!(
+            name == "README.md" || listed.contains(&name),
+            "docs/README.md does not list {name}"
+        );
+    }
+}
+
+#[test]
+fn a_heading_that_does_not_exist_is_found() {
+    let text = "# A page's title\n[one](#a-pages-title) [two](#other) [three](https://example.com#x)\n\
+                ```sh\n# other\n```\n[four](Cargo.toml#none)\n";
+    let missing = missing_headings(&root().join("PAGE.md"), text);
+    assert_eq!(missing, ["#other", "Cargo.toml#none"]);
 }
 
 /// The code blocks of a page in this language.

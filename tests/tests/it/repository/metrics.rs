@@ -103,7 +103,7 @@ fn alerts_and_dashboard_read_metrics_that_exist() {
 fn every_alert_has_a_test_and_says_what_to_do() {
     let (names, _) = alerts();
     assert!(names.len() > 20);
-    let page = read("docs/operations.md");
+    let page = read("docs/runbook.md");
     let documented = matches(r"(?m)^\| `(EngineRoles\w+)` \|", &page);
     let documented: BTreeSet<String> = documented
         .into_iter()

@@ -1,0 +1,160 @@
+//! The collector, to which spans are sent over HTTP.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use reqwest::Url;
+use reqwest::blocking::Client;
+use tracing::{info, warn};
+
+/// How long the collector may take for an answer, where no variable says it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// The pause between two lines of the log about a collector that takes no spans.
+const COMPLAINT_PAUSE: Duration = Duration::from_mins(1);
+
+/// Sends requests to the collector, and logs its failures: one line a minute.
+#[derive(Debug)]
+pub(super) struct Collector {
+    client: Client,
+    failures: Mutex<Failures>,
+}
+
+/// The requests that failed since the last one that succeeded.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u64,
+    logged_at: Option<Instant>,
+}
+
+impl Collector {
+    pub(super) fn new() -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            client: Client::builder().timeout(answer_limit()).build()?,
+            failures: Mutex::default(),
+        })
+    }
+
+    /// Sends a request, and blocks the thread that sends spans until the answer. An error contains
+    /// neither the URL, which may have a password, nor a header.
+    fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, &'static str> {
+        let answered = self.exchange(request);
+        match &answered {
+            Ok(response) if response.status().is_success() => self.note_success(),
+            Ok(response) => self.note_failure(&format!("it answered with {}", response.status())),
+            Err(reason) => self.note_failure(reason),
+        }
+        answered
+    }
+
+    fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, &'static str> {
+        let (head, body) = request.into_parts();
+        // Made from its parts, so that a password in the URL becomes a header: the libraries below
+        // would log the URL.
+        let request = self.client.request(head.method, head.uri.to_string());
+        let answer = request.headers(head.headers).body(body).send();
+        let mut answer = answer.map_err(|error| reason(&error))?;
+        let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+        let body = answer.bytes().map_err(|error| reason(&error))?;
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+
+    fn note_success(&self) {
+        let failures = std::mem::take(&mut *self.failures());
+        if failures.count > 0 {
+            info!(failed = failures.count, "collector takes traces again");
+        }
+    }
+
+    fn note_failure(&self, problem: &str) {
+        let mut failures = self.failures();
+        failures.count += 1;
+        let last = failures.logged_at;
+        if last.is_none_or(|at| at.elapsed() >= COMPLAINT_PAUSE) {
+            failures.logged_at = Some(Instant::now());
+            warn!(
+                problem,
+                failed = failures.count,
+                "collector does not take traces; requests are served without them"
+            );
+        }
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HttpClient for Collector {
+    fn send_bytes<'client, 'answer>(
+        &'client self,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'answer>>
+    where
+        'client: 'answer,
+        Self: 'answer,
+    {
+        Box::pin(async move { self.send(request).map_err(HttpError::from) })
+    }
+}
+
+/// Returns why there is no answer, without the URL.
+fn reason(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        "it did not answer in time"
+    } else if error.is_connect() {
+        "it can't be reached"
+    } else {
+        "the connection to it broke"
+    }
+}
+
+/// Returns the host and the port of the URL of a collector; none where it is no such URL.
+pub(super) fn host(endpoint: &str) -> Option<String> {
+    let url = Url::parse(endpoint).ok()?;
+    let is_http = matches!(url.scheme(), "http" | "https");
+    let host = url.host_str().filter(|_| is_http)?;
+    Some(match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    })
+}
+
+/// Returns the limit in the variables, which is in milliseconds.
+fn answer_limit() -> Duration {
+    let names = [
+        "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+    ];
+    let mut limits = names.into_iter().filter_map(|name| {
+        let text = std::env::var(name).ok()?;
+        text.parse().ok().map(Duration::from_millis)
+    });
+    limits.next().unwrap_or(ANSWER_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_collector_is_shown_without_its_password() {
+        for (endpoint, expected) in [
+            ("http://127.0.0.1:4318", Some("127.0.0.1:4318")),
+            (
+                "https://user:hidden@collector.example/v1",
+                Some("collector.example"),
+            ),
+            ("collector:4318", None),
+            ("ftp://collector", None),
+            ("", None),
+        ] {
+            assert_eq!(host(endpoint).as_deref(), expected, "{endpoint}");
+        }
+    }
+}
