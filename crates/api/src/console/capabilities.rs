@@ -8,7 +8,7 @@ use engine_roles_provisioner::Provisioner;
 use maud::{Markup, html};
 
 use super::layout::{Page, Place, sentence};
-use super::pieces::{Tone, badge, fact, json_box, mode_name};
+use super::pieces::{Tone, badge, fact, json_box, mode_name, or_quiet};
 use super::times::ago;
 use super::viewer::Viewer;
 use crate::problem::Problem;

@@ -1,6 +1,6 @@
 //! The chart of the calls to IAM, minute by minute.
 
-use engine_roles_provisioner::CallHistory;
+use engine_roles_provisioner::{CallCounts, CallHistory};
 use maud::{Markup, html};
 
 /// The width of a minute and the height of the chart, in the units of the drawing.

@@ -122,6 +122,7 @@ impl Given {
             ("state", &self.state),
             ("mode", &self.mode),
             ("prefix", &self.prefix),
+            ("drifted", &self.drifted),
         ];
         let given = flags.iter().filter(|(_, value)| !value.is_empty());
         let mut command: String = "engine-roles role list".to_owned();

@@ -8,7 +8,7 @@ use engine_roles_provisioner::{AttestedRole, Provisioner};
 use maud::{Markup, html};
 
 use super::layout::{Page, Place, sentence};
-use super::pieces::{Tone, badge, cluster_path, fact, nothing, query};
+use super::pieces::{Tone, badge, cluster_path, fact, nothing, or_quiet, query};
 use super::times::ago;
 use super::viewer::Viewer;
 use crate::problem::Problem;
