@@ -36,7 +36,10 @@ pub(super) async fn show(
             section.card.wide aria-labelledby="identity" {
                 h2 #identity { "Identity" }
                 dl.facts {
-                    (fact("ARN", &if let Some(arn) = &found.identity { html! { code.breakable { (arn) } } } else { html! { span.quiet { "STS did not answer" } } }))
+                    (fact("ARN", &or_quiet(
+                        found.identity.as_ref().map(|arn| html! { code.breakable { (arn) } }),
+                        "STS did not answer",
+                    )))
                     (fact("Found out", &ago(found.found_at, Utc::now())))
                     (fact("By", &html! { (how.join(", ").replace('_', " ")) }))
                     (fact("Advice", &html! {

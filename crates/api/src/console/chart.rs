@@ -11,11 +11,7 @@ const IDLE: u32 = 2;
 
 /// Draws the calls of the last hour. The text beside the chart has the same numbers.
 pub(super) fn calls(history: &CallHistory) -> Markup {
-    let most = history
-        .minutes
-        .iter()
-        .map(engine_roles_provisioner::CallCounts::sent)
-        .max();
+    let most = history.minutes.iter().map(CallCounts::sent).max();
     let most = most.unwrap_or_default().max(1);
     let width = u32::try_from(history.minutes.len()).unwrap_or_default() * MINUTE;
     let bars = history.minutes.iter().zip(0..).map(|(minute, place)| {

@@ -125,14 +125,8 @@ impl Given {
             ("drifted", &self.drifted),
         ];
         let given = flags.iter().filter(|(_, value)| !value.is_empty());
-        let mut command: String = "engine-roles role list".to_owned();
-        for (flag, value) in given {
-            command.extend([" --", flag, " ", &quoted(value)]);
-        }
-        if !self.drifted.is_empty() {
-            command.extend([" --drifted ", &quoted(&self.drifted)]);
-        }
-        command
+        let given = given.map(|(flag, value)| format!(" --{flag} {}", quoted(value)));
+        format!("engine-roles role list{}", given.collect::<String>())
     }
 }
 

@@ -175,7 +175,10 @@ fn health(survey: &Survey) -> Markup {
                         span.quiet.small { "last success " (ago(DateTime::from(at), survey.now)) }
                     }
                 }))
-                (fact("Account", &if let Some(scope) = account { html! { code { (scope.account) } } } else { html! { span.quiet { "not known yet" } } }))
+                (fact("Account", &or_quiet(
+                    health.scope.as_ref().map(|scope| html! { code { (scope.account) } }),
+                    "not known yet",
+                )))
                 (fact("Background tasks", &if health.reconciler_alive {
                     badge(Tone::Good, "run")
                 } else {

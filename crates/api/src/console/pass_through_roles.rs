@@ -60,9 +60,20 @@ fn one(role: &AttestedRole) -> Markup {
             (findings(attestation.fitness, &attestation.findings))
             dl.facts {
                 (fact("Reaches", &width(&attestation.width)))
-                (fact("Instance profile", &if let Some(profile) = &role.entry.instance_profile { html! { code.breakable { (profile) } " (the administrator's)" } } else { html! { "one for each cluster, which the service creates" } }))
-                (fact("Boundary", &if let Some(boundary) = &attestation.boundary { html! { code.breakable { (boundary) } } } else { html! { span.quiet { "none known" } } }))
-                (fact("Read from IAM", &if let Some(at) = role.read_at { ago(at, Utc::now()) } else { html! { span.quiet { "never" } } }))
+                (fact("Instance profile", &or_quiet(
+                    role.entry.instance_profile.as_ref().map(|profile| html! {
+                        code.breakable { (profile) } " (the administrator's)"
+                    }),
+                    "one for each cluster, which the service creates",
+                )))
+                (fact("Boundary", &or_quiet(
+                    attestation.boundary.as_ref().map(|it| html! { code.breakable { (it) } }),
+                    "none known",
+                )))
+                (fact("Read from IAM", &or_quiet(
+                    role.read_at.map(|at| ago(at, Utc::now())),
+                    "never",
+                )))
                 @if let Some(reason) = &role.unread { (fact("Last read failed", &html! { (sentence(reason)) })) }
             }
             (beyond(attestation))
