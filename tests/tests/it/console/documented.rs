@@ -3,10 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use engine_roles_e2e::Installation;
 use regex::Regex;
+
+use super::browser::Browser;
+use super::keys;
 
 const SOURCE: &str = include_str!("../../../../crates/api/src/console/needs_person.rs");
 const RUNBOOK: &str = include_str!("../../../../docs/runbook.md");
+/// `docs/console.md`.
 const PAGE: &str = include_str!("../../../../docs/console.md");
 
 #[test]
@@ -44,4 +49,18 @@ fn the_page_shows_exactly_the_pictures_that_exist_and_each_is_small() {
         );
     }
     assert_eq!(PAGE.matches("](images/").count(), pictures.len());
+}
+
+#[tokio::test]
+async fn the_documented_key_signs_in_and_shows_every_page() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let mut lines = PAGE.lines();
+    let command = lines.find_map(|line| line.strip_prefix("engine-roles keys "));
+    let arguments: Vec<&str> = command.expect("a command").split(' ').collect();
+    let key = keys(&installation, &arguments);
+    let browser = Browser::of(&installation, 0);
+    browser.sign_in(&key).await;
+    for path in ["/console", "/console/clusters", "/console/audit"] {
+        browser.get(path).await.expect(200);
+    }
 }
