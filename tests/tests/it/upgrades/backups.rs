@@ -122,7 +122,7 @@ async fn a_restored_older_database_removes_no_live_role_and_reports_what_it_does
     .await;
     // The records of roles that are gone report it.
     for cluster in ["torn-down", "made-again"] {
-        backed_up.drifts(cluster, "role_missing").await;
+        backed_up.drifts(cluster, "role_deleted").await;
     }
     // More sweeps and checks, after every time that makes an absence or an orphan certain.
     for _ in 0..3 {
@@ -148,8 +148,15 @@ async fn a_restored_older_database_removes_no_live_role_and_reports_what_it_does
     let binding = client.get("newer").await;
     assert_eq!(binding.expect(200)["state"], "active");
     assert_eq!(role_of(&binding.body), newer);
-    let gone = client.delete("torn-down").await;
-    assert_eq!(gone.expect(200)["state"], "deleted");
+    for cluster in ["torn-down", "made-again"] {
+        let gone = client.delete(cluster).await;
+        assert_eq!(gone.expect(200)["state"], "deleted", "{cluster}");
+    }
+    let adopted = installation.run(&["orphans", "adopt", &again], &[]);
+    assert!(adopted.status.success(), "{adopted:?}");
+    let binding = client.get("made-again").await;
+    assert_eq!(binding.expect(200)["state"], "active");
+    assert_eq!(role_of(&binding.body), again);
     assert!(installation.role(&newer).is_some() && installation.role(&again).is_some());
 }
 
