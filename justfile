@@ -49,6 +49,10 @@ deployment:
 policy-comparison:
     .ci/policy-comparison
 
+# Looks at the console in a browser; `just console --update-screenshots` also takes its pictures.
+console *args:
+    .ci/console {{ args }}
+
 # Prints the OpenAPI document.
 openapi:
     cargo run --quiet --package engine-roles -- openapi

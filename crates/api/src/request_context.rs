@@ -121,7 +121,7 @@ fn is_frequent(request: &Request) -> bool {
     let path = request.uri().path();
     let is_refresh = || request.headers().contains_key(HX_REQUEST) || path.contains("/assets/");
     let is_page = path == "/console" || path.starts_with("/console/");
-    !path.starts_with("/v1/") && !(is_page && !is_refresh())
+    !path.starts_with("/v1/") && (!is_page || is_refresh())
 }
 
 /// Returns the cluster in a path; none where the path has none, or no valid name.

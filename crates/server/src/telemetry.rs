@@ -15,7 +15,7 @@ use clap::{Args, Command};
 use engine_roles_api::{Traces, TracesOfCallers};
 use tracing::level_filters::LevelFilter;
 use tracing::span::Id;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -133,7 +133,7 @@ fn traces(start: impl FnOnce(Option<BoxedLayer>)) {
     start(layer);
     match announcement {
         None => {}
-        Some(Announcement::Sent { collector }) => info!(collector, "traces are sent"),
+        Some(Announcement::Sent { collector }) => tracing::info!(collector, "traces are sent"),
         Some(Announcement::NotSent { variable, rule }) => {
             warn!(
                 variable,
@@ -176,11 +176,10 @@ fn trace_of(span: &Id) -> Option<String> {
 /// Sends the traces that wait, for at most two seconds. No later span is sent.
 pub(crate) async fn flush_traces() {
     #[cfg(feature = "otlp")]
-    let _ = tokio::time::timeout(
-        FLUSH_LIMIT,
-        tokio::task::spawn_blocking(|| otlp::flush(FLUSH_LIMIT)),
-    )
-    .await;
+    let flushed = tokio::task::spawn_blocking(|| otlp::flush(FLUSH_LIMIT));
+    #[cfg(not(feature = "otlp"))]
+    let flushed = std::future::ready(());
+    let _ = tokio::time::timeout(FLUSH_LIMIT, flushed).await;
 }
 
 fn start_with(args: &LogArgs, traces: Option<BoxedLayer>) {

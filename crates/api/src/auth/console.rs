@@ -218,14 +218,12 @@ impl Authentication {
             let _slot = self.session_look_ups.acquire().await;
             self.store.console_session(&hash).await
         };
-        match timeout(LOOK_UP_LIMIT, look_up).await {
-            Ok(found) => Ok(found?),
-            Err(_) => {
-                let detail = "the session can't be checked, because the database did not answer in \
-                              time; load the page again";
-                Err(Problem::new(Code::DatabaseUnavailable, detail))
-            }
-        }
+        let found = timeout(LOOK_UP_LIMIT, look_up).await.map_err(|_| {
+            let detail = "the session can't be checked, because the database did not answer in time; \
+                          load the page again";
+            Problem::new(Code::DatabaseUnavailable, detail)
+        })?;
+        Ok(found?)
     }
 
     /// Returns the holder of a key, which may be the one in the configuration.

@@ -185,7 +185,7 @@ async fn verification(
                 @match &state {
                     AuditLogState::Ok => "Every numbered event is in the tree over the log, as this replica last saw it.",
                     AuditLogState::Behind => "Numbered events wait to be added to the tree. This is usual for a moment after many events.",
-                    AuditLogState::Broken { reason } => { strong.bad { "The log contradicts itself. " } (sentence(reason)) " Keep the checkpoints, and see docs/audit-log.md, “When the log is broken”." }
+                    AuditLogState::Broken { reason } => { strong.bad { "The log contradicts itself. " } (sentence(reason)) " Keep the checkpoints, and see docs/runbook.md, “The audit log is broken”." }
                     AuditLogState::Unknown => "The tree was not checked yet since this replica started.",
                 }
             }

@@ -8,7 +8,7 @@ use engine_roles_provisioner::Provisioner;
 use maud::{Markup, html};
 
 use super::layout::{Page, Place, sentence};
-use super::pieces::{Tone, badge, fact, json_box, mode_name};
+use super::pieces::{Tone, badge, fact, json_box, mode_name, or_quiet};
 use super::times::ago;
 use super::viewer::Viewer;
 use crate::problem::Problem;
@@ -36,10 +36,10 @@ pub(super) async fn show(
             section.card.wide aria-labelledby="identity" {
                 h2 #identity { "Identity" }
                 dl.facts {
-                    (fact("ARN", &match &found.identity {
-                        Some(arn) => html! { code.breakable { (arn) } },
-                        None => html! { span.quiet { "STS did not answer" } },
-                    }))
+                    (fact("ARN", &or_quiet(
+                        found.identity.as_ref().map(|arn| html! { code.breakable { (arn) } }),
+                        "STS did not answer",
+                    )))
                     (fact("Found out", &ago(found.found_at, Utc::now())))
                     (fact("By", &html! { (how.join(", ").replace('_', " ")) }))
                     (fact("Advice", &html! {

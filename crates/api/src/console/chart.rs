@@ -1,6 +1,6 @@
 //! The chart of the calls to IAM, minute by minute.
 
-use engine_roles_provisioner::CallHistory;
+use engine_roles_provisioner::{CallCounts, CallHistory};
 use maud::{Markup, html};
 
 /// The width of a minute and the height of the chart, in the units of the drawing.
@@ -11,7 +11,7 @@ const IDLE: u32 = 2;
 
 /// Draws the calls of the last hour. The text beside the chart has the same numbers.
 pub(super) fn calls(history: &CallHistory) -> Markup {
-    let most = history.minutes.iter().map(|minute| minute.sent()).max();
+    let most = history.minutes.iter().map(CallCounts::sent).max();
     let most = most.unwrap_or_default().max(1);
     let width = u32::try_from(history.minutes.len()).unwrap_or_default() * MINUTE;
     let bars = history.minutes.iter().zip(0..).map(|(minute, place)| {

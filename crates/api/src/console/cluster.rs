@@ -54,9 +54,10 @@ pub(super) async fn show(
     })?;
     let incarnations = provisioner.incarnations(&cluster, None, MOST_INCARNATIONS);
     let incarnations = incarnations.await?;
-    let timeline = match viewer.may(KeyScope::Audit) {
-        true => Some(timeline(&provisioner, &binding).await?),
-        false => None,
+    let timeline = if viewer.may(KeyScope::Audit) {
+        Some(timeline(&provisioner, &binding).await?)
+    } else {
+        None
     };
     let page = Page {
         title: cluster.as_str(),

@@ -122,16 +122,11 @@ impl Given {
             ("state", &self.state),
             ("mode", &self.mode),
             ("prefix", &self.prefix),
+            ("drifted", &self.drifted),
         ];
         let given = flags.iter().filter(|(_, value)| !value.is_empty());
-        let mut command: String = "engine-roles role list".to_owned();
-        for (flag, value) in given {
-            command.push_str(&format!(" --{flag} {}", quoted(value)));
-        }
-        if !self.drifted.is_empty() {
-            command.push_str(&format!(" --drifted {}", quoted(&self.drifted)));
-        }
-        command
+        let given = given.map(|(flag, value)| format!(" --{flag} {}", quoted(value)));
+        format!("engine-roles role list{}", given.collect::<String>())
     }
 }
 

@@ -245,7 +245,7 @@ pub(super) async fn not_found() -> Problem {
 /// Makes a text of the interface a sentence.
 pub(super) fn sentence(text: &str) -> String {
     let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase());
+    let first = characters.next().map(char::to_uppercase);
     let mut sentence: String = first.into_iter().flatten().collect();
     sentence.push_str(characters.as_str());
     if !sentence.is_empty() && !sentence.ends_with(['.', '!', '?']) {

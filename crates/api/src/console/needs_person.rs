@@ -8,12 +8,9 @@ use super::layout::sentence;
 use super::pieces::{Tone, badge, cluster_path, counted, nothing};
 use super::survey::{MOST_NAMED, Named, Survey};
 
-/// Where the documentation says more: a file of `docs/`, and a heading in it.
+/// The heading of an entry of `docs/runbook.md`. A test compares the entries that are named here with the page.
 #[derive(Clone, Copy, Debug)]
-struct More {
-    file: &'static str,
-    heading: &'static str,
-}
+struct Entry(&'static str);
 
 /// Something that needs a person.
 #[derive(Debug)]
@@ -24,7 +21,7 @@ struct Matter {
     about: Option<(String, String)>,
     detail: Option<String>,
     what_to_do: &'static str,
-    more: More,
+    entry: Entry,
 }
 
 /// The list, the most urgent matters first.
@@ -63,7 +60,7 @@ fn item(number: usize, matter: &Matter) -> Markup {
                 @if let Some(detail) = &matter.detail { p.detail { (sentence(detail)) } }
                 p.todo {
                     strong { "What to do: " } (with_code(matter.what_to_do)) " "
-                    span.quiet { "More: docs/" (matter.more.file) ", “" (matter.more.heading) "”." }
+                    span.quiet { "More: docs/runbook.md, “" (matter.entry.0) "”." }
                 }
             }
         }
@@ -87,19 +84,15 @@ fn matters(survey: &Survey) -> Vec<Matter> {
     all
 }
 
-const fn more(file: &'static str, heading: &'static str) -> More {
-    More { file, heading }
-}
-
 /// Returns what is wrong with the service itself, its database or its AWS identity.
 fn of_service(health: &Health) -> Vec<Matter> {
-    let matter = |tone, what: &str, what_to_do, more| Matter {
+    let matter = |tone, what: &str, what_to_do, entry| Matter {
         tone,
         what: what.to_owned(),
         about: None,
         detail: None,
         what_to_do,
-        more,
+        entry,
     };
     let mut all = Vec::new();
     if health.database != DatabaseHealth::Ready {
@@ -108,7 +101,7 @@ fn of_service(health: &Health) -> Vec<Matter> {
             "The service can't use its database as it should.",
             "Look at the database and at the log of the service. No intent is lost: work goes on when the \
              database answers again.",
-            more("database.md", "What the service needs from Postgres"),
+            entry_of_database(health.database),
         ));
     }
     if !health.reconciler_alive {
@@ -116,7 +109,7 @@ fn of_service(health: &Health) -> Vec<Matter> {
             Tone::Bad,
             "The background tasks of this replica stand still.",
             "The other replicas do its work. Restart this replica, and keep its log.",
-            more("operations.md", "Replicas and heartbeats"),
+            Entry("The reconciler of a replica stands still"),
         ));
     }
     let is_other = health.other_accounts.is_some_and(|count| count > 0);
@@ -125,7 +118,7 @@ fn of_service(health: &Health) -> Vec<Matter> {
             Tone::Bad,
             "The service works in another AWS account than its bindings or its configuration name.",
             "Give the service credentials of the right account. Until then, it changes nothing.",
-            more("operations.md", "Another account"),
+            Entry("The credentials belong to another account"),
         ));
     }
     all.extend(of_aws(health.aws.state));
@@ -137,7 +130,7 @@ fn of_service(health: &Health) -> Vec<Matter> {
                 "The audit log contradicts itself.",
                 "Somebody changed the audit log, or the database was restored from a backup. Keep the \
                  checkpoints, and verify the log.",
-                more("audit-log.md", "When the log is broken"),
+                Entry("The audit log is broken"),
             )
         });
     }
@@ -149,7 +142,7 @@ fn of_service(health: &Health) -> Vec<Matter> {
                 Tone::Warning,
                 &format!("The feature {} is off.", feature.as_str()),
                 "Add the statement that the page of the capabilities shows, or leave the feature off.",
-                more("operations.md", "Permissions"),
+                Entry("AWS denies a call"),
             )
         });
     }
@@ -161,34 +154,43 @@ fn capabilities() -> (String, String) {
     (path.to_owned(), name.to_owned())
 }
 
+fn entry_of_database(health: DatabaseHealth) -> Entry {
+    match health {
+        DatabaseHealth::MigrationsPending | DatabaseHealth::SchemaTooNew => {
+            Entry("The schema does not fit")
+        }
+        _ => Entry("The database can't be used"),
+    }
+}
+
 fn of_aws(state: AwsState) -> Option<Matter> {
-    let (tone, what, what_to_do, heading) = match state {
+    let (tone, what, what_to_do, entry) = match state {
         AwsState::Ok | AwsState::Unknown => return None,
         AwsState::Throttled => (
             Tone::Warning,
             "AWS throttles the calls of the service.",
             "Wait some minutes: the service has lowered its rate. If it stays so, lower \
              `ENGINE_ROLES_CALL_RATE`, or find who else calls IAM in this account.",
-            "The call budget",
+            Entry("AWS throttles"),
         ),
         AwsState::InvalidCredentials => (
             Tone::Bad,
             "AWS does not accept the credentials of the service.",
             "Renew the credentials. Work goes on within seconds after they are valid again.",
-            "AWS credentials",
+            Entry("AWS does not accept the credentials"),
         ),
         AwsState::Unreachable => (
             Tone::Bad,
             "AWS does not answer.",
             "Look at the network to AWS and at AWS's own status page. Requests are recorded and carried \
              out later.",
-            "Health",
+            Entry("AWS can't be reached"),
         ),
         AwsState::Denied => (
             Tone::Bad,
             "AWS denied a change that a role needs.",
             "Add the statement that the page of the capabilities shows.",
-            "Permissions",
+            Entry("AWS denies a call"),
         ),
     };
     Some(Matter {
@@ -197,7 +199,7 @@ fn of_aws(state: AwsState) -> Option<Matter> {
         about: (state == AwsState::Denied).then(capabilities),
         detail: None,
         what_to_do,
-        more: more("operations.md", heading),
+        entry,
     })
 }
 
@@ -225,7 +227,7 @@ fn of_bindings(survey: &Survey) -> Vec<Matter> {
                 Tone::Bad,
                 "The teardown is blocked:",
                 "Remove what blocks it, then send DELETE again.",
-                more("operations.md", "Alerts"),
+                Entry("A teardown is blocked"),
             )
         },
     );
@@ -238,7 +240,7 @@ fn of_bindings(survey: &Survey) -> Vec<Matter> {
                 Tone::Bad,
                 "The service gave up the last request:",
                 "Correct the reason, then send the request again. Nothing half-made is left.",
-                more("http.md", "Errors"),
+                Entry("A provision failed"),
             )
         },
     );
@@ -251,7 +253,7 @@ fn of_bindings(survey: &Survey) -> Vec<Matter> {
                 Tone::Warning,
                 "The last attempt failed and is repeated:",
                 "Wait, if AWS or its network has a problem. Otherwise correct the reason.",
-                more("operations.md", "Alerts"),
+                Entry("Work is overdue"),
             )
         },
     );
@@ -268,7 +270,7 @@ fn of_bindings(survey: &Survey) -> Vec<Matter> {
                     "AWS differs from what was applied:",
                     "Find in CloudTrail who changes the role. The service repairs what is its own; what \
                      others added stays until somebody removes it.",
-                    more("operations.md", "Alerts"),
+                    Entry("Drift"),
                 )
             }
         },
@@ -281,7 +283,7 @@ fn about_binding(
     tone: Tone,
     what: &str,
     what_to_do: &'static str,
-    more: More,
+    entry: Entry,
 ) -> Matter {
     let cluster = binding.cluster.as_str();
     Matter {
@@ -290,7 +292,7 @@ fn about_binding(
         about: Some((cluster_path(cluster), cluster.to_owned())),
         detail: binding.last_error().map(obstacles),
         what_to_do,
-        more,
+        entry,
     }
 }
 
@@ -315,7 +317,7 @@ fn of_account(survey: &Survey) -> Vec<Matter> {
             detail: Some(names.collect::<Vec<_>>().join(", ")),
             what_to_do: "Find out whether an engine uses it. Then run `engine-roles orphans adopt` or \
                          `engine-roles orphans remove` with its name.",
-            more: more("operations.md", "Orphans"),
+            entry: Entry("Unknown orphans"),
         });
     }
     all.extend(survey.doubtful_roles.iter().map(|role| Matter {
@@ -331,7 +333,7 @@ fn of_account(survey: &Survey) -> Vec<Matter> {
         )),
         detail: Some(role.attestation.reasons()),
         what_to_do: "Correct the role, or remove it from `ENGINE_ROLES_PASS_THROUGH_ROLES`.",
-        more: more("operations.md", "Prepared roles"),
+        entry: Entry("A prepared role is unfit"),
     }));
     all
 }

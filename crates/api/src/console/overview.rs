@@ -9,7 +9,7 @@ use engine_roles_provisioner::{AuditLogState, AwsState, DatabaseHealth, Provisio
 use maud::{Markup, html};
 
 use super::layout::{Page, Place, live, refreshed};
-use super::pieces::{Tone, badge, fact, state_name, state_tone};
+use super::pieces::{Tone, badge, fact, or_quiet, state_name, state_tone};
 use super::survey::Survey;
 use super::times::{ago, duration, of_system, time};
 use super::viewer::Viewer;
@@ -164,7 +164,6 @@ fn health(survey: &Survey) -> Markup {
     let (aws, aws_text) = aws(health.aws.state);
     let (database, database_text) = database(health.database);
     let (audit, audit_text) = audit_log(&health.audit_log);
-    let account = health.scope.as_ref();
     html! {
         section.card aria-labelledby="health" {
             h2 #health { "Health of this replica" }
@@ -176,10 +175,10 @@ fn health(survey: &Survey) -> Markup {
                         span.quiet.small { "last success " (ago(DateTime::from(at), survey.now)) }
                     }
                 }))
-                (fact("Account", &match account {
-                    Some(scope) => html! { code { (scope.account) } },
-                    None => html! { span.quiet { "not known yet" } },
-                }))
+                (fact("Account", &or_quiet(
+                    health.scope.as_ref().map(|scope| html! { code { (scope.account) } }),
+                    "not known yet",
+                )))
                 (fact("Background tasks", &if health.reconciler_alive {
                     badge(Tone::Good, "run")
                 } else {

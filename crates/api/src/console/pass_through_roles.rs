@@ -8,7 +8,7 @@ use engine_roles_provisioner::{AttestedRole, Provisioner};
 use maud::{Markup, html};
 
 use super::layout::{Page, Place, sentence};
-use super::pieces::{Tone, badge, cluster_path, fact, nothing, query};
+use super::pieces::{Tone, badge, cluster_path, fact, nothing, or_quiet, query};
 use super::times::ago;
 use super::viewer::Viewer;
 use crate::problem::Problem;
@@ -60,18 +60,20 @@ fn one(role: &AttestedRole) -> Markup {
             (findings(attestation.fitness, &attestation.findings))
             dl.facts {
                 (fact("Reaches", &width(&attestation.width)))
-                (fact("Instance profile", &match &role.entry.instance_profile {
-                    Some(profile) => html! { code.breakable { (profile) } " (the administrator's)" },
-                    None => html! { "one for each cluster, which the service creates" },
-                }))
-                (fact("Boundary", &match &attestation.boundary {
-                    Some(boundary) => html! { code.breakable { (boundary) } },
-                    None => html! { span.quiet { "none known" } },
-                }))
-                (fact("Read from IAM", &match role.read_at {
-                    Some(at) => ago(at, Utc::now()),
-                    None => html! { span.quiet { "never" } },
-                }))
+                (fact("Instance profile", &or_quiet(
+                    role.entry.instance_profile.as_ref().map(|profile| html! {
+                        code.breakable { (profile) } " (the administrator's)"
+                    }),
+                    "one for each cluster, which the service creates",
+                )))
+                (fact("Boundary", &or_quiet(
+                    attestation.boundary.as_ref().map(|it| html! { code.breakable { (it) } }),
+                    "none known",
+                )))
+                (fact("Read from IAM", &or_quiet(
+                    role.read_at.map(|at| ago(at, Utc::now())),
+                    "never",
+                )))
                 @if let Some(reason) = &role.unread { (fact("Last read failed", &html! { (sentence(reason)) })) }
             }
             (beyond(attestation))

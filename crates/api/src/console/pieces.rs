@@ -103,6 +103,11 @@ pub(super) fn fact(name: &str, value: &Markup) -> Markup {
     html! { div { dt { (name) } dd { (value) } } }
 }
 
+/// A value, or what is shown in its place where there is none.
+pub(super) fn or_quiet(value: Option<Markup>, none: &str) -> Markup {
+    value.unwrap_or_else(|| html! { span.quiet { (none) } })
+}
+
 /// What is shown where a list has no items.
 pub(super) fn nothing(text: &str) -> Markup {
     html! { p.nothing { (text) } }

@@ -85,9 +85,10 @@ impl Survey {
         };
         let (limits, levels) = provisioner.call_budget().await?;
         let (replicas, this_replica) = provisioner.replicas().await?;
-        let audit_head = match caller.may(KeyScope::Audit) {
-            true => Some(provisioner.audit_head().await?),
-            false => None,
+        let audit_head = if caller.may(KeyScope::Audit) {
+            Some(provisioner.audit_head().await?)
+        } else {
+            None
         };
         Ok(Self {
             now: Utc::now(),

@@ -16,10 +16,7 @@ pub(super) fn time(at: DateTime<Utc>) -> Markup {
 
 /// Writes a time in full, or that there is none yet.
 pub(super) fn optional(at: Option<DateTime<Utc>>, none: &str) -> Markup {
-    match at {
-        Some(at) => time(at),
-        None => html! { span.quiet { (none) } },
-    }
+    at.map_or_else(|| html! { span.quiet { (none) } }, time)
 }
 
 /// Writes how long ago a time was, with the time itself.

@@ -434,5 +434,6 @@ async fn the_openapi_document_is_served_and_lists_every_route() {
     assert_eq!(codes.as_array().map(Vec::len), Some(34));
 }
 
+mod console;
 mod policies;
 mod requests;

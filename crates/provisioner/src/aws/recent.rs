@@ -95,7 +95,7 @@ impl RecentAnswers {
     /// Records the answer to a call. `is_needed` is true where a binding needs the call: without the
     /// permission for it, the service can't do its work.
     pub(crate) fn note(&self, call: Call, error: Option<&IamError>, is_needed: bool) {
-        if call.service == Service::Iam {
+        if call.service != Service::Sts {
             self.calls.note_answer(error.map(|error| error.kind));
         }
         let mut recent = self.lock();

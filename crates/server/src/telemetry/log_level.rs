@@ -113,10 +113,11 @@ impl LogControl {
     fn end(&self, number: u64) {
         let level = {
             let mut state = self.state();
+            let state = &mut *state;
             if state.changes != number {
                 return;
             }
-            state.level = state.lasting.clone();
+            state.level.clone_from(&state.lasting);
             state.until = None;
             self.apply(&state.level);
             state.level.clone()

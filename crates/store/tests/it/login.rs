@@ -9,6 +9,7 @@ use engine_roles_store::{DatabaseUrl, DatabaseUsers, Store, StoreConfig, StoreEr
 use sqlx::Connection;
 use uuid::Uuid;
 
+use crate::console_sessions::session;
 use crate::test_store::{TestStore, has_heartbeat, number, tear_down, test_store};
 
 /// A database user of its own, which is deleted with the test's database.
@@ -150,6 +151,13 @@ async fn the_user_that_serves_can_do_its_work_and_change_no_table_and_no_event()
     };
     serving.provision("one").await;
     tear_down(&serving.store, "one").await;
+    let session = session(1);
+    let begun = serving.store.begin_console_session(&session).await;
+    begun.expect("the session begins");
+    let ended = serving.store.end_console_session(&session.hash).await;
+    assert!(ended.expect("an answer"));
+    let deleted = serving.store.delete_expired_console_sessions().await;
+    assert_eq!(deleted.expect("an answer"), 0);
     serving.store.sequence_audit().await.expect("numbered");
     serving
         .store
@@ -241,7 +249,7 @@ async fn an_auditor_reads_everything_but_the_hashes_of_keys_and_writes_nothing()
     let all: Vec<String> = sqlx::query_scalar(
         "SELECT relname::text FROM pg_class
          WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v')
-           AND NOT relispartition AND relname NOT IN ('_sqlx_migrations', 'api_keys')",
+           AND NOT relispartition AND relname NOT IN ('_sqlx_migrations', 'api_keys', 'console_sessions')",
     )
     .fetch_all(&mut connection)
     .await
@@ -263,14 +271,20 @@ async fn an_auditor_reads_everything_but_the_hashes_of_keys_and_writes_nothing()
         .await
         .expect("a page");
     assert_eq!(actions, ["provision_requested"]);
-    sqlx::raw_sql("SELECT name, scopes, last_used_at, principal FROM api_keys")
-        .execute(&mut connection)
-        .await
-        .expect("the keys");
+    for read in [
+        "SELECT name, scopes, last_used_at, principal FROM api_keys",
+        "SELECT key_id, scopes, created_at FROM console_sessions",
+    ] {
+        let read = sqlx::raw_sql(read).execute(&mut connection).await;
+        read.expect("the keys and the sessions");
+    }
     must_be_forbidden(
         &url,
         &[
             "SELECT sha256 FROM api_keys",
+            "SELECT sha256 FROM console_sessions",
+            "SELECT key_sha256 FROM console_sessions",
+            "DELETE FROM console_sessions",
             "UPDATE api_keys SET revoked_at = NULL",
             "SELECT audit_append('{}', now(), 'test', NULL, NULL, NULL, NULL, NULL)",
             "SELECT audit_sequence('test', 1)",

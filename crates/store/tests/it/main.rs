@@ -8,6 +8,7 @@ mod audit_partitions;
 mod audit_size;
 mod audit_tree;
 mod budget;
+mod console_sessions;
 mod counts;
 mod heartbeat;
 mod intents;

@@ -1,6 +1,7 @@
 //! The console, as a browser sees it.
 
 mod browser;
+mod documented;
 mod hostile_texts;
 mod lists;
 mod pages;
