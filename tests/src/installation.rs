@@ -6,7 +6,7 @@ mod postgres;
 mod waiting;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use chrono::{DateTime, Utc};
@@ -139,6 +139,17 @@ impl Installation {
     pub async fn add_replica(&mut self) {
         let service = Service::start_binary(&self.binary, &self.environment).await;
         self.replicas.push(service);
+    }
+
+    /// Adds a replica of another binary.
+    pub async fn add_replica_of(&mut self, binary: &Path) {
+        let service = Service::start_binary(binary, &self.environment).await;
+        self.replicas.push(service);
+    }
+
+    /// Starts a replica again with another binary, and waits until it listens.
+    pub async fn start_again(&mut self, replica: usize, binary: &Path) {
+        self.replicas[replica] = Service::start_binary(binary, &self.environment).await;
     }
 
     /// Starts a replica again with the current environment, and waits until it is ready and its

@@ -31,6 +31,7 @@ mod process_reaper;
 pub mod random;
 pub mod raw_connection;
 pub mod rds_login;
+pub mod release_dump;
 pub mod service;
 pub mod slow_clients;
 pub mod stages;

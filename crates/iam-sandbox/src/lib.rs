@@ -98,6 +98,7 @@ mod names;
 mod operations;
 mod pages;
 mod partition;
+mod restored;
 mod role;
 mod server;
 mod service;

@@ -107,6 +107,12 @@ impl Sandbox {
         self.shared.aws().account().state()
     }
 
+    /// Adds the resources of an earlier [`Sandbox::state`] to the account, with their unique ids.
+    /// Resources with the same names are replaced.
+    pub fn restore(&self, state: &Value) {
+        self.shared.aws().restore(state, &self.shared.clock);
+    }
+
     /// Returns the same as `GET /_sandbox/calls?since=N`.
     pub fn calls(&self, since: u64) -> Vec<Call> {
         self.shared.calls.since(since)

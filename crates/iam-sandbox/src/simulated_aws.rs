@@ -91,6 +91,14 @@ impl SimulatedAws {
         id.clone_into(&mut self.account_id);
     }
 
+    /// Adds resources to the current account, as the state shows them.
+    pub(crate) fn restore(&mut self, state: &Value, clock: &Clock) {
+        let now = clock.now();
+        let account = self.accounts.get_mut(&self.account_id);
+        let account = account.expect("the current account is always present");
+        account.restore(state, now, clock.date(now));
+    }
+
     /// Deletes all accounts, faults and sessions, and accepts every access key again.
     pub(crate) fn reset(&mut self) {
         self.accounts.clear();

@@ -50,6 +50,18 @@ impl Tags {
         Ok(Self(tags))
     }
 
+    /// Returns tags that a resource already has.
+    pub(crate) fn stored<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let tags = tags.map(|(key, value)| {
+            let tag = Tag {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            };
+            (key.to_lowercase(), tag)
+        });
+        Self(tags.collect())
+    }
+
     /// Adds tags; they replace tags with the same keys.
     ///
     /// # Errors

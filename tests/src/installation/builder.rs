@@ -22,6 +22,7 @@ use crate::older_release;
 use crate::policy_documents::policy_document;
 use crate::pooler::{PgBouncer, PoolMode, program};
 use crate::postgres_proxy::PostgresProxy;
+use crate::release_dump;
 use crate::tls::TlsFiles;
 
 /// How many installations run at once. The shared Postgres server has connections for the pools of
@@ -63,6 +64,7 @@ pub struct InstallationBuilder {
 enum Contents {
     Nothing,
     OlderRelease,
+    LastRelease,
 }
 
 impl InstallationBuilder {
@@ -107,6 +109,17 @@ impl InstallationBuilder {
         self.not_yet_ready().env(
             "ENGINE_ROLES_PASS_THROUGH_ROLES",
             older_release::PASS_THROUGH_ROLES,
+        )
+    }
+
+    /// Starts with a database and an AWS account as the last release left them: see
+    /// [`release_dump`]. The start waits only until the service listens.
+    #[must_use]
+    pub fn last_release(mut self) -> Self {
+        self.contents = Contents::LastRelease;
+        self.not_yet_ready().env(
+            "ENGINE_ROLES_PASS_THROUGH_ROLES",
+            release_dump::PASS_THROUGH_ROLES,
         )
     }
 
@@ -308,8 +321,12 @@ impl InstallationBuilder {
             administrator.call(action, &parameters).await;
         }
         let database = Database::new(postgres.url());
-        if self.contents == Contents::OlderRelease {
-            older_release::restore(&database, &administrator, &sandbox).await;
+        match self.contents {
+            Contents::Nothing => {}
+            Contents::OlderRelease => {
+                older_release::restore(&database, &administrator, &sandbox).await;
+            }
+            Contents::LastRelease => release_dump::restore(&database, &sandbox).await,
         }
         sandbox.set_faults(self.faults);
         let key = format!(

@@ -69,5 +69,6 @@ mod tearing_down;
 mod tls;
 mod traces;
 mod typed_client;
+mod upgrades;
 mod upgrading;
 mod watching;

@@ -241,3 +241,29 @@ async fn an_invalid_identity_policy_is_rejected_at_the_start_and_later() {
     );
     assert_eq!(iam.post("identity-policy", json!(null)).await, 204);
 }
+
+#[tokio::test]
+async fn a_state_can_be_restored_in_another_sandbox() {
+    let (first, iam) = sandbox(SandboxConfig::default()).await;
+    iam.create_role("r").await;
+    iam.create_profile("p").await;
+    let role = ("RoleName", "r");
+    let (tag, value) = (("Tags.member.1.Key", "Team"), ("Tags.member.1.Value", "1"));
+    iam.call("TagRole", &[role, tag, value]).await.ok();
+    let inline = ("PolicyDocument", crate::wire::READ_SECRETS);
+    let policy = [role, ("PolicyName", "i"), inline];
+    iam.call("PutRolePolicy", &policy).await.ok();
+    let own = [("PolicyName", "own"), ("Path", "/team/"), inline];
+    iam.call("CreatePolicy", &own).await.ok();
+    let arn = ("PolicyArn", "arn:aws:iam::123456789012:policy/team/own");
+    iam.call("AttachRolePolicy", &[role, arn]).await.ok();
+    let member = [("InstanceProfileName", "p"), role];
+    iam.call("AddRoleToInstanceProfile", &member).await.ok();
+    let state = first.state();
+    let (second, iam) = sandbox(SandboxConfig::default()).await;
+    second.restore(&state);
+    assert_eq!(second.state(), state);
+    iam.call("GetRole", &[role]).await.ok();
+    let conflict = iam.call("DeleteRole", &[role]).await;
+    assert_eq!(conflict.code(), "DeleteConflict");
+}
