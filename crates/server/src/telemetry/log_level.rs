@@ -112,11 +112,11 @@ impl LogControl {
     /// Ends the change with this number, unless another one has replaced it.
     fn end(&self, number: u64) {
         let level = {
-            let mut state = self.state();
+            let state = &mut *self.state();
             if state.changes != number {
                 return;
             }
-            state.level = state.lasting.clone();
+            state.level.clone_from(&state.lasting);
             state.until = None;
             self.apply(&state.level);
             state.level.clone()
