@@ -54,6 +54,8 @@ pub enum Change {
     /// The answer is about this account: in ARNs, and as the account of the caller. Policy documents
     /// stay as they are.
     OtherAccount(String),
+    /// The answer has this header `Date`.
+    Date(String),
 }
 
 impl Rule {
@@ -244,6 +246,10 @@ impl Change {
     fn apply(&self, answer: &mut Response, account: &str) {
         match self {
             Self::WithoutRequestId => answer.remove_header(http::REQUEST_ID),
+            Self::Date(date) => {
+                answer.remove_header("date");
+                answer.headers.push(("date".to_owned(), date.clone()));
+            }
             // Documents are percent-encoded, so these patterns are not found in them.
             Self::OtherAccount(other) => {
                 for (before, after) in [(":", ":"), (">", "<")] {

@@ -57,5 +57,5 @@ pub use log_level::{LogLevelChange, LogLevelInEffect, LogLevels};
 pub use metrics::{METRICS, Metric, MetricType, MetricsHandle};
 pub use router::document;
 pub use state::Api;
-pub use tls::{ClientCertificate, PemFiles, ServerCertificate, Tls, TlsError};
+pub use tls::{Chain, ClientCertificate, PemFiles, ServerCertificate, Tls, TlsError};
 pub use traces::{RequestHead, Traces, TracesOfCallers};

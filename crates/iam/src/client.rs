@@ -13,6 +13,7 @@ use engine_roles_domain::account;
 use tracing::info;
 
 use crate::access_keys::AccessKeys;
+use crate::clock::ClockDifference;
 use crate::genuine::OnlyGenuine;
 use crate::login_connector::LoginConnector;
 
@@ -63,6 +64,7 @@ pub struct Iam {
     /// Whether the credentials come from the SDK's settings, which may change.
     is_renewable: bool,
     keys: Arc<AccessKeys>,
+    clock: ClockDifference,
     login_connector: Arc<LoginConnector>,
 }
 
@@ -78,7 +80,7 @@ struct Clients {
 }
 
 impl Clients {
-    fn new(sdk: &SdkConfig) -> Self {
+    fn new(sdk: &SdkConfig, clock: &ClockDifference) -> Self {
         // IAM is global: each partition has one region that its IAM accepts signatures for. With the
         // default endpoint the SDK knows that region; with another endpoint it does not.
         let region = sdk
@@ -88,8 +90,10 @@ impl Clients {
         let partition = partition.and_then(|region| region.partition());
         let home = partition.map_or(region, |partition| partition.iam_region().to_owned());
         let of_iam = aws_sdk_iam::config::Builder::from(sdk).region(Region::new(home));
-        let of_iam = of_iam.interceptor(OnlyGenuine);
-        let of_sts = aws_sdk_sts::config::Builder::from(sdk).interceptor(OnlyGenuine);
+        let of_iam = of_iam.interceptor(OnlyGenuine).interceptor(clock.clone());
+        let of_sts = aws_sdk_sts::config::Builder::from(sdk)
+            .interceptor(OnlyGenuine)
+            .interceptor(clock.clone());
         Self {
             iam: aws_sdk_iam::Client::from_conf(of_iam.build()),
             sts: aws_sdk_sts::Client::from_conf(of_sts.build()),
@@ -129,8 +133,10 @@ impl Iam {
         let signed_for = signed_for.unwrap_or_else(|| DEFAULT_REGION.to_owned());
         let keys = Arc::default();
         let sdk = completed(found, &signed_for, config.call_timeout, &keys);
+        let clock = ClockDifference::default();
         Self {
-            clients: Arc::new(RwLock::new(Clients::new(&sdk))),
+            clients: Arc::new(RwLock::new(Clients::new(&sdk, &clock))),
+            clock,
             region,
             signed_for,
             call_timeout: config.call_timeout,
@@ -153,7 +159,7 @@ impl Iam {
         // The future is large, and every caller of AWS contains it.
         let found = Box::pin(loader.load()).await;
         let (region, limit) = (&self.signed_for, self.call_timeout);
-        let renewed = Clients::new(&completed(found, region, limit, &self.keys));
+        let renewed = Clients::new(&completed(found, region, limit, &self.keys), &self.clock);
         let mut clients = self.clients.write().unwrap_or_else(PoisonError::into_inner);
         if clients.since.elapsed() < RENEWAL_PAUSE {
             return false;
@@ -205,6 +211,12 @@ impl Iam {
     /// Returns the region to whose STS this service sends its own calls.
     pub fn sts_region(&self) -> &str {
         &self.signed_for
+    }
+
+    /// Returns how many seconds this machine's clock was ahead of AWS's at the last answer; negative where
+    /// it was behind, none before the first answer.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.clock.last()
     }
 
     /// Returns the longest time that one call may take in all.

@@ -10,6 +10,7 @@ mod access_keys;
 mod apply;
 mod caller;
 mod client;
+mod clock;
 mod database_token;
 mod error;
 mod gate;

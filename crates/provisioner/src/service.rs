@@ -357,6 +357,12 @@ impl Provisioner {
         self.parts.detector.capabilities().await
     }
 
+    /// Returns how many seconds this machine's clock was ahead of AWS's at the last answer of AWS; negative
+    /// where it was behind, none before the first answer.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.parts.gateway.clock_ahead()
+    }
+
     /// Returns the region to whose STS this service sends its own calls.
     pub fn sts_region(&self) -> &str {
         self.parts.gateway.sts_region()

@@ -1,22 +1,27 @@
-//! The command `check`: reports whether the database can be used, what the service's AWS identity may
-//! do, and which permissions it lacks.
+//! The command `check`: reports whether the service could work here, and what to do where it could not.
+
+mod aws;
+mod configuration;
+mod database;
+mod finding;
+mod keys;
+mod tls;
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use engine_roles_domain::account::Scope;
-use engine_roles_domain::identity::{Feature, Status};
+use engine_roles_domain::account::AccountId;
 use engine_roles_provisioner::Capabilities;
-use engine_roles_store::{Readiness, Store, StoreError};
-use serde_json::json;
-use tokio::time::timeout;
+use engine_roles_store::Pooler;
+use serde_json::{Value, json};
 
+use self::database::DatabaseReport;
+use self::finding::{Finding, Verdict, chain};
+use self::keys::Others;
 use crate::config::{Config, ServeArgs};
 use crate::print;
 use crate::serve::assemble;
-
-/// How long the database may take for its answers.
-const DATABASE_LIMIT: Duration = Duration::from_secs(5);
+use crate::settings::Setting;
 
 /// How long a connection to the database may take.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(2);
@@ -24,182 +29,210 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(2);
 /// The arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Format of the output
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
+    /// Form of the output
+    #[arg(long, alias = "format", value_enum, default_value = "table")]
+    output: Format,
+    /// What was set on the command line and in the environment.
+    #[arg(skip)]
+    pub(crate) given: Given,
     #[command(flatten)]
     pub(crate) serve: Box<ServeArgs>,
 }
 
-/// The format of the output.
+/// What was set on the command line and in the environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    /// The settings; none where they are not known.
+    pub(crate) settings: Option<Vec<Setting>>,
+    /// The variables that no setting has.
+    pub(crate) unknown: Vec<String>,
+}
+
+/// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
-    Text,
-    /// For programs: the JSON that `GET /v1/capabilities` returns, and a member `database`
+    #[value(alias = "text")]
+    Table,
+    /// For programs: the lines as `checks`, and the members that `GET /v1/capabilities` returns
     Json,
 }
 
-/// Finds out what the identity may do, without changing anything, and prints it.
+/// Everything that was found.
+struct Report {
+    findings: Vec<Finding>,
+    database: Option<DatabaseReport>,
+    capabilities: Option<Capabilities>,
+}
+
+/// Checks everything that can be checked without a running service, without changing anything, and prints
+/// it.
 ///
 /// # Errors
-/// When STS does not answer, neither creating nor passing roles works, the identity belongs to another
-/// account than the configured one, or the database can't be used.
+/// When a line of the report has failed: the service can't start, or can't do its work.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     args.serve.start_logging();
-    let mut config = Config::for_command(&args.serve)?;
+    let config = Config::for_command(&args.serve).and_then(|config| {
+        // Only the service needs a key, so these settings are checked here alone.
+        args.serve.authentication.settings(args.serve.listen)?;
+        Ok(config)
+    });
+    let report = match config {
+        Ok(config) => examine(args, config)?,
+        Err(error) => {
+            let findings = vec![
+                configuration::settings(&args.given, Some(&error)),
+                configuration::unknown_variables(&args.given),
+            ];
+            let report = Report {
+                findings,
+                database: None,
+                capabilities: None,
+            };
+            print_report(args, &report)?;
+            return Err(error.into());
+        }
+    };
+    print_report(args, &report)?;
+    let failed = report.findings.iter();
+    let mut failed = failed.filter(|finding| finding.verdict == Verdict::Failed);
+    match failed.next() {
+        None => Ok(()),
+        Some(first) => Err(anyhow::anyhow!("{}: {}", first.name, first.found)),
+    }
+}
+
+/// Makes the checks that need a valid configuration.
+fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Report> {
     // The call budget is in the database, too, so that each part of the report would wait for it.
     config.database.acquire_timeout = CONNECTION_LIMIT;
+    let pooler = config.database.pooler;
+    let configured = config.account.clone();
+    let paths = config.tls.clone();
+    let signing = config.audit_signing.as_ref();
+    let signing = signing.map(|signing| signing.verifier_keys());
+    let mut findings = vec![
+        configuration::settings(&args.given, None),
+        configuration::unknown_variables(&args.given),
+    ];
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let configured = config.account.clone();
-    let (database, found) = runtime.block_on(async {
-        let (store, provisioner) = assemble(config).await?;
-        let database = database_report(&store).await;
-        let provisioner = if database.is_usable {
-            provisioner
-        } else {
-            // The call budget is in the database, and each call would wait for it.
-            let mut config = Config::for_command(&args.serve)?;
-            config.database.acquire_timeout = Duration::from_millis(100);
-            assemble(config).await?.1
-        };
-        let found = Box::pin(provisioner.capabilities()).await?;
-        Ok::<_, anyhow::Error>((database, found))
-    })?;
-    match args.format {
-        Format::Text => print::line(text(&database, &found))?,
+    let asking = Box::pin(ask(args, config, pooler, configured.as_ref()));
+    let (asked, database, capabilities) = runtime.block_on(asking)?;
+    findings.extend(asked);
+    findings.extend(tls::findings(paths.as_ref()));
+    findings.push(configuration::audit_key(args, signing.as_deref()));
+    findings.push(configuration::traces());
+    Ok(Report {
+        findings,
+        database: Some(database),
+        capabilities,
+    })
+}
+
+/// Asks the database and AWS.
+async fn ask(
+    args: &CheckArgs,
+    config: Config,
+    pooler: Pooler,
+    configured: Option<&AccountId>,
+) -> anyhow::Result<(Vec<Finding>, DatabaseReport, Option<Capabilities>)> {
+    let (store, provisioner) = assemble(config).await?;
+    let mut database = database::report(&store, pooler).await;
+    let mut findings = std::mem::take(&mut database.findings);
+    let provisioner = if database.is_usable {
+        provisioner
+    } else {
+        // The call budget is in the database, and each call would wait for it.
+        let mut config = Config::for_command(&args.serve)?;
+        config.database.acquire_timeout = Duration::from_millis(100);
+        assemble(config).await?.1
+    };
+    let found = Box::pin(provisioner.capabilities()).await.map_err(chain);
+    let identity = found.as_ref().map_err(String::clone);
+    findings.push(aws::identity(identity, configured));
+    findings.push(aws::clock(provisioner.clock_ahead()));
+    let capabilities = found.ok();
+    findings.extend(aws::permissions(capabilities.as_ref()));
+    let others = Others::of(&args.serve.authentication);
+    findings.push(if database.is_usable {
+        keys::finding(&store, others).await
+    } else {
+        Finding::new(
+            "api keys",
+            Verdict::Unknown,
+            "the database could not be asked",
+        )
+    });
+    Ok((findings, database, capabilities))
+}
+
+fn print_report(args: &CheckArgs, report: &Report) -> anyhow::Result<()> {
+    match args.output {
+        Format::Table => print::line(text(report))?,
         Format::Json => {
-            let json = as_json(&database, &found);
+            let json = as_json(&args.given, report);
             print::line(serde_json::to_string_pretty(&json)?)?;
         }
     }
-    let identity = found.identity.as_deref().and_then(Scope::of_arn);
-    if let (Some(configured), Some(identity)) = (configured, identity)
-        && identity.account != configured
-    {
-        anyhow::bail!(
-            "this identity belongs to account {}, but --account-id is {configured}: the service would \
-             provision nothing",
-            identity.account
-        );
-    }
-    let is_missing = |feature| {
-        let report = found
-            .features
-            .iter()
-            .find(|report| report.feature == feature);
-        report.is_none_or(|report| matches!(report.status, Status::Missing | Status::Unused))
-    };
-    let creates = !is_missing(Feature::Create) && !is_missing(Feature::Teardown);
-    if !creates && is_missing(Feature::PassThrough) {
-        anyhow::bail!("this identity may neither create roles nor pass a prepared role");
-    }
-    if !database.is_usable {
-        anyhow::bail!("the database can't be used: {}", database.status);
-    }
     Ok(())
-}
-
-/// What was found about the database.
-struct DatabaseReport {
-    /// A word of `/readyz`, or why the database could not be asked.
-    status: String,
-    /// Whether the service can work with the database.
-    is_usable: bool,
-    /// What the database may lose.
-    risks: Vec<&'static str>,
-}
-
-async fn database_report(store: &Store) -> DatabaseReport {
-    let unusable = |status: String| DatabaseReport {
-        status,
-        is_usable: false,
-        risks: Vec::new(),
-    };
-    let answered = timeout(DATABASE_LIMIT, async {
-        let readiness = store.readiness().await?;
-        let risks = match readiness {
-            Readiness::Ready => store.durability().await?.risks(),
-            _ => Vec::new(),
-        };
-        Ok::<_, StoreError>((readiness, risks))
-    });
-    match answered.await {
-        Ok(Ok((readiness, risks))) => DatabaseReport {
-            status: match readiness {
-                Readiness::Ready => "ok",
-                Readiness::MigrationsPending => "the schema is not up to date: run migrate",
-                Readiness::SchemaTooNew => "a newer release has changed the schema",
-                Readiness::ReadOnly => "the server accepts no writes",
-            }
-            .to_owned(),
-            is_usable: readiness == Readiness::Ready,
-            risks,
-        },
-        Ok(Err(error)) => unusable(format!("{:#}", anyhow::Error::new(error))),
-        Err(_) => unusable("no answer in time".to_owned()),
-    }
 }
 
 fn found_by(found: &Capabilities) -> Vec<&'static str> {
     found.found_by.iter().map(|how| how.as_str()).collect()
 }
 
-fn text(database: &DatabaseReport, found: &Capabilities) -> String {
-    let mut lines = vec![format!("database: {}", database.status)];
-    lines.extend(database.risks.iter().map(|risk| format!("    {risk}")));
-    lines.extend([
-        format!(
-            "identity: {}",
-            found.identity.as_deref().unwrap_or("not known")
-        ),
-        format!("found by: {}", found_by(found).join(", ")),
-        String::new(),
-    ]);
-    for report in &found.features {
-        let status = json!(report.status);
-        lines.push(format!(
-            "{:<16} {}",
-            report.feature.as_str(),
-            status.as_str().unwrap_or_default()
-        ));
-        for (word, actions) in [("missing", &report.missing), ("not known", &report.unknown)] {
-            if !actions.is_empty() {
-                lines.push(format!("    {word}: {}", actions.join(", ")));
-            }
-        }
-        let denied_by = report.denied_by.iter();
-        lines.extend(denied_by.map(|(action, by)| format!("    {action} is denied by {by}")));
-        lines.extend(report.reasons.iter().map(|reason| format!("    {reason}")));
-        let statements = report.statements.iter();
-        lines.extend(statements.map(|statement| format!("    add: {statement}")));
+fn worst(report: &Report) -> Verdict {
+    let verdicts = report.findings.iter().map(|finding| finding.verdict);
+    let worst = verdicts.max().unwrap_or(Verdict::Ok);
+    worst.max(Verdict::Ok)
+}
+
+fn text(report: &Report) -> String {
+    let lines = report.findings.iter().flat_map(Finding::lines);
+    let mut lines: Vec<String> = lines.collect();
+    if let Some(found) = &report.capabilities {
+        lines.extend([
+            String::new(),
+            format!("permissions were found by: {}", found_by(found).join(", ")),
+            found.recommendation.advice.clone(),
+        ]);
     }
-    lines.push(String::new());
-    lines.push(found.recommendation.advice.clone());
     lines.join("\n")
 }
 
-/// Returns the JSON that `GET /v1/capabilities` answers, with a member `database`.
-fn as_json(database: &DatabaseReport, found: &Capabilities) -> serde_json::Value {
-    let features = found.features.iter().map(|report| {
-        json!({
-            "feature": report.feature,
-            "status": report.status,
-            "missing_permissions": report.missing,
-            "denied_by": report.denied_by,
-            "unknown_permissions": report.unknown,
-            "statements": report.statements,
-            "reasons": report.reasons,
-        })
-    });
-    json!({
-        "database": {"status": database.status, "risks": database.risks},
-        "identity": found.identity,
-        "found_by": found_by(found),
-        "found_at": found.found_at,
-        "features": features.collect::<Vec<_>>(),
-        "recommendation": found.recommendation,
-    })
+/// Returns the lines, and the JSON that `GET /v1/capabilities` answers, with a member `database`.
+fn as_json(given: &Given, report: &Report) -> Value {
+    let mut json = report.capabilities.as_ref().map_or_else(
+        || json!({}),
+        |found| {
+            let features = found.features.iter().map(|report| {
+                json!({
+                    "feature": report.feature,
+                    "status": report.status,
+                    "missing_permissions": report.missing,
+                    "denied_by": report.denied_by,
+                    "unknown_permissions": report.unknown,
+                    "statements": report.statements,
+                    "reasons": report.reasons,
+                })
+            });
+            json!({
+                "identity": found.identity,
+                "found_by": found_by(found),
+                "found_at": found.found_at,
+                "features": features.collect::<Vec<_>>(),
+                "recommendation": found.recommendation,
+            })
+        },
+    );
+    if let Some(database) = &report.database {
+        json["database"] = json!({"status": database.status, "risks": database.risks});
+    }
+    json["verdict"] = json!(worst(report));
+    json["checks"] = json!(report.findings);
+    json["settings"] = json!(given.settings);
+    json["unknown_variables"] = json!(given.unknown);
+    json
 }

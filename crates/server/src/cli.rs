@@ -41,7 +41,7 @@ pub enum Command {
     /// Bring the database schema up to date, then exit
     #[command(after_help = DIRECTLY)]
     Migrate(MigrateArgs),
-    /// Show what the service's AWS identity may do and which permissions it lacks
+    /// Show whether the service could work here: settings, database, AWS identity and permissions, keys, TLS
     #[command(after_help = DIRECTLY)]
     Check(CheckArgs),
     /// Make, list or revoke API keys
@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli, matches))
     });
-    let (cli, matches) = match parsed {
+    let (mut cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() && telemetry::is_json_asked_for(&command) => {
             print_as_json(
@@ -124,6 +124,14 @@ pub fn main() -> ExitCode {
         let in_effect = serve.map(|serve| settings::in_effect(serve, matches));
         args.start_telemetry();
         serve::announce(&in_effect.unwrap_or_default(), &unknown);
+    }
+    if let (Command::Check(args), Some((name, matches))) = (&mut cli.command, matches.subcommand())
+    {
+        let check = command.find_subcommand(name);
+        args.given = check::Given {
+            settings: check.map(|check| settings::set_values(check, matches)),
+            unknown: settings::unknown_variables(&program()),
+        };
     }
     run(cli)
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
 use clap::builder::Resettable;
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
+use serde::Serialize;
 
 /// The beginning of the names of this program's variables.
 const OURS: &str = "ENGINE_ROLES_";
@@ -43,6 +45,42 @@ fn variables(command: &Command) -> BTreeSet<String> {
     let own = own.map(|name| name.to_string_lossy().into_owned());
     let below = command.get_subcommands().flat_map(variables);
     own.chain(below).collect()
+}
+
+/// A setting that has another value than its default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Setting {
+    /// The name of its flag, without the hyphens.
+    pub(crate) name: String,
+    /// Where the value comes from: `flag` or `variable`.
+    pub(crate) source: &'static str,
+    /// The value; none for a secret.
+    pub(crate) value: Option<String>,
+}
+
+/// Returns the settings of a command that were set, and where.
+pub(crate) fn set_values(command: &Command, matches: &ArgMatches) -> Vec<Setting> {
+    let set = command.get_arguments().filter_map(|argument| {
+        let name = argument.get_long()?.to_owned();
+        let id = argument.get_id().as_str();
+        let source = match matches.value_source(id)? {
+            ValueSource::CommandLine => "flag",
+            ValueSource::EnvVariable => "variable",
+            _ => return None,
+        };
+        let values = matches.try_get_raw(id).ok().flatten();
+        let texts = values.map(|values| {
+            let values: Vec<_> = values.map(OsStr::to_string_lossy).collect();
+            values.join(",")
+        });
+        let value = texts.filter(|_| !argument.is_hide_env_values_set());
+        Some(Setting {
+            name,
+            source,
+            value,
+        })
+    });
+    set.collect()
 }
 
 /// Returns each setting of a command with its value, in one line. A secret shows only whether it is

@@ -1,9 +1,12 @@
 //! The log on standard error, and traces where the environment names a collector.
 
+mod announcement;
 mod log_level;
 #[cfg(feature = "otlp")]
 mod otlp;
-mod variables;
+pub(crate) mod variables;
+#[cfg(not(feature = "otlp"))]
+mod without_otlp;
 
 use std::backtrace::Backtrace;
 use std::io::IsTerminal;
@@ -13,15 +16,16 @@ use std::time::Duration;
 
 use clap::{Args, Command};
 use engine_roles_api::{Traces, TracesOfCallers};
+use tracing::error;
 use tracing::level_filters::LevelFilter;
-use tracing::span::Id;
-use tracing::{error, warn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::json_lines::JsonLines;
 
+#[cfg(not(feature = "otlp"))]
+use self::without_otlp as otlp;
 pub(crate) use log_level::{change_on_signal, control as log_control};
 
 /// The name of the flag for the log's format.
@@ -120,66 +124,29 @@ pub(crate) fn start(args: &LogArgs) {
 /// same process has no effect.
 pub(crate) fn start_with_traces(args: &LogArgs) {
     if !tracing::dispatcher::has_been_set() {
-        traces(|layer| start_with(args, layer));
-    }
-}
-
-/// Calls `start` with the layer that sends traces, then logs what became of the variables of traces.
-#[cfg(feature = "otlp")]
-fn traces(start: impl FnOnce(Option<BoxedLayer>)) {
-    use otlp::Announcement;
-
-    let (layer, announcement) = otlp::layer();
-    start(layer);
-    match announcement {
-        None => {}
-        Some(Announcement::Sent { collector }) => tracing::info!(collector, "traces are sent"),
-        Some(Announcement::NotSent { variable, rule }) => {
-            warn!(
-                variable,
-                rule, "traces are not sent: the variable is invalid"
-            );
-        }
-    }
-}
-
-/// Calls `start`, then warns where the environment asks for traces.
-#[cfg(not(feature = "otlp"))]
-fn traces(start: impl FnOnce(Option<BoxedLayer>)) {
-    start(None);
-    if variables::wanted_here() != variables::Wanted::No {
-        warn!("traces are not sent: this program was built without them (cargo feature otlp)");
+        let (traces, announcement) = otlp::layer();
+        start_with(args, traces);
+        announcement.log();
     }
 }
 
 /// Returns what puts requests into traces. `scheme` is that of the service's own URL.
 pub(crate) fn traces_of_requests(scheme: &'static str) -> Arc<dyn Traces> {
-    #[cfg(feature = "otlp")]
-    if let Some(traces) = otlp::requests(scheme) {
-        return traces;
-    }
-    let _ = scheme;
-    Arc::new(TracesOfCallers)
+    otlp::requests(scheme).unwrap_or_else(|| Arc::new(TracesOfCallers))
 }
 
-/// Returns the id of the trace that a span belongs to; none where traces are off.
-fn trace_of(span: &Id) -> Option<String> {
-    #[cfg(feature = "otlp")]
-    return otlp::trace_of(span);
-    #[cfg(not(feature = "otlp"))]
-    {
-        let _ = span;
-        None
-    }
+/// Sends an empty request to the collector that the environment names. Returns its host.
+///
+/// # Errors
+/// When the collector does not take it; the text says why.
+pub(crate) fn try_collector() -> Result<String, String> {
+    otlp::try_collector()
 }
 
 /// Sends the traces that wait, for at most two seconds. No later span is sent.
 pub(crate) async fn flush_traces() {
-    #[cfg(feature = "otlp")]
-    let flushed = tokio::task::spawn_blocking(|| otlp::flush(FLUSH_LIMIT));
-    #[cfg(not(feature = "otlp"))]
-    let flushed = std::future::ready(());
-    let _ = tokio::time::timeout(FLUSH_LIMIT, flushed).await;
+    let flushing = tokio::task::spawn_blocking(|| otlp::flush(FLUSH_LIMIT));
+    let _ = tokio::time::timeout(FLUSH_LIMIT, flushing).await;
 }
 
 fn start_with(args: &LogArgs, traces: Option<BoxedLayer>) {
@@ -189,7 +156,12 @@ fn start_with(args: &LogArgs, traces: Option<BoxedLayer>) {
         .with_writer(std::io::stderr);
     let lines = match args.log_format {
         LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().event_format(JsonLines { trace_of }).boxed(),
+        LogFormat::Json => lines
+            .json()
+            .event_format(JsonLines {
+                trace_of: otlp::trace_of,
+            })
+            .boxed(),
     };
     let lines = lines.with_filter(filter).boxed();
     let layers: Vec<BoxedLayer> = traces.into_iter().chain([lines]).collect();

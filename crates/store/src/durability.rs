@@ -3,9 +3,11 @@
 use crate::connection::read;
 use crate::{Store, StoreError};
 
-/// The settings of the database on which durability depends.
+/// The version of the database, and the settings on which durability depends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Durability {
+    /// The version of Postgres, as the server states it.
+    pub server_version: String,
     /// `synchronous_commit` of this service's sessions.
     pub synchronous_commit: String,
     /// `fsync` of the server.
@@ -35,20 +37,21 @@ impl Durability {
 }
 
 impl Store {
-    /// Reads the settings on which durability depends.
+    /// Reads the version and the settings on which durability depends.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn durability(&self) -> Result<Durability, StoreError> {
-        let (synchronous_commit, fsync, full_page_writes) = read!(
+        let (server_version, synchronous_commit, fsync, full_page_writes) = read!(
             self,
             fetch_one,
-            sqlx::query_as::<_, (String, String, String)>(
-                "/* check */ SELECT current_setting('synchronous_commit'),
+            sqlx::query_as::<_, (String, String, String, String)>(
+                "/* check */ SELECT current_setting('server_version'), current_setting('synchronous_commit'),
                         current_setting('fsync'), current_setting('full_page_writes')",
             )
         )?;
         Ok(Durability {
+            server_version,
             synchronous_commit,
             fsync,
             full_page_writes,

@@ -79,7 +79,7 @@ async fn migrate_and_serve_log_in_with_tokens_of_the_aws_identity() {
     installation.client().provision("one").await.expect(201);
     let checked = installation.run(&["check"], &[]);
     assert!(
-        text(&checked.stdout).contains("database: ok"),
+        text(&checked.stdout).contains("\nok       database "),
         "{checked:?}"
     );
     let tokens = login.accepted(SERVING);

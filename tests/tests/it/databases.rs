@@ -190,7 +190,7 @@ async fn the_commands_for_two_database_users_work_as_documented() {
     assert_eq!(client.delete("one").await.expect(200)["state"], "deleted");
     let checked = installation.run(&["check"], &[]);
     assert!(
-        text(&checked.stdout).contains("database: ok"),
+        text(&checked.stdout).contains("\nok       database "),
         "{checked:?}"
     );
     // The server of this test is not durable.

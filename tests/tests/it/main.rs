@@ -15,6 +15,7 @@ mod budget;
 mod capabilities;
 mod changing;
 mod chaos;
+mod check;
 mod checker;
 mod cli;
 mod compose;

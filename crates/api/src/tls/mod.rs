@@ -10,7 +10,7 @@ mod server_certificate;
 
 pub use client_certificate::ClientCertificate;
 pub use error::TlsError;
-pub use server_certificate::{PemFiles, ServerCertificate};
+pub use server_certificate::{Chain, PemFiles, ServerCertificate};
 use tokio::sync::watch;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};

@@ -2,16 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretSlice};
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::NoServerSessionStorage;
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 use x509_cert::certificate::{CertificateInner, Raw};
 use x509_cert::der::Decode;
 
@@ -50,10 +53,24 @@ impl PartialEq for PemFiles {
     }
 }
 
+/// Whether the certificates of a file lead from the service's own to the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// The file has the service's own certificate only.
+    OneCertificate,
+    /// Each certificate is signed by the next one.
+    Complete,
+    /// A certificate is missing, in another place, or may not sign.
+    Broken,
+    /// A certificate is not valid at this time, so that the signatures were not checked.
+    NotChecked,
+}
+
 /// The service's own certificate with its key, checked, and the authorities of clients.
 #[derive(Clone)]
 pub struct ServerCertificate {
     config: Arc<ServerConfig>,
+    chain: Chain,
     client_authorities: Option<Arc<ClientAuthorities>>,
     valid_from: DateTime<Utc>,
     expires_at: DateTime<Utc>,
@@ -86,6 +103,7 @@ impl ServerCertificate {
         let key = PrivateKeyDer::from_pem_slice(files.key.expose_secret())
             .map_err(|_| TlsError::NoKey)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
+        let chained = chain_of(&chain, &provider, now);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&TLS13, &TLS12])
             .expect("the provider has cipher suites of both versions");
@@ -111,10 +129,17 @@ impl ServerCertificate {
         }
         Ok(Self {
             config: Arc::new(config),
+            chain: chained,
             client_authorities,
             valid_from: DateTime::UNIX_EPOCH + validity.not_before.to_unix_duration(),
             expires_at: DateTime::UNIX_EPOCH + validity.not_after.to_unix_duration(),
         })
+    }
+
+    /// Returns whether the certificates lead to the last one in the file, at the time when the file was
+    /// read. Whether clients know an authority is not known.
+    pub fn chain(&self) -> Chain {
+        self.chain
     }
 
     /// Returns when the certificate expires.
@@ -144,6 +169,35 @@ impl ServerCertificate {
 
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+}
+
+fn chain_of(chain: &[CertificateDer<'_>], provider: &CryptoProvider, now: DateTime<Utc>) -> Chain {
+    let [first, between @ .., last] = chain else {
+        return Chain::OneCertificate;
+    };
+    let mut roots = RootCertStore::empty();
+    let parsed = ParsedCertificate::try_from(first);
+    let (Ok(first), Ok(())) = (parsed, roots.add(last.clone().into_owned())) else {
+        return Chain::Broken;
+    };
+    let seconds = u64::try_from(now.timestamp()).unwrap_or_default();
+    let verified = verify_server_cert_signed_by_trust_anchor(
+        &first,
+        &roots,
+        between,
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+        provider.signature_verification_algorithms.all,
+    );
+    match verified {
+        Ok(()) => Chain::Complete,
+        Err(rustls::Error::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) => Chain::NotChecked,
+        Err(_) => Chain::Broken,
     }
 }
 

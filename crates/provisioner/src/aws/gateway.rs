@@ -117,6 +117,12 @@ impl Gateway {
         self.iam.sts_region()
     }
 
+    /// Returns how many seconds this machine's clock was ahead of AWS's at the last answer; none before the
+    /// first answer.
+    pub(crate) fn clock_ahead(&self) -> Option<i64> {
+        self.iam.clock_ahead()
+    }
+
     /// Returns how long one call may take at most.
     pub(crate) fn call_timeout(&self) -> Duration {
         self.iam.call_timeout()

@@ -112,8 +112,7 @@ impl LogControl {
     /// Ends the change with this number, unless another one has replaced it.
     fn end(&self, number: u64) {
         let level = {
-            let mut state = self.state();
-            let state = &mut *state;
+            let state = &mut *self.state();
             if state.changes != number {
                 return;
             }

@@ -11,16 +11,18 @@ mod exporter;
 mod requests;
 mod sampler;
 
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use engine_roles_api::Traces;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
-use opentelemetry_otlp::{SpanExporter, WithHttpConfig};
+use opentelemetry_otlp::{RetryPolicy, SpanExporter, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::{EnvResourceDetector, TelemetryResourceDetector};
-use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider, SpanExporter as _};
 use tracing::level_filters::LevelFilter;
 use tracing::span::Id;
 use tracing::subscriber::Interest;
@@ -34,34 +36,23 @@ use self::collector::Collector;
 use self::exporter::Conventional;
 use self::requests::OtlpTraces;
 use self::sampler::WithoutProbes;
-use crate::telemetry::variables::{Wanted, wanted_here};
+use super::announcement::Announcement;
+use super::variables::{Wanted, wanted_here};
 
 /// What sends the traces of this process; none where traces are off.
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// What to log about traces once the log has started.
-#[derive(Clone, Debug)]
-pub(super) enum Announcement {
-    /// Traces are sent to this host.
-    Sent { collector: String },
-    /// Traces are not sent, because this variable breaks a rule.
-    NotSent { variable: String, rule: String },
-}
-
 /// Returns the layer that sends spans where the environment asks for it, and what to log about it.
-pub(super) fn layer<S>() -> (
-    Option<Box<dyn Layer<S> + Send + Sync>>,
-    Option<Announcement>,
-)
+pub(super) fn layer<S>() -> (Option<Box<dyn Layer<S> + Send + Sync>>, Announcement)
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
     let not_sent = |variable: &str, rule: String| {
         let variable = variable.to_owned();
-        (None, Some(Announcement::NotSent { variable, rule }))
+        (None, Announcement::NotSent { variable, rule })
     };
     let (variable, endpoint) = match wanted_here() {
-        Wanted::No => return (None, None),
+        Wanted::No => return (None, Announcement::Nothing),
         Wanted::Unsupported { variable, rule } => return not_sent(variable, rule.to_owned()),
         Wanted::To { variable, endpoint } => (variable, endpoint),
     };
@@ -96,16 +87,48 @@ where
         );
     let _ = PROVIDER.set(provider);
     let announcement = Announcement::Sent { collector: host };
-    (Some(layer.boxed()), Some(announcement))
+    (Some(layer.boxed()), announcement)
+}
+
+fn exporter(collector: Collector, retries: RetryPolicy) -> Result<SpanExporter, String> {
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_http_client(collector)
+        .with_retry_policy(retries)
+        .build();
+    exporter.map_err(|error| error.to_string())
+}
+
+/// Sends an empty request to the collector. Returns its host.
+///
+/// # Errors
+/// When the collector does not take it; the text says why.
+pub(super) fn try_collector() -> Result<String, String> {
+    let Wanted::To { variable, endpoint } = wanted_here() else {
+        return Err("no collector is configured".to_owned());
+    };
+    let host = collector::host(&endpoint);
+    let host = host.ok_or_else(|| format!("{variable} must be an http:// or https:// URL"))?;
+    let collector = Collector::new().map_err(|error| error.to_string())?;
+    let problem = collector.last_problem();
+    let exporter = exporter(collector, RetryPolicy::disabled())?;
+    // The collector's client blocks until the answer, so the future is ready when it is polled first.
+    let mut sending = pin!(exporter.export(Vec::new()));
+    match sending
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(Ok(())) => Ok(host),
+        _ => Err(format!(
+            "the collector at {host} does not take traces: {}",
+            problem.text()
+        )),
+    }
 }
 
 fn provider() -> Result<SdkTracerProvider, String> {
     let collector = Collector::new().map_err(|error| error.to_string())?;
-    let exporter = SpanExporter::builder()
-        .with_http()
-        .with_http_client(collector)
-        .build()
-        .map_err(|error| error.to_string())?;
+    let exporter = exporter(collector, RetryPolicy::recommended())?;
     let processor = BatchSpanProcessor::builder(Conventional(exporter)).build();
     Ok(SdkTracerProvider::builder()
         .with_span_processor(processor)

@@ -123,6 +123,17 @@ impl TlsPaths {
         Ok((tls, reload))
     }
 
+    /// Reads and checks the files, for a report. Returns also whether every user of the machine can read
+    /// the key.
+    ///
+    /// # Errors
+    /// When a file can't be read or used.
+    pub(crate) fn examine(&self) -> Result<(ServerCertificate, bool), TlsFilesError> {
+        let files = self.read()?;
+        let certificate = ServerCertificate::new(&files.pem, Utc::now())?;
+        Ok((certificate, files.is_key_exposed))
+    }
+
     fn read(&self) -> Result<TlsFiles, TlsFilesError> {
         let read = |flag, path: &Path| {
             engine_roles_files::read(path).map_err(|source| TlsFilesError::Unreadable {

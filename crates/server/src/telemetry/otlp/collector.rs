@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
@@ -20,6 +20,25 @@ const COMPLAINT_PAUSE: Duration = Duration::from_mins(1);
 pub(super) struct Collector {
     client: Client,
     failures: Mutex<Failures>,
+    last: LastProblem,
+}
+
+/// Why the collector did not take the last request. A clone shares it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastProblem(Arc<Mutex<Option<String>>>);
+
+impl LastProblem {
+    /// Returns the reason.
+    pub(super) fn text(&self) -> String {
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.clone()
+            .unwrap_or_else(|| "the reason is not known".to_owned())
+    }
+
+    fn set(&self, problem: &str) {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *text = Some(problem.to_owned());
+    }
 }
 
 /// The requests that failed since the last one that succeeded.
@@ -34,7 +53,13 @@ impl Collector {
         Ok(Self {
             client: Client::builder().timeout(answer_limit()).build()?,
             failures: Mutex::default(),
+            last: LastProblem::default(),
         })
+    }
+
+    /// Returns what will say why the collector did not take a request.
+    pub(super) fn last_problem(&self) -> LastProblem {
+        self.last.clone()
     }
 
     /// Sends a request, and blocks the thread that sends spans until the answer. An error contains
@@ -72,6 +97,7 @@ impl Collector {
     }
 
     fn note_failure(&self, problem: &str) {
+        self.last.set(problem);
         let mut failures = self.failures();
         failures.count += 1;
         let last = failures.logged_at;

@@ -1,0 +1,95 @@
+//! Checks of the settings themselves.
+
+use super::finding::{Finding, Verdict};
+use super::{CheckArgs, Given};
+use crate::config_error::ConfigError;
+use crate::telemetry::variables::{Wanted, wanted_here};
+
+/// Returns what is set, and from where.
+pub(super) fn settings(given: &Given, error: Option<&ConfigError>) -> Finding {
+    let settings = given.settings.as_deref().unwrap_or_default();
+    let count = |source| {
+        let from_there = settings.iter().filter(|setting| setting.source == source);
+        from_there.count()
+    };
+    let details = settings.iter().map(|setting| {
+        let value = setting.value.as_deref().unwrap_or("(a secret)");
+        format!("{} = {value} (by {})", setting.name, setting.source)
+    });
+    let details: Vec<String> = details.collect();
+    let (flags, variables) = (count("flag"), count("variable"));
+    match error {
+        Some(error) => Finding::new("configuration", Verdict::Failed, error.to_string())
+            .with_advice("correct the setting: the service does not start with it"),
+        None => Finding::new(
+            "configuration",
+            Verdict::Ok,
+            format!("{flags} settings by flags and {variables} by variables; all others have their default"),
+        ),
+    }
+    .with_details(details)
+}
+
+/// Returns the variables that no setting has.
+pub(super) fn unknown_variables(given: &Given) -> Finding {
+    let unknown = &given.unknown;
+    if unknown.is_empty() {
+        return Finding::new(
+            "variables",
+            Verdict::Ok,
+            "each ENGINE_ROLES_ variable is a setting",
+        );
+    }
+    let found = format!("no setting has {}", unknown.join(", "));
+    Finding::new("variables", Verdict::Warning, found)
+        .with_advice("correct the name, or remove the variable: it is ignored")
+}
+
+/// Returns whether traces are sent.
+pub(super) fn traces() -> Finding {
+    match wanted_here() {
+        Wanted::No => Finding::new("traces", Verdict::Skipped, "no collector is configured"),
+        Wanted::Unsupported { variable, rule } => {
+            Finding::new("traces", Verdict::Warning, format!("{variable} {rule}"))
+                .with_advice("correct the variable: no traces are sent")
+        }
+        Wanted::To { .. } => sent_traces(),
+    }
+}
+
+fn sent_traces() -> Finding {
+    match crate::telemetry::try_collector() {
+        Ok(collector) => {
+            let found = format!("the collector at {collector} takes traces");
+            Finding::new("traces", Verdict::Ok, found)
+        }
+        Err(problem) => Finding::new("traces", Verdict::Warning, problem).with_advice(
+            "correct OTEL_EXPORTER_OTLP_*, or the collector; the service works without it",
+        ),
+    }
+}
+
+/// Returns whether checkpoints of the audit log are signed. The key was read with the configuration.
+pub(super) fn audit_key(args: &CheckArgs, verifier_keys: Option<&str>) -> Finding {
+    let name = "audit signing key";
+    let Some(keys) = verifier_keys else {
+        return Finding::new(name, Verdict::Skipped, "checkpoints are not signed");
+    };
+    let signing = &args.serve.audit_signing;
+    let found = format!(
+        "verified with {}",
+        keys.lines().collect::<Vec<_>>().join(" and ")
+    );
+    if let Some(file) = signing.exposed_key_file() {
+        let found = format!("every user of the machine can read {}", file.display());
+        return Finding::new(name, Verdict::Warning, found)
+            .with_advice("remove the file's permissions for others");
+    }
+    if let Some(directory) = signing.checkpoints.as_deref().filter(|path| !path.is_dir()) {
+        let found = format!("{} is no directory", directory.display());
+        return Finding::new(name, Verdict::Failed, found).with_advice(
+            "make the directory of --audit-checkpoints, in which the service may write",
+        );
+    }
+    Finding::new(name, Verdict::Ok, found)
+}
