@@ -145,7 +145,9 @@ def check_alone(config):
     assert "ports" not in database and list(database["networks"]) == ["engine-roles-database"]
     assert config["networks"]["engine-roles-database"]["internal"] is True
     assert config["networks"]["ai-unlimited-network"]["name"] == "ai-unlimited-network"
-    assert config["volumes"]["engine-roles-postgres"]["name"] == "engine-roles-postgres"
+    # The sandbox never uses the database of the roles at AWS.
+    prefix = "engine-roles-sandbox" if "engine-roles-sandbox" in config["services"] else "engine-roles"
+    assert config["volumes"]["engine-roles-postgres"]["name"] == f"{prefix}-postgres"
     assert service["read_only"] is True
 
 

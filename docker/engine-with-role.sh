@@ -38,10 +38,30 @@ export_role() {
     export ENGINE_ROLE ENGINE_ROLE_ARN ENGINE_INSTANCE_PROFILE
 }
 
+# Runs COMMAND, passes a signal on to it as TERM, and waits for its end. So the script does not end while
+# COMMAND still runs, and says what is left.
+run() {
+    "$@" <&0 &
+    child=$!
+    trap 'kill -TERM "$child" 2>/dev/null || true' HUP INT TERM
+    # A signal ends the wait early.
+    while true; do
+        code=0
+        wait "$child" || code=$?
+        kill -0 "$child" 2>/dev/null || break
+    done
+    trap - HUP INT TERM
+    return "$code"
+}
+
 deploy() {
     # 1. The role. The command waits until the role is there, or says why it can't be.
     # shellcheck disable=SC2086 # ROLE_FLAGS is a list of flags.
-    binding=$(engine-roles role put "$cluster" --output json --wait 5m ${ROLE_FLAGS:-})
+    binding=$(engine-roles role put "$cluster" --output json --wait 5m ${ROLE_FLAGS:-}) || {
+        code=$?
+        say "$cluster has no role yet (exit code $code), and nothing was deployed: engine-roles role get $cluster"
+        exit "$code"
+    }
     export_role
 
     # 2. EC2 learns of a new instance profile some seconds later. An earlier RunInstances may fail.
@@ -51,7 +71,7 @@ deploy() {
 
     # 3. The engine.
     say "$cluster has the role $ENGINE_ROLE; deploying"
-    "$@" || {
+    run "$@" || {
         code=$?
         # The role stays, because a part of the engine may run. Nobody else would find it.
         say "the deploy failed; the role $ENGINE_ROLE stays. Repeat the deploy, or suspend $cluster"
@@ -64,7 +84,7 @@ suspend() {
     #    the script: the engine may still run and needs its role.
     binding=$(engine-roles role get "$cluster" --output json) || binding='{}'
     export_role
-    "$@" || {
+    run "$@" || {
         code=$?
         say "the suspend failed; the role $ENGINE_ROLE stays"
         exit "$code"
@@ -85,6 +105,9 @@ suspend() {
 [ $# -ge 3 ] || usage
 step=$1 cluster=$2
 shift 2
+case "$cluster" in
+    -*) usage ;;
+esac
 case "$step" in
     deploy | suspend) "$step" "$@" ;;
     *) usage ;;

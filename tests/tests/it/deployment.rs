@@ -90,6 +90,27 @@ async fn the_role_stays_when_a_deploy_or_a_suspend_fails() {
     let (code, printed) = run(NOWHERE, "suspend", "echo suspended");
     assert_eq!((code, printed.as_str()), (Some(1), "suspended\n"));
     assert_eq!(state(&installation).await, "active");
+    // A signal reaches the command, and the script ends after it.
+    let script = r#"
+        docker/engine-with-role.sh suspend demo bash -c '
+            trap "echo trapped; exit 7" TERM
+            echo runs >"$STARTED"
+            while true; do sleep 0.1; done' &
+        until [ -s "$STARTED" ]; do sleep 0.1; done
+        kill -TERM $!
+        wait $! || echo "ends with $?""#;
+    let directory = tempfile::tempdir().expect("a directory");
+    let started = directory.path().join("started");
+    let script = format!("export STARTED={}\n{script}", started.display());
+    let output = shell(&installation, &address, &script);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(printed, "trapped\nends with 7\n", "{output:?}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("the suspend failed; the role"), "{errors}");
+    assert_eq!(state(&installation).await, "active");
+    // What is no cluster is no reason to call the service.
+    let (code, printed) = run(&address, "deploy --help", "echo deployed");
+    assert_eq!((code, printed.as_str()), (Some(2), ""));
     assert_eq!(run(&address, "suspend", "true").0, Some(0));
     assert_eq!(state(&installation).await, "deleted");
 }

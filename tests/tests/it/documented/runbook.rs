@@ -151,7 +151,7 @@ async fn the_commands_of_the_runbook_work() {
     let printed = printed(&commands, &output);
     for expected in [
         "status        ready",
-        "database: ok",
+        "ok       database",
         "state             active",
         "prepared-engine-role",
         "access ended",
