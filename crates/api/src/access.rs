@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use engine_roles_contract::text::ClusterName as ClusterNameText;
 use engine_roles_contract::{
-    Access, AccessProfile, Code, DocumentKind, EvaluatedDocument, ProfileContents as WireContents,
+    Access, AccessProfile, DocumentKind, EvaluatedDocument, ProfileContents as WireContents,
 };
 use engine_roles_domain::cluster::RoleReference;
 use engine_roles_domain::prepared::{HeldPolicy, HeldProfile, PolicyName, ProfileContents};
@@ -32,12 +32,7 @@ pub(crate) async fn get(
     Cluster(cluster): Cluster,
 ) -> Result<Json<Access>, Problem> {
     let report = provisioner.access(&cluster).await?;
-    let report = report.ok_or_else(|| {
-        Problem::new(
-            Code::NotFound,
-            format!("cluster {cluster} never had a role"),
-        )
-    })?;
+    let report = report.ok_or_else(|| Problem::no_role(&cluster))?;
     Ok(Json(to_wire(cluster.to_string(), report)))
 }
 

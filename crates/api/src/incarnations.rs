@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use engine_roles_contract::text::ClusterName as ClusterNameText;
-use engine_roles_contract::{Code, IncarnationList, IncarnationQuery};
+use engine_roles_contract::{IncarnationList, IncarnationQuery};
 use engine_roles_provisioner::Provisioner;
 
 use crate::binding;
@@ -41,8 +41,7 @@ pub(crate) async fn list(
     query.end()?;
     let page = provisioner.incarnations(&cluster, after, limit).await?;
     if page.items.is_empty() && after.is_none() {
-        let detail = format!("cluster {cluster} never had a role");
-        return Err(Problem::new(Code::NotFound, detail));
+        return Err(Problem::no_role(&cluster));
     }
     let items = page.items.iter().map(binding::incarnation_to_wire);
     Ok(Json(IncarnationList {

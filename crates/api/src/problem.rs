@@ -16,6 +16,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use engine_roles_contract as contract;
 use engine_roles_contract::{Code, FieldError};
+use engine_roles_domain::cluster::ClusterName;
 
 pub(crate) use example::example;
 pub(crate) use failure::{code as failure_code, denied_by, failed};
@@ -122,6 +123,14 @@ impl Problem {
         };
         let errors = wrong.into_iter().map(|(_, error)| error);
         Err(Self::fields(code, errors.collect()))
+    }
+
+    /// Returns the problem of a cluster without any binding.
+    pub(crate) fn no_role(cluster: &ClusterName) -> Self {
+        Self::new(
+            Code::NotFound,
+            format!("cluster {cluster} never had a role"),
+        )
     }
 
     /// Returns the problem of a defect of this program. The log has the cause.

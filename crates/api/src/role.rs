@@ -88,12 +88,7 @@ pub(crate) async fn get(
     Conditional(conditions): Conditional,
 ) -> Result<Response, Problem> {
     let binding = provisioner.get(&cluster, prefer.wait_for_read()).await?;
-    let binding = binding.ok_or_else(|| {
-        Problem::new(
-            Code::NotFound,
-            format!("cluster {cluster} never had a role"),
-        )
-    })?;
+    let binding = binding.ok_or_else(|| Problem::no_role(&cluster))?;
     let applied = prefer.applied_to_read();
     if !conditions.holds_if_match(&binding) {
         let detail = "the binding has changed: its ETag is none of those that If-Match names";

@@ -5,7 +5,6 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use engine_roles_contract::Code;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_domain::grant::{Access, AreaAccess, SecretAccess, WideGrant};
 use engine_roles_domain::prepared::{HeldPolicy, PolicyName, ProfileContents};
@@ -39,10 +38,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     query.end()?;
     let report = Box::pin(provisioner.access(&cluster)).await?;
-    let report = report.ok_or_else(|| {
-        let detail = format!("cluster {cluster} never had a role");
-        Problem::new(Code::NotFound, detail)
-    })?;
+    let report = report.ok_or_else(|| Problem::no_role(&cluster))?;
     let title = format!("What the role of {cluster} can reach");
     let page = Page {
         title: &title,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use engine_roles_contract::Code;
 use engine_roles_domain::audit::SequencedEvent;
 use engine_roles_domain::binding::{Binding, Failure, Receipt};
 use engine_roles_domain::caller::KeyScope;
@@ -48,10 +47,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     query.end()?;
     let binding = provisioner.get(&cluster, Duration::ZERO).await?;
-    let binding = binding.ok_or_else(|| {
-        let detail = format!("cluster {cluster} never had a role");
-        Problem::new(Code::NotFound, detail)
-    })?;
+    let binding = binding.ok_or_else(|| Problem::no_role(&cluster))?;
     let incarnations = provisioner.incarnations(&cluster, None, MOST_INCARNATIONS);
     let incarnations = incarnations.await?;
     let timeline = if viewer.may(KeyScope::Audit) {
