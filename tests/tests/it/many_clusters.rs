@@ -65,6 +65,8 @@ async fn two_hundred_clusters_are_provisioned_and_torn_down_concurrently() {
         .text
         .lines()
         .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("each line is JSON"))
+        // A slow read finds its own event.
+        .filter(|event| event["action"] != "log_read")
         .filter_map(|event| event["seq"].as_i64())
         .collect();
     let all = i64::try_from(CLUSTERS * 4).expect("the number is small");
