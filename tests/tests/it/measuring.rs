@@ -106,13 +106,17 @@ fn the_programs_accept_the_arguments_that_the_documentation_shows() {
             env!("CARGO_BIN_EXE_engine-roles-chaos"),
         ),
         (
+            "engine-roles-make-dump",
+            env!("CARGO_BIN_EXE_engine-roles-make-dump"),
+        ),
+        (
             "engine-roles-measure",
             env!("CARGO_BIN_EXE_engine-roles-measure"),
         ),
     ]);
     let mut commands = documented_commands(include_str!("../../../docs/development.md"));
     let of_performance = documented_commands(include_str!("../../../docs/performance.md"));
-    assert_eq!(of_performance.len(), 4, "{of_performance:?}");
+    assert_eq!(of_performance.len(), 5, "{of_performance:?}");
     commands.extend(of_performance);
     let shown: Vec<&str> = commands
         .iter()
