@@ -218,6 +218,9 @@ code=$(docker inspect --format '{{.State.ExitCode}}' "$name-service")
 [ "$code" = 0 ] || fail "the service ends with $code"
 result "stop" "$(($(milliseconds) - begin)) ms"
 
+printf '\n'
+cat "$results"
+
 if [ -n "${SUITE:-}" ]; then
     filter=$SUITE
     [ "$filter" != all ] || filter=
@@ -227,5 +230,3 @@ if [ -n "${SUITE:-}" ]; then
         --package engine-roles --test it -- $filter
 fi
 
-printf '\n'
-cat "$results"

@@ -50,7 +50,7 @@ impl Container {
         for name in environment.keys() {
             command.args(["--env", name]);
         }
-        command.arg(&self.image).args(arguments);
+        command.args([&self.image, "engine-roles"]).args(arguments);
         command
     }
 
