@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::operation::run_for;
-use crate::row::BindingRow;
+use crate::row::{BindingRow, JsonText};
 use crate::{Operation, Store, StoreError};
 
 /// A cluster's newest binding. Nothing is locked while the caller decides: the write that follows
@@ -36,17 +36,17 @@ struct LatestRow {
     live: Option<bool>,
     generation: Option<i64>,
     revision: Option<i64>,
-    intent_key: Option<Value>,
+    intent_key: Option<JsonText>,
     applied_generation: Option<i64>,
-    spec: Option<Value>,
-    applied_spec: Option<Value>,
+    spec: Option<JsonText>,
+    applied_spec: Option<JsonText>,
     unapplied_tags: Option<Vec<String>>,
-    role: Option<Value>,
-    profile: Option<Value>,
+    role: Option<JsonText>,
+    profile: Option<JsonText>,
     policy: Option<Value>,
-    drift: Option<Value>,
-    last_error: Option<Value>,
-    receipt: Option<Value>,
+    drift: Option<JsonText>,
+    last_error: Option<JsonText>,
+    receipt: Option<JsonText>,
     usable_after: Option<DateTime<Utc>>,
     verified_at: Option<DateTime<Utc>>,
     created_at: Option<DateTime<Utc>>,
@@ -112,9 +112,13 @@ impl Store {
                     b.id AS "id?", b.namespace AS "namespace?", b.cluster AS "cluster?",
                     b.account_id AS "account_id?", b.aws_partition AS "aws_partition?",
                     b.state AS "state?", b.live AS "live?", b.generation AS "generation?",
-                    b.revision AS "revision?", b.intent_key, b.applied_generation, b.spec AS "spec?",
-                    b.applied_spec, b.unapplied_tags AS "unapplied_tags?", b.role, b.profile,
-                    b.policy, b.drift AS "drift?", b.last_error, b.receipt, b.usable_after,
+                    b.revision AS "revision?", b.intent_key AS "intent_key?: JsonText",
+                    b.applied_generation, b.spec AS "spec?: JsonText",
+                    b.applied_spec AS "applied_spec?: JsonText",
+                    b.unapplied_tags AS "unapplied_tags?", b.role AS "role?: JsonText",
+                    b.profile AS "profile?: JsonText", b.policy, b.drift AS "drift?: JsonText",
+                    b.last_error AS "last_error?: JsonText", b.receipt AS "receipt?: JsonText",
+                    b.usable_after,
                     b.verified_at, b.created_at AS "created_at?", b.updated_at AS "updated_at?",
                     b.attempts AS "attempts?", w.reads_consistent_at, w.writes_resolved_at
              FROM (SELECT service_now() AS now) clock

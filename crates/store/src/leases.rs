@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::connection::run;
 use crate::operation::run_for;
-use crate::row::BindingRow;
+use crate::row::{BindingRow, JsonText};
 use crate::{Operation, ReplicaId, Store, StoreError};
 
 /// A replica's time-limited right to converge a binding. A lease ends at its time, or when its
@@ -99,8 +99,11 @@ impl Store {
                 )
                 SELECT leased.lease_token, clock.now, d.id, d.namespace,
                        d.cluster, d.account_id, d.aws_partition, d.state, d.live, d.generation,
-                       d.revision, d.intent_key, d.applied_generation, d.spec, d.applied_spec, d.unapplied_tags,
-                       d.role, d.profile, d.policy, d.drift, d.last_error, d.receipt,
+                       d.revision, d.intent_key AS "intent_key: JsonText", d.applied_generation,
+                       d.spec AS "spec: JsonText", d.applied_spec AS "applied_spec: JsonText",
+                       d.unapplied_tags, d.role AS "role: JsonText",
+                       d.profile AS "profile: JsonText", d.policy, d.drift AS "drift: JsonText",
+                       d.last_error AS "last_error: JsonText", d.receipt AS "receipt: JsonText",
                        d.usable_after, d.verified_at, d.created_at, d.updated_at, d.attempts,
                        d.reads_consistent_at, d.resolved_at AS writes_resolved_at
                 FROM due d JOIN leased ON leased.binding_id = d.id CROSS JOIN clock"#,
@@ -155,7 +158,7 @@ impl Store {
                 sqlx::query_as!(
                     BindingRow,
                     $comment
-                        + r"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
+                        + r#"WITH clock AS MATERIALIZED (SELECT service_now() AS now),
              free AS MATERIALIZED (
                  SELECT b.*, w.reads_consistent_at,
                         GREATEST(w.writes_resolved_at,
@@ -175,12 +178,15 @@ impl Store {
                  RETURNING w.binding_id, w.lease_token
              )
              SELECT leased.lease_token, clock.now, f.id, f.namespace, f.cluster, f.account_id,
-                    f.aws_partition, f.state, f.live, f.generation, f.revision, f.intent_key,
-                    f.applied_generation, f.spec, f.applied_spec, f.unapplied_tags, f.role,
-                    f.profile, f.policy, f.drift, f.last_error, f.receipt, f.usable_after,
-                    f.verified_at, f.created_at, f.updated_at, f.attempts, f.reads_consistent_at,
-                    f.resolved_at AS writes_resolved_at
-             FROM free f JOIN leased ON leased.binding_id = f.id CROSS JOIN clock",
+                    f.aws_partition, f.state, f.live, f.generation, f.revision,
+                    f.intent_key AS "intent_key: JsonText", f.applied_generation,
+                    f.spec AS "spec: JsonText", f.applied_spec AS "applied_spec: JsonText",
+                    f.unapplied_tags, f.role AS "role: JsonText",
+                    f.profile AS "profile: JsonText", f.policy, f.drift AS "drift: JsonText",
+                    f.last_error AS "last_error: JsonText", f.receipt AS "receipt: JsonText",
+                    f.usable_after, f.verified_at, f.created_at, f.updated_at, f.attempts,
+                    f.reads_consistent_at, f.resolved_at AS writes_resolved_at
+             FROM free f JOIN leased ON leased.binding_id = f.id CROSS JOIN clock"#,
                     id.0,
                     replica.0,
                     self.lease_length.as_secs_f64(),

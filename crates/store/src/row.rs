@@ -5,11 +5,15 @@ use engine_roles_domain::account::Scope;
 use engine_roles_domain::binding::lifecycle::Lifecycle;
 use engine_roles_domain::binding::{Binding, BindingId, Consistency};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::Value;
+use sqlx::types::JsonRawValue;
 use uuid::Uuid;
 
 use crate::StoreError;
+
+/// The text of a JSON column. It is parsed once, into the type that the column is for.
+pub(crate) type JsonText = Box<JsonRawValue>;
 
 pub(crate) struct BindingRow {
     pub id: Uuid,
@@ -21,17 +25,17 @@ pub(crate) struct BindingRow {
     pub live: bool,
     pub generation: i64,
     pub revision: i64,
-    pub intent_key: Option<Value>,
+    pub intent_key: Option<JsonText>,
     pub applied_generation: Option<i64>,
-    pub spec: Value,
-    pub applied_spec: Option<Value>,
+    pub spec: JsonText,
+    pub applied_spec: Option<JsonText>,
     pub unapplied_tags: Vec<String>,
-    pub role: Option<Value>,
-    pub profile: Option<Value>,
+    pub role: Option<JsonText>,
+    pub profile: Option<JsonText>,
     pub policy: Option<Value>,
-    pub drift: Value,
-    pub last_error: Option<Value>,
-    pub receipt: Option<Value>,
+    pub drift: JsonText,
+    pub last_error: Option<JsonText>,
+    pub receipt: Option<JsonText>,
     pub usable_after: Option<DateTime<Utc>>,
     pub verified_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
@@ -51,13 +55,20 @@ macro_rules! select_binding {
     ($comment:literal, $rest:literal $(, $argument:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::row::BindingRow,
-            $comment + "SELECT b.id, b.namespace, b.cluster, b.account_id, b.aws_partition, b.state, b.live,
-                    b.generation, b.revision, b.intent_key, b.applied_generation, b.spec, b.applied_spec,
-                    b.unapplied_tags, b.role, b.profile, b.policy, b.drift, b.last_error, b.receipt,
+            $comment
+                + r#"SELECT b.id, b.namespace, b.cluster, b.account_id, b.aws_partition, b.state, b.live,
+                    b.generation, b.revision, b.intent_key AS "intent_key: crate::row::JsonText",
+                    b.applied_generation, b.spec AS "spec: crate::row::JsonText",
+                    b.applied_spec AS "applied_spec: crate::row::JsonText", b.unapplied_tags,
+                    b.role AS "role: crate::row::JsonText",
+                    b.profile AS "profile: crate::row::JsonText", b.policy,
+                    b.drift AS "drift: crate::row::JsonText",
+                    b.last_error AS "last_error: crate::row::JsonText",
+                    b.receipt AS "receipt: crate::row::JsonText",
                     b.usable_after, b.verified_at, b.created_at, b.updated_at, b.attempts,
                     w.reads_consistent_at, w.writes_resolved_at, w.lease_token,
                     service_now() AS now
-             FROM bindings b LEFT JOIN work w ON w.binding_id = b.id " + $rest
+             FROM bindings b LEFT JOIN work w ON w.binding_id = b.id "# + $rest
             $(, $argument)*
         )
     };
@@ -111,34 +122,34 @@ impl BindingRow {
     pub(crate) fn into_binding(self) -> Result<Binding, StoreError> {
         let id = self.id;
         let lifecycle = Lifecycle::from_stored(
-            json(id, "state", Value::String(self.state))?,
+            word(id, "state", self.state)?,
             self.live,
             self.generation,
-            optional(id, "last_error", self.last_error)?,
-            optional(id, "receipt", self.receipt)?,
+            optional(id, "last_error", self.last_error.as_deref())?,
+            optional(id, "receipt", self.receipt.as_deref())?,
         );
         Ok(Binding {
             id: BindingId(id),
-            cluster: json(id, "cluster", Value::String(self.cluster))?,
-            namespace: json(id, "namespace", Value::String(self.namespace))?,
+            cluster: word(id, "cluster", self.cluster)?,
+            namespace: word(id, "namespace", self.namespace)?,
             scope: Scope {
-                account: json(id, "account_id", Value::String(self.account_id))?,
-                partition: json(id, "aws_partition", Value::String(self.aws_partition))?,
+                account: word(id, "account_id", self.account_id)?,
+                partition: word(id, "aws_partition", self.aws_partition)?,
             },
             lifecycle: lifecycle.map_err(|source| corrupt(id, "state", source))?,
             generation: self.generation,
             revision: self.revision,
-            intent_key: optional(id, "intent_key", self.intent_key)?,
+            intent_key: optional(id, "intent_key", self.intent_key.as_deref())?,
             applied_generation: self.applied_generation,
-            spec: json(id, "spec", self.spec)?,
-            applied_spec: optional(id, "applied_spec", self.applied_spec)?,
+            spec: json(id, "spec", &self.spec)?,
+            applied_spec: optional(id, "applied_spec", self.applied_spec.as_deref())?,
             unapplied_tags: self.unapplied_tags.into_iter().collect(),
-            role: optional(id, "role", self.role)?,
-            profile: optional(id, "profile", self.profile)?,
+            role: optional(id, "role", self.role.as_deref())?,
+            profile: optional(id, "profile", self.profile.as_deref())?,
             policy: self.policy,
             usable_after: self.usable_after,
             verified_at: self.verified_at,
-            drift: json(id, "drift", self.drift)?,
+            drift: json(id, "drift", &self.drift)?,
             attempts: self.attempts,
             consistency: Consistency {
                 reads_consistent_at: self.reads_consistent_at,
@@ -162,20 +173,31 @@ pub(crate) fn corrupt(
     }
 }
 
+/// Parses a text column.
+fn word<T: DeserializeOwned>(
+    id: Uuid,
+    column: &'static str,
+    text: String,
+) -> Result<T, StoreError> {
+    T::deserialize(text.into_deserializer())
+        .map_err(|source: serde_json::Error| corrupt(id, column, source))
+}
+
+/// Parses a JSON column.
 fn json<T: DeserializeOwned>(
     id: Uuid,
     column: &'static str,
-    value: Value,
+    text: &JsonRawValue,
 ) -> Result<T, StoreError> {
-    serde_json::from_value(value).map_err(|source| corrupt(id, column, source))
+    serde_json::from_str(text.get()).map_err(|source| corrupt(id, column, source))
 }
 
 fn optional<T: DeserializeOwned>(
     id: Uuid,
     column: &'static str,
-    value: Option<Value>,
+    text: Option<&JsonRawValue>,
 ) -> Result<Option<T>, StoreError> {
-    value.map(|value| json(id, column, value)).transpose()
+    text.map(|text| json(id, column, text)).transpose()
 }
 
 /// Serialises a value of the domain for a JSON column. Serialising can't fail: the values are
