@@ -41,6 +41,12 @@ pub enum Behaviour {
     Hang,
     /// Answers with this status, and takes nothing.
     Fail(u16),
+    /// Sends the caller to a path, at which it would take the spans.
+    Redirect,
+    /// Answers with 200 and a web page, as a server that is no collector.
+    ShowPage,
+    /// Answers with 200 and so many bytes.
+    Flood(usize),
 }
 
 /// A span as it was received. Ids are in hexadecimal digits.
@@ -214,27 +220,40 @@ async fn serve(caller: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut stream = BufStream::new(caller);
     while let Some(request) = Request::read(&mut stream).await? {
         let behaviour = *lock(&shared.behaviour);
+        let (mut kind, mut location, mut body) = ("application/x-protobuf", None, String::new());
         let status = match behaviour {
             Behaviour::Hang => {
                 std::future::pending::<()>().await;
                 return Ok(());
             }
             Behaviour::Fail(status) => status,
+            Behaviour::Redirect if request.path() == "/v1/traces" => {
+                location = Some("/elsewhere".to_owned());
+                307
+            }
+            Behaviour::ShowPage => {
+                kind = "text/html; charset=utf-8";
+                body.push_str("<p>hello</p>");
+                200
+            }
+            Behaviour::Flood(length) => {
+                body = "x".repeat(length);
+                200
+            }
             Behaviour::Take if request.path() != "/v1/traces" => 404,
-            Behaviour::Take => {
+            Behaviour::Take | Behaviour::Redirect => {
                 let authorization = request.header("authorization").map(str::to_owned);
                 lock(&shared.headers).push(authorization);
                 lock(&shared.received).push(request.into_body());
                 200
             }
         };
+        let mut headers = vec![("content-type".to_owned(), kind.to_owned())];
+        headers.extend(location.map(|location| ("location".to_owned(), location)));
         let response = Response {
             status,
-            headers: vec![(
-                "content-type".to_owned(),
-                "application/x-protobuf".to_owned(),
-            )],
-            body: String::new(),
+            headers,
+            body,
         };
         response.write(&mut stream).await?;
     }

@@ -89,6 +89,16 @@ pub enum UrlError {
         /// What to do instead.
         advice: &'static str,
     },
+    /// The URL has a parameter that nothing reads.
+    #[error(
+        "the URL has a parameter that is not known{}: the known ones are {}",
+        quoted(name.as_deref()),
+        KNOWN.join(", ")
+    )]
+    UnknownParameter {
+        /// The name of the parameter; none where the text may be a part of a password.
+        name: Option<String>,
+    },
     /// The URL has another form.
     #[error("the URL must be of the form postgres://user:password@host:port/database")]
     Form(#[source] sqlx::Error),
@@ -110,6 +120,38 @@ const REFUSED: [(&str, &str); 3] = [
         "name the file in the variable PGPASSFILE instead",
     ),
 ];
+
+/// The parameters that sqlx reads. It ignores others, and logs them with their values.
+const KNOWN: [&str; 18] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
+/// Returns whether sqlx reads a parameter. It may be encoded.
+fn is_known(name: &str) -> bool {
+    let is_option = |name: &str| name.starts_with("options[") || name.starts_with("options%5");
+    KNOWN.contains(&name) || is_option(name)
+}
+
+fn quoted(name: Option<&str>) -> String {
+    name.map(|name| format!(", {name}")).unwrap_or_default()
+}
 
 /// Reads a URL.
 pub(crate) fn parse(url: &str) -> Result<PgConnectOptions, UrlError> {
@@ -146,7 +188,12 @@ pub(crate) fn parse(url: &str) -> Result<PgConnectOptions, UrlError> {
                     advice: "the service needs a writable server; leave it out, or set read-write",
                 });
             }
-            (name, value) => kept.push(format!("{name}={value}")),
+            (name, value) if is_known(name) => kept.push(format!("{name}={value}")),
+            (name, _) => {
+                let is_word = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+                let name = Some(name.to_owned()).filter(|name| name.chars().all(is_word));
+                return Err(UrlError::UnknownParameter { name });
+            }
         }
     }
     let url = format!("postgres://{place}?{}", kept.join("&"));
@@ -167,6 +214,7 @@ mod tests {
             "postgres:///database?host=%2Fvar%2Frun%2Fpostgresql",
             "postgres://host/database?target_session_attrs=read-write&sslmode=require",
             "postgres://[::1]:5433/database",
+            "postgres://host/database?options[search_path]=a&options%5Bwork_mem%5D=1MB&options=-c%20x",
         ] {
             assert!(parse(url).is_ok(), "{url}");
         }
@@ -187,8 +235,15 @@ mod tests {
         assert!(refused("host=a dbname=b").contains("postgres://"));
         assert!(refused("postgres://a/b?connect_timeout=3").contains("10 seconds"));
         assert!(refused("postgres://a/b?target_session_attrs=standby").contains("writable"));
-        for url in ["postgres://user:secret@a,b/c", "mysql://user:secret@a/c"] {
-            assert!(!refused(url).contains("secret"));
+        let unknown = refused("postgres://a/b?pasword=secret");
+        assert!(unknown.contains("not known, pasword: the known ones are application_name"));
+        for url in [
+            "postgres://user:secret@a,b/c",
+            "mysql://user:secret@a/c",
+            "postgres://a/b?pasword=secret",
+            "postgres://user:pass?secret@a/c=1",
+        ] {
+            assert!(!refused(url).contains("secret"), "{url}");
         }
     }
 }

@@ -228,6 +228,19 @@ async fn a_collector_that_hangs_fails_or_is_away_changes_nothing() {
             Behaviour::Fail(503),
             "it answered with 503 Service Unavailable",
         ),
+        // Spans and headers go to the configured collector alone.
+        (
+            Behaviour::Redirect,
+            "it answered with 307 Temporary Redirect",
+        ),
+        (
+            Behaviour::ShowPage,
+            "it answered with a web page, so it is no collector",
+        ),
+        (
+            Behaviour::Flood(65 * 1024),
+            "its answer is longer than 64 KiB",
+        ),
     ] {
         collector.behave(behaviour);
         let mut installation = traced(&collector)

@@ -11,7 +11,7 @@ use engine_roles_contract::Code;
 use engine_roles_domain::audit::DenialReason;
 use engine_roles_domain::caller::{Caller, KeyScope, KeyScopes};
 use engine_roles_provisioner::Permit;
-use engine_roles_store::{ConsoleSession, KeyHash, NewConsoleSession};
+use engine_roles_store::{ConsoleSession, KeyHash, NewConsoleSession, StoreError};
 use secrecy::SecretString;
 use tokio::time::timeout;
 use tracing::{Span, info, warn};
@@ -98,17 +98,26 @@ impl Authentication {
         Ok(SignedIn { token, ends_at })
     }
 
-    /// Ends a session. A session that has ended already is no error.
+    /// Ends a session. A session that has ended already is no error, but counts as a wrong token.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub(crate) async fn sign_out(&self, token: &str) -> Result<(), Problem> {
-        if let Ok(token) = ApiKey::new(token)
-            && self.store.end_console_session(token.hash()).await?
-        {
+    /// When too many requests failed, or when the database does not answer.
+    pub(crate) async fn sign_out(&self, request: &Parts, token: &str) -> Result<(), Problem> {
+        let has_ended = match ApiKey::new(token) {
+            Ok(token) => {
+                let ending = self.store.end_console_session(token.hash());
+                self.as_look_up(ending).await?
+            }
+            Err(_) => false,
+        };
+        if has_ended {
             info!("session of the console ended by its holder");
+            return Ok(());
         }
-        Ok(())
+        match self.denied(request, &Denial::UnknownKey) {
+            problem if problem.has(Code::Unauthenticated) => Ok(()),
+            problem => Err(problem),
+        }
     }
 
     /// Returns who has signed in. `token` is the token of the session; none where the request has none.
@@ -211,12 +220,21 @@ impl Authentication {
         }
     }
 
-    /// Reads a session. Strangers can cause such reads, so only a few are made at the same time.
+    /// Reads a session.
     async fn session(&self, hash: KeyHash) -> Result<Option<ConsoleSession>, Problem> {
+        self.as_look_up(self.store.console_session(&hash)).await
+    }
+
+    /// Waits for an answer of the database about a session. Strangers can cause such statements, so only a
+    /// few are sent at the same time.
+    async fn as_look_up<T>(
+        &self,
+        statement: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Problem> {
         let look_up = async {
             // The semaphore is never closed.
             let _slot = self.session_look_ups.acquire().await;
-            self.store.console_session(&hash).await
+            statement.await
         };
         let found = timeout(LOOK_UP_LIMIT, look_up).await.map_err(|_| {
             let detail = "the session can't be checked, because the database did not answer in time; \

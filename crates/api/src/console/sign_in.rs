@@ -87,9 +87,10 @@ pub(super) async fn sign_out(
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
+    authentication.record_source(&parts);
     must_come_from_here(&authentication, &parts)?;
     if let Some(token) = token(&parts.headers) {
-        authentication.sign_out(token).await?;
+        authentication.sign_out(&parts, token).await?;
     }
     let gone = cookie("", 0, authentication.is_https(&parts));
     Ok(([(SET_COOKIE, gone)], Redirect::to("/console/sign-in")).into_response())

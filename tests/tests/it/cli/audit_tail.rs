@@ -77,6 +77,7 @@ async fn a_tail_shows_new_events_once_and_in_order_and_ends_cleanly_on_ctrl_c() 
     tail.shows("\"provisioned\"").await;
     client.provision("two").await.expect(201);
     tail.shows("\"cluster\":\"two\"").await;
+    installation.events_are_numbered().await;
     let selected = Tail::start(&installation, &["--cluster=two", "-n1"]);
     selected.shows("  provisioned ").await;
 

@@ -1,17 +1,23 @@
 //! The collector, to which spans are sent over HTTP.
 
 use std::future::Future;
+use std::io::Read;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use reqwest::Url;
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, Response as Answer};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
 use tracing::{info, warn};
 
 /// How long the collector may take for an answer, where no variable says it.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// The size of the longest answer that is read. A collector answers with a few bytes, or with the reason
+/// why it rejected spans.
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 /// The pause between two lines of the log about a collector that takes no spans.
 const COMPLAINT_PAUSE: Duration = Duration::from_mins(1);
 
@@ -51,7 +57,11 @@ struct Failures {
 impl Collector {
     pub(super) fn new() -> Result<Self, reqwest::Error> {
         Ok(Self {
-            client: Client::builder().timeout(answer_limit()).build()?,
+            // The spans and the headers, which may have a key, are for this collector alone.
+            client: Client::builder()
+                .timeout(answer_limit())
+                .redirect(Policy::none())
+                .build()?,
             failures: Mutex::default(),
             last: LastProblem::default(),
         })
@@ -82,8 +92,14 @@ impl Collector {
         let answer = request.headers(head.headers).body(body).send();
         let mut answer = answer.map_err(|error| reason(&error))?;
         let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
-        let body = answer.bytes().map_err(|error| reason(&error))?;
-        let mut response = Response::new(body);
+        // Source: OpenTelemetry Protocol, "OTLP/HTTP Response".
+        let is_page = headers
+            .get(CONTENT_TYPE)
+            .is_some_and(|found| found.as_bytes().starts_with(b"text/html"));
+        if status.is_success() && is_page {
+            return Err("it answered with a web page, so it is no collector");
+        }
+        let mut response = Response::new(read(answer)?);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)
@@ -126,6 +142,20 @@ impl HttpClient for Collector {
         Self: 'answer,
     {
         Box::pin(async move { self.send(request).map_err(HttpError::from) })
+    }
+}
+
+/// Returns the body of an answer.
+fn read(answer: Answer) -> Result<Bytes, &'static str> {
+    let mut body = Vec::new();
+    let read = answer.take(MAX_ANSWER_BYTES + 1).read_to_end(&mut body);
+    match read {
+        Ok(length) if length as u64 <= MAX_ANSWER_BYTES => Ok(body.into()),
+        Ok(_) => Err("its answer is longer than 64 KiB"),
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            Err("it did not answer in time")
+        }
+        Err(_) => Err("the connection to it broke"),
     }
 }
 
