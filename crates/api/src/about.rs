@@ -20,6 +20,8 @@ pub(crate) async fn show() -> Json<About> {
             clusters: "/v1/clusters".to_owned(),
             audit: "/v1/audit".to_owned(),
             openapi: "/openapi.json".to_owned(),
+            docs: "/docs".to_owned(),
+            console: "/console".to_owned(),
             version: "/version".to_owned(),
             readiness: "/readyz".to_owned(),
             metrics: "/metrics".to_owned(),

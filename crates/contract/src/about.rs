@@ -23,6 +23,10 @@ pub struct Links {
     pub audit: String,
     /// The OpenAPI document.
     pub openapi: String,
+    /// The OpenAPI document as a page.
+    pub docs: String,
+    /// The console, for people.
+    pub console: String,
     /// The versions of the service and its interface.
     pub version: String,
     /// Whether the service can answer requests.

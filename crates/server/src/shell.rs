@@ -20,7 +20,7 @@ pub struct CompletionsArgs {
 pub struct ManArgs {
     /// Command whose page is printed, such as `role put` [default: the page of the whole program]
     command: Vec<String>,
-    /// Write the pages of all commands into this directory instead
+    /// Write the pages of all commands into this directory instead, which is made if it is missing
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "command")]
     dir: Option<PathBuf>,
 }
@@ -36,7 +36,8 @@ pub(crate) fn completions(args: &CompletionsArgs, mut program: Command) -> anyho
 /// Prints a manual page, or writes all.
 pub(crate) fn man(args: &ManArgs, mut program: Command) -> anyhow::Result<()> {
     if let Some(directory) = &args.dir {
-        let written = clap_mangen::generate_to(program, directory);
+        let written = std::fs::create_dir_all(directory)
+            .and_then(|()| clap_mangen::generate_to(program, directory));
         return written.with_context(|| format!("can't write to {}", directory.display()));
     }
     program.build();

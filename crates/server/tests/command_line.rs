@@ -459,3 +459,13 @@ fn a_closed_pipe_is_not_an_error() {
         assert_eq!(text(&output.stderr), "", "{arguments:?}");
     }
 }
+
+#[test]
+fn manual_pages_are_written_into_a_directory_that_is_made() {
+    let directory = std::env::temp_dir().join(format!("manual-{}", std::process::id()));
+    let below = directory.join("man1");
+    let output = engine_roles(&["man", "--dir", below.to_str().expect("text")], &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(below.join("engine-roles.1").is_file());
+    std::fs::remove_dir_all(&directory).expect("removed");
+}

@@ -65,7 +65,8 @@ impl Store {
     /// As [`Store::migrate`], or when a user does not exist and can't be created, or owns the tables.
     pub async fn migrate_and_grant(&self, users: DatabaseUsers<'_>) -> Result<(), StoreError> {
         let database = self.direct.as_ref().unwrap_or(&self.database);
-        let options = database.options().await?;
+        // A migration may be slow, and the log would have all of its text.
+        let options = database.options().await?.disable_statement_logging();
         let connected = timeout(ANSWER_LIMIT, options.connect()).await;
         let connected = connected.map_err(|elapsed| sqlx::Error::Io(elapsed.into()));
         let mut connection = connected.and_then(|connected| connected)?;

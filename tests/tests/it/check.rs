@@ -100,7 +100,12 @@ async fn what_is_set_and_from_where_is_reported_without_secrets() {
             .contains("--lease")
     );
     let checked = check(&installation, &[(FIRST_KEY, "short")]).await;
-    checked.expect("configuration", "failed");
+    let found = checked.expect("configuration", "failed");
+    // The setting, and its rule.
+    assert!(
+        found.contains("--init-api-key: ") && found.contains("characters"),
+        "{found}"
+    );
 }
 
 #[tokio::test]

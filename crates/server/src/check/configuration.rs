@@ -19,7 +19,7 @@ pub(super) fn settings(given: &Given, error: Option<&ConfigError>) -> Finding {
     let details: Vec<String> = details.collect();
     let (flags, variables) = (count("flag"), count("variable"));
     match error {
-        Some(error) => Finding::new("configuration", Verdict::Failed, error.to_string())
+        Some(error) => Finding::new("configuration", Verdict::Failed, causes(error))
             .with_advice("correct the setting: the service does not start with it"),
         None => Finding::new(
             "configuration",
@@ -28,6 +28,14 @@ pub(super) fn settings(given: &Given, error: Option<&ConfigError>) -> Finding {
         ),
     }
     .with_details(details)
+}
+
+/// Returns the text of an error with its causes, which say the rule of a setting.
+fn causes(error: &ConfigError) -> String {
+    let first: &dyn std::error::Error = error;
+    let causes = std::iter::successors(Some(first), |error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
 }
 
 /// Returns the variables that no setting has.
