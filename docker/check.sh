@@ -229,4 +229,3 @@ if [ -n "${SUITE:-}" ]; then
     ENGINE_ROLES_TEST_IMAGE=$image cargo test --locked --package engine-roles-e2e \
         --package engine-roles --test it -- $filter
 fi
-
