@@ -56,6 +56,8 @@ pub(crate) struct Described {
     pub(crate) missing_permissions: Vec<String>,
     /// The policy statement that would allow a denied action; none where none would help.
     pub(crate) statement: Option<serde_json::Value>,
+    /// The fields that break a rule, where the problem is about fields.
+    pub(crate) errors: Vec<FieldError>,
 }
 
 impl Problem {
@@ -150,6 +152,7 @@ impl Problem {
             retry_after: self.0.retry_after,
             missing_permissions: self.0.missing_permissions,
             statement: self.0.statement,
+            errors: self.0.errors,
         }
     }
 

@@ -17,6 +17,8 @@ use crate::problem::{self, Problem};
 /// request if a parameter was wrong, or was not taken.
 pub(crate) struct Parameters {
     given: Vec<(String, String)>,
+    /// Whether a parameter without a value counts as one that was not given.
+    is_empty_none: bool,
     wrong: Vec<(Code, FieldError)>,
 }
 
@@ -29,17 +31,19 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
 }
 
 impl Parameters {
-    fn of(query: &str) -> Self {
+    pub(crate) fn of(query: &str) -> Self {
         let given = form_urlencoded::parse(query.as_bytes());
         Self {
             given: given.into_owned().collect(),
+            is_empty_none: false,
             wrong: Vec::new(),
         }
     }
 
     /// Returns whether a parameter was given.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.given.iter().any(|(given, _)| given == name)
+        let mut given = self.given.iter();
+        given.any(|(given, value)| given == name && !self.counts_as_none(value))
     }
 
     /// Returns a parameter without taking it.
@@ -49,9 +53,14 @@ impl Parameters {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Drops the parameters without a value: a form sends a field that is not filled in so.
-    pub(crate) fn drop_empty(&mut self) {
-        self.given.retain(|(_, value)| !value.is_empty());
+    /// Lets a parameter without a value count as one that was not given: a form sends a field that is not
+    /// filled in so. Its name must be a parameter of the path all the same.
+    pub(crate) fn empty_is_none(&mut self) {
+        self.is_empty_none = true;
+    }
+
+    fn counts_as_none(&self, value: &str) -> bool {
+        self.is_empty_none && value.is_empty()
     }
 
     /// Changes the values of a parameter.
@@ -79,7 +88,7 @@ impl Parameters {
             self.reject(name, "must not be given more than once");
             return None;
         }
-        found
+        found.filter(|value| !self.counts_as_none(value))
     }
 
     /// Takes a parameter and parses it. `rule` is what its value must be.
@@ -219,6 +228,29 @@ mod tests {
         assert_eq!(since.to_rfc3339(), "2026-11-26T09:00:00+00:00");
         assert!(query.end().is_ok());
         assert!(Parameters::of("").end().is_ok());
-        assert!(Parameters::of("x=1").end().is_err());
+        for query in ["x=1", "x=", "x", "=", "=1"] {
+            assert!(Parameters::of(query).end().is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_known_parameter_without_a_value_counts_as_none_where_a_form_sends_it() {
+        let mut query = Parameters::of("limit=&flag=&x=&x=");
+        query.empty_is_none();
+        assert!(!query.has("limit"));
+        assert_eq!((query.limit(10), query.flag("flag")), (100, None));
+        assert_eq!(wrong(&query), [""; 0]);
+        let rejected = query.end().expect_err("x is not a parameter");
+        assert!(rejected.describe().errors.iter().all(|it| it.field == "x"));
+        for repeated in ["flag=&flag=", "flag=&flag=true", "flag=true&flag="] {
+            let mut query = Parameters::of(repeated);
+            query.empty_is_none();
+            assert_eq!(query.flag("flag"), None);
+            assert_eq!(wrong(&query), ["flag"], "{repeated}");
+        }
+        // The interface has no forms.
+        let mut query = Parameters::of("flag=");
+        assert_eq!(query.flag("flag"), None);
+        assert_eq!(wrong(&query), ["flag"]);
     }
 }

@@ -11,9 +11,10 @@ use engine_roles_store::{AuditFilter, AuditPage};
 use maud::{Markup, html};
 
 use super::event::{Naming, in_words, list};
+use super::given::Given;
 use super::layout::{Page, Place, sentence};
 use super::overview::audit_log;
-use super::pieces::{badge, commands, fact, nothing, query as link};
+use super::pieces::{badge, commands, fact, nothing};
 use super::viewer::Viewer;
 use crate::audit::{GREATEST_SEQ, filter};
 use crate::problem::Problem;
@@ -26,53 +27,8 @@ const PATH: &str = "/console/audit";
 /// How a browser writes the value of a field for a time.
 const FIELD_TIME: [&str; 2] = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
 
-/// The parameters as they were sent, for the form and for links.
-#[derive(Clone, Debug, Default)]
-struct Given {
-    cluster: String,
-    actor: String,
-    action: String,
-    since: String,
-    until: String,
-}
-
-impl Given {
-    fn of(query: &Parameters) -> Self {
-        let value = |name| query.peek(name).unwrap_or_default().to_owned();
-        Self {
-            cluster: value("cluster"),
-            actor: value("actor"),
-            action: value("action"),
-            since: value("since"),
-            until: value("until"),
-        }
-    }
-
-    fn has_filter(&self) -> bool {
-        let all = [
-            &self.cluster,
-            &self.actor,
-            &self.action,
-            &self.since,
-            &self.until,
-        ];
-        all.into_iter().any(|value| !value.is_empty())
-    }
-
-    /// Returns the path of the page that begins after an event, or ends with it.
-    fn path(&self, from: &str, seq: i64) -> String {
-        let seq = seq.to_string();
-        let parameters = [
-            ("cluster", self.cluster.as_str()),
-            ("actor", &self.actor),
-            ("action", &self.action),
-            ("since", &self.since),
-            ("until", &self.until),
-            (from, &seq),
-        ];
-        link(PATH, &parameters)
-    }
-}
+/// The parameters of the filter.
+const FILTER: [&str; 5] = ["cluster", "actor", "action", "since", "until"];
 
 /// A page of the log, and the pages beside it.
 struct Found {
@@ -89,11 +45,11 @@ pub(super) async fn show(
     viewer: Viewer,
     mut query: Parameters,
 ) -> Result<Response, Problem> {
-    query.drop_empty();
+    query.empty_is_none();
     for name in ["since", "until"] {
         query.change(name, field_time);
     }
-    let given = Given::of(&query);
+    let given = Given::of(PATH, &FILTER, &query);
     let has_after = query.has("after");
     let rule = "must come from the link to the earlier events";
     let before = query.number("before", rule, 1..=GREATEST_SEQ);
@@ -231,28 +187,28 @@ fn form(given: &Given) -> Markup {
         form.filters method="get" action=(PATH) role="search" aria-label="Filter the events" {
             div.field {
                 label for="cluster" { "Cluster" }
-                input #cluster name="cluster" value=(given.cluster) maxlength="63" spellcheck="false" autocomplete="off";
+                input #cluster name="cluster" value=(given.value("cluster")) maxlength="63" spellcheck="false" autocomplete="off";
             }
             div.field {
                 label for="actor" { "Actor" }
-                input #actor name="actor" value=(given.actor) maxlength="256" spellcheck="false" autocomplete="off";
+                input #actor name="actor" value=(given.value("actor")) maxlength="256" spellcheck="false" autocomplete="off";
             }
             div.field {
                 label for="action" { "Action" }
                 select #action name="action" {
-                    option value="" selected[given.action.is_empty()] { "any" }
+                    option value="" selected[given.value("action").is_empty()] { "any" }
                     @for action in EventAction::ALL {
-                        option value=(action.as_str()) selected[given.action == action.as_str()] { (in_words(action)) }
+                        option value=(action.as_str()) selected[given.value("action") == action.as_str()] { (in_words(action)) }
                     }
                 }
             }
             div.field {
                 label for="since" { "Since (UTC)" }
-                input #since name="since" type="datetime-local" step="1" value=(for_field(&given.since));
+                input #since name="since" type="datetime-local" step="1" value=(for_field(given.value("since")));
             }
             div.field {
                 label for="until" { "Until (UTC)" }
-                input #until name="until" type="datetime-local" step="1" value=(for_field(&given.until));
+                input #until name="until" type="datetime-local" step="1" value=(for_field(given.value("until")));
             }
             div.buttons {
                 button.primary type="submit" { "Filter" }
@@ -281,8 +237,8 @@ fn events(given: &Given, found: &Found) -> Markup {
                 (list(events, Naming::Cluster))
             }
             nav.pages aria-label="Pages of the log" {
-                @if let Some(before) = found.earlier { a href=(given.path("before", before)) { "Earlier events" } }
-                @if let Some(after) = found.later { a href=(given.path("after", after)) { "Later events" } }
+                @if let Some(before) = found.earlier { a href=(given.path(&[("before", &before.to_string())])) { "Earlier events" } }
+                @if let Some(after) = found.later { a href=(given.path(&[("after", &after.to_string())])) { "Later events" } }
                 @if found.is_whole && found.later.is_some() { a href=(PATH) { "Newest events" } }
             }
         }

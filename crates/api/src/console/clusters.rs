@@ -11,9 +11,10 @@ use engine_roles_provisioner::Provisioner;
 use engine_roles_store::{BindingFilter, Page as ListPage, StoreError};
 use maud::{Markup, html};
 
+use super::given::Given;
 use super::layout::{Page, Place, live, refreshed};
 use super::pieces::{
-    Tone, badge, cluster_path, commands, mode_name, nothing, query, state_badge, state_name,
+    Tone, badge, cluster_path, commands, mode_name, nothing, state_badge, state_name,
 };
 use super::times::ago;
 use super::viewer::Viewer;
@@ -30,6 +31,8 @@ const MOST_SORTED: i64 = 500;
 /// How often the page is refreshed, in seconds.
 const REFRESH: u8 = 20;
 const PATH: &str = "/console/clusters";
+/// The parameters of the filter.
+const FILTER: [&str; 5] = ["state", "mode", "drifted", "prefix", "role"];
 
 /// What the list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,71 +66,16 @@ impl Order {
     }
 }
 
-/// The parameters as they were sent, for the form and for links.
-#[derive(Clone, Debug, Default)]
-struct Given {
-    state: String,
-    mode: String,
-    drifted: String,
-    prefix: String,
-    role: String,
-    sort: String,
-    page: String,
-}
-
-impl Given {
-    fn of(query: &Parameters) -> Self {
-        let value = |name| query.peek(name).unwrap_or_default().to_owned();
-        Self {
-            state: value("state"),
-            mode: value("mode"),
-            drifted: value("drifted"),
-            prefix: value("prefix"),
-            role: value("role"),
-            sort: value("sort"),
-            page: value("cursor"),
-        }
+/// Returns the command that lists the same clusters.
+fn command(given: &Given) -> String {
+    let role = given.value("role");
+    if !role.is_empty() {
+        return format!("engine-roles role find {}", quoted(role));
     }
-
-    /// Returns the path of the list with another order and page.
-    fn path(&self, sort: &str, cursor: &str) -> String {
-        let parameters = [
-            ("state", self.state.as_str()),
-            ("mode", &self.mode),
-            ("drifted", &self.drifted),
-            ("prefix", &self.prefix),
-            ("role", &self.role),
-            ("sort", sort),
-            ("cursor", cursor),
-        ];
-        query(PATH, &parameters)
-    }
-
-    fn has_filter(&self) -> bool {
-        let all = [
-            &self.state,
-            &self.mode,
-            &self.drifted,
-            &self.prefix,
-            &self.role,
-        ];
-        all.into_iter().any(|value| !value.is_empty())
-    }
-
-    fn command(&self) -> String {
-        if !self.role.is_empty() {
-            return format!("engine-roles role find {}", quoted(&self.role));
-        }
-        let flags = [
-            ("state", &self.state),
-            ("mode", &self.mode),
-            ("prefix", &self.prefix),
-            ("drifted", &self.drifted),
-        ];
-        let given = flags.iter().filter(|(_, value)| !value.is_empty());
-        let given = given.map(|(flag, value)| format!(" --{flag} {}", quoted(value)));
-        format!("engine-roles role list{}", given.collect::<String>())
-    }
+    let flags = ["state", "mode", "prefix", "drifted"].map(|flag| (flag, given.value(flag)));
+    let flags = flags.iter().filter(|(_, value)| !value.is_empty());
+    let flags = flags.map(|(flag, value)| format!(" --{flag} {}", quoted(value)));
+    format!("engine-roles role list{}", flags.collect::<String>())
 }
 
 /// Quotes a value for a shell, unless it needs none.
@@ -154,8 +102,10 @@ pub(super) async fn show(
     viewer: Viewer,
     mut query: Parameters,
 ) -> Result<Response, Problem> {
-    query.drop_empty();
-    let given = Given::of(&query);
+    query.empty_is_none();
+    let given = Given::of(PATH, &FILTER, &query);
+    let sort = query.peek("sort").unwrap_or_default().to_owned();
+    let cursor = query.peek("cursor").unwrap_or_default().to_owned();
     let order = query.read("sort", "must be name, state or changed", Order::parse);
     let order = order.unwrap_or(Order::Name);
     let after = query.read(
@@ -177,7 +127,7 @@ pub(super) async fn show(
         }
         Some(filter) => sorted(&provisioner, &filter, order).await?,
     };
-    let content = table(&given, order, &found);
+    let content = table(&given, order, &found, !cursor.is_empty());
     if viewer.is_refresh {
         return Ok(refreshed(content));
     }
@@ -187,9 +137,9 @@ pub(super) async fn show(
         viewer: Some(&viewer),
         content: html! {
             h1 { "Clusters" }
-            (form(&given))
-            (live(&given.path(&given.sort, &given.page), REFRESH, &content))
-            (commands(&[given.command()]))
+            (form(&given, &sort))
+            (live(&given.path(&[("sort", &sort), ("cursor", &cursor)]), REFRESH, &content))
+            (commands(&[command(&given)]))
         },
     };
     Ok(page.respond())
@@ -238,48 +188,52 @@ fn urgency(state: BindingState) -> u8 {
     }
 }
 
-fn form(given: &Given) -> Markup {
-    let is_all_states = |value: &str| value.is_empty();
+fn form(given: &Given, sort: &str) -> Markup {
+    let (state, mode, drifted) = (
+        given.value("state"),
+        given.value("mode"),
+        given.value("drifted"),
+    );
     html! {
         form.filters method="get" action=(PATH) role="search" aria-label="Filter the clusters" {
             div.field {
                 label for="prefix" { "Name begins with" }
-                input #prefix name="prefix" value=(given.prefix) maxlength="63" spellcheck="false" autocomplete="off";
+                input #prefix name="prefix" value=(given.value("prefix")) maxlength="63" spellcheck="false" autocomplete="off";
             }
             div.field.long {
                 label for="role" { "Role: name, ARN or unique id" }
-                input #role name="role" value=(given.role) maxlength="2048" spellcheck="false" autocomplete="off";
+                input #role name="role" value=(given.value("role")) maxlength="2048" spellcheck="false" autocomplete="off";
             }
             div.field {
                 label for="state" { "State" }
                 select #state name="state" {
-                    option value="" selected[is_all_states(&given.state)] { "any" }
-                    @for state in BindingState::ALL {
-                        option value=(state.as_str()) selected[given.state == state.as_str()] { (state_name(state)) }
+                    option value="" selected[state.is_empty()] { "any" }
+                    @for one in BindingState::ALL {
+                        option value=(one.as_str()) selected[state == one.as_str()] { (state_name(one)) }
                     }
-                    @if given.state.contains(',') {
-                        option value=(given.state) selected { (given.state.replace(',', ", ")) }
+                    @if state.contains(',') {
+                        option value=(state) selected { (state.replace(',', ", ")) }
                     }
                 }
             }
             div.field {
                 label for="mode" { "Mode" }
                 select #mode name="mode" {
-                    option value="" selected[given.mode.is_empty()] { "any" }
-                    @for mode in [Mode::Create, Mode::PassThrough] {
-                        option value=(mode.as_str()) selected[given.mode == mode.as_str()] { (mode_name(mode)) }
+                    option value="" selected[mode.is_empty()] { "any" }
+                    @for one in [Mode::Create, Mode::PassThrough] {
+                        option value=(one.as_str()) selected[mode == one.as_str()] { (mode_name(one)) }
                     }
                 }
             }
             div.field {
                 label for="drifted" { "Drift" }
                 select #drifted name="drifted" {
-                    option value="" selected[given.drifted.is_empty()] { "any" }
-                    option value="true" selected[given.drifted == "true"] { "drifted" }
-                    option value="false" selected[given.drifted == "false"] { "not drifted" }
+                    option value="" selected[drifted.is_empty()] { "any" }
+                    option value="true" selected[drifted == "true"] { "drifted" }
+                    option value="false" selected[drifted == "false"] { "not drifted" }
                 }
             }
-            @if !given.sort.is_empty() { input type="hidden" name="sort" value=(given.sort); }
+            @if !sort.is_empty() { input type="hidden" name="sort" value=(sort); }
             div.buttons {
                 button.primary type="submit" { "Filter" }
                 @if given.has_filter() { a href=(PATH) { "Show all" } }
@@ -288,7 +242,8 @@ fn form(given: &Given) -> Markup {
     }
 }
 
-fn table(given: &Given, order: Order, found: &Found) -> Markup {
+/// The clusters. `is_later` is whether the page is a later one than the first.
+fn table(given: &Given, order: Order, found: &Found, is_later: bool) -> Markup {
     let now = Utc::now();
     html! {
         @if found.is_unsorted {
@@ -308,8 +263,8 @@ fn table(given: &Given, order: Order, found: &Found) -> Markup {
             }
         }
         nav.pages aria-label="Pages of the list" {
-            @if !given.page.is_empty() { a #first-page href=(given.path(&given.sort, "")) { "First page" } }
-            @if let Some(next) = &found.next { a #next-page href=(given.path("", next)) { "Next page" } }
+            @if is_later { a #first-page href=(given.path(&[])) { "First page" } }
+            @if let Some(next) = &found.next { a #next-page href=(given.path(&[("cursor", next)])) { "Next page" } }
         }
     }
 }
@@ -323,7 +278,7 @@ fn orders(given: &Given, order: Order) -> Markup {
                 @if one == order {
                     strong { (one.name()) }
                 } @else {
-                    a id={"sort-" (one.word())} href=(given.path(one.word(), "")) { (one.name()) }
+                    a id={"sort-" (one.word())} href=(given.path(&[("sort", one.word())])) { (one.name()) }
                 }
             }
         }

@@ -209,7 +209,11 @@ pub(super) fn problem_page(
         div.notice.problem {
             p.eyebrow { (described.status) }
             h1 { (described.title) }
-            p { (sentence(&described.detail)) }
+            @if described.errors.is_empty() {
+                p { (sentence(&described.detail)) }
+            } @else {
+                ul { @for error in &described.errors { li { code { (error.field) } " " (error.reason) } } }
+            }
             @if !described.missing_permissions.is_empty() {
                 p { "AWS denied the service:" }
                 ul { @for permission in &described.missing_permissions { li { code { (permission) } } } }

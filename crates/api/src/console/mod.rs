@@ -12,6 +12,7 @@ mod chart;
 mod cluster;
 mod clusters;
 mod event;
+mod given;
 mod headers;
 mod layout;
 mod needs_person;
@@ -30,6 +31,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Redirect;
 use axum::routing::{get, post};
 
+use crate::request_query::reject_parameters;
 use crate::state::Api;
 
 /// Returns the routes of the console. None of them is in the OpenAPI document, which is for programs.
@@ -47,11 +49,15 @@ pub(crate) fn routes(api: &Api) -> Router<Api> {
             api.authentication.clone(),
             session::require_session,
         ));
-    let without_session = Router::new()
+    let without_parameters = Router::new()
         .route("/console/", get(async || Redirect::to("/console")))
-        .route("/console/sign-in", get(sign_in::show).post(sign_in::post))
+        .route("/console/sign-in", post(sign_in::post))
         .route("/console/sign-out", post(sign_in::sign_out))
         .route("/console/assets/{file}", get(assets::show))
+        .layer(from_fn(reject_parameters));
+    let without_session = Router::new()
+        .route("/console/sign-in", get(sign_in::show))
+        .merge(without_parameters)
         .layer(from_fn(sign_in::render_problems));
     pages.merge(without_session).layer(from_fn(headers::add))
 }

@@ -5,6 +5,7 @@ mod documented;
 mod hostile_texts;
 mod lists;
 mod pages;
+mod parameters;
 mod rights;
 mod sessions;
 mod signing_in;
