@@ -36,6 +36,8 @@ pub struct NewConsoleSession {
     pub prefix: Option<ClusterPrefix>,
     /// How long the session lasts. It ends earlier if its key expires.
     pub valid_for: Duration,
+    /// The token of the session that the new one takes the place of; none where it takes the place of none.
+    pub replaces: Option<SessionHash>,
 }
 
 /// A session of the console.
@@ -56,8 +58,8 @@ pub struct ConsoleSession {
 }
 
 impl Store {
-    /// Begins a session, ends the oldest sessions of its key where there are too many, and deletes expired
-    /// ones. Returns when the session ends.
+    /// Begins a session, ends the one that it replaces and the oldest sessions of its key where there are too
+    /// many, and deletes expired ones. Returns when the session ends.
     ///
     /// # Errors
     /// When the database does not answer, or the key was deleted.
@@ -73,10 +75,13 @@ impl Store {
             sqlx::query!(
                 "/* console */
                  WITH clock AS MATERIALIZED (SELECT service_now() AS now),
+                 replaced AS (
+                     DELETE FROM console_sessions WHERE namespace = $2 AND sha256 = $11
+                 ),
                  too_many AS (
                      DELETE FROM console_sessions WHERE sha256 IN (
                          SELECT sha256 FROM console_sessions
-                         WHERE namespace = $2 AND key_sha256 = $4
+                         WHERE namespace = $2 AND key_sha256 = $4 AND sha256 IS DISTINCT FROM $11
                          ORDER BY created_at DESC OFFSET $8)
                  ),
                  expired AS (
@@ -102,6 +107,7 @@ impl Store {
                 MOST_OF_ONE_KEY - 1,
                 KEEP_EXPIRED,
                 session.id,
+                session.replaces.as_ref().map(|hash| &hash[..]),
             )
         )?;
         Ok(row.expires_at)

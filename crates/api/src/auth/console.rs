@@ -62,12 +62,18 @@ pub(crate) struct SignedIn {
 }
 
 impl Authentication {
-    /// Exchanges an API key for a session.
+    /// Exchanges an API key for a session. `earlier` is the token of the session that the same browser has,
+    /// which ends; none where the browser has none.
     ///
     /// # Errors
     /// When the key is not valid or permits nothing that the console shows, when too many requests failed or
     /// came, or when the database does not answer.
-    pub(crate) async fn sign_in(&self, request: &Parts, key: &str) -> Result<SignedIn, Problem> {
+    pub(crate) async fn sign_in(
+        &self,
+        request: &Parts,
+        key: &str,
+        earlier: Option<&str>,
+    ) -> Result<SignedIn, Problem> {
         let key = ApiKey::new(key);
         let found = match &key {
             Ok(key) => self.holder_of(key.hash()).await,
@@ -92,13 +98,15 @@ impl Authentication {
             scopes,
             prefix: caller.prefix.clone(),
             valid_for: LASTS,
+            replaces: earlier.and_then(|token| ApiKey::new(token).ok().map(|it| *it.hash())),
         };
         let ends_at = self.store.begin_console_session(&session).await?;
         info!(session = %session.id, "session of the console began");
         Ok(SignedIn { token, ends_at })
     }
 
-    /// Ends a session. A session that has ended already is no error, but counts as a wrong token.
+    /// Ends a session. A session that has ended already is no error, but counts as a wrong token where the
+    /// service needs a key.
     ///
     /// # Errors
     /// When too many requests failed, or when the database does not answer.
@@ -112,6 +120,9 @@ impl Authentication {
         };
         if has_ended {
             info!("session of the console ended by its holder");
+            return Ok(());
+        }
+        if self.needs_no_key {
             return Ok(());
         }
         match self.denied(request, &Denial::UnknownKey) {
@@ -186,12 +197,14 @@ impl Authentication {
         self.note_denial(DenialReason::Cluster, self.source(request), Some(caller));
     }
 
-    /// Returns whether the browser reaches the service by HTTPS: this service has TLS, or a trusted proxy
-    /// says that it has.
+    /// Returns whether the browser reaches the service by HTTPS: a trusted proxy says which scheme the browser
+    /// uses, or else this service has TLS.
     pub(crate) fn is_https(&self, request: &Parts) -> bool {
-        let proto = || self.of_proxy(request, "x-forwarded-proto");
-        request.extensions.get::<OverTls>().is_some()
-            || proto().is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
+        match self.of_proxy(request, "x-forwarded-proto") {
+            Some(proto) if proto.eq_ignore_ascii_case("https") => true,
+            Some(proto) if proto.eq_ignore_ascii_case("http") => false,
+            _ => request.extensions.get::<OverTls>().is_some(),
+        }
     }
 
     /// Returns the host under which the browser reaches the service, as a trusted proxy says; none where
@@ -200,14 +213,11 @@ impl Authentication {
         self.of_proxy(request, "x-forwarded-host")
     }
 
-    /// Returns a header of a trusted proxy. The proxy that is nearest to the browser is named first.
+    /// Returns what the trusted proxy that sent a request says in a header; none where it says nothing.
     fn of_proxy<'a>(&self, request: &'a Parts, header: &str) -> Option<&'a str> {
         let peer = request.extensions.get::<Peer>()?;
-        if !self.proxies.is_trusted(peer.0.ip()) {
-            return None;
-        }
-        let value = request.headers.get(header)?.to_str().ok()?;
-        value.split(',').next().map(str::trim)
+        self.proxies
+            .forwarded(peer.0.ip(), &request.headers, header)
     }
 
     /// Deletes the sessions that have expired.

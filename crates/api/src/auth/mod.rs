@@ -30,6 +30,7 @@ use ipnet::IpNet;
 use metrics::counter;
 use subtle::ConstantTimeEq;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
@@ -50,7 +51,7 @@ use source::TrustedProxies;
 /// How many sessions of the console are looked up at the same time: strangers can cause look-ups, and must not
 /// use up the connections to the database.
 const SESSION_LOOK_UPS: usize = 4;
-/// How often expired sessions of the console are deleted.
+/// How often expired sessions of the console are deleted, the first time when the service starts.
 const FORGET_SESSIONS_EVERY: Duration = Duration::from_mins(10);
 
 /// What the subject of a client's certificate permits, without an API key.
@@ -192,8 +193,10 @@ impl Authentication {
     /// cancelled.
     pub async fn keep_up(self: Arc<Self>, stop: CancellationToken) {
         let sessions = async {
+            let mut due = tokio::time::interval(FORGET_SESSIONS_EVERY);
+            due.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                tokio::time::sleep(FORGET_SESSIONS_EVERY).await;
+                due.tick().await;
                 self.forget_sessions().await;
             }
         };

@@ -33,9 +33,21 @@ impl TrustedProxies {
         source
     }
 
-    /// Returns whether a connection comes from a trusted proxy.
-    pub(super) fn is_trusted(&self, peer: IpAddr) -> bool {
-        self.contains(peer.to_canonical())
+    /// Returns what the proxy that a connection comes from says in a header; none where it is not trusted, or
+    /// says nothing. A proxy appends to what it got, so that only the last element is its own word: those
+    /// before it may have been sent by the client.
+    pub(super) fn forwarded<'a>(
+        &self,
+        peer: IpAddr,
+        headers: &'a HeaderMap,
+        header: &str,
+    ) -> Option<&'a str> {
+        if !self.contains(peer.to_canonical()) {
+            return None;
+        }
+        let value = headers.get_all(header).iter().next_back()?;
+        let last = value.to_str().ok()?.rsplit(',').next()?.trim();
+        (!last.is_empty()).then_some(last)
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -56,7 +68,38 @@ fn read(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
+
+    #[test]
+    fn only_the_last_element_of_the_last_header_is_the_word_of_a_trusted_proxy() {
+        let net = "10.0.0.0/8".parse().expect("a net");
+        let proxies = TrustedProxies(vec![net]);
+        for (peer, headers, forwarded) in [
+            ("10.1.2.3", &[][..], None),
+            ("10.1.2.3", &["https"], Some("https")),
+            ("::ffff:10.1.2.3", &["https"], Some("https")),
+            ("192.0.2.9", &["https"], None),
+            // The client sent the first element.
+            ("10.1.2.3", &["https, http"], Some("http")),
+            ("10.1.2.3", &["https", "http"], Some("http")),
+            ("10.1.2.3", &["a,b", "c , d "], Some("d")),
+            // The proxy's own element says nothing, and no other counts in its place.
+            ("10.1.2.3", &["https,"], None),
+            ("10.1.2.3", &["https", ""], None),
+            ("10.1.2.3", &["https", "h\u{e9}"], None),
+        ] {
+            let mut map = HeaderMap::new();
+            for header in headers {
+                let value = HeaderValue::from_bytes(header.as_bytes());
+                map.append("x-forwarded-proto", value.expect("a value"));
+            }
+            let peer = peer.parse().expect("an address");
+            let found = proxies.forwarded(peer, &map, "x-forwarded-proto");
+            assert_eq!(found, forwarded, "{headers:?}");
+        }
+    }
 
     #[test]
     fn the_source_is_the_last_address_that_is_no_trusted_proxy() {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::{HOST, ORIGIN, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use chrono::Utc;
@@ -57,6 +57,9 @@ pub(super) async fn post(
     let (parts, body) = request.into_parts();
     authentication.record_source(&parts);
     must_come_from_here(&authentication, &parts)?;
+    if authentication.needs_no_key() {
+        return Ok(Redirect::to("/console").into_response());
+    }
     let asked = parts.clone();
     let body = receive(Request::from_parts(parts, body), MAX_FORM_BYTES).await?;
     let mut fields = form_urlencoded::parse(&body);
@@ -64,7 +67,8 @@ pub(super) async fn post(
     let key = key
         .map(|(_, key)| key.trim().to_owned())
         .unwrap_or_default();
-    let signed_in = Box::pin(authentication.sign_in(&asked, &key)).await;
+    let earlier = token(&asked.headers);
+    let signed_in = Box::pin(authentication.sign_in(&asked, &key, earlier)).await;
     match signed_in {
         Ok(SignedIn { token, ends_at }) => {
             let seconds = (ends_at - Utc::now()).num_seconds().clamp(1, 3_600);
@@ -134,36 +138,86 @@ fn hint() -> Markup {
     }
 }
 
-/// Checks that a form was sent by a page of this service: browsers say which page sends a form.
+/// Checks that a form was sent by a page of this service: browsers say which page sends a form. The whole
+/// origin must be the one under which the browser reaches the service: scheme, host and port.
 fn must_come_from_here(authentication: &Authentication, parts: &Parts) -> Result<(), Problem> {
-    let text = |name| parts.headers.get(name)?.to_str().ok();
-    let origin = text(ORIGIN).and_then(|origin| origin.parse::<Uri>().ok());
-    let hosts = [text(HOST), authentication.forwarded_host(parts)];
-    let is_ours = origin.is_some_and(|origin| {
-        let scheme = origin.scheme_str().unwrap_or_default();
-        let is_right_scheme =
-            scheme == "https" || scheme == "http" && !authentication.is_https(parts);
-        let authority = origin
-            .authority()
-            .map(|it| without_port(scheme, it.as_str()));
-        let mut hosts = hosts
-            .into_iter()
-            .flatten()
-            .map(|host| without_port(scheme, host));
-        let is_right_host =
-            authority.is_some_and(|it| hosts.any(|host| host.eq_ignore_ascii_case(it)));
-        is_right_scheme && is_right_host && parts.headers.get_all(ORIGIN).iter().count() == 1
-    });
+    let is_https = authentication.is_https(parts);
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let hosts = [host, authentication.forwarded_host(parts)];
+    let mut origins = parts.headers.get_all(ORIGIN).iter();
+    let is_ours = match (origins.next(), origins.next()) {
+        (Some(origin), None) => origin.to_str().is_ok_and(|origin| {
+            let mut hosts = hosts.into_iter().flatten();
+            hosts.any(|host| is_origin(origin, is_https, host))
+        }),
+        _ => false,
+    };
     if is_ours {
         return Ok(());
     }
-    let detail = "the form was not sent by a page of this console, or a proxy in front of the service \
-                  changes the headers Host or Origin";
+    let scheme = if is_https { "https" } else { "http" };
+    let detail = format!(
+        "the header Origin does not name this console, which the service takes to be at {scheme}; a proxy in \
+         front of the service has to be one of ENGINE_ROLES_TRUSTED_PROXIES, to send X-Forwarded-Proto, and \
+         to leave Host as it is or send X-Forwarded-Host"
+    );
     Err(Problem::new(Code::Forbidden, detail))
 }
 
-/// Returns a host without the port that its scheme has anyway.
-fn without_port<'a>(scheme: &str, host: &'a str) -> &'a str {
-    let usual = if scheme == "https" { ":443" } else { ":80" };
-    host.strip_suffix(usual).unwrap_or(host)
+/// Returns whether an origin is the one of this scheme and host, which may have a port.
+fn is_origin(origin: &str, is_https: bool, host: &str) -> bool {
+    let (scheme, usual_port) = if is_https {
+        ("https", ":443")
+    } else {
+        ("http", ":80")
+    };
+    let Some((of_origin, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let without_port = |host: &str| {
+        let host = host.strip_suffix(usual_port).unwrap_or(host);
+        host.to_ascii_lowercase()
+    };
+    !host.is_empty()
+        && of_origin.eq_ignore_ascii_case(scheme)
+        && without_port(authority) == without_port(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_its_scheme_its_host_and_its_port() {
+        for (origin, is_https, host) in [
+            ("http://a.example", false, "a.example"),
+            ("http://A.example", false, "a.Example:80"),
+            ("http://a.example:80", false, "a.example"),
+            ("https://a.example", true, "a.example:443"),
+            ("https://a.example:8443", true, "a.example:8443"),
+            ("http://[::1]:3283", false, "[::1]:3283"),
+        ] {
+            assert!(is_origin(origin, is_https, host), "{origin} {host}");
+        }
+        for (origin, is_https, host) in [
+            ("https://a.example", false, "a.example"),
+            ("http://a.example", true, "a.example"),
+            ("http://a.example:443", true, "a.example"),
+            ("https://a.example:80", true, "a.example"),
+            ("https://a.example", true, "a.example:80"),
+            ("http://a.example", false, "a.example:443"),
+            ("http://a.example:8080", false, "a.example"),
+            ("http://b.example", false, "a.example"),
+            ("http://a.example.evil", false, "a.example"),
+            ("http://a.example/", false, "a.example"),
+            ("http://user@a.example", false, "a.example"),
+            ("ftp://a.example", false, "a.example"),
+            ("a.example", false, "a.example"),
+            ("null", false, "null"),
+            ("http://", false, ""),
+            ("", false, ""),
+        ] {
+            assert!(!is_origin(origin, is_https, host), "{origin} {host}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub(crate) fn session(hash: u8) -> NewConsoleSession {
         scopes: KeyScopes::parse(["read", "audit"]).expect("scopes"),
         prefix: None,
         valid_for: Duration::from_hours(1),
+        replaces: None,
     }
 }
 
@@ -144,6 +145,44 @@ async fn the_oldest_sessions_of_a_key_end_where_there_are_too_many() {
         let found = store.console_session(&[hash; 32]).await.expect("an answer");
         assert_eq!(found.is_some(), is_left, "{hash}");
     }
+}
+
+#[tokio::test]
+async fn a_session_that_is_replaced_ends_whichever_key_it_has() {
+    let test = test_store().await;
+    let store = &test.store;
+    for hash in 1..=20 {
+        let begun = store.begin_console_session(&session(hash)).await;
+        begun.expect("it begins");
+    }
+    let found = async |hash: u8| {
+        let found = store.console_session(&[hash; 32]).await;
+        found.expect("an answer").is_some()
+    };
+    let same_key = NewConsoleSession {
+        replaces: Some([20; 32]),
+        ..session(21)
+    };
+    let begun = store.begin_console_session(&same_key).await;
+    begun.expect("it begins");
+    // There are twenty as before, so that no other one ends.
+    assert_eq!(sessions(&test).await, 20);
+    assert!(found(1).await && found(21).await && !found(20).await);
+    let other_key = NewConsoleSession {
+        key_hash: [201; 32],
+        replaces: Some([21; 32]),
+        ..session(22)
+    };
+    let begun = store.begin_console_session(&other_key).await;
+    begun.expect("it begins");
+    assert!(found(22).await && !found(21).await);
+    let unknown = NewConsoleSession {
+        replaces: Some([99; 32]),
+        ..session(23)
+    };
+    let begun = store.begin_console_session(&unknown).await;
+    begun.expect("it begins");
+    assert!(found(22).await && found(23).await);
 }
 
 #[tokio::test]

@@ -92,6 +92,17 @@ impl Browser {
         }
     }
 
+    /// The same browser, which sends a header with every request besides those of this name that it has.
+    pub(super) fn with_further(&self, name: &'static str, value: &str) -> Self {
+        let mut headers = self.headers.clone();
+        let value = HeaderValue::from_str(value).expect("tests send valid headers");
+        headers.append(HeaderName::from_static(name), value);
+        Self {
+            headers,
+            ..self.clone()
+        }
+    }
+
     /// The same browser with a cookie of its own.
     pub(super) fn with_cookie(&self, token: &str) -> Self {
         Self {

@@ -89,6 +89,67 @@ async fn a_session_ends_after_an_hour_and_its_row_is_deleted() {
 }
 
 #[tokio::test]
+async fn the_service_deletes_expired_sessions_without_a_sign_in() {
+    let mut installation = Installation::build().rarely_checked().start().await;
+    let browser = Browser::of(&installation, 0);
+    browser.sign_in(installation.key()).await;
+    // An expired session is kept for ten minutes, so that its holder is told that it has expired.
+    let expired = |hash: &str, minutes: u8| {
+        format!(
+            "INSERT INTO console_sessions
+                 (sha256, id, namespace, key_sha256, scopes, created_at, expires_at)
+             SELECT decode(repeat('{hash}', 32), 'hex'), gen_random_uuid(), namespace, key_sha256, scopes,
+                    created_at - interval '2 hours', service_now() - interval '{minutes} minutes'
+             FROM console_sessions WHERE expires_at > service_now()"
+        )
+    };
+    installation.database.execute(&expired("01", 5)).await;
+    installation.database.execute(&expired("02", 11)).await;
+    assert_eq!(count(&installation, "count(*)").await, 3);
+    // The timer runs when the service starts, and every ten minutes.
+    installation.restart_listening(0).await;
+    eventually("the session that expired long ago is deleted", async || {
+        (count(&installation, "count(*)").await == 2).then_some(())
+    })
+    .await;
+    let left = "count(*) FILTER (WHERE sha256 <> decode(repeat('02', 32), 'hex'))";
+    assert_eq!(count(&installation, left).await, 2);
+    let same = browser.also_at(&installation, 0);
+    eventually("the session that has not expired is valid", async || {
+        (same.get("/console").await.status == 200).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn signing_in_again_ends_the_session_that_the_browser_had() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let key = keys(&installation, &["create", "anna"]);
+    let browser = Browser::of(&installation, 0);
+    browser.sign_in(installation.key()).await;
+    let first = browser.token().expect("a token");
+    let other = Browser::of(&installation, 0);
+    other.sign_in(installation.key()).await;
+    // A wrong key ends nothing.
+    let wrong = "x".repeat(64);
+    let answer = browser.post("/console/sign-in", &[("key", &wrong)]).await;
+    answer.expect(401);
+    browser.get("/console").await.expect(200);
+    browser.sign_in(&key).await;
+    assert_ne!(browser.token().as_ref(), Some(&first));
+    let page = browser.get("/console").await;
+    assert!(page.expect(200).contains("<strong>anna</strong>"));
+    let stolen = browser.with_cookie(&first);
+    stolen.get("/console").await.leads_to_sign_in();
+    other.get("/console").await.expect(200);
+    assert_eq!(count(&installation, "count(*)").await, 2);
+    // The cookie of a session that has ended is no obstacle.
+    let ended = browser.with_cookie(&first);
+    ended.sign_in(&key).await;
+    assert_eq!(count(&installation, "count(*)").await, 3);
+}
+
+#[tokio::test]
 async fn a_key_has_at_most_twenty_sessions_and_a_further_one_ends_the_oldest() {
     let installation = Installation::build().rarely_checked().start().await;
     let browsers: Vec<_> = (0..21).map(|_| Browser::of(&installation, 0)).collect();

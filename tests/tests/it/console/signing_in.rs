@@ -172,6 +172,7 @@ async fn a_form_of_another_page_is_rejected() {
     let fields = [("key", installation.key())];
     let other_port = "http://127.0.0.1:8888";
     let other_name = browser.origin.replace("127.0.0.1", "localhost");
+    let other_scheme = browser.origin.replace("http://", "https://");
     for origin in [
         None,
         Some("null"),
@@ -179,6 +180,7 @@ async fn a_form_of_another_page_is_rejected() {
         Some("http://evil.example"),
         Some(other_port),
         Some(other_name.as_str()),
+        Some(other_scheme.as_str()),
         Some("file://"),
     ] {
         for path in ["/console/sign-in", "/console/sign-out"] {
@@ -223,6 +225,78 @@ async fn a_trusted_proxy_says_the_host_and_that_the_browser_has_https() {
             .ends_with("; SameSite=Strict; Secure")
     );
     browser.get("/console").await.expect(200);
+}
+
+#[tokio::test]
+async fn of_several_elements_only_the_last_is_the_word_of_the_proxy() {
+    let installation = Installation::build()
+        .rarely_checked()
+        .env("ENGINE_ROLES_TRUSTED_PROXIES", "127.0.0.1")
+        .start()
+        .await;
+    let fields = [("key", installation.key())];
+    let (ours, evil) = ("https://roles.example.com", "https://evil.example");
+    for (protos, hosts, origin, is_accepted) in [
+        (
+            &["http, https"][..],
+            &["evil.example, roles.example.com"][..],
+            ours,
+            true,
+        ),
+        (
+            &["http", "https"],
+            &["evil.example", "roles.example.com"],
+            ours,
+            true,
+        ),
+        (
+            &["http, https"],
+            &["evil.example, roles.example.com"],
+            evil,
+            false,
+        ),
+        (
+            &["http", "https"],
+            &["evil.example", "roles.example.com"],
+            evil,
+            false,
+        ),
+        // The client says https, and the proxy that the request came by http.
+        (&["https, http"], &["roles.example.com"], ours, false),
+        (&["https", "http"], &["roles.example.com"], ours, false),
+        (
+            &["https, http"],
+            &["roles.example.com"],
+            "http://roles.example.com",
+            true,
+        ),
+        (&["https"], &["roles.example.com:8443"], ours, false),
+        (
+            &["https"],
+            &["roles.example.com:8443"],
+            "https://roles.example.com:8443",
+            true,
+        ),
+        (&["https"], &["roles.example.com:443"], ours, true),
+    ] {
+        let mut browser = Browser::of(&installation, 0);
+        for proto in protos {
+            browser = browser.with_further("x-forwarded-proto", proto);
+        }
+        for host in hosts {
+            browser = browser.with_further("x-forwarded-host", host);
+        }
+        let answer = browser.post_from(Some(origin), "/console/sign-in", &fields);
+        let answer = answer.await;
+        let what = format!("{protos:?} {hosts:?} {origin}");
+        assert_eq!(answer.status, if is_accepted { 303 } else { 403 }, "{what}");
+        let is_secure = answer.header("set-cookie").ends_with("; Secure");
+        assert_eq!(
+            is_secure,
+            is_accepted && origin.starts_with("https"),
+            "{what}"
+        );
+    }
 }
 
 #[tokio::test]
