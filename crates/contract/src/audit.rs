@@ -48,6 +48,8 @@ pub enum AuditAction {
     KeyRevoked,
     /// The audit log was read.
     LogRead,
+    /// Somebody signed in to the console.
+    SignedIn,
     /// An AWS resource was found that no binding accounts for.
     OrphanFound,
     /// An orphan is no longer there.
@@ -115,8 +117,8 @@ pub struct AuditEvent {
     /// What happened: `provision_requested`, `update_requested`, `teardown_requested`,
     /// `provisioned`, `updated`, `torn_down`, `rejected`, `withdrawn`, `blocked`, `delayed`,
     /// `drift_found`, `drift_repaired`, `late_resource_removed`, `denied`, `key_created`,
-    /// `key_revoked`, `log_read`, `orphan_found`, `orphan_gone` or `role_attested`. Later versions may
-    /// add actions.
+    /// `key_revoked`, `log_read`, `signed_in`, `orphan_found`, `orphan_gone` or `role_attested`. Later
+    /// versions may add actions.
     #[schema(value_type = Word)]
     pub action: String,
     /// What became of it: `accepted` (a request that is carried out), `succeeded`, `failed`, `denied`, or

@@ -1,7 +1,9 @@
-//! What authentication tells the audit log: requests that were not accepted, and reads of the log.
+//! What authentication tells the audit log: requests that were not accepted, reads of the log, and sessions of
+//! the console that began.
 //!
-//! Strangers cause these events, so that their number is limited: denials are combined in memory into one
-//! event for each address, key and reason within a minute, and the reads of a key into one event per hour.
+//! Strangers, or keys that may only read, cause these events, so that their number is limited: denials are
+//! combined in memory into one event for each address, key and reason within a minute, the reads of a key into
+//! one event per hour, and its sessions into one event for each address and hour.
 //! The addresses of one IPv6 network of 64 bits count as one, as for the limits of rates.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +27,9 @@ const WRITE_EVERY: Duration = Duration::from_mins(1);
 /// with one. Of further addresses, those that sent the fewest requests are combined into one event for each
 /// key and reason.
 const MOST_NAMED: usize = 20;
+/// From how many addresses sessions of one key have an event of their own within an hour. Those from further
+/// addresses are combined into one event.
+const MOST_PLACES: usize = 20;
 /// How many keys have an event of their own for their combined addresses.
 const MOST_KEYS: usize = 100;
 /// How long a write may take.
@@ -51,19 +56,22 @@ struct Count {
 #[derive(Debug, Default)]
 struct Noted {
     denials: BTreeMap<Sender, Count>,
-    /// The hour to which `readers` belongs.
+    /// The hour to which `readers` and `places` belong.
     hour: DateTime<Utc>,
     /// Whose reads of the log have an event in this hour.
     readers: BTreeSet<String>,
-    /// Reads whose event is not written yet.
-    reads: Vec<(Cause, InstallationEvent)>,
+    /// From which addresses sessions of each key have an event in this hour. None stands for those from all
+    /// further addresses, and for one that is not known.
+    places: BTreeMap<String, BTreeSet<Option<IpAddr>>>,
+    /// Reads and sessions whose event is not written yet.
+    due: Vec<(Cause, InstallationEvent)>,
 }
 
 /// Collects events about requests, and writes them outside of the requests.
 pub(super) struct AuditNotes {
     store: Store,
     noted: Mutex<Noted>,
-    has_read: Notify,
+    has_due: Notify,
 }
 
 impl AuditNotes {
@@ -71,7 +79,7 @@ impl AuditNotes {
         Self {
             store,
             noted: Mutex::default(),
-            has_read: Notify::new(),
+            has_due: Notify::new(),
         }
     }
 
@@ -94,29 +102,33 @@ impl AuditNotes {
 
     /// Notes a read of the audit log.
     pub(super) fn log_read(&self, caller: &Caller, cause: Cause) {
-        let now = Utc::now();
-        let hour = now.duration_trunc(TimeDelta::hours(1)).unwrap_or(now);
+        self.at_once(|noted| noted.log_read(caller, cause));
+    }
+
+    /// Notes that the holder of a key got a session of the console.
+    pub(super) fn signed_in(&self, caller: &Caller, cause: Cause) {
+        self.at_once(|noted| noted.signed_in(caller, cause));
+    }
+
+    /// Notes an event, and has it written at once where it is a new one.
+    fn at_once(&self, note: impl FnOnce(&mut Noted) -> bool) {
         let mut noted = self.noted();
-        if noted.hour != hour {
-            noted.hour = hour;
-            noted.readers.clear();
-        }
-        if noted.readers.insert(caller.identity()) {
-            let event = InstallationEvent::LogRead { hour };
-            noted.reads.push((cause, event));
-            drop(noted);
-            self.has_read.notify_one();
+        noted.begin_hour(Utc::now());
+        let is_new = note(&mut noted);
+        drop(noted);
+        if is_new {
+            self.has_due.notify_one();
         }
     }
 
-    /// Writes what is noted until `stop` is cancelled: reads at once, denials every minute.
+    /// Writes what is noted until `stop` is cancelled: reads and sessions at once, denials every minute.
     pub(super) async fn keep_up(&self, stop: CancellationToken) {
         let mut denials = tokio::time::interval(WRITE_EVERY);
         denials.tick().await;
         let working = async {
             loop {
                 tokio::select! {
-                    () = self.has_read.notified() => self.write_reads().await,
+                    () = self.has_due.notified() => self.write_due().await,
                     _ = denials.tick() => self.write_all().await,
                 }
             }
@@ -126,7 +138,7 @@ impl AuditNotes {
 
     /// Writes everything that is noted. What can't be written is kept for the next time.
     pub(super) async fn write_all(&self) {
-        self.write_reads().await;
+        self.write_due().await;
         let denials = std::mem::take(&mut self.noted().denials);
         let events: Vec<_> = denials
             .iter()
@@ -140,12 +152,12 @@ impl AuditNotes {
         }
     }
 
-    async fn write_reads(&self) {
-        let reads = std::mem::take(&mut self.noted().reads);
-        if !self.write(&reads).await {
+    async fn write_due(&self) {
+        let due = std::mem::take(&mut self.noted().due);
+        if !self.write(&due).await {
             let mut noted = self.noted();
-            let newer = std::mem::replace(&mut noted.reads, reads);
-            noted.reads.extend(newer);
+            let newer = std::mem::replace(&mut noted.due, due);
+            noted.due.extend(newer);
         }
     }
 
@@ -157,13 +169,13 @@ impl AuditNotes {
             Ok(Err(error)) => {
                 warn!(
                     error = &error as &dyn std::error::Error,
-                    "denied requests and reads could not be added to the audit log; they are kept"
+                    "denied requests, reads and sign-ins could not be added to the audit log; they are kept"
                 );
                 false
             }
             Err(_) => {
                 warn!(
-                    "denied requests and reads could not be added to the audit log in time; they are kept"
+                    "denied requests, reads and sign-ins could not be added to the audit log in time; they are kept"
                 );
                 false
             }
@@ -176,6 +188,44 @@ impl AuditNotes {
 }
 
 impl Noted {
+    /// Forgets what belongs to another hour than this time does.
+    fn begin_hour(&mut self, now: DateTime<Utc>) {
+        let hour = now.duration_trunc(TimeDelta::hours(1)).unwrap_or(now);
+        if self.hour != hour {
+            self.hour = hour;
+            self.readers.clear();
+            self.places.clear();
+        }
+    }
+
+    /// Returns whether the read is the first one of its key in this hour.
+    fn log_read(&mut self, caller: &Caller, cause: Cause) -> bool {
+        let is_new = self.readers.insert(caller.identity());
+        if is_new {
+            let event = InstallationEvent::LogRead { hour: self.hour };
+            self.due.push((cause, event));
+        }
+        is_new
+    }
+
+    /// Returns whether the session is the first one of its key and address in this hour.
+    fn signed_in(&mut self, caller: &Caller, cause: Cause) -> bool {
+        let places = self.places.entry(caller.identity()).or_default();
+        let place = cause.source.map(network);
+        let is_named = places.contains(&place)
+            || places.iter().filter(|it| it.is_some()).count() < MOST_PLACES;
+        let is_new = places.insert(place.filter(|_| is_named));
+        if is_new {
+            let event = InstallationEvent::SignedIn {
+                hour: self.hour,
+                combined: !is_named,
+            };
+            let source = cause.source.filter(|_| is_named);
+            self.due.push((Cause { source, ..cause }, event));
+        }
+        is_new
+    }
+
     /// Counts denials of a sender. Where the minute has enough named senders of its kind, the one that sent the
     /// fewest requests is combined with others, so that whoever sends many is named, whatever came first.
     fn count(&mut self, sender: Sender, count: Count) {
@@ -326,6 +376,41 @@ mod tests {
             event,
             InstallationEvent::Denied { combined: true, .. }
         ));
+    }
+
+    #[test]
+    fn sessions_of_a_key_are_one_event_for_each_address_and_hour() {
+        let caller = Caller::unlimited(Actor("anna".to_owned()));
+        let from = |number: u8| Cause {
+            source: Some(IpAddr::from([192, 0, 2, number])),
+            ..Cause::without_request(Actor("anna".to_owned()))
+        };
+        let mut noted = Noted::default();
+        let first = DateTime::UNIX_EPOCH;
+        noted.begin_hour(first + TimeDelta::minutes(1));
+        assert!(noted.signed_in(&caller, from(1)));
+        noted.begin_hour(first + TimeDelta::minutes(59));
+        assert!(!noted.signed_in(&caller, from(1)));
+        assert!(noted.signed_in(&caller, from(2)));
+        // From then on, the addresses are combined.
+        for number in 3..=200 {
+            let is_new = noted.signed_in(&caller, from(number));
+            assert_eq!(is_new, number <= 21, "{number}");
+        }
+        assert!(!noted.signed_in(&caller, from(2)));
+        let other = Caller::unlimited(Actor("bert".to_owned()));
+        assert!(noted.signed_in(&other, from(1)));
+        let named = |(cause, event): &(Cause, InstallationEvent)| match event {
+            InstallationEvent::SignedIn { hour, combined } => {
+                assert_eq!((*hour, *combined), (first, cause.source.is_none()));
+                cause.source.is_some()
+            }
+            other => panic!("{other:?}"),
+        };
+        let count = noted.due.iter().filter(|one| named(one)).count();
+        assert_eq!((count, noted.due.len()), (MOST_PLACES + 1, MOST_PLACES + 2));
+        noted.begin_hour(first + TimeDelta::minutes(61));
+        assert!(noted.signed_in(&caller, from(1)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use engine_roles_contract::Code;
-use engine_roles_domain::audit::DenialReason;
+use engine_roles_domain::audit::{Cause, DenialReason};
 use engine_roles_domain::caller::{Caller, KeyScope, KeyScopes};
 use engine_roles_provisioner::Permit;
 use engine_roles_store::{ConsoleSession, KeyHash, NewConsoleSession, StoreError};
@@ -102,6 +102,9 @@ impl Authentication {
         };
         let ends_at = self.store.begin_console_session(&session).await?;
         info!(session = %session.id, "session of the console began");
+        let cause = sender::cause(&caller, &request.extensions);
+        let source = self.source(request);
+        self.notes.signed_in(&caller, Cause { source, ..cause });
         Ok(SignedIn { token, ends_at })
     }
 

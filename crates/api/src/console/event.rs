@@ -110,6 +110,7 @@ pub(super) fn in_words(action: EventAction) -> &'static str {
         EventAction::KeyCreated => "key created",
         EventAction::KeyRevoked => "key revoked",
         EventAction::LogRead => "log read",
+        EventAction::SignedIn => "signed in",
         EventAction::OrphanFound => "orphan found",
         EventAction::OrphanGone => "orphan gone",
         EventAction::RoleAttested => "role attested",

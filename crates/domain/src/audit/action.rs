@@ -43,6 +43,8 @@ pub enum EventAction {
     KeyRevoked,
     /// A caller read the audit log.
     LogRead,
+    /// A person signed in to the console.
+    SignedIn,
     /// A sweep found an AWS resource that no binding accounts for.
     OrphanFound,
     /// An orphan is gone: it was adopted or removed, or somebody else deleted it.
@@ -53,7 +55,7 @@ pub enum EventAction {
 
 impl EventAction {
     /// Every kind, in the order of declaration.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ProvisionRequested,
         Self::UpdateRequested,
         Self::TeardownRequested,
@@ -71,6 +73,7 @@ impl EventAction {
         Self::KeyCreated,
         Self::KeyRevoked,
         Self::LogRead,
+        Self::SignedIn,
         Self::OrphanFound,
         Self::OrphanGone,
         Self::RoleAttested,
@@ -96,6 +99,7 @@ impl EventAction {
             Self::KeyCreated => "key_created",
             Self::KeyRevoked => "key_revoked",
             Self::LogRead => "log_read",
+            Self::SignedIn => "signed_in",
             Self::OrphanFound => "orphan_found",
             Self::OrphanGone => "orphan_gone",
             Self::RoleAttested => "role_attested",
@@ -116,7 +120,8 @@ impl EventAction {
             | Self::LateResourceRemoved
             | Self::KeyCreated
             | Self::KeyRevoked
-            | Self::LogRead => EventOutcome::Succeeded,
+            | Self::LogRead
+            | Self::SignedIn => EventOutcome::Succeeded,
             Self::Rejected | Self::Blocked | Self::Delayed => EventOutcome::Failed,
             Self::Denied => EventOutcome::Denied,
             Self::DriftFound | Self::OrphanFound | Self::OrphanGone | Self::RoleAttested => {

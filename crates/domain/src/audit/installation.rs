@@ -55,6 +55,16 @@ pub enum InstallationEvent {
         #[serde(serialize_with = "six_digits")]
         hour: DateTime<Utc>,
     },
+    /// A person exchanged an API key for a session of the console, for the first time in an hour from this
+    /// address.
+    SignedIn {
+        /// The beginning of the hour, by the clock of the replica. The event stands for all sessions of
+        /// the key in this hour from the address at this replica.
+        #[serde(serialize_with = "six_digits")]
+        hour: DateTime<Utc>,
+        /// True where the event combines several addresses, because the hour had too many.
+        combined: bool,
+    },
     /// A sweep found an AWS resource that no binding accounts for.
     OrphanFound {
         /// The resource.
@@ -135,6 +145,7 @@ impl InstallationEvent {
             Self::KeyCreated { .. } => EventAction::KeyCreated,
             Self::KeyRevoked { .. } => EventAction::KeyRevoked,
             Self::LogRead { .. } => EventAction::LogRead,
+            Self::SignedIn { .. } => EventAction::SignedIn,
             Self::OrphanFound { .. } => EventAction::OrphanFound,
             Self::OrphanGone { .. } => EventAction::OrphanGone,
             Self::RoleAttested { .. } => EventAction::RoleAttested,

@@ -265,6 +265,10 @@ fn every_installation_event() -> Vec<InstallationEvent> {
             name: name(),
         },
         InstallationEvent::LogRead { hour: at(0) },
+        InstallationEvent::SignedIn {
+            hour: at(0),
+            combined: false,
+        },
         InstallationEvent::OrphanFound { orphan: orphan() },
         InstallationEvent::OrphanGone { orphan: orphan() },
         InstallationEvent::RoleAttested {
@@ -287,6 +291,7 @@ fn an_event_about_the_installation_is_stored_as_an_object_of_its_fields() {
     key_created succeeded {"cluster_prefix":"team-","key_id":"07070707-0707-0707-0707-070707070707","name":"manager","scopes":["provision","read"],"valid_seconds":null}
     key_revoked succeeded {"key_id":"07070707-0707-0707-0707-070707070707","name":"manager"}
     log_read succeeded {"hour":"2027-01-15T08:00:00.000000Z"}
+    signed_in succeeded {"combined":false,"hour":"2027-01-15T08:00:00.000000Z"}
     orphan_found observed {"arn":"arn:aws:iam::123456789012:role/r","kind":"role","name":"r"}
     orphan_gone observed {"arn":"arn:aws:iam::123456789012:role/r","kind":"role","name":"r"}
     role_attested observed {"reasons":"EC2 may not assume the role","role":"prepared","verdict":"unfit"}
@@ -321,6 +326,7 @@ fn each_action_has_one_word_on_the_wire() {
     KeyCreated: key_created
     KeyRevoked: key_revoked
     LogRead: log_read
+    SignedIn: signed_in
     OrphanFound: orphan_found
     OrphanGone: orphan_gone
     RoleAttested: role_attested

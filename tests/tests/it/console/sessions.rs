@@ -150,6 +150,57 @@ async fn signing_in_again_ends_the_session_that_the_browser_had() {
 }
 
 #[tokio::test]
+async fn signing_in_is_in_the_audit_log_with_key_and_address_once_an_hour() {
+    let installation = Installation::build()
+        .rarely_checked()
+        .env("ENGINE_ROLES_TRUSTED_PROXIES", "127.0.0.1")
+        .start()
+        .await;
+    let key = keys(&installation, &["create", "anna"]);
+    let from = |address: &str| Browser::of(&installation, 0).with("x-forwarded-for", address);
+    for address in ["192.0.2.1", "192.0.2.1", "192.0.2.2"] {
+        from(address).sign_in(&key).await;
+    }
+    from("192.0.2.1").sign_in(installation.key()).await;
+    let wrong = "x".repeat(64);
+    let denied = from("192.0.2.3")
+        .post("/console/sign-in", &[("key", &wrong)])
+        .await;
+    denied.expect(401);
+    let events = eventually("the sessions are in the log", async || {
+        let events = installation.client().audit("action=signed_in").await;
+        let events = events.expect(200)["items"].as_array().cloned()?;
+        (events.len() >= 3).then_some(events)
+    })
+    .await;
+    let found: Vec<_> = events
+        .iter()
+        .map(|event| {
+            assert_eq!(event["outcome"], "succeeded");
+            assert_eq!(event["detail"]["combined"], false);
+            assert!(event["request_id"].is_string(), "{event}");
+            let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+            (text("actor"), text("source"), event["key_id"].is_string())
+        })
+        .collect();
+    let expected = [
+        ("anna", "192.0.2.1", true),
+        ("anna", "192.0.2.2", true),
+        ("init", "192.0.2.1", false),
+    ];
+    let expected = expected.map(|(actor, source, key)| (actor.to_owned(), source.to_owned(), key));
+    assert_eq!(found, expected);
+    let browser = from("192.0.2.1");
+    browser.sign_in(installation.key()).await;
+    let page = browser.get("/console/audit?action=signed_in").await;
+    assert!(
+        page.expect(200).contains("signed in</span>"),
+        "{}",
+        page.text
+    );
+}
+
+#[tokio::test]
 async fn a_key_has_at_most_twenty_sessions_and_a_further_one_ends_the_oldest() {
     let installation = Installation::build().rarely_checked().start().await;
     let browsers: Vec<_> = (0..21).map(|_| Browser::of(&installation, 0)).collect();

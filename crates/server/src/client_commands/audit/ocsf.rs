@@ -102,7 +102,8 @@ fn resources(event: &AuditEvent) -> Value {
 /// Returns the activity of an action, which may be one that this release does not know.
 fn activity(action: &str) -> (u64, &'static str) {
     match action {
-        "provision_requested" | "provisioned" | "key_created" => (1, "Create"),
+        // Whoever signs in gets a session.
+        "provision_requested" | "provisioned" | "key_created" | "signed_in" => (1, "Create"),
         "update_requested" | "updated" | "drift_repaired" => (3, "Update"),
         "teardown_requested"
         | "torn_down"
