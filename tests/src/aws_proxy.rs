@@ -7,24 +7,22 @@
 pub(crate) mod http;
 mod reply;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_roles_iam_sandbox::SandboxConfig;
 use tokio::io::{AsyncBufReadExt, BufStream};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
+use crate::loopback::LoopbackServer;
 use http::{Request, Response};
 pub use reply::{AUTHENTICATION_FAILURES, Denial, Reply};
 
 /// A proxy on loopback. Dropping this value ends it.
 #[derive(Debug)]
 pub struct AwsProxy {
-    address: SocketAddr,
+    server: LoopbackServer,
     shared: Arc<Shared>,
-    accepting: JoinHandle<()>,
 }
 
 /// What the proxy does with some calls. All others it forwards.
@@ -146,9 +144,6 @@ impl AwsProxy {
     /// # Panics
     /// When no port is free.
     pub async fn start(endpoint: impl Into<String>, account: &SandboxConfig) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("loopback has a free port");
-        let address = listener.local_addr().expect("the listener has an address");
         let http = reqwest::Client::builder().no_proxy().build();
         let shared = Arc::new(Shared {
             endpoint: endpoint.into(),
@@ -157,26 +152,17 @@ impl AwsProxy {
             state: Mutex::default(),
             cleared: watch::Sender::default(),
         });
-        let accepting = tokio::spawn({
-            let shared = Arc::clone(&shared);
-            async move {
-                while let Ok((caller, _)) = listener.accept().await {
-                    let shared = Arc::clone(&shared);
-                    // A connection ends with an error when the caller closes it.
-                    tokio::spawn(async move { drop(serve(caller, &shared).await) });
-                }
-            }
-        });
+        let kept = Arc::clone(&shared);
+        let server = LoopbackServer::start(move |caller| serve(caller, Arc::clone(&kept)));
         Self {
-            address,
+            server: server.await,
             shared,
-            accepting,
         }
     }
 
     /// The URL for `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.server.address())
     }
 
     /// Adds a rule. If several rules apply to a call, the oldest one decides.
@@ -194,12 +180,6 @@ impl AwsProxy {
     /// The actions of the calls that a rule applied to, in order.
     pub fn handled(&self) -> Vec<String> {
         self.shared.lock().handled.clone()
-    }
-}
-
-impl Drop for AwsProxy {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 
@@ -263,7 +243,7 @@ impl Change {
 }
 
 /// Answers the calls on a connection, one after another.
-async fn serve(caller: TcpStream, shared: &Shared) -> std::io::Result<()> {
+async fn serve(caller: TcpStream, shared: Arc<Shared>) -> std::io::Result<()> {
     caller.set_nodelay(true)?;
     let mut stream = BufStream::new(caller);
     while let Some(request) = Request::read(&mut stream).await? {

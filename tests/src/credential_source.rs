@@ -1,27 +1,25 @@
 //! What gives a machine its credentials: the metadata service of EC2 (version 2), the endpoint of a
 //! container, and STS for a web identity token.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufStream};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 
 use crate::aws_proxy::http::{Request, Response};
+use crate::loopback::LoopbackServer;
 
 const SECRET: &str = "wJalrXUtnFEMI";
 
 /// A server on loopback that answers in place of all three. Dropping this value ends it.
 #[derive(Debug)]
 pub struct CredentialSource {
-    address: SocketAddr,
+    server: LoopbackServer,
     access_key: Arc<Mutex<String>>,
     lifetime: Arc<AtomicI64>,
-    accepting: JoinHandle<()>,
 }
 
 impl CredentialSource {
@@ -30,26 +28,17 @@ impl CredentialSource {
     /// # Panics
     /// When loopback has no free port.
     pub async fn start(access_key: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("loopback has a free port");
-        let address = listener.local_addr().expect("the listener has an address");
         let access_key = Arc::new(Mutex::new(access_key.to_owned()));
         let lifetime = Arc::new(AtomicI64::new(6 * 60 * 60));
-        let accepting = tokio::spawn({
-            let (access_key, lifetime) = (Arc::clone(&access_key), Arc::clone(&lifetime));
-            async move {
-                while let Ok((caller, _)) = listener.accept().await {
-                    let (access_key, lifetime) = (Arc::clone(&access_key), Arc::clone(&lifetime));
-                    // A connection ends with an error when the caller closes it.
-                    tokio::spawn(async move { drop(serve(caller, &access_key, &lifetime).await) });
-                }
-            }
+        let (key, left) = (Arc::clone(&access_key), Arc::clone(&lifetime));
+        let server = LoopbackServer::start(move |caller| {
+            let (key, left) = (Arc::clone(&key), Arc::clone(&left));
+            async move { serve(caller, &key, &left).await }
         });
         Self {
-            address,
+            server: server.await,
             access_key,
             lifetime,
-            accepting,
         }
     }
 
@@ -66,13 +55,7 @@ impl CredentialSource {
 
     /// The URL of the server, with this path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-}
-
-impl Drop for CredentialSource {
-    fn drop(&mut self) {
-        self.accepting.abort();
+        format!("http://{}{path}", self.server.address())
     }
 }
 

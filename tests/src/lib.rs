@@ -21,6 +21,7 @@ pub mod identity;
 pub mod installation;
 pub mod kill_points;
 pub mod log;
+mod loopback;
 pub mod measuring;
 pub mod older_release;
 pub mod policy_documents;

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
 
+use crate::loopback::LoopbackServer;
 use crate::polling::eventually;
 
 /// Parts of a statement that records an intent or an outcome.
@@ -29,9 +29,8 @@ pub enum Side {
 /// A proxy on loopback. Dropping this value ends it.
 #[derive(Debug)]
 pub struct PostgresProxy {
-    address: SocketAddr,
+    server: LoopbackServer,
     control: Arc<Control>,
-    accepting: JoinHandle<()>,
 }
 
 #[derive(Debug)]
@@ -94,30 +93,24 @@ impl PostgresProxy {
     /// When the URL is invalid, or no port is free.
     pub async fn start(url: &str) -> (Self, String) {
         let parsed = reqwest::Url::parse(url).expect("the URL is valid");
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("loopback has a free port");
-        let address = listener.local_addr().expect("the listener has an address");
         let control = Arc::new(Control {
             server: Mutex::new(place(&parsed)),
             state: Mutex::default(),
             pings: AtomicUsize::default(),
             is_frozen: watch::Sender::default(),
         });
-        let accepting = tokio::spawn({
-            let control = Arc::clone(&control);
+        let controlled = Arc::clone(&control);
+        let server = LoopbackServer::start(move |client| {
+            let control = Arc::clone(&controlled);
             async move {
-                while let Ok((client, _)) = listener.accept().await {
-                    let control = Arc::clone(&control);
-                    tokio::spawn(async move {
-                        control.thawed().await;
-                        let server = control.server();
-                        if let Ok(server) = TcpStream::connect(server).await {
-                            serve(client, server, &control).await;
-                        }
-                    });
-                }
+                control.thawed().await;
+                let server = TcpStream::connect(control.server()).await?;
+                serve(client, server, &control).await;
+                Ok(())
             }
         });
+        let server = server.await;
+        let address = server.address();
         let mut through = parsed;
         through
             .set_ip_host(address.ip())
@@ -126,16 +119,12 @@ impl PostgresProxy {
             .set_port(Some(address.port()))
             .expect("the URL has a host");
         through.query_pairs_mut().append_pair("sslmode", "disable");
-        let proxy = Self {
-            address,
-            control,
-            accepting,
-        };
+        let proxy = Self { server, control };
         (proxy, through.into())
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address()
     }
 
     /// Holds a commit that records something, after `after` such commits have passed.
@@ -197,12 +186,6 @@ impl PostgresProxy {
 pub(crate) fn place(url: &reqwest::Url) -> String {
     let host = url.host_str().expect("the server is reached over TCP");
     format!("{host}:{}", url.port().unwrap_or(5432))
-}
-
-impl Drop for PostgresProxy {
-    fn drop(&mut self) {
-        self.accepting.abort();
-    }
 }
 
 async fn serve(client: TcpStream, server: TcpStream, control: &Arc<Control>) {

@@ -12,11 +12,11 @@ use chrono::{NaiveDateTime, TimeDelta, Utc};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 
 use crate::administrator::SERVICE_ACCESS_KEY;
 use crate::installation::SERVICE_SECRET_KEY;
+use crate::loopback::LoopbackServer;
 use crate::postgres_proxy::place;
 
 /// The region of the service's identity in these tests.
@@ -29,9 +29,8 @@ const LONGEST: usize = 10_000;
 /// A login on loopback. Dropping this value ends it.
 #[derive(Debug)]
 pub struct RdsLogin {
-    address: SocketAddr,
+    login: LoopbackServer,
     tokens: Arc<Mutex<Tokens>>,
-    accepting: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -50,24 +49,18 @@ impl RdsLogin {
     /// When the URL is invalid, or no port is free.
     pub async fn start(url: &str) -> Self {
         let server = place(&reqwest::Url::parse(url).expect("the URL is valid"));
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("loopback has a free port");
-        let address = listener.local_addr().expect("the listener has an address");
         let tokens = Arc::new(Mutex::new(Tokens::default()));
-        let accepting = tokio::spawn({
-            let tokens = Arc::clone(&tokens);
+        let kept = Arc::clone(&tokens);
+        let login = LoopbackServer::start(move |client| {
+            let (server, tokens) = (server.clone(), Arc::clone(&kept));
             async move {
-                while let Ok((client, _)) = listener.accept().await {
-                    let (server, tokens) = (server.clone(), Arc::clone(&tokens));
-                    // An error is that of a client that went away.
-                    tokio::spawn(async move { serve(client, &server, address, &tokens).await });
-                }
+                let address = client.local_addr()?;
+                serve(client, &server, address, &tokens).await
             }
         });
         Self {
-            address,
+            login: login.await,
             tokens,
-            accepting,
         }
     }
 
@@ -75,7 +68,7 @@ impl RdsLogin {
     pub fn url(&self, user: &str, database: &str) -> String {
         format!(
             "postgres://{user}@{}/{database}?sslmode=disable",
-            self.address
+            self.login.address()
         )
     }
 
@@ -100,12 +93,6 @@ impl RdsLogin {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Tokens> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for RdsLogin {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 

@@ -11,12 +11,12 @@ use rcgen::{
 use rustix::fs::{Mode, chmod};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A certificate authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -132,6 +132,24 @@ impl Authority {
     ) -> ClientConfig {
         client_config(&self.pem(), versions, pair)
     }
+}
+
+/// Returns what accepts the connections of a server with this certificate.
+///
+/// # Panics
+/// When the PEM is broken.
+pub fn acceptor(pair: &Pair) -> TlsAcceptor {
+    let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes());
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has cipher suites")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.expect("a certificate")],
+            key.expect("a key"),
+        );
+    TlsAcceptor::from(Arc::new(config.expect("a pair")))
 }
 
 /// Returns the settings of a client that trusts this authority alone, in PEM, and has this certificate.

@@ -2,7 +2,6 @@
 //! <https://opentelemetry.io/docs/specs/otlp/#otlphttp>.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -10,18 +9,18 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
-use tokio::io::BufStream;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncRead, AsyncWrite, BufStream};
 
 use crate::aws_proxy::http::{Request, Response};
+use crate::loopback::LoopbackServer;
+use crate::tls::{Pair, acceptor};
 
 /// A server on loopback. Dropping this value ends it.
 #[derive(Debug)]
 pub struct TraceCollector {
-    address: SocketAddr,
+    server: LoopbackServer,
+    scheme: &'static str,
     shared: Arc<Shared>,
-    accepting: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -75,30 +74,38 @@ impl TraceCollector {
     /// # Panics
     /// When loopback has no free port.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await;
-        let listener = listener.expect("loopback has a free port");
-        let address = listener.local_addr().expect("the listener has an address");
         let shared = Arc::<Shared>::default();
-        let accepting = tokio::spawn({
-            let shared = Arc::clone(&shared);
-            async move {
-                while let Ok((caller, _)) = listener.accept().await {
-                    let shared = Arc::clone(&shared);
-                    // A connection ends with an error when the caller closes it.
-                    tokio::spawn(async move { drop(serve(caller, &shared).await) });
-                }
-            }
+        let kept = Arc::clone(&shared);
+        let server = LoopbackServer::start(move |caller| serve(caller, Arc::clone(&kept)));
+        Self {
+            server: server.await,
+            scheme: "http",
+            shared,
+        }
+    }
+
+    /// Starts a collector that takes all spans over TLS, with this certificate.
+    ///
+    /// # Panics
+    /// When the certificate is broken, or loopback has no free port.
+    pub async fn start_with_tls(pair: &Pair) -> Self {
+        let shared = Arc::<Shared>::default();
+        let kept = Arc::clone(&shared);
+        let acceptor = acceptor(pair);
+        let server = LoopbackServer::start(move |caller| {
+            let (acceptor, kept) = (acceptor.clone(), Arc::clone(&kept));
+            async move { serve(acceptor.accept(caller).await?, kept).await }
         });
         Self {
-            address,
+            server: server.await,
+            scheme: "https",
             shared,
-            accepting,
         }
     }
 
     /// The URL for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.server.address())
     }
 
     /// Does this with the requests from now on.
@@ -140,12 +147,6 @@ impl TraceCollector {
         let mut spans = self.spans();
         spans.retain(|span| span.trace_id == id);
         spans
-    }
-}
-
-impl Drop for TraceCollector {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 
@@ -216,7 +217,10 @@ fn sorted<'a>(spans: impl Iterator<Item = &'a ReceivedSpan>) -> Vec<&'a Received
     spans
 }
 
-async fn serve(caller: TcpStream, shared: &Shared) -> std::io::Result<()> {
+async fn serve(
+    caller: impl AsyncRead + AsyncWrite + Unpin,
+    shared: Arc<Shared>,
+) -> std::io::Result<()> {
     let mut stream = BufStream::new(caller);
     while let Some(request) = Request::read(&mut stream).await? {
         let behaviour = *lock(&shared.behaviour);

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use engine_roles_e2e::installation::SERVICE_SECRET_KEY;
+use engine_roles_e2e::tls::Authority;
 use engine_roles_e2e::trace_collector::{Behaviour, ReceivedSpan, tree};
-use engine_roles_e2e::{Installation, InstallationBuilder, TraceCollector, eventually};
+use engine_roles_e2e::{Installation, InstallationBuilder, TlsFiles, TraceCollector, eventually};
 use serde_json::{Value, json};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -357,6 +358,59 @@ async fn no_secret_is_sent_or_logged() {
     for text in ["TextOfTheBody", "TextOfTheQuery", "postgres://"] {
         assert!(!sent.contains(text), "{text} was sent");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_with_a_private_authority_is_trusted_by_the_standard_variables() {
+    let files = TlsFiles::new();
+    let collector = TraceCollector::start_with_tls(&files.authority.service()).await;
+    let trusted = files.authority_file().to_string_lossy().into_owned();
+    let other = files.file("other.crt");
+    std::fs::write(&other, Authority::new("another authority").pem()).expect("written");
+    let other = other.to_string_lossy().into_owned();
+    let (general, of_traces) = (
+        "OTEL_EXPORTER_OTLP_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    );
+    let mut installation = traced(&collector).env(general, &trusted).start().await;
+    let client = installation
+        .client()
+        .with("traceparent", &format!("00-{TRACE}-{CALLER}-01"));
+    client.provision("one").await.expect(201);
+    trace(&collector, TRACE, "PUT ").await;
+
+    let report = |variables: &[(&str, &str)]| {
+        let output = installation.run(&["check"], variables);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    for variables in [
+        vec![(general, trusted.as_str())],
+        vec![(general, &other), (of_traces, &trusted)],
+    ] {
+        let text = report(&variables);
+        assert!(text.contains("takes traces"), "{text}");
+    }
+    for variables in [
+        vec![(general, other.as_str())],
+        vec![(general, &trusted), (of_traces, &other)],
+        vec![(general, "")],
+    ] {
+        let text = report(&variables);
+        assert!(text.contains("it can't be reached"), "{text}");
+    }
+    let text = report(&[(of_traces, "/no/such/file")]);
+    let rule = format!("{of_traces} must name a file with certificates in PEM");
+    assert!(text.contains(&rule), "{text}");
+    let protocol = "OTEL_EXPORTER_OTLP_PROTOCOL";
+    let text = report(&[(protocol, "grpc")]);
+    let rule = format!("{protocol} must be http/protobuf");
+    assert!(text.contains(&rule), "{text}");
+
+    installation.set_env(general, "/no/such/file");
+    installation.restart(0).await;
+    let warning = "traces are not sent: the variable is invalid";
+    let line = installation.replicas[0].log().find(warning).expect(warning);
+    assert_eq!(line["variable"], general);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-use self::collector::Collector;
+use self::collector::{Collector, InvalidVariable};
 use self::exporter::Conventional;
 use self::requests::OtlpTraces;
 use self::sampler::WithoutProbes;
@@ -61,7 +61,7 @@ where
     };
     let provider = match provider() {
         Ok(provider) => provider,
-        Err(rule) => return not_sent("OTEL_EXPORTER_OTLP_*", rule),
+        Err(InvalidVariable { variable, rule }) => return not_sent(variable, rule),
     };
     let tracer = provider.tracer("engine-roles");
     let layer = tracing_opentelemetry::layer()
@@ -109,7 +109,7 @@ pub(super) fn try_collector() -> Result<String, String> {
     };
     let host = collector::host(&endpoint);
     let host = host.ok_or_else(|| format!("{variable} must be an http:// or https:// URL"))?;
-    let collector = Collector::new().map_err(|error| error.to_string())?;
+    let collector = Collector::new().map_err(|invalid| invalid.to_string())?;
     let problem = collector.last_problem();
     let exporter = exporter(collector, RetryPolicy::disabled())?;
     // The collector's client blocks until the answer, so the future is ready when it is polled first.
@@ -126,9 +126,9 @@ pub(super) fn try_collector() -> Result<String, String> {
     }
 }
 
-fn provider() -> Result<SdkTracerProvider, String> {
-    let collector = Collector::new().map_err(|error| error.to_string())?;
-    let exporter = exporter(collector, RetryPolicy::recommended())?;
+fn provider() -> Result<SdkTracerProvider, InvalidVariable> {
+    let collector = Collector::new()?;
+    let exporter = exporter(collector, RetryPolicy::recommended()).map_err(InvalidVariable::any)?;
     let processor = BatchSpanProcessor::builder(Conventional(exporter)).build();
     Ok(SdkTracerProvider::builder()
         .with_span_processor(processor)

@@ -1,34 +1,18 @@
 //! The call to STS over TLS.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use engine_roles_e2e::TlsFiles;
 use engine_roles_e2e::aws_login::{SESSION_ARN, Signing, identity};
-use engine_roles_e2e::tls::{Authority, Pair};
+use engine_roles_e2e::tls::{Authority, Pair, acceptor};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{build, calls_of, know, log_in};
 
 /// Accepts TLS in front of a server on loopback. Returns its port.
 async fn in_front_of(server: SocketAddr, pair: &Pair) -> u16 {
-    let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes());
-    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes());
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has cipher suites")
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.expect("a certificate")],
-            key.expect("a key"),
-        );
-    let acceptor = TlsAcceptor::from(Arc::new(config.expect("a pair")));
+    let acceptor = acceptor(pair);
     let listener = TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.expect("loopback has a free port");
     let port = listener.local_addr().expect("an address").port();

@@ -1,16 +1,19 @@
 //! The collector, to which spans are sent over HTTP.
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::io::Read;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine_roles_files::{Contents, read_once};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use reqwest::Url;
 use reqwest::blocking::{Client, Response as Answer};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
+use reqwest::{Certificate, Url};
 use tracing::{info, warn};
 
 /// How long the collector may take for an answer, where no variable says it.
@@ -18,6 +21,12 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// The size of the longest answer that is read. A collector answers with a few bytes, or with the reason
 /// why it rejected spans.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+/// The variables that name a file with the authorities of the collector's certificate, in PEM; the more
+/// specific one first.
+const CERTIFICATES: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+];
 /// The pause between two lines of the log about a collector that takes no spans.
 const COMPLAINT_PAUSE: Duration = Duration::from_mins(1);
 
@@ -27,6 +36,73 @@ pub(super) struct Collector {
     client: Client,
     failures: Mutex<Failures>,
     last: LastProblem,
+}
+
+/// A variable that breaks its rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct InvalidVariable {
+    /// The name of the variable.
+    pub(super) variable: &'static str,
+    /// What its value must be, and why it is not.
+    pub(super) rule: String,
+}
+
+impl InvalidVariable {
+    /// Returns the error where it is not known which variable breaks a rule.
+    pub(super) fn any(rule: String) -> Self {
+        let variable = "OTEL_EXPORTER_OTLP_*";
+        Self { variable, rule }
+    }
+}
+
+impl std::fmt::Display for InvalidVariable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.variable, self.rule)
+    }
+}
+
+/// The authorities with which the collector's certificate is checked, in place of those of the operating
+/// system.
+#[derive(Debug)]
+struct Authorities {
+    variable: &'static str,
+    certificates: Vec<Certificate>,
+}
+
+impl Authorities {
+    /// Reads the file that a variable names; none where no variable is set.
+    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Self>, InvalidVariable> {
+        let mut named = CERTIFICATES.into_iter().filter_map(|name| {
+            let path = variable(name).filter(|path| !path.is_empty())?;
+            Some((name, PathBuf::from(path)))
+        });
+        let Some((variable, path)) = named.next() else {
+            return Ok(None);
+        };
+        let pem = read_once(&path).and_then(Contents::into_text);
+        let pem = pem.map_err(|error| InvalidVariable {
+            variable,
+            rule: format!("must name a file with certificates in PEM: {error}"),
+        })?;
+        let mut found = Self {
+            variable,
+            certificates: Vec::new(),
+        };
+        match Certificate::from_pem_bundle(pem.as_bytes()) {
+            Ok(certificates) if !certificates.is_empty() => {
+                found.certificates = certificates;
+                Ok(Some(found))
+            }
+            _ => Err(found.broken()),
+        }
+    }
+
+    /// Returns the error where the file has something else than certificates.
+    fn broken(&self) -> InvalidVariable {
+        let rule = "must name a file with certificates in PEM".to_owned();
+        let variable = self.variable;
+        InvalidVariable { variable, rule }
+    }
 }
 
 /// Why the collector did not take the last request. A clone shares it.
@@ -55,13 +131,26 @@ struct Failures {
 }
 
 impl Collector {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
+    /// Returns what sends requests, as the variables of this process say.
+    ///
+    /// # Errors
+    /// When a variable breaks its rule.
+    pub(super) fn new() -> Result<Self, InvalidVariable> {
+        let authorities = Authorities::of(|name| std::env::var_os(name))?;
+        // The spans and the headers, which may have a key, are for this collector alone.
+        let client = Client::builder()
+            .timeout(answer_limit())
+            .redirect(Policy::none());
+        let client = match &authorities {
+            Some(authorities) => client.tls_certs_only(authorities.certificates.clone()),
+            None => client,
+        };
+        let client = client.build().map_err(|error| match authorities {
+            Some(authorities) => authorities.broken(),
+            None => InvalidVariable::any(error.to_string()),
+        })?;
         Ok(Self {
-            // The spans and the headers, which may have a key, are for this collector alone.
-            client: Client::builder()
-                .timeout(answer_limit())
-                .redirect(Policy::none())
-                .build()?,
+            client,
             failures: Mutex::default(),
             last: LastProblem::default(),
         })
@@ -196,7 +285,47 @@ fn answer_limit() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+
+    fn authorities_of(variables: &[(&str, &Path)]) -> Result<Option<Authorities>, InvalidVariable> {
+        Authorities::of(|name| {
+            let mut found = variables.iter().filter(|(variable, _)| *variable == name);
+            found.next().map(|(_, path)| path.into())
+        })
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_rejected_by_the_name_of_its_variable() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let [traces, general] = CERTIFICATES;
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path
+        };
+        let empty = file("empty.pem", "");
+        let key = file(
+            "key.pem",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        );
+        let cut = file("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA");
+        let missing = folder.path().join("missing.pem");
+        for path in [&empty, &key, &cut, &missing, &folder.path().to_owned()] {
+            for variable in [traces, general] {
+                let invalid = authorities_of(&[(variable, path)]).expect_err("no authorities");
+                assert_eq!(invalid.variable, variable, "{path:?}");
+                let rule = "must name a file with certificates in PEM";
+                assert!(invalid.rule.starts_with(rule), "{}", invalid.rule);
+            }
+        }
+        // The variable for traces takes the place of the general one, whatever that one has.
+        let both = authorities_of(&[(general, &empty), (traces, &missing)]);
+        assert_eq!(both.expect_err("no authorities").variable, traces);
+        let unset = Path::new("");
+        assert!(authorities_of(&[(traces, unset), (general, unset)]).is_ok_and(|it| it.is_none()));
+    }
 
     #[test]
     fn the_host_of_a_collector_is_shown_without_its_password() {
