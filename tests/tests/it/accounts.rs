@@ -1,10 +1,14 @@
 //! The service with credentials of another account than that of its live bindings.
 
+use std::time::Duration;
+
 use engine_roles_e2e::aws_proxy::{Change, Reply, Rule};
 use engine_roles_e2e::{Installation, Service, eventually};
 use serde_json::json;
 
 const OTHER: &str = "999999999999";
+/// How long a replica that knows its account is watched for calls to STS. It asks every minute.
+const QUIET: Duration = Duration::from_secs(5);
 
 async fn move_to_account(installation: &Installation, account: &str) {
     let body = json!({ "account_id": account });
@@ -301,4 +305,29 @@ async fn iam_is_always_signed_for_the_partitions_region() {
     for call in calls {
         assert_eq!(call.region.as_deref(), Some("us-east-1"), "{}", call.action);
     }
+}
+
+#[tokio::test]
+async fn sts_is_asked_when_a_replica_starts_and_not_again_within_seconds() {
+    // Tests raise the heartbeat more often than any installation does, and with it these calls.
+    let every_second = "ENGINE_ROLES_POLL_INTERVAL";
+    let build = Installation::build().rarely_checked().replicas(2);
+    let mut installation = build.env(every_second, "").start().await;
+    let calls = |installation: &Installation| {
+        let calls = installation.calls(0).into_iter();
+        let calls = calls.filter(|call| call.action == "GetCallerIdentity");
+        calls.count()
+    };
+    // One for the account, and one for the detection of capabilities.
+    let asked = async |installation: &Installation, times: usize| {
+        eventually("STS was asked", async || {
+            (calls(installation) >= times).then_some(())
+        })
+        .await;
+        tokio::time::sleep(QUIET).await;
+        assert_eq!(calls(installation), times);
+    };
+    asked(&installation, 4).await;
+    installation.restart(0).await;
+    asked(&installation, 6).await;
 }

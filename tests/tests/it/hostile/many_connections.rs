@@ -1,5 +1,7 @@
 //! More connections than the service accepts, or than fit into its memory.
 
+use std::collections::BTreeSet;
+
 use engine_roles_e2e::installation::fault;
 use engine_roles_e2e::slow_clients::raise_file_limit;
 use engine_roles_e2e::{Installation, RawConnection, eventually};
@@ -74,7 +76,16 @@ async fn where_all_connections_are_answering_a_new_one_waits() {
         connection.send(format!("{start}{rest}")).await;
         working.push(connection);
     }
-    installation.reached("CreateRole", 0).await;
+    // Until then, a connection is one with an unfinished head, which a new one replaces.
+    eventually("both requests wait for IAM", async || {
+        let calls = installation.calls(0);
+        let calls = calls.iter().filter(|call| call.action == "CreateRole");
+        let roles: BTreeSet<_> = calls
+            .filter_map(|call| call.params.get("RoleName"))
+            .collect();
+        (roles.len() == 2).then_some(())
+    })
+    .await;
     let mut waits = connect(&installation).await;
     waits.send(LIVEZ).await;
     installation
