@@ -15,7 +15,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use engine_roles_domain::audit::{Actor, Cause, DenialReason, InstallationEvent};
 use engine_roles_domain::caller::{Caller, KeyId};
 use engine_roles_store::Store;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -72,6 +72,8 @@ pub(super) struct AuditNotes {
     store: Store,
     noted: Mutex<Noted>,
     has_due: Notify,
+    /// Held while events are written, so that whoever writes last waits for those that are being written.
+    writing: AsyncMutex<()>,
 }
 
 impl AuditNotes {
@@ -79,6 +81,7 @@ impl AuditNotes {
         Self {
             store,
             noted: Mutex::default(),
+            writing: AsyncMutex::default(),
             has_due: Notify::new(),
         }
     }
@@ -121,23 +124,26 @@ impl AuditNotes {
         }
     }
 
-    /// Writes what is noted until `stop` is cancelled: reads and sessions at once, denials every minute.
+    /// Writes what is noted until `stop` is cancelled: reads and sessions at once, denials every minute. A
+    /// write that has begun is completed, because its events are nowhere else.
     pub(super) async fn keep_up(&self, stop: CancellationToken) {
         let mut denials = tokio::time::interval(WRITE_EVERY);
         denials.tick().await;
-        let working = async {
-            loop {
-                tokio::select! {
-                    () = self.has_due.notified() => self.write_due().await,
-                    _ = denials.tick() => self.write_all().await,
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.has_due.notified() => {
+                    let _one_at_a_time = self.writing.lock().await;
+                    self.write_due().await;
                 }
+                _ = denials.tick() => self.write_all().await,
             }
-        };
-        stop.run_until_cancelled(working).await;
+        }
     }
 
     /// Writes everything that is noted. What can't be written is kept for the next time.
     pub(super) async fn write_all(&self) {
+        let _one_at_a_time = self.writing.lock().await;
         self.write_due().await;
         let denials = std::mem::take(&mut self.noted().denials);
         let events: Vec<_> = denials
@@ -324,6 +330,9 @@ fn event(sender: &Sender, count: Count) -> (Cause, InstallationEvent) {
 
 #[cfg(test)]
 mod tests {
+    use engine_roles_domain::resources::Namespace;
+    use engine_roles_store::StoreConfig;
+
     use super::*;
 
     fn sender(number: u8, actor: Option<&str>) -> Sender {
@@ -337,6 +346,32 @@ mod tests {
 
     fn one() -> Count {
         Count::one(DateTime::UNIX_EPOCH)
+    }
+
+    #[tokio::test]
+    async fn a_write_that_has_begun_when_the_service_stops_loses_no_event() {
+        // Nothing listens on port 1.
+        let config = StoreConfig {
+            max_connections: 1,
+            acquire_timeout: Duration::from_millis(100),
+            lease: Duration::from_secs(30),
+            consistency_window: Duration::from_mins(1),
+            ..StoreConfig::new("postgres://nobody@127.0.0.1:1/nothing")
+        };
+        let namespace = Namespace::parse("test").expect("a namespace");
+        let notes = AuditNotes::new(Store::new(&config, namespace).expect("a store"));
+        let actor = Actor("anna".to_owned());
+        let caller = Caller::unlimited(actor.clone());
+        notes.log_read(&caller, Cause::without_request(actor));
+        let stop = CancellationToken::new();
+        let has_begun = async {
+            while !notes.noted().due.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            stop.cancel();
+        };
+        futures::join!(notes.keep_up(stop.clone()), has_begun);
+        assert_eq!(notes.noted().due.len(), 1);
     }
 
     #[test]
