@@ -10,6 +10,8 @@ use clap::Args;
 use engine_roles_client::{Client, Error};
 use engine_roles_contract::ReadinessStatus;
 
+use super::tls_advice::tls_advice;
+use crate::error_chain::chain;
 use crate::print;
 use crate::setting_names::Named;
 
@@ -50,7 +52,12 @@ pub(crate) fn run(args: &HealthcheckArgs) -> ExitCode {
     });
     let (answer, is_well) = match ask(args, &address) {
         Ok(answer) => answer,
-        Err(error) => (format!("{error:#}"), false),
+        Err(error) => {
+            let advice = error.downcast_ref().and_then(tls_advice);
+            let advice = advice.map(|advice| format!("; {advice}"));
+            let reason = chain(error.as_ref());
+            (reason + advice.as_deref().unwrap_or_default(), false)
+        }
     };
     let path = if args.ready { "/readyz" } else { "/livez" };
     // The exit code is the answer; the line is for a person who looks for the reason.

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::screen::{Screen, clean};
+use super::tls_advice::tls_advice;
 use super::wire::word;
 use crate::error_chain;
 use crate::print;
@@ -39,6 +40,11 @@ fn text(failure: &Failure, is_json: bool) -> String {
 
 fn chain(failure: &Failure) -> String {
     let mut text = error_chain::chain(failure);
+    if let Failure::Request(error) = failure
+        && let Some(advice) = tls_advice(error)
+    {
+        let _ = write!(text, "; {advice}");
+    }
     if let Failure::Request(error) = failure
         && let Error::Transport { method, .. } = &**error
         && !method.is_safe()
