@@ -35,7 +35,7 @@ while [ $# != 0 ]; do
     esac
 done
 [ "$(basename "$0")" = docker ] || [ ${#files[@]} -le 1 ] || { echo "several --env-file" >&2; exit 1; }
-cat "${files[@]}" >"$WORK/variables"
+cat /dev/null "${files[@]}" >"$WORK/variables"
 exec $COMPOSE --env-file "$WORK/variables" "${options[@]}" config >"$WORK/config.$(date +%s%N)"
 """
 
@@ -138,10 +138,11 @@ def ports(config):
 def check_alone(config):
     """Checks what each command must have: the service with its secrets, and a hidden database."""
     service = config["services"]["engine-roles"]
-    assert len(service["environment"]["ENGINE_ROLES_INIT_API_KEY"]) == 64
-    assert service["environment"]["PGPASSWORD"]
     database = config["services"]["engine-roles-postgres"]
-    assert database["environment"]["POSTGRES_PASSWORD"] == service["environment"]["PGPASSWORD"]
+    if "secrets" not in config:
+        assert len(service["environment"]["ENGINE_ROLES_INIT_API_KEY"]) == 64
+        assert service["environment"]["PGPASSWORD"]
+        assert database["environment"]["POSTGRES_PASSWORD"] == service["environment"]["PGPASSWORD"]
     assert "ports" not in database and list(database["networks"]) == ["engine-roles-database"]
     assert config["networks"]["engine-roles-database"]["internal"] is True
     assert config["networks"]["ai-unlimited-network"]["name"] == "ai-unlimited-network"
@@ -149,6 +150,35 @@ def check_alone(config):
     prefix = "engine-roles-sandbox" if "engine-roles-sandbox" in config["services"] else "engine-roles"
     assert config["volumes"]["engine-roles-postgres"]["name"] == f"{prefix}-postgres"
     assert service["read_only"] is True
+
+
+def check_secrets(reader, config):
+    """Checks that the secrets are in files, and that neither Compose nor Docker shows them."""
+    check_alone(config)
+    folder = reader.home / "engine-roles-secrets"
+    key, password, url = (
+        (folder / name).read_text().strip()
+        for name in ("init-api-key", "postgres-password", "database-url")
+    )
+    assert len(key) == 64 and len(password) == 64 and password in url, (key, password, url)
+    shown = yaml.safe_dump(config)
+    assert key not in shown and password not in shown
+    mounted = {}
+    for name in ("engine-roles", "engine-roles-postgres"):
+        service = config["services"][name]
+        for secret in service["secrets"]:
+            source = secret if isinstance(secret, str) else secret["source"]
+            file = Path(config["secrets"][source]["file"])
+            assert file.parent == folder and stat.S_IMODE(file.stat().st_mode) == 0o600, file
+            mounted[f"/run/secrets/{source}"] = file.name
+        for variable, value in service["environment"].items():
+            if variable.endswith("_FILE") and value:
+                # The file is mounted, and the variable with the secret itself counts as not set.
+                assert value in mounted, (variable, value)
+                assert service["environment"][variable.removesuffix("_FILE")] == "", variable
+    assert config["services"]["engine-roles"]["environment"]["PGPASSWORD"] == ""
+    assert sorted(mounted.values()) == ["database-url", "init-api-key", "postgres-password"]
+    assert config["services"]["engine-roles"]["user"] == f"{os.getuid()}:{os.getgid()}"
 
 
 def check_beside(reader, config):
@@ -193,7 +223,7 @@ def check(compose):
     with tempfile.TemporaryDirectory() as home:
         reader = Reader(Path(home).resolve(), compose)
         for heading, block in blocks():
-            if "compose" not in block and "engine-roles.env" not in block:
+            if not any(word in block for word in ("compose", "engine-roles.env", "secrets")):
                 continue
             configs = reader.run(block)
             seen[heading] = seen.get(heading, 0) + len(configs)
@@ -202,12 +232,20 @@ def check(compose):
                     check_beside(reader, config)
                 elif heading == "Without AWS":
                     check_sandbox(config)
+                elif heading == "Secrets in files":
+                    check_secrets(reader, config)
                 else:
                     check_alone(config)
                 external = config["networks"]["ai-unlimited-network"].get("external", False)
                 assert external == ("NETWORK_EXTERNAL=true" in block), block
         the_other_order_is_wrong(reader)
-    wanted = {"Run": 3, "Beside AI Unlimited": 3, "Without AWS": 1, "Stop": 1}
+    wanted = {
+        "Run": 3,
+        "Secrets in files": 1,
+        "Beside AI Unlimited": 3,
+        "Without AWS": 1,
+        "Stop": 1,
+    }
     assert {heading: count for heading, count in seen.items() if count} == wanted, seen
     print(f"{compose}: {sum(seen.values())} commands of docker/README.md give the intended services")
 

@@ -57,7 +57,34 @@ pub enum Error {
     },
 }
 
+/// What a request without an answer says about TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsTrouble {
+    /// The request was sent in plain HTTP, and what came back was not HTTP: the service may speak HTTPS.
+    MayNeedHttps,
+    /// The handshake failed: the certificate is not accepted, or the service speaks plain HTTP.
+    Handshake,
+}
+
 impl Error {
+    /// Returns what a request without an answer says about TLS; `None` where TLS is probably not the
+    /// reason.
+    pub fn tls_trouble(&self) -> Option<TlsTrouble> {
+        let Self::Transport { url, source, .. } = self else {
+            return None;
+        };
+        match url.scheme() {
+            // The connection was opened, so something listens.
+            "http" if !source.is_connect() && !source.is_timeout() => {
+                Some(TlsTrouble::MayNeedHttps)
+            }
+            "https" if source.is_connect() && has_invalid_data(source) => {
+                Some(TlsTrouble::Handshake)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the problem that the service answered; `None` for other errors.
     pub fn problem(&self) -> Option<&Problem> {
         match self {
@@ -82,4 +109,18 @@ impl Error {
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Transport { source, .. } if source.is_timeout())
     }
+}
+
+/// Returns whether an error was caused by data of another form, which is what the TLS library calls
+/// everything that is wrong with the data of a handshake.
+fn has_invalid_data(error: &reqwest::Error) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    let mut causes = std::iter::successors(Some(first), |error| error.source());
+    causes.any(|cause| cause.downcast_ref().is_some_and(is_invalid_data))
+}
+
+// The source of an I/O error that wraps another one is not that one, but the source of that one.
+fn is_invalid_data(error: &std::io::Error) -> bool {
+    let wrapped = || error.get_ref().and_then(|inner| inner.downcast_ref());
+    error.kind() == std::io::ErrorKind::InvalidData || wrapped().is_some_and(is_invalid_data)
 }

@@ -31,7 +31,7 @@ mod key;
 pub use answer::{Answer, Received};
 pub use client::{BuildError, Client, ClientBuilder, ClusterRole};
 pub use conditions::{EntityTag, InvalidEntityTag};
-pub use error::Error;
+pub use error::{Error, TlsTrouble};
 pub use key::{ApiKey, InvalidApiKey};
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ impl AuditSigningArgs {
             return match unused.into_iter().find(|(_, is_set)| *is_set) {
                 Some((flag, _)) => Err(ConfigError::Form {
                     flag,
-                    rule: "needs --audit-key-file (ENGINE_ROLES_AUDIT_KEY_FILE)",
+                    rule: "needs --audit-key-file",
                 }),
                 None => Ok(None),
             };

@@ -83,14 +83,14 @@ impl AuthenticationArgs {
     }
 
     fn initial_key(&self) -> Result<Option<ApiKey>, ConfigError> {
-        let flag = "--init-api-key";
+        let flags = ("--init-api-key", "--init-api-key-file");
         let (key, file) = (self.init_api_key.as_ref(), &self.init_api_key_file);
-        let Some(source) =
-            files::value_or_file((flag, "ENGINE_ROLES_INIT_API_KEY"), key, file.as_deref())?
-        else {
+        let Some(source) = files::value_or_file(flags, key, file.as_deref())? else {
             return Ok(None);
         };
-        let key = ApiKey::new(source.read(flag)?.expose_secret()).map_err(ConfigError::Key)?;
+        let flag = source.flag;
+        let key = ApiKey::new(source.read()?.expose_secret());
+        let key = key.map_err(|source| ConfigError::Key { flag, source })?;
         Ok(Some(key))
     }
 

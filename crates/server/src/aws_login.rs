@@ -45,7 +45,7 @@ pub struct AwsLoginArgs {
     )]
     pub regions: Option<String>,
     /// How long the token of such a login is valid; from 1s to 1h
-    #[arg(long = "aws-token-lifetime", env = "ENGINE_ROLES_AWS_TOKEN_LIFETIME", value_name = "DURATION", default_value = "15m", value_parser = humantime::parse_duration)]
+    #[arg(long = "aws-token-lifetime", env = "ENGINE_ROLES_AWS_TOKEN_LIFETIME", value_name = "DURATION", default_value = "15m", value_parser = crate::values::duration)]
     pub token_lifetime: Duration,
 }
 

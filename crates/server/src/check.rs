@@ -10,15 +10,16 @@ mod tls;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use engine_roles_domain::account::AccountId;
 use engine_roles_provisioner::Capabilities;
-use engine_roles_store::Pooler;
 use serde_json::{Value, json};
 
 use self::database::DatabaseReport;
-use self::finding::{Finding, Verdict, chain};
+use self::finding::{Finding, Verdict};
 use self::keys::Others;
-use crate::config::{Config, ServeArgs};
+use crate::config::{Config, ServeArgs, authentication};
+use crate::config_error::ConfigError;
+use crate::database::flag_of_url;
+use crate::error_chain::chain;
 use crate::print;
 use crate::serve::assemble;
 use crate::settings::Setting;
@@ -26,8 +27,9 @@ use crate::settings::Setting;
 /// How long a connection to the database may take.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(2);
 
-/// The arguments of `check`.
+/// The arguments of `check`. The report says what the log would say, so the log is off by default.
 #[derive(Debug, Args)]
+#[command(mut_arg("log", |log| log.default_value("off")))]
 pub struct CheckArgs {
     /// Form of the output
     #[arg(long, alias = "format", value_enum, default_value = "table")]
@@ -46,6 +48,8 @@ pub(crate) struct Given {
     pub(crate) settings: Option<Vec<Setting>>,
     /// The variables that no setting has.
     pub(crate) unknown: Vec<String>,
+    /// Why variables could not be read; each text names the variable and its rule.
+    pub(crate) wrong: Vec<String>,
 }
 
 /// The form of the output.
@@ -59,6 +63,7 @@ enum Format {
 }
 
 /// Everything that was found.
+#[derive(Default)]
 struct Report {
     findings: Vec<Finding>,
     database: Option<DatabaseReport>,
@@ -72,27 +77,7 @@ struct Report {
 /// When a line of the report has failed: the service can't start, or can't do its work.
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     args.serve.start_logging();
-    let config = Config::for_command(&args.serve).and_then(|config| {
-        // Only the service needs a key, so these settings are checked here alone.
-        args.serve.authentication.settings(args.serve.listen)?;
-        Ok(config)
-    });
-    let report = match config {
-        Ok(config) => examine(args, config)?,
-        Err(error) => {
-            let findings = vec![
-                configuration::settings(&args.given, Some(&error)),
-                configuration::unknown_variables(&args.given),
-            ];
-            let report = Report {
-                findings,
-                database: None,
-                capabilities: None,
-            };
-            print_report(args, &report)?;
-            return Err(error.into());
-        }
-    };
+    let report = report(args)?;
     print_report(args, &report)?;
     let failed = report.findings.iter();
     let mut failed = failed.filter(|finding| finding.verdict == Verdict::Failed);
@@ -102,44 +87,63 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
     }
 }
 
+/// Makes the checks. An invalid setting is a line of the report, and the checks that need all settings are
+/// then left out.
+fn report(args: &CheckArgs) -> anyhow::Result<Report> {
+    let mut problems = args.given.wrong.clone();
+    let config = Config::for_command(&args.serve).and_then(|config| {
+        // Only the service needs a key, so these settings are checked here alone.
+        authentication(&args.serve)?;
+        Ok(config)
+    });
+    let config = config.map_err(|error| problems.push(chain(&error))).ok();
+    let examined = match config.filter(|_| problems.is_empty()) {
+        Some(config) => examine(args, config)?,
+        None => Ok(Report::default()),
+    };
+    let mut report = examined.unwrap_or_else(|error| {
+        problems.push(chain(&error));
+        Report::default()
+    });
+    let of_settings = [
+        configuration::settings(&args.given, &problems),
+        configuration::without_effect(&args.serve),
+        configuration::unknown_variables(&args.given),
+    ];
+    report.findings.splice(0..0, of_settings);
+    Ok(report)
+}
+
 /// Makes the checks that need a valid configuration.
-fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Report> {
+fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Result<Report, ConfigError>> {
     // The call budget is in the database, too, so that each part of the report would wait for it.
     config.database.acquire_timeout = CONNECTION_LIMIT;
-    let pooler = config.database.pooler;
-    let configured = config.account.clone();
     let paths = config.tls.clone();
     let signing = config.audit_signing.as_ref();
     let signing = signing.map(|signing| signing.verifier_keys());
-    let mut findings = vec![
-        configuration::settings(&args.given, None),
-        configuration::unknown_variables(&args.given),
-    ];
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let asking = Box::pin(ask(args, config, pooler, configured.as_ref()));
-    let (asked, database, capabilities) = runtime.block_on(asking)?;
-    findings.extend(asked);
-    findings.extend(tls::findings(paths.as_ref()));
-    findings.push(configuration::audit_key(args, signing.as_deref()));
-    findings.push(configuration::traces());
-    Ok(Report {
-        findings,
-        database: Some(database),
-        capabilities,
-    })
+    let asking = Box::pin(ask(args, config));
+    Ok(runtime.block_on(asking).map(|mut report| {
+        report.findings.extend(tls::findings(paths.as_ref()));
+        let audit_key = configuration::audit_key(args, signing.as_deref());
+        report.findings.push(audit_key);
+        report.findings.push(configuration::traces());
+        report
+    }))
 }
 
 /// Asks the database and AWS.
-async fn ask(
-    args: &CheckArgs,
-    config: Config,
-    pooler: Pooler,
-    configured: Option<&AccountId>,
-) -> anyhow::Result<(Vec<Finding>, DatabaseReport, Option<Capabilities>)> {
+///
+/// # Errors
+/// When a setting is invalid that is read only now.
+async fn ask(args: &CheckArgs, config: Config) -> Result<Report, ConfigError> {
+    let pooler = config.database.pooler;
+    let url = flag_of_url(&config.database);
+    let configured = config.account.clone();
     let (store, provisioner) = assemble(config).await?;
-    let mut database = database::report(&store, pooler).await;
+    let mut database = database::report(&store, pooler, url).await;
     let mut findings = std::mem::take(&mut database.findings);
     let provisioner = if database.is_usable {
         provisioner
@@ -149,12 +153,13 @@ async fn ask(
         config.database.acquire_timeout = Duration::from_millis(100);
         assemble(config).await?.1
     };
-    let found = Box::pin(provisioner.capabilities()).await.map_err(chain);
+    let found = Box::pin(provisioner.capabilities()).await;
+    let found = found.map_err(|error| chain(&error));
     let identity = found.as_ref().map_err(String::clone);
-    findings.push(aws::identity(identity, configured));
+    findings.push(aws::identity(identity, configured.as_ref()));
     findings.push(aws::clock(provisioner.clock_ahead()));
     let capabilities = found.ok();
-    findings.extend(aws::permissions(capabilities.as_ref()));
+    findings.extend(aws::permissions(capabilities.as_ref(), database.is_usable));
     let others = Others::of(&args.serve.authentication);
     findings.push(if database.is_usable {
         keys::finding(&store, others).await
@@ -165,7 +170,11 @@ async fn ask(
             "the database could not be asked",
         )
     });
-    Ok((findings, database, capabilities))
+    Ok(Report {
+        findings,
+        database: Some(database),
+        capabilities,
+    })
 }
 
 fn print_report(args: &CheckArgs, report: &Report) -> anyhow::Result<()> {

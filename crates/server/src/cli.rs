@@ -8,8 +8,10 @@ use crate::check::{self, CheckArgs};
 use crate::client_commands::{
     self, AuditArgs, HealthcheckArgs, LogLevelArgs, LoginArgs, RoleArgs, StatusArgs,
 };
+use crate::command_errors::{self, Invalid};
 use crate::command_groups;
 use crate::config::ServeArgs;
+use crate::error_chain::chain;
 use crate::json_lines;
 use crate::keys::{self, KeysArgs};
 use crate::migrate::{self, MigrateArgs};
@@ -18,6 +20,7 @@ use crate::orphans::{self, OrphansArgs};
 use crate::policy::{self, Outcome, PolicyArgs};
 use crate::print;
 use crate::serve;
+use crate::setting_names;
 use crate::settings;
 use crate::shell::{self, CompletionsArgs, ManArgs};
 use crate::telemetry::{self, LogArgs};
@@ -101,11 +104,22 @@ const INVALID: u8 = 2;
 /// Reads the command line and the environment, in which an empty variable counts as not set, and runs
 /// the command.
 pub fn main() -> ExitCode {
-    let command = settings::without_empty_variables(program());
-    let parsed = command.clone().try_get_matches().and_then(|matches| {
-        let cli = Cli::from_arg_matches(&matches)?;
-        Ok((cli, matches))
-    });
+    let mut command = settings::without_empty_variables(program());
+    let mut wrong = Vec::new();
+    let parsed = loop {
+        match command_errors::parse(&command, &program()) {
+            Ok(matches) => break Cli::from_arg_matches(&matches).map(|cli| (cli, matches)),
+            // The report of `check` names each wrong variable.
+            Err(Invalid {
+                error,
+                variable: Some(variable),
+            }) if is_check() => {
+                wrong.push(command_errors::in_one_line(&error));
+                command = command_errors::without_variable(command, &variable);
+            }
+            Err(Invalid { error, .. }) => break Err(error),
+        }
+    };
     let (mut cli, matches) = match parsed {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() && telemetry::is_json_asked_for(&command) => {
@@ -118,6 +132,8 @@ pub fn main() -> ExitCode {
         // The help and the version are such an error, too.
         Err(error) => error.exit(),
     };
+    // Also an empty variable, which `command` does not know any more, has a name.
+    setting_names::remember(&program(), &matches);
     if let (Command::Serve(args), Some((name, matches))) = (&cli.command, matches.subcommand()) {
         let unknown = settings::unknown_variables(&program());
         let serve = command.find_subcommand(name);
@@ -131,9 +147,15 @@ pub fn main() -> ExitCode {
         args.given = check::Given {
             settings: check.map(|check| settings::set_values(check, matches)),
             unknown: settings::unknown_variables(&program()),
+            wrong,
         };
     }
     run(cli)
+}
+
+/// Returns whether the command is `check`, before the command line is parsed.
+fn is_check() -> bool {
+    std::env::args_os().nth(1).is_some_and(|it| it == "check")
 }
 
 /// Returns the description of the command line.
@@ -172,11 +194,12 @@ pub fn run(cli: Cli) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
+    let error = chain(error.as_ref());
     // Printed and not logged, so that the error is seen at every log level.
     match (is_json, is_service) {
-        (false, _) => print::error_line(format_args!("engine-roles: {error:#}")),
-        (true, true) => print_as_json("service ended with an error", &format!("{error:#}")),
-        (true, false) => print_as_json("command ended with an error", &format!("{error:#}")),
+        (false, _) => print::error_line(format_args!("engine-roles: {error}")),
+        (true, true) => print_as_json("service ended with an error", &error),
+        (true, false) => print_as_json("command ended with an error", &error),
     }
     ExitCode::FAILURE
 }

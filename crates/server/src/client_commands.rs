@@ -22,6 +22,7 @@ mod role_flags;
 mod screen;
 mod status;
 mod table;
+mod tls_advice;
 mod wait;
 mod wire;
 

@@ -27,6 +27,7 @@ use crate::list::list;
 use crate::role_list::pass_through_roles;
 use crate::telemetry::{self, LogArgs};
 use crate::tls::{TlsArgs, TlsPaths};
+use crate::values;
 
 /// The shortest time for which events of the audit log are kept. The database enforces the same time,
 /// so that no mistake in a setting deletes the events of an incident that just happened.
@@ -58,7 +59,7 @@ impl FromStr for Migrate {
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
     /// Address to listen on
-    #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283")]
+    #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283", value_parser = values::listen_address)]
     pub listen: SocketAddr,
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -107,20 +108,20 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
     /// How long IAM's reads may lag behind its writes
-    #[arg(long, env = "ENGINE_ROLES_CONSISTENCY_WINDOW", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_CONSISTENCY_WINDOW", default_value = "60s", value_parser = values::duration)]
     pub consistency_window: Duration,
     /// How often each active role is compared with its spec; the checks are spread over this time
-    #[arg(long, env = "ENGINE_ROLES_RECONCILE_INTERVAL", default_value = "15m", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_RECONCILE_INTERVAL", default_value = "15m", value_parser = values::duration)]
     pub reconcile_interval: Duration,
     /// How long a replica may work on a cluster's role without renewing its lease in the database; a
     /// lease ends earlier when its replica is declared dead
-    #[arg(long, env = "ENGINE_ROLES_LEASE", default_value = "60s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_LEASE", default_value = "60s", value_parser = values::duration)]
     pub lease: Duration,
     /// How long one call to AWS may take; at most a quarter of the lease
-    #[arg(long, env = "ENGINE_ROLES_CALL_TIMEOUT", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_CALL_TIMEOUT", default_value = "10s", value_parser = values::duration)]
     pub call_timeout: Duration,
     /// How often the heartbeat is raised and the database is queried for due work; at most 1s
-    #[arg(long, env = "ENGINE_ROLES_POLL_INTERVAL", default_value = "1s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_POLL_INTERVAL", default_value = "1s", value_parser = values::duration)]
     pub poll_interval: Duration,
     /// What to do when a role at AWS differs from what was requested: `repair`, `report` or `off`
     #[arg(long, env = "ENGINE_ROLES_DRIFT", default_value = "repair")]
@@ -144,13 +145,13 @@ pub struct ServeArgs {
     pub audit_signing: AuditSigningArgs,
     /// Maximum number of calls per second to IAM from all replicas together, for reads and for
     /// writes each; halved when AWS throttles
-    #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value_t = 50.0)]
+    #[arg(long, env = "ENGINE_ROLES_CALL_RATE", default_value = "50", value_parser = values::number::<f64>(CALL_RATE))]
     pub call_rate: f64,
     /// Maximum number of calls to IAM at once after a time without calls
-    #[arg(long, env = "ENGINE_ROLES_CALL_BURST", default_value_t = 200)]
+    #[arg(long, env = "ENGINE_ROLES_CALL_BURST", default_value = "200", value_parser = values::number::<u32>(CALL_BURST))]
     pub call_burst: u32,
     /// Maximum number of connections to the database from this replica
-    #[arg(long, env = "ENGINE_ROLES_DATABASE_CONNECTIONS", default_value_t = 16)]
+    #[arg(long, env = "ENGINE_ROLES_DATABASE_CONNECTIONS", default_value = "16", value_parser = values::number::<u32>(DATABASE_CONNECTIONS))]
     pub database_connections: u32,
     /// Whether the database schema is brought up to date at the start: `auto` (where the database user
     /// may do that) or `never` (`engine-roles migrate` does it)
@@ -158,22 +159,22 @@ pub struct ServeArgs {
     pub migrate: Migrate,
     /// How long the service continues to answer requests after it was told to stop, while `/readyz`
     /// already answers that it is not ready, so that load balancers stop sending requests
-    #[arg(long, env = "ENGINE_ROLES_DRAIN_DELAY", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_DRAIN_DELAY", default_value = "0s", value_parser = values::duration)]
     pub drain_delay: Duration,
     /// Maximum number of connections of clients at once; a smaller number where the operating system
     /// allows fewer open files. At the limit, a new connection replaces one that answers no request
-    #[arg(long, env = "ENGINE_ROLES_MAX_CONNECTIONS", default_value_t = 4_096)]
+    #[arg(long, env = "ENGINE_ROLES_MAX_CONNECTIONS", default_value = "4096", value_parser = values::number::<u32>(MAX_CONNECTIONS))]
     pub max_connections: u32,
     /// How long a client may take to send a request's head, as long again for its body, and how long
     /// it may read nothing of an answer
-    #[arg(long, env = "ENGINE_ROLES_SLOW_CLIENT_LIMIT", default_value = "20s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_SLOW_CLIENT_LIMIT", default_value = "20s", value_parser = values::duration)]
     pub slow_client_limit: Duration,
     /// How long a connection may be idle between two requests; must be longer than the idle timeout
     /// of a load balancer in front of the service
-    #[arg(long, env = "ENGINE_ROLES_IDLE_LIMIT", default_value = "75s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_IDLE_LIMIT", default_value = "75s", value_parser = values::duration)]
     pub idle_limit: Duration,
     /// How long running requests and work may take to finish when the service stops
-    #[arg(long, env = "ENGINE_ROLES_SHUTDOWN_LIMIT", default_value = "25s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "ENGINE_ROLES_SHUTDOWN_LIMIT", default_value = "25s", value_parser = values::duration)]
     pub shutdown_limit: Duration,
 }
 
@@ -275,6 +276,11 @@ fn check_durations(args: &ServeArgs) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// The rules of the settings that are numbers.
+const CALL_RATE: &str = "must be from 1 to 1000000";
+const CALL_BURST: &str = "must be from 10 to 1000000";
+const DATABASE_CONNECTIONS: &str = "must be from 4 to 1000";
+const MAX_CONNECTIONS: &str = "must be a number from 1 to 4294967295";
 /// The most calls per second, and at once, that may be set. AWS throttles at far less.
 const MOST_CALLS: f64 = 1_000_000.0;
 /// How many database connections may be set. Fewer would not leave one for each kind of work.
@@ -283,11 +289,11 @@ const CONNECTIONS: RangeInclusive<u32> = 4..=1_000;
 fn check_numbers(args: &ServeArgs) -> Result<(), ConfigError> {
     let (rate, burst) = (args.call_rate, f64::from(args.call_burst));
     let refused = if !(1.0..=MOST_CALLS).contains(&rate) {
-        Some(("--call-rate", "must be from 1 to 1000000"))
+        Some(("--call-rate", CALL_RATE))
     } else if !(10.0..=MOST_CALLS).contains(&burst) {
-        Some(("--call-burst", "must be from 10 to 1000000"))
+        Some(("--call-burst", CALL_BURST))
     } else if !CONNECTIONS.contains(&args.database_connections) {
-        Some(("--database-connections", "must be from 4 to 1000"))
+        Some(("--database-connections", DATABASE_CONNECTIONS))
     } else {
         None
     };
@@ -303,14 +309,7 @@ impl Config {
     /// # Errors
     /// When a flag is invalid; the error names the first one.
     pub fn new(args: &ServeArgs) -> Result<Self, ConfigError> {
-        let authentication = args.authentication.settings(args.listen)?;
-        if !authentication.certificate_rules.is_empty() && args.tls.client_authorities.is_none() {
-            return Err(ConfigError::Form {
-                flag: "--tls-client-subjects",
-                rule: "needs --tls-client-ca, whose authorities sign the certificates of clients",
-            });
-        }
-        Self::with(args, authentication)
+        Self::with(args, authentication(args)?)
     }
 
     /// Checks the flags for a command that accepts no requests and therefore needs no API key.
@@ -365,6 +364,21 @@ impl Config {
     }
 }
 
+/// Checks the settings of authentication, which only the service needs.
+///
+/// # Errors
+/// When a setting breaks its rule.
+pub(crate) fn authentication(args: &ServeArgs) -> Result<AuthenticationSettings, ConfigError> {
+    let authentication = args.authentication.settings(args.listen)?;
+    if !authentication.certificate_rules.is_empty() && args.tls.client_authorities.is_none() {
+        return Err(ConfigError::Form {
+            flag: "--tls-client-subjects",
+            rule: "needs --tls-client-ca, whose authorities sign the certificates of clients",
+        });
+    }
+    Ok(authentication)
+}
+
 fn connections(args: &ServeArgs) -> Result<ConnectionLimits, ConfigError> {
     let zeros = [
         ("--max-connections", args.max_connections == 0),
@@ -385,7 +399,7 @@ fn connections(args: &ServeArgs) -> Result<ConnectionLimits, ConfigError> {
 fn audit_retention(text: Option<&str>) -> Result<Option<Duration>, ConfigError> {
     let text = text.map(str::trim).filter(|text| !text.is_empty());
     let Some(text) = text else { return Ok(None) };
-    match humantime::parse_duration(text) {
+    match values::duration(text) {
         Ok(retention) if (SHORTEST_RETENTION..=LONGEST_RETENTION).contains(&retention) => {
             Ok(Some(retention))
         }

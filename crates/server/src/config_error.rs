@@ -7,30 +7,37 @@ use engine_roles_domain::invalid::Invalid;
 use engine_roles_store::StoreError;
 use engine_roles_transparency::TransparencyError;
 
-/// Why the configuration is invalid.
+use crate::setting_names::Named;
+
+/// Why the configuration is invalid. The fields name a setting by its flag; the text names it as it was
+/// given.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A value breaks its rule.
-    #[error("{flag}")]
+    #[error("{}", Named(flag))]
     Invalid {
         flag: &'static str,
         #[source]
         source: Invalid,
     },
     /// A secret is set, and so is its file.
-    #[error("{flag} ({variable}) is set, and so is its file; set one of the two")]
+    #[error(
+        "{} is set, and so is {}; set one of the two",
+        Named(flag),
+        Named(file_flag)
+    )]
     SetTwice {
         flag: &'static str,
-        variable: &'static str,
+        file_flag: &'static str,
     },
     /// A value has the wrong form.
-    #[error("{flag}: {rule}")]
+    #[error("{}: {}", Named(flag), Named(rule))]
     Form {
         flag: &'static str,
         rule: &'static str,
     },
     /// The administrator's own limit forbids a default.
-    #[error("{flag}: {value}: {limit} {rule}")]
+    #[error("{}: {value}: {} {rule}", Named(flag), Named(limit))]
     Contradiction {
         flag: &'static str,
         value: String,
@@ -38,15 +45,24 @@ pub enum ConfigError {
         rule: &'static str,
     },
     /// An entry of a list has the name of another one.
-    #[error("{flag}: {name} occurs more than once")]
+    #[error("{}: {name} occurs more than once", Named(flag))]
     Repeated { flag: &'static str, name: String },
-    #[error("--init-api-key")]
-    Key(#[source] InvalidKey),
-    /// The database URL can't be read.
-    #[error("--database-url")]
-    Database(#[source] StoreError),
+    /// The text is no API key.
+    #[error("{}", Named(flag))]
+    Key {
+        flag: &'static str,
+        #[source]
+        source: InvalidKey,
+    },
+    /// The URL of the database can't be used.
+    #[error("{}", Named(flag))]
+    Database {
+        flag: &'static str,
+        #[source]
+        source: StoreError,
+    },
     /// A file of a setting can't be read.
-    #[error("{flag}: the file {} can't be read", path.display())]
+    #[error("{}: the file {} can't be read", Named(flag), path.display())]
     File {
         flag: &'static str,
         path: PathBuf,
@@ -54,13 +70,14 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The key, or the name, of the audit log can't be used.
-    #[error("{flag}")]
+    #[error("{}", Named(flag))]
     AuditLog {
         flag: &'static str,
         #[source]
         source: TransparencyError,
     },
-    #[error("--database-url (DATABASE_URL) is missing")]
+    /// No setting has the URL of the database.
+    #[error("{}", Named("--database-url or --database-url-file is required"))]
     NoDatabase,
 }
 

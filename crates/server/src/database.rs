@@ -11,9 +11,9 @@ use secrecy::SecretString;
 use crate::config_error::{ConfigError, invalid_in};
 use crate::files;
 
-/// The flags of the URLs, and their variables.
-const URL: (&str, &str) = ("--database-url", "DATABASE_URL");
-const DIRECT_URL: (&str, &str) = ("--database-direct-url", "ENGINE_ROLES_DATABASE_DIRECT_URL");
+/// The flags of the URLs, and of their files.
+const URL: (&str, &str) = ("--database-url", "--database-url-file");
+const DIRECT_URL: (&str, &str) = ("--database-direct-url", "--database-direct-url-file");
 
 /// The arguments that all commands share which use the database.
 #[derive(Clone, Debug, Args)]
@@ -95,9 +95,9 @@ impl DatabaseArgs {
 
 impl From<files::Source> for DatabaseUrl {
     fn from(source: files::Source) -> Self {
-        match source {
-            files::Source::Value(url) => Self::Text(url),
-            files::Source::File(path) => Self::File(path),
+        match source.place {
+            files::Place::Value(url) => Self::Text(url),
+            files::Place::File(path) => Self::File(path),
         }
     }
 }
@@ -105,7 +105,25 @@ impl From<files::Source> for DatabaseUrl {
 /// Prepares a store, which connects on first use. Needs a tokio runtime.
 ///
 /// # Errors
-/// When a URL can't be read or used.
-pub(crate) fn open(config: &StoreConfig, namespace: Namespace) -> Result<Store, StoreError> {
-    Store::new(config, namespace)
+/// When a URL can't be read or used. The error names the setting that says it.
+pub(crate) fn open(config: &StoreConfig, namespace: Namespace) -> Result<Store, ConfigError> {
+    Store::new(config, namespace).map_err(|source| {
+        let flag = match (&source, &config.direct_url) {
+            (StoreError::DirectUrl(_), Some(url)) => flag_of(url, DIRECT_URL),
+            _ => flag_of(&config.url, URL),
+        };
+        ConfigError::Database { flag, source }
+    })
+}
+
+/// Returns the flag of the setting that says the URL of the database.
+pub(crate) fn flag_of_url(config: &StoreConfig) -> &'static str {
+    flag_of(&config.url, URL)
+}
+
+fn flag_of(url: &DatabaseUrl, (flag, file_flag): (&'static str, &'static str)) -> &'static str {
+    match url {
+        DatabaseUrl::Text(_) => flag,
+        DatabaseUrl::File(_) => file_flag,
+    }
 }

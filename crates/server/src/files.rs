@@ -9,30 +9,39 @@ use crate::config_error::ConfigError;
 
 /// Where a secret is found.
 #[derive(Clone)]
-pub(crate) enum Source {
+pub(crate) struct Source {
+    /// The flag of the setting that says it.
+    pub(crate) flag: &'static str,
+    pub(crate) place: Place,
+}
+
+/// The place of a secret.
+#[derive(Clone)]
+pub(crate) enum Place {
     /// The secret itself.
     Value(SecretString),
     /// A file that contains it.
     File(PathBuf),
 }
 
-/// Returns where a secret is found that can be set by a flag, its variable or by a file; none if by
-/// neither. An empty value counts as not set.
+/// Returns where a secret is found that can be set by a value or by a file, which have a flag each; none
+/// if by neither. An empty value counts as not set.
 ///
 /// # Errors
 /// When both are set.
 pub(crate) fn value_or_file(
-    (flag, variable): (&'static str, &'static str),
+    (flag, file_flag): (&'static str, &'static str),
     value: Option<&SecretString>,
     file: Option<&Path>,
 ) -> Result<Option<Source>, ConfigError> {
     let value = value.filter(|value| !value.expose_secret().is_empty());
-    match (value, file) {
-        (Some(_), Some(_)) => Err(ConfigError::SetTwice { flag, variable }),
-        (Some(value), None) => Ok(Some(Source::Value(value.clone()))),
-        (None, Some(file)) => Ok(Some(Source::File(file.to_owned()))),
-        (None, None) => Ok(None),
-    }
+    let (flag, place) = match (value, file) {
+        (Some(_), Some(_)) => return Err(ConfigError::SetTwice { flag, file_flag }),
+        (Some(value), None) => (flag, Place::Value(value.clone())),
+        (None, Some(file)) => (file_flag, Place::File(file.to_owned())),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Source { flag, place }))
 }
 
 impl Source {
@@ -40,10 +49,11 @@ impl Source {
     ///
     /// # Errors
     /// When the file can't be read.
-    pub(crate) fn read(self, flag: &'static str) -> Result<SecretString, ConfigError> {
-        match self {
-            Self::Value(value) => Ok(value),
-            Self::File(path) => match read_once(&path).and_then(Contents::into_text) {
+    pub(crate) fn read(self) -> Result<SecretString, ConfigError> {
+        let flag = self.flag;
+        match self.place {
+            Place::Value(value) => Ok(value),
+            Place::File(path) => match read_once(&path).and_then(Contents::into_text) {
                 Ok(text) => Ok(SecretString::from(text).expose_secret().trim().into()),
                 Err(source) => Err(ConfigError::File { flag, path, source }),
             },

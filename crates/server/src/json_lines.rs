@@ -15,6 +15,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 
+use crate::error_chain::chain;
+
 /// The member with the id of the trace that a line belongs to.
 const TRACE_ID: &str = "trace_id";
 
@@ -168,17 +170,7 @@ impl Visit for Line {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut chain = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            let text = error.to_string();
-            // Some errors repeat their cause in their own text.
-            if !chain.ends_with(&text) {
-                chain = format!("{chain}: {text}");
-            }
-            cause = error.source();
-        }
-        self.insert(field, chain);
+        self.insert(field, chain(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {

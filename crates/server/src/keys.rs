@@ -16,12 +16,12 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::config_error::ConfigError;
 use crate::database::{self, DatabaseArgs};
 use crate::list::list;
 use crate::print;
 use crate::telemetry::{self, LogArgs};
 use crate::tokens;
+use crate::values;
 
 /// The longest validity: a hundred years.
 const LONGEST: Duration = Duration::from_hours(24 * 36_500);
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &KeysArgs) -> anyhow::Result<()> {
         if args.database.database_iam_auth {
             config.tokens = Some(tokens::source(DatabaseTokens::of_this_identity().await));
         }
-        let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
+        let store = database::open(&config, namespace)?;
         if store.schema().await? == Schema::Older {
             anyhow::bail!(
                 "the database has no table of API keys yet; run `engine-roles migrate` first"
@@ -124,12 +124,12 @@ fn scopes(text: &str) -> Result<KeyScopes, Invalid> {
     KeyScopes::parse(list(Some(text)))
 }
 
-fn validity(text: &str) -> Result<Duration, String> {
-    let validity = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+fn validity(text: &str) -> Result<Duration, &'static str> {
+    let validity = values::duration(text)?;
     let is_allowed = (Duration::from_secs(1)..=LONGEST).contains(&validity);
     is_allowed
         .then_some(validity)
-        .ok_or_else(|| "must be from 1s to 36500d".to_owned())
+        .ok_or("must be from 1s to 36500d")
 }
 
 /// A key that an operator asks for.

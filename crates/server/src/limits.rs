@@ -39,6 +39,12 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
+    /// Returns whether requests may ask for no other mode than `pass_through`.
+    pub(crate) fn permits_only_pass_through(&self) -> bool {
+        let mut modes = list(self.allowed_modes.as_deref()).peekable();
+        modes.peek().is_some() && modes.all(|mode| mode == Mode::PassThrough.as_str())
+    }
+
     /// Reads the limits.
     ///
     /// # Errors

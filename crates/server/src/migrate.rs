@@ -4,7 +4,6 @@ use clap::Args;
 use engine_roles_iam::DatabaseTokens;
 use engine_roles_store::DatabaseUsers;
 
-use crate::config_error::ConfigError;
 use crate::database::{self, DatabaseArgs};
 use crate::print;
 use crate::telemetry::{self, LogArgs};
@@ -39,7 +38,7 @@ pub(crate) fn run(args: &MigrateArgs) -> anyhow::Result<()> {
         if args.database.database_iam_auth {
             config.tokens = Some(tokens::source(DatabaseTokens::of_this_identity().await));
         }
-        let store = database::open(&config, namespace).map_err(ConfigError::Database)?;
+        let store = database::open(&config, namespace)?;
         let users = DatabaseUsers {
             serving: named(args.grant_to.as_deref()),
             auditing: named(args.grant_audit_to.as_deref()),

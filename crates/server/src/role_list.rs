@@ -41,11 +41,18 @@ pub(crate) fn pass_through_roles(
 /// # Errors
 /// As [`pass_through_roles`].
 fn pass_through_role(flag: &'static str, entry: &str) -> Result<PassThroughRole, ConfigError> {
-    let mut parts = split(entry, '=').into_iter();
-    let role = unescaped(&parts.next().unwrap_or_default());
-    // Everything after the first equals sign is the name of the profile.
-    let profile = parts.collect::<Vec<_>>();
-    let profile = (!profile.is_empty()).then(|| unescaped(&profile.join("=")));
+    let parts = split(entry, '=');
+    let (role, profile) = match &parts[..] {
+        [role] => (unescaped(role), None),
+        [role, profile] => (unescaped(role), Some(unescaped(profile))),
+        _ => {
+            return Err(ConfigError::Form {
+                flag,
+                rule: "must be of the form role or role=instance-profile, separated by commas; a comma, an \
+                       equals sign or a backslash that is part of a name needs a backslash before it",
+            });
+        }
+    };
     Ok(PassThroughRole {
         role: invalid_in(flag, RoleReference::parse(role.trim()))?,
         instance_profile: profile
@@ -112,8 +119,7 @@ mod tests {
             (r"a\=b", vec![plain("a=b")]),
             (r"a\,b,c", vec![plain("a,b"), plain("c")]),
             (r"a\=b=p\,q", vec![with("a=b", "p,q")]),
-            // The first equals sign separates, as it always did.
-            ("a=p=q", vec![with("a", "p=q")]),
+            (r"a=p\=q", vec![with("a", "p=q")]),
         ] {
             assert_eq!(entries(text), expected, "{text}");
         }
@@ -136,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_refused() {
-        for text in [r"a\\", r"a\b", "a=", "=p"] {
+        for text in [r"a\\", r"a\b", "a=", "=p", "a=p=q"] {
             assert!(pass_through_roles("--flag", Some(text)).is_err(), "{text}");
         }
     }

@@ -15,7 +15,9 @@ use tracing::{info, warn};
 
 use crate::config::{Config, Migrate, ServeArgs};
 use crate::config_error::ConfigError;
+use crate::setting_names::Named;
 use crate::tls::{Reload, TlsFilesError, TlsPaths};
+use crate::without_effect::without_effect;
 use crate::{audit_signing, database, file_limit, limits, process, telemetry, tokens};
 
 /// How many bindings the reconciler of one replica converges at once.
@@ -31,20 +33,23 @@ pub enum ServerError {
         #[source]
         source: std::io::Error,
     },
-    /// The AWS SDK's region, which is the default region, is not permitted.
+    /// The URL of the database can't be used, or the AWS SDK's region, which is the default region, is not
+    /// permitted.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// No key is configured, and the database has no valid one.
     #[error(
-        "there is no valid API key: make one with `engine-roles keys create`, or set --init-api-key \
-         (ENGINE_ROLES_INIT_API_KEY); to accept requests without a key on a loopback address, set \
-         --insecure-no-auth"
+        "{}",
+        Named(
+            "there is no valid API key: make one with `engine-roles keys create`, or set --init-api-key; \
+             to accept requests without a key on a loopback address, set --insecure-no-auth"
+        )
     )]
     NoKey,
     /// The files of TLS can't be read or used.
     #[error(transparent)]
     Tls(#[from] TlsFilesError),
-    /// The database URL is invalid, or the schema can't be migrated.
+    /// The schema can't be migrated, or the service can't work on it.
     #[error("the database can't be used")]
     Store(#[from] StoreError),
     /// The background tasks can't be started.
@@ -208,6 +213,9 @@ fn scheme<T>(tls: Option<&T>) -> &'static str {
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     args.start_telemetry();
     let config = Config::new(args)?;
+    for setting in without_effect(args) {
+        warn!(%setting, "setting has no effect");
+    }
     if let Some(file) = args.audit_signing.exposed_key_file() {
         warn!(
             file = %file.display(),
@@ -241,8 +249,8 @@ pub(crate) fn announce(settings: &str, unknown_variables: &[String]) {
 /// or AWS.
 ///
 /// # Errors
-/// When the database URL is invalid, or the administrator's limits forbid the SDK's region.
-pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), ServerError> {
+/// When a URL of the database is invalid, or the administrator's limits forbid the SDK's region.
+pub(crate) async fn assemble(config: Config) -> Result<(Store, Provisioner), ConfigError> {
     let mut defaults = config.defaults;
     let region = defaults.region.as_ref().map(ToString::to_string);
     let iam = Iam::connect(&IamConfig {

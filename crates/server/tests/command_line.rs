@@ -144,44 +144,51 @@ fn serving_without_a_key_is_rejected_on_other_addresses_than_loopback() {
 }
 
 #[test]
-fn an_invalid_setting_is_rejected_by_the_name_of_its_flag() {
+fn an_invalid_setting_is_rejected_by_the_name_that_was_set() {
     let cases = [
-        ("ENGINE_ROLES_NAMESPACE", "Upper", "--namespace"),
-        ("ENGINE_ROLES_NAMESPACE", "a/b", "--namespace"),
-        ("ENGINE_ROLES_ACCOUNT_ID", "12345", "--account-id"),
-        ("ENGINE_ROLES_DEFAULT_REGION", "*", "--default-region"),
-        ("ENGINE_ROLES_ROLE_PREFIX", "a*", "--role-prefix"),
-        ("ENGINE_ROLES_RESOURCE_TAGS", "team", "--resource-tags"),
-        (
-            "ENGINE_ROLES_RESOURCE_TAGS",
-            "AWS:team=x",
-            "--resource-tags",
-        ),
-        (
-            "ENGINE_ROLES_PERMISSIONS_BOUNDARY",
-            "not-an-arn",
-            "--permissions-boundary",
-        ),
-        (
-            "ENGINE_ROLES_PASS_THROUGH_ROLES",
-            "role/with/slashes",
-            "--pass-through-roles",
-        ),
+        ("ENGINE_ROLES_NAMESPACE", "Upper"),
+        ("ENGINE_ROLES_NAMESPACE", "a/b"),
+        ("ENGINE_ROLES_ACCOUNT_ID", "12345"),
+        ("ENGINE_ROLES_DEFAULT_REGION", "*"),
+        ("ENGINE_ROLES_ROLE_PREFIX", "a*"),
+        ("ENGINE_ROLES_RESOURCE_TAGS", "team"),
+        ("ENGINE_ROLES_RESOURCE_TAGS", "AWS:team=x"),
+        ("ENGINE_ROLES_PERMISSIONS_BOUNDARY", "not-an-arn"),
+        ("ENGINE_ROLES_PASS_THROUGH_ROLES", "role/with/slashes"),
         (
             "ENGINE_ROLES_KMS_KEY_ARN",
             "arn:aws:kms:us-west-2:123456789012:alias/secrets",
-            "--kms-key-arn",
         ),
-        ("ENGINE_ROLES_CALL_TIMEOUT", "59s", "--call-timeout"),
+        ("ENGINE_ROLES_CALL_TIMEOUT", "59s"),
     ];
-    for (variable, value, flag) in cases {
+    for (variable, value) in cases {
         let output = engine_roles(
             &["serve", "--listen", "127.0.0.1:0"],
             &[DATABASE, KEY, (variable, value)],
         );
         assert_eq!(output.status.code(), Some(1), "{variable}={value}");
         let stderr = text(&output.stderr);
-        assert!(stderr.contains(flag), "{variable}={value}: {stderr}");
+        let expected = format!("engine-roles: {variable}: ");
+        assert!(stderr.contains(&expected), "{variable}={value}: {stderr}");
+        let flag = format!(
+            "--{}",
+            variable["ENGINE_ROLES_".len()..]
+                .to_lowercase()
+                .replace('_', "-")
+        );
+        assert!(!stderr.contains(&flag), "{variable}={value}: {stderr}");
+        let flag = format!("{flag}={value}");
+        let output = engine_roles(
+            &["serve", "--listen", "127.0.0.1:0", &flag],
+            &[DATABASE, KEY],
+        );
+        let stderr = text(&output.stderr);
+        assert!(!stderr.contains(variable), "{flag}: {stderr}");
+        let expected = format!(
+            "engine-roles: {}: ",
+            flag.split('=').next().unwrap_or_default()
+        );
+        assert!(stderr.contains(&expected), "{flag}: {stderr}");
     }
 }
 
@@ -191,63 +198,67 @@ fn a_number_or_time_that_would_keep_the_service_from_working_is_rejected_with_it
         (
             "ENGINE_ROLES_POLL_INTERVAL",
             "0s",
-            "--poll-interval: must be from 50ms to 1s",
+            "ENGINE_ROLES_POLL_INTERVAL: must be from 50ms to 1s",
         ),
         (
             "ENGINE_ROLES_POLL_INTERVAL",
             "2s",
-            "--poll-interval: must be from 50ms to 1s",
+            "ENGINE_ROLES_POLL_INTERVAL: must be from 50ms to 1s",
         ),
         (
             "ENGINE_ROLES_RECONCILE_INTERVAL",
             "1ms",
-            "--reconcile-interval: must be from 1s",
+            "ENGINE_ROLES_RECONCILE_INTERVAL: must be from 1s",
         ),
         (
             "ENGINE_ROLES_LEASE",
             "1000000000y",
-            "--lease: must be from 5s to 1h",
+            "ENGINE_ROLES_LEASE: must be from 5s to 1h",
         ),
-        ("ENGINE_ROLES_LEASE", "1s", "--lease: must be from 5s to 1h"),
+        (
+            "ENGINE_ROLES_LEASE",
+            "1s",
+            "ENGINE_ROLES_LEASE: must be from 5s to 1h",
+        ),
         (
             "ENGINE_ROLES_CONSISTENCY_WINDOW",
             "0s",
-            "--consistency-window: must be from 1s",
+            "ENGINE_ROLES_CONSISTENCY_WINDOW: must be from 1s",
         ),
         (
             "ENGINE_ROLES_CALL_TIMEOUT",
             "0s",
-            "--call-timeout: must be at least 100ms",
+            "ENGINE_ROLES_CALL_TIMEOUT: must be at least 100ms",
         ),
         (
             "ENGINE_ROLES_DRAIN_DELAY",
             "1d",
-            "--drain-delay: must be at most 10m",
+            "ENGINE_ROLES_DRAIN_DELAY: must be at most 10m",
         ),
         (
             "ENGINE_ROLES_SHUTDOWN_LIMIT",
             "1d",
-            "--shutdown-limit: must be at most 10m",
+            "ENGINE_ROLES_SHUTDOWN_LIMIT: must be at most 10m",
         ),
         (
             "ENGINE_ROLES_CALL_RATE",
             "NaN",
-            "--call-rate: must be from 1",
+            "ENGINE_ROLES_CALL_RATE: must be from 1",
         ),
         (
             "ENGINE_ROLES_CALL_RATE",
             "0.5",
-            "--call-rate: must be from 1",
+            "ENGINE_ROLES_CALL_RATE: must be from 1",
         ),
         (
             "ENGINE_ROLES_CALL_BURST",
             "9",
-            "--call-burst: must be from 10",
+            "ENGINE_ROLES_CALL_BURST: must be from 10",
         ),
         (
             "ENGINE_ROLES_DATABASE_CONNECTIONS",
             "3",
-            "--database-connections: must be from 4",
+            "ENGINE_ROLES_DATABASE_CONNECTIONS: must be from 4",
         ),
         (
             "DATABASE_URL",
@@ -328,9 +339,9 @@ fn a_fatal_error_of_every_command_is_a_json_object_where_the_log_is_json() {
         (&["migrate"], &no_database, 1, "--database-url"),
         (&["check"], &no_database, 1, "--database-url"),
         (&["orphans", "list"], &no_database, 1, "--database-url"),
-        (&["serve"], &invalid, 2, "--log"),
-        (&["check"], &invalid, 2, "--log"),
-        (&["orphans", "list"], &invalid, 2, "--log"),
+        (&["serve"], &invalid, 2, "ENGINE_ROLES_LOG"),
+        (&["check"], &invalid, 1, "ENGINE_ROLES_LOG"),
+        (&["orphans", "list"], &invalid, 2, "ENGINE_ROLES_LOG"),
         (&["migrate", "--nonsense"], &no_database, 2, "--nonsense"),
         (
             &["serve", "--log-format=json", "--log", "loud"],
@@ -409,8 +420,8 @@ fn a_kms_key_of_another_region_than_the_default_one_is_rejected_at_the_start() {
     );
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);
-    assert!(stderr.contains("--kms-key-arn"), "{stderr}");
-    assert!(stderr.contains("--default-region"), "{stderr}");
+    assert!(stderr.contains("ENGINE_ROLES_KMS_KEY_ARN: "), "{stderr}");
+    assert!(stderr.contains("ENGINE_ROLES_DEFAULT_REGION"), "{stderr}");
 }
 
 #[test]

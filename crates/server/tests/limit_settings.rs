@@ -35,34 +35,35 @@ fn a_default_that_the_limits_forbid_ends_the_start_and_both_settings_are_named()
                 ("ENGINE_ROLES_ALLOWED_REGIONS", "eu-west-1,eu-central-1"),
                 ("ENGINE_ROLES_DEFAULT_REGION", "us-east-1"),
             ],
-            "--default-region: us-east-1: --allowed-regions does not permit this region",
+            "ENGINE_ROLES_DEFAULT_REGION: us-east-1: ENGINE_ROLES_ALLOWED_REGIONS does not permit this region",
         ),
         // The region of the AWS SDK is the default region where none is set.
         (
             &[("ENGINE_ROLES_ALLOWED_REGIONS", "eu-west-1")],
-            "--default-region: us-west-2: --allowed-regions does not permit this region",
+            "--default-region (ENGINE_ROLES_DEFAULT_REGION): us-west-2: ENGINE_ROLES_ALLOWED_REGIONS does not permit this region",
         ),
         (
             &[
                 ("ENGINE_ROLES_ALLOWED_MODES", "create"),
                 ("ENGINE_ROLES_DEFAULT_IAM_ROLE", "engine"),
             ],
-            "--default-iam-role: engine: --allowed-modes does not permit mode pass_through",
+            "ENGINE_ROLES_DEFAULT_IAM_ROLE: engine: ENGINE_ROLES_ALLOWED_MODES does not permit mode pass_through",
         ),
         (
             &[("ENGINE_ROLES_ALLOWED_MODES", "pass_through")],
-            "--allowed-modes: permits mode pass_through only, so that --default-iam-role or",
+            "ENGINE_ROLES_ALLOWED_MODES: permits mode pass_through only, so that --default-iam-role \
+             (ENGINE_ROLES_DEFAULT_IAM_ROLE) or",
         ),
         (
             &[
                 ("ENGINE_ROLES_ALLOWED_TAG_KEYS", "cost,Team"),
                 ("ENGINE_ROLES_RESOURCE_TAGS", "team=x"),
             ],
-            "--resource-tags: team: --allowed-tag-keys permits requests to have this key",
+            "ENGINE_ROLES_RESOURCE_TAGS: team: ENGINE_ROLES_ALLOWED_TAG_KEYS permits requests to have this key",
         ),
         (
             &[("ENGINE_ROLES_DEFAULT_REGION", "xx-yy-zz")],
-            "--default-region: the region must be an AWS region",
+            "ENGINE_ROLES_DEFAULT_REGION: the region must be an AWS region",
         ),
     ];
     for (settings, reason) in cases {
@@ -78,22 +79,22 @@ fn an_invalid_limit_ends_the_start_and_is_named() {
         (
             "ENGINE_ROLES_ALLOWED_MODES",
             "create,pass",
-            "--allowed-modes: must be create",
+            "ENGINE_ROLES_ALLOWED_MODES: must be create",
         ),
         (
             "ENGINE_ROLES_ALLOWED_MODES",
             ",",
-            "--allowed-modes: must name at least one",
+            "ENGINE_ROLES_ALLOWED_MODES: must name at least one",
         ),
         (
             "ENGINE_ROLES_ALLOWED_REGIONS",
             "us-west-2,xx-yy-zz",
-            "--allowed-regions: the region",
+            "ENGINE_ROLES_ALLOWED_REGIONS: the region",
         ),
         (
             "ENGINE_ROLES_ALLOWED_TAG_KEYS",
             "aws:team",
-            "--allowed-tag-keys: the tag",
+            "ENGINE_ROLES_ALLOWED_TAG_KEYS: the tag",
         ),
     ] {
         let stderr = stderr(&serve(&[(variable, value)]));

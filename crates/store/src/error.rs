@@ -10,6 +10,9 @@ pub enum StoreError {
     /// The database URL can't be used.
     #[error(transparent)]
     Url(#[from] UrlError),
+    /// The URL that leads to Postgres past a pooler can't be used.
+    #[error(transparent)]
+    DirectUrl(UrlError),
     /// No token could be made that Postgres accepts in place of a password.
     #[error("no token for the database could be made")]
     Token(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -41,6 +44,12 @@ pub enum StoreError {
     /// The database answered a statement with an error.
     #[error("the database answered a statement with an error")]
     Query(#[source] sqlx::Error),
+    /// The database lacks a table: no migration has run yet, or none of this release.
+    #[error(
+        "the database has no tables of Engine Roles yet, or only those of an older release: run \
+         `engine-roles migrate`"
+    )]
+    NoTables(#[source] sqlx::Error),
     /// A migration of the schema failed.
     #[error("the database schema could not be migrated")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -150,6 +159,7 @@ impl StoreError {
             // A value that this program can't read.
             Self::Query(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
             | Self::Url(_)
+            | Self::DirectUrl(_)
             | Self::Migration(_)
             | Self::SchemaTooNew { .. }
             | Self::Forbidden(_)
@@ -168,6 +178,7 @@ impl StoreError {
             | Self::Token(_)
             | Self::Refused(_)
             | Self::NoRights(_)
+            | Self::NoTables(_)
             | Self::Query(_) => true,
         }
     }
@@ -232,6 +243,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(ref inner) if inner.code().as_deref() == Some(NO_RIGHTS) => {
                 Self::NoRights(error)
             }
+            sqlx::Error::Database(ref inner) if inner.code().as_deref() == Some(NO_TABLE) => {
+                Self::NoTables(error)
+            }
             sqlx::Error::Database(ref inner) if is_of_pooler(inner.message()) => {
                 Self::Pooler(error)
             }
@@ -248,6 +262,9 @@ impl From<sqlx::Error> for StoreError {
 
 /// `read_only_sql_transaction`.
 const READ_ONLY: &str = "25006";
+
+/// `undefined_table`.
+const NO_TABLE: &str = "42P01";
 
 /// `insufficient_privilege`.
 const NO_RIGHTS: &str = "42501";

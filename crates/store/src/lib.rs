@@ -151,7 +151,8 @@ impl Store {
             Database::new(url.clone(), pooler, config.tokens.clone()).map(Arc::new)
         };
         let direct = config.direct_url.as_ref();
-        let direct = direct.map(|url| database(url, Pooler::None)).transpose()?;
+        let direct = direct.map(|url| database(url, Pooler::None)).transpose();
+        let direct = direct.map_err(StoreError::DirectUrl)?;
         let database = database(&config.url, config.pooler)?;
         let breakage = Breakage::default();
         let limit = config.acquire_timeout;

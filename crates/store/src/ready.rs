@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::schema::{Schema, UNDEFINED_TABLE, needed_version};
+use crate::schema::{Schema, needed_version};
 use crate::{HEALTH_LIMIT, Store, StoreError};
 
 /// Whether the database can be used now.
@@ -82,7 +82,7 @@ impl Store {
     async fn found(&self) -> Result<Found, StoreError> {
         match self.ask(HEALTH).await {
             // Nobody can migrate on a server that accepts no writes, so that is the reason to name.
-            Err(error) if error.has_code(UNDEFINED_TABLE) => self.ask(HEALTH_OF_EMPTY).await,
+            Err(StoreError::NoTables(_)) => self.ask(HEALTH_OF_EMPTY).await,
             answered => answered,
         }
     }

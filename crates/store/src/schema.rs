@@ -94,14 +94,12 @@ impl Store {
         );
         match found {
             Ok(found) => Ok(Schema::compared(found, needed_version())),
-            Err(error) if error.has_code(UNDEFINED_TABLE) => Ok(Schema::Older),
+            // A database that was never migrated, or only by a release before this table.
+            Err(StoreError::NoTables(_)) => Ok(Schema::Older),
             Err(error) => Err(error),
         }
     }
 }
-
-/// `undefined_table`: a database that was never migrated, or only by a release before this table.
-pub(crate) const UNDEFINED_TABLE: &str = "42P01";
 
 /// Runs the missing migrations. Not with sqlx's own migrator, which needs locks and prepared statements
 /// that outlive a transaction: behind a transaction pooler they end up on another client's connection.
@@ -127,7 +125,9 @@ async fn migrate_on(
         }
         let failed = |source| match StoreError::from(source) {
             StoreError::NoRights(source) => StoreError::Forbidden(source),
-            StoreError::Query(source) => MigrateError::ExecuteMigration(source, version).into(),
+            StoreError::Query(source) | StoreError::NoTables(source) => {
+                MigrateError::ExecuteMigration(source, version).into()
+            }
             down => down,
         };
         if applied.is_empty() && version == MIGRATIONS.iter().next().map_or(0, |it| it.version) {

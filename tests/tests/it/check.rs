@@ -1,5 +1,6 @@
 //! `engine-roles check`: each line of its report, where all is well and where it is not.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{TimeDelta, Utc};
@@ -97,13 +98,13 @@ async fn what_is_set_and_from_where_is_reported_without_secrets() {
     assert!(
         checked
             .expect("configuration", "failed")
-            .contains("--lease")
+            .contains("ENGINE_ROLES_LEASE")
     );
     let checked = check(&installation, &[(FIRST_KEY, "short")]).await;
     let found = checked.expect("configuration", "failed");
     // The setting, and its rule.
     assert!(
-        found.contains("--init-api-key: ") && found.contains("characters"),
+        found.contains("ENGINE_ROLES_INIT_API_KEY: ") && found.contains("characters"),
         "{found}"
     );
 }
@@ -166,6 +167,83 @@ async fn an_empty_database_has_to_be_migrated() {
     );
     let advice = checked.line("migrations")["advice"].to_string();
     assert!(advice.contains("engine-roles migrate"), "{advice}");
+
+    // Each command that reads the database says what is missing, and says its cause once.
+    let no_tables = "the database has no tables of Engine Roles yet, or only those of an older release: run \
+                     `engine-roles migrate`: ";
+    let environment = [("DATABASE_URL", url.as_str())];
+    let output = installation.run(&["orphans", "list"], &environment);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    let error = stderr.lines().last().expect("an error");
+    assert!(error.contains(no_tables), "{stderr}");
+    assert_eq!(error.matches("does not exist").count(), 1, "{stderr}");
+    let output = installation.run(&["keys", "list"], &environment);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        stderr.contains("run `engine-roles migrate` first"),
+        "{stderr}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_known_about_a_permission_has_advice_and_the_report_has_no_log_beside_it() {
+    let installation = Installation::build().rarely_checked().start().await;
+    installation
+        .deny(&[
+            "iam:SimulatePrincipalPolicy",
+            "iam:GetRolePolicy",
+            "iam:ListRolePolicies",
+        ])
+        .await;
+    let checked = check(&installation, &[("ENGINE_ROLES_PROBES", "off")]).await;
+    let line = checked.line("permissions: create");
+    assert_eq!(line["verdict"], "unknown", "{line}");
+    let advice = line["advice"].as_str().expect("what to do");
+    for words in [
+        "SCP",
+        "permissions boundary",
+        "iam:SimulatePrincipalPolicy",
+        "role put trial",
+    ] {
+        assert!(advice.contains(words), "{words}: {advice}");
+    }
+
+    // The default is quiet, also where there is something to warn about.
+    let mut environment = installation.environment().clone();
+    environment.insert("ENGINE_ROLES_LOG".to_owned(), String::new());
+    let nowhere = "postgres://nobody@127.0.0.1:1/none".to_owned();
+    environment.insert("DATABASE_URL".to_owned(), nowhere);
+    let quiet = lines_beside(&environment).await;
+    assert_eq!(quiet.len(), 1, "only the error: {quiet:?}");
+    environment.insert("ENGINE_ROLES_LOG".to_owned(), "debug".to_owned());
+    let loud = lines_beside(&environment).await;
+    assert!(loud.len() > 1, "{loud:?}");
+}
+
+/// Returns what `check` prints on standard error, in lines.
+async fn lines_beside(environment: &BTreeMap<String, String>) -> Vec<String> {
+    let mut command = command(&["check"], environment);
+    let output = tokio::task::spawn_blocking(move || command.output()).await;
+    let output = output.expect("no panic").expect("the binary can be run");
+    let text = String::from_utf8(output.stderr).expect("text");
+    text.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_setting_without_effect_is_reported() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let checked = check(&installation, &[]).await;
+    checked.expect("settings without effect", "ok");
+    let regions = [("ENGINE_ROLES_AWS_LOGIN_REGIONS", "us-west-2")];
+    let checked = check(&installation, &regions).await;
+    let found = checked.expect("settings without effect", "warning");
+    assert!(
+        found.starts_with("ENGINE_ROLES_AWS_LOGIN_REGIONS has no effect: "),
+        "{found}"
+    );
+    assert!(found.contains("ENGINE_ROLES_AWS_PRINCIPALS"), "{found}");
+    assert!(checked.succeeded);
 }
 
 #[tokio::test]
@@ -320,10 +398,18 @@ async fn the_files_of_tls_are_reported() {
     let other = files.authority.service();
     engine_roles_e2e::tls::write_key(&key, &other.key);
     let checked = check(&installation, &tls).await;
-    assert!(checked.expect("tls files", "failed").contains("--tls-key"));
+    assert!(
+        checked
+            .expect("tls files", "failed")
+            .contains("ENGINE_ROLES_TLS_KEY")
+    );
     std::fs::remove_file(&certificate).expect("removed");
     let checked = check(&installation, &tls).await;
-    assert!(checked.expect("tls files", "failed").contains("--tls-cert"));
+    assert!(
+        checked
+            .expect("tls files", "failed")
+            .contains("ENGINE_ROLES_TLS_CERT")
+    );
 }
 
 #[tokio::test]
@@ -355,7 +441,7 @@ async fn the_key_of_the_audit_log_and_the_collector_of_traces_are_reported() {
     assert!(
         checked
             .expect("configuration", "failed")
-            .contains("--audit-key-file")
+            .contains("ENGINE_ROLES_AUDIT_KEY_FILE")
     );
 
     let collector = TraceCollector::start().await;

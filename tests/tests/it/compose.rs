@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use engine_roles_e2e::Installation;
 use engine_roles_e2e::service::command;
+use serde_json::Value;
 
 /// Returns the names in a text that begin with `ENGINE_ROLES_`.
 fn settings(text: &str) -> BTreeSet<&str> {
@@ -86,4 +88,57 @@ fn compose_passes_every_setting_of_serve_on() {
     // A file has to be mounted first, so a compose file of the administrator's own names it.
     let missing: Vec<&&str> = missing.filter(|name| !name.ends_with("_FILE")).collect();
     assert!(missing.is_empty(), "compose.yaml lacks {missing:?}");
+}
+
+#[test]
+fn the_file_with_secrets_in_files_has_only_settings_that_exist_and_no_secret() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docker/secrets-files.yaml");
+    let text = std::fs::read_to_string(path).expect("the file can be read");
+    let lines = text.lines().filter_map(|line| line.trim().split_once(": "));
+    let variables: BTreeMap<&str, &str> = lines.collect();
+    let help = help();
+    let files = variables.iter().filter(|(name, _)| name.ends_with("_FILE"));
+    let files: Vec<(&&str, &&str)> = files.collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for (name, file) in files {
+        // The variable of Postgres's image is none of ours.
+        assert!(
+            *name == "POSTGRES_PASSWORD_FILE" || help.contains(&format!("[env: {name}")),
+            "{name}"
+        );
+        assert!(file.starts_with("/run/secrets/engine-roles-"), "{file}");
+        let secret = name.trim_end_matches("_FILE");
+        assert_eq!(variables.get(secret), Some(&"\"\""), "{secret}");
+    }
+}
+
+#[tokio::test]
+async fn the_variables_of_the_file_with_secrets_in_files_reach_the_database_and_the_key() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, format!("{text}\n")).expect("a file");
+        path.to_str().expect("text").to_owned()
+    };
+    let url = file("database-url", &installation.environment()["DATABASE_URL"]);
+    let key = file("init-api-key", installation.key());
+    let output = installation.run(
+        &["check", "--output", "json"],
+        &[
+            ("DATABASE_URL", ""),
+            ("DATABASE_URL_FILE", &url),
+            ("PGPASSWORD", ""),
+            ("ENGINE_ROLES_INIT_API_KEY", ""),
+            ("ENGINE_ROLES_INIT_API_KEY_FILE", &key),
+        ],
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let lines = report["checks"].as_array().expect("lines");
+    for name in ["configuration", "database"] {
+        let mut lines = lines.iter().filter(|line| line["name"] == name);
+        let line = lines.next().expect("a line");
+        assert_eq!(line["verdict"], "ok", "{line}");
+    }
+    assert!(!report.to_string().contains(installation.key()), "{report}");
 }

@@ -6,5 +6,6 @@ mod configuration;
 mod http_examples;
 mod quick_start;
 mod runbook;
+mod sandbox;
 pub(crate) mod session;
 pub(crate) mod shell;

@@ -1,5 +1,6 @@
 //! The level of the log is changed while the service runs.
 
+use chrono::{DateTime, Utc};
 use engine_roles_e2e::installation::SERVICE_SECRET_KEY;
 use engine_roles_e2e::{Answer, Client, Installation, eventually};
 use reqwest::Method;
@@ -191,6 +192,35 @@ async fn the_command_shows_and_changes_the_level() {
     assert_eq!(code, Some(0));
     assert!(shown.starts_with("log level   debug\n"), "{shown}");
     assert_eq!(level(&installation.client()).await["level"], "debug");
+    // The same durations as those of the settings.
+    for (time, seconds) in [
+        ("1d", 86_400),
+        ("23h 59m 59s", 86_399),
+        ("90s", 90),
+        ("1h30m", 5_400),
+    ] {
+        let before = Utc::now();
+        let (code, shown, printed) = run(&["info", "--for", time, "--output", "json"]);
+        assert_eq!(code, Some(0), "{time}: {printed}");
+        let shown: Value = serde_json::from_str(&shown).expect("JSON");
+        let until: DateTime<Utc> = shown["until"]
+            .as_str()
+            .expect("a time")
+            .parse()
+            .expect("a time");
+        let lasts = (until - before).num_seconds();
+        assert!((seconds..seconds + 60).contains(&lasts), "{time}: {lasts}");
+    }
+    for (time, rule) in [
+        ("25h", "must be from 1s to 1d"),
+        ("0s", "must be from 1s to 1d"),
+        ("5", "must be a duration such as"),
+        ("soon", "must be a duration such as"),
+    ] {
+        let (code, _, printed) = run(&["info", "--for", time]);
+        assert_eq!(code, Some(2), "{time}");
+        assert!(printed.contains(rule), "{time}: {printed}");
+    }
     let (code, _, printed) = run(&["loud"]);
     assert_ne!(code, Some(0));
     assert!(

@@ -223,9 +223,9 @@ mod tests {
     }
 
     fn refused(files: &PemFiles) -> String {
-        ServerCertificate::new(files, Utc::now())
-            .expect_err("the files can't be used")
-            .to_string()
+        let error = ServerCertificate::new(files, Utc::now());
+        let error = error.expect_err("the files can't be used");
+        format!("{}: {error}", error.flag())
     }
 
     #[test]

@@ -6,6 +6,7 @@ use engine_roles_provisioner::Capabilities;
 use serde_json::json;
 
 use super::finding::{Finding, Verdict};
+use crate::setting_names::Named;
 
 /// From how many seconds on a difference of the clocks is reported.
 const NOTICEABLE: u64 = 60;
@@ -36,7 +37,7 @@ pub(super) fn identity(
         (Some(scope), Some(configured)) if scope.account != *configured => {
             let found = format!("{arn} is of account {}, not {configured}", scope.account);
             Finding::new(name, Verdict::Failed, found)
-                .with_advice("correct the credentials, or --account-id")
+                .with_advice(Named("correct the credentials, or --account-id").to_string())
         }
         (Some(scope), Some(_)) => {
             let found = format!(
@@ -92,18 +93,34 @@ pub(super) fn lacks_both_modes(found: &Capabilities) -> bool {
     !creates && is_missing(Feature::PassThrough)
 }
 
-/// Returns a line for each feature.
-pub(super) fn permissions(found: Option<&Capabilities>) -> Vec<Finding> {
+/// What to do where it is not known whether AWS allows an action.
+const FIND_OUT: &str = "unknown means that no simulation and no read has shown whether AWS allows these actions: \
+     a policy of the organization (SCP) or a permissions boundary may deny them. To find out, allow \
+     iam:SimulatePrincipalPolicy on this identity's own role and check again, or provision a role for a \
+     trial cluster (`engine-roles role put trial`) and tear it down (`engine-roles role delete trial`): an \
+     answer that is denied names the permission";
+/// The same, where the database is the reason.
+const REPAIR_DATABASE: &str = "do what the lines about the database say, and check again: the call budget, \
+     which each call to AWS needs, is in the database";
+
+/// Returns a line for each feature. Without a usable database no call to IAM can be made.
+pub(super) fn permissions(found: Option<&Capabilities>, is_database_usable: bool) -> Vec<Finding> {
     let Some(found) = found else {
         let line = Finding::new("permissions", Verdict::Unknown, "AWS could not be asked");
         return vec![line];
     };
     let lacks_both = lacks_both_modes(found);
     let lines = found.features.iter();
-    lines.map(|report| permission(report, lacks_both)).collect()
+    let find_out = if is_database_usable {
+        FIND_OUT
+    } else {
+        REPAIR_DATABASE
+    };
+    let lines = lines.map(|report| permission(report, lacks_both, find_out));
+    lines.collect()
 }
 
-fn permission(report: &FeatureReport, lacks_both_modes: bool) -> Finding {
+fn permission(report: &FeatureReport, lacks_both_modes: bool, find_out: &str) -> Finding {
     let feature = report.feature.as_str();
     let is_mode = matches!(
         report.feature,
@@ -136,13 +153,44 @@ fn permission(report: &FeatureReport, lacks_both_modes: bool) -> Finding {
             line.with_advice("ask whoever owns the policy that denies it")
         }
         Status::Missing => line.with_advice("add the statement to a policy of the identity"),
+        Status::Unknown => line.with_advice(find_out),
         _ => line,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use engine_roles_domain::identity::recommend;
+
     use super::*;
+
+    #[test]
+    fn what_is_unknown_has_advice_which_is_about_the_database_where_that_is_the_reason() {
+        let report = FeatureReport {
+            feature: Feature::Create,
+            status: Status::Unknown,
+            missing: Vec::new(),
+            denied_by: std::collections::BTreeMap::new(),
+            unknown: vec!["iam:CreateRole"],
+            statements: Vec::new(),
+            reasons: vec!["nobody asked".to_owned()],
+        };
+        let found = Capabilities {
+            identity: None,
+            found_by: Vec::new(),
+            found_at: chrono::Utc::now(),
+            recommendation: recommend(&[]),
+            features: vec![report],
+        };
+        for (is_database_usable, expected) in [(true, FIND_OUT), (false, REPAIR_DATABASE)] {
+            let lines = permissions(Some(&found), is_database_usable);
+            let [line] = &lines[..] else {
+                panic!("{lines:?}");
+            };
+            assert_eq!(line.verdict, Verdict::Unknown);
+            assert_eq!(line.advice.as_deref(), Some(expected));
+        }
+    }
 
     #[test]
     fn a_clock_is_judged_by_its_difference_in_both_directions() {

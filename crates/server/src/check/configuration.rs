@@ -2,11 +2,12 @@
 
 use super::finding::{Finding, Verdict};
 use super::{CheckArgs, Given};
-use crate::config_error::ConfigError;
+use crate::config::ServeArgs;
+use crate::setting_names::Named;
 use crate::telemetry::variables::{Wanted, wanted_here};
 
-/// Returns what is set, and from where.
-pub(super) fn settings(given: &Given, error: Option<&ConfigError>) -> Finding {
+/// Returns what is set, and from where; or what is wrong with settings.
+pub(super) fn settings(given: &Given, problems: &[String]) -> Finding {
     let settings = given.settings.as_deref().unwrap_or_default();
     let count = |source| {
         let from_there = settings.iter().filter(|setting| setting.source == source);
@@ -18,24 +19,32 @@ pub(super) fn settings(given: &Given, error: Option<&ConfigError>) -> Finding {
     });
     let details: Vec<String> = details.collect();
     let (flags, variables) = (count("flag"), count("variable"));
-    match error {
-        Some(error) => Finding::new("configuration", Verdict::Failed, causes(error))
-            .with_advice("correct the setting: the service does not start with it"),
-        None => Finding::new(
-            "configuration",
-            Verdict::Ok,
-            format!("{flags} settings by flags and {variables} by variables; all others have their default"),
-        ),
-    }
-    .with_details(details)
+    let name = "configuration";
+    let finding = if problems.is_empty() {
+        let found = format!(
+            "{flags} settings by flags and {variables} by variables; all others have their default"
+        );
+        Finding::new(name, Verdict::Ok, found)
+    } else {
+        let advice = "correct the setting (docs/configuration.md): the service does not start with it, and \
+                      the other checks need it";
+        Finding::new(name, Verdict::Failed, problems.join("; ")).with_advice(advice)
+    };
+    finding.with_details(details)
 }
 
-/// Returns the text of an error with its causes, which say the rule of a setting.
-fn causes(error: &ConfigError) -> String {
-    let first: &dyn std::error::Error = error;
-    let causes = std::iter::successors(Some(first), |error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
+/// Returns the settings that have no effect without others.
+pub(super) fn without_effect(args: &ServeArgs) -> Finding {
+    let name = "settings without effect";
+    let found: Vec<String> = crate::without_effect::without_effect(args)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    if found.is_empty() {
+        return Finding::new(name, Verdict::Ok, "none");
+    }
+    Finding::new(name, Verdict::Warning, found.join("; "))
+        .with_advice("set what the setting needs, or leave it out")
 }
 
 /// Returns the variables that no setting has.
@@ -96,7 +105,8 @@ pub(super) fn audit_key(args: &CheckArgs, verifier_keys: Option<&str>) -> Findin
     if let Some(directory) = signing.checkpoints.as_deref().filter(|path| !path.is_dir()) {
         let found = format!("{} is no directory", directory.display());
         return Finding::new(name, Verdict::Failed, found).with_advice(
-            "make the directory of --audit-checkpoints, in which the service may write",
+            Named("make the directory of --audit-checkpoints, in which the service may write")
+                .to_string(),
         );
     }
     Finding::new(name, Verdict::Ok, found)

@@ -5,7 +5,9 @@ use std::time::Duration;
 use engine_roles_store::{Durability, Pooler, Readiness, Store, StoreError};
 use tokio::time::timeout;
 
-use super::finding::{Finding, Verdict, chain};
+use super::finding::{Finding, Verdict};
+use crate::error_chain::chain;
+use crate::setting_names::Named;
 
 /// How long the database may take for its answers.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -21,25 +23,26 @@ pub(super) struct DatabaseReport {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Asks the database.
-pub(super) async fn report(store: &Store, pooler: Pooler) -> DatabaseReport {
+/// Asks the database. `url` is the flag of the setting that says the URL.
+pub(super) async fn report(store: &Store, pooler: Pooler, url: &str) -> DatabaseReport {
     let answered = timeout(LIMIT, async {
         let readiness = store.readiness().await?;
         Ok::<_, StoreError>((readiness, store.durability().await?))
     });
     match answered.await {
         Ok(Ok((readiness, durability))) => answered_report(readiness, &durability, pooler),
-        Ok(Err(error)) => unusable(chain(error)),
-        Err(_) => unusable("no answer in time".to_owned()),
+        Ok(Err(error)) => unusable(chain(&error), url),
+        Err(_) => unusable("no answer in time".to_owned(), url),
     }
 }
 
-fn unusable(reason: String) -> DatabaseReport {
+fn unusable(reason: String, url: &str) -> DatabaseReport {
     let not_asked = "the database could not be asked";
     let findings = vec![
-        Finding::new("database", Verdict::Failed, reason.clone()).with_advice(
-            "correct DATABASE_URL, the database's users or the network; see docs/database.md",
-        ),
+        Finding::new("database", Verdict::Failed, reason.clone()).with_advice(format!(
+            "correct {}, the database's users or the network; see docs/database.md",
+            Named(url)
+        )),
         Finding::new("migrations", Verdict::Unknown, not_asked),
         Finding::new("durability", Verdict::Unknown, not_asked),
         Finding::new("pooler", Verdict::Unknown, not_asked),

@@ -78,8 +78,3 @@ impl Finding {
         lines
     }
 }
-
-/// Returns the text of an error with all its causes.
-pub(super) fn chain(error: impl Into<anyhow::Error>) -> String {
-    format!("{:#}", error.into())
-}

@@ -72,7 +72,7 @@ fn judge(keys: &[ApiKeyRecord], now: DateTime<Utc>, others: Others) -> Finding {
 fn without_stored(others: Others) -> Finding {
     if others.has_first_key {
         let advice = format!("{MAKE} for each program and person, then remove the first one");
-        let found = "only the first one (--init-api-key), which permits everything";
+        let found = "only the first one, which permits everything";
         return Finding::new(NAME, Verdict::Warning, found).with_advice(advice);
     }
     if others.needs_no_key {

@@ -3,7 +3,9 @@
 use chrono::{TimeDelta, Utc};
 use engine_roles_api::Chain;
 
-use super::finding::{Finding, Verdict, chain};
+use super::finding::{Finding, Verdict};
+use crate::error_chain::chain;
+use crate::setting_names::Named;
 use crate::tls::TlsPaths;
 
 /// How long before its end a certificate should have been renewed.
@@ -19,7 +21,7 @@ pub(super) fn findings(paths: Option<&TlsPaths>) -> Vec<Finding> {
         Ok(examined) => examined,
         Err(error) => {
             return vec![
-                Finding::new("tls files", Verdict::Failed, chain(error))
+                Finding::new("tls files", Verdict::Failed, chain(&error))
                     .with_advice("correct the file: the service does not start with it"),
             ];
         }
@@ -30,7 +32,7 @@ pub(super) fn findings(paths: Option<&TlsPaths>) -> Vec<Finding> {
             Verdict::Warning,
             "every user of the machine can read the key",
         )
-        .with_advice("remove the permissions of --tls-key for others")
+        .with_advice(Named("remove the permissions of --tls-key for others").to_string())
     } else {
         Finding::new(
             "tls files",

@@ -13,7 +13,9 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::problem;
 use super::screen::{Format, Screen};
+use crate::error_chain::chain;
 use crate::files;
+use crate::setting_names::Named;
 
 /// The address at which `serve` listens by default.
 pub(super) const DEFAULT_ADDRESS: &str = "http://127.0.0.1:3283";
@@ -76,21 +78,22 @@ pub(super) struct Session {
 
 impl ConnectionArgs {
     fn session(&self, screen: Screen) -> Result<Session, Failure> {
-        let usage = |error: &dyn fmt::Display| Failure::Usage(error.to_string());
+        let usage = |error: &dyn fmt::Display| Failure::Usage(Named(error).to_string());
         let mut builder = Client::builder(&self.addr).timeout(ANSWER_LIMIT);
         if is_loopback(&self.addr) {
             builder = builder.no_proxy();
         }
         let value = self.api_key.as_ref();
-        let names = ("--api-key", "ENGINE_ROLES_API_KEY");
-        let source = files::value_or_file(names, value, self.api_key_file.as_deref());
-        let key = match source.map_err(|error| usage(&error))? {
+        let flags = ("--api-key", "--api-key-file");
+        let source = files::value_or_file(flags, value, self.api_key_file.as_deref());
+        let key = match source.map_err(|error| Failure::Usage(error.to_string()))? {
             Some(source) => {
-                let text = source.read("--api-key-file");
+                let flag = source.flag;
+                let text = source.read();
                 let text = text.map_err(|error| Failure::Usage(chain(&error)))?;
                 Some(
                     ApiKey::new(text.expose_secret())
-                        .map_err(|error| usage(&format!("--api-key: {error}")))?,
+                        .map_err(|error| usage(&format!("{flag}: {error}")))?,
                 )
             }
             None => None,
@@ -148,14 +151,10 @@ impl ConnectionArgs {
 fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     let found = engine_roles_files::read_once(path).map_err(|error| {
         let file = path.display();
+        let flag = Named(flag);
         Failure::Usage(format!("{flag}: the file {file} can't be read: {error}"))
     });
     found.map(|found| found.bytes)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(|cause| format!(": {cause}"));
-    format!("{error}{}", cause.unwrap_or_default())
 }
 
 /// Returns whether an address is on this machine, where no proxy is asked.

@@ -10,7 +10,10 @@ use clap::Args;
 use engine_roles_client::{Client, Error};
 use engine_roles_contract::ReadinessStatus;
 
+use super::tls_advice::tls_advice;
+use crate::error_chain::chain;
 use crate::print;
+use crate::setting_names::Named;
 
 /// The arguments of `healthcheck`.
 #[derive(Debug, Args)]
@@ -26,7 +29,7 @@ pub struct HealthcheckArgs {
     #[arg(long, env = "ENGINE_ROLES_ADDR", value_name = "URL")]
     addr: Option<String>,
     /// Address at which the service listens
-    #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283")]
+    #[arg(long, env = "ENGINE_ROLES_LISTEN", default_value = "127.0.0.1:3283", value_parser = crate::values::listen_address)]
     listen: SocketAddr,
     /// File with the service's certificate in PEM, if the service on this machine speaks HTTPS
     #[arg(long, env = "ENGINE_ROLES_TLS_CERT", value_name = "FILE")]
@@ -36,7 +39,7 @@ pub struct HealthcheckArgs {
     #[arg(long, env = "ENGINE_ROLES_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
     /// How long the service may take to answer
-    #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "4s", value_parser = crate::values::duration)]
     timeout: Duration,
 }
 
@@ -49,7 +52,12 @@ pub(crate) fn run(args: &HealthcheckArgs) -> ExitCode {
     });
     let (answer, is_well) = match ask(args, &address) {
         Ok(answer) => answer,
-        Err(error) => (format!("{error:#}"), false),
+        Err(error) => {
+            let advice = error.downcast_ref().and_then(tls_advice);
+            let advice = advice.map(|advice| format!("; {advice}"));
+            let reason = chain(error.as_ref());
+            (reason + advice.as_deref().unwrap_or_default(), false)
+        }
     };
     let path = if args.ready { "/readyz" } else { "/livez" };
     // The exit code is the answer; the line is for a person who looks for the reason.
@@ -66,8 +74,10 @@ fn ask(args: &HealthcheckArgs, address: &str) -> anyhow::Result<(String, bool)> 
     let mut client = Client::builder(address).timeout(args.timeout).no_proxy();
     if let Some(file) = &args.ca_file {
         let pem = std::fs::read(file);
-        let pem =
-            pem.with_context(|| format!("--ca-file: the file {} can't be read", file.display()));
+        let pem = pem.with_context(|| {
+            let flag = Named("--ca-file");
+            format!("{flag}: the file {} can't be read", file.display())
+        });
         client = client.certificate_authorities(pem?);
     } else if args.addr.is_none() {
         // The certificate is for the name by which others reach the service, and the file may already

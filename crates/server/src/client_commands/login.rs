@@ -12,6 +12,7 @@ use super::exit::{EXIT_CODES, Exit};
 use super::failure::Failure;
 use super::screen::print_line;
 use super::wire::time;
+use crate::error_chain::chain;
 use crate::print;
 
 /// The arguments of `login`.
@@ -98,14 +99,4 @@ async fn aws(session: &Session, args: &AwsArgs) -> Result<Exit, Failure> {
         print_line(&token)?;
     }
     Ok(Exit::Done)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::screen::{Screen, clean};
+use super::tls_advice::tls_advice;
 use super::wire::word;
+use crate::error_chain;
 use crate::print;
 
 /// Prints a failure to standard error: readably, or as JSON where the output is JSON. A problem of
@@ -37,15 +39,11 @@ fn text(failure: &Failure, is_json: bool) -> String {
 }
 
 fn chain(failure: &Failure) -> String {
-    let mut text = failure.to_string();
-    let mut cause = std::error::Error::source(failure);
-    while let Some(error) = cause {
-        let part = error.to_string();
-        // Some errors repeat their cause in their own text.
-        if !text.ends_with(&part) {
-            let _ = write!(text, ": {part}");
-        }
-        cause = error.source();
+    let mut text = error_chain::chain(failure);
+    if let Failure::Request(error) = failure
+        && let Some(advice) = tls_advice(error)
+    {
+        let _ = write!(text, "; {advice}");
     }
     if let Failure::Request(error) = failure
         && let Error::Transport { method, .. } = &**error

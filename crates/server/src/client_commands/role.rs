@@ -57,7 +57,7 @@ struct GetArgs {
     cluster: String,
     /// Wait at most this long until nothing is in progress; the exit code then tells whether the role
     /// is as requested (0), not (1), or still in progress (4)
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = crate::values::duration)]
     wait: Option<Duration>,
     #[command(flatten)]
     connection: ConnectionArgs,

@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct WaitArgs {
     /// How long to wait for the outcome, such as `90s` or `5m`; the work goes on afterwards
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = crate::values::duration)]
     wait: Duration,
     /// Do not wait: exit with 4 if the work is not done at once
     #[arg(long, conflicts_with = "wait")]

@@ -11,6 +11,7 @@ pub(crate) use reload::Reload;
 use tracing::warn;
 
 use crate::config_error::ConfigError;
+use crate::setting_names::Named;
 
 const CERTIFICATE: &str = "--tls-cert";
 const KEY: &str = "--tls-key";
@@ -72,7 +73,7 @@ pub(crate) struct TlsPaths {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsFilesError {
     /// A file can't be read.
-    #[error("{flag}: the file {} can't be read", path.display())]
+    #[error("{}: the file {} can't be read", Named(flag), path.display())]
     Unreadable {
         /// The flag that names the file.
         flag: &'static str,
@@ -86,10 +87,13 @@ pub enum TlsFilesError {
     #[error("the files of TLS can't be read in time")]
     Unanswered(#[source] std::io::Error),
     /// The contents can't be used.
-    #[error(transparent)]
+    #[error("{}", Named(_0.flag()))]
     Unusable(#[from] TlsError),
     /// The new certificate has expired, or is not valid yet.
-    #[error("--tls-cert: the certificate has expired, or is not valid yet")]
+    #[error(
+        "{}: the certificate has expired, or is not valid yet",
+        Named(CERTIFICATE)
+    )]
     NotValid,
 }
 

@@ -150,7 +150,7 @@ async fn an_invalid_setting_is_exit_code_2_and_the_key_is_never_printed() {
 
     let both = operate(&installation, &["role", "list", "--api-key-file", file]).await;
     both.expect(2);
-    let rule = "--api-key (ENGINE_ROLES_API_KEY) is set, and so is its file; set one of the two";
+    let rule = "ENGINE_ROLES_API_KEY is set, and so is --api-key-file; set one of the two";
     assert!(both.stderr.contains(rule), "{both:#?}");
     let reserved = operate(&installation, &["keys", "create", "Init"]).await;
     reserved.expect(2);

@@ -124,6 +124,28 @@ fn the_tables_of_settings_are_those_of_the_program() {
 }
 
 #[test]
+fn the_parameters_of_the_databases_url_are_those_of_the_program() {
+    let page = include_str!("../../../../docs/configuration.md");
+    let beginning = "The URL may have these parameters: ";
+    let line = page.lines().find_map(|line| line.strip_prefix(beginning));
+    let documented = line.expect("the page has a line").replace(['`', '.'], "");
+    let migrate = [
+        "migrate",
+        "--database-url=postgres://host/database?pasword=secret",
+    ];
+    let output = command(&migrate, &BTreeMap::new()).output();
+    let output = output.expect("the binary can be run");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        error.contains("not known, pasword: ") && !error.contains("secret"),
+        "{error}"
+    );
+    let known = error.trim().split_once("the known ones are ");
+    assert_eq!(documented, known.expect("the known ones").1);
+}
+
+#[test]
 fn a_help_becomes_rows_that_keep_their_last_cell() {
     let help = "Run\n\nUsage: x [OPTIONS]\n\nOptions:\n      --one <ONE>\n          \
                 Name, [a-z]{1,3}; `a` or `b` [env: ONE=] [default: a] [possible values: a, b]\n      \

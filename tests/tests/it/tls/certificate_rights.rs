@@ -129,11 +129,16 @@ async fn client_commands_present_a_certificate() {
     assert_eq!(list("", "").0, Some(5));
     let (code, text) = list(&certificate, "");
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("--client-key"), "{text}");
+    assert!(
+        text.contains(
+            "ENGINE_ROLES_CLIENT_CERT needs --client-key <FILE> (ENGINE_ROLES_CLIENT_KEY)"
+        ),
+        "{text}"
+    );
     let (code, text) = list(&certificate, &certificate);
     assert_eq!(code, Some(2), "{text}");
     assert!(
-        text.contains("--client-cert: the client's certificate"),
+        text.contains("ENGINE_ROLES_CLIENT_CERT: the client's certificate"),
         "{text}"
     );
 }

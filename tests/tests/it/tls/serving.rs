@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine_roles_e2e::installation::fault;
 use engine_roles_e2e::tls::connect;
 use engine_roles_e2e::{Installation, RawConnection, TlsFiles};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
@@ -183,4 +183,45 @@ async fn healthcheck_and_client_commands_reach_the_service() {
     );
     let plain = [listen, ("ENGINE_ROLES_TLS_CERT", "")];
     assert_eq!(ran(&["healthcheck"], &plain).0, Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_command_says_what_to_set_where_tls_is_the_reason_for_no_answer() {
+    let files = TlsFiles::new();
+    let installation = Installation::build().tls(&files).start().await;
+    let port = installation.replicas[0].address().port();
+    let (http, https) = (
+        format!("http://localhost:{port}"),
+        format!("https://localhost:{port}"),
+    );
+    let failed = |arguments: &[&str], address: &str| {
+        let output = installation.run(arguments, &[("ENGINE_ROLES_ADDR", address)]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let authority = "--ca-file (ENGINE_ROLES_CA_FILE) to the certificate of the authority";
+    for arguments in [&["status"][..], &["role", "list"], &["healthcheck"]] {
+        let text = failed(arguments, &http);
+        let expected = "the service may speak HTTPS: set ENGINE_ROLES_ADDR to its https:// URL";
+        assert!(
+            text.contains(expected) && text.contains(authority),
+            "{text}"
+        );
+        let text = failed(arguments, &https);
+        let expected = "the certificate is not accepted, or the service speaks plain HTTP: set";
+        assert!(
+            text.contains(expected) && text.contains(authority),
+            "{text}"
+        );
+        // Nobody listens: TLS is not the reason.
+        let text = failed(arguments, "http://127.0.0.1:1");
+        assert!(!text.contains("HTTPS"), "{text}");
+    }
+    let output = installation.run(
+        &["status", "--output=json", "--addr", &http],
+        &[("ENGINE_ROLES_ADDR", "")],
+    );
+    let json: Value = serde_json::from_slice(&output.stderr).expect("JSON");
+    let error = json["error"].as_str().expect("a text");
+    assert!(error.contains("set --addr to its https:// URL"), "{error}");
 }

@@ -37,19 +37,19 @@ async fn files_that_are_missing_or_do_not_belong_together_end_the_start() {
     for (change, expected) in [
         (
             ("ENGINE_ROLES_TLS_KEY", ""),
-            "--tls-key: is missing; --tls-cert is set",
+            "--tls-key (ENGINE_ROLES_TLS_KEY): is missing; ENGINE_ROLES_TLS_CERT is set",
         ),
         (
             ("ENGINE_ROLES_TLS_CERT", ""),
-            "--tls-cert: is missing; --tls-key is set",
+            "--tls-cert (ENGINE_ROLES_TLS_CERT): is missing; ENGINE_ROLES_TLS_KEY is set",
         ),
         (
             ("ENGINE_ROLES_TLS_KEY", "/nowhere"),
-            "--tls-key: the file /nowhere can't be read: No such file or directory",
+            "ENGINE_ROLES_TLS_KEY: the file /nowhere can't be read: No such file or directory",
         ),
         (
             ("ENGINE_ROLES_TLS_CLIENT_CA", "/dev/null"),
-            "--tls-client-ca: the file /dev/null can't be read: it is not a regular file",
+            "ENGINE_ROLES_TLS_CLIENT_CA: the file /dev/null can't be read: it is not a regular file",
         ),
     ] {
         let error = refused(&installation, &files, &[change]);
@@ -59,22 +59,22 @@ async fn files_that_are_missing_or_do_not_belong_together_end_the_start() {
         (
             &valid.certificate,
             &other.key,
-            "--tls-key: the key can't be used with the certificate",
+            "ENGINE_ROLES_TLS_KEY: the key can't be used with the certificate",
         ),
         (
             &valid.key,
             &valid.key,
-            "--tls-cert: the file has no certificate in PEM",
+            "ENGINE_ROLES_TLS_CERT: the file has no certificate in PEM",
         ),
         (
             &valid.certificate,
             &valid.certificate,
-            "--tls-key: the file has no private key in PEM",
+            "ENGINE_ROLES_TLS_KEY: the file has no private key in PEM",
         ),
         (
             &valid.certificate.repeat(11),
             &valid.key,
-            "--tls-cert: the file may have at most 10 certificates",
+            "ENGINE_ROLES_TLS_CERT: the file may have at most 10 certificates",
         ),
     ] {
         let (certificate, key) = (certificate.clone(), key.clone());
@@ -92,12 +92,12 @@ async fn the_start_ends_at_a_certificate_of_clients_authorities_that_is_none_or_
     for (bad, expected) in [
         (
             Authority::pretended("leaf"),
-            "--tls-client-ca: the certificate of CN=leaf is not one of an authority: its basic \
+            "ENGINE_ROLES_TLS_CLIENT_CA: the certificate of CN=leaf is not one of an authority: its basic \
              constraints do not say CA:TRUE",
         ),
         (
             Authority::long_expired("old"),
-            "--tls-client-ca: the certificate of CN=old has expired",
+            "ENGINE_ROLES_TLS_CLIENT_CA: the certificate of CN=old has expired",
         ),
     ] {
         let file = files.file("client-ca.crt");

@@ -72,9 +72,7 @@ fn only_valid_certificates_of_authorities_that_may_sign_are_accepted() {
     ] {
         let read = read(&authority(params).pem(), at(year)).map(|_| ());
         let expected = expected.map_or(Ok(()), |(subject, rule)| {
-            Err(format!(
-                "--tls-client-ca: the certificate of {subject} {rule}"
-            ))
+            Err(format!("the certificate of {subject} {rule}"))
         });
         assert_eq!(read, expected);
     }
