@@ -4,23 +4,18 @@
 //! A server or a network that no longer answers does not, so this side has a deadline too. A
 //! connection whose statement has not ended is closed and never returned to the pool: the next
 //! borrower would get the answer to the wrong statement.
-//!
-//! A connection is not tested before it is used, because the test would cost each request another
-//! round trip. Instead, the first connection that turns out to be broken makes the pool discard
-//! every connection that is as old: after a restart or a failover of the server all of them are.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use metrics::histogram;
-use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgTypeInfo};
-use sqlx::{Connection, Either, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr};
+use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgTypeInfo};
+use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 use tokio::time::error::Elapsed;
 
-use crate::database::{Database, Pooler};
+use crate::database::Pooler;
+use crate::pool::{Breakage, Pool, PoolUse, PooledConnection};
 use crate::{Store, StoreError};
 
 /// The longest time that this side waits for the answer to a statement.
@@ -206,67 +201,10 @@ pub(crate) async fn end<T>(
     answer
 }
 
-/// When a connection was last found broken.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Breakage(Arc<Mutex<Option<Instant>>>);
-
-impl Breakage {
-    fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    /// Returns whether a connection is younger than the last breakage.
-    fn spares(&self, connection: &PoolConnectionMetadata) -> bool {
-        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_none_or(|at| connection.age < at.elapsed())
-    }
-}
-
-/// Prepares a pool, which connects on first use.
-pub(crate) fn pool(
-    database: &Database,
-    size: u32,
-    acquire_limit: Duration,
-    breakage: &Breakage,
-) -> PgPool {
-    let breakage = breakage.clone();
-    let for_session = LIMITS.for_session(database.pooler);
-    let options = LIMITS.at_startup(database.last_options(), database.pooler);
-    PgPoolOptions::new()
-        .max_connections(size)
-        .acquire_timeout(acquire_limit)
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| {
-            let for_session = for_session.clone();
-            Box::pin(async move {
-                if let Some(sql) = for_session {
-                    connection.execute(sqlx::AssertSqlSafe(sql)).await?;
-                }
-                Ok(())
-            })
-        })
-        .before_acquire(move |_, metadata| {
-            let is_spared = breakage.spares(&metadata);
-            Box::pin(async move { Ok(is_spared) })
-        })
-        .connect_lazy_with(options)
-}
-
-/// How the connections of the pool are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolUse {
-    /// Open connections that nobody uses.
-    pub idle: u32,
-    /// Open connections on which a statement runs.
-    pub in_use: u32,
-    /// The most connections that may be open.
-    pub most: u32,
-}
-
 /// A connection of the pool. Unless [`Borrowed::settle`] was called, dropping it closes the
 /// connection, because a statement may still be running on it.
 pub(crate) struct Borrowed {
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<PooledConnection>,
     is_settled: bool,
     breakage: Breakage,
     pooler: Pooler,
@@ -347,7 +285,7 @@ impl Drop for Borrowed {
             && !self.is_settled
         {
             // The pool may open another connection at once; dropping this one closes its socket.
-            drop(connection.detach());
+            drop(PooledConnection::take(connection));
         }
     }
 }
@@ -355,15 +293,7 @@ impl Drop for Borrowed {
 impl Store {
     /// Returns how the connections of the pool are used.
     pub fn pool_use(&self) -> PoolUse {
-        let open = self.pool.size();
-        let idle = u32::try_from(self.pool.num_idle())
-            .unwrap_or(u32::MAX)
-            .min(open);
-        PoolUse {
-            idle,
-            in_use: open - idle,
-            most: self.pool.options().get_max_connections(),
-        }
+        self.pool.usage()
     }
 
     /// Borrows a connection for one statement.
@@ -375,10 +305,11 @@ impl Store {
         borrowed.inspect_err(StoreError::count)
     }
 
-    pub(crate) async fn borrow_from(&self, pool: &PgPool) -> Result<Borrowed, StoreError> {
-        let connection = match self.acquire(pool).await {
-            Err(error) if error.is_refused_login() && self.reload_password().await => {
-                self.acquire(pool).await?
+    pub(crate) async fn borrow_from(&self, pool: &Pool) -> Result<Borrowed, StoreError> {
+        let connection = match pool.get().await {
+            // Another password may help.
+            Err(error) if error.is_refused_login() && self.database.reload().await.is_some() => {
+                pool.get().await?
             }
             answered => answered?,
         };
@@ -388,45 +319,6 @@ impl Store {
             breakage: self.breakage.clone(),
             pooler: self.database.pooler,
         })
-    }
-
-    async fn acquire(&self, pool: &PgPool) -> Result<PoolConnection<Postgres>, StoreError> {
-        if self.database.uses_tokens() {
-            let options = self.database.options().await?;
-            pool.set_connect_options(LIMITS.at_startup(options, self.database.pooler));
-        }
-        match pool.acquire().await {
-            Err(sqlx::Error::PoolTimedOut) => Err(why_no_connection(pool).await),
-            acquired => Ok(acquired?),
-        }
-    }
-
-    /// Reads the password again. Returns whether another attempt to connect makes sense.
-    async fn reload_password(&self) -> bool {
-        let Some(options) = self.database.reload().await else {
-            return false;
-        };
-        let options = LIMITS.at_startup(options, self.database.pooler);
-        for pool in [&self.pool, &self.health] {
-            pool.set_connect_options(options.clone());
-        }
-        true
-    }
-}
-
-/// Returns why the pool opened no connection in time. A pool repeats an attempt that was refused until
-/// its time is over, and then does not say so.
-async fn why_no_connection(pool: &PgPool) -> StoreError {
-    let timed_out = || StoreError::from(sqlx::Error::PoolTimedOut);
-    if pool.size() == pool.options().get_max_connections() {
-        return timed_out();
-    }
-    let options = pool.connect_options();
-    let attempt = PgConnection::connect_with(&options);
-    let limit = pool.options().get_acquire_timeout();
-    match tokio::time::timeout(limit.min(Duration::from_secs(1)), attempt).await {
-        Ok(Err(error)) => error.into(),
-        Ok(Ok(_)) | Err(_) => timed_out(),
     }
 }
 

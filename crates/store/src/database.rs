@@ -110,11 +110,6 @@ impl Database {
         self.tokens.is_some()
     }
 
-    /// Returns what the last connection was opened with.
-    pub(crate) fn last_options(&self) -> PgConnectOptions {
-        self.current().options.clone()
-    }
-
     /// Returns what a new connection is opened with. Makes a new token if the last one is old.
     ///
     /// # Errors

@@ -146,6 +146,28 @@ impl StoreError {
         }
     }
 
+    /// Returns the same failure for another caller of the statement that failed: of the same kind, with the
+    /// same words.
+    pub(crate) fn for_another_caller(&self) -> Self {
+        let again = |source: &sqlx::Error| sqlx::Error::Protocol(source.to_string());
+        match self {
+            Self::Corrupt { id, column, source } => Self::Corrupt {
+                id: *id,
+                column,
+                source: source.to_string().into(),
+            },
+            Self::Token(source) => Self::Token(source.to_string().into()),
+            Self::Refused(source) => Self::Refused(again(source)),
+            Self::Pooler(source) => Self::Pooler(again(source)),
+            Self::Unanswered(source) => Self::Unanswered(again(source)),
+            Self::ReadOnly(source) => Self::ReadOnly(again(source)),
+            Self::NoRights(source) => Self::NoRights(again(source)),
+            Self::Query(source) => Self::Query(again(source)),
+            Self::Unavailable(source) => Self::Unavailable(again(source)),
+            other => Self::Unavailable(sqlx::Error::Protocol(other.to_string())),
+        }
+    }
+
     /// Returns whether the same call may succeed later without intervention.
     ///
     /// An error about a value (SQLSTATE class 22, data exception) or a constraint (class 23, integrity
@@ -188,6 +210,19 @@ impl StoreError {
         matches!(self, Self::Refused(_))
     }
 
+    /// Returns whether a connection was refused by a server that starts, that ends, or that has no room.
+    pub(crate) fn is_before_start(&self) -> bool {
+        match self {
+            Self::Unavailable(sqlx::Error::Io(error)) => {
+                error.kind() == std::io::ErrorKind::ConnectionRefused
+            }
+            Self::Unavailable(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| NOT_YET.contains(&&*code))
+            }
+            _ => false,
+        }
+    }
+
     /// Returns whether another transaction was in the way and nothing was written, so that the caller
     /// must read again: a serialization failure, a deadlock, or a row that another transaction
     /// inserted first.
@@ -226,7 +261,6 @@ const OWN_UNIQUE_INDEXES: [&str; 5] = [
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
-            // sqlx says that a pool timed out, also where the server refuses every connection.
             sqlx::Error::PoolTimedOut => {
                 let reason = "no connection was opened, or became free, in time";
                 let timed_out = std::io::Error::new(std::io::ErrorKind::TimedOut, reason);
@@ -259,6 +293,9 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
+
+/// `too_many_connections` and `cannot_connect_now`.
+const NOT_YET: [&str; 2] = ["53300", "57P03"];
 
 /// `read_only_sql_transaction`.
 const READ_ONLY: &str = "25006";

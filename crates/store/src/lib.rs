@@ -31,12 +31,14 @@ mod notify;
 mod operation;
 mod orphans;
 mod outcomes;
+mod pool;
 mod prepared;
 mod ready;
 mod replicas;
 mod retention;
 mod row;
 mod schema;
+mod shared_reads;
 mod spans;
 mod sweeps;
 mod views;
@@ -46,11 +48,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use engine_roles_domain::resources::Namespace;
-use sqlx::PgPool;
 
-use connection::{Breakage, pool, read};
+use connection::read;
 use database::Database;
+use pool::{Breakage, Pool};
 use replicas::CurrentReplica;
+use shared_reads::SharedReads;
 
 pub use api_keys::{ApiKeyRecord, KeyChange, KeyChanges, KeyHash, NewApiKey};
 pub use audit::{
@@ -60,7 +63,6 @@ pub use boot_time::BootTime;
 pub use budget::{BudgetLimits, CallRequest, Precedence, Reservation};
 pub use budget_levels::BudgetLevel;
 pub use clusters::Latest;
-pub use connection::PoolUse;
 pub use console_sessions::{ConsoleSession, NewConsoleSession, SessionHash};
 pub use database::{Pooler, TokenAnswer, TokenRequest, TokenSource};
 pub use database_url::{DatabaseUrl, UrlError};
@@ -75,6 +77,7 @@ pub use notify::WorkListener;
 pub use operation::Operation;
 pub use orphans::{FoundOrphan, Orphan};
 pub use outcomes::{Next, Recorded};
+pub use pool::PoolUse;
 pub use prepared::{PreparedRole, Reading};
 pub use ready::Readiness;
 pub use replicas::{ReplicaId, ReplicaRecord};
@@ -127,10 +130,11 @@ impl StoreConfig {
 /// The records of one installation.
 #[derive(Clone)]
 pub struct Store {
-    pool: PgPool,
+    pool: Pool,
     /// One connection for the health check alone, so that the check waits for no other statement.
-    health: PgPool,
+    health: Pool,
     breakage: Breakage,
+    shared_reads: Arc<SharedReads>,
     database: Arc<Database>,
     /// The database past the pooler; none where there is no other way.
     direct: Option<Arc<Database>>,
@@ -157,9 +161,10 @@ impl Store {
         let breakage = Breakage::default();
         let limit = config.acquire_timeout;
         Ok(Self {
-            pool: pool(&database, config.max_connections, limit, &breakage),
-            health: pool(&database, 1, HEALTH_LIMIT, &breakage),
+            pool: Pool::new(&database, config.max_connections, limit, &breakage),
+            health: Pool::new(&database, 1, HEALTH_LIMIT, &breakage),
             breakage,
+            shared_reads: Arc::default(),
             database,
             direct,
             namespace,

@@ -1,7 +1,6 @@
 //! Reads of bindings, which need no lease.
 
 use engine_roles_domain::binding::{Binding, BindingId};
-use engine_roles_domain::cluster::ClusterName;
 
 use crate::connection::run;
 use crate::row::{BindingRow, select_binding};
@@ -21,24 +20,6 @@ impl Store {
                 "WHERE b.id = $1 AND b.namespace = $2",
                 id.0,
                 self.namespace.as_str(),
-            )
-        )?;
-        row.map(BindingRow::into_binding).transpose()
-    }
-
-    /// Returns the cluster's newest binding, live or a tombstone; none when it never had one.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn latest(&self, cluster: &ClusterName) -> Result<Option<Binding>, StoreError> {
-        let row = run!(
-            self,
-            fetch_optional,
-            select_binding!(
-                "/* read */ ",
-                "WHERE b.namespace = $1 AND b.cluster = $2 AND b.newest",
-                self.namespace.as_str(),
-                cluster.as_str(),
             )
         )?;
         row.map(BindingRow::into_binding).transpose()

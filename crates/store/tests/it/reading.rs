@@ -389,3 +389,54 @@ async fn installations_in_one_database_read_only_their_own_bindings() {
     let due: Vec<_> = due.iter().map(|lease| lease.binding.id).collect();
     assert_eq!(due, [theirs.id]);
 }
+
+#[tokio::test]
+async fn readers_that_ask_at_the_same_time_share_statements() {
+    let test = test_store().await;
+    for name in ["one", "two"] {
+        test.provision(name).await;
+    }
+    let mut blocker = test.connect().await;
+    let lock = "BEGIN; LOCK TABLE bindings IN ACCESS EXCLUSIVE MODE";
+    sqlx::raw_sql(lock)
+        .execute(&mut blocker)
+        .await
+        .expect("a lock");
+    let waiting = async |number: i64| {
+        let sql = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'
+                     AND query LIKE '/* read */%'";
+        for _ in 0..200 {
+            if test.number(sql).await == number {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{number} statements wait for the lock");
+    };
+    let ask = |name: &'static str| {
+        let store = test.store.clone();
+        tokio::spawn(async move { (name, store.latest(&cluster(name)).await) })
+    };
+    let mut readers = Vec::new();
+    for statements in 1..=2 {
+        readers.push(ask("one"));
+        waiting(statements).await;
+    }
+    let names = ["one", "two", "none"].into_iter().cycle();
+    readers.extend(names.take(30).map(ask));
+    // Long enough for any of them to send a statement of its own.
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    waiting(2).await;
+    sqlx::raw_sql("COMMIT")
+        .execute(&mut blocker)
+        .await
+        .expect("no lock");
+    for reader in readers {
+        let (name, found) = reader.await.expect("a reader");
+        let found = found
+            .expect("an answer")
+            .map(|binding| binding.cluster.to_string());
+        assert_eq!(found.as_deref(), (name != "none").then_some(name));
+    }
+}
