@@ -11,6 +11,7 @@ use crate::client_commands::{
 use crate::command_errors::{self, Invalid};
 use crate::command_groups;
 use crate::config::ServeArgs;
+use crate::database;
 use crate::error_chain::chain;
 use crate::json_lines;
 use crate::keys::{self, KeysArgs};
@@ -194,7 +195,9 @@ pub fn run(cli: Cli) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
-    let error = chain(error.as_ref());
+    let place = database::settings_behind(&error);
+    let place = place.map(|settings| format!("; the database is that of {settings}"));
+    let error = chain(error.as_ref()) + place.as_deref().unwrap_or_default();
     // Printed and not logged, so that the error is seen at every log level.
     match (is_json, is_service) {
         (false, _) => print::error_line(format_args!("engine-roles: {error}")),

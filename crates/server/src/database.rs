@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use crate::config_error::{ConfigError, invalid_in};
 use crate::files;
+use crate::setting_names::{Named, is_given};
 
 /// The flags of the URLs, and of their files.
 const URL: (&str, &str) = ("--database-url", "--database-url-file");
@@ -114,6 +115,26 @@ pub(crate) fn open(config: &StoreConfig, namespace: Namespace) -> Result<Store, 
         };
         ConfigError::Database { flag, source }
     })
+}
+
+/// Returns which settings say where the database is, if it is the reason of an error: it can't be reached or
+/// used.
+pub(crate) fn settings_behind(error: &anyhow::Error) -> Option<String> {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    let is_of_place = causes.any(|cause| {
+        matches!(
+            cause,
+            StoreError::Refused(_)
+                | StoreError::Unavailable(_)
+                | StoreError::Pooler(_)
+                | StoreError::ReadOnly(_)
+                | StoreError::NoTables(_)
+        )
+    });
+    let flags = [URL.0, URL.1, DIRECT_URL.0, DIRECT_URL.1].into_iter();
+    let given = flags.filter(|flag| is_given(flag));
+    let given: Vec<String> = given.map(|flag| Named(flag).to_string()).collect();
+    (is_of_place && !given.is_empty()).then(|| given.join(" and "))
 }
 
 /// Returns the flag of the setting that says the URL of the database.

@@ -179,6 +179,33 @@ fn the_setting_that_says_the_url_of_the_database_is_named() {
 }
 
 #[test]
+fn the_settings_that_say_where_a_database_is_are_named_when_it_can_not_be_reached() {
+    let file = std::env::temp_dir().join(format!("engine-roles-place-{}", std::process::id()));
+    std::fs::write(&file, DATABASE.1).expect("a file");
+    let file = file.to_str().expect("text");
+    let direct = ("ENGINE_ROLES_DATABASE_DIRECT_URL", DATABASE.1);
+    for (settings, expected) in [
+        (&[DATABASE][..], "; the database is that of DATABASE_URL\n"),
+        (
+            &[("DATABASE_URL_FILE", file)],
+            "; the database is that of DATABASE_URL_FILE\n",
+        ),
+        (
+            &[DATABASE, direct],
+            "DATABASE_URL and ENGINE_ROLES_DATABASE_DIRECT_URL\n",
+        ),
+    ] {
+        let output = engine_roles(&["migrate"], settings);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains("the database can't be reached"), "{stderr}");
+        assert!(stderr.ends_with(expected), "{stderr}");
+        assert!(!stderr.contains("unlikely-password"), "{stderr}");
+    }
+    std::fs::remove_file(file).expect("removed");
+}
+
+#[test]
 fn a_setting_that_needs_another_one_is_warned_about_or_ends_the_start() {
     let regions = ("ENGINE_ROLES_AWS_LOGIN_REGIONS", "us-west-2");
     let stderr = text(&engine_roles(&["serve"], &[DATABASE, KEY, NOWHERE, regions]).stderr);
