@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::SystemTime;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::span::Id;
@@ -32,7 +33,7 @@ pub(crate) fn of_error(message: &str, error: &str) -> String {
     line.add("message", message);
     line.add("error", error);
     line.add("target", "engine_roles");
-    line.to_string()
+    line.to_json()
 }
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -67,11 +68,8 @@ where
         {
             line.add(TRACE_ID, trace);
         }
-        if let Some(innermost) = spans.last() {
-            line.add("span", innermost.clone());
-            line.add("spans", spans);
-        }
-        writeln!(writer, "{line}")
+        line.spans = spans;
+        writeln!(writer, "{}", line.to_json())
     }
 }
 
@@ -106,24 +104,31 @@ where
     members
 }
 
-/// The members of a line, in the order in which they are written.
-struct Line(Vec<(String, Value)>);
+/// The members of a line, in the order in which they are written, and the spans that the event is in, the
+/// innermost one last.
+struct Line {
+    members: Vec<(&'static str, Value)>,
+    spans: Vec<Value>,
+}
 
 impl Line {
     fn begin(level: &str) -> Self {
-        let mut line = Self(Vec::new());
+        let mut line = Self {
+            members: Vec::with_capacity(16),
+            spans: Vec::new(),
+        };
         let now = humantime::format_rfc3339_micros(SystemTime::now());
         line.add("timestamp", now.to_string());
         line.add("level", level);
         line
     }
 
-    fn add(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.push((name.to_owned(), value.into()));
+    fn add(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.members.push((name, value.into()));
     }
 
     fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(member, _)| member == name)
+        self.members.iter().any(|(member, _)| *member == name)
     }
 
     fn insert(&mut self, field: &Field, value: impl Into<Value>) {
@@ -131,13 +136,23 @@ impl Line {
         let name = field.name();
         self.add(name.strip_prefix("r#").unwrap_or(name), value);
     }
+
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("values with text keys serialise")
+    }
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members = self.0.iter();
-        let members = members.map(|(name, value)| format!("{}:{value}", json!(name)));
-        write!(f, "{{{}}}", members.collect::<Vec<_>>().join(","))
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in &self.members {
+            map.serialize_entry(name, value)?;
+        }
+        if let Some(innermost) = self.spans.last() {
+            map.serialize_entry("span", innermost)?;
+            map.serialize_entry("spans", &self.spans)?;
+        }
+        map.end()
     }
 }
 

@@ -154,11 +154,8 @@ pub(crate) struct Opener {
     breakage: Breakage,
 }
 
-impl Manager for Opener {
-    type Type = PgConnection;
-    type Error = StoreError;
-
-    async fn create(&self) -> Result<PgConnection, StoreError> {
+impl Opener {
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
         let pooler = self.database.pooler;
         let options = LIMITS.at_startup(self.database.options().await?, pooler);
         let mut connection = PgConnection::connect_with(&options).await?;
@@ -166,6 +163,16 @@ impl Manager for Opener {
             connection.execute(sqlx::AssertSqlSafe(sql)).await?;
         }
         Ok(connection)
+    }
+}
+
+impl Manager for Opener {
+    type Type = PgConnection;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<PgConnection, StoreError> {
+        // Boxed, because every future that gets a connection would have room for this one otherwise.
+        Box::pin(self.connect()).await
     }
 
     async fn recycle(
