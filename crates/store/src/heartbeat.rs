@@ -12,8 +12,9 @@ use sqlx::{ConnectOptions, Executor, PgConnection};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::connection::{Limits, Statements, begin, end};
+use crate::connection::{Statements, begin, end};
 use crate::database::Database;
+use crate::limits::Limits;
 use crate::replicas::CurrentReplica;
 use crate::schema::needed_version;
 use crate::{BootTime, ReplicaId, Schema, Store, StoreError};

@@ -26,6 +26,7 @@ mod grants;
 mod heartbeat;
 mod intents;
 mod leases;
+mod limits;
 mod lists;
 mod notify;
 mod operation;

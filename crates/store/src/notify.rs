@@ -6,8 +6,9 @@ use sqlx::Executor;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::time::timeout;
 
-use crate::connection::{ANSWER_LIMIT, LIMITS};
+use crate::connection::ANSWER_LIMIT;
 use crate::database::Pooler;
+use crate::limits::LIMITS;
 use crate::{Store, StoreError};
 
 pub(crate) const CHANNEL: &str = "engine_roles_work";

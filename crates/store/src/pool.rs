@@ -17,8 +17,8 @@ use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::{sleep, timeout_at};
 
 use crate::StoreError;
-use crate::connection::LIMITS;
 use crate::database::Database;
+use crate::limits::LIMITS;
 
 /// How long a connection that nobody uses stays open.
 const LONGEST_IDLE: Duration = Duration::from_mins(10);
