@@ -47,17 +47,38 @@ impl SharedReads {
         waiting.statements += usize::from(starts);
         starts
     }
+}
 
+/// One of the statements in progress.
+struct Sender<'a> {
+    shared: &'a SharedReads,
+    has_ended: bool,
+}
+
+impl Sender<'_> {
     /// Takes the reads of the next statement; none if none waits, and then one statement fewer is in
     /// progress.
-    fn next(&self) -> Option<Vec<(ClusterName, oneshot::Sender<Answer>)>> {
-        let mut waiting = self.waiting();
+    fn next(&mut self) -> Option<Vec<(ClusterName, oneshot::Sender<Answer>)>> {
+        let mut waiting = self.shared.waiting();
         if waiting.reads.is_empty() {
             waiting.statements -= 1;
+            self.has_ended = true;
             return None;
         }
         let number = waiting.reads.len().min(MOST_CLUSTERS);
         Some(waiting.reads.drain(..number).collect())
+    }
+}
+
+impl Drop for Sender<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            // The task was ended, or has panicked. Nobody else may send what waits, so its readers get an
+            // error.
+            let mut waiting = self.shared.waiting();
+            waiting.statements -= 1;
+            waiting.reads.clear();
+        }
     }
 }
 
@@ -81,7 +102,11 @@ impl Store {
 
     /// Sends statements until no read waits.
     async fn send_shared_reads(self) {
-        while let Some(reads) = self.shared_reads.next() {
+        let mut sender = Sender {
+            shared: &self.shared_reads,
+            has_ended: false,
+        };
+        while let Some(reads) = sender.next() {
             let mut clusters: Vec<&str> = reads.iter().map(|(name, _)| name.as_str()).collect();
             clusters.sort_unstable();
             clusters.dedup();
@@ -133,26 +158,24 @@ mod tests {
         reads.add(cluster, oneshot::channel().0)
     }
 
+    fn sender(shared: &SharedReads) -> Sender<'_> {
+        Sender {
+            shared,
+            has_ended: false,
+        }
+    }
+
     #[test]
     fn reads_that_come_while_statements_are_in_progress_are_sent_in_one() {
         let reads = SharedReads::default();
         for (name, starts) in [("a", true), ("b", true), ("c", false), ("d", false)] {
             assert_eq!(add(&reads, name), starts, "{name}");
         }
-        let names = |taken: Vec<(ClusterName, _)>| {
-            let names = taken.into_iter().map(|(name, _)| name.to_string());
-            names.collect::<Vec<_>>()
-        };
-        assert_eq!(
-            reads.next().map(names),
-            Some(
-                vec!["a", "b", "c", "d"]
-                    .into_iter()
-                    .map(str::to_owned)
-                    .collect()
-            )
-        );
-        assert!(reads.next().is_none());
+        let (mut first, mut second) = (sender(&reads), sender(&reads));
+        let taken = first.next().expect("reads wait");
+        let names: Vec<&str> = taken.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
+        assert!(second.next().is_none());
         assert!(add(&reads, "e"), "one of two statements has ended");
         assert!(!add(&reads, "f"));
     }
@@ -163,7 +186,20 @@ mod tests {
         for number in 0..150 {
             add(&reads, &format!("c{number}"));
         }
-        let numbers = [(); 3].map(|()| reads.next().map(|taken| taken.len()));
+        let mut sender = sender(&reads);
+        let numbers = [(); 3].map(|()| sender.next().map(|taken| taken.len()));
         assert_eq!(numbers, [Some(100), Some(50), None]);
+    }
+
+    #[test]
+    fn the_readers_of_a_task_that_ended_get_an_error_and_the_next_reader_starts_a_statement() {
+        let reads = SharedReads::default();
+        let cluster = ClusterName::parse("a").expect("a name");
+        let (reader, mut answer) = oneshot::channel();
+        assert!(reads.add(cluster, reader));
+        drop(sender(&reads));
+        let closed = answer.try_recv().expect_err("no answer");
+        assert_eq!(closed, oneshot::error::TryRecvError::Closed);
+        assert!(add(&reads, "b") && add(&reads, "c") && !add(&reads, "d"));
     }
 }
