@@ -25,6 +25,14 @@ const SWEEPS: usize = 4;
 async fn each_request_takes_a_fixed_number_of_statements() {
     let found = round_trips(&service_binary()).await;
     assert_eq!(found.of_requests(), STATEMENTS, "{found:#?}");
+    // Each statement is one round trip: no connection is asked whether it still works.
+    let none = Counts {
+        put: 0,
+        repeated_put: 0,
+        get: 0,
+        delete: 0,
+    };
+    assert_eq!(found.pings(), none);
 }
 
 /// Returns when each kind of sweep is due.
