@@ -60,7 +60,8 @@ pub enum Error {
 /// What a request without an answer says about TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsTrouble {
-    /// The request was sent in plain HTTP, and what came back was not HTTP: the service may speak HTTPS.
+    /// The request was sent in plain HTTP, and no answer in HTTP came back: the service may speak HTTPS, or
+    /// has just ended.
     MayNeedHttps,
     /// The handshake failed: the certificate is not accepted, or the service speaks plain HTTP.
     Handshake,

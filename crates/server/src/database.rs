@@ -121,9 +121,9 @@ pub(crate) fn open(config: &StoreConfig, namespace: Namespace) -> Result<Store, 
 /// used.
 pub(crate) fn settings_behind(error: &anyhow::Error) -> Option<String> {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
-    let is_of_place = causes.any(|cause| {
+    let is_of_place = causes.any(|cause: &StoreError| {
         matches!(
-            cause,
+            cause.original(),
             StoreError::Refused(_)
                 | StoreError::Unavailable(_)
                 | StoreError::Pooler(_)

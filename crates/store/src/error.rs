@@ -114,6 +114,9 @@ pub enum StoreError {
         /// The column that can't be read.
         column: &'static str,
     },
+    /// The failure of a statement that was sent for several callers; [`StoreError::original`] returns it.
+    #[error(transparent)]
+    Shared(std::sync::Arc<StoreError>),
     /// A row contains a value that this release can't read.
     #[error("the record {id} has a {column} that can't be read")]
     Corrupt {
@@ -135,7 +138,7 @@ impl StoreError {
 
     /// Returns the word for the failure of a statement in metrics and traces.
     pub(crate) fn kind(&self) -> &'static str {
-        match self {
+        match self.original() {
             Self::Unavailable(_) => "unavailable",
             Self::Unanswered(_) => "unanswered",
             Self::ReadOnly(_) => "read_only",
@@ -146,25 +149,11 @@ impl StoreError {
         }
     }
 
-    /// Returns the same failure for another caller of the statement that failed: of the same kind, with the
-    /// same words.
-    pub(crate) fn for_another_caller(&self) -> Self {
-        let again = |source: &sqlx::Error| sqlx::Error::Protocol(source.to_string());
+    /// Returns the failure itself, also where several callers share it.
+    pub fn original(&self) -> &Self {
         match self {
-            Self::Corrupt { id, column, source } => Self::Corrupt {
-                id: *id,
-                column,
-                source: source.to_string().into(),
-            },
-            Self::Token(source) => Self::Token(source.to_string().into()),
-            Self::Refused(source) => Self::Refused(again(source)),
-            Self::Pooler(source) => Self::Pooler(again(source)),
-            Self::Unanswered(source) => Self::Unanswered(again(source)),
-            Self::ReadOnly(source) => Self::ReadOnly(again(source)),
-            Self::NoRights(source) => Self::NoRights(again(source)),
-            Self::Query(source) => Self::Query(again(source)),
-            Self::Unavailable(source) => Self::Unavailable(again(source)),
-            other => Self::Unavailable(sqlx::Error::Protocol(other.to_string())),
+            Self::Shared(original) => original.original(),
+            original => original,
         }
     }
 
@@ -174,6 +163,7 @@ impl StoreError {
     /// constraint violation) is a defect of this program, and the same call fails again.
     pub fn is_transient(&self) -> bool {
         match self {
+            Self::Shared(original) => original.is_transient(),
             Self::Query(sqlx::Error::Database(error)) => {
                 let code = error.code().unwrap_or_default();
                 !code.starts_with("22") && !code.starts_with("23")
@@ -207,12 +197,12 @@ impl StoreError {
 
     /// Returns whether Postgres refused the login, so that another password may help.
     pub(crate) fn is_refused_login(&self) -> bool {
-        matches!(self, Self::Refused(_))
+        matches!(self.original(), Self::Refused(_))
     }
 
-    /// Returns whether a connection was refused by a server that starts, that ends, or that has no room.
-    pub(crate) fn is_before_start(&self) -> bool {
-        match self {
+    /// Returns whether a server refused a connection because it starts, ends, or has no room.
+    pub(crate) fn is_not_ready_yet(&self) -> bool {
+        match self.original() {
             Self::Unavailable(sqlx::Error::Io(error)) => {
                 error.kind() == std::io::ErrorKind::ConnectionRefused
             }
@@ -227,7 +217,7 @@ impl StoreError {
     /// must read again: a serialization failure, a deadlock, or a row that another transaction
     /// inserted first.
     pub(crate) fn is_conflict(&self) -> bool {
-        let Self::Query(sqlx::Error::Database(error)) = self else {
+        let Self::Query(sqlx::Error::Database(error)) = self.original() else {
             return false;
         };
         match error.code().as_deref() {
@@ -242,7 +232,7 @@ impl StoreError {
 
     /// Returns whether the database answered a statement with this SQLSTATE.
     pub(crate) fn has_code(&self, code: &str) -> bool {
-        let Self::Query(sqlx::Error::Database(error)) = self else {
+        let Self::Query(sqlx::Error::Database(error)) = self.original() else {
             return false;
         };
         error.code().as_deref() == Some(code)

@@ -43,10 +43,10 @@ impl Breakage {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Returns whether a connection is younger than the last breakage.
-    fn spares(&self, opened_at: Instant) -> bool {
+    /// Returns whether a connection was opened before the last breakage.
+    fn concerns(&self, opened_at: Instant) -> bool {
         let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_none_or(|at| opened_at > at)
+        last.is_some_and(|at| opened_at <= at)
     }
 }
 
@@ -108,21 +108,31 @@ impl Pool {
     /// # Errors
     /// When no connection is opened or becomes free in time.
     pub(crate) async fn get(&self) -> Result<PooledConnection, StoreError> {
+        // A token for a new connection is made before the time begins, and kept for some minutes.
+        let database = &self.connections.manager().database;
+        if database.uses_tokens() {
+            database.options().await?;
+        }
         let deadline = tokio::time::Instant::now() + self.limit;
         let mut pause = FIRST_PAUSE;
+        let mut refused = None;
         loop {
             match timeout_at(deadline, self.connections.get()).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(PoolError::Backend(error))) => {
-                    if !error.is_before_start() || tokio::time::Instant::now() + pause >= deadline {
+                    if !error.is_not_ready_yet() || tokio::time::Instant::now() + pause >= deadline
+                    {
                         return Err(error);
                     }
+                    refused = Some(error);
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Ok(Err(PoolError::Closed)) => return Err(sqlx::Error::PoolClosed.into()),
                 // The pool itself has no hooks and no time limits.
-                Ok(Err(_)) | Err(_) => return Err(sqlx::Error::PoolTimedOut.into()),
+                Ok(Err(_)) | Err(_) => {
+                    return Err(refused.unwrap_or_else(|| sqlx::Error::PoolTimedOut.into()));
+                }
             }
         }
     }
@@ -180,11 +190,13 @@ impl Manager for Opener {
         _connection: &mut PgConnection,
         metrics: &Metrics,
     ) -> RecycleResult<StoreError> {
-        if self.breakage.spares(metrics.created) {
-            Ok(())
-        } else {
-            Err(RecycleError::message("it is as old as a broken one"))
+        if self.breakage.concerns(metrics.created) {
+            return Err(RecycleError::message("it is as old as a broken one"));
         }
+        if metrics.age() >= LONGEST_LIFE {
+            return Err(RecycleError::message("it is too old"));
+        }
+        Ok(())
     }
 }
 
@@ -201,7 +213,7 @@ async fn close_unused(pool: deadpool::managed::WeakPool<Opener>) {
     }
 }
 
-/// Says goodbye to the server on each connection. The server may be gone.
+/// Tells the server that the connections end. The server may be gone.
 async fn close(connections: Vec<PgConnection>) {
     let closed = connections.into_iter().map(Connection::close);
     let limit = tokio::time::Instant::now() + LONGEST_PAUSE;

@@ -4,8 +4,8 @@
 //! together, in one statement, when one of those in progress is answered. So many readers cost the
 //! database little more than a few, and each sees what was committed before it asked.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_roles_domain::binding::Binding;
 use engine_roles_domain::cluster::ClusterName;
@@ -24,13 +24,19 @@ const MOST_CLUSTERS: usize = 100;
 
 type Answer = Result<Option<Binding>, StoreError>;
 
-/// The reads that wait, and how many statements are in progress.
+/// A caller that waits for a binding.
+struct Reader {
+    cluster: ClusterName,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The readers that wait, and how many statements are in progress.
 #[derive(Default)]
 pub(crate) struct SharedReads(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    reads: Vec<(ClusterName, oneshot::Sender<Answer>)>,
+    readers: Vec<Reader>,
     statements: usize,
 }
 
@@ -39,13 +45,17 @@ impl SharedReads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a read. Returns whether the caller must start a statement.
-    fn add(&self, cluster: ClusterName, reader: oneshot::Sender<Answer>) -> bool {
+    /// Adds a reader. Returns whether the caller must start a statement.
+    fn add(&self, reader: Reader) -> bool {
         let mut waiting = self.waiting();
-        waiting.reads.push((cluster, reader));
+        waiting.readers.push(reader);
         let starts = waiting.statements < STATEMENTS;
         waiting.statements += usize::from(starts);
         starts
+    }
+
+    fn take_all(&self) -> Vec<Reader> {
+        std::mem::take(&mut self.waiting().readers)
     }
 }
 
@@ -56,28 +66,44 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Takes the reads of the next statement; none if none waits, and then one statement fewer is in
-    /// progress.
-    fn next(&mut self) -> Option<Vec<(ClusterName, oneshot::Sender<Answer>)>> {
+    /// Takes the readers of the next statement, except those that have gone; none if none waits, and then
+    /// one statement fewer is in progress.
+    fn next(&mut self) -> Option<Vec<Reader>> {
         let mut waiting = self.shared.waiting();
-        if waiting.reads.is_empty() {
+        let mut clusters = BTreeSet::new();
+        let (mut taken, mut left) = (Vec::new(), Vec::new());
+        for reader in waiting.readers.drain(..) {
+            if reader.answer.is_closed() {
+                continue;
+            }
+            if clusters.len() < MOST_CLUSTERS || clusters.contains(&reader.cluster) {
+                clusters.insert(reader.cluster.clone());
+                taken.push(reader);
+            } else {
+                left.push(reader);
+            }
+        }
+        waiting.readers = left;
+        if taken.is_empty() {
             waiting.statements -= 1;
             self.has_ended = true;
             return None;
         }
-        let number = waiting.reads.len().min(MOST_CLUSTERS);
-        Some(waiting.reads.drain(..number).collect())
+        Some(taken)
     }
 }
 
 impl Drop for Sender<'_> {
     fn drop(&mut self) {
-        if !self.has_ended {
-            // The task was ended, or has panicked. Nobody else may send what waits, so its readers get an
-            // error.
-            let mut waiting = self.shared.waiting();
-            waiting.statements -= 1;
-            waiting.reads.clear();
+        if self.has_ended {
+            return;
+        }
+        // The task was ended, or has panicked.
+        let mut waiting = self.shared.waiting();
+        waiting.statements -= 1;
+        if waiting.statements == 0 {
+            // Nobody else sends what waits, so the readers get an error.
+            waiting.readers.clear();
         }
     }
 }
@@ -90,8 +116,12 @@ impl Store {
     /// When the database does not answer.
     pub async fn latest(&self, cluster: &ClusterName) -> Result<Option<Binding>, StoreError> {
         let span = operation_span(std::any::type_name_of_val(&|| ()));
-        let (reader, answer) = oneshot::channel();
-        if self.shared_reads.add(cluster.clone(), reader) {
+        let (sender, answer) = oneshot::channel();
+        let reader = Reader {
+            cluster: cluster.clone(),
+            answer: sender,
+        };
+        if self.shared_reads.add(reader) {
             tokio::spawn(self.clone().send_shared_reads());
         }
         let answer = answer.instrument(span.clone()).await;
@@ -100,16 +130,15 @@ impl Store {
         note_failure(&span, answer)
     }
 
-    /// Sends statements until no read waits.
+    /// Sends statements until no reader waits.
     async fn send_shared_reads(self) {
         let mut sender = Sender {
             shared: &self.shared_reads,
             has_ended: false,
         };
-        while let Some(reads) = sender.next() {
-            let mut clusters: Vec<&str> = reads.iter().map(|(name, _)| name.as_str()).collect();
-            clusters.sort_unstable();
-            clusters.dedup();
+        while let Some(mut readers) = sender.next() {
+            let clusters: BTreeSet<&str> = readers.iter().map(|it| it.cluster.as_str()).collect();
+            let clusters: Vec<&str> = clusters.into_iter().collect();
             let rows = read!(
                 self,
                 fetch_all,
@@ -120,32 +149,41 @@ impl Store {
                     &clusters as &[&str],
                 )
             );
-            answer(reads, rows);
+            match rows {
+                Ok(rows) => answer(readers, rows),
+                Err(error) => {
+                    // Those that wait would get the same error, each group after another wait.
+                    readers.extend(self.shared_reads.take_all());
+                    refuse(readers, error);
+                }
+            }
         }
     }
 }
 
-fn answer(
-    reads: Vec<(ClusterName, oneshot::Sender<Answer>)>,
-    rows: Result<Vec<BindingRow>, StoreError>,
-) {
-    let found = rows.map(|rows| {
-        let bindings = rows
-            .into_iter()
-            .map(|row| (row.cluster.clone(), row.into_binding()));
-        bindings.collect::<HashMap<_, _>>()
+fn answer(readers: Vec<Reader>, rows: Vec<BindingRow>) {
+    let found = rows.into_iter().map(|row| {
+        let cluster = row.cluster.clone();
+        (cluster, row.into_binding().map_err(Arc::new))
     });
-    for (cluster, reader) in reads {
-        let answer = match &found {
-            Ok(bindings) => match bindings.get(cluster.as_str()) {
-                Some(Ok(binding)) => Ok(Some(binding.clone())),
-                Some(Err(error)) => Err(error.for_another_caller()),
-                None => Ok(None),
-            },
-            Err(error) => Err(error.for_another_caller()),
+    let found: HashMap<String, Result<Binding, Arc<StoreError>>> = found.collect();
+    for reader in readers {
+        let answer = match found.get(reader.cluster.as_str()) {
+            Some(Ok(binding)) => Ok(Some(binding.clone())),
+            Some(Err(error)) => Err(StoreError::Shared(Arc::clone(error))),
+            None => Ok(None),
         };
-        // A reader may have gone.
-        let _ = reader.send(answer);
+        // The reader may have gone.
+        let _ = reader.answer.send(answer);
+    }
+}
+
+fn refuse(readers: Vec<Reader>, error: StoreError) {
+    let error = Arc::new(error);
+    for reader in readers {
+        let _ = reader
+            .answer
+            .send(Err(StoreError::Shared(Arc::clone(&error))));
     }
 }
 
@@ -153,9 +191,14 @@ fn answer(
 mod tests {
     use super::*;
 
-    fn add(reads: &SharedReads, name: &str) -> bool {
-        let cluster = ClusterName::parse(name).expect("a name");
-        reads.add(cluster, oneshot::channel().0)
+    /// Adds a reader. Returns whether it must start a statement, and where it gets its answer.
+    fn add(shared: &SharedReads, name: &str) -> (bool, oneshot::Receiver<Answer>) {
+        let (sender, answer) = oneshot::channel();
+        let reader = Reader {
+            cluster: ClusterName::parse(name).expect("a name"),
+            answer: sender,
+        };
+        (shared.add(reader), answer)
     }
 
     fn sender(shared: &SharedReads) -> Sender<'_> {
@@ -165,41 +208,67 @@ mod tests {
         }
     }
 
+    fn names(readers: &[Reader]) -> Vec<&str> {
+        readers.iter().map(|it| it.cluster.as_str()).collect()
+    }
+
     #[test]
     fn reads_that_come_while_statements_are_in_progress_are_sent_in_one() {
-        let reads = SharedReads::default();
-        for (name, starts) in [("a", true), ("b", true), ("c", false), ("d", false)] {
-            assert_eq!(add(&reads, name), starts, "{name}");
-        }
-        let (mut first, mut second) = (sender(&reads), sender(&reads));
-        let taken = first.next().expect("reads wait");
-        let names: Vec<&str> = taken.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["a", "b", "c", "d"]);
+        let shared = SharedReads::default();
+        let added = ["a", "b", "c", "d"].map(|name| add(&shared, name));
+        assert_eq!(
+            added.each_ref().map(|(starts, _)| *starts),
+            [true, true, false, false]
+        );
+        let (mut first, mut second) = (sender(&shared), sender(&shared));
+        assert_eq!(
+            names(&first.next().expect("readers wait")),
+            ["a", "b", "c", "d"]
+        );
         assert!(second.next().is_none());
-        assert!(add(&reads, "e"), "one of two statements has ended");
-        assert!(!add(&reads, "f"));
+        let (starts, _third) = add(&shared, "e");
+        assert!(starts, "one of two statements has ended");
+        assert!(!add(&shared, "f").0);
     }
 
     #[test]
-    fn a_statement_is_about_no_more_than_a_hundred_clusters() {
-        let reads = SharedReads::default();
-        for number in 0..150 {
-            add(&reads, &format!("c{number}"));
-        }
-        let mut sender = sender(&reads);
+    fn a_statement_is_about_no_more_than_a_hundred_clusters_and_has_all_their_readers() {
+        let shared = SharedReads::default();
+        let names = (0..150).map(|number| format!("c{number}"));
+        let names = names.chain((0..50).map(|_| "c0".to_owned()));
+        let waiting: Vec<_> = names.map(|name| add(&shared, &name)).collect();
+        let mut sender = sender(&shared);
         let numbers = [(); 3].map(|()| sender.next().map(|taken| taken.len()));
-        assert_eq!(numbers, [Some(100), Some(50), None]);
+        assert_eq!(numbers, [Some(150), Some(50), None]);
+        drop(waiting);
     }
 
     #[test]
-    fn the_readers_of_a_task_that_ended_get_an_error_and_the_next_reader_starts_a_statement() {
-        let reads = SharedReads::default();
-        let cluster = ClusterName::parse("a").expect("a name");
-        let (reader, mut answer) = oneshot::channel();
-        assert!(reads.add(cluster, reader));
-        drop(sender(&reads));
+    fn readers_that_have_gone_are_not_read_for() {
+        let shared = SharedReads::default();
+        drop(add(&shared, "a"));
+        let _waiting = add(&shared, "b");
+        assert_eq!(
+            names(&sender(&shared).next().expect("a reader waits")),
+            ["b"]
+        );
+    }
+
+    #[test]
+    fn the_readers_of_tasks_that_ended_get_an_error_and_the_next_reader_starts_a_statement() {
+        let shared = SharedReads::default();
+        let (_, mut answer) = add(&shared, "a");
+        let _second = add(&shared, "b");
+        drop(sender(&shared));
+        let open = answer.try_recv().expect_err("no answer yet");
+        assert_eq!(
+            open,
+            oneshot::error::TryRecvError::Empty,
+            "another task sends it"
+        );
+        drop(sender(&shared));
         let closed = answer.try_recv().expect_err("no answer");
         assert_eq!(closed, oneshot::error::TryRecvError::Closed);
-        assert!(add(&reads, "b") && add(&reads, "c") && !add(&reads, "d"));
+        assert!(add(&shared, "c").0);
     }
 }

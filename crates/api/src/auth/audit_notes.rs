@@ -60,11 +60,21 @@ struct Noted {
     hour: DateTime<Utc>,
     /// Whose reads of the log have an event in this hour.
     readers: BTreeSet<String>,
-    /// From which addresses sessions of each key have an event in this hour. None stands for those from all
-    /// further addresses, and for one that is not known.
-    places: BTreeMap<String, BTreeSet<Option<IpAddr>>>,
+    /// From where sessions of each key have an event in this hour.
+    places: BTreeMap<String, BTreeSet<Place>>,
     /// Reads and sessions whose event is not written yet.
     due: Vec<(Cause, InstallationEvent)>,
+}
+
+/// From where sessions of a key began that share an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// The address is not known.
+    Unknown,
+    /// This address.
+    Named(IpAddr),
+    /// All addresses beyond [`MOST_PLACES`].
+    Others,
 }
 
 /// Collects events about requests, and writes them outside of the requests.
@@ -217,16 +227,19 @@ impl Noted {
     /// Returns whether the session is the first one of its key and address in this hour.
     fn signed_in(&mut self, caller: &Caller, cause: Cause) -> bool {
         let places = self.places.entry(caller.identity()).or_default();
-        let place = cause.source.map(network);
-        let is_named = places.contains(&place)
-            || places.iter().filter(|it| it.is_some()).count() < MOST_PLACES;
-        let is_new = places.insert(place.filter(|_| is_named));
+        let place = cause
+            .source
+            .map_or(Place::Unknown, |source| Place::Named(network(source)));
+        let has_room = places.len() < MOST_PLACES || places.contains(&place);
+        let place = if has_room { place } else { Place::Others };
+        let is_new = places.insert(place);
         if is_new {
+            let combined = place == Place::Others;
             let event = InstallationEvent::SignedIn {
                 hour: self.hour,
-                combined: !is_named,
+                combined,
             };
-            let source = cause.source.filter(|_| is_named);
+            let source = cause.source.filter(|_| !combined);
             self.due.push((Cause { source, ..cause }, event));
         }
         is_new

@@ -225,7 +225,13 @@ impl Authentication {
 
     /// Deletes the sessions that have expired.
     pub(super) async fn forget_sessions(&self) {
-        if let Err(error) = self.store.delete_expired_console_sessions().await {
+        let deleted = self.store.delete_expired_console_sessions().await;
+        // At the first start, the tables are made at the same time.
+        let deleted = deleted.or_else(|error| match error {
+            StoreError::NoTables(_) => Ok(Default::default()),
+            error => Err(error),
+        });
+        if let Err(error) = deleted {
             warn!(
                 error = &error as &dyn std::error::Error,
                 "expired sessions of the console could not be deleted"

@@ -13,13 +13,14 @@ impl From<StoreError> for Problem {
             "request failed because of the database"
         );
         if error.is_transient() {
-            let why = match &error {
+            let why = match error.original() {
                 StoreError::Refused(_) => "the database refused the service's login",
                 StoreError::ReadOnly(_) => "the database accepts no writes now",
                 StoreError::NoRights(_) => "the service's database user lacks a right",
                 StoreError::Pooler(_) => "the service is not configured for its connection pooler",
                 StoreError::ClusterBusy => "the record of the cluster is locked in the database",
                 StoreError::Token(_) => "the service has no valid token for the database",
+                StoreError::NoTables(_) => "the database has no tables of this service yet",
                 StoreError::Query(_) => "the database answered with an error",
                 _ => "the database did not answer",
             };
@@ -29,7 +30,7 @@ impl From<StoreError> for Problem {
                     "{why}; send the same request again (a change may have been recorded already)"
                 ),
             )
-        } else if let StoreError::UnreadableEvent { seq, .. } = error {
+        } else if let StoreError::UnreadableEvent { seq, .. } = error.original() {
             let detail = format!(
                 "event {seq} of the audit log can't be read: somebody changed the database; `after={seq}` \
                  continues with the events after it"

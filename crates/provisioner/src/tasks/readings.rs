@@ -38,7 +38,7 @@ enum NoAnswer {
 
 impl NoAnswer {
     fn of(error: &StoreError) -> Self {
-        match error {
+        match error.original() {
             StoreError::Refused(_) => Self::LoginRefused,
             StoreError::NoRights(_) => Self::NoRights,
             _ => Self::Unreachable,

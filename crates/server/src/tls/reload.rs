@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{TlsFiles, TlsFilesError, TlsPaths};
+use crate::error_chain::chain;
 
 /// How often the files are read. They are a few kilobytes.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
@@ -171,13 +172,6 @@ impl Reload {
         }
         self.expired_authorities = expired;
     }
-}
-
-/// Returns the text of an error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<String> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
 }
 
 /// Shows when the certificate expires, in seconds since 1970.

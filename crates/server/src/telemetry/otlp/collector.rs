@@ -93,13 +93,14 @@ impl Authorities {
                 found.certificates = certificates;
                 Ok(Some(found))
             }
-            _ => Err(found.broken()),
+            Ok(_) => Err(found.broken("it has none")),
+            Err(error) => Err(found.broken(error)),
         }
     }
 
     /// Returns the error where the file has something else than certificates.
-    fn broken(&self) -> InvalidVariable {
-        let rule = "must name a file with certificates in PEM".to_owned();
+    fn broken(&self, reason: impl std::fmt::Display) -> InvalidVariable {
+        let rule = format!("must name a file with certificates in PEM: {reason}");
         let variable = self.variable;
         InvalidVariable { variable, rule }
     }
@@ -146,7 +147,7 @@ impl Collector {
             None => client,
         };
         let client = client.build().map_err(|error| match authorities {
-            Some(authorities) => authorities.broken(),
+            Some(authorities) => authorities.broken(error),
             None => InvalidVariable::any(error.to_string()),
         })?;
         Ok(Self {
