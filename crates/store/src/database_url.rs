@@ -99,6 +99,14 @@ pub enum UrlError {
         /// The name of the parameter; none where the text may be a part of a password.
         name: Option<String>,
     },
+    /// A variable of libpq, which says what the URL leaves out, can't be used.
+    #[error("the variable {name} must be {rule}")]
+    Variable {
+        /// The name of the variable.
+        name: &'static str,
+        /// What its value must be.
+        rule: &'static str,
+    },
     /// The URL has another form.
     #[error("the URL must be of the form postgres://user:password@host:port/database")]
     Form(#[source] sqlx::Error),
@@ -153,17 +161,48 @@ fn quoted(name: Option<&str>) -> String {
     name.map(|name| format!(", {name}")).unwrap_or_default()
 }
 
+/// The modes of TLS that libpq and sqlx know.
+const SSL_MODES: [&str; 6] = [
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
+
+/// Checks the variables that sqlx reads and ignores where it can't use them: a misspelt mode would mean a
+/// connection without TLS.
+fn check_variables(variable: impl Fn(&str) -> Option<String>) -> Result<(), UrlError> {
+    let is_port = |text: &str| text.parse::<u16>().is_ok();
+    if variable("PGPORT").is_some_and(|port| !is_port(&port)) {
+        return Err(UrlError::Variable {
+            name: "PGPORT",
+            rule: "a number from 0 to 65535",
+        });
+    }
+    let is_mode = |text: &str| SSL_MODES.iter().any(|it| it.eq_ignore_ascii_case(text));
+    if variable("PGSSLMODE").is_some_and(|mode| !is_mode(&mode)) {
+        return Err(UrlError::Variable {
+            name: "PGSSLMODE",
+            rule: "disable, allow, prefer, require, verify-ca or verify-full",
+        });
+    }
+    Ok(())
+}
+
 /// Reads a URL.
 pub(crate) fn parse(url: &str) -> Result<PgConnectOptions, UrlError> {
+    // An empty variable counts as not set.
+    check_variables(|name| std::env::var(name).ok().filter(|it| !it.is_empty()))?;
     let rest = url.strip_prefix("postgres://");
     let rest = rest.or_else(|| url.strip_prefix("postgresql://"));
     let rest = rest.ok_or(UrlError::Scheme)?;
     let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let authority = place.split_once('/').map_or(place, |(host, _)| host);
     let hosts = authority.rsplit_once('@').map_or(authority, |(_, it)| it);
-    let parameters = parameters
-        .split('&')
-        .filter_map(|pair| pair.split_once('='));
+    let parameters = parameters.split('&').filter(|pair| !pair.is_empty());
+    let parameters = parameters.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     if hosts.contains(',') {
         return Err(UrlError::SeveralHosts);
     }
@@ -191,7 +230,10 @@ pub(crate) fn parse(url: &str) -> Result<PgConnectOptions, UrlError> {
             (name, value) if is_known(name) => kept.push(format!("{name}={value}")),
             (name, _) => {
                 let is_word = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
-                let name = Some(name.to_owned()).filter(|name| name.chars().all(is_word));
+                // After a password with `&` that is not encoded, the name is a part of it.
+                let follows_password = kept.iter().any(|pair| pair.starts_with("password="));
+                let is_shown = name.chars().all(is_word) && !follows_password;
+                let name = is_shown.then(|| name.to_owned());
                 return Err(UrlError::UnknownParameter { name });
             }
         }
@@ -237,13 +279,43 @@ mod tests {
         assert!(refused("postgres://a/b?target_session_attrs=standby").contains("writable"));
         let unknown = refused("postgres://a/b?pasword=secret");
         assert!(unknown.contains("not known, pasword: the known ones are application_name"));
+        assert!(refused("postgres://a/b?sslmod").contains("not known, sslmod: "));
+        assert!(refused("postgres://a/b?sslmode").contains("of the form"));
         for url in [
             "postgres://user:secret@a,b/c",
             "mysql://user:secret@a/c",
             "postgres://a/b?pasword=secret",
             "postgres://user:pass?secret@a/c=1",
+            "postgres://a/b?password=ab&secret=",
+            "postgres://a/b?password=ab&secret",
         ] {
             assert!(!refused(url).contains("secret"), "{url}");
+        }
+    }
+
+    #[test]
+    fn variables_that_can_not_be_used_are_refused_by_name() {
+        let checked = |name: &'static str, value: &'static str| {
+            check_variables(|it| (it == name).then(|| value.to_owned()))
+        };
+        for (name, right, wrong) in [
+            ("PGPORT", ["0", "5432", "65535"], ["-1", "abc", "65536"]),
+            (
+                "PGSSLMODE",
+                ["disable", "Require", "verify-full"],
+                ["none", "bogus", "verify"],
+            ),
+        ] {
+            for value in right {
+                assert!(checked(name, value).is_ok(), "{name}={value}");
+            }
+            for value in wrong {
+                let error = checked(name, value).expect_err(value).to_string();
+                assert!(
+                    error.contains(&format!("the variable {name} must be ")),
+                    "{error}"
+                );
+            }
         }
     }
 }
