@@ -167,6 +167,10 @@ impl IamError {
             _ if call == CallKind::Read => ErrorKind::Transient,
             _ => ErrorKind::Unanswered,
         };
+        // The SDK's error has the endpoint, and the whole request.
+        let names_endpoint = message
+            .as_deref()
+            .is_some_and(|it: &str| it.starts_with(BAD_ENDPOINT));
         let missing_permission = (kind == ErrorKind::Denied)
             .then(|| denied_permission(action, message.as_deref().unwrap_or_default()));
         let denied_by = missing_permission.as_ref();
@@ -180,7 +184,7 @@ impl IamError {
             message,
             missing_permission,
             denied_by,
-            source: Some(Box::new(error)),
+            source: (!names_endpoint).then(|| Box::new(error).into()),
         }
     }
 
@@ -315,8 +319,16 @@ where
     }
 }
 
-/// Cuts off what a `credential_process` printed, which may contain a secret.
-fn without_output(mut text: String) -> String {
+/// What is said of an endpoint that is no URL, in place of the SDK's words.
+const BAD_ENDPOINT: &str = "the endpoint in the settings (AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_IAM or \
+     AWS_ENDPOINT_URL_STS) can't be used";
+
+/// Leaves out what may contain a secret: an endpoint that is no URL, with the request for it, and what a
+/// `credential_process` printed.
+fn without_secrets(mut text: String) -> String {
+    if text.contains("failed to apply endpoint") {
+        return BAD_ENDPOINT.to_owned();
+    }
     for printed in ["Stderr:", "Stdout:"] {
         if let Some(at) = text.find(printed) {
             text.truncate(at);
@@ -328,10 +340,10 @@ fn without_output(mut text: String) -> String {
 
 /// Returns an error and its causes in one line, each only once.
 fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = without_output(error.to_string());
+    let mut text = without_secrets(error.to_string());
     let mut cause = error.source();
     while let Some(error) = cause {
-        let words = without_output(error.to_string());
+        let words = without_secrets(error.to_string());
         if !text.contains(&words) {
             text = format!("{text}: {words}");
         }

@@ -322,7 +322,7 @@ async fn whether_somebody_has_a_key_is_reported() {
     assert!(
         checked
             .expect("api keys", "warning")
-            .contains("only the first one")
+            .contains("only the first API key")
     );
     let without_first = [(FIRST_KEY, "")];
     let checked = check(&installation, &without_first).await;

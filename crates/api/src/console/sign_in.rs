@@ -157,9 +157,9 @@ fn must_come_from_here(authentication: &Authentication, parts: &Parts) -> Result
     }
     let scheme = if is_https { "https" } else { "http" };
     let detail = format!(
-        "the header Origin does not name this console, which the service takes to be at {scheme}; a proxy in \
-         front of the service has to be one of ENGINE_ROLES_TRUSTED_PROXIES, to send X-Forwarded-Proto, and \
-         to leave Host as it is or send X-Forwarded-Host"
+        "the header Origin must be {scheme}:// with the host and port of the header Host: the form comes from \
+         another site, or from behind a proxy. The proxy has to be one of ENGINE_ROLES_TRUSTED_PROXIES, to \
+         send X-Forwarded-Proto, and to leave Host as it is or send X-Forwarded-Host"
     );
     Err(Problem::new(Code::Forbidden, detail))
 }

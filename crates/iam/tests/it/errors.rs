@@ -215,6 +215,20 @@ async fn a_refused_connection_means_that_nothing_was_sent() {
     assert_eq!(read(&iam).await.kind, ErrorKind::Transient);
 }
 
+#[tokio::test]
+async fn an_endpoint_that_is_no_url_is_named_without_its_text() {
+    let iam = client("http://user:sesame@bad host/", Duration::from_secs(5)).await;
+    for error in [write(&iam).await, read(&iam).await] {
+        let text = error.describe();
+        assert!(text.contains("AWS_ENDPOINT_URL_IAM"), "{text}");
+        let shown = format!("{text} {error} {error:?}");
+        assert!(
+            !shown.contains("sesame") && !shown.contains("Request {"),
+            "{shown}"
+        );
+    }
+}
+
 async fn account_without(action: &str) -> TestAccount {
     let policy = json!({
         "Version": "2012-10-17",

@@ -99,6 +99,10 @@ const FIND_OUT: &str = "unknown means that no simulation and no read has shown w
      iam:SimulatePrincipalPolicy on this identity's own role and check again, or provision a role for a \
      trial cluster (`engine-roles role put trial`) and tear it down (`engine-roles role delete trial`): an \
      answer that is denied names the permission";
+/// The same, where the simulation reports a denial that it may be wrong about.
+const TRY: &str = "the simulation can be wrong about such a denial, because it does not know every condition: \
+     ask whoever owns the policy, or provision a role for a trial cluster (`engine-roles role put trial`) and \
+     tear it down (`engine-roles role delete trial`)";
 /// The same, where the database is the reason.
 const REPAIR_DATABASE: &str = "do what the lines about the database say, and check again: the call budget, \
      which each call to AWS needs, is in the database";
@@ -153,7 +157,8 @@ fn permission(report: &FeatureReport, lacks_both_modes: bool, find_out: &str) ->
             line.with_advice("ask whoever owns the policy that denies it")
         }
         Status::Missing => line.with_advice("add the statement to a policy of the identity"),
-        Status::Unknown => line.with_advice(find_out),
+        Status::Unknown if report.denied_by.is_empty() => line.with_advice(find_out),
+        Status::Unknown => line.with_advice(TRY),
         _ => line,
     }
 }

@@ -97,17 +97,17 @@ pub(super) fn audit_key(args: &CheckArgs, verifier_keys: Option<&str>) -> Findin
         "verified with {}",
         keys.lines().collect::<Vec<_>>().join(" and ")
     );
-    if let Some(file) = signing.exposed_key_file() {
-        let found = format!("every user of the machine can read {}", file.display());
-        return Finding::new(name, Verdict::Warning, found)
-            .with_advice("remove the file's permissions for others");
-    }
     if let Some(directory) = signing.checkpoints.as_deref().filter(|path| !path.is_dir()) {
         let found = format!("{} is no directory", directory.display());
         return Finding::new(name, Verdict::Failed, found).with_advice(
             Named("make the directory of --audit-checkpoints, in which the service may write")
                 .to_string(),
         );
+    }
+    if let Some(file) = signing.exposed_key_file() {
+        let found = format!("every user of the machine can read {}", file.display());
+        return Finding::new(name, Verdict::Warning, found)
+            .with_advice("remove the file's permissions for others");
     }
     Finding::new(name, Verdict::Ok, found)
 }

@@ -40,7 +40,7 @@ fn unusable(reason: String, url: &str) -> DatabaseReport {
     let not_asked = "the database could not be asked";
     let findings = vec![
         Finding::new("database", Verdict::Failed, reason.clone()).with_advice(format!(
-            "correct {}, the database's users or the network; see docs/database.md",
+            "correct {}, the database's users, its max_connections or the network; see docs/database.md",
             Named(url)
         )),
         Finding::new("migrations", Verdict::Unknown, not_asked),

@@ -5,6 +5,7 @@ use engine_roles_store::{ApiKeyRecord, Store, StoreError};
 
 use super::finding::{Finding, Verdict};
 use crate::authentication::AuthenticationArgs;
+use crate::error_chain::chain;
 
 const NAME: &str = "api keys";
 /// How long before the last key ends another one should exist.
@@ -33,7 +34,7 @@ impl Others {
 pub(super) async fn finding(store: &Store, others: Others) -> Finding {
     match read(store).await {
         Ok((keys, now)) => judge(&keys, now, others),
-        Err(_) => Finding::new(NAME, Verdict::Unknown, "the database could not be asked"),
+        Err(error) => Finding::new(NAME, Verdict::Unknown, chain(&error)),
     }
 }
 
@@ -72,7 +73,7 @@ fn judge(keys: &[ApiKeyRecord], now: DateTime<Utc>, others: Others) -> Finding {
 fn without_stored(others: Others) -> Finding {
     if others.has_first_key {
         let advice = format!("{MAKE} for each program and person, then remove the first one");
-        let found = "only the first one, which permits everything";
+        let found = "only the first API key, which permits everything";
         return Finding::new(NAME, Verdict::Warning, found).with_advice(advice);
     }
     if others.needs_no_key {
