@@ -156,14 +156,15 @@ impl Installation {
     /// account tasks have run once. Kills the old process if it still runs.
     pub async fn restart(&mut self, replica: usize) {
         self.restart_during_faults(replica).await;
+        self.ready_at(replica).await;
         self.first_account_checks_done(replica).await;
     }
 
     /// As [`Installation::restart`], but does not wait for the account tasks, which may take long
-    /// while AWS calls fail.
+    /// while AWS calls fail. For the same reason the replica may be degraded.
     pub async fn restart_during_faults(&mut self, replica: usize) {
         self.replicas[replica] = Service::start_binary(&self.binary, &self.environment).await;
-        self.ready_at(replica).await;
+        self.has_status(replica, &["ready", "degraded"]).await;
     }
 
     /// As [`Installation::restart`], but waits only until the replica listens.
@@ -207,10 +208,17 @@ impl Installation {
     }
 
     async fn ready_at(&self, replica: usize) {
+        self.has_status(replica, &["ready"]).await;
+    }
+
+    async fn has_status(&self, replica: usize, expected: &[&str]) {
         let client = self.client_of(replica).anonymous();
         eventually("the service is ready", async || {
             let answer = client.fetch("/readyz").await;
-            (answer.body["status"] == "ready").then_some(())
+            let status = answer.body["status"].as_str();
+            status
+                .is_some_and(|status| expected.contains(&status))
+                .then_some(())
         })
         .await;
     }
