@@ -14,7 +14,7 @@ use deadpool::managed::{
     Manager, Metrics, Object, PoolConfig, PoolError, QueueMode, RecycleError, RecycleResult,
 };
 use sqlx::{Connection, Executor, PgConnection};
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, sleep_until, timeout_at};
 
 use crate::StoreError;
 use crate::database::Database;
@@ -120,12 +120,12 @@ impl Pool {
             match timeout_at(deadline, self.connections.get()).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(PoolError::Backend(error))) => {
-                    if !error.is_not_ready_yet() || tokio::time::Instant::now() + pause >= deadline
-                    {
+                    let now = tokio::time::Instant::now();
+                    if !error.is_not_ready_yet() || now >= deadline {
                         return Err(error);
                     }
                     refused = Some(error);
-                    sleep(pause).await;
+                    sleep_until((now + pause).min(deadline)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Ok(Err(PoolError::Closed)) => return Err(sqlx::Error::PoolClosed.into()),
