@@ -7,6 +7,8 @@ use std::thread;
 
 use serde_json::Value;
 
+use crate::eventually;
+
 /// The lines that a process has written so far.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
@@ -58,6 +60,12 @@ impl Log {
     pub fn find_last(&self, message: &str) -> Option<Value> {
         let mut entries = self.entries().into_iter();
         entries.rfind(|entry| entry["message"] == message)
+    }
+
+    /// Waits for the first entry with this message and returns it. A line can reach the log a moment after
+    /// the answer to the request that it is about.
+    pub async fn logged(&self, message: &str) -> Value {
+        eventually(message, async || self.find(message)).await
     }
 
     /// The first entry with this message.

@@ -1,6 +1,7 @@
 //! Drift: changes by others are found and reported, and repaired where the resource is ours.
 
 use engine_roles_e2e::Installation;
+use engine_roles_iam_sandbox::Call;
 use serde_json::{Value, json};
 
 const OTHER_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}]}"#;
@@ -251,6 +252,34 @@ async fn a_deleted_resource_is_reported_and_the_next_put_creates_a_new_one() {
         .await;
     drift_becomes(&installation, &[]).await;
     installation.reaches_in_time("one", "active").await;
+    installation.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_teardown_of_a_role_that_is_gone_reports_no_missing_permission() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let client = installation.client().waiting_longest();
+    let created = client.provision("one").await;
+    let name = created.expect(201)["role"]["name"].as_str();
+    remove_by_hand(&installation, name.expect("the role has a name")).await;
+    let since = installation.mark();
+    client.without_waiting().delete("one").await.expect(202);
+    installation.reaches_in_time("one", "deleted").await;
+    // A role that does not exist has no tags, and our policy allows removals by tag only.
+    let is_denied =
+        |call: &Call| call.action == "DeleteRole" && call.error.as_deref() == Some("AccessDenied");
+    let calls = installation.calls(since);
+    assert!(calls.iter().any(is_denied), "{calls:?}");
+    let ready = client.anonymous().fetch("/readyz").await;
+    assert_eq!(
+        (&ready.body["status"], &ready.body["aws"]),
+        (&json!("ready"), &json!("ok"))
+    );
+    let capabilities = client.fetch("/v1/capabilities").await;
+    let features = capabilities.expect(200)["features"].as_array();
+    for feature in features.expect("a list of features") {
+        assert_eq!(feature["missing_permissions"], json!([]), "{feature}");
+    }
     installation.assert_sound().await;
 }
 

@@ -134,11 +134,8 @@ async fn a_replica_that_is_killed_in_a_teardown_is_replaced_within_seconds() {
     installation.replicas[0].kill().await;
     is_taken_over(&installation, "one", killed).await;
     let log = installation.replicas[1].log();
-    let declared = log.find("replica declared dead; its heartbeat has not changed");
-    assert_eq!(
-        declared.expect("it was declared dead")["replica"],
-        json!(killed)
-    );
+    let declared = log.logged("replica declared dead; its heartbeat has not changed");
+    assert_eq!(declared.await["replica"], json!(killed));
     teardown_is_completed(&installation, "killed").await;
 }
 

@@ -60,7 +60,7 @@ async fn a_level_is_changed_and_comes_back_after_its_time() {
     assert_eq!(level(&client).await, in_effect);
     assert!(shows_debug(&installation).await);
     let log = installation.replicas[0].log().clone();
-    let line = log.find(CHANGED).expect(CHANGED);
+    let line = log.logged(CHANGED).await;
     assert_eq!(
         (&line["level"], &line["actor"]),
         (&json!("debug"), &json!("init"))
@@ -73,7 +73,7 @@ async fn a_level_is_changed_and_comes_back_after_its_time() {
         (level(&client).await == in_effect).then_some(())
     })
     .await;
-    assert!(log.find("log level is again what it was before").is_some());
+    log.logged("log level is again what it was before").await;
     // A later change is not ended by an earlier one's time.
     set(&client, json!({"level": "warn", "for": "1s"}))
         .await
@@ -150,8 +150,8 @@ async fn a_change_needs_the_scope_provision_and_a_key_for_all_clusters() {
         .expect_problem(403, "forbidden");
     let manager = with_key(&installation, &["manager"]);
     set(&manager, debug).await.expect(200);
-    let line = installation.replicas[0].log().find(CHANGED);
-    assert_eq!(line.expect(CHANGED)["actor"], "manager");
+    let line = installation.replicas[0].log().logged(CHANGED).await;
+    assert_eq!(line["actor"], "manager");
 }
 
 #[tokio::test]
@@ -166,8 +166,8 @@ async fn sigusr1_switches_to_debug_and_back() {
         .await;
         assert_eq!(shows_debug(&installation).await, expected == "debug");
     }
-    let line = installation.replicas[0].log().find(CHANGED);
-    assert_eq!(line.expect(CHANGED)["actor"], "SIGUSR1");
+    let line = installation.replicas[0].log().logged(CHANGED).await;
+    assert_eq!(line["actor"], "SIGUSR1");
 }
 
 #[tokio::test]

@@ -279,7 +279,7 @@ async fn works_and_stops(installation: &mut Installation, problem: &str) {
     assert!(installation.replicas[0].stop().await.success());
     let lines = log.entries().into_iter();
     assert_eq!(lines.filter(|line| line["message"] == MESSAGE).count(), 1);
-    assert!(log.find("service stopped").is_some());
+    log.logged("service stopped").await;
 }
 
 #[tokio::test]
@@ -409,7 +409,7 @@ async fn a_collector_with_a_private_authority_is_trusted_by_the_standard_variabl
     installation.set_env(general, "/no/such/file");
     installation.restart(0).await;
     let warning = "traces are not sent: the variable is invalid";
-    let line = installation.replicas[0].log().find(warning).expect(warning);
+    let line = installation.replicas[0].log().logged(warning).await;
     assert_eq!(line["variable"], general);
 }
 
@@ -427,7 +427,7 @@ async fn traces_that_cannot_be_sent_are_warned_about_and_off_without_a_collector
         installation.set_env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
         installation.set_env(name, value);
         installation.restart(0).await;
-        let line = installation.replicas[0].log().find(warning);
-        assert_eq!(line.expect(warning)["variable"], name);
+        let line = installation.replicas[0].log().logged(warning).await;
+        assert_eq!(line["variable"], name);
     }
 }

@@ -134,7 +134,14 @@ impl Gateway {
         let iam = self.admit(terms, CallKind::Write, 1).await;
         let result = iam.map_err(not_sent)?.apply(step).await;
         self.learned_permissions.note_step(step, &result);
+        self.recent.note_step(step, &result);
         result
+    }
+
+    /// Forgets that AWS denied a step, because the denial had another cause than our permissions.
+    pub(crate) fn forget_denial(&self, step: &Step) {
+        self.learned_permissions.forget_denial(step);
+        self.recent.forget_denial(step);
     }
 
     /// Reads which resources of a binding exist at AWS.
@@ -450,7 +457,7 @@ impl Gate for Admission<'_> {
             recent,
             ..
         } = self.gateway;
-        recent.note(call, error, self.terms.lease_of.is_some());
+        recent.note(call, error);
         match error.map(|error| error.kind) {
             Some(ErrorKind::Throttled) => {
                 budget.throttled(store, self.terms.account, call.kind).await;
@@ -494,7 +501,7 @@ impl Gate for StsOnly<'_> {
     }
 
     async fn answered(&self, call: Call, Outcome { error, .. }: Outcome<'_>) {
-        self.0.recent.note(call, error, false);
+        self.0.recent.note(call, error);
         if error.is_some_and(|error| error.kind == ErrorKind::InvalidCredentials) {
             self.0.renew_credentials().await;
         }

@@ -59,6 +59,18 @@ impl LearnedPermissions {
         }
     }
 
+    /// Forgets that AWS denied a step.
+    pub(crate) fn forget_denial(&self, step: &Step) {
+        let action = (format!("iam:{}", step.action()), None);
+        let mut learned = self.lock();
+        let is_denied = learned
+            .get(&action)
+            .is_some_and(|last| last.standing != Standing::Allowed);
+        if is_denied {
+            learned.remove(&action);
+        }
+    }
+
     /// Records what the answer to a read of a pass-through role shows about our permissions.
     pub(crate) fn note_read<T>(&self, role: &RoleName, result: &Result<T, IamError>) {
         let standing = match result {

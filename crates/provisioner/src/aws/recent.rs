@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use engine_roles_domain::resources::CallKind;
+use engine_roles_domain::resources::{Applied, Step};
 use engine_roles_iam::{Call, ErrorKind, IamError, Service};
 use metrics::gauge;
 
@@ -79,8 +79,8 @@ pub(crate) struct RecentAnswers {
 struct Recent {
     /// What the last call showed; none before the first one.
     last: Option<(Instant, AwsState)>,
-    /// The changes that a binding needed and that AWS denied when they were last sent, and when that was.
-    /// The calls of a stage are sent at the same time, so one may be allowed and another denied.
+    /// The kinds of step that AWS denied when one was last sent, and when that was. The steps of a stage
+    /// are sent at the same time, so one may be allowed and another denied.
     denied: BTreeMap<&'static str, Instant>,
     last_success: Option<SystemTime>,
 }
@@ -92,9 +92,8 @@ impl Recent {
 }
 
 impl RecentAnswers {
-    /// Records the answer to a call. `is_needed` is true where a binding needs the call: without the
-    /// permission for it, the service can't do its work.
-    pub(crate) fn note(&self, call: Call, error: Option<&IamError>, is_needed: bool) {
+    /// Records the answer to a call.
+    pub(crate) fn note(&self, call: Call, error: Option<&IamError>) {
         if call.service != Service::Sts {
             self.calls.note_answer(error.map(|error| error.kind));
         }
@@ -128,14 +127,27 @@ impl RecentAnswers {
             ) => AwsState::Ok,
         };
         recent.last = Some((Instant::now(), shown));
-        if is_needed && call.kind == CallKind::Write {
-            match error.map(|error| error.kind) {
-                None => recent.denied.remove(call.action),
-                Some(ErrorKind::Denied) => recent.denied.insert(call.action, Instant::now()),
-                Some(_) => None,
-            };
-        }
         drop(recent);
+        self.publish();
+    }
+
+    /// Records whether AWS denies a kind of step. Without the permission for it, the service can't do its
+    /// work. The denial of a removal shows nothing where a read does not find the resource.
+    pub(crate) fn note_step(&self, step: &Step, result: &Result<Applied, IamError>) {
+        match result {
+            Ok(Applied::Unseen) => return,
+            Ok(_) => self.lock().denied.remove(step.action()),
+            Err(error) if error.kind == ErrorKind::Denied => {
+                self.lock().denied.insert(step.action(), Instant::now())
+            }
+            Err(_) => return,
+        };
+        self.publish();
+    }
+
+    /// Forgets that AWS denied this kind of step.
+    pub(crate) fn forget_denial(&self, step: &Step) {
+        self.lock().denied.remove(step.action());
         self.publish();
     }
 

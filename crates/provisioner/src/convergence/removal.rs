@@ -125,6 +125,7 @@ fn note_answers(worker: &mut Worker<'_>, stage: &Stage, answers: &[Answer], remo
                     && !trusts_reads
                     && was_removed(worker, step) =>
             {
+                worker.converger().gateway.forget_denial(step);
                 true
             }
             Err(error) => {

@@ -55,7 +55,7 @@ async fn a_key_is_exchanged_for_a_session_and_neither_is_stored() {
                 .contains(secret.as_str())
         );
         let log = installation.replicas[0].log();
-        assert!(log.find("session of the console began").is_some());
+        log.logged("session of the console began").await;
         assert!(!log.text().contains(secret.as_str()), "{secret}");
     }
     installation.assert_sound().await;

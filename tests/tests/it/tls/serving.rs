@@ -22,7 +22,7 @@ async fn roles_are_provisioned_over_tls_and_the_start_shows_an_https_address() {
     let bindings = installation.client().get("one").await;
     assert_eq!(bindings.expect(200)["state"], "active");
     let log = installation.replicas[0].log();
-    let listening = log.find("listening for requests").expect("a line");
+    let listening = log.logged("listening for requests").await;
     let url = format!("https://{}", installation.replicas[0].address());
     assert_eq!(listening["url"], url);
     installation.assert_sound().await;
