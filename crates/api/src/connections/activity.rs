@@ -16,9 +16,11 @@ pub(super) enum Phase {
     Head,
     /// The service waits for the rest of a request's body.
     Body,
-    /// The service works on a request, or writes its answer.
+    /// The service works on a request, or makes its answer.
     Answering,
-    /// The last request was answered.
+    /// The answer is complete, and its rest is written.
+    Writing,
+    /// The last request was answered, and the answer is written.
     Idle,
     /// The service has written its last answer, and waits for the client to close the connection.
     Closing,
@@ -72,8 +74,16 @@ impl State {
     pub(super) fn waits_since(&self) -> Option<Instant> {
         match self.phase {
             Phase::New | Phase::Head | Phase::Body => Some(self.since),
-            Phase::Answering | Phase::Idle => self.blocked_since,
-            Phase::Closing => None,
+            Phase::Answering | Phase::Writing => self.blocked_since,
+            Phase::Idle | Phase::Closing => None,
+        }
+    }
+
+    /// Returns since when the service waits for the rest of a request.
+    pub(super) fn sends_since(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::New | Phase::Head | Phase::Body => Some(self.since),
+            Phase::Answering | Phase::Writing | Phase::Idle | Phase::Closing => None,
         }
     }
 
@@ -102,7 +112,7 @@ impl State {
             }
             Phase::Idle => lasts_longer(self.since, limits.idle).then_some(Cut::Idle),
             // The reader of the body has the time limit, and answers when it is over.
-            Phase::Body | Phase::Answering | Phase::Closing => None,
+            Phase::Body | Phase::Answering | Phase::Writing | Phase::Closing => None,
         }
     }
 }
@@ -124,7 +134,7 @@ impl Activity {
         let mut state = self.lock();
         match state.phase {
             Phase::New => state.phase = Phase::Head,
-            Phase::Idle => {
+            Phase::Writing | Phase::Idle => {
                 state.phase = Phase::Head;
                 state.since = Instant::now();
             }
@@ -135,7 +145,7 @@ impl Activity {
     /// Notes that a request's head is complete. Returns whether the request is pipelined: whether the
     /// client had sent all of the head before the answer to the request before it.
     pub(super) fn begin_answer(&self) -> bool {
-        self.enter(Phase::Answering) == Phase::Idle
+        matches!(self.enter(Phase::Answering), Phase::Writing | Phase::Idle)
     }
 
     /// Notes that the service waits for a part of the body.
@@ -157,7 +167,19 @@ impl Activity {
 
     /// Notes that the whole answer is written, or in the buffer to be written.
     pub(super) fn end_answer(&self) {
-        self.enter(Phase::Idle);
+        self.enter(Phase::Writing);
+    }
+
+    /// Notes that nothing is left to be written. Returns whether this was the rest of an answer, so that the
+    /// connection is idle now.
+    pub(super) fn wrote_all(&self) -> bool {
+        let mut state = self.lock();
+        let is_idle = state.phase == Phase::Writing;
+        if is_idle {
+            state.phase = Phase::Idle;
+            state.since = Instant::now();
+        }
+        is_idle
     }
 
     /// Notes that the service closes the connection. From now on, the connection can be cut again.
@@ -233,6 +255,7 @@ mod tests {
             (Phase::Idle, 75, Some(Cut::Idle)),
             (Phase::Body, 1_000, None),
             (Phase::Answering, 1_000, None),
+            (Phase::Writing, 1_000, None),
             (Phase::Closing, 1_000, None),
         ] {
             let state = State {
@@ -247,7 +270,7 @@ mod tests {
     #[test]
     fn a_client_that_reads_nothing_is_cut_in_every_phase() {
         let start = Instant::now();
-        for phase in [Phase::Answering, Phase::Idle] {
+        for phase in [Phase::Answering, Phase::Writing] {
             let state = State {
                 phase,
                 blocked_since: Some(start),
@@ -272,7 +295,10 @@ mod tests {
         activity.received();
         assert_eq!(activity.state().phase, Phase::Answering);
         activity.end_answer();
+        assert_eq!(activity.state().phase, Phase::Writing);
+        assert!(activity.wrote_all());
         assert_eq!(activity.state().phase, Phase::Idle);
+        assert!(!activity.wrote_all());
         activity.received();
         let next = activity.state();
         assert_eq!(next.phase, Phase::Head);
@@ -286,6 +312,10 @@ mod tests {
         activity.received();
         assert!(!activity.begin_answer());
         activity.end_answer();
+        assert!(activity.begin_answer());
+        assert!(!activity.wrote_all());
+        activity.end_answer();
+        assert!(activity.wrote_all());
         assert!(activity.begin_answer());
     }
 }

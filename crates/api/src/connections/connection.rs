@@ -51,7 +51,7 @@ pub(super) async fn serve<T>(
     let body_time = BodyTime::new(place.open().limits().slow_client, stop.clone());
     let service = service_fn(|request: Request<Incoming>| {
         let is_pipelined = place.activity.begin_answer();
-        let (router, place) = (Router::clone(&router), Arc::clone(&place));
+        let (router, answering) = (Router::clone(&router), Arc::clone(&place.activity));
         let activity = Arc::clone(&place.activity);
         let is_body_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
         let mut request = request.map(|body| {
@@ -77,10 +77,13 @@ pub(super) async fn serve<T>(
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
-            Ok::<_, Infallible>(answer.map(|body| AnswerBody { body, place }))
+            Ok::<_, Infallible>(answer.map(|body| AnswerBody {
+                body,
+                activity: answering,
+            }))
         })
     });
-    let stream = Stream::new(io, Arc::clone(activity));
+    let stream = Stream::new(io, Arc::clone(&place));
     // Other protocols than HTTP/1 have more states that a client can leave a connection in.
     let mut connection = http1::Builder::new()
         .max_buf_size(LARGEST_HEAD)
@@ -104,7 +107,7 @@ pub(super) async fn serve<T>(
     let is_head_unfinished = match state.phase {
         Phase::Head => true,
         Phase::Idle => !parts.read_buf.is_empty(),
-        Phase::New | Phase::Body | Phase::Answering | Phase::Closing => false,
+        Phase::New | Phase::Body | Phase::Answering | Phase::Writing | Phase::Closing => false,
     };
     let status = match ended {
         Ok(Ok(())) => None,
@@ -209,10 +212,10 @@ impl Drop for RequestBody {
     }
 }
 
-/// The body of an answer. When hyper has taken all of it, the connection is idle.
+/// The body of an answer. Notes when hyper has taken all of it.
 struct AnswerBody {
     body: Body,
-    place: Arc<Place>,
+    activity: Arc<Activity>,
 }
 
 impl HttpBody for AnswerBody {
@@ -237,7 +240,6 @@ impl HttpBody for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        self.place.activity.end_answer();
-        self.place.open().can_make_room();
+        self.activity.end_answer();
     }
 }

@@ -101,7 +101,10 @@ impl OpenConnections {
     /// too.
     pub(super) fn close_unanswering(&self) {
         for activity in self.lock().by_id.values() {
-            if !matches!(activity.state().phase, Phase::Body | Phase::Answering) {
+            if !matches!(
+                activity.state().phase,
+                Phase::Body | Phase::Answering | Phase::Writing
+            ) {
                 activity.cut(Cut::Stopping);
             }
         }
@@ -140,7 +143,8 @@ impl Connections {
 ///
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
-/// head of another client arrive.
+/// head of another client arrive. An answer that can't be written gives way only after this second: the
+/// connection's task may just be making a pause.
 fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&T> {
     let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
         let found = states
@@ -152,7 +156,7 @@ fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&T> {
     longest(State::closes_since, Duration::ZERO)
         .or_else(|| longest(State::waits_since, UNTOUCHED))
         .or_else(|| longest(State::idle_since, UNTOUCHED))
-        .or_else(|| longest(State::waits_since, Duration::ZERO))
+        .or_else(|| longest(State::sends_since, Duration::ZERO))
         .or_else(|| longest(State::idle_since, Duration::ZERO))
 }
 
@@ -195,6 +199,7 @@ mod tests {
         }
         places[0].activity.begin_answer();
         places[0].activity.end_answer();
+        places[0].activity.wrote_all();
         places[1].activity.begin_answer();
         let waits = open.place();
         tokio::pin!(waits);
@@ -221,6 +226,7 @@ mod tests {
         }
         for number in [2, 1] {
             places[number].activity.end_answer();
+            places[number].activity.wrote_all();
         }
         open.close_one();
         let cuts = places.iter().map(|place| place.activity.state().cut);
@@ -260,7 +266,14 @@ mod tests {
             ("nothing", Phase::New, 4_000, None),
             ("half a body", Phase::Body, 6_000, None),
             ("reads no stream", Phase::Answering, 90_000, Some(7_000)),
-            ("reads no answer", Phase::Idle, 90_000, Some(3_000)),
+            ("reads no answer", Phase::Writing, 90_000, Some(3_000)),
+            ("writes", Phase::Writing, 90_000, None),
+            (
+                "has just begun to read nothing",
+                Phase::Writing,
+                90_000,
+                Some(900),
+            ),
             ("closes", Phase::Closing, 10, None),
         ]);
         let expected = [
@@ -305,7 +318,14 @@ mod tests {
         tokio::pin!(waits);
         assert!(waits.as_mut().now_or_never().is_none());
         assert_eq!(answering.activity.state().cut, None);
+        // An answer that is not written yet would be lost.
         answering.activity.end_answer();
+        answering.activity.wrote(true);
+        open.can_make_room();
+        assert!(waits.as_mut().now_or_never().is_none());
+        assert_eq!(answering.activity.state().cut, None);
+        answering.activity.wrote(false);
+        assert!(answering.activity.wrote_all());
         open.can_make_room();
         assert!(waits.as_mut().now_or_never().is_none());
         assert_eq!(answering.activity.state().cut, Some(Cut::Replaced));

@@ -8,21 +8,21 @@ use std::task::{Context, Poll};
 use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::activity::Activity;
+use super::open::Place;
 
-/// A client's connection. Notes when the client sends bytes of requests, and withholds the answers that
-/// hyper itself gives to malformed heads.
+/// A client's connection. Notes when the client sends bytes of requests and when answers are written, and
+/// withholds the answers that hyper itself gives to malformed heads.
 pub(super) struct Stream<T> {
     io: T,
-    activity: Arc<Activity>,
+    place: Arc<Place>,
     withheld: Option<StatusCode>,
 }
 
 impl<T> Stream<T> {
-    pub(super) fn new(io: T, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(io: T, place: Arc<Place>) -> Self {
         Self {
             io,
-            activity,
+            place,
             withheld: None,
         }
     }
@@ -42,7 +42,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Stream<T> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.activity.received();
+            self.place.activity.received();
         }
         read
     }
@@ -84,7 +84,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stream<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        // hyper flushes when it has no more bytes to write.
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        if matches!(flushed, Poll::Ready(Ok(()))) && self.place.activity.wrote_all() {
+            self.place.open().can_make_room();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
