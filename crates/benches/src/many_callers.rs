@@ -1,6 +1,6 @@
 //! Many callers at once, each with new clusters.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine_roles_e2e::measuring::level;
 use futures::future::join_all;
@@ -12,6 +12,8 @@ use crate::report::{Report, median};
 
 /// How long each call to AWS takes, in milliseconds.
 const LATENCY_MS: u64 = 20;
+/// How many callers make the first bindings.
+const WARM_UP_CALLERS: usize = 8;
 /// How many clusters a burst has.
 const BURST: usize = 200;
 /// The calls of a provision.
@@ -25,6 +27,11 @@ pub(crate) async fn measure(
 ) {
     let installation = bench.installation().replicas(replicas).latency(LATENCY_MS);
     let installation = installation.start().await;
+    // Autovacuum makes the statistics that Postgres plans with, a minute after the first bindings. Without
+    // them, Postgres can't distinguish good plans from bad ones.
+    let length = Duration::from_secs(1);
+    level(&installation, WARM_UP_CALLERS, length, usize::MAX).await;
+    installation.database.execute("ANALYZE").await;
     let mut rates = Vec::new();
     for callers in callers {
         let (mut puts, mut sdk) = (Vec::new(), Vec::new());
