@@ -100,8 +100,12 @@ pub async fn level(
 ) -> Level {
     let callers = (0..number).map(|caller| Caller::connect(installation, (number, round), caller));
     let callers = join_all(callers).await;
-    let service = installation.replicas[0].pid();
-    let (started, used_before) = (Instant::now(), processor_ms(service));
+    let used = || {
+        let replicas = installation.replicas.iter();
+        let used = replicas.map(|replica| processor_ms(replica.pid()));
+        used.sum::<Option<f64>>()
+    };
+    let (started, used_before) = (Instant::now(), used());
     let until = started + length;
     let callers = callers.into_iter();
     let tasks: Vec<_> = callers
@@ -116,7 +120,7 @@ pub async fn level(
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    let used = processor_ms(service).zip(used_before);
+    let used = used().zip(used_before);
     durations.sort_unstable();
     let puts = f64::from(u32::try_from(durations.len()).unwrap_or(u32::MAX));
     Level {
