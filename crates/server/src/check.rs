@@ -141,9 +141,9 @@ fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Result<Report
 async fn ask(args: &CheckArgs, config: Config) -> Result<Report, ConfigError> {
     let pooler = config.database.pooler;
     let url = flag_of_url(&config.database);
-    let configured = config.account.clone();
+    let (configured, migrate) = (config.account.clone(), config.migrate);
     let (store, provisioner) = assemble(config).await?;
-    let mut database = database::report(&store, pooler, url).await;
+    let mut database = database::report(&store, pooler, url, migrate).await;
     let mut findings = std::mem::take(&mut database.findings);
     let provisioner = if database.is_usable {
         provisioner

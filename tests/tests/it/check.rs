@@ -159,12 +159,22 @@ async fn an_empty_database_has_to_be_migrated() {
     let url = &installation.environment()["DATABASE_URL"];
     let separator = if url.contains('?') { '&' } else { '?' };
     let url = format!("{url}{separator}options=-csearch_path%3Dnothing");
+    // `serve` migrates by itself, unless it is told not to.
+    for (migrate, verdict) in [("auto", "warning"), ("never", "failed")] {
+        let changes = [
+            ("DATABASE_URL", url.as_str()),
+            ("ENGINE_ROLES_MIGRATE", migrate),
+        ];
+        let checked = check(&installation, &changes).await;
+        let found = checked.expect("migrations", verdict);
+        assert!(found.contains("not up to date"), "{found}");
+        assert_eq!(
+            found.contains("`serve` migrates"),
+            migrate == "auto",
+            "{found}"
+        );
+    }
     let checked = check(&installation, &[("DATABASE_URL", &url)]).await;
-    assert!(
-        checked
-            .expect("migrations", "failed")
-            .contains("not up to date")
-    );
     let advice = checked.line("migrations")["advice"].to_string();
     assert!(advice.contains("engine-roles migrate"), "{advice}");
 

@@ -94,9 +94,11 @@ async fn a_provision_is_one_tree_of_request_turn_database_and_aws_calls() {
 
     // The same trace is in the log and in the audit log.
     for message in ["intent recorded", "AWS call finished", "request answered"] {
-        let lines = lines_with(&installation, "trace_id", TRACE);
-        let line = lines.iter().find(|line| line["message"] == message);
-        assert!(line.is_some(), "{message}: {lines:?}");
+        eventually(&format!("{message} is logged"), async || {
+            let mut lines = lines_with(&installation, "trace_id", TRACE).into_iter();
+            lines.find(|line| line["message"] == message)
+        })
+        .await;
     }
     installation.events_are_numbered().await;
     let events = installation.client().audit("cluster=one").await;
@@ -140,7 +142,10 @@ async fn the_service_begins_a_trace_where_the_caller_has_none() {
     let denied = named("IAM/CreateRole");
     assert!(denied.has_failed);
     assert_eq!(denied.attributes["error.type"], "denied");
-    assert!(!lines_with(&installation, "trace_id", id).is_empty());
+    eventually("the trace is logged", async || {
+        (!lines_with(&installation, "trace_id", id).is_empty()).then_some(())
+    })
+    .await;
     installation.events_are_numbered().await;
     let events = installation.client().audit("cluster=two").await;
     for event in events.expect(200)["items"].as_array().expect("a list") {
@@ -190,7 +195,10 @@ async fn neither_probes_nor_unsampled_requests_are_sent() {
     assert_eq!(probe, None, "{names:?}");
     assert!(spans.iter().all(|span| span.trace_id != TRACE));
     // The id is in the log all the same.
-    assert!(!lines_with(&installation, "trace_id", TRACE).is_empty());
+    eventually("the trace is logged", async || {
+        (!lines_with(&installation, "trace_id", TRACE).is_empty()).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

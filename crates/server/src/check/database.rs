@@ -6,6 +6,7 @@ use engine_roles_store::{Durability, Pooler, Readiness, Store, StoreError};
 use tokio::time::timeout;
 
 use super::finding::{Finding, Verdict};
+use crate::config::Migrate;
 use crate::error_chain::chain;
 use crate::setting_names::Named;
 
@@ -23,14 +24,20 @@ pub(super) struct DatabaseReport {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Asks the database. `url` is the flag of the setting that says the URL.
-pub(super) async fn report(store: &Store, pooler: Pooler, url: &str) -> DatabaseReport {
+/// Asks the database. `url` is the flag of the setting that says the URL, and `migrate` whether `serve`
+/// migrates.
+pub(super) async fn report(
+    store: &Store,
+    pooler: Pooler,
+    url: &str,
+    migrate: Migrate,
+) -> DatabaseReport {
     let answered = timeout(LIMIT, async {
         let readiness = store.readiness().await?;
         Ok::<_, StoreError>((readiness, store.durability().await?))
     });
     match answered.await {
-        Ok(Ok((readiness, durability))) => answered_report(readiness, &durability, pooler),
+        Ok(Ok((readiness, durability))) => answered_report(readiness, &durability, pooler, migrate),
         Ok(Err(error)) => unusable(chain(&error), url),
         Err(_) => unusable("no answer in time".to_owned(), url),
     }
@@ -59,9 +66,9 @@ fn answered_report(
     readiness: Readiness,
     durability: &Durability,
     pooler: Pooler,
+    migrate: Migrate,
 ) -> DatabaseReport {
     let version = format!("Postgres {}", durability.server_version);
-    let migrate = "run `engine-roles migrate` as the owner of the tables";
     let (status, database, migrations) = match readiness {
         Readiness::Ready => (
             "ok",
@@ -71,12 +78,7 @@ fn answered_report(
         Readiness::MigrationsPending => (
             "the schema is not up to date: run migrate",
             Finding::new("database", Verdict::Ok, version),
-            Finding::new(
-                "migrations",
-                Verdict::Failed,
-                "the schema is not up to date",
-            )
-            .with_advice(migrate),
+            pending(migrate),
         ),
         Readiness::SchemaTooNew => (
             "a newer release has changed the schema",
@@ -116,6 +118,20 @@ fn answered_report(
         risks,
         findings: vec![database, migrations, durable, of_pooler(pooler)],
     }
+}
+
+/// Returns the finding about a schema that is not up to date. Whether the database user may migrate is known
+/// only when it does.
+fn pending(migrate: Migrate) -> Finding {
+    let (verdict, found) = match migrate {
+        Migrate::Auto => (
+            Verdict::Warning,
+            "the schema is not up to date; `serve` migrates it at its start, if its database user may",
+        ),
+        Migrate::Never => (Verdict::Failed, "the schema is not up to date"),
+    };
+    let advice = "run `engine-roles migrate` as the owner of the tables";
+    Finding::new("migrations", verdict, found).with_advice(advice)
 }
 
 fn of_pooler(pooler: Pooler) -> Finding {

@@ -20,9 +20,11 @@ async fn is_counted(installation: &Installation, outcome: &str, times: u64) {
         (count(installation, outcome).await == times).then_some(())
     })
     .await;
-    let entries = installation.replicas[0].log().entries();
-    let mut entries = entries.iter().filter(|entry| entry["outcome"] == outcome);
-    let entry = entries.next().expect("a line");
+    let entry = eventually(&format!("{outcome} is logged"), async || {
+        let mut entries = installation.replicas[0].log().entries().into_iter();
+        entries.find(|entry| entry["outcome"] == outcome)
+    })
+    .await;
     let peer = entry["peer"].as_str().expect("an address");
     assert!(peer.starts_with("127.0.0.1:"), "{entry}");
 }

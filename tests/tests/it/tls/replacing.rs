@@ -105,7 +105,10 @@ async fn certificates_are_replaced_under_load_without_a_failed_request() {
     std::fs::rename(key, files.key()).expect("a file");
     is_served(&installation, &files, &pair).await;
     load.end().await;
-    assert_eq!(logged(&installation, "TLS files loaded again").len(), 3);
+    eventually("each is logged", async || {
+        (logged(&installation, "TLS files loaded again").len() == 3).then_some(())
+    })
+    .await;
     installation.assert_sound().await;
 }
 

@@ -1,40 +1,11 @@
 //! Tests of errors about settings, with the real binary: they name what was set, and its rule.
 
 use std::os::unix::ffi::OsStrExt;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::Value;
 
-fn engine_roles(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_engine-roles"));
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if ["ENGINE_ROLES_", "AWS_", "DATABASE_URL"]
-            .iter()
-            .any(|prefix| text.starts_with(prefix))
-        {
-            command.env_remove(&name);
-        }
-    }
-    command
-        .args(arguments)
-        .envs(environment.iter().copied())
-        .output()
-        .expect("the binary can be run")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-const DATABASE: (&str, &str) = (
-    "DATABASE_URL",
-    "postgres://engine:unlikely-password@127.0.0.1:9/none",
-);
-const KEY: (&str, &str) = (
-    "ENGINE_ROLES_INIT_API_KEY",
-    "abcdefghijABCDEFGHIJ0123456789abcdefghijABCDEFGHIJ0123456789abcd",
-);
+use crate::program::{DATABASE, KEY, engine_roles, text};
 
 /// The address is no address of this machine, so that the service ends when it has started.
 const NOWHERE: (&str, &str) = ("ENGINE_ROLES_LISTEN", "192.0.2.1:1");

@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Output, Stdio};
 
+use crate::program::text;
+
 fn policy(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_engine-roles"))
         .arg("policy")
@@ -21,10 +23,6 @@ fn policy(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> Outp
     assert!(written.as_ref().err().is_none_or(unread), "{written:?}");
     drop(stdin);
     child.wait_with_output().expect("the command exits")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn done(output: &Output) -> String {
