@@ -273,14 +273,22 @@ async fn a_denial_names_the_account_of_the_credentials() {
         .aws_proxied()
         .start()
         .await;
-    installation.client().provision("one").await.expect(201);
+    let client = installation.client();
+    client.provision("one").await.expect(201);
+    // The teardown is accepted before the account changes.
+    installation
+        .aws_proxy()
+        .add(Rule::instead(Reply::unavailable()));
+    client.without_waiting().delete("one").await.expect(202);
+    installation.replicas[0].kill().await;
+    installation.aws_proxy().clear();
     let silent = Rule::instead(Reply::unavailable()).only(&["GetCallerIdentity"]);
     installation.aws_proxy().add(silent);
-    start_in_account(&mut installation, OTHER).await;
-    let client = installation.client();
+    move_to_account(&mut installation, OTHER).await;
+    installation.replicas[0] = Service::start(installation.environment()).await;
     // The least-privilege policy allows nothing in the other account, and AWS's message names the
     // caller.
-    client.without_waiting().delete("one").await.expect(202);
+    let client = installation.client();
     eventually("the service reports the other account", async || {
         let answer = client.fetch("/readyz").await;
         (answer.body["aws"] == "other_account").then_some(())
