@@ -284,7 +284,7 @@ async fn a_denial_names_the_account_of_the_credentials() {
     installation.aws_proxy().clear();
     let silent = Rule::instead(Reply::unavailable()).only(&["GetCallerIdentity"]);
     installation.aws_proxy().add(silent);
-    move_to_account(&mut installation, OTHER).await;
+    move_to_account(&installation, OTHER).await;
     installation.replicas[0] = Service::start(installation.environment()).await;
     // The least-privilege policy allows nothing in the other account, and AWS's message names the
     // caller.
