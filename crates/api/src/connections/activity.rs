@@ -79,14 +79,6 @@ impl State {
         }
     }
 
-    /// Returns since when the service waits for the rest of a request.
-    pub(super) fn sends_since(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::New | Phase::Head | Phase::Body => Some(self.since),
-            Phase::Answering | Phase::Writing | Phase::Idle | Phase::Closing => None,
-        }
-    }
-
     /// Returns since when the connection is idle.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         (self.phase == Phase::Idle).then_some(self.since)
@@ -146,6 +138,17 @@ impl Activity {
     /// client had sent all of the head before the answer to the request before it.
     pub(super) fn begin_answer(&self) -> bool {
         matches!(self.enter(Phase::Answering), Phase::Writing | Phase::Idle)
+    }
+
+    /// Keeps a connection that was to be closed because its client did nothing, and on which a request has
+    /// begun since: the answer would be lost. Returns whether there was such a decision.
+    pub(super) fn keep(&self) -> bool {
+        let mut state = self.lock();
+        let is_withdrawn = matches!(state.cut, Some(Cut::SlowHead | Cut::Idle | Cut::Replaced));
+        if is_withdrawn {
+            state.cut = None;
+        }
+        is_withdrawn
     }
 
     /// Notes that the service waits for a part of the body.
@@ -211,10 +214,22 @@ impl Activity {
         self.is_cut.notify_one();
     }
 
+    /// Closes the connection unless its phase is another one by now. Returns whether it is closed.
+    pub(super) fn cut_in(&self, phase: Phase, reason: Cut) -> bool {
+        let mut state = self.lock();
+        let is_cut = state.phase == phase;
+        if is_cut {
+            state.cut.get_or_insert(reason);
+            self.is_cut.notify_one();
+        }
+        is_cut
+    }
+
     /// Closes the connection if it has exceeded a limit.
     pub(super) fn cut_if_overdue(&self, now: Instant, limits: &ConnectionLimits) {
-        if let Some(reason) = self.state().overdue(now, limits) {
-            self.cut(reason);
+        let state = self.state();
+        if let Some(reason) = state.overdue(now, limits) {
+            self.cut_in(state.phase, reason);
         }
     }
 
@@ -304,6 +319,26 @@ mod tests {
         assert_eq!(next.phase, Phase::Head);
         activity.received();
         assert_eq!(activity.state().since, next.since);
+    }
+
+    #[test]
+    fn a_connection_on_which_a_request_begins_is_not_closed_for_doing_nothing() {
+        let activity = Activity::new();
+        assert!(!activity.keep());
+        activity.received();
+        assert!(activity.cut_in(Phase::Head, Cut::Replaced));
+        activity.begin_answer();
+        assert!(activity.keep());
+        assert_eq!(activity.state().cut, None);
+        assert!(!activity.cut_in(Phase::Head, Cut::Replaced));
+        assert_eq!(activity.state().cut, None);
+        // The client does something, but does not read, or the service stops.
+        for reason in [Cut::StalledReader, Cut::Stopping] {
+            let activity = Activity::new();
+            activity.cut(reason);
+            assert!(!activity.keep());
+            assert_eq!(activity.state().cut, Some(reason));
+        }
     }
 
     #[test]

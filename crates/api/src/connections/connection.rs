@@ -51,6 +51,10 @@ pub(super) async fn serve<T>(
     let body_time = BodyTime::new(place.open().limits().slow_client, stop.clone());
     let service = service_fn(|request: Request<Incoming>| {
         let is_pipelined = place.activity.begin_answer();
+        if place.activity.keep() {
+            // Another connection gives way.
+            place.open().can_make_room();
+        }
         let (router, answering) = (Router::clone(&router), Arc::clone(&place.activity));
         let activity = Arc::clone(&place.activity);
         let is_body_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));

@@ -16,6 +16,9 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a connection may be new, or idle, before it is closed rather than others.
 const UNTOUCHED: Duration = Duration::from_secs(1);
 
+/// How long a pause of a connection's task may last. Meanwhile an answer seems not to be read.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// The connections that are open.
 #[derive(Debug)]
 pub(super) struct OpenConnections {
@@ -127,13 +130,18 @@ impl OpenConnections {
 impl Connections {
     /// Closes one connection, unless one is being cut already, or the service works for all of them.
     fn make_room(&mut self, now: Instant) {
-        let states = self.by_id.values().map(|open| (open, open.state()));
-        let states: Vec<_> = states.collect();
-        if states.iter().any(|(_, state)| state.cut.is_some()) {
-            return;
-        }
-        if let Some(open) = gives_way(&states, now) {
-            open.cut(Cut::Replaced);
+        loop {
+            let states = self.by_id.values().map(|open| (open, open.state()));
+            let states: Vec<_> = states.collect();
+            if states.iter().any(|(_, state)| state.cut.is_some()) {
+                return;
+            }
+            let Some((open, state)) = gives_way(&states, now) else {
+                return;
+            };
+            if open.cut_in(state.phase, Cut::Replaced) {
+                return;
+            }
         }
     }
 }
@@ -143,20 +151,28 @@ impl Connections {
 ///
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
-/// head of another client arrive. An answer that can't be written gives way only after this second: the
-/// connection's task may just be making a pause.
-fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&T> {
+/// head of another client arrive.
+///
+/// An answer that can't be written gives way only after [`PAUSE`], because it would be lost. Until then a new
+/// connection waits, and no other one gives way in its place.
+fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
     let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
         let found = states
             .iter()
-            .filter_map(|(open, state)| Some((open, since(state)?)));
+            .filter_map(|open| Some((open, since(&open.1)?)));
         let found = found.filter(|(_, since)| now.saturating_duration_since(*since) >= at_least);
         found.min_by_key(|(_, since)| *since).map(|(open, _)| open)
+    };
+    let may_pause = |state: &State| {
+        let blocked = state.blocked_since;
+        blocked.is_some_and(|since| now.saturating_duration_since(since) < PAUSE)
     };
     longest(State::closes_since, Duration::ZERO)
         .or_else(|| longest(State::waits_since, UNTOUCHED))
         .or_else(|| longest(State::idle_since, UNTOUCHED))
-        .or_else(|| longest(State::sends_since, Duration::ZERO))
+        .or_else(|| {
+            longest(State::waits_since, Duration::ZERO).filter(|(_, state)| !may_pause(state))
+        })
         .or_else(|| longest(State::idle_since, Duration::ZERO))
 }
 
@@ -250,7 +266,7 @@ mod tests {
         });
         let mut states: Vec<_> = states.collect();
         let mut order = Vec::new();
-        while let Some(name) = gives_way(&states, now).copied() {
+        while let Some((name, _)) = gives_way(&states, now).copied() {
             order.push(name);
             states.retain(|(other, _)| *other != name);
         }
@@ -284,8 +300,18 @@ mod tests {
             "nothing",
             "reads no answer",
             "idle for long",
+            "has just begun to read nothing",
         ];
         assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn no_head_gives_way_in_the_place_of_an_answer_that_may_pause() {
+        let order = order(&[
+            ("may pause", Phase::Answering, 90_000, Some(99)),
+            ("head", Phase::Head, 98, None),
+        ]);
+        assert_eq!(order, [""; 0]);
     }
 
     #[test]
