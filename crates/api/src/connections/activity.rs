@@ -84,6 +84,11 @@ impl State {
         (self.phase == Phase::Idle).then_some(self.since)
     }
 
+    /// Returns since when the service waits for the client, or since when the connection is idle.
+    pub(super) fn inactive_since(&self) -> Option<Instant> {
+        self.waits_since().or_else(|| self.idle_since())
+    }
+
     /// Returns since when the connection is closing.
     pub(super) fn closes_since(&self) -> Option<Instant> {
         (self.phase == Phase::Closing).then_some(self.since)

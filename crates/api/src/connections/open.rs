@@ -151,7 +151,8 @@ impl Connections {
 ///
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
-/// head of another client arrive.
+/// head of another client arrive. Where all have waited or been idle for less than a second, the one gives way
+/// for which that is the longest.
 ///
 /// An answer that can't be written gives way only after [`PAUSE`], because it would be lost. Until then a new
 /// connection waits, and no other one gives way in its place.
@@ -171,9 +172,8 @@ fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
         .or_else(|| longest(State::waits_since, UNTOUCHED))
         .or_else(|| longest(State::idle_since, UNTOUCHED))
         .or_else(|| {
-            longest(State::waits_since, Duration::ZERO).filter(|(_, state)| !may_pause(state))
+            longest(State::inactive_since, Duration::ZERO).filter(|(_, state)| !may_pause(state))
         })
-        .or_else(|| longest(State::idle_since, Duration::ZERO))
 }
 
 impl Place {
@@ -328,9 +328,9 @@ mod tests {
             "half a head",
             "idle for long",
             "idle",
+            "idle now",
             "head",
             "new",
-            "idle now",
         ];
         assert_eq!(order, expected);
     }
