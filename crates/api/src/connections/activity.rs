@@ -16,11 +16,9 @@ pub(super) enum Phase {
     Head,
     /// The service waits for the rest of a request's body.
     Body,
-    /// The service works on a request, or makes its answer.
+    /// The service works on a request, or writes its answer.
     Answering,
-    /// The answer is complete, and its rest is written.
-    Writing,
-    /// The last request was answered, and the answer is written.
+    /// The last request was answered.
     Idle,
     /// The service has written its last answer, and waits for the client to close the connection.
     Closing,
@@ -74,19 +72,14 @@ impl State {
     pub(super) fn waits_since(&self) -> Option<Instant> {
         match self.phase {
             Phase::New | Phase::Head | Phase::Body => Some(self.since),
-            Phase::Answering | Phase::Writing => self.blocked_since,
-            Phase::Idle | Phase::Closing => None,
+            Phase::Answering | Phase::Idle => self.blocked_since,
+            Phase::Closing => None,
         }
     }
 
     /// Returns since when the connection is idle.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         (self.phase == Phase::Idle).then_some(self.since)
-    }
-
-    /// Returns since when the service waits for the client, or since when the connection is idle.
-    pub(super) fn inactive_since(&self) -> Option<Instant> {
-        self.waits_since().or_else(|| self.idle_since())
     }
 
     /// Returns since when the connection is closing.
@@ -109,7 +102,7 @@ impl State {
             }
             Phase::Idle => lasts_longer(self.since, limits.idle).then_some(Cut::Idle),
             // The reader of the body has the time limit, and answers when it is over.
-            Phase::Body | Phase::Answering | Phase::Writing | Phase::Closing => None,
+            Phase::Body | Phase::Answering | Phase::Closing => None,
         }
     }
 }
@@ -131,7 +124,7 @@ impl Activity {
         let mut state = self.lock();
         match state.phase {
             Phase::New => state.phase = Phase::Head,
-            Phase::Writing | Phase::Idle => {
+            Phase::Idle => {
                 state.phase = Phase::Head;
                 state.since = Instant::now();
             }
@@ -142,18 +135,7 @@ impl Activity {
     /// Notes that a request's head is complete. Returns whether the request is pipelined: whether the
     /// client had sent all of the head before the answer to the request before it.
     pub(super) fn begin_answer(&self) -> bool {
-        matches!(self.enter(Phase::Answering), Phase::Writing | Phase::Idle)
-    }
-
-    /// Keeps a connection that was to be closed because its client did nothing, and on which a request has
-    /// begun since: the answer would be lost. Returns whether there was such a decision.
-    pub(super) fn keep(&self) -> bool {
-        let mut state = self.lock();
-        let is_withdrawn = matches!(state.cut, Some(Cut::SlowHead | Cut::Idle | Cut::Replaced));
-        if is_withdrawn {
-            state.cut = None;
-        }
-        is_withdrawn
+        self.enter(Phase::Answering) == Phase::Idle
     }
 
     /// Notes that the service waits for a part of the body.
@@ -175,19 +157,7 @@ impl Activity {
 
     /// Notes that the whole answer is written, or in the buffer to be written.
     pub(super) fn end_answer(&self) {
-        self.enter(Phase::Writing);
-    }
-
-    /// Notes that nothing is left to be written. Returns whether this was the rest of an answer, so that the
-    /// connection is idle now.
-    pub(super) fn wrote_all(&self) -> bool {
-        let mut state = self.lock();
-        let is_idle = state.phase == Phase::Writing;
-        if is_idle {
-            state.phase = Phase::Idle;
-            state.since = Instant::now();
-        }
-        is_idle
+        self.enter(Phase::Idle);
     }
 
     /// Notes that the service closes the connection. From now on, the connection can be cut again.
@@ -219,22 +189,10 @@ impl Activity {
         self.is_cut.notify_one();
     }
 
-    /// Closes the connection unless its phase is another one by now. Returns whether it is closed.
-    pub(super) fn cut_in(&self, phase: Phase, reason: Cut) -> bool {
-        let mut state = self.lock();
-        let is_cut = state.phase == phase;
-        if is_cut {
-            state.cut.get_or_insert(reason);
-            self.is_cut.notify_one();
-        }
-        is_cut
-    }
-
     /// Closes the connection if it has exceeded a limit.
     pub(super) fn cut_if_overdue(&self, now: Instant, limits: &ConnectionLimits) {
-        let state = self.state();
-        if let Some(reason) = state.overdue(now, limits) {
-            self.cut_in(state.phase, reason);
+        if let Some(reason) = self.state().overdue(now, limits) {
+            self.cut(reason);
         }
     }
 
@@ -275,7 +233,6 @@ mod tests {
             (Phase::Idle, 75, Some(Cut::Idle)),
             (Phase::Body, 1_000, None),
             (Phase::Answering, 1_000, None),
-            (Phase::Writing, 1_000, None),
             (Phase::Closing, 1_000, None),
         ] {
             let state = State {
@@ -290,7 +247,7 @@ mod tests {
     #[test]
     fn a_client_that_reads_nothing_is_cut_in_every_phase() {
         let start = Instant::now();
-        for phase in [Phase::Answering, Phase::Writing] {
+        for phase in [Phase::Answering, Phase::Idle] {
             let state = State {
                 phase,
                 blocked_since: Some(start),
@@ -315,10 +272,7 @@ mod tests {
         activity.received();
         assert_eq!(activity.state().phase, Phase::Answering);
         activity.end_answer();
-        assert_eq!(activity.state().phase, Phase::Writing);
-        assert!(activity.wrote_all());
         assert_eq!(activity.state().phase, Phase::Idle);
-        assert!(!activity.wrote_all());
         activity.received();
         let next = activity.state();
         assert_eq!(next.phase, Phase::Head);
@@ -327,35 +281,11 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_on_which_a_request_begins_is_not_closed_for_doing_nothing() {
-        let activity = Activity::new();
-        assert!(!activity.keep());
-        activity.received();
-        assert!(activity.cut_in(Phase::Head, Cut::Replaced));
-        activity.begin_answer();
-        assert!(activity.keep());
-        assert_eq!(activity.state().cut, None);
-        assert!(!activity.cut_in(Phase::Head, Cut::Replaced));
-        assert_eq!(activity.state().cut, None);
-        // The client does something, but does not read, or the service stops.
-        for reason in [Cut::StalledReader, Cut::Stopping] {
-            let activity = Activity::new();
-            activity.cut(reason);
-            assert!(!activity.keep());
-            assert_eq!(activity.state().cut, Some(reason));
-        }
-    }
-
-    #[test]
     fn a_request_without_new_bytes_is_pipelined() {
         let activity = Activity::new();
         activity.received();
         assert!(!activity.begin_answer());
         activity.end_answer();
-        assert!(activity.begin_answer());
-        assert!(!activity.wrote_all());
-        activity.end_answer();
-        assert!(activity.wrote_all());
         assert!(activity.begin_answer());
     }
 }

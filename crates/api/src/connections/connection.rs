@@ -51,11 +51,7 @@ pub(super) async fn serve<T>(
     let body_time = BodyTime::new(place.open().limits().slow_client, stop.clone());
     let service = service_fn(|request: Request<Incoming>| {
         let is_pipelined = place.activity.begin_answer();
-        if place.activity.keep() {
-            // Another connection gives way.
-            place.open().can_make_room();
-        }
-        let (router, answering) = (Router::clone(&router), Arc::clone(&place.activity));
+        let (router, place) = (Router::clone(&router), Arc::clone(&place));
         let activity = Arc::clone(&place.activity);
         let is_body_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
         let mut request = request.map(|body| {
@@ -81,13 +77,10 @@ pub(super) async fn serve<T>(
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
-            Ok::<_, Infallible>(answer.map(|body| AnswerBody {
-                body,
-                activity: answering,
-            }))
+            Ok::<_, Infallible>(answer.map(|body| AnswerBody { body, place }))
         })
     });
-    let stream = Stream::new(io, Arc::clone(&place));
+    let stream = Stream::new(io, Arc::clone(activity));
     // Other protocols than HTTP/1 have more states that a client can leave a connection in.
     let mut connection = http1::Builder::new()
         .max_buf_size(LARGEST_HEAD)
@@ -111,7 +104,7 @@ pub(super) async fn serve<T>(
     let is_head_unfinished = match state.phase {
         Phase::Head => true,
         Phase::Idle => !parts.read_buf.is_empty(),
-        Phase::New | Phase::Body | Phase::Answering | Phase::Writing | Phase::Closing => false,
+        Phase::New | Phase::Body | Phase::Answering | Phase::Closing => false,
     };
     let status = match ended {
         Ok(Ok(())) => None,
@@ -216,10 +209,10 @@ impl Drop for RequestBody {
     }
 }
 
-/// The body of an answer. Notes when hyper has taken all of it.
+/// The body of an answer. When hyper has taken all of it, the connection is idle.
 struct AnswerBody {
     body: Body,
-    activity: Arc<Activity>,
+    place: Arc<Place>,
 }
 
 impl HttpBody for AnswerBody {
@@ -244,6 +237,7 @@ impl HttpBody for AnswerBody {
 
 impl Drop for AnswerBody {
     fn drop(&mut self) {
-        self.activity.end_answer();
+        self.place.activity.end_answer();
+        self.place.open().can_make_room();
     }
 }

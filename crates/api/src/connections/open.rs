@@ -16,9 +16,6 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a connection may be new, or idle, before it is closed rather than others.
 const UNTOUCHED: Duration = Duration::from_secs(1);
 
-/// How long a pause of a connection's task may last. Meanwhile an answer seems not to be read.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// The connections that are open.
 #[derive(Debug)]
 pub(super) struct OpenConnections {
@@ -104,10 +101,7 @@ impl OpenConnections {
     /// too.
     pub(super) fn close_unanswering(&self) {
         for activity in self.lock().by_id.values() {
-            if !matches!(
-                activity.state().phase,
-                Phase::Body | Phase::Answering | Phase::Writing
-            ) {
+            if !matches!(activity.state().phase, Phase::Body | Phase::Answering) {
                 activity.cut(Cut::Stopping);
             }
         }
@@ -130,18 +124,13 @@ impl OpenConnections {
 impl Connections {
     /// Closes one connection, unless one is being cut already, or the service works for all of them.
     fn make_room(&mut self, now: Instant) {
-        loop {
-            let states = self.by_id.values().map(|open| (open, open.state()));
-            let states: Vec<_> = states.collect();
-            if states.iter().any(|(_, state)| state.cut.is_some()) {
-                return;
-            }
-            let Some((open, state)) = gives_way(&states, now) else {
-                return;
-            };
-            if open.cut_in(state.phase, Cut::Replaced) {
-                return;
-            }
+        let states = self.by_id.values().map(|open| (open, open.state()));
+        let states: Vec<_> = states.collect();
+        if states.iter().any(|(_, state)| state.cut.is_some()) {
+            return;
+        }
+        if let Some(open) = gives_way(&states, now) {
+            open.cut(Cut::Replaced);
         }
     }
 }
@@ -151,29 +140,20 @@ impl Connections {
 ///
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
-/// head of another client arrive. Where all have waited or been idle for less than a second, the one gives way
-/// for which that is the longest.
-///
-/// An answer that can't be written gives way only after [`PAUSE`], because it would be lost. Until then a new
-/// connection waits, and no other one gives way in its place.
-fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
+/// head of another client arrive.
+fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&T> {
     let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
         let found = states
             .iter()
-            .filter_map(|open| Some((open, since(&open.1)?)));
+            .filter_map(|(open, state)| Some((open, since(state)?)));
         let found = found.filter(|(_, since)| now.saturating_duration_since(*since) >= at_least);
         found.min_by_key(|(_, since)| *since).map(|(open, _)| open)
-    };
-    let may_pause = |state: &State| {
-        let blocked = state.blocked_since;
-        blocked.is_some_and(|since| now.saturating_duration_since(since) < PAUSE)
     };
     longest(State::closes_since, Duration::ZERO)
         .or_else(|| longest(State::waits_since, UNTOUCHED))
         .or_else(|| longest(State::idle_since, UNTOUCHED))
-        .or_else(|| {
-            longest(State::inactive_since, Duration::ZERO).filter(|(_, state)| !may_pause(state))
-        })
+        .or_else(|| longest(State::waits_since, Duration::ZERO))
+        .or_else(|| longest(State::idle_since, Duration::ZERO))
 }
 
 impl Place {
@@ -215,7 +195,6 @@ mod tests {
         }
         places[0].activity.begin_answer();
         places[0].activity.end_answer();
-        places[0].activity.wrote_all();
         places[1].activity.begin_answer();
         let waits = open.place();
         tokio::pin!(waits);
@@ -242,7 +221,6 @@ mod tests {
         }
         for number in [2, 1] {
             places[number].activity.end_answer();
-            places[number].activity.wrote_all();
         }
         open.close_one();
         let cuts = places.iter().map(|place| place.activity.state().cut);
@@ -266,7 +244,7 @@ mod tests {
         });
         let mut states: Vec<_> = states.collect();
         let mut order = Vec::new();
-        while let Some((name, _)) = gives_way(&states, now).copied() {
+        while let Some(name) = gives_way(&states, now).copied() {
             order.push(name);
             states.retain(|(other, _)| *other != name);
         }
@@ -282,14 +260,7 @@ mod tests {
             ("nothing", Phase::New, 4_000, None),
             ("half a body", Phase::Body, 6_000, None),
             ("reads no stream", Phase::Answering, 90_000, Some(7_000)),
-            ("reads no answer", Phase::Writing, 90_000, Some(3_000)),
-            ("writes", Phase::Writing, 90_000, None),
-            (
-                "has just begun to read nothing",
-                Phase::Writing,
-                90_000,
-                Some(900),
-            ),
+            ("reads no answer", Phase::Idle, 90_000, Some(3_000)),
             ("closes", Phase::Closing, 10, None),
         ]);
         let expected = [
@@ -300,18 +271,8 @@ mod tests {
             "nothing",
             "reads no answer",
             "idle for long",
-            "has just begun to read nothing",
         ];
         assert_eq!(order, expected);
-    }
-
-    #[test]
-    fn no_head_gives_way_in_the_place_of_an_answer_that_may_pause() {
-        let order = order(&[
-            ("may pause", Phase::Answering, 90_000, Some(99)),
-            ("head", Phase::Head, 98, None),
-        ]);
-        assert_eq!(order, [""; 0]);
     }
 
     #[test]
@@ -328,9 +289,9 @@ mod tests {
             "half a head",
             "idle for long",
             "idle",
-            "idle now",
             "head",
             "new",
+            "idle now",
         ];
         assert_eq!(order, expected);
     }
@@ -344,14 +305,7 @@ mod tests {
         tokio::pin!(waits);
         assert!(waits.as_mut().now_or_never().is_none());
         assert_eq!(answering.activity.state().cut, None);
-        // An answer that is not written yet would be lost.
         answering.activity.end_answer();
-        answering.activity.wrote(true);
-        open.can_make_room();
-        assert!(waits.as_mut().now_or_never().is_none());
-        assert_eq!(answering.activity.state().cut, None);
-        answering.activity.wrote(false);
-        assert!(answering.activity.wrote_all());
         open.can_make_room();
         assert!(waits.as_mut().now_or_never().is_none());
         assert_eq!(answering.activity.state().cut, Some(Cut::Replaced));

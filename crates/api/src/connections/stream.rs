@@ -8,21 +8,21 @@ use std::task::{Context, Poll};
 use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::open::Place;
+use super::activity::Activity;
 
-/// A client's connection. Notes when the client sends bytes of requests and when answers are written, and
-/// withholds the answers that hyper itself gives to malformed heads.
+/// A client's connection. Notes when the client sends bytes of requests, and withholds the answers that
+/// hyper itself gives to malformed heads.
 pub(super) struct Stream<T> {
     io: T,
-    place: Arc<Place>,
+    activity: Arc<Activity>,
     withheld: Option<StatusCode>,
 }
 
 impl<T> Stream<T> {
-    pub(super) fn new(io: T, place: Arc<Place>) -> Self {
+    pub(super) fn new(io: T, activity: Arc<Activity>) -> Self {
         Self {
             io,
-            place,
+            activity,
             withheld: None,
         }
     }
@@ -42,7 +42,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Stream<T> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            self.place.activity.received();
+            self.activity.received();
         }
         read
     }
@@ -84,12 +84,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stream<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes when it has no more bytes to write.
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        if matches!(flushed, Poll::Ready(Ok(()))) && self.place.activity.wrote_all() {
-            self.place.open().can_make_room();
-        }
-        flushed
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,10 +10,14 @@ use serde_json::json;
 use super::{HALF_A_HEAD, LIVEZ, assert_served, connect, put};
 
 async fn with_most_connections(most: usize) -> Installation {
-    Installation::build()
+    let installation = Installation::build()
         .env("ENGINE_ROLES_MAX_CONNECTIONS", most.to_string())
         .start()
-        .await
+        .await;
+    // The connections with which the test waited for the service give way first once they have been
+    // idle for a second.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    installation
 }
 
 #[tokio::test]
