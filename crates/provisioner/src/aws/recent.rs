@@ -135,7 +135,8 @@ impl RecentAnswers {
     /// work. The denial of a removal shows nothing where a read does not find the resource.
     pub(crate) fn note_step(&self, step: &Step, result: &Result<Applied, IamError>) {
         match result {
-            Ok(Applied::Unseen) => return,
+            // AWS may have denied the removal of what is gone, or not have got so far.
+            Ok(Applied::Unseen | Applied::AlreadyGone) => return,
             Ok(_) => self.lock().denied.remove(step.action()),
             Err(error) if error.kind == ErrorKind::Denied => {
                 self.lock().denied.insert(step.action(), Instant::now())
