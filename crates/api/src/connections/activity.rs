@@ -77,9 +77,20 @@ impl State {
         }
     }
 
-    /// Returns since when the connection is idle.
+    /// Returns since when the connection is idle: when the last request was answered, and the client reads
+    /// the answer.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        (self.phase == Phase::Idle).then_some(self.since)
+        let is_idle = self.phase == Phase::Idle && self.blocked_since.is_none();
+        is_idle.then_some(self.since)
+    }
+
+    /// Returns since when nothing would be lost with the connection: the service has no answer for it.
+    pub(super) fn unanswering_since(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::New | Phase::Head | Phase::Body => Some(self.since),
+            Phase::Idle => self.idle_since(),
+            Phase::Answering | Phase::Closing => None,
+        }
     }
 
     /// Returns since when the connection is closing.
@@ -138,6 +149,17 @@ impl Activity {
         self.enter(Phase::Answering) == Phase::Idle
     }
 
+    /// Keeps a connection that was to be closed because its client did nothing, and on which a request has
+    /// begun since: the answer would be lost. Returns whether there was such a decision.
+    pub(super) fn keep(&self) -> bool {
+        let mut state = self.lock();
+        let is_withdrawn = matches!(state.cut, Some(Cut::SlowHead | Cut::Idle | Cut::Replaced));
+        if is_withdrawn {
+            state.cut = None;
+        }
+        is_withdrawn
+    }
+
     /// Notes that the service waits for a part of the body.
     pub(super) fn waits_for_body(&self) {
         let mut state = self.lock();
@@ -162,8 +184,10 @@ impl Activity {
 
     /// Notes that the service closes the connection. From now on, the connection can be cut again.
     pub(super) fn begin_closing(&self) {
-        self.enter(Phase::Closing);
-        self.lock().cut = None;
+        let mut state = self.lock();
+        state.phase = Phase::Closing;
+        state.since = Instant::now();
+        state.cut = None;
     }
 
     /// Returns the phase before.
@@ -189,10 +213,23 @@ impl Activity {
         self.is_cut.notify_one();
     }
 
+    /// Makes the connection's task close the connection, unless its phase is another one by now. Returns
+    /// whether it is closed.
+    pub(super) fn cut_in(&self, phase: Phase, reason: Cut) -> bool {
+        let mut state = self.lock();
+        let is_cut = state.phase == phase;
+        if is_cut {
+            state.cut.get_or_insert(reason);
+            self.is_cut.notify_one();
+        }
+        is_cut
+    }
+
     /// Closes the connection if it has exceeded a limit.
     pub(super) fn cut_if_overdue(&self, now: Instant, limits: &ConnectionLimits) {
-        if let Some(reason) = self.state().overdue(now, limits) {
-            self.cut(reason);
+        let state = self.state();
+        if let Some(reason) = state.overdue(now, limits) {
+            self.cut_in(state.phase, reason);
         }
     }
 
@@ -278,6 +315,26 @@ mod tests {
         assert_eq!(next.phase, Phase::Head);
         activity.received();
         assert_eq!(activity.state().since, next.since);
+    }
+
+    #[test]
+    fn a_connection_on_which_a_request_begins_is_not_closed_for_doing_nothing() {
+        let activity = Activity::new();
+        assert!(!activity.keep());
+        activity.received();
+        assert!(activity.cut_in(Phase::Head, Cut::Replaced));
+        activity.begin_answer();
+        assert!(activity.keep());
+        assert_eq!(activity.state().cut, None);
+        assert!(!activity.cut_in(Phase::Head, Cut::Replaced));
+        assert_eq!(activity.state().cut, None);
+        // The client does something, but does not read, or the service stops.
+        for reason in [Cut::StalledReader, Cut::Stopping] {
+            let activity = Activity::new();
+            activity.cut(reason);
+            assert!(!activity.keep());
+            assert_eq!(activity.state().cut, Some(reason));
+        }
     }
 
     #[test]

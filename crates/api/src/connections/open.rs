@@ -124,13 +124,18 @@ impl OpenConnections {
 impl Connections {
     /// Closes one connection, unless one is being cut already, or the service works for all of them.
     fn make_room(&mut self, now: Instant) {
-        let states = self.by_id.values().map(|open| (open, open.state()));
-        let states: Vec<_> = states.collect();
-        if states.iter().any(|(_, state)| state.cut.is_some()) {
-            return;
-        }
-        if let Some(open) = gives_way(&states, now) {
-            open.cut(Cut::Replaced);
+        loop {
+            let states = self.by_id.values().map(|open| (open, open.state()));
+            let states: Vec<_> = states.collect();
+            if states.iter().any(|(_, state)| state.cut.is_some()) {
+                return;
+            }
+            let Some((open, state)) = gives_way(&states, now) else {
+                return;
+            };
+            if open.cut_in(state.phase, Cut::Replaced) {
+                return;
+            }
         }
     }
 }
@@ -140,20 +145,21 @@ impl Connections {
 ///
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
-/// head of another client arrive.
-fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&T> {
+/// head of another client arrive. Where all have waited or been idle for less than a second, the one gives
+/// way for which that is the longest; an answer that its client has not read for less than a second is not
+/// lost for a new connection.
+fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
     let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
         let found = states
             .iter()
-            .filter_map(|(open, state)| Some((open, since(state)?)));
+            .filter_map(|open| Some((open, since(&open.1)?)));
         let found = found.filter(|(_, since)| now.saturating_duration_since(*since) >= at_least);
         found.min_by_key(|(_, since)| *since).map(|(open, _)| open)
     };
     longest(State::closes_since, Duration::ZERO)
         .or_else(|| longest(State::waits_since, UNTOUCHED))
         .or_else(|| longest(State::idle_since, UNTOUCHED))
-        .or_else(|| longest(State::waits_since, Duration::ZERO))
-        .or_else(|| longest(State::idle_since, Duration::ZERO))
+        .or_else(|| longest(State::unanswering_since, Duration::ZERO))
 }
 
 impl Place {
@@ -244,7 +250,7 @@ mod tests {
         });
         let mut states: Vec<_> = states.collect();
         let mut order = Vec::new();
-        while let Some(name) = gives_way(&states, now).copied() {
+        while let Some((name, _)) = gives_way(&states, now).copied() {
             order.push(name);
             states.retain(|(other, _)| *other != name);
         }
@@ -261,6 +267,8 @@ mod tests {
             ("half a body", Phase::Body, 6_000, None),
             ("reads no stream", Phase::Answering, 90_000, Some(7_000)),
             ("reads no answer", Phase::Idle, 90_000, Some(3_000)),
+            ("may read the stream", Phase::Answering, 90_000, Some(999)),
+            ("may read the answer", Phase::Idle, 90_000, Some(999)),
             ("closes", Phase::Closing, 10, None),
         ]);
         let expected = [
@@ -289,9 +297,9 @@ mod tests {
             "half a head",
             "idle for long",
             "idle",
+            "idle now",
             "head",
             "new",
-            "idle now",
         ];
         assert_eq!(order, expected);
     }
