@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::aws_login::AwsLoginArgs;
-use crate::config_error::ConfigError;
+use crate::config_error::{ConfigError, ConfigErrors};
 use crate::files;
 use crate::list::list;
 use crate::rights::rights;
@@ -55,27 +55,30 @@ pub struct AuthenticationArgs {
 }
 
 impl AuthenticationArgs {
-    /// Returns how callers authenticate at a service that listens on this address.
-    ///
-    /// # Errors
-    /// When a setting breaks its rule.
+    /// Returns how callers authenticate at a service that listens on this address; `None` when a setting
+    /// breaks its rule.
     pub(crate) fn settings(
         &self,
         listen: SocketAddr,
-    ) -> Result<AuthenticationSettings, ConfigError> {
+        errors: &mut ConfigErrors,
+    ) -> Option<AuthenticationSettings> {
         if self.insecure_no_auth && !listen.ip().is_loopback() {
-            return Err(ConfigError::Form {
+            let _ = errors.note::<()>(Err(ConfigError::Form {
                 flag: "--insecure-no-auth",
                 rule: "is allowed only when --listen is a loopback address",
-            });
+            }));
         }
-        let initial_key = self.initial_key()?;
-        Ok(AuthenticationSettings {
+        let initial_key = errors.note(self.initial_key());
+        let certificate_rules = errors.note(self.certificate_rules());
+        let aws_login = errors.note(self.aws_login.settings());
+        let trusted_proxies = errors.note(self.trusted_proxies());
+        let initial_key = initial_key?;
+        Some(AuthenticationSettings {
             needs_no_key: self.insecure_no_auth && initial_key.is_none(),
             initial_key,
-            certificate_rules: self.certificate_rules()?,
-            aws_login: self.aws_login.settings()?,
-            trusted_proxies: self.trusted_proxies()?,
+            certificate_rules: certificate_rules?,
+            aws_login: aws_login?,
+            trusted_proxies: trusted_proxies?,
             failure_rate: self.failure_rate,
             key_rate: self.key_rate,
             key_burst: self.key_rate.saturating_mul(BURST),

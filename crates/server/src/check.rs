@@ -17,7 +17,7 @@ use self::database::DatabaseReport;
 use self::finding::{Finding, Verdict};
 use self::keys::Others;
 use crate::config::{Config, ServeArgs, authentication};
-use crate::config_error::ConfigError;
+use crate::config_error::ConfigErrors;
 use crate::database::flag_of_url;
 use crate::error_chain::chain;
 use crate::print;
@@ -91,18 +91,18 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<()> {
 /// then left out.
 fn report(args: &CheckArgs) -> anyhow::Result<Report> {
     let mut problems = args.given.wrong.clone();
-    let config = Config::for_command(&args.serve).and_then(|config| {
-        // Only the service needs a key, so these settings are checked here alone.
-        authentication(&args.serve)?;
-        Ok(config)
-    });
-    let config = config.map_err(|error| problems.push(chain(&error))).ok();
+    let mut errors = ConfigErrors::default();
+    // Only the service needs a key, so these settings are checked here alone.
+    let _ = authentication(&args.serve, &mut errors);
+    let config = Config::for_command(&args.serve);
+    let config = config.map_err(|error| problems.extend(error.texts())).ok();
+    problems.extend(errors.texts());
     let examined = match config.filter(|_| problems.is_empty()) {
         Some(config) => examine(args, config)?,
         None => Ok(Report::default()),
     };
     let mut report = examined.unwrap_or_else(|error| {
-        problems.push(chain(&error));
+        problems.extend(error.texts());
         Report::default()
     });
     let of_settings = [
@@ -115,7 +115,7 @@ fn report(args: &CheckArgs) -> anyhow::Result<Report> {
 }
 
 /// Makes the checks that need a valid configuration.
-fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Result<Report, ConfigError>> {
+fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Result<Report, ConfigErrors>> {
     // The call budget is in the database, too, so that each part of the report would wait for it.
     config.database.acquire_timeout = CONNECTION_LIMIT;
     let paths = config.tls.clone();
@@ -138,7 +138,7 @@ fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Result<Report
 ///
 /// # Errors
 /// When a setting is invalid that is read only now.
-async fn ask(args: &CheckArgs, config: Config) -> Result<Report, ConfigError> {
+async fn ask(args: &CheckArgs, config: Config) -> Result<Report, ConfigErrors> {
     let pooler = config.database.pooler;
     let url = flag_of_url(&config.database);
     let (configured, migrate) = (config.account.clone(), config.migrate);

@@ -20,7 +20,7 @@ use engine_roles_store::StoreConfig;
 
 use crate::audit_signing::AuditSigningArgs;
 use crate::authentication::AuthenticationArgs;
-use crate::config_error::{ConfigError, invalid_in};
+use crate::config_error::{ConfigError, ConfigErrors, invalid_in};
 use crate::database::DatabaseArgs;
 use crate::limits::{self, LimitArgs};
 use crate::list::list;
@@ -221,7 +221,7 @@ pub struct Config {
 
 /// Checks what each duration is at least and at most. A time outside would keep the service from working:
 /// it would burden the database or AWS, or outlast what depends on it.
-fn check_durations(args: &ServeArgs) -> Result<(), ConfigError> {
+fn check_durations(args: &ServeArgs, errors: &mut ConfigErrors) {
     let (seconds, minutes) = (Duration::from_secs, Duration::from_mins);
     let (milliseconds, hours) = (Duration::from_millis, Duration::from_hours);
     let rules = [
@@ -269,11 +269,20 @@ fn check_durations(args: &ServeArgs) -> Result<(), ConfigError> {
         ),
     ];
     for (flag, value, allowed, rule) in rules {
-        if !allowed.contains(&value) {
-            return Err(ConfigError::Form { flag, rule });
-        }
+        errors.note(obeyed(allowed.contains(&value), flag, rule));
     }
-    Ok(())
+    // A stage takes at most the time of two calls, and the lease is renewed after half of its own time.
+    let is_short = args.call_timeout.saturating_mul(4) <= args.lease;
+    let rule = "must be at most a quarter of --lease";
+    errors.note(obeyed(is_short, "--call-timeout", rule));
+}
+
+fn obeyed(is_obeyed: bool, flag: &'static str, rule: &'static str) -> Result<(), ConfigError> {
+    if is_obeyed {
+        Ok(())
+    } else {
+        Err(ConfigError::Form { flag, rule })
+    }
 }
 
 /// The rules of the settings that are numbers.
@@ -286,20 +295,23 @@ const MOST_CALLS: f64 = 1_000_000.0;
 /// How many database connections may be set. Fewer would not leave one for each kind of work.
 const CONNECTIONS: RangeInclusive<u32> = 4..=1_000;
 
-fn check_numbers(args: &ServeArgs) -> Result<(), ConfigError> {
+fn check_numbers(args: &ServeArgs, errors: &mut ConfigErrors) {
     let (rate, burst) = (args.call_rate, f64::from(args.call_burst));
-    let refused = if !(1.0..=MOST_CALLS).contains(&rate) {
-        Some(("--call-rate", CALL_RATE))
-    } else if !(10.0..=MOST_CALLS).contains(&burst) {
-        Some(("--call-burst", CALL_BURST))
-    } else if !CONNECTIONS.contains(&args.database_connections) {
-        Some(("--database-connections", DATABASE_CONNECTIONS))
-    } else {
-        None
-    };
-    match refused {
-        Some((flag, rule)) => Err(ConfigError::Form { flag, rule }),
-        None => Ok(()),
+    let connections = args.database_connections;
+    for (is_obeyed, flag, rule) in [
+        ((1.0..=MOST_CALLS).contains(&rate), "--call-rate", CALL_RATE),
+        (
+            (10.0..=MOST_CALLS).contains(&burst),
+            "--call-burst",
+            CALL_BURST,
+        ),
+        (
+            CONNECTIONS.contains(&connections),
+            "--database-connections",
+            DATABASE_CONNECTIONS,
+        ),
+    ] {
+        errors.note(obeyed(is_obeyed, flag, rule));
     }
 }
 
@@ -307,48 +319,67 @@ impl Config {
     /// Checks the flags of `serve`.
     ///
     /// # Errors
-    /// When a flag is invalid; the error names the first one.
-    pub fn new(args: &ServeArgs) -> Result<Self, ConfigError> {
-        Self::with(args, authentication(args)?)
+    /// When a flag is invalid; the error names each of them.
+    pub fn new(args: &ServeArgs) -> Result<Self, ConfigErrors> {
+        let mut errors = ConfigErrors::default();
+        let authentication = authentication(args, &mut errors);
+        Self::with(args, authentication, errors)
     }
 
     /// Checks the flags for a command that accepts no requests and therefore needs no API key.
-    pub(crate) fn for_command(args: &ServeArgs) -> Result<Self, ConfigError> {
-        Self::with(args, AuthenticationSettings::for_no_requests())
+    pub(crate) fn for_command(args: &ServeArgs) -> Result<Self, ConfigErrors> {
+        let authentication = AuthenticationSettings::for_no_requests();
+        Self::with(args, Some(authentication), ConfigErrors::default())
     }
 
-    fn with(args: &ServeArgs, authentication: AuthenticationSettings) -> Result<Self, ConfigError> {
-        check_durations(args)?;
-        check_numbers(args)?;
-        if args.call_timeout * 4 > args.lease {
-            // A stage takes at most the time of two calls, and the lease is renewed after half of its
-            // own time.
-            return Err(ConfigError::Form {
-                flag: "--call-timeout",
-                rule: "must be at most a quarter of --lease",
-            });
-        }
-        let namespace = args.database.namespace()?;
-        Ok(Self {
+    fn with(
+        args: &ServeArgs,
+        authentication: Option<AuthenticationSettings>,
+        mut errors: ConfigErrors,
+    ) -> Result<Self, ConfigErrors> {
+        check_durations(args, &mut errors);
+        check_numbers(args, &mut errors);
+        let config = Self::noting(args, authentication, &mut errors);
+        config.filter(|_| errors.is_empty()).ok_or(errors)
+    }
+
+    /// Reads all settings, so that `errors` names all that are refused; `None` if there are any.
+    fn noting(
+        args: &ServeArgs,
+        authentication: Option<AuthenticationSettings>,
+        errors: &mut ConfigErrors,
+    ) -> Option<Self> {
+        let namespace = errors.note(args.database.namespace());
+        let tls = errors.note(args.tls.paths());
+        let database = errors.note(args.database.store_config());
+        let account = args.account_id.as_deref();
+        let account = errors.note(optional("--account-id", account, AccountId::parse));
+        let defaults = defaults(args, errors);
+        let audit_retention = errors.note(audit_retention(args.audit_retention.as_deref()));
+        let audit_signing = namespace
+            .as_ref()
+            .and_then(|namespace| errors.note(args.audit_signing.signing(namespace)));
+        let connections = connections(args, errors);
+        Some(Self {
             listen: args.listen,
-            tls: args.tls.paths()?,
+            tls: tls?,
             database: StoreConfig {
                 max_connections: args.database_connections,
                 lease: args.lease,
                 consistency_window: args.consistency_window,
-                ..args.database.store_config()?
+                ..database?
             },
             database_iam_auth: args.database.database_iam_auth,
             migrate: args.migrate,
-            authentication,
-            account: optional("--account-id", args.account_id.as_deref(), AccountId::parse)?,
-            defaults: defaults(args)?,
+            authentication: authentication?,
+            account: account?,
+            defaults: defaults?,
             drift: args.drift,
             orphans: args.orphans,
             attestation: args.attestation,
             probes: args.probes,
-            audit_retention: audit_retention(args.audit_retention.as_deref())?,
-            audit_signing: args.audit_signing.signing(&namespace)?,
+            audit_retention: audit_retention?,
+            audit_signing: audit_signing?,
             call_limits: BudgetLimits {
                 rate: args.call_rate,
                 burst: f64::from(args.call_burst),
@@ -358,42 +389,41 @@ impl Config {
             call_timeout: args.call_timeout,
             drain_delay: args.drain_delay,
             shutdown_limit: args.shutdown_limit,
-            connections: connections(args)?,
-            namespace,
+            connections,
+            namespace: namespace?,
         })
     }
 }
 
-/// Checks the settings of authentication, which only the service needs.
-///
-/// # Errors
-/// When a setting breaks its rule.
-pub(crate) fn authentication(args: &ServeArgs) -> Result<AuthenticationSettings, ConfigError> {
-    let authentication = args.authentication.settings(args.listen)?;
-    if !authentication.certificate_rules.is_empty() && args.tls.client_authorities.is_none() {
-        return Err(ConfigError::Form {
-            flag: "--tls-client-subjects",
-            rule: "needs --tls-client-ca, whose authorities sign the certificates of clients",
-        });
-    }
-    Ok(authentication)
+/// Reads the settings of authentication, which only the service needs; `None` if one is refused.
+pub(crate) fn authentication(
+    args: &ServeArgs,
+    errors: &mut ConfigErrors,
+) -> Option<AuthenticationSettings> {
+    let authentication = args.authentication.settings(args.listen, errors)?;
+    let needs_authorities = !authentication.certificate_rules.is_empty();
+    let rule = "needs --tls-client-ca, whose authorities sign the certificates of clients";
+    errors.note(obeyed(
+        !needs_authorities || args.tls.client_authorities.is_some(),
+        "--tls-client-subjects",
+        rule,
+    ))?;
+    Some(authentication)
 }
 
-fn connections(args: &ServeArgs) -> Result<ConnectionLimits, ConfigError> {
-    let zeros = [
+fn connections(args: &ServeArgs, errors: &mut ConfigErrors) -> ConnectionLimits {
+    for (flag, is_zero) in [
         ("--max-connections", args.max_connections == 0),
         ("--slow-client-limit", args.slow_client_limit.is_zero()),
         ("--idle-limit", args.idle_limit.is_zero()),
-    ];
-    if let Some((flag, _)) = zeros.into_iter().find(|(_, is_zero)| *is_zero) {
-        let rule = "must be more than zero";
-        return Err(ConfigError::Form { flag, rule });
+    ] {
+        errors.note(obeyed(!is_zero, flag, "must be more than zero"));
     }
-    Ok(ConnectionLimits {
+    ConnectionLimits {
         most: usize::try_from(args.max_connections).unwrap_or(usize::MAX),
         slow_client: args.slow_client_limit,
         idle: args.idle_limit,
-    })
+    }
 }
 
 fn audit_retention(text: Option<&str>) -> Result<Option<Duration>, ConfigError> {
@@ -410,36 +440,46 @@ fn audit_retention(text: Option<&str>) -> Result<Option<Duration>, ConfigError> 
     }
 }
 
-fn defaults(args: &ServeArgs) -> Result<Defaults, ConfigError> {
-    let boundary = args.permissions_boundary.as_deref();
-    let boundaries = list(args.allowed_boundaries.as_deref());
-    let region = optional(
+fn defaults(args: &ServeArgs, errors: &mut ConfigErrors) -> Option<Defaults> {
+    let region = args.default_region.as_deref();
+    let region = errors.note(optional(
         "--default-region",
-        args.default_region.as_deref(),
-        Region::parse_supported,
-    )?;
-    let defaults = Defaults {
-        iam_role: optional(
-            "--default-iam-role",
-            args.default_iam_role.as_deref(),
-            RoleReference::parse,
-        )?,
-        role_prefix: invalid_in("--role-prefix", RolePrefix::parse(&args.role_prefix))?,
-        permissions_boundary: optional("--permissions-boundary", boundary, BoundaryArn::parse)?,
-        kms_key: kms_key(args, region.as_ref())?,
-        tags: tags(args.resource_tags.as_deref())?,
-        pass_through_roles: pass_through_roles(
-            "--pass-through-roles",
-            args.pass_through_roles.as_deref(),
-        )?,
-        allowed_boundaries: boundaries
-            .map(|arn| invalid_in("--allowed-boundaries", BoundaryArn::parse(arn)))
-            .collect::<Result<_, _>>()?,
-        limits: args.limits.limits()?,
         region,
+        Region::parse_supported,
+    ));
+    let iam_role = args.default_iam_role.as_deref();
+    let iam_role = errors.note(optional(
+        "--default-iam-role",
+        iam_role,
+        RoleReference::parse,
+    ));
+    let role_prefix = RolePrefix::parse(&args.role_prefix);
+    let role_prefix = errors.note(invalid_in("--role-prefix", role_prefix));
+    let boundary = args.permissions_boundary.as_deref();
+    let boundary = optional("--permissions-boundary", boundary, BoundaryArn::parse);
+    let boundary = errors.note(boundary);
+    let key = kms_key(args, region.as_ref().and_then(Option::as_ref));
+    let key = errors.note(key);
+    let tags = errors.note(tags(args.resource_tags.as_deref()));
+    let roles = args.pass_through_roles.as_deref();
+    let roles = errors.note(pass_through_roles("--pass-through-roles", roles));
+    let boundaries = list(args.allowed_boundaries.as_deref())
+        .map(|arn| invalid_in("--allowed-boundaries", BoundaryArn::parse(arn)));
+    let boundaries = errors.note(boundaries.collect());
+    let limits = args.limits.limits(errors);
+    let defaults = Defaults {
+        iam_role: iam_role?,
+        role_prefix: role_prefix?,
+        permissions_boundary: boundary?,
+        kms_key: key?,
+        tags: tags?,
+        pass_through_roles: roles?,
+        allowed_boundaries: boundaries?,
+        limits: limits?,
+        region: region?,
     };
-    limits::check(&defaults)?;
-    Ok(defaults)
+    errors.note(limits::check(&defaults))?;
+    Some(defaults)
 }
 
 // Without this check, a key of another region would make every request fail that names no region.

@@ -1,5 +1,6 @@
 //! Why a setting is refused.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use engine_roles_api::InvalidKey;
@@ -7,6 +8,7 @@ use engine_roles_domain::invalid::Invalid;
 use engine_roles_store::StoreError;
 use engine_roles_transparency::TransparencyError;
 
+use crate::error_chain::chain;
 use crate::setting_names::Named;
 
 /// Why the configuration is invalid. The fields name a setting by its flag; the text names it as it was
@@ -80,6 +82,50 @@ pub enum ConfigError {
     #[error("{}", Named("--database-url or --database-url-file is required"))]
     NoDatabase,
 }
+
+/// All settings that are refused. Whoever starts the service can correct them at once.
+#[derive(Debug, Default)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+impl ConfigErrors {
+    /// Returns the value; `None` when it is refused, with the reason added.
+    pub(crate) fn note<T>(&mut self, checked: Result<T, ConfigError>) -> Option<T> {
+        match checked {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.0.push(error);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the reasons with their causes, each as a text.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|error| chain(error))
+    }
+}
+
+impl From<ConfigError> for ConfigErrors {
+    fn from(error: ConfigError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [error] = self.0.as_slice() {
+            return f.write_str(&chain(error));
+        }
+        write!(f, "{} settings are refused:", self.0.len())?;
+        self.texts().try_for_each(|text| write!(f, "\n  {text}"))
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
 
 /// Names the flag of a value that breaks its rule.
 pub(crate) fn invalid_in<T>(

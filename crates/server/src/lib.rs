@@ -45,5 +45,5 @@ mod without_effect;
 
 pub use cli::{Cli, Command, main, run};
 pub use config::{Config, ServeArgs};
-pub use config_error::ConfigError;
+pub use config_error::{ConfigError, ConfigErrors};
 pub use serve::{Server, ServerError};

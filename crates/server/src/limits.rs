@@ -5,7 +5,7 @@ use engine_roles_domain::account::Region;
 use engine_roles_domain::cluster::{Defaults, Limits, Mode, Permitted};
 use engine_roles_domain::resources::TagKey;
 
-use crate::config_error::{ConfigError, invalid_in};
+use crate::config_error::{ConfigError, ConfigErrors, invalid_in};
 use crate::list::list;
 
 const MODES: &str = "--allowed-modes";
@@ -45,11 +45,8 @@ impl LimitArgs {
         modes.peek().is_some() && modes.all(|mode| mode == Mode::PassThrough.as_str())
     }
 
-    /// Reads the limits.
-    ///
-    /// # Errors
-    /// When a value breaks its rule, or a list is empty.
-    pub(crate) fn limits(&self) -> Result<Limits, ConfigError> {
+    /// Reads the limits; `None` when a value breaks its rule, or a list is empty.
+    pub(crate) fn limits(&self, errors: &mut ConfigErrors) -> Option<Limits> {
         let mode = |text: &str| {
             text.parse().map_err(|_| ConfigError::Form {
                 flag: MODES,
@@ -58,11 +55,15 @@ impl LimitArgs {
         };
         let region = |text: &str| invalid_in(REGIONS, Region::parse_supported(text));
         let tag_key = |text: &str| invalid_in(TAG_KEYS, TagKey::parse(text));
-        Ok(Limits {
-            modes: permitted(MODES, self.allowed_modes.as_deref(), mode)?,
-            regions: permitted(REGIONS, self.allowed_regions.as_deref(), region)?,
+        let modes = errors.note(permitted(MODES, self.allowed_modes.as_deref(), mode));
+        let regions = errors.note(permitted(REGIONS, self.allowed_regions.as_deref(), region));
+        let tag_keys = self.allowed_tag_keys.as_deref();
+        let tag_keys = errors.note(permitted(TAG_KEYS, tag_keys, tag_key));
+        Some(Limits {
+            modes: modes?,
+            regions: regions?,
             session_manager: self.allow_session_manager,
-            tag_keys: permitted(TAG_KEYS, self.allowed_tag_keys.as_deref(), tag_key)?,
+            tag_keys: tag_keys?,
         })
     }
 }

@@ -221,6 +221,45 @@ fn a_setting_that_needs_another_one_is_warned_about_or_ends_the_start() {
     }
 }
 
+#[test]
+fn all_settings_that_are_refused_are_named_at_once() {
+    let wrong = [
+        ("ENGINE_ROLES_LEASE", "1s"),
+        ("ENGINE_ROLES_CALL_BURST", "1"),
+        ("ENGINE_ROLES_NAMESPACE", "A"),
+        ("ENGINE_ROLES_TLS_KEY", "/key"),
+        ("ENGINE_ROLES_ACCOUNT_ID", "1"),
+        ("ENGINE_ROLES_DEFAULT_REGION", "nowhere"),
+        ("ENGINE_ROLES_RESOURCE_TAGS", "x"),
+        ("ENGINE_ROLES_ALLOWED_MODES", "none"),
+        ("ENGINE_ROLES_ALLOWED_REGIONS", "nowhere"),
+        ("ENGINE_ROLES_AUDIT_RETENTION", "1s"),
+        ("ENGINE_ROLES_MAX_CONNECTIONS", "0"),
+        ("ENGINE_ROLES_IDLE_LIMIT", "0s"),
+        ("ENGINE_ROLES_INIT_API_KEY", "short"),
+        ("ENGINE_ROLES_TRUSTED_PROXIES", "x"),
+    ];
+    // The call timeout is longer than a quarter of this lease, and no setting has the database's URL.
+    let reasons = wrong.len() + 2;
+    let output = engine_roles(&["serve"], &wrong);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let stderr = text(&output.stderr);
+    let first = format!("engine-roles: {reasons} settings are refused:\n");
+    let (_, listed) = stderr.split_once(&first).expect("the number of settings");
+    assert_eq!(listed.lines().count(), reasons, "{stderr}");
+    // The certificate is missing, not its key.
+    let named = |variable: &str| variable.replace("TLS_KEY", "TLS_CERT");
+    for (variable, _) in wrong {
+        let line = named(variable);
+        assert!(listed.contains(&line), "{variable}: {stderr}");
+    }
+    let (line, _) = failed_check(&wrong);
+    for (variable, _) in wrong {
+        let found = line["found"].as_str().unwrap_or_default();
+        assert!(found.contains(&named(variable)), "{variable}: {line}");
+    }
+}
+
 /// Runs `check`, which has failed, and returns its line about the configuration and the whole report.
 fn failed_check(environment: &[(&str, &str)]) -> (Value, Value) {
     let output = engine_roles(&["check", "--output", "json"], environment);
