@@ -62,12 +62,13 @@ impl AuthenticationArgs {
         listen: SocketAddr,
         errors: &mut ConfigErrors,
     ) -> Option<AuthenticationSettings> {
-        if self.insecure_no_auth && !listen.ip().is_loopback() {
-            let _ = errors.note::<()>(Err(ConfigError::Form {
-                flag: "--insecure-no-auth",
-                rule: "is allowed only when --listen is a loopback address",
-            }));
-        }
+        let is_local = listen.ip().is_loopback();
+        let rule = "is allowed only when --listen is a loopback address";
+        errors.require(
+            !self.insecure_no_auth || is_local,
+            "--insecure-no-auth",
+            rule,
+        );
         let initial_key = errors.note(self.initial_key());
         let certificate_rules = errors.note(self.certificate_rules());
         let aws_login = errors.note(self.aws_login.settings());

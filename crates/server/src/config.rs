@@ -269,20 +269,12 @@ fn check_durations(args: &ServeArgs, errors: &mut ConfigErrors) {
         ),
     ];
     for (flag, value, allowed, rule) in rules {
-        errors.note(obeyed(allowed.contains(&value), flag, rule));
+        errors.require(allowed.contains(&value), flag, rule);
     }
     // A stage takes at most the time of two calls, and the lease is renewed after half of its own time.
     let is_short = args.call_timeout.saturating_mul(4) <= args.lease;
     let rule = "must be at most a quarter of --lease";
-    errors.note(obeyed(is_short, "--call-timeout", rule));
-}
-
-fn obeyed(is_obeyed: bool, flag: &'static str, rule: &'static str) -> Result<(), ConfigError> {
-    if is_obeyed {
-        Ok(())
-    } else {
-        Err(ConfigError::Form { flag, rule })
-    }
+    errors.require(is_short, "--call-timeout", rule);
 }
 
 /// The rules of the settings that are numbers.
@@ -296,23 +288,12 @@ const MOST_CALLS: f64 = 1_000_000.0;
 const CONNECTIONS: RangeInclusive<u32> = 4..=1_000;
 
 fn check_numbers(args: &ServeArgs, errors: &mut ConfigErrors) {
-    let (rate, burst) = (args.call_rate, f64::from(args.call_burst));
-    let connections = args.database_connections;
-    for (is_obeyed, flag, rule) in [
-        ((1.0..=MOST_CALLS).contains(&rate), "--call-rate", CALL_RATE),
-        (
-            (10.0..=MOST_CALLS).contains(&burst),
-            "--call-burst",
-            CALL_BURST,
-        ),
-        (
-            CONNECTIONS.contains(&connections),
-            "--database-connections",
-            DATABASE_CONNECTIONS,
-        ),
-    ] {
-        errors.note(obeyed(is_obeyed, flag, rule));
-    }
+    let is_rate = (1.0..=MOST_CALLS).contains(&args.call_rate);
+    errors.require(is_rate, "--call-rate", CALL_RATE);
+    let is_burst = (10.0..=MOST_CALLS).contains(&f64::from(args.call_burst));
+    errors.require(is_burst, "--call-burst", CALL_BURST);
+    let is_number = CONNECTIONS.contains(&args.database_connections);
+    errors.require(is_number, "--database-connections", DATABASE_CONNECTIONS);
 }
 
 impl Config {
@@ -403,11 +384,11 @@ pub(crate) fn authentication(
     let authentication = args.authentication.settings(args.listen, errors)?;
     let needs_authorities = !authentication.certificate_rules.is_empty();
     let rule = "needs --tls-client-ca, whose authorities sign the certificates of clients";
-    errors.note(obeyed(
+    errors.require(
         !needs_authorities || args.tls.client_authorities.is_some(),
         "--tls-client-subjects",
         rule,
-    ))?;
+    )?;
     Some(authentication)
 }
 
@@ -417,7 +398,7 @@ fn connections(args: &ServeArgs, errors: &mut ConfigErrors) -> ConnectionLimits 
         ("--slow-client-limit", args.slow_client_limit.is_zero()),
         ("--idle-limit", args.idle_limit.is_zero()),
     ] {
-        errors.note(obeyed(!is_zero, flag, "must be more than zero"));
+        errors.require(!is_zero, flag, "must be more than zero");
     }
     ConnectionLimits {
         most: usize::try_from(args.max_connections).unwrap_or(usize::MAX),

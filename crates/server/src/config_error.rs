@@ -99,6 +99,21 @@ impl ConfigErrors {
         }
     }
 
+    /// Adds a value of the wrong form. Returns `None` then.
+    pub(crate) fn require(
+        &mut self,
+        is_obeyed: bool,
+        flag: &'static str,
+        rule: &'static str,
+    ) -> Option<()> {
+        let checked = if is_obeyed {
+            Ok(())
+        } else {
+            Err(ConfigError::Form { flag, rule })
+        };
+        self.note(checked)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
