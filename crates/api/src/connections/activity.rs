@@ -149,15 +149,17 @@ impl Activity {
         self.enter(Phase::Answering) == Phase::Idle
     }
 
-    /// Keeps a connection that was to be closed because its client did nothing, and on which a request has
-    /// begun since: the answer would be lost. Returns whether there was such a decision.
+    /// Keeps a connection that was to be closed because its client did nothing, and on which the service works
+    /// by now: the answer would be lost. Returns whether it is kept.
     pub(super) fn keep(&self) -> bool {
         let mut state = self.lock();
-        let is_withdrawn = matches!(state.cut, Some(Cut::SlowHead | Cut::Idle | Cut::Replaced));
-        if is_withdrawn {
+        let is_at_work = state.phase == Phase::Answering && state.blocked_since.is_none();
+        let is_kept =
+            is_at_work && matches!(state.cut, Some(Cut::SlowHead | Cut::Idle | Cut::Replaced));
+        if is_kept {
             state.cut = None;
         }
-        is_withdrawn
+        is_kept
     }
 
     /// Notes that the service waits for a part of the body.
@@ -318,12 +320,19 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_on_which_a_request_begins_is_not_closed_for_doing_nothing() {
+    fn a_connection_on_which_the_service_works_is_not_closed_for_doing_nothing() {
         let activity = Activity::new();
-        assert!(!activity.keep());
         activity.received();
         assert!(activity.cut_in(Phase::Head, Cut::Replaced));
+        assert!(!activity.keep());
         activity.begin_answer();
+        // The client reads nothing of the answer.
+        activity.wrote(true);
+        assert!(!activity.keep());
+        activity.wrote(false);
+        activity.waits_for_body();
+        assert!(!activity.keep());
+        activity.body_ended();
         assert!(activity.keep());
         assert_eq!(activity.state().cut, None);
         assert!(!activity.cut_in(Phase::Head, Cut::Replaced));
@@ -331,6 +340,7 @@ mod tests {
         // The client does something, but does not read, or the service stops.
         for reason in [Cut::StalledReader, Cut::Stopping] {
             let activity = Activity::new();
+            activity.begin_answer();
             activity.cut(reason);
             assert!(!activity.keep());
             assert_eq!(activity.state().cut, Some(reason));

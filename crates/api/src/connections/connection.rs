@@ -51,10 +51,6 @@ pub(super) async fn serve<T>(
     let body_time = BodyTime::new(place.open().limits().slow_client, stop.clone());
     let service = service_fn(|request: Request<Incoming>| {
         let is_pipelined = place.activity.begin_answer();
-        if place.activity.keep() {
-            // Another connection gives way.
-            place.open().can_make_room();
-        }
         let (router, place) = (Router::clone(&router), Arc::clone(&place));
         let activity = Arc::clone(&place.activity);
         let is_body_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
@@ -94,15 +90,14 @@ pub(super) async fn serve<T>(
         tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break Ok(ended),
             cut = activity.must_close() => {
-                // A last turn: what is ready is written, and a request that has arrived begins, which
-                // withdraws the decision. tokio pauses a task that does much in one turn, even if it could
-                // write more.
+                // A last turn: what is ready is written, and a request that has arrived begins. tokio pauses
+                // a task that does much in one turn, even if it could write more.
                 tokio::task::yield_now().await;
                 let turn = poll_fn(|cx| connection.poll_without_shutdown(cx));
                 match turn.now_or_never() {
                     Some(ended) => break Ok(ended),
-                    None if activity.state().cut.is_some() => break Err(cut),
-                    None => {}
+                    None if activity.keep() => place.open().can_make_room(),
+                    None => break Err(cut),
                 }
             }
             () = stop.cancelled(), if !is_stopping => {
