@@ -54,10 +54,10 @@ impl AuditSigningArgs {
         (found.permissions().mode() & 0o004 != 0).then_some(path)
     }
 
-    /// Reads the keys; none where no file is set.
+    /// Reads the keys; none where no file is set. The namespace is `None` if it is refused.
     pub(crate) fn signing(
         &self,
-        namespace: &Namespace,
+        namespace: Option<&Namespace>,
     ) -> Result<Option<Arc<AuditSigning>>, ConfigError> {
         let Some(path) = &self.key_file else {
             let unused = [
@@ -73,6 +73,7 @@ impl AuditSigningArgs {
             };
         };
         let origin = self.origin.clone();
+        let namespace = namespace.map_or("default", Namespace::as_str);
         let origin = origin.unwrap_or_else(|| format!("engine-roles/{namespace}"));
         let invalid = |flag| move |source| ConfigError::AuditLog { flag, source };
         let origin: KeyName = origin.trim().parse().map_err(invalid("--audit-origin"))?;
@@ -147,7 +148,10 @@ mod tests {
             checkpoints: Some("/".into()),
         };
         let namespace = Namespace::parse("default").expect("a namespace");
-        let error = args.signing(&namespace).expect_err("no key").to_string();
+        let error = args
+            .signing(Some(&namespace))
+            .expect_err("no key")
+            .to_string();
         assert!(error.starts_with("--audit-checkpoints: needs"), "{error}");
     }
 }

@@ -86,6 +86,11 @@ impl AuthenticationArgs {
         })
     }
 
+    /// Returns whether certificates of clients authenticate.
+    pub(crate) fn has_certificate_rules(&self) -> bool {
+        list(self.tls_client_subjects.as_deref()).next().is_some()
+    }
+
     fn initial_key(&self) -> Result<Option<ApiKey>, ConfigError> {
         let flags = ("--init-api-key", "--init-api-key-file");
         let (key, file) = (self.init_api_key.as_ref(), &self.init_api_key_file);

@@ -246,7 +246,8 @@ fn check_durations(args: &ServeArgs, errors: &mut ConfigErrors) {
         (
             "--call-timeout",
             args.call_timeout,
-            milliseconds(100)..=minutes(15),
+            // Its upper limit is that of the lease.
+            milliseconds(100)..=Duration::MAX,
             "must be at least 100ms",
         ),
         (
@@ -300,7 +301,8 @@ impl Config {
     /// Checks the flags of `serve`.
     ///
     /// # Errors
-    /// When a flag is invalid; the error names each of them.
+    /// When a flag is invalid. The error names all values that break a rule of their own; a contradiction between
+    /// settings may show once their values are right.
     pub fn new(args: &ServeArgs) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let authentication = authentication(args, &mut errors);
@@ -337,9 +339,7 @@ impl Config {
         let account = errors.note(optional("--account-id", account, AccountId::parse));
         let defaults = defaults(args, errors);
         let audit_retention = errors.note(audit_retention(args.audit_retention.as_deref()));
-        let audit_signing = namespace
-            .as_ref()
-            .and_then(|namespace| errors.note(args.audit_signing.signing(namespace)));
+        let audit_signing = errors.note(args.audit_signing.signing(namespace.as_ref()));
         let connections = connections(args, errors);
         Some(Self {
             listen: args.listen,
@@ -381,15 +381,13 @@ pub(crate) fn authentication(
     args: &ServeArgs,
     errors: &mut ConfigErrors,
 ) -> Option<AuthenticationSettings> {
-    let authentication = args.authentication.settings(args.listen, errors)?;
-    let needs_authorities = !authentication.certificate_rules.is_empty();
-    let rule = "needs --tls-client-ca, whose authorities sign the certificates of clients";
+    let needs_authorities = args.authentication.has_certificate_rules();
     errors.require(
         !needs_authorities || args.tls.client_authorities.is_some(),
         "--tls-client-subjects",
-        rule,
-    )?;
-    Some(authentication)
+        "needs --tls-client-ca, whose authorities sign the certificates of clients",
+    );
+    args.authentication.settings(args.listen, errors)
 }
 
 fn connections(args: &ServeArgs, errors: &mut ConfigErrors) -> ConnectionLimits {

@@ -1,11 +1,15 @@
 //! What a connection is doing, and since when.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::limits::ConnectionLimits;
+
+/// How long a connection may be new, or idle, or its client may read nothing of an answer, before it is
+/// closed rather than others.
+pub(super) const UNTOUCHED: Duration = Duration::from_secs(1);
 
 /// What the client and the service are doing on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +39,10 @@ pub(super) enum Cut {
     Idle,
     /// The number of connections reached its limit, and a new one came.
     Replaced,
-    /// The service stops.
+    /// The service stops, and has no answer for the client.
     Stopping,
+    /// The service has stopped.
+    Aborted,
 }
 
 /// What one connection is doing. The connection's task writes it; the task that accepts connections
@@ -71,7 +77,8 @@ impl State {
     /// the client reads.
     pub(super) fn waits_since(&self) -> Option<Instant> {
         match self.phase {
-            Phase::New | Phase::Head | Phase::Body => Some(self.since),
+            // The head that follows an answer does not count before the answer is read.
+            Phase::New | Phase::Head | Phase::Body => self.blocked_since.or(Some(self.since)),
             Phase::Answering | Phase::Idle => self.blocked_since,
             Phase::Closing => None,
         }
@@ -84,12 +91,21 @@ impl State {
         is_idle.then_some(self.since)
     }
 
-    /// Returns since when nothing would be lost with the connection: the service has no answer for it.
+    /// Returns since when nothing would be lost with the connection: the service works on no request, and
+    /// has written its answers.
     pub(super) fn unanswering_since(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::New | Phase::Head | Phase::Body => Some(self.since),
-            Phase::Idle => self.idle_since(),
-            Phase::Answering | Phase::Closing => None,
+        let is_unanswering = !matches!(self.phase, Phase::Answering | Phase::Closing)
+            && self.blocked_since.is_none();
+        is_unanswering.then_some(self.since)
+    }
+
+    /// Returns whether the service works on a request, or has an answer that its client may still read: it has
+    /// not read any of it only since a moment ago.
+    fn is_answering(&self, now: Instant) -> bool {
+        match (self.phase, self.blocked_since) {
+            (Phase::Closing, _) => false,
+            (_, Some(since)) => now.saturating_duration_since(since) < UNTOUCHED,
+            (phase, None) => phase == Phase::Answering,
         }
     }
 
@@ -101,11 +117,8 @@ impl State {
     /// Returns why the connection must be closed at this time.
     fn overdue(&self, now: Instant, limits: &ConnectionLimits) -> Option<Cut> {
         let lasts_longer = |since: Instant, limit| now.saturating_duration_since(since) > limit;
-        if self
-            .blocked_since
-            .is_some_and(|since| lasts_longer(since, limits.slow_client))
-        {
-            return Some(Cut::StalledReader);
+        if let Some(since) = self.blocked_since {
+            return lasts_longer(since, limits.slow_client).then_some(Cut::StalledReader);
         }
         match self.phase {
             Phase::New | Phase::Head => {
@@ -149,13 +162,12 @@ impl Activity {
         self.enter(Phase::Answering) == Phase::Idle
     }
 
-    /// Keeps a connection that was to be closed because its client did nothing, and on which the service works
-    /// by now: the answer would be lost. Returns whether it is kept.
+    /// Keeps a connection that was to be closed, if the service has an answer for its client by now: the
+    /// answer would be lost. Returns whether it is kept.
     pub(super) fn keep(&self) -> bool {
         let mut state = self.lock();
-        let is_at_work = state.phase == Phase::Answering && state.blocked_since.is_none();
-        let is_kept =
-            is_at_work && matches!(state.cut, Some(Cut::SlowHead | Cut::Idle | Cut::Replaced));
+        let is_final = matches!(state.cut, Some(Cut::StalledReader | Cut::Aborted));
+        let is_kept = !is_final && state.is_answering(Instant::now());
         if is_kept {
             state.cut = None;
         }
@@ -204,19 +216,22 @@ impl Activity {
         let mut state = self.lock();
         if is_blocked {
             state.blocked_since.get_or_insert_with(Instant::now);
-        } else {
-            state.blocked_since = None;
+        } else if state.blocked_since.take().is_some()
+            && matches!(state.phase, Phase::Head | Phase::Idle)
+        {
+            // The connection is idle, or the next head begins, when the client has read the answer.
+            state.since = Instant::now();
         }
     }
 
-    /// Makes the connection's task close the connection. Only the first reason counts.
-    pub(super) fn cut(&self, reason: Cut) {
-        self.lock().cut.get_or_insert(reason);
+    /// Makes the connection's task close the connection in every case.
+    pub(super) fn abort(&self) {
+        self.lock().cut = Some(Cut::Aborted);
         self.is_cut.notify_one();
     }
 
     /// Makes the connection's task close the connection, unless its phase is another one by now. Returns
-    /// whether it is closed.
+    /// whether it does. Only the first reason counts.
     pub(super) fn cut_in(&self, phase: Phase, reason: Cut) -> bool {
         let mut state = self.lock();
         let is_cut = state.phase == phase;
@@ -320,31 +335,70 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_on_which_the_service_works_is_not_closed_for_doing_nothing() {
+    fn a_connection_with_an_answer_for_its_client_is_not_closed() {
+        for reason in [Cut::SlowHead, Cut::Idle, Cut::Replaced, Cut::Stopping] {
+            let activity = Activity::new();
+            activity.received();
+            assert!(activity.cut_in(Phase::Head, reason));
+            assert!(!activity.keep());
+            activity.begin_answer();
+            activity.waits_for_body();
+            assert!(!activity.keep());
+            activity.body_ended();
+            assert!(activity.keep());
+            assert_eq!(activity.state().cut, None);
+            assert!(!activity.cut_in(Phase::Head, reason));
+            assert_eq!(activity.state().cut, None);
+            // The answer is not written, and its client may read it.
+            activity.end_answer();
+            activity.wrote(true);
+            assert!(activity.cut_in(Phase::Idle, reason));
+            assert!(activity.keep());
+            activity.wrote(false);
+            assert!(activity.cut_in(Phase::Idle, reason));
+            assert!(!activity.keep());
+        }
+        let activity = Activity::new();
+        activity.begin_answer();
+        assert!(activity.cut_in(Phase::Answering, Cut::StalledReader));
+        assert!(!activity.keep());
+        activity.abort();
+        assert!(!activity.keep());
+        assert_eq!(activity.state().cut, Some(Cut::Aborted));
+    }
+
+    #[test]
+    fn a_client_that_reads_nothing_for_a_second_loses_its_answer() {
+        let start = Instant::now();
+        for phase in [Phase::Answering, Phase::Idle, Phase::Head] {
+            let state = State {
+                phase,
+                blocked_since: Some(start),
+                ..State::new(start)
+            };
+            assert!(state.is_answering(start), "{phase:?}");
+            assert!(!state.is_answering(start + UNTOUCHED), "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_the_next_head_begins_when_the_answer_before_it_is_read() {
         let activity = Activity::new();
         activity.received();
-        assert!(activity.cut_in(Phase::Head, Cut::Replaced));
-        assert!(!activity.keep());
         activity.begin_answer();
-        // The client reads nothing of the answer.
+        activity.end_answer();
         activity.wrote(true);
-        assert!(!activity.keep());
+        activity.received();
+        let unread = activity.state();
+        assert_eq!(unread.phase, Phase::Head);
+        assert_eq!(unread.waits_since(), unread.blocked_since);
+        assert_eq!(unread.unanswering_since(), None);
+        let late = unread.since + LIMITS.slow_client + Duration::from_millis(1);
+        assert_eq!(unread.overdue(late, &LIMITS), Some(Cut::StalledReader));
         activity.wrote(false);
-        activity.waits_for_body();
-        assert!(!activity.keep());
-        activity.body_ended();
-        assert!(activity.keep());
-        assert_eq!(activity.state().cut, None);
-        assert!(!activity.cut_in(Phase::Head, Cut::Replaced));
-        assert_eq!(activity.state().cut, None);
-        // The client does something, but does not read, or the service stops.
-        for reason in [Cut::StalledReader, Cut::Stopping] {
-            let activity = Activity::new();
-            activity.begin_answer();
-            activity.cut(reason);
-            assert!(!activity.keep());
-            assert_eq!(activity.state().cut, Some(reason));
-        }
+        let read = activity.state();
+        assert!(read.since >= unread.since);
+        assert_eq!(read.waits_since(), Some(read.since));
     }
 
     #[test]

@@ -35,6 +35,10 @@ use super::unreadable;
 /// socket with unread bytes would reset the connection, and the client could lose the answer.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How many turns a connection has for a body that has arrived. hyper reads at most 16 kB in each, and a
+/// body has at most 256 kB.
+const LAST_TURNS: usize = 16;
+
 /// Answers the requests of one connection until the client or the service closes it.
 pub(super) async fn serve<T>(
     io: T,
@@ -90,14 +94,16 @@ pub(super) async fn serve<T>(
         tokio::select! {
             ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break Ok(ended),
             cut = activity.must_close() => {
-                // A last turn: what is ready is written, and a request that has arrived begins. tokio pauses
-                // a task that does much in one turn, even if it could write more.
-                tokio::task::yield_now().await;
-                let turn = poll_fn(|cx| connection.poll_without_shutdown(cx));
-                match turn.now_or_never() {
-                    Some(ended) => break Ok(ended),
-                    None if activity.keep() => place.open().can_make_room(),
-                    None => break Err(cut),
+                let turn = |cx: &mut Context<'_>| connection.poll_without_shutdown(cx);
+                match last_turns(turn, activity).await {
+                    LastTurns::Ended(ended) => break Ok(ended),
+                    LastTurns::Nothing => break Err(cut),
+                    // The connection ends after this answer. Otherwise a client that always has another
+                    // request at hand could keep its place for ever.
+                    LastTurns::Answering => {
+                        Pin::new(&mut connection).graceful_shutdown();
+                        place.open().can_make_room();
+                    }
                 }
             }
             () = stop.cancelled(), if !is_stopping => {
@@ -123,12 +129,17 @@ pub(super) async fn serve<T>(
                 error = &error as &dyn std::error::Error,
                 "connection ended with an error"
             );
-            withheld.or(is_head_unfinished.then_some(StatusCode::BAD_REQUEST))
+            let is_written = state.blocked_since.is_none();
+            let last = withheld.or(is_head_unfinished.then_some(StatusCode::BAD_REQUEST));
+            last.filter(|_| is_written)
         }
         Err(cut) => {
             debug!(reason = ?cut, "connection closed by the service");
             match cut {
-                Cut::SlowHead | Cut::Replaced if is_head_unfinished => {
+                // A last answer would seem to be the rest of one that is not written yet.
+                Cut::SlowHead | Cut::Replaced
+                    if is_head_unfinished && state.blocked_since.is_none() =>
+                {
                     Some(StatusCode::REQUEST_TIMEOUT)
                 }
                 _ => {
@@ -146,6 +157,37 @@ pub(super) async fn serve<T>(
     };
     let last = status.map(|status| unreadable::answer(status, begun.elapsed()));
     close(io, last.as_deref().unwrap_or_default(), &place).await;
+}
+
+/// What happened in the last turns of a connection that is to be closed.
+enum LastTurns<T> {
+    /// The connection has ended.
+    Ended(T),
+    /// The service has an answer for the client by now.
+    Answering,
+    Nothing,
+}
+
+/// Gives a connection that is to be closed another turn: what is ready is written, and a request that has
+/// arrived begins. tokio pauses a task that does much in one turn, even if it could write more. A body that has
+/// arrived is read part by part, and has more turns.
+async fn last_turns<T>(
+    mut turn: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    activity: &Activity,
+) -> LastTurns<T> {
+    for _ in 0..LAST_TURNS {
+        tokio::task::yield_now().await;
+        if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(turn(cx))).await {
+            return LastTurns::Ended(ended);
+        }
+        if activity.keep() {
+            return LastTurns::Answering;
+        }
+        if activity.state().phase != Phase::Body {
+            break;
+        }
+    }
+    LastTurns::Nothing
 }
 
 /// Returns the status of a head that hyper has rejected and not removed from its buffer. hyper does not

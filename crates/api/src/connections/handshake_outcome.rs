@@ -142,7 +142,7 @@ impl From<Cut> for HandshakeOutcome {
     fn from(cut: Cut) -> Self {
         match cut {
             Cut::SlowHead | Cut::StalledReader | Cut::Idle => Self::TimedOut,
-            Cut::Replaced | Cut::Stopping => Self::Closed,
+            Cut::Replaced | Cut::Stopping | Cut::Aborted => Self::Closed,
         }
     }
 }

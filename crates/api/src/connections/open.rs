@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::activity::{Activity, Cut, Phase, State};
+use super::activity::{Activity, Cut, Phase, State, UNTOUCHED};
 use super::limits::ConnectionLimits;
 
 /// How often connections are compared with their time limits.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How long a connection may be new, or idle, before it is closed rather than others.
-const UNTOUCHED: Duration = Duration::from_secs(1);
+/// How often a connection is chosen that makes room. Its phase can change meanwhile; then the next sweep
+/// chooses again.
+const CHOICES: usize = 3;
 
 /// The connections that are open.
 #[derive(Debug)]
@@ -97,12 +98,14 @@ impl OpenConnections {
         }
     }
 
-    /// Closes the connections that do not answer a request. A body that is unfinished gets an answer,
-    /// too.
+    /// Closes the connections on which no answer is made or written. A body that is unfinished gets an
+    /// answer, too.
     pub(super) fn close_unanswering(&self) {
         for activity in self.lock().by_id.values() {
-            if !matches!(activity.state().phase, Phase::Body | Phase::Answering) {
-                activity.cut(Cut::Stopping);
+            let state = activity.state();
+            let is_unanswering = state.unanswering_since().or(state.closes_since()).is_some();
+            if is_unanswering && state.phase != Phase::Body {
+                activity.cut_in(state.phase, Cut::Stopping);
             }
         }
     }
@@ -110,7 +113,7 @@ impl OpenConnections {
     /// Closes all connections.
     pub(super) fn close_all(&self) {
         for activity in self.lock().by_id.values() {
-            activity.cut(Cut::Stopping);
+            activity.abort();
         }
     }
 
@@ -124,7 +127,7 @@ impl OpenConnections {
 impl Connections {
     /// Closes one connection, unless one is being cut already, or the service works for all of them.
     fn make_room(&mut self, now: Instant) {
-        loop {
+        for _ in 0..CHOICES {
             let states = self.by_id.values().map(|open| (open, open.state()));
             let states: Vec<_> = states.collect();
             if states.iter().any(|(_, state)| state.cut.is_some()) {
@@ -146,8 +149,8 @@ impl Connections {
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
 /// head of another client arrive. Where all have waited or been idle for less than a second, the one gives
-/// way for which that is the longest; an answer that its client has not read for less than a second is not
-/// lost for a new connection.
+/// way for which that is the longest; an answer of which its client has read nothing for less than a second
+/// is not lost for a new connection.
 fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
     let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
         let found = states

@@ -238,8 +238,10 @@ fn all_settings_that_are_refused_are_named_at_once() {
         ("ENGINE_ROLES_IDLE_LIMIT", "0s"),
         ("ENGINE_ROLES_INIT_API_KEY", "short"),
         ("ENGINE_ROLES_TRUSTED_PROXIES", "x"),
+        ("ENGINE_ROLES_TLS_CLIENT_SUBJECTS", "dns:x=read"),
+        ("ENGINE_ROLES_AUDIT_CHECKPOINTS", "/"),
     ];
-    // The call timeout is longer than a quarter of this lease, and no setting has the database's URL.
+    // The default call timeout is longer than a quarter of this lease, and no setting has the database's URL.
     let reasons = wrong.len() + 2;
     let output = engine_roles(&["serve"], &wrong);
     assert_eq!(output.status.code(), Some(1), "{output:?}");

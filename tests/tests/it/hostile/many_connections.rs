@@ -7,6 +7,7 @@ use engine_roles_e2e::installation::fault;
 use engine_roles_e2e::slow_clients::raise_file_limit;
 use engine_roles_e2e::{Installation, RawConnection, eventually};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::{HALF_A_HEAD, LIVEZ, assert_served, connect, put};
 
@@ -145,6 +146,33 @@ async fn at_the_limit_clients_that_send_at_once_get_their_answers() {
     });
     assert_eq!(begun.collect::<Vec<_>>(), Vec::<String>::new());
     installation.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_limit_a_client_that_always_has_another_request_gives_way() {
+    let installation = with_most_connections(3).await;
+    let address = installation.replicas[0].address();
+    let mut busy = JoinSet::new();
+    for _ in 0..3 {
+        busy.spawn(async move {
+            loop {
+                let mut connection = RawConnection::open(address).await;
+                // Until the connection is closed, at least one request is on its way.
+                connection.send(LIVEZ.repeat(50)).await;
+                while connection.answer().await.is_some() {
+                    connection.send(LIVEZ).await;
+                }
+            }
+        });
+    }
+    // A client that pauses between its connection and its request gives way to the others.
+    let mut answered = 0;
+    for _ in 0..100 {
+        let mut connection = connect(&installation).await;
+        connection.send(LIVEZ).await;
+        answered += u32::from(connection.answer().await.is_some());
+    }
+    assert!(answered >= 50, "{answered}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub(super) struct PublicKeyArgs {
 /// Prints the public keys.
 pub(super) fn run(args: &PublicKeyArgs) -> ExitCode {
     let keys = invalid_in("--namespace", Namespace::parse(&args.namespace))
-        .and_then(|namespace| args.signing.signing(&namespace))
+        .and_then(|namespace| args.signing.signing(Some(&namespace)))
         .and_then(|signing| {
             signing.ok_or(ConfigError::Form {
                 flag: "--audit-key-file",
