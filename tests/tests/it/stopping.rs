@@ -1,8 +1,10 @@
 //! How the service stops.
 
 use engine_roles_e2e::installation::fault;
-use engine_roles_e2e::{Installation, eventually};
+use engine_roles_e2e::{Installation, RawConnection, eventually};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 
 #[tokio::test]
 async fn during_the_drain_delay_the_service_is_unready_and_answers_everything_else() {
@@ -57,4 +59,32 @@ async fn a_stop_right_after_the_start_waits_for_no_check_of_the_account() {
     assert_eq!(waited.count(), 0);
     let log = installation.replicas[0].log().text();
     assert!(!log.contains("shutdown limit reached"), "{log}");
+}
+
+#[tokio::test]
+async fn an_answer_that_its_client_still_reads_is_complete_after_a_stop() {
+    let mut installation = Installation::start().await;
+    let anonymous = installation.client().anonymous();
+    let length = anonymous.fetch("/openapi.json").await.text.len();
+    for connection in ["close", "keep-alive"] {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        // So that the operating system buffers only a part of the answer.
+        socket.set_recv_buffer_size(4096).expect("a size");
+        let stream = socket.connect(installation.replicas[0].address()).await;
+        let mut stream = stream.expect("a connection");
+        let request =
+            format!("GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n");
+        let sent = stream.write_all(request.as_bytes()).await;
+        sent.expect("the request is sent");
+        stream.readable().await.expect("a part of the answer");
+        let mut client = RawConnection::over(stream);
+        installation.replicas[0].ask_to_stop();
+        // Connections without an answer are closed after half a second.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let answer = client.answer().await.expect("an answer");
+        assert_eq!(answer.body.len(), length, "{connection}");
+        let status = installation.replicas[0].ended().await;
+        assert_eq!(status.code(), Some(0));
+        installation.restart(0).await;
+    }
 }

@@ -156,10 +156,20 @@ impl Activity {
         }
     }
 
-    /// Notes that a request's head is complete. Returns whether the request is pipelined: whether the
-    /// client had sent all of the head before the answer to the request before it.
-    pub(super) fn begin_answer(&self) -> bool {
-        self.enter(Phase::Answering) == Phase::Idle
+    /// Notes that a request's head is complete. A request is pipelined if the client had sent all of its head
+    /// before the answer to the request before it; then returns `true`, and the service pauses before it
+    /// [begins](Self::begin_answer).
+    pub(super) fn begins_pipelined(&self) -> bool {
+        let is_pipelined = self.lock().phase == Phase::Idle;
+        if !is_pipelined {
+            self.begin_answer();
+        }
+        is_pipelined
+    }
+
+    /// Notes that the service begins to work on a request.
+    pub(super) fn begin_answer(&self) {
+        self.enter(Phase::Answering);
     }
 
     /// Keeps a connection that was to be closed, if the service has an answer for its client by now: the
@@ -204,11 +214,10 @@ impl Activity {
         state.cut = None;
     }
 
-    /// Returns the phase before.
-    fn enter(&self, phase: Phase) -> Phase {
+    fn enter(&self, phase: Phase) {
         let mut state = self.lock();
+        state.phase = phase;
         state.since = Instant::now();
-        std::mem::replace(&mut state.phase, phase)
     }
 
     /// Notes that bytes of an answer were written, or that the client does not read them.
@@ -322,7 +331,7 @@ mod tests {
         activity.received();
         assert_eq!(activity.state().phase, Phase::Head);
         assert_eq!(activity.state().since, accepted);
-        assert!(!activity.begin_answer());
+        assert!(!activity.begins_pipelined());
         activity.received();
         assert_eq!(activity.state().phase, Phase::Answering);
         activity.end_answer();
@@ -405,8 +414,8 @@ mod tests {
     fn a_request_without_new_bytes_is_pipelined() {
         let activity = Activity::new();
         activity.received();
-        assert!(!activity.begin_answer());
+        assert!(!activity.begins_pipelined());
         activity.end_answer();
-        assert!(activity.begin_answer());
+        assert!(activity.begins_pipelined());
     }
 }

@@ -35,9 +35,9 @@ use super::unreadable;
 /// socket with unread bytes would reset the connection, and the client could lose the answer.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How many turns a connection has for a body that has arrived. hyper reads at most 16 kB in each, and a
-/// body has at most 256 kB.
-const LAST_TURNS: usize = 16;
+/// How many turns a connection has for a body that has arrived. hyper reads one part in each, of at most
+/// 16 kB, and a body has at most 256 kB.
+const LAST_TURNS: usize = 64;
 
 /// Answers the requests of one connection until the client or the service closes it.
 pub(super) async fn serve<T>(
@@ -54,7 +54,7 @@ pub(super) async fn serve<T>(
     let accepted = activity.state().since;
     let body_time = BodyTime::new(place.open().limits().slow_client, stop.clone());
     let service = service_fn(|request: Request<Incoming>| {
-        let is_pipelined = place.activity.begin_answer();
+        let is_pipelined = place.activity.begins_pipelined();
         let (router, place) = (Router::clone(&router), Arc::clone(&place));
         let activity = Arc::clone(&place.activity);
         let is_body_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
@@ -71,8 +71,9 @@ pub(super) async fn serve<T>(
         Box::pin(async move {
             if is_pipelined {
                 // Other connections are served first. hyper would answer the next requests of this
-                // one without a pause.
+                // one without a pause. Meanwhile it is idle, so that it can make room.
                 tokio::task::yield_now().await;
+                place.activity.begin_answer();
             }
             let Ok(mut answer) = router.oneshot(request).await;
             // hyper closes the connection if the rest of the body does not follow at once. A client that
@@ -92,9 +93,9 @@ pub(super) async fn serve<T>(
     let mut is_stopping = false;
     let ended = loop {
         tokio::select! {
-            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break Ok(ended),
+            ended = poll_fn(|cx| Pin::new(&mut connection).poll(cx)) => break Ok(ended),
             cut = activity.must_close() => {
-                let turn = |cx: &mut Context<'_>| connection.poll_without_shutdown(cx);
+                let turn = |cx: &mut Context<'_>| Pin::new(&mut connection).poll(cx);
                 match last_turns(turn, activity).await {
                     LastTurns::Ended(ended) => break Ok(ended),
                     LastTurns::Nothing => break Err(cut),
@@ -115,13 +116,10 @@ pub(super) async fn serve<T>(
     let state = activity.state();
     let parts = connection.into_parts();
     let (mut io, withheld) = parts.io.into_inner().into_inner();
+    // A last answer would seem to be the rest of one that is not written yet.
+    let is_written = state.blocked_since.is_none();
     let withheld = withheld.map(|status| refine(status, &parts.read_buf));
-    // The first bytes of a head may have arrived together with the request before.
-    let is_head_unfinished = match state.phase {
-        Phase::Head => true,
-        Phase::Idle => !parts.read_buf.is_empty(),
-        Phase::New | Phase::Body | Phase::Answering | Phase::Closing => false,
-    };
+    let is_head_unfinished = is_written && has_begun_head(state.phase, &parts.read_buf);
     let status = match ended {
         Ok(Ok(())) => None,
         Ok(Err(error)) => {
@@ -129,17 +127,13 @@ pub(super) async fn serve<T>(
                 error = &error as &dyn std::error::Error,
                 "connection ended with an error"
             );
-            let is_written = state.blocked_since.is_none();
-            let last = withheld.or(is_head_unfinished.then_some(StatusCode::BAD_REQUEST));
-            last.filter(|_| is_written)
+            let withheld = withheld.filter(|_| is_written);
+            withheld.or(is_head_unfinished.then_some(StatusCode::BAD_REQUEST))
         }
         Err(cut) => {
             debug!(reason = ?cut, "connection closed by the service");
             match cut {
-                // A last answer would seem to be the rest of one that is not written yet.
-                Cut::SlowHead | Cut::Replaced
-                    if is_head_unfinished && state.blocked_since.is_none() =>
-                {
+                Cut::SlowHead | Cut::Replaced if is_head_unfinished => {
                     Some(StatusCode::REQUEST_TIMEOUT)
                 }
                 _ => {
@@ -157,6 +151,16 @@ pub(super) async fn serve<T>(
     };
     let last = status.map(|status| unreadable::answer(status, begun.elapsed()));
     close(io, last.as_deref().unwrap_or_default(), &place).await;
+}
+
+/// Returns whether the client has sent a part of a head. The first bytes of it may have arrived together with
+/// the request before.
+fn has_begun_head(phase: Phase, unread: &[u8]) -> bool {
+    match phase {
+        Phase::Head => true,
+        Phase::Idle => !unread.is_empty(),
+        Phase::New | Phase::Body | Phase::Answering | Phase::Closing => false,
+    }
 }
 
 /// What happened in the last turns of a connection that is to be closed.

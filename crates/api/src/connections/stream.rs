@@ -88,7 +88,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stream<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        // What is written is flushed. The connection's task shuts the connection down, after a last answer.
+        Pin::new(&mut self.io).poll_flush(cx)
     }
 }
 
