@@ -301,8 +301,8 @@ impl Config {
     /// Checks the flags of `serve`.
     ///
     /// # Errors
-    /// When a flag is invalid. The error names all values that break a rule of their own; a contradiction between
-    /// settings may show once their values are right.
+    /// When a flag is invalid. The error names several at once. A contradiction between settings may show only
+    /// when their values are right.
     pub fn new(args: &ServeArgs) -> Result<Self, ConfigErrors> {
         let mut errors = ConfigErrors::default();
         let authentication = authentication(args, &mut errors);

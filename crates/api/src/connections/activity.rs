@@ -84,8 +84,7 @@ impl State {
         }
     }
 
-    /// Returns since when the connection is idle: when the last request was answered, and the client reads
-    /// the answer.
+    /// Returns since when the connection is idle: since its client has read the last answer.
     pub(super) fn idle_since(&self) -> Option<Instant> {
         let is_idle = self.phase == Phase::Idle && self.blocked_since.is_none();
         is_idle.then_some(self.since)
@@ -99,8 +98,8 @@ impl State {
         is_unanswering.then_some(self.since)
     }
 
-    /// Returns whether the service works on a request, or has an answer that its client may still read: it has
-    /// not read any of it only since a moment ago.
+    /// Returns whether the service works on a request, or has an answer that its client may still read: the
+    /// client has read nothing of it for less than [`UNTOUCHED`].
     fn is_answering(&self, now: Instant) -> bool {
         match (self.phase, self.blocked_since) {
             (Phase::Closing, _) => false,
@@ -233,7 +232,7 @@ impl Activity {
         }
     }
 
-    /// Makes the connection's task close the connection in every case.
+    /// Makes the connection's task close the connection, also if the service works on a request.
     pub(super) fn abort(&self) {
         self.lock().cut = Some(Cut::Aborted);
         self.is_cut.notify_one();

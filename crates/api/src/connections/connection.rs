@@ -35,8 +35,8 @@ use super::unreadable;
 /// socket with unread bytes would reset the connection, and the client could lose the answer.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How many turns a connection has for a body that has arrived. hyper reads one part in each, of at most
-/// 16 kB, and a body has at most 256 kB.
+/// How often a connection that waits for a body is polled before it is closed. hyper reads one part in each
+/// poll, of at most 16 kB, and a body has at most 256 kB.
 const LAST_TURNS: usize = 64;
 
 /// Answers the requests of one connection until the client or the service closes it.
@@ -163,18 +163,19 @@ fn has_begun_head(phase: Phase, unread: &[u8]) -> bool {
     }
 }
 
-/// What happened in the last turns of a connection that is to be closed.
+/// How [`last_turns`] found a connection.
 enum LastTurns<T> {
     /// The connection has ended.
     Ended(T),
     /// The service has an answer for the client by now.
     Answering,
+    /// Nothing is lost with the connection.
     Nothing,
 }
 
-/// Gives a connection that is to be closed another turn: what is ready is written, and a request that has
-/// arrived begins. tokio pauses a task that does much in one turn, even if it could write more. A body that has
-/// arrived is read part by part, and has more turns.
+/// Polls a connection once more before it is closed. hyper then writes what is ready, and reads a request that
+/// has arrived. It may not have come to this: tokio pauses a task that does much in one poll. A connection that
+/// waits for a body is polled several times, because a body comes in parts.
 async fn last_turns<T>(
     mut turn: impl FnMut(&mut Context<'_>) -> Poll<T>,
     activity: &Activity,

@@ -13,8 +13,8 @@ use super::limits::ConnectionLimits;
 /// How often connections are compared with their time limits.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often a connection is chosen that makes room. Its phase can change meanwhile; then the next sweep
-/// chooses again.
+/// How often at most a connection is chosen that makes room. If the phase of each one changes before it is cut,
+/// the next sweep chooses again.
 const CHOICES: usize = 3;
 
 /// The connections that are open.
@@ -149,8 +149,8 @@ impl Connections {
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
 /// head of another client arrive. Where all have waited or been idle for less than a second, the one gives
-/// way for which that is the longest; an answer of which its client has read nothing for less than a second
-/// is not lost for a new connection.
+/// way for which that is the longest. A client that has read nothing of its answer for less than a second
+/// keeps its connection.
 fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
     let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
         let found = states
