@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::activity::{Activity, Cut, Phase, State, UNTOUCHED};
 use super::limits::ConnectionLimits;
@@ -13,8 +13,12 @@ use super::limits::ConnectionLimits;
 /// How often connections are compared with their time limits.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
+/// How long a client that has just connected, or begun to send, keeps its connection. Its request may be on its
+/// way. This is also how long a new connection waits at most before the others are looked at again.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// How often at most a connection is chosen that makes room. If the phase of each one changes before it is cut,
-/// the next sweep chooses again.
+/// the next look chooses again.
 const CHOICES: usize = 3;
 
 /// The connections that are open.
@@ -69,7 +73,8 @@ impl OpenConnections {
                 }
                 connections.make_room(Instant::now());
             }
-            self.changed.notified().await;
+            // A connection that may not give way yet may do so soon, without a notice.
+            let _ = timeout(GRACE, self.changed.notified()).await;
         }
     }
 
@@ -93,8 +98,6 @@ impl OpenConnections {
             for activity in self.lock().by_id.values() {
                 activity.cut_if_overdue(now, &self.limits);
             }
-            // A client that has stopped to read or to send may make room by now.
-            self.can_make_room();
         }
     }
 
@@ -149,8 +152,8 @@ impl Connections {
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
 /// head of another client arrive. Where all have waited or been idle for less than a second, the one gives
-/// way for which that is the longest. A client that has read nothing of its answer for less than a second
-/// keeps its connection.
+/// way for which that is the longest, unless its request may still be on its way ([`GRACE`]). A client that has
+/// read nothing of its answer for less than a second keeps its connection.
 fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
     let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
         let found = states
@@ -159,10 +162,15 @@ fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
         let found = found.filter(|(_, since)| now.saturating_duration_since(*since) >= at_least);
         found.min_by_key(|(_, since)| *since).map(|(open, _)| open)
     };
+    let is_grace_over = |state: &State| {
+        state.phase == Phase::Idle || now.saturating_duration_since(state.since) >= GRACE
+    };
     longest(State::closes_since, Duration::ZERO)
         .or_else(|| longest(State::waits_since, UNTOUCHED))
         .or_else(|| longest(State::idle_since, UNTOUCHED))
-        .or_else(|| longest(State::unanswering_since, Duration::ZERO))
+        .or_else(|| {
+            longest(State::unanswering_since, Duration::ZERO).filter(|open| is_grace_over(&open.1))
+        })
 }
 
 impl Place {
@@ -205,6 +213,7 @@ mod tests {
         places[0].activity.begin_answer();
         places[0].activity.end_answer();
         places[1].activity.begin_answer();
+        tokio::time::sleep(GRACE).await;
         let waits = open.place();
         tokio::pin!(waits);
         assert!(waits.as_mut().now_or_never().is_none());
@@ -305,6 +314,18 @@ mod tests {
             "new",
         ];
         assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_request_that_may_be_on_its_way_has_a_moment_to_arrive() {
+        let gives_way = |connections: &[_]| order(connections).first().copied();
+        for phase in [Phase::New, Phase::Head, Phase::Body] {
+            assert_eq!(gives_way(&[("waits", phase, 99, None)]), None);
+            assert_eq!(gives_way(&[("waits", phase, 100, None)]), Some("waits"));
+            let idle = ("idle", Phase::Idle, 98, None);
+            assert_eq!(gives_way(&[("waits", phase, 99, None), idle]), None);
+            assert_eq!(gives_way(&[("waits", phase, 97, None), idle]), Some("idle"));
+        }
     }
 
     #[tokio::test]

@@ -132,8 +132,8 @@ async fn at_the_limit_clients_that_send_at_once_get_their_answers() {
     for client in clients {
         unanswered += client.await.expect("the client ends");
     }
-    // A client that pauses between its connection and its request gives way to the others.
-    assert!(unanswered < 24 * 40 / 2, "{unanswered}");
+    // On a machine that is busy with other things, a request may come too late.
+    assert!(unanswered < 24 * 40 / 20, "{unanswered}");
     installation.assert_sound().await;
 }
 
@@ -154,14 +154,14 @@ async fn at_the_limit_a_client_that_always_has_another_request_gives_way() {
             }
         });
     }
-    // A client that pauses between its connection and its request gives way to the others.
     let mut answered = 0;
     for _ in 0..100 {
         let mut connection = connect(&installation).await;
         connection.send(LIVEZ).await;
         answered += u32::from(connection.answer().await.is_some());
     }
-    assert!(answered >= 50, "{answered}");
+    // On a machine that is busy with other things, a request may come too late.
+    assert!(answered >= 95, "{answered}");
 }
 
 #[tokio::test]
