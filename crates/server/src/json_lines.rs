@@ -4,22 +4,30 @@
 //! causes, which say what to repair. This one writes the whole chain.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Debug};
 use std::time::SystemTime;
 
+use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
-use tracing::span::Id;
+use tracing::span::{Id, Record};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope, SpanRef};
 
 use crate::error_chain::chain;
 
+/// The member with the id of the request that a line belongs to.
+const REQUEST_ID: &str = "request_id";
+
 /// The member with the id of the trace that a line belongs to.
 const TRACE_ID: &str = "trace_id";
+
+/// The member with the cluster that a line belongs to.
+const CLUSTER: &str = "cluster";
 
 /// Writes each event as one JSON object.
 pub(crate) struct JsonLines {
@@ -27,36 +35,35 @@ pub(crate) struct JsonLines {
     pub(crate) trace_of: fn(&Id) -> Option<String>,
 }
 
+/// Keeps the fields of a span as the members of a JSON object, without its braces. A field that is recorded
+/// later is added at the end, so that nothing is read back, unless it was recorded before.
+pub(crate) struct SpanFields;
+
 /// Returns the line of an error that is printed and not logged.
 pub(crate) fn of_error(message: &str, error: &str) -> String {
-    let mut line = Line::begin("ERROR");
+    let mut line = Members::of_line("ERROR");
     line.add("message", message);
     line.add("error", error);
     line.add("target", "engine_roles");
-    line.to_json()
+    format!("{{{}}}", line.to_json())
 }
 
-impl<S, N> FormatEvent<S, N> for JsonLines
+impl<S> FormatEvent<S, SpanFields> for JsonLines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(
         &self,
-        context: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, SpanFields>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
         let metadata = event.metadata();
-        let mut line = Line::begin(metadata.level().as_str());
+        let mut line = Members::of_line(metadata.level().as_str());
         event.record(&mut line);
         line.add("target", metadata.target());
-        let spans: Vec<Value> = context
-            .event_scope()
-            .into_iter()
-            .flat_map(Scope::from_root)
-            .map(|span| members_of::<S, N>(&span))
-            .collect();
+        let scope = context.event_scope().into_iter();
+        let spans: Vec<String> = scope.flat_map(Scope::from_root).map(to_object).collect();
         for (member, text) in what_it_belongs_to(&spans) {
             if !line.has(member) {
                 line.add(member, text);
@@ -68,55 +75,107 @@ where
         {
             line.add(TRACE_ID, trace);
         }
-        line.spans = spans;
-        writeln!(writer, "{}", line.to_json())
+        write!(writer, "{{{}", line.to_json())?;
+        if let Some(innermost) = spans.last() {
+            let spans = spans.join(",");
+            write!(writer, r#","span":{innermost},"spans":[{spans}]"#)?;
+        }
+        writeln!(writer, "}}")
     }
+}
+
+impl<'writer> FormatFields<'writer> for SpanFields {
+    fn format_fields<R: RecordFields>(
+        &self,
+        mut writer: Writer<'writer>,
+        fields: R,
+    ) -> fmt::Result {
+        let mut members = Members::default();
+        fields.record(&mut members);
+        writer.write_str(&members.to_json())
+    }
+
+    fn add_fields(
+        &self,
+        current: &'writer mut FormattedFields<Self>,
+        fields: &Record<'_>,
+    ) -> fmt::Result {
+        let mut members = Members::default();
+        fields.record(&mut members);
+        let known = &mut current.fields;
+        let is_known = |(name, _): &(&str, _)| known.contains(&format!(r#""{name}":"#));
+        if members.0.iter().any(is_known) {
+            let mut all: Map<String, Value> =
+                serde_json::from_str(&format!("{{{known}}}")).unwrap_or_default();
+            let members = members.0.into_iter();
+            all.extend(members.map(|(name, value)| (name.to_owned(), value)));
+            *known = without_braces(&all);
+        } else if !members.0.is_empty() {
+            if !known.is_empty() {
+                known.push(',');
+            }
+            known.push_str(&members.to_json());
+        }
+        Ok(())
+    }
+}
+
+/// Returns a span's name and fields as a JSON object.
+fn to_object<'a, S: LookupSpan<'a>>(span: SpanRef<'a, S>) -> String {
+    let name = json!(span.name());
+    let extensions = span.extensions();
+    let fields = extensions.get::<FormattedFields<SpanFields>>();
+    match fields.map_or("", |fields| &fields.fields) {
+        "" => format!(r#"{{"name":{name}}}"#),
+        fields => format!(r#"{{"name":{name},{fields}}}"#),
+    }
+}
+
+/// The members of a span that say what its lines belong to.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SpanIds {
+    name: String,
+    id: Value,
+    request_id: Value,
+    trace_id: Value,
+    cluster: Value,
 }
 
 /// Returns the members that say which request, trace and cluster a line belongs to, as its spans say it.
 /// They are members of the line itself, so that a query finds all lines of a request, whichever span the
 /// value is in.
-fn what_it_belongs_to(spans: &[Value]) -> impl Iterator<Item = (&'static str, Value)> {
-    let members = ["request_id", TRACE_ID, "cluster"];
-    members.into_iter().filter_map(|member| {
-        let in_span = |span: &Value| {
-            // The span of a request calls it `id`.
-            let is_request = member == "request_id" && span["name"] == "request";
-            let found = &span[if is_request { "id" } else { member }];
-            found.is_string().then(|| found.clone())
-        };
-        let innermost = spans.iter().rev().find_map(in_span);
-        Some((member, innermost?))
-    })
+fn what_it_belongs_to(spans: &[String]) -> impl Iterator<Item = (&'static str, Value)> {
+    let mut innermost = [
+        (REQUEST_ID, Value::Null),
+        (TRACE_ID, Value::Null),
+        (CLUSTER, Value::Null),
+    ];
+    for span in spans {
+        let ids: SpanIds = serde_json::from_str(span).unwrap_or_default();
+        // The span of a request calls it `id`.
+        let is_request = ids.name == "request";
+        let request_id = if is_request { ids.id } else { ids.request_id };
+        for ((_, known), found) in innermost
+            .iter_mut()
+            .zip([request_id, ids.trace_id, ids.cluster])
+        {
+            if found.is_string() {
+                *known = found;
+            }
+        }
+    }
+    innermost.into_iter().filter(|(_, value)| !value.is_null())
 }
 
-/// Returns the name and the fields of a span, whose fields the subscriber has formatted as JSON.
-fn members_of<S, N>(span: &SpanRef<'_, S>) -> Value
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    let extensions = span.extensions();
-    let fields = extensions.get::<FormattedFields<N>>();
-    let fields = fields.and_then(|fields| serde_json::from_str(&fields.fields).ok());
-    let mut members = fields.unwrap_or_else(|| json!({}));
-    members["name"] = span.name().into();
-    members
-}
+/// The members of a JSON object, in the order in which they are written.
+#[derive(Default)]
+struct Members(Vec<(&'static str, Value)>);
 
-/// The members of a line, in the order in which they are written, and the spans that the event is in, the
-/// innermost one last.
-struct Line {
-    members: Vec<(&'static str, Value)>,
-    spans: Vec<Value>,
-}
-
-impl Line {
-    fn begin(level: &str) -> Self {
-        let mut line = Self {
-            members: Vec::with_capacity(16),
-            spans: Vec::new(),
-        };
+impl Members {
+    /// Returns the first members of a line.
+    fn of_line(level: &str) -> Self {
+        let mut line = Self(Vec::with_capacity(16));
         let now = humantime::format_rfc3339_micros(SystemTime::now());
         line.add("timestamp", now.to_string());
         line.add("level", level);
@@ -124,11 +183,11 @@ impl Line {
     }
 
     fn add(&mut self, name: &'static str, value: impl Into<Value>) {
-        self.members.push((name, value.into()));
+        self.0.push((name, value.into()));
     }
 
     fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(member, _)| *member == name)
+        self.0.iter().any(|(member, _)| *member == name)
     }
 
     fn insert(&mut self, field: &Field, value: impl Into<Value>) {
@@ -137,26 +196,30 @@ impl Line {
         self.add(name.strip_prefix("r#").unwrap_or(name), value);
     }
 
+    /// Returns the members as JSON, without the braces of an object.
     fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("values with text keys serialise")
+        without_braces(self)
     }
 }
 
-impl Serialize for Line {
+fn without_braces(object: &impl Serialize) -> String {
+    let mut text = serde_json::to_string(object).expect("values with text keys serialise");
+    text.pop();
+    text.remove(0);
+    text
+}
+
+impl Serialize for Members {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for (name, value) in &self.members {
+        for (name, value) in &self.0 {
             map.serialize_entry(name, value)?;
-        }
-        if let Some(innermost) = self.spans.last() {
-            map.serialize_entry("span", innermost)?;
-            map.serialize_entry("spans", &self.spans)?;
         }
         map.end()
     }
 }
 
-impl Visit for Line {
+impl Visit for Members {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.insert(field, value);
     }
@@ -188,16 +251,17 @@ impl Visit for Line {
         self.insert(field, chain(value));
     }
 
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.insert(field, format!("{value:?}"));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
+    use std::io;
     use std::sync::{Arc, Mutex};
 
+    use tracing::field::Empty;
     use tracing::{error, info_span};
 
     use super::*;
@@ -205,7 +269,7 @@ mod tests {
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Written {
+    impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().expect("no panic").write(bytes)
         }
@@ -232,16 +296,18 @@ mod tests {
         let written = Written::default();
         let writer = written.clone();
         let log = tracing_subscriber::fmt()
-            .json()
+            .fmt_fields(SpanFields)
             .event_format(JsonLines {
                 trace_of: |_| Some("t-1".to_owned()),
             })
             .with_writer(move || writer.clone())
             .finish();
         tracing::subscriber::with_default(log, || {
-            let request = info_span!("request", id = "r-1", cluster = tracing::field::Empty);
+            let request = info_span!("request", id = "r-1", cluster = Empty, actor = Empty);
             let _in_request = request.enter();
+            request.record("cluster", "none");
             request.record("cluster", "one");
+            request.record("actor", None::<&str>);
             let _in_work = info_span!("work", generation = 2).entered();
             let error = &Outer(Inner(Innermost)) as &dyn Error;
             error!(
@@ -256,6 +322,8 @@ mod tests {
         let text = String::from_utf8(bytes).expect("text");
         let line = text.strip_suffix('\n').expect("one line");
         assert!(line.starts_with("{\"timestamp\":\""), "{line}");
+        let spans = &line[line.find(r#""span":"#).expect("a span")..];
+        assert_eq!(spans.matches(r#""cluster":"#).count(), 1, "{line}");
         let line: Value = serde_json::from_str(line).expect("an object");
         let work = json!({"name": "work", "generation": 2});
         let request = json!({"name": "request", "id": "r-1", "cluster": "one"});

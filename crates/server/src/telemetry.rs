@@ -22,7 +22,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
-use crate::json_lines::JsonLines;
+use crate::json_lines::{JsonLines, SpanFields};
 
 #[cfg(not(feature = "otlp"))]
 use self::without_otlp as otlp;
@@ -157,7 +157,7 @@ fn start_with(args: &LogArgs, traces: Option<BoxedLayer>) {
     let lines = match args.log_format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines
-            .json()
+            .fmt_fields(SpanFields)
             .event_format(JsonLines {
                 trace_of: otlp::trace_of,
             })
