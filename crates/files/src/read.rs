@@ -4,8 +4,14 @@ use std::fs::{File, Metadata};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
+
+/// How long it may take to open a file that is read once.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many bytes a file may have.
 pub const LARGEST: u64 = 1024 * 1024;
@@ -51,11 +57,24 @@ pub fn read(path: &Path) -> Result<Contents> {
 /// pipe, as shells make for `<(command)`.
 ///
 /// # Errors
-/// When the file can't be read, or is too large.
+/// When the file can't be read, is too large, or can't be opened within ten seconds.
 pub fn read_once(path: &Path) -> Result<Contents> {
-    let file = File::open(path)?;
+    let file = open_within(OPEN_LIMIT, path)?;
     let metadata = file.metadata()?;
     contents(file, &metadata)
+}
+
+/// Opens a file. A pipe is open when somebody has opened its other end.
+fn open_within(limit: Duration, path: &Path) -> Result<File> {
+    let (opened, waits) = mpsc::channel();
+    let path = path.to_owned();
+    thread::spawn(move || opened.send(File::open(path)));
+    waits.recv_timeout(limit).unwrap_or_else(|_| {
+        let seconds = limit.as_secs();
+        let rule =
+            format!("it could not be opened within {seconds} seconds (a pipe needs a writer)");
+        Err(Error::new(ErrorKind::TimedOut, rule))
+    })
 }
 
 fn regular(metadata: &Metadata) -> Result<()> {
@@ -129,8 +148,22 @@ mod tests {
             refused(directory.path()),
             "it is a directory, not a regular file"
         );
+        let waited = open_within(Duration::from_millis(50), &pipe);
+        let waited = waited.expect_err("nobody writes");
+        assert_eq!(waited.kind(), ErrorKind::TimedOut);
         let missing = read(&directory.path().join("missing")).err();
         assert_eq!(missing.map(|error| error.kind()), Some(ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn a_pipe_that_somebody_writes_to_is_read_once() {
+        let (_directory, pipe) = directory();
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, mode, 0).expect("a pipe");
+        let writer = pipe.clone();
+        let writer = thread::spawn(move || std::fs::write(writer, "text"));
+        assert_eq!(read_once(&pipe).expect("a text").bytes, b"text");
+        writer.join().expect("no panic").expect("the pipe is read");
     }
 
     #[test]

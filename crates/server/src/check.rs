@@ -119,6 +119,7 @@ fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Result<Report
     // The call budget is in the database, too, so that each part of the report would wait for it.
     config.database.acquire_timeout = CONNECTION_LIMIT;
     let paths = config.tls.clone();
+    let listen_address = configuration::listen_address(config.listen);
     let signing = config.audit_signing.as_ref();
     let signing = signing.map(|signing| signing.verifier_keys());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -126,6 +127,7 @@ fn examine(args: &CheckArgs, mut config: Config) -> anyhow::Result<Result<Report
         .build()?;
     let asking = Box::pin(ask(args, config));
     Ok(runtime.block_on(asking).map(|mut report| {
+        report.findings.push(listen_address);
         report.findings.extend(tls::findings(paths.as_ref()));
         let audit_key = configuration::audit_key(args, signing.as_deref());
         report.findings.push(audit_key);
@@ -157,8 +159,11 @@ async fn ask(args: &CheckArgs, config: Config) -> Result<Report, ConfigErrors> {
     let found = found.map_err(|error| chain(&error));
     let identity = found.as_ref().map_err(String::clone);
     findings.push(aws::identity(identity, configured.as_ref()));
-    findings.push(aws::clock(provisioner.clock_ahead()));
     let capabilities = found.ok();
+    if capabilities.is_some() {
+        findings.extend(aws::unanswered(provisioner.health().aws.state));
+    }
+    findings.push(aws::clock(provisioner.clock_ahead()));
     findings.extend(aws::permissions(capabilities.as_ref(), database.is_usable));
     let others = Others::of(&args.serve.authentication);
     findings.push(if database.is_usable {

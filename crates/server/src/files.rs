@@ -1,5 +1,6 @@
 //! Secrets from files.
 
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use engine_roles_files::{Contents, read_once};
@@ -48,15 +49,21 @@ impl Source {
     /// Returns the secret. White space around the contents of a file is left out.
     ///
     /// # Errors
-    /// When the file can't be read.
+    /// When the file can't be read, or contains nothing.
     pub(crate) fn read(self) -> Result<SecretString, ConfigError> {
         let flag = self.flag;
         match self.place {
             Place::Value(value) => Ok(value),
-            Place::File(path) => match read_once(&path).and_then(Contents::into_text) {
-                Ok(text) => Ok(SecretString::from(text).expose_secret().trim().into()),
-                Err(source) => Err(ConfigError::File { flag, path, source }),
-            },
+            Place::File(path) => {
+                let text = read_once(&path).and_then(Contents::into_text);
+                let text = text.map(SecretString::from).and_then(|text| {
+                    let text: SecretString = text.expose_secret().trim().into();
+                    let is_empty = text.expose_secret().is_empty();
+                    let empty = || Error::new(ErrorKind::InvalidData, "the file is empty");
+                    if is_empty { Err(empty()) } else { Ok(text) }
+                });
+                text.map_err(|source| ConfigError::File { flag, path, source })
+            }
         }
     }
 }

@@ -62,8 +62,8 @@ where
         let mut line = Members::of_line(metadata.level().as_str());
         event.record(&mut line);
         line.add("target", metadata.target());
-        let scope = context.event_scope().into_iter();
-        let spans: Vec<String> = scope.flat_map(Scope::from_root).map(to_object).collect();
+        let scope = context.event_scope().into_iter().flat_map(Scope::from_root);
+        let spans: Vec<String> = scope.map(|span| to_object(&span)).collect();
         for (member, text) in what_it_belongs_to(&spans) {
             if !line.has(member) {
                 line.add(member, text);
@@ -121,7 +121,7 @@ impl<'writer> FormatFields<'writer> for SpanFields {
 }
 
 /// Returns a span's name and fields as a JSON object.
-fn to_object<'a, S: LookupSpan<'a>>(span: SpanRef<'a, S>) -> String {
+fn to_object<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> String {
     let name = json!(span.name());
     let extensions = span.extensions();
     let fields = extensions.get::<FormattedFields<SpanFields>>();

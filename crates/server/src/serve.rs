@@ -319,6 +319,7 @@ async fn start(
                     );
                 }
             }
+            Err(error @ StoreError::SchemaTooNew { .. }) => return Err(error.into()),
             Err(error) if error.is_transient() => {
                 warn!(
                     error = &error as &dyn std::error::Error,

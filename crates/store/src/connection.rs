@@ -244,7 +244,11 @@ impl Store {
     }
 
     /// Borrows a connection for one statement.
+    ///
+    /// # Errors
+    /// Also when the last heartbeat found a schema that this release can't work on.
     pub(crate) async fn borrow_connection(&self) -> Result<Borrowed, StoreError> {
+        self.replica.understands_schema()?;
         let asked_at = Instant::now();
         let borrowed = self.borrow_from(&self.pool).await;
         let waited = asked_at.elapsed().as_secs_f64();

@@ -173,7 +173,6 @@ impl StoreError {
             | Self::Url(_)
             | Self::DirectUrl(_)
             | Self::Migration(_)
-            | Self::SchemaTooNew { .. }
             | Self::Forbidden(_)
             | Self::GrantToOwner { .. }
             | Self::NoUser { .. }
@@ -191,6 +190,7 @@ impl StoreError {
             | Self::Refused(_)
             | Self::NoRights(_)
             | Self::NoTables(_)
+            | Self::SchemaTooNew { .. }
             | Self::Query(_) => true,
         }
     }

@@ -85,6 +85,17 @@ impl CurrentReplica {
             .map(|schema| (schema, age))
     }
 
+    /// Checks that the last heartbeat, if it was just sent, found no schema that is too new.
+    ///
+    /// # Errors
+    /// When it did: what this release writes could be wrong there.
+    pub(crate) fn understands_schema(&self) -> Result<(), StoreError> {
+        match self.schema_just_seen() {
+            Some((Schema::TooNew { version }, _)) => Err(StoreError::SchemaTooNew { version }),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn lost(&self) {
         self.set(None);
     }

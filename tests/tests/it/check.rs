@@ -241,6 +241,18 @@ async fn lines_beside(environment: &BTreeMap<String, String>) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn an_address_of_another_machine_is_reported() {
+    let installation = Installation::build().rarely_checked().start().await;
+    let checked = check(&installation, &[]).await;
+    checked.expect("listen address", "ok");
+    // A test network, of which no machine has an address (RFC 5737).
+    let elsewhere = [("ENGINE_ROLES_LISTEN", "192.0.2.1:3283")];
+    let found = check(&installation, &elsewhere).await;
+    let found = found.expect("listen address", "failed").to_owned();
+    assert!(found.starts_with("192.0.2.1:3283: "), "{found}");
+}
+
+#[tokio::test]
 async fn a_setting_without_effect_is_reported() {
     let installation = Installation::build().rarely_checked().start().await;
     let checked = check(&installation, &[]).await;
@@ -289,6 +301,13 @@ async fn the_identity_its_account_and_its_permissions_are_reported() {
     installation.deny(&["iam:CreateRole"]).await;
     let checked = check(&installation, &[]).await;
     checked.expect("permissions: create", "failed");
+
+    for endpoint in ["http://127.0.0.1:1", "nowhere"] {
+        let checked = check(&installation, &[("AWS_ENDPOINT_URL_IAM", endpoint)]).await;
+        checked.expect("aws identity", "ok");
+        checked.expect("iam", "failed");
+        checked.expect("permissions: create", "unknown");
+    }
 
     let nowhere = [("AWS_ENDPOINT_URL", "http://127.0.0.1:1")];
     let checked = check(&installation, &nowhere).await;

@@ -214,10 +214,30 @@ async fn a_release_ends_on_a_schema_that_it_does_not_understand_and_runs_on_one_
                    WHERE version = (SELECT max(version) FROM schema_versions)";
     installation.database.execute(too_new).await;
     installation.database_is(0, "schema_too_new").await;
+    // Nothing is written into what this release does not understand.
+    let writes = || {
+        let calls = installation.calls(0).into_iter();
+        calls.filter(|call| call.action != "GetRole").count()
+    };
+    let before = writes();
+    let client = installation.client();
+    let refused = client.provision("two").await;
+    let problem = refused.expect_problem(503, "database_unavailable");
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("a newer release"), "{detail}");
+    client.delete("one").await.expect(503);
+    assert_eq!(writes(), before);
     let served = installation.run(&["serve"], &[]);
     assert_eq!(served.status.code(), Some(1));
     let stderr = text(&served.stderr);
     assert!(stderr.contains("this release can't work on it"), "{stderr}");
+    let admits = "UPDATE schema_versions SET oldest_reader = version - 1
+                  WHERE version = (SELECT max(version) FROM schema_versions)";
+    installation.database.execute(admits).await;
+    installation.database_is(0, "ok").await;
+    client.provision("two").await.expect(201);
+    client.delete("one").await.expect(200);
+    installation.assert_sound().await;
 }
 
 #[tokio::test]

@@ -88,3 +88,37 @@ async fn an_answer_that_its_client_still_reads_is_complete_after_a_stop() {
         installation.restart(0).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_came_before_the_stop_is_answered_and_the_first_one_of_a_new_connection() {
+    const REQUEST: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut installation = Installation::start().await;
+    for _ in 0..5 {
+        let service = &mut installation.replicas[0];
+        let (mut kept, mut new) = (Vec::new(), Vec::new());
+        for _ in 0..15 {
+            let mut connection = RawConnection::open(service.address()).await;
+            assert_eq!(connection.exchange(REQUEST).await.status, 200);
+            kept.push(connection);
+            new.push(RawConnection::open(service.address()).await);
+        }
+        for connection in &mut kept {
+            connection.send(REQUEST).await;
+        }
+        service.ask_to_stop();
+        for connection in &mut new {
+            connection.send(REQUEST).await;
+        }
+        for connection in &mut kept {
+            let answer = connection.answer().await.expect("an answer");
+            assert_eq!(answer.status, 200);
+        }
+        for connection in &mut new {
+            let answer = connection.answer().await.expect("an answer");
+            assert_eq!(answer.status, 200);
+            connection.closed().await;
+        }
+        assert_eq!(service.ended().await.code(), Some(0));
+        installation.restart(0).await;
+    }
+}

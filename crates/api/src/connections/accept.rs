@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,8 @@ const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// Its own limit is megabytes, which clients that read nothing could take many times. A client that
 /// reads slowly would also seem to read nothing until a third of the buffer is free.
 const SEND_BUFFER: u32 = 128 * 1024;
+/// How long connections are accepted after the stop: those that the operating system has made by then.
+const LAST_ACCEPTS: Duration = Duration::from_millis(10);
 /// How many connections may wait in the operating system until the service accepts them.
 const BACKLOG: u32 = 1024;
 
@@ -52,7 +55,8 @@ pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Serves the HTTP interface, over TLS if `tls` is given, until `stop` is cancelled. Then this function
 /// accepts no more connections, waits until the running requests are answered, and returns. A request of
-/// which only a part has arrived gets another half second. Dropping the future closes all connections.
+/// which only a part has arrived gets another half second, and so does a client that has just connected.
+/// Dropping the future closes all connections.
 pub async fn serve(
     listener: TcpListener,
     api: Api,
@@ -69,7 +73,7 @@ pub async fn serve(
     let serving = async {
         let router = Arc::new(router(api));
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = stop.cancelled().then(|()| sleep(LAST_ACCEPTS)) => {}
             () = accept(&listener, &open, |stream, peer, place| {
                 let (router, stop) = (Arc::clone(&router), stop.clone());
                 let socket = Socket::new(stream, Arc::clone(&place.activity));

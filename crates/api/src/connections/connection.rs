@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -57,6 +57,7 @@ pub(super) async fn serve<T>(
         let is_pipelined = place.activity.begins_pipelined();
         let (router, place) = (Router::clone(&router), Arc::clone(&place));
         let activity = Arc::clone(&place.activity);
+        let stop = stop.clone();
         let is_body_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
         let mut request = request.map(|body| {
             let is_read = Arc::clone(&is_body_read);
@@ -76,9 +77,9 @@ pub(super) async fn serve<T>(
                 place.activity.begin_answer();
             }
             let Ok(mut answer) = router.oneshot(request).await;
-            // hyper closes the connection if the rest of the body does not follow at once. A client that
-            // is not told would send its next request on it.
-            if !is_body_read.load(Ordering::Relaxed) {
+            // hyper closes the connection if the rest of the body does not follow at once, and the service
+            // closes it when it stops. A client that is not told would send its next request on it.
+            if !is_body_read.load(Ordering::Relaxed) || stop.is_cancelled() {
                 let close = HeaderValue::from_static("close");
                 answer.headers_mut().insert(CONNECTION, close);
             }
@@ -109,17 +110,42 @@ pub(super) async fn serve<T>(
             }
             () = stop.cancelled(), if !is_stopping => {
                 is_stopping = true;
-                Pin::new(&mut connection).graceful_shutdown();
+                let turn = |cx: &mut Context<'_>| Pin::new(&mut connection).poll(cx);
+                match last_turns(turn, activity).await {
+                    LastTurns::Ended(ended) => break Ok(ended),
+                    LastTurns::Answering => Pin::new(&mut connection).graceful_shutdown(),
+                    LastTurns::Nothing => match activity.state() {
+                        state if state.idle_since().is_some() => break Err(Cut::Stopping),
+                        // hyper would end it at once, but a request may be on its way.
+                        state if state.unanswering_since().is_some() => {}
+                        _ => Pin::new(&mut connection).graceful_shutdown(),
+                    },
+                }
             }
         }
     };
-    let state = activity.state();
     let parts = connection.into_parts();
-    let (mut io, withheld) = parts.io.into_inner().into_inner();
+    let stream = parts.io.into_inner();
+    finish(ended, stream, &parts.read_buf, accepted, &place).await;
+}
+
+/// Closes a connection after hyper has ended it, or the service has cut it. Says why, where the client has sent
+/// a part of a request that hyper did not answer. `unread` is what the client has sent of the next request.
+async fn finish<T>(
+    ended: Result<hyper::Result<()>, Cut>,
+    stream: Stream<T>,
+    unread: &[u8],
+    accepted: Instant,
+    place: &Place,
+) where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let state = place.activity.state();
+    let (mut io, withheld) = stream.into_inner();
     // A last answer would seem to be the rest of one that is not written yet.
     let is_written = state.blocked_since.is_none();
-    let withheld = withheld.map(|status| refine(status, &parts.read_buf));
-    let is_head_unfinished = is_written && has_begun_head(state.phase, &parts.read_buf);
+    let withheld = withheld.map(|status| refine(status, unread));
+    let is_head_unfinished = is_written && has_begun_head(state.phase, unread);
     let status = match ended {
         Ok(Ok(())) => None,
         Ok(Err(error)) => {
@@ -150,7 +176,7 @@ pub(super) async fn serve<T>(
         accepted
     };
     let last = status.map(|status| unreadable::answer(status, begun.elapsed()));
-    close(io, last.as_deref().unwrap_or_default(), &place).await;
+    close(io, last.as_deref().unwrap_or_default(), place).await;
 }
 
 /// Returns whether the client has sent a part of a head. The first bytes of it may have arrived together with

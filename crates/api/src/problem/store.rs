@@ -21,6 +21,7 @@ impl From<StoreError> for Problem {
                 StoreError::ClusterBusy => "the record of the cluster is locked in the database",
                 StoreError::Token(_) => "the service has no valid token for the database",
                 StoreError::NoTables(_) => "the database has no tables of this service yet",
+                StoreError::SchemaTooNew { .. } => "a newer release has changed the database",
                 StoreError::Query(_) => "the database answered with an error",
                 _ => "the database did not answer",
             };

@@ -2,7 +2,7 @@
 
 use engine_roles_domain::account::{AccountId, Scope};
 use engine_roles_domain::identity::{Feature, FeatureReport, Status};
-use engine_roles_provisioner::Capabilities;
+use engine_roles_provisioner::{AwsState, Capabilities};
 use serde_json::json;
 
 use super::finding::{Finding, Verdict};
@@ -58,6 +58,17 @@ pub(super) fn identity(
             Finding::new(name, Verdict::Unknown, found)
         }
     }
+}
+
+/// Returns a line where AWS knows the identity, and did not answer the call that followed.
+pub(super) fn unanswered(state: AwsState) -> Option<Finding> {
+    (state == AwsState::Unreachable).then(|| {
+        let found = "AWS did not answer the last call; the reasons are with the permissions";
+        Finding::new("iam", Verdict::Failed, found).with_advice(
+            "correct the network to IAM, or the variables of its endpoint (AWS_ENDPOINT_URL, \
+             AWS_ENDPOINT_URL_IAM)",
+        )
+    })
 }
 
 /// Judges by how many seconds this machine's clock is ahead of AWS's.

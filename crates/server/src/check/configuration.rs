@@ -1,5 +1,7 @@
 //! Checks of the settings themselves.
 
+use std::net::{SocketAddr, TcpListener};
+
 use super::finding::{Finding, Verdict};
 use super::{CheckArgs, Given};
 use crate::config::ServeArgs;
@@ -60,6 +62,17 @@ pub(super) fn unknown_variables(given: &Given) -> Finding {
     let found = format!("no setting has {}", unknown.join(", "));
     Finding::new("variables", Verdict::Warning, found)
         .with_advice("correct the name, or remove the variable: it is ignored")
+}
+
+/// Returns whether the address on which the service listens is one of this machine. The port is not tried: the
+/// service may be listening already.
+pub(super) fn listen_address(address: SocketAddr) -> Finding {
+    let name = "listen address";
+    match TcpListener::bind((address.ip(), 0)) {
+        Ok(_) => Finding::new(name, Verdict::Ok, address.to_string()),
+        Err(error) => Finding::new(name, Verdict::Failed, format!("{address}: {error}"))
+            .with_advice(Named("set --listen to an address of this machine").to_string()),
+    }
 }
 
 /// Returns whether traces are sent.
