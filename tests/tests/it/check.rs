@@ -246,8 +246,8 @@ async fn an_address_of_another_machine_is_reported() {
     let checked = check(&installation, &[]).await;
     checked.expect("listen address", "ok");
     // A test network, of which no machine has an address (RFC 5737).
-    let elsewhere = [("ENGINE_ROLES_LISTEN", "192.0.2.1:3283")];
-    let found = check(&installation, &elsewhere).await;
+    let other_machine = [("ENGINE_ROLES_LISTEN", "192.0.2.1:3283")];
+    let found = check(&installation, &other_machine).await;
     let found = found.expect("listen address", "failed").to_owned();
     assert!(found.starts_with("192.0.2.1:3283: "), "{found}");
 }
