@@ -2,13 +2,15 @@
 
 use std::error::Error;
 
+use engine_roles_store::text_of;
+
 /// Returns the text of an error with all its causes. A cause that the text before already ends with is
 /// left out: some errors repeat their cause in their own text.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut chain = error.to_string();
+    let mut chain = text_of(error);
     let mut cause = error.source();
     while let Some(error) = cause {
-        let text = error.to_string();
+        let text = text_of(error);
         if !chain.ends_with(&text) {
             chain = format!("{chain}: {text}");
         }

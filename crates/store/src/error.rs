@@ -1,6 +1,8 @@
 //! What can go wrong with the database.
 
 use metrics::counter;
+use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::database_url::UrlError;
 
@@ -236,6 +238,25 @@ impl StoreError {
             return false;
         };
         error.code().as_deref() == Some(code)
+    }
+}
+
+/// Returns the text of an error. sqlx adds the line of Postgres's own source code to what Postgres answers,
+/// which is left out.
+pub fn text_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let text = error.to_string();
+    let of_sqlx = error.downcast_ref::<sqlx::Error>();
+    let answer = of_sqlx.and_then(sqlx::Error::as_database_error);
+    let answer = answer.or_else(|| {
+        let cause = error.downcast_ref::<Box<dyn DatabaseError>>();
+        cause.map(AsRef::as_ref)
+    });
+    let answer = answer.and_then(|answer| answer.try_downcast_ref());
+    let line = answer.and_then(PgDatabaseError::line);
+    let line = line.map(|line| format!(" at line {line}"));
+    match line.and_then(|line| text.strip_suffix(&line)) {
+        Some(text) => text.to_owned(),
+        None => text,
     }
 }
 

@@ -68,7 +68,7 @@ pub use console_sessions::{ConsoleSession, NewConsoleSession, SessionHash};
 pub use database::{Pooler, TokenAnswer, TokenRequest, TokenSource};
 pub use database_url::{DatabaseUrl, UrlError};
 pub use durability::Durability;
-pub use error::StoreError;
+pub use error::{StoreError, text_of};
 pub use grants::DatabaseUsers;
 pub use heartbeat::{Seen, Tick, Ticker};
 pub use intents::{Change, Intent, IntentIds, RecordedIntent};

@@ -334,6 +334,8 @@ async fn check_says_what_is_wrong_with_the_database() {
     ] {
         let database = checked(&installation, &[("DATABASE_URL", url)]);
         assert!(database.contains(words), "{url}: {database}");
+        // Of the source code of Postgres.
+        assert!(!database.contains(" at line "), "{url}: {database}");
     }
     let off = "DO $$ BEGIN
         EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database());
