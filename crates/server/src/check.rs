@@ -160,7 +160,8 @@ async fn ask(args: &CheckArgs, config: Config) -> Result<Report, ConfigErrors> {
     let identity = found.as_ref().map_err(String::clone);
     findings.push(aws::identity(identity, configured.as_ref()));
     let capabilities = found.ok();
-    if capabilities.is_some() {
+    let is_known = |found: &Capabilities| found.identity.is_some();
+    if capabilities.as_ref().is_some_and(is_known) {
         findings.extend(aws::unanswered(provisioner.health().aws.state));
     }
     findings.push(aws::clock(provisioner.clock_ahead()));

@@ -11,7 +11,7 @@ use engine_roles_domain::caller::{
 };
 use engine_roles_domain::invalid::Invalid;
 use engine_roles_iam::DatabaseTokens;
-use engine_roles_store::{ApiKeyRecord, NewApiKey, Schema, Store};
+use engine_roles_store::{ApiKeyRecord, NewApiKey, Schema, Store, StoreError};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -91,10 +91,12 @@ pub(crate) fn run(args: &KeysArgs) -> anyhow::Result<()> {
             config.tokens = Some(tokens::source(DatabaseTokens::of_this_identity().await));
         }
         let store = database::open(&config, namespace)?;
-        if store.schema().await? == Schema::Older {
-            anyhow::bail!(
+        match store.schema().await? {
+            Schema::Usable => {}
+            Schema::Older => anyhow::bail!(
                 "the database has no table of API keys yet; run `engine-roles migrate` first"
-            );
+            ),
+            Schema::TooNew { version } => return Err(StoreError::SchemaTooNew { version }.into()),
         }
         match &args.action {
             KeysAction::Create {

@@ -248,7 +248,8 @@ impl Store {
     /// # Errors
     /// Also when the last heartbeat found a schema that this release can't work on.
     pub(crate) async fn borrow_connection(&self) -> Result<Borrowed, StoreError> {
-        self.replica.understands_schema()?;
+        let understood = self.replica.understands_schema();
+        understood.inspect_err(StoreError::count)?;
         let asked_at = Instant::now();
         let borrowed = self.borrow_from(&self.pool).await;
         let waited = asked_at.elapsed().as_secs_f64();

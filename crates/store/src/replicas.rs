@@ -1,5 +1,6 @@
 //! The id under which this process takes leases, and how fresh its heartbeat is.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ const JUST: Duration = Duration::from_millis(1_200);
 #[derive(Debug, Default)]
 pub(crate) struct CurrentReplica {
     last: RwLock<Option<Acknowledged>>,
+    /// The version of a schema that is too new for this release; 0 where the last heartbeat that saw a schema
+    /// saw another one.
+    too_new: AtomicI64,
 }
 
 /// The last heartbeat that the database acknowledged.
@@ -58,7 +62,7 @@ struct Acknowledged {
 impl CurrentReplica {
     pub(crate) fn get(&self) -> Option<ReplicaId> {
         let last = self.last();
-        last.filter(|last| last.sent_at.elapsed() < FRESH_FOR)
+        last.filter(|last| last.sent_at.elapsed() < FRESH_FOR && self.understands_schema().is_ok())
             .map(|last| last.replica)
     }
 
@@ -68,6 +72,11 @@ impl CurrentReplica {
         sent_at: BootTime,
         schema: Option<Schema>,
     ) {
+        match schema {
+            Some(Schema::TooNew { version }) => self.too_new.store(version, Ordering::Relaxed),
+            Some(Schema::Usable | Schema::Older) => self.too_new.store(0, Ordering::Relaxed),
+            None => {}
+        }
         self.set(Some(Acknowledged {
             replica,
             sent_at,
@@ -85,14 +94,14 @@ impl CurrentReplica {
             .map(|schema| (schema, age))
     }
 
-    /// Checks that the last heartbeat, if it was just sent, found no schema that is too new.
+    /// Checks that the last heartbeat which saw a schema found none that is too new.
     ///
     /// # Errors
     /// When it did: what this release writes could be wrong there.
     pub(crate) fn understands_schema(&self) -> Result<(), StoreError> {
-        match self.schema_just_seen() {
-            Some((Schema::TooNew { version }, _)) => Err(StoreError::SchemaTooNew { version }),
-            _ => Ok(()),
+        match self.too_new.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            version => Err(StoreError::SchemaTooNew { version }),
         }
     }
 
@@ -112,7 +121,8 @@ impl CurrentReplica {
 impl Store {
     /// Returns the id under which this process takes leases and makes calls to AWS. Returns none
     /// unless the last acknowledged heartbeat was sent less than three seconds ago: the other
-    /// replicas may have declared this one dead since.
+    /// replicas may have declared this one dead since. Also returns none where this release can't work on
+    /// the schema.
     pub fn current_replica(&self) -> Option<ReplicaId> {
         self.replica.get()
     }

@@ -35,7 +35,7 @@ use super::unreadable;
 /// socket with unread bytes would reset the connection, and the client could lose the answer.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How often a connection that waits for a body is polled before it is closed. hyper reads one part in each
+/// How often at most a connection is polled before it is closed: twice, or while it waits for a body. hyper reads one part in each
 /// poll, of at most 16 kB, and a body has at most 256 kB.
 const LAST_TURNS: usize = 64;
 
@@ -115,7 +115,7 @@ pub(super) async fn serve<T>(
                     LastTurns::Ended(ended) => break Ok(ended),
                     LastTurns::Answering => Pin::new(&mut connection).graceful_shutdown(),
                     LastTurns::Nothing => match activity.state() {
-                        state if state.idle_since().is_some() => break Err(Cut::Stopping),
+                        state if state.idle_since().is_some() => break Ok(Ok(())),
                         // hyper would end it at once, but a request may be on its way.
                         state if state.unanswering_since().is_some() => {}
                         _ => Pin::new(&mut connection).graceful_shutdown(),
@@ -206,7 +206,7 @@ async fn last_turns<T>(
     mut turn: impl FnMut(&mut Context<'_>) -> Poll<T>,
     activity: &Activity,
 ) -> LastTurns<T> {
-    for _ in 0..LAST_TURNS {
+    for number in 0..LAST_TURNS {
         tokio::task::yield_now().await;
         if let Poll::Ready(ended) = poll_fn(|cx| Poll::Ready(turn(cx))).await {
             return LastTurns::Ended(ended);
@@ -214,7 +214,8 @@ async fn last_turns<T>(
         if activity.keep() {
             return LastTurns::Answering;
         }
-        if activity.state().phase != Phase::Body {
+        // The first turn may end an answer and begin a request that pauses.
+        if number > 0 && activity.state().phase != Phase::Body {
             break;
         }
     }

@@ -60,6 +60,7 @@ impl OpenConnections {
     /// Returns a place for a new connection. At the limit, closes another connection. Where the service
     /// works for all of them, waits until one closes or becomes idle, or its client does nothing.
     pub(super) async fn place(self: &Arc<Self>) -> Place {
+        let asked_at = Instant::now();
         loop {
             {
                 let mut connections = self.lock();
@@ -71,7 +72,9 @@ impl OpenConnections {
                     let open = Arc::clone(self);
                     return Place { open, id, activity };
                 }
-                connections.make_room(Instant::now());
+                // Clients that begin to send again and again can't keep a new one out.
+                let grace = GRACE.saturating_sub(asked_at.elapsed());
+                connections.make_room(Instant::now(), grace);
             }
             // A connection that may not give way yet may do so soon, without a notice.
             let _ = timeout(GRACE, self.changed.notified()).await;
@@ -80,7 +83,7 @@ impl OpenConnections {
 
     /// Closes a connection that does not answer a request, if there is one.
     pub(super) fn close_one(&self) {
-        self.lock().make_room(Instant::now());
+        self.lock().make_room(Instant::now(), Duration::ZERO);
     }
 
     /// Notes that a connection may make room: it has become idle, or is closing.
@@ -129,14 +132,14 @@ impl OpenConnections {
 
 impl Connections {
     /// Closes one connection, unless one is being cut already, or the service works for all of them.
-    fn make_room(&mut self, now: Instant) {
+    fn make_room(&mut self, now: Instant, grace: Duration) {
         for _ in 0..CHOICES {
             let states = self.by_id.values().map(|open| (open, open.state()));
             let states: Vec<_> = states.collect();
             if states.iter().any(|(_, state)| state.cut.is_some()) {
                 return;
             }
-            let Some((open, state)) = gives_way(&states, now) else {
+            let Some((open, state)) = gives_way(&states, now, grace) else {
                 return;
             };
             if open.cut_in(state.phase, Cut::Replaced) {
@@ -152,9 +155,9 @@ impl Connections {
 /// A connection that began to wait within the last second comes after those that have been idle for
 /// longer. Otherwise a client with many idle connections, which opens one after another, would let no
 /// head of another client arrive. Where all have waited or been idle for less than a second, the one gives
-/// way for which that is the longest, unless its request may still be on its way ([`GRACE`]). A client that has
-/// read nothing of its answer for less than a second keeps its connection.
-fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
+/// way for which that is the longest, unless its request may still be on its way: it has waited for less than
+/// `grace`. A client that has read nothing of its answer for less than a second keeps its connection.
+fn gives_way<T>(states: &[(T, State)], now: Instant, grace: Duration) -> Option<&(T, State)> {
     let longest = |since: fn(&State) -> Option<Instant>, at_least: Duration| {
         let found = states
             .iter()
@@ -163,7 +166,7 @@ fn gives_way<T>(states: &[(T, State)], now: Instant) -> Option<&(T, State)> {
         found.min_by_key(|(_, since)| *since).map(|(open, _)| open)
     };
     let is_grace_over = |state: &State| {
-        state.phase == Phase::Idle || now.saturating_duration_since(state.since) >= GRACE
+        state.phase == Phase::Idle || now.saturating_duration_since(state.since) >= grace
     };
     longest(State::closes_since, Duration::ZERO)
         .or_else(|| longest(State::waits_since, UNTOUCHED))
@@ -262,7 +265,7 @@ mod tests {
         });
         let mut states: Vec<_> = states.collect();
         let mut order = Vec::new();
-        while let Some((name, _)) = gives_way(&states, now).copied() {
+        while let Some((name, _)) = gives_way(&states, now, GRACE).copied() {
             order.push(name);
             states.retain(|(other, _)| *other != name);
         }
@@ -326,6 +329,26 @@ mod tests {
             assert_eq!(gives_way(&[("waits", phase, 99, None), idle]), None);
             assert_eq!(gives_way(&[("waits", phase, 97, None), idle]), Some("idle"));
         }
+    }
+
+    #[tokio::test]
+    async fn clients_that_begin_to_send_again_and_again_do_not_keep_a_new_one_out() {
+        let open = open(1);
+        let busy = open.place().await;
+        let waits = open.place();
+        tokio::pin!(waits);
+        for _ in 0..30 {
+            busy.activity.begin_answer();
+            busy.activity.end_answer();
+            busy.activity.received();
+            let _ = timeout(GRACE / 10, waits.as_mut()).await;
+            if busy.activity.state().cut.is_some() {
+                break;
+            }
+        }
+        assert_eq!(busy.activity.state().cut, Some(Cut::Replaced));
+        drop(busy);
+        waits.await;
     }
 
     #[tokio::test]
