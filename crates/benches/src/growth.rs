@@ -43,6 +43,10 @@ pub(crate) async fn measure(bench: &Bench, bindings: u64, report: &mut Report) {
     let fill = FILL.replace("{bindings}", &bindings.to_string());
     many.database.execute(&fill).await;
     numbered(&many).await;
+    for installation in [&few, &many] {
+        // Otherwise autovacuum works on the many new rows while they are measured.
+        installation.database.execute("VACUUM (ANALYZE)").await;
+    }
     let (mut before, mut after) = (Rates::default(), Rates::default());
     for round in 0..bench.rounds {
         run(bench, &few, round, &mut before).await;
