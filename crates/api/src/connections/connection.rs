@@ -35,8 +35,8 @@ use super::unreadable;
 /// socket with unread bytes would reset the connection, and the client could lose the answer.
 const LINGER: Duration = Duration::from_millis(500);
 
-/// How often at most a connection is polled before it is closed: twice, or while it waits for a body. hyper reads one part in each
-/// poll, of at most 16 kB, and a body has at most 256 kB.
+/// How often at most a connection is polled before it is closed: twice, or while it waits for a body. hyper
+/// reads one part in each poll, of at most 16 kB, and a body has at most 256 kB.
 const LAST_TURNS: usize = 64;
 
 /// Answers the requests of one connection until the client or the service closes it.
@@ -199,7 +199,7 @@ enum LastTurns<T> {
     Nothing,
 }
 
-/// Polls a connection once more before it is closed. hyper then writes what is ready, and reads a request that
+/// Polls a connection twice more before it is closed. hyper then writes what is ready, and reads a request that
 /// has arrived. It may not have come to this: tokio pauses a task that does much in one poll. A connection that
 /// waits for a body is polled several times, because a body comes in parts.
 async fn last_turns<T>(
