@@ -65,18 +65,22 @@ impl<G: Gate> GatedIam<'_, G> {
     }
 
     /// Sends a step that creates no resource and whose answer has no content.
-    async fn change<T, E>(
+    fn change<T, E>(
         &self,
         step: &Step,
         answer: impl Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
-    ) -> Result<Applied, IamError>
+    ) -> impl Future<Output = Result<Applied, IamError>> + Send
     where
         T: RequestId + Send,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        self.call(step.action(), CallKind::Write, &step.target(), answer)
-            .await
-            .map(|_| Applied::Done)
+        // Boxed here, because an `async fn` keeps room for what it was called with.
+        let answer = Box::pin(answer);
+        async move {
+            let (action, target) = (step.action(), step.target());
+            let answered = self.call(action, CallKind::Write, &target, answer).await;
+            answered.map(|_| Applied::Done)
+        }
     }
 
     #[allow(

@@ -187,9 +187,11 @@ impl Manager for Opener {
 
     async fn recycle(
         &self,
-        _connection: &mut PgConnection,
+        connection: &mut PgConnection,
         metrics: &Metrics,
     ) -> RecycleResult<StoreError> {
+        // A connection keeps its largest statement and its largest answer in memory.
+        connection.shrink_buffers();
         if self.breakage.concerns(metrics.created) {
             return Err(RecycleError::message("it is as old as a broken one"));
         }

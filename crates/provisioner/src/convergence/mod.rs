@@ -50,23 +50,24 @@ pub(crate) struct Converger {
 
 impl Converger {
     /// Converges a leased binding until nothing more can be done now. The callers that wait for the
-    /// binding get each record.
+    /// binding get each record. The lease is boxed, because the future keeps room for its arguments.
     pub(crate) async fn converge(
         &self,
-        lease: Lease,
+        lease: Box<Lease>,
         cause: Cause,
         knowledge: Knowledge,
         operation: Operation,
     ) {
         let (id, started) = (lease.binding.id, Instant::now());
-        let mut worker = Worker::new(self, lease, cause, knowledge, operation);
+        let mut worker = Worker::new(self, *lease, cause, knowledge, operation);
         loop {
             match Box::pin(take_turn(&mut worker)).await {
                 Ok(Turn::Again) => {}
                 Ok(Turn::Done) => break,
                 Err(interrupted) => {
                     // A call of this worker may have reached AWS after the lease ended.
-                    if let Err(error) = self.store.abandon(worker.lease(), operation).await {
+                    let abandon = Box::pin(self.store.abandon(worker.lease(), operation));
+                    if let Err(error) = abandon.await {
                         warn!(
                             error = &error as &dyn std::error::Error,
                             "unresolved writes could not be recorded after an interruption"

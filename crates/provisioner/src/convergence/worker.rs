@@ -328,7 +328,17 @@ impl<'a> Worker<'a> {
             .await
     }
 
+    /// Records a transition. The future is boxed: a worker spends most of its time waiting for AWS, and
+    /// would have room for a record all that time.
     async fn record(&mut self, transition: Transition, next: Next) -> Result<Turn, Interrupted> {
+        Box::pin(self.record_transition(transition, next)).await
+    }
+
+    async fn record_transition(
+        &mut self,
+        transition: Transition,
+        next: Next,
+    ) -> Result<Turn, Interrupted> {
         let transition = if self.knowledge.is_unconfirmed() {
             // A resource that exists but that no read has found counts as an unresolved write of ours.
             let window_ends_at = self.window_ends_at();

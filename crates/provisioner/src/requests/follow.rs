@@ -92,7 +92,7 @@ impl Follower {
     /// answer.
     pub(crate) async fn carry_out(
         &self,
-        decided: Decided,
+        decided: Box<Decided>,
         request: &Request,
     ) -> Result<Option<Answer>, ProvisionerError> {
         if request.permit.has_ended() {
@@ -103,7 +103,7 @@ impl Follower {
         let subscription = self.waiting.subscribe(decided.intent.binding().id);
         match self.recorder.commit(decided).await? {
             Committed::Recorded(binding, change, works) => {
-                let recorded = (*binding, change);
+                let recorded = (binding, change);
                 let answer = self.follow(recorded, works, subscription, until).await?;
                 Ok(Some(answer))
             }
@@ -115,7 +115,7 @@ impl Follower {
     /// is pending and no worker has the lease.
     pub(crate) async fn follow_unchanged(
         &self,
-        binding: Binding,
+        binding: Arc<Binding>,
         request: &Request,
         operation: Operation,
     ) -> Result<Answer, StoreError> {
@@ -126,7 +126,7 @@ impl Follower {
     /// Waits for the outcome of an intent that this very request, or another one, has recorded.
     pub(crate) async fn follow_recorded(
         &self,
-        (binding, change): (Binding, Change),
+        (binding, change): (Arc<Binding>, Change),
         request: &Request,
         operation: Operation,
     ) -> Result<Answer, StoreError> {
@@ -136,8 +136,7 @@ impl Follower {
             self.recorder
                 .resume(&binding, request.cause.clone(), operation);
         }
-        let recorded = (binding, change);
-        self.follow(recorded, WorksOnIt::Anybody, subscription, until)
+        self.follow((binding, change), WorksOnIt::Anybody, subscription, until)
             .await
     }
 
@@ -155,13 +154,12 @@ impl Follower {
 
     async fn follow(
         &self,
-        (recorded, change): (Binding, Change),
+        (mut binding, change): (Arc<Binding>, Change),
         mut works: WorksOnIt,
         mut subscription: Subscription,
         until: Instant,
     ) -> Result<Answer, StoreError> {
-        let (id, generation): (_, Generation) = (recorded.id, recorded.generation);
-        let mut binding = recorded;
+        let (id, generation): (_, Generation) = (binding.id, binding.generation);
         loop {
             let verdict = verdict(&binding, generation);
             let news = if verdict == Verdict::Pending {
@@ -170,10 +168,10 @@ impl Follower {
                 News::TimeUp
             };
             match news {
-                News::Recorded(current) => binding = (*current).clone(),
-                News::ReadAgain => match self.store.binding(id).await {
+                News::Recorded(current) => binding = current,
+                News::ReadAgain => match Box::pin(self.store.binding(id)).await {
                     Ok(current) => {
-                        binding = current.unwrap_or(binding);
+                        binding = current.map_or(binding, Arc::new);
                         // The worker of this process may have stopped.
                         works = WorksOnIt::Anybody;
                     }
@@ -190,7 +188,7 @@ impl Follower {
                 },
                 News::TimeUp => {
                     return Ok(Answer {
-                        binding,
+                        binding: Arc::unwrap_or_clone(binding),
                         change,
                         verdict,
                     });

@@ -85,7 +85,7 @@ impl ResolveOrphans {
         let recorded = recorded.ok_or_else(|| ProvisionerError::NoOrphan(name.clone()))?;
         let id = recorded.binding.id;
         if let Some(lease) = recorded.lease {
-            let knowledge = Knowledge::Recorded;
+            let (lease, knowledge) = (Box::new(lease), Knowledge::Recorded);
             let converging = self.converger.converge(lease, cause, knowledge, OPERATION);
             Box::pin(converging).await;
         }

@@ -49,7 +49,7 @@ impl Provision {
             }
             let intent = match decision? {
                 Decision::New(spec) => {
-                    self.admit(cluster, &spec, &scope).await?;
+                    Box::pin(self.admit(cluster, &spec, &scope)).await?;
                     let new = NewBinding {
                         id: BindingId(Uuid::now_v7()),
                         cluster: cluster.clone(),
@@ -66,7 +66,9 @@ impl Provision {
                 }
                 Decision::Unchanged(live) => {
                     let follower = &self.follower;
-                    return Ok(follower.follow_unchanged(*live, request, OPERATION).await?);
+                    return Ok(follower
+                        .follow_unchanged(Arc::from(live), request, OPERATION)
+                        .await?);
                 }
                 Decision::Repeated { live, created } => {
                     let change = if created {
@@ -74,19 +76,19 @@ impl Provision {
                     } else {
                         Change::Changed
                     };
-                    let recorded = (*live, change);
+                    let recorded = (Arc::from(live), change);
                     let follower = &self.follower;
                     return Ok(follower
                         .follow_recorded(recorded, request, OPERATION)
                         .await?);
                 }
             };
-            let decided = Decided {
+            let decided = Box::new(Decided {
                 latest,
                 intent: request.sign(intent),
                 cause: request.cause.clone(),
                 operation: OPERATION,
-            };
+            });
             if let Some(answer) = self.follower.carry_out(decided, request).await? {
                 return Ok(answer);
             }

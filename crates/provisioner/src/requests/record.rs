@@ -8,7 +8,7 @@ use engine_roles_domain::audit::{Cause, TraceId};
 use engine_roles_domain::binding::Binding;
 use engine_roles_domain::cluster::ClusterName;
 use engine_roles_store::{
-    Change, Intent, IntentIds, Latest, Operation, RecordedIntent, StoreError,
+    Change, Intent, IntentIds, Latest, Lease, Operation, RecordedIntent, StoreError,
 };
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio::time::{Instant, sleep, timeout};
@@ -42,9 +42,17 @@ pub(crate) struct Decided {
 /// What became of a decided intent.
 pub(crate) enum Committed {
     /// The intent is recorded, and the work has started where there is any.
-    Recorded(Box<Binding>, Change, WorksOnIt),
+    Recorded(Arc<Binding>, Change, WorksOnIt),
     /// The cluster was changed after it was read, and nothing was recorded: decide again.
     ReadAgain,
+}
+
+/// Work that a recorded intent needs.
+struct Begun {
+    lease: Box<Lease>,
+    cause: Cause,
+    knowledge: Knowledge,
+    operation: Operation,
 }
 
 /// Records intents and starts the work.
@@ -72,7 +80,7 @@ impl Recorder {
     /// When the database fails. The intent may have been recorded; then the work is started.
     pub(crate) async fn commit(
         self: &Arc<Self>,
-        decided: Decided,
+        decided: Box<Decided>,
     ) -> Result<Committed, StoreError> {
         let (answer, answered) = oneshot::channel();
         let this = Arc::clone(self);
@@ -94,7 +102,7 @@ impl Recorder {
             let Converger { store, .. } = &*this.converger;
             match store.lease_now(id, operation).await {
                 Ok(Some(lease)) => {
-                    let knowledge = Knowledge::Recorded;
+                    let (lease, knowledge) = (Box::new(lease), Knowledge::Recorded);
                     Box::pin(this.converger.converge(lease, cause, knowledge, operation)).await;
                 }
                 Ok(None) => {}
@@ -108,35 +116,55 @@ impl Recorder {
         self.tasks.spawn(work.instrument(span));
     }
 
-    async fn carry_out(&self, decided: Decided, mut caller: Caller) {
-        match self.record(&decided, &mut caller).await {
-            Ok(Some(recorded)) => {
-                let (binding, change) = (recorded.binding, recorded.change);
-                info!(
-                    cluster = %binding.cluster,
-                    generation = binding.generation,
-                    state = %binding.state(),
-                    "intent recorded"
-                );
-                let works = match &recorded.lease {
-                    Some(_) => WorksOnIt::ThisProcess,
-                    None => WorksOnIt::Anybody,
-                };
-                caller.report(Ok(Committed::Recorded(Box::new(binding), change, works)));
-                if let Some(lease) = recorded.lease {
-                    let knowledge = match change {
-                        Change::Created => Knowledge::NothingSent,
-                        Change::Changed | Change::Unchanged => Knowledge::Recorded,
-                    };
-                    let converging =
-                        self.converger
-                            .converge(lease, decided.cause, knowledge, decided.operation);
-                    Box::pin(converging).await;
-                }
-            }
-            Ok(None) => caller.report(Ok(Committed::ReadAgain)),
-            Err(error) => caller.report(Err(error)),
+    /// Records the intent, answers the caller, and does the work. Nothing of the first two is kept in memory
+    /// while the work waits for AWS.
+    async fn carry_out(&self, decided: Box<Decided>, caller: Caller) {
+        let recorded = Box::pin(self.record_and_report(decided, caller)).await;
+        if let Some(Begun {
+            lease,
+            cause,
+            knowledge,
+            operation,
+        }) = recorded
+        {
+            Box::pin(self.converger.converge(lease, cause, knowledge, operation)).await;
         }
+    }
+
+    /// Records the intent, and answers the caller. Returns the work that must be done.
+    async fn record_and_report(&self, decided: Box<Decided>, mut caller: Caller) -> Option<Begun> {
+        let recorded = match self.record(&decided, &mut caller).await {
+            Ok(Some(recorded)) => recorded,
+            Ok(None) => {
+                caller.report(Ok(Committed::ReadAgain));
+                return None;
+            }
+            Err(error) => {
+                caller.report(Err(error));
+                return None;
+            }
+        };
+        let (binding, change) = (recorded.binding, recorded.change);
+        info!(
+            cluster = %binding.cluster,
+            generation = binding.generation,
+            state = %binding.state(),
+            "intent recorded"
+        );
+        let works = match &recorded.lease {
+            Some(_) => WorksOnIt::ThisProcess,
+            None => WorksOnIt::Anybody,
+        };
+        caller.report(Ok(Committed::Recorded(Arc::new(binding), change, works)));
+        Some(Begun {
+            lease: Box::new(recorded.lease?),
+            cause: decided.cause,
+            knowledge: match change {
+                Change::Created => Knowledge::NothingSent,
+                Change::Changed | Change::Unchanged => Knowledge::Recorded,
+            },
+            operation: decided.operation,
+        })
     }
 
     /// Records the intent. After a lost answer, looks for the intent until it is certain whether it

@@ -39,16 +39,16 @@ impl TearDown {
                 Deletion::Continue(binding) | Deletion::Done(binding) => {
                     let follower = &self.follower;
                     return Ok(follower
-                        .follow_unchanged(*binding, request, OPERATION)
+                        .follow_unchanged(Arc::from(binding), request, OPERATION)
                         .await?);
                 }
             };
-            let decided = Decided {
+            let decided = Box::new(Decided {
                 latest,
                 intent: request.sign(Intent::Changed(Box::new(transition))),
                 cause: request.cause.clone(),
                 operation: OPERATION,
-            };
+            });
             if let Some(answer) = self.follower.carry_out(decided, request).await? {
                 return Ok(answer);
             }

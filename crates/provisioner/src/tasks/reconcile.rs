@@ -79,6 +79,7 @@ impl Task for Reconcile {
                 let work = async move {
                     let cause = Cause::reconciler();
                     let (knowledge, operation) = (Knowledge::Recorded, Operation::Reconcile);
+                    let lease = Box::new(lease);
                     Box::pin(converger.converge(lease, cause, knowledge, operation)).await;
                     drop(slot);
                 };
