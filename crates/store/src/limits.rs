@@ -1,4 +1,4 @@
-//! The settings of the server for the connections: time limits for statements, and how they are planned.
+//! The server's time limits for statements.
 
 use std::time::Duration;
 
@@ -21,13 +21,6 @@ pub(crate) const LIMITS: Limits = Limits {
     statement: Duration::from_secs(8),
 };
 
-/// Has a kept statement planned once, for all values of its parameters.
-///
-/// By itself, Postgres plans a list anew at each execution, because it expects that a limit it does not
-/// know yet is a tenth of all rows. Among a million bindings, this takes as long as the list. The test of
-/// the plans shows that every query finds its rows by an index with such a plan, too.
-const PLANNED_ONCE: (&str, &str) = ("plan_cache_mode", "force_generic_plan");
-
 impl Limits {
     fn settings(self) -> [(&'static str, String); 3] {
         let milliseconds = |limit: Duration| limit.as_millis().to_string();
@@ -41,11 +34,11 @@ impl Limits {
         ]
     }
 
-    /// Adds the settings to the parameters with which a connection begins. A pooler refuses these, so
+    /// Adds the limits to the parameters with which a connection begins. A pooler refuses these, so
     /// behind one they are set on the open connection, or at the beginning of each transaction.
     pub(crate) fn at_startup(self, options: PgConnectOptions, pooler: Pooler) -> PgConnectOptions {
         match pooler {
-            Pooler::None => options.options(self.settings()).options([PLANNED_ONCE]),
+            Pooler::None => options.options(self.settings()),
             Pooler::Session | Pooler::Transaction => options,
         }
     }
@@ -56,14 +49,12 @@ impl Limits {
         settings.collect::<Vec<_>>().join(" ")
     }
 
-    /// What makes the settings for the rest of a session, if they can't be made at its beginning.
+    /// What sets the limits for the rest of a session, if they can't be set at its beginning.
     pub(crate) fn for_session(self, pooler: Pooler) -> Option<String> {
-        let (name, value) = PLANNED_ONCE;
-        let sql = || format!("{} SET {name} = {value}", self.as_sql("SET"));
-        (pooler == Pooler::Session).then(sql)
+        (pooler == Pooler::Session).then(|| self.as_sql("SET"))
     }
 
-    /// What begins a transaction with these limits. Its statements are not kept.
+    /// What begins a transaction with these limits.
     pub(crate) fn begin(self) -> String {
         format!("BEGIN; {}", self.as_sql("SET LOCAL"))
     }

@@ -175,22 +175,8 @@ impl Store {
             fetch_all,
             select_binding!(
                 "/* list */ ",
-                r#"JOIN (
-                     SELECT found.id
-                     FROM unnest($2::text[], $3::boolean[], $4::text[], $5::boolean[])
-                         AS class (state, live, mode, drifted)
-                     CROSS JOIN LATERAL (
-                         SELECT n.id, n.cluster, n.generation FROM bindings n
-                         WHERE n.namespace = $1 AND n.newest
-                           AND n.state = class.state AND n.live = class.live
-                           AND n.mode = class.mode AND n.drifted = class.drifted
-                           AND (n.cluster COLLATE "C", n.generation) > ($6, $7)
-                           AND n.cluster COLLATE "C" < $8
-                           AND n.updated_at >= $9
-                         ORDER BY n.cluster COLLATE "C", n.generation LIMIT $10
-                     ) found
-                     ORDER BY found.cluster COLLATE "C", found.generation LIMIT $10
-                 ) page ON page.id = b.id
+                r#"JOIN bindings_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS page (id)
+                   ON page.id = b.id
                  ORDER BY b.cluster COLLATE "C", b.generation"#,
                 self.namespace.as_str(),
                 &classes.states,
@@ -222,40 +208,8 @@ impl Store {
             fetch_all,
             select_binding!(
                 "/* list */ ",
-                r#"JOIN (
-                     SELECT found.id
-                     FROM unnest($2::text[], $3::boolean[], $4::text[], $5::boolean[])
-                         AS class (state, live, mode, drifted)
-                     CROSS JOIN LATERAL (
-                         (SELECT n.id, n.cluster, n.generation FROM bindings n
-                          WHERE n.namespace = $1 AND n.role_name = $11
-                            AND n.state = class.state AND n.live = class.live
-                            AND n.mode = class.mode AND n.drifted = class.drifted
-                            AND (n.cluster COLLATE "C", n.generation) > ($6, $7)
-                            AND n.cluster COLLATE "C" < $8
-                            AND n.updated_at >= $9
-                            AND n.account_id = COALESCE($12, n.account_id)
-                            AND n.aws_partition = COALESCE($13, n.aws_partition)
-                          ORDER BY n.cluster COLLATE "C", n.generation LIMIT $10)
-                         UNION
-                         SELECT n.id, n.cluster, n.generation FROM bindings n
-                         WHERE n.namespace = $1 AND n.role_id = $11
-                           AND n.state = class.state AND n.live = class.live
-                           AND n.mode = class.mode AND n.drifted = class.drifted
-                           AND (n.cluster COLLATE "C", n.generation) > ($6, $7)
-                           AND n.cluster COLLATE "C" < $8
-                           AND n.updated_at >= $9
-                         UNION
-                         SELECT n.id, n.cluster, n.generation FROM bindings n
-                         WHERE n.namespace = $1 AND n.profile_id = $11
-                           AND n.state = class.state AND n.live = class.live
-                           AND n.mode = class.mode AND n.drifted = class.drifted
-                           AND (n.cluster COLLATE "C", n.generation) > ($6, $7)
-                           AND n.cluster COLLATE "C" < $8
-                           AND n.updated_at >= $9
-                     ) found
-                     ORDER BY found.cluster COLLATE "C", found.generation LIMIT $10
-                 ) page ON page.id = b.id
+                r#"JOIN bindings_page_of_role($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                     AS page (id) ON page.id = b.id
                  ORDER BY b.cluster COLLATE "C", b.generation"#,
                 self.namespace.as_str(),
                 &classes.states,

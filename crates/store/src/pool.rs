@@ -31,6 +31,9 @@ const CLOSE_EVERY: Duration = Duration::from_mins(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// At how many uses of a connection it gives back what it does not need of its buffers. Not at each one,
+/// because the next long list would make them grow again.
+const SHRINK_EVERY: usize = 64;
 /// How often a pool that closes looks for connections that were returned.
 const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 
@@ -190,8 +193,10 @@ impl Manager for Opener {
         connection: &mut PgConnection,
         metrics: &Metrics,
     ) -> RecycleResult<StoreError> {
-        // A connection keeps its largest statement and its largest answer in memory.
-        connection.shrink_buffers();
+        // A connection keeps room for its largest statement and its largest answer.
+        if metrics.recycle_count.is_multiple_of(SHRINK_EVERY) {
+            connection.shrink_buffers();
+        }
         if self.breakage.concerns(metrics.created) {
             return Err(RecycleError::message("it is as old as a broken one"));
         }

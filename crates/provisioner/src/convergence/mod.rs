@@ -59,7 +59,7 @@ impl Converger {
         operation: Operation,
     ) {
         let (id, started) = (lease.binding.id, Instant::now());
-        let mut worker = Worker::new(self, *lease, cause, knowledge, operation);
+        let mut worker = Worker::new(self, lease, cause, knowledge, operation);
         loop {
             match Box::pin(take_turn(&mut worker)).await {
                 Ok(Turn::Again) => {}

@@ -115,7 +115,7 @@ pub(crate) struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub(crate) fn new(
         converger: &'a Converger,
-        lease: Lease,
+        lease: Box<Lease>,
         cause: Cause,
         knowledge: Knowledge,
         operation: Operation,
@@ -124,7 +124,7 @@ impl<'a> Worker<'a> {
             operation,
             binding: lease.binding.clone(),
             converger,
-            lease,
+            lease: *lease,
             cause,
             knowledge,
             is_first: knowledge == Knowledge::NothingSent,
@@ -393,15 +393,18 @@ impl<'a> Worker<'a> {
         let mut recorded = store
             .record(lease, transition, cause, &calls, next, operation)
             .await;
+        let mut is_first = true;
         while let Err(error) = &recorded
             && error.is_transient()
             && !lease.remaining().is_zero()
         {
-            warn!(
-                cluster = %transition.binding.cluster,
-                error = error as &dyn std::error::Error,
-                "outcome was not recorded, or the answer was lost; the record is repeated"
-            );
+            if std::mem::take(&mut is_first) {
+                warn!(
+                    cluster = %transition.binding.cluster,
+                    error = error as &dyn std::error::Error,
+                    "outcome was not recorded, or the answer was lost; the record is repeated"
+                );
+            }
             tokio::time::sleep(RECORD_PAUSE).await;
             recorded = match store.find_outcome(lease, transition, next).await {
                 Ok(Some(found)) => Ok(found),

@@ -187,16 +187,18 @@ impl Recorder {
             "database did not answer whether an intent was recorded; the intent is looked for"
         );
         let stop = &self.converger.stop;
+        let mut is_first = true;
         while sent_at.elapsed() < store.lease_length() && !stop.is_cancelled() {
             let may_still_run = sent_at.elapsed() < MAY_STILL_RUN;
             match store.find_intent(intent, ids).await {
                 Ok(Some(found)) => return Ok(Some(found)),
                 Ok(None) if may_still_run => {}
                 Ok(None) => return Err(lost),
-                Err(error) => warn!(
+                Err(error) if std::mem::take(&mut is_first) => warn!(
                     error = &error as &dyn std::error::Error,
                     "intent could not be looked for"
                 ),
+                Err(_) => {}
             }
             if sent_at.elapsed() > CALLER_WAIT {
                 caller.report(Err(StoreError::OutcomeUnknown));
