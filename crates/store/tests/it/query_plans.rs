@@ -4,8 +4,12 @@
 //! test asks Postgres for the plan of each query, once for typical values and once for values that
 //! the planner does not know, as it plans a statement that a connection has run several times.
 //!
+//! The plan for a page of a list must also be kept, because planning takes as long as reading the page.
+//!
 //! Statements inside database functions and triggers are not covered; Postgres has no command that
 //! shows their plans.
+
+use std::borrow::Borrow;
 
 use engine_roles_store::DatabaseUsers;
 use serde_json::Value;
@@ -45,6 +49,9 @@ const WRITES: [&str; 8] = [
 /// How many blocks of tables and indexes a read may use. The table of a million bindings has about
 /// 50,000; a page of a sweep, which reads a thousand bindings, uses about 1,100.
 const MOST_BLOCKS: u64 = 3_000;
+
+/// How often a statement is executed before Postgres decides whether its plan is kept, and once more.
+const EXECUTIONS: usize = 6;
 
 /// How many bindings there are; `ENGINE_ROLES_PLAN_BINDINGS` changes the number. With fewer than
 /// about 50,000, the planner rightly prefers to read whole tables.
@@ -87,11 +94,15 @@ async fn every_query_finds_its_rows_by_an_index_among_a_million_bindings() {
                 found.push(format!("{scan}, {mode}:\n{}\n{plan:#}", query.text));
             }
         }
+        let is_page = query.text.contains("bindings_page");
+        if is_page && !is_plan_kept(&mut connection, query, number).await {
+            found.push(format!("planned at each execution:\n{}", query.text));
+        }
     }
     assert!(queries.len() > 20, "{} queries", queries.len());
     assert!(
         found.is_empty(),
-        "{} plans read too much:\n\n{}",
+        "{} faults of plans:\n\n{}",
         found.len(),
         found.join("\n\n")
     );
@@ -129,17 +140,35 @@ async fn every_query_is_permitted_to_the_user_that_serves() {
     test.sql(&drop_user).await.expect("dropped");
 }
 
+/// Returns whether Postgres keeps the plan of a query, instead of planning it anew at each execution.
+async fn is_plan_kept(connection: &mut PgConnection, query: &Query, number: usize) -> bool {
+    plan(connection, query, number, "auto").await;
+    let (name, values) = (name(number, "auto"), in_parentheses(&query.values));
+    for _ in 0..EXECUTIONS {
+        let execute = AssertSqlSafe(format!("EXECUTE {name} {values}"));
+        let executed = sqlx::raw_sql(execute).execute(&mut *connection).await;
+        executed.expect("the query is executed");
+    }
+    let kept = "SELECT generic_plans > 0 FROM pg_prepared_statements WHERE name = $1";
+    let kept = sqlx::query_scalar(kept).bind(name).fetch_one(connection);
+    kept.await.expect("the statement is prepared")
+}
+
+fn name(number: usize, mode: &str) -> String {
+    format!("query_{number}_{mode}")
+}
+
+fn in_parentheses<S: Borrow<str>>(list: &[S]) -> String {
+    match list.join(", ") {
+        none if none.is_empty() => none,
+        list => format!("({list})"),
+    }
+}
+
 /// Returns Postgres's plan of a query.
 async fn plan(connection: &mut PgConnection, query: &Query, number: usize, mode: &str) -> Value {
-    let types = match query.types.join(", ") {
-        none if none.is_empty() => none,
-        types => format!("({types})"),
-    };
-    let values = match query.values.join(", ") {
-        none if none.is_empty() => none,
-        values => format!("({values})"),
-    };
-    let name = format!("query_{number}_{mode}");
+    let (types, values) = (in_parentheses(&query.types), in_parentheses(&query.values));
+    let name = name(number, mode);
     let prepare = format!(
         "SET plan_cache_mode = {mode}; PREPARE {name} {types} AS {}",
         query.text
