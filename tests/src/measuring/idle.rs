@@ -15,6 +15,10 @@ pub struct Idle {
     pub seconds: f64,
 }
 
+/// The time after which the transactions of the start are counted. An idle process of Postgres reports
+/// its last transactions after up to ten seconds (`PGSTAT_IDLE_INTERVAL`).
+const START: Duration = Duration::from_secs(13);
+
 /// Counts the transactions of one replica without requests, from the statistics of its database. The
 /// observer uses another database, so its own transactions do not count.
 ///
@@ -23,9 +27,7 @@ pub struct Idle {
 pub async fn idle(binary: &Path, length: Duration) -> Idle {
     let mut installation = installation_of(binary).start().await;
     let observer = Database::new(installation.postgres().url());
-    // What the service does at its start is over, and a process reports its statistics at most once
-    // per second.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    tokio::time::sleep(START).await;
     let (started, before) = (Instant::now(), transactions(&observer).await);
     tokio::time::sleep(length).await;
     let after = transactions(&observer).await;
