@@ -31,6 +31,8 @@ export async function signInByKeyboard(page, faults) {
 // the content.
 export async function walkByKeyboard(page, path, faults) {
   await page.goto(`${address}${path}`, { waitUntil: "load" });
+  // A part of the page that is replaced during the walk would be reached twice.
+  await page.evaluate(() => document.body.addEventListener("htmx:beforeRequest", (event) => event.preventDefault()));
   const usable = "a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']";
   const isShown = (all) => all.filter((it) => it.checkVisibility({ contentVisibilityAuto: true })).length;
   const expected = await page.$$eval(usable, isShown);

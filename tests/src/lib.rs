@@ -46,7 +46,7 @@ pub use client::{Answer, Client};
 pub use credential_source::CredentialSource;
 pub use database::Database;
 pub use installation::{Installation, InstallationBuilder};
-pub use polling::eventually;
+pub use polling::{eventually, within_one_hour};
 pub use raw_connection::{RawAnswer, RawConnection};
 pub use service::Service;
 pub use stages::stages_of;

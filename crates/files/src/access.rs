@@ -69,7 +69,11 @@ mod tests {
             limit: Duration::from_millis(50),
             ..FileAccess::default()
         };
-        assert_eq!(access.run(|| 1).await.expect("done"), 1);
+        let patient = FileAccess {
+            limit: LIMIT,
+            ..access.clone()
+        };
+        assert_eq!(patient.run(|| 1).await.expect("done"), 1);
         let (end, ended) = mpsc::channel::<()>();
         let hangs = access.run(move || ended.recv().is_ok()).await;
         assert_eq!(
@@ -83,10 +87,6 @@ mod tests {
             Err(ErrorKind::TimedOut)
         );
         end.send(()).expect("the work waits");
-        let patient = FileAccess {
-            limit: LIMIT,
-            ..access
-        };
         assert_eq!(patient.run(|| 2).await.expect("done"), 2);
     }
 }

@@ -14,11 +14,14 @@ use crate::config_error::{ConfigError, ConfigErrors};
 use crate::files;
 use crate::list::list;
 use crate::rights::rights;
+use crate::values;
 
 /// How much more than the average of a second one key may send at once.
 const BURST: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 
 const SUBJECTS: &str = "--tls-client-subjects";
+/// The rule of a number of requests.
+const RATE: &str = "must be a number from 1 to 4294967295";
 
 /// The arguments of `serve` about who may send requests.
 #[derive(Clone, Debug, Args)]
@@ -46,12 +49,12 @@ pub struct AuthenticationArgs {
     pub trusted_proxies: Option<String>,
     /// Maximum number of requests per second that one API key may send on average; twice as many at
     /// once
-    #[arg(long, env = "ENGINE_ROLES_KEY_RATE", default_value = "1000", value_parser = rate)]
-    pub key_rate: NonZeroU32,
+    #[arg(long, env = "ENGINE_ROLES_KEY_RATE", default_value = "1000", value_parser = values::number::<u32>(RATE))]
+    pub key_rate: u32,
     /// Maximum number of requests per minute without a valid API key that one address may send on
     /// average; a third of them at once
-    #[arg(long, env = "ENGINE_ROLES_FAILURE_RATE", default_value = "60", value_parser = rate)]
-    pub failure_rate: NonZeroU32,
+    #[arg(long, env = "ENGINE_ROLES_FAILURE_RATE", default_value = "60", value_parser = values::number::<u32>(RATE))]
+    pub failure_rate: u32,
 }
 
 impl AuthenticationArgs {
@@ -73,6 +76,8 @@ impl AuthenticationArgs {
         let certificate_rules = errors.note(self.certificate_rules());
         let aws_login = errors.note(self.aws_login.settings());
         let trusted_proxies = errors.note(self.trusted_proxies());
+        let failure_rate = errors.note(rate("--failure-rate", self.failure_rate));
+        let key_rate = errors.note(rate("--key-rate", self.key_rate));
         let initial_key = initial_key?;
         Some(AuthenticationSettings {
             needs_no_key: self.insecure_no_auth && initial_key.is_none(),
@@ -80,9 +85,9 @@ impl AuthenticationArgs {
             certificate_rules: certificate_rules?,
             aws_login: aws_login?,
             trusted_proxies: trusted_proxies?,
-            failure_rate: self.failure_rate,
-            key_rate: self.key_rate,
-            key_burst: self.key_rate.saturating_mul(BURST),
+            failure_rate: failure_rate?,
+            key_rate: key_rate?,
+            key_burst: key_rate?.saturating_mul(BURST),
         })
     }
 
@@ -122,18 +127,25 @@ impl AuthenticationArgs {
         let proxies = list(self.trusted_proxies.as_deref()).map(|text| {
             let network = text.parse::<IpNet>().ok();
             let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
-            network.or_else(address).ok_or(ConfigError::Form {
+            let form = ConfigError::Form {
                 flag: "--trusted-proxies",
                 rule: "must be addresses or networks such as 10.0.0.0/8, separated by commas",
-            })
+            };
+            let network = network.or_else(address).ok_or(form)?;
+            if network.prefix_len() == 0 {
+                return Err(ConfigError::Form {
+                    flag: "--trusted-proxies",
+                    rule: "must not be all addresses: each client could choose the address that counts as its own",
+                });
+            }
+            Ok(network)
         });
         proxies.collect()
     }
 }
 
-fn rate(text: &str) -> Result<NonZeroU32, &'static str> {
-    text.parse()
-        .map_err(|_| "must be a number from 1 to 4294967295")
+fn rate(flag: &'static str, rate: u32) -> Result<NonZeroU32, ConfigError> {
+    NonZeroU32::new(rate).ok_or(ConfigError::Form { flag, rule: RATE })
 }
 
 fn certificate_rule(text: &str) -> Result<CertificateRule, ConfigError> {

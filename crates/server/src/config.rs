@@ -251,6 +251,18 @@ fn check_durations(args: &ServeArgs, errors: &mut ConfigErrors) {
             "must be at least 100ms",
         ),
         (
+            "--slow-client-limit",
+            args.slow_client_limit,
+            milliseconds(100)..=hours(24),
+            "must be from 100ms to 24h",
+        ),
+        (
+            "--idle-limit",
+            args.idle_limit,
+            milliseconds(100)..=hours(24),
+            "must be from 100ms to 24h",
+        ),
+        (
             "--poll-interval",
             args.poll_interval,
             milliseconds(50)..=seconds(1),
@@ -391,13 +403,8 @@ pub(crate) fn authentication(
 }
 
 fn connections(args: &ServeArgs, errors: &mut ConfigErrors) -> ConnectionLimits {
-    for (flag, is_zero) in [
-        ("--max-connections", args.max_connections == 0),
-        ("--slow-client-limit", args.slow_client_limit.is_zero()),
-        ("--idle-limit", args.idle_limit.is_zero()),
-    ] {
-        errors.require(!is_zero, flag, "must be more than zero");
-    }
+    let has_connections = args.max_connections != 0;
+    errors.require(has_connections, "--max-connections", MAX_CONNECTIONS);
     ConnectionLimits {
         most: usize::try_from(args.max_connections).unwrap_or(usize::MAX),
         slow_client: args.slow_client_limit,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Installation;
+use crate::client::{Answer, Client};
 use crate::database::BindingRow;
 use crate::polling::eventually;
 
@@ -28,6 +29,16 @@ impl Installation {
             (answer.body["database"] == status).then_some(())
         })
         .await;
+    }
+
+    /// Returns what a caller gets from `/readyz`, once the last heartbeat is not late: a late one makes a service
+    /// unready for a moment.
+    pub async fn readiness_for(&self, caller: &Client) -> Answer {
+        eventually("the heartbeat is in time", async || {
+            let answer = caller.fetch("/readyz").await;
+            (answer.body["database"] == "ok").then_some(answer)
+        })
+        .await
     }
 
     /// Waits until every audit event has its number, so that a read of the audit log returns it.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{installation_of, settings};
 use crate::polling::eventually;
@@ -55,8 +55,7 @@ pub struct Recovery {
 /// measures until the teardowns are done.
 ///
 /// # Panics
-/// When the replica can't be killed before the second stage, because the machine is too slow for the
-/// latency, or when the teardowns are not done within six minutes.
+/// When the teardowns do not begin, or are not done, within six minutes each.
 pub async fn recovery(binary: &Path, crash: &Crash) -> Recovery {
     let mut builder = installation_of(binary).sandbox(|sandbox| sandbox.latency = crash.latency);
     for (name, value) in &crash.environment {
@@ -66,6 +65,10 @@ pub async fn recovery(binary: &Path, crash: &Crash) -> Recovery {
     let clusters: Vec<String> = (0..crash.clusters).map(|n| format!("c{n}")).collect();
     provision(&installation, &clusters).await;
     let since = installation.mark();
+    // The second stage can't begin before the kill.
+    installation.set_faults(json!([{
+        "action": "GetRole", "when": "before", "do": {"hang_ms": 600_000}, "times": 1_000_000,
+    }]));
     let client = installation.client().without_waiting();
     // The replica may be killed before it answers.
     let teardowns = clusters.iter().map(|cluster| {
@@ -77,10 +80,8 @@ pub async fn recovery(binary: &Path, crash: &Crash) -> Recovery {
     in_first_stage(&installation, since, crash.clusters).await;
     installation.replicas[0].kill().await;
     let removed = began(&installation, since, "DeleteRolePolicy");
-    assert_eq!(
-        removed, 0,
-        "the second stage began before the kill: raise the latency"
-    );
+    assert_eq!(removed, 0, "the second stage began before the kill");
+    installation.set_faults(json!([]));
     for teardown in teardowns {
         // Without an answer the request was recorded nevertheless: its calls have begun.
         let _ = teardown.await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine_roles_e2e::{Client, Installation, eventually};
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 /// Runs `engine-roles keys` and returns its standard output.
@@ -162,8 +163,8 @@ async fn a_key_with_a_prefix_sees_and_changes_only_those_clusters() {
 #[tokio::test]
 async fn a_key_expires_and_several_keys_of_one_name_can_be_valid() {
     let installation = Installation::build().rarely_checked().start().await;
-    let short = keys(&installation, &["create", "manager", "--valid-for", "3s"]);
     let next = keys(&installation, &["create", "manager"]);
+    let short = keys(&installation, &["create", "manager", "--valid-for", "15s"]);
     let (short, next) = (
         client_with(&installation, 0, &short),
         client_with(&installation, 0, &next),
@@ -313,10 +314,8 @@ async fn failures_are_limited_by_source_and_a_valid_key_is_not_concerned() {
     let valid = installation.client().with("x-forwarded-for", "192.0.2.1");
     valid.list("").await.expect(200);
     // A valid key has a limit of its own: twice the rate at once.
-    let mut answers = Vec::new();
-    for _ in 0..30 {
-        answers.push(valid.fetch("/v1/policies").await);
-    }
+    // Together, because one after another they may be slower than the limit.
+    let answers = join_all((0..30).map(|_| valid.fetch("/v1/policies"))).await;
     let refused = answers.iter().find(|answer| answer.status == 429);
     refused
         .expect("it is limited")
@@ -332,11 +331,11 @@ async fn failures_are_limited_by_source_and_a_valid_key_is_not_concerned() {
 async fn a_use_is_recorded() {
     let installation = Installation::build().rarely_checked().start().await;
     let key = keys(&installation, &["create", "manager"]);
+    assert!(record(&installation, "manager")["last_used_at"].is_null());
     client_with(&installation, 0, &key)
         .list("")
         .await
         .expect(200);
-    assert!(record(&installation, "manager")["last_used_at"].is_null());
     eventually("it is recorded some seconds later", async || {
         let used = record(&installation, "manager")["last_used_at"].clone();
         used.is_string().then_some(())
@@ -379,7 +378,8 @@ async fn a_key_that_is_revoked_while_its_requests_wait_gets_nothing_more() {
     let watch = client.with("prefer", "wait=60");
     let filter = format!("after={head}&cluster=nothing-happens");
     let watch = tokio::spawn(async move { watch.audit(&filter).await });
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Until the watch waits.
+    tokio::time::sleep(Duration::from_secs(4)).await;
     keys(&installation, &["revoke", "manager"]);
     let ended = watch.await.expect("an answer");
     let detail = ended.expect_problem(401, "unauthenticated")["detail"].to_string();

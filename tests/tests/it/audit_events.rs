@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine_roles_e2e::{Client, Installation, eventually};
+use engine_roles_e2e::{Client, Installation, eventually, within_one_hour};
 use serde_json::{Value, json};
 
 /// Runs a command of the binary and returns its standard output.
@@ -183,6 +183,7 @@ async fn denials_are_one_event_for_each_sender_and_reason_and_survive_a_shutdown
 
 #[tokio::test]
 async fn reads_of_the_log_are_one_event_an_hour_and_wake_no_watch() {
+    within_one_hour().await;
     let installation = Installation::build().rarely_checked().start().await;
     let create = ["keys", "create", "auditor", "--scopes", "audit"];
     let auditor = with_key(&installation, &run(&installation, &create));

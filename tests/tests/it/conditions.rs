@@ -151,7 +151,7 @@ async fn the_etag_changes_with_the_representation() {
 async fn respond_async_with_a_wait_answers_202_after_the_wait() {
     let installation = Installation::start().await;
     let client = installation.client();
-    installation.set_faults(fault("CreateRole", "before", json!({"hang_ms": 4_000})));
+    installation.set_faults(fault("CreateRole", "before", json!({"hang_ms": 8_000})));
     let started = std::time::Instant::now();
     let answer = client
         .with("prefer", "respond-async, wait=1")
@@ -190,7 +190,7 @@ async fn a_put_that_hangs_up_while_it_waits_for_a_teardown_records_nothing() {
     let installation = Installation::start().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
-    installation.set_faults(fault("DeleteRole", "before", json!({"hang_ms": 3_000})));
+    installation.set_faults(fault("DeleteRole", "before", json!({"hang_ms": 8_000})));
     client.without_waiting().delete("one").await.expect(202);
     let waiting = client.waiting_longest();
     let put = tokio::time::timeout(Duration::from_millis(500), waiting.provision("one"));

@@ -181,7 +181,7 @@ async fn while_something_else_answers_the_reason_has_its_status() {
         installation.aws_proxy().clear();
         installation.reaches_in_time(cluster, "active").await;
     }
-    let success = client.anonymous().fetch("/readyz").await;
+    let success = installation.readiness_for(&client.anonymous()).await;
     assert_ne!(success.expect(200)["aws_last_success"], json!(null));
     installation.assert_sound().await;
 }

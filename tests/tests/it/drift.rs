@@ -270,7 +270,7 @@ async fn the_teardown_of_a_role_that_is_gone_reports_no_missing_permission() {
         |call: &Call| call.action == "DeleteRole" && call.error.as_deref() == Some("AccessDenied");
     let calls = installation.calls(since);
     assert!(calls.iter().any(is_denied), "{calls:?}");
-    let ready = client.anonymous().fetch("/readyz").await;
+    let ready = installation.readiness_for(&client.anonymous()).await;
     assert_eq!(
         (&ready.body["status"], &ready.body["aws"]),
         (&json!("ready"), &json!("ok"))

@@ -9,11 +9,12 @@ use engine_roles_e2e::random::Random;
 use engine_roles_e2e::{Installation, eventually};
 use serde_json::{Value, json};
 
-async fn installation() -> Installation {
+/// Starts a service whose calls to AWS may take so long.
+async fn installation(call_timeout: &str) -> Installation {
     Installation::build()
         .rarely_checked()
         .prepared(PREPARED_ROLE)
-        .env("ENGINE_ROLES_CALL_TIMEOUT", "500ms")
+        .env("ENGINE_ROLES_CALL_TIMEOUT", call_timeout)
         .start()
         .await
 }
@@ -36,7 +37,8 @@ async fn calls_of(installation: &Installation, scenario: Scenario) -> Vec<String
 /// Fails each call of each scenario once, and checks that the requested state is reached with few
 /// calls. Without `ENGINE_ROLES_ALL_KILL_POINTS=1` only a sample of the calls fails.
 async fn each_call_fails_once(seed: u64, when: &str, effect: Value) {
-    let installation = installation().await;
+    let is_timeout = effect["hang_ms"].is_number();
+    let installation = installation(if is_timeout { "500ms" } else { "5s" }).await;
     let mut random = Random::new(seed);
     for scenario in Scenario::ALL {
         let calls = calls_of(&installation, scenario).await;
@@ -102,7 +104,7 @@ async fn a_timeout_after_the_effect_of_any_call_does_not_prevent_the_requested_s
 
 #[tokio::test]
 async fn a_denied_write_is_answered_424_and_earlier_writes_are_undone() {
-    let installation = installation().await;
+    let installation = installation("5s").await;
     let mut random = Random::new(8);
     for scenario in Scenario::ALL {
         let calls = calls_of(&installation, scenario).await;
@@ -149,7 +151,7 @@ async fn a_denied_write_is_answered_424_and_earlier_writes_are_undone() {
 async fn a_call_that_keeps_failing_is_retried_ever_less_often_and_reported_as_in_progress() {
     // A call is sent at most five times within one attempt, and the pauses between attempts grow.
     const A_TRY: usize = 5;
-    let installation = installation().await;
+    let installation = installation("5s").await;
     let client = installation.client();
     for (number, error) in ["Throttling", "ServiceFailure", "ServiceUnavailable"]
         .into_iter()

@@ -177,7 +177,7 @@ async fn a_lease_of_no_known_replica_ends_by_time_alone() {
     for replica in ["NULL", "gen_random_uuid()"] {
         let lease = format!(
             "UPDATE work SET lease_token = gen_random_uuid(), lease_replica = {replica},
-                 lease_until = service_now() + interval '1 minute'"
+                 lease_until = service_now() + interval '10 minutes'"
         );
         installation.database.execute(&lease).await;
         installation.database.make_due("live").await;
@@ -187,7 +187,7 @@ async fn a_lease_of_no_known_replica_ends_by_time_alone() {
             .await;
         let held = installation.recorded("one").await.lease_until;
         assert_eq!(held, until, "the lease of {replica} is held");
-        installation.advance(Duration::from_secs(61)).await;
+        installation.advance(Duration::from_secs(601)).await;
         eventually("the lease has ended", async || {
             let binding = installation.recorded("one").await;
             binding.lease_until.is_none().then_some(())

@@ -1,11 +1,13 @@
 //! The heaviest role that IAM allows delays no other request.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use engine_roles_e2e::{Installation, InstallationBuilder};
-use futures::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 /// Returns a document of nearly this many characters without white space, with many statements.
 fn document_of(characters: usize, name: &str) -> Value {
@@ -63,7 +65,7 @@ async fn fastest_put(installation: &Installation, name: &str) -> Duration {
     fastest
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_put_takes_no_longer_beside_many_callers_who_list_a_heavy_role() {
     let builder = Installation::build()
         .rarely_checked()
@@ -81,21 +83,27 @@ async fn a_put_takes_no_longer_beside_many_callers_who_list_a_heavy_role() {
         .await;
     assert_eq!(attested["unread"], Value::Null, "{attested:#}");
     let alone = fastest_put(&installation, "alone").await;
-    let listed = AtomicUsize::new(0);
-    let caller = async || {
-        loop {
-            client.fetch("/v1/pass-through-roles").await.expect(200);
-            listed.fetch_add(1, Ordering::Relaxed);
-            // Without a pause, the callers would only use up the processors.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let callers = join_all((0..20).map(|_| caller()));
-    let beside = tokio::select! {
-        _ = callers => unreachable!("the listing has no end"),
-        beside = fastest_put(&installation, "beside") => beside,
-    };
-    let listed = listed.into_inner();
+    // The callers have threads of their own, and do not examine what they read.
+    let listed = Arc::new(AtomicUsize::new(0));
+    let mut callers = JoinSet::new();
+    for _ in 0..20 {
+        let (client, listed) = (client.clone(), Arc::clone(&listed));
+        callers.spawn(async move {
+            loop {
+                let request = client.request(Method::GET, "/v1/pass-through-roles");
+                let answer = request.send().await.expect("an answer");
+                assert_eq!(answer.status(), 200);
+                answer.bytes().await.expect("a body");
+                listed.fetch_add(1, Ordering::Relaxed);
+                // Without a pause, the callers would only use up the processors.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+    let beside = fastest_put(&installation, "beside").await;
+    assert_eq!(callers.len(), 20, "no caller has ended");
+    assert!(callers.try_join_next().is_none(), "no caller has failed");
+    let listed = listed.load(Ordering::Relaxed);
     assert!(listed >= 20, "{listed} answers beside the PUTs");
     // A ratio of two measurements in one run. An evaluation for each answer would hold the two workers
     // for many times as long.

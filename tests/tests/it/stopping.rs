@@ -1,10 +1,16 @@
 //! How the service stops.
 
+use std::time::{Duration, Instant};
+
 use engine_roles_e2e::installation::fault;
 use engine_roles_e2e::{Installation, RawConnection, eventually};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
+
+/// Signals within half a second are one wish, and as long a connection without a request is kept after a
+/// signal. Some of that time is left to the machine.
+const TOGETHER: Duration = Duration::from_millis(350);
 
 #[tokio::test]
 async fn during_the_drain_delay_the_service_is_unready_and_answers_everything_else() {
@@ -12,20 +18,30 @@ async fn during_the_drain_delay_the_service_is_unready_and_answers_everything_el
         .env("ENGINE_ROLES_DRAIN_DELAY", "10m")
         .start()
         .await;
-    installation.replicas[0].ask_to_stop();
-    let anonymous = installation.client().anonymous();
-    eventually("the service is unready", async || {
-        let answer = anonymous.fetch("/readyz").await;
-        (answer.status == 503 && answer.body["reconciler"] == "stopping").then_some(())
-    })
-    .await;
+    loop {
+        let asked_at = Instant::now();
+        installation.replicas[0].ask_to_stop();
+        let anonymous = installation.client().anonymous();
+        eventually("the service is unready", async || {
+            let answer = anonymous.fetch("/readyz").await;
+            (answer.status == 503 && answer.body["reconciler"] == "stopping").then_some(())
+        })
+        .await;
+        if asked_at.elapsed() < TOGETHER {
+            break;
+        }
+        // The machine was too slow for a second signal that comes together with the first one.
+        installation.replicas[0].kill().await;
+        installation.restart(0).await;
+    }
     // A signal that comes together with the first one is the same wish.
     installation.replicas[0].ask_to_stop();
+    let anonymous = installation.client().anonymous();
     // New connections and new work are still accepted.
     installation.client().provision("one").await.expect(201);
     anonymous.fetch("/livez").await.expect(200);
     // A second signal ends the service at once.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     installation.replicas[0].ask_to_stop();
     let status = installation.replicas[0].ended().await;
     assert_eq!(status.code(), Some(1));
@@ -80,7 +96,7 @@ async fn an_answer_that_its_client_still_reads_is_complete_after_a_stop() {
         let mut client = RawConnection::over(stream);
         installation.replicas[0].ask_to_stop();
         // Connections without an answer are closed after half a second.
-        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let answer = client.answer().await.expect("an answer");
         assert_eq!(answer.body.len(), length, "{connection}");
         let status = installation.replicas[0].ended().await;
@@ -93,7 +109,11 @@ async fn an_answer_that_its_client_still_reads_is_complete_after_a_stop() {
 async fn a_request_that_came_before_the_stop_is_answered_and_the_first_one_of_a_new_connection() {
     const REQUEST: &str = "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut installation = Installation::start().await;
-    for _ in 0..5 {
+    let mut in_time = 0;
+    for _ in 0..50 {
+        if in_time == 5 {
+            return;
+        }
         let service = &mut installation.replicas[0];
         let (mut kept, mut new) = (Vec::new(), Vec::new());
         for _ in 0..15 {
@@ -105,20 +125,25 @@ async fn a_request_that_came_before_the_stop_is_answered_and_the_first_one_of_a_
         for connection in &mut kept {
             connection.send(REQUEST).await;
         }
+        let asked_at = Instant::now();
         service.ask_to_stop();
         for connection in &mut new {
             connection.send(REQUEST).await;
         }
+        let is_in_time = asked_at.elapsed() < TOGETHER;
         for connection in &mut kept {
             let answer = connection.answer().await.expect("an answer");
             assert_eq!(answer.status, 200);
         }
-        for connection in &mut new {
+        // Where the machine was slow, the requests may have come too late.
+        for connection in new.iter_mut().filter(|_| is_in_time) {
             let answer = connection.answer().await.expect("an answer");
             assert_eq!(answer.status, 200);
             connection.closed().await;
         }
+        in_time += u32::from(is_in_time);
         assert_eq!(service.ended().await.code(), Some(0));
         installation.restart(0).await;
     }
+    panic!("the machine was too slow in {} of 50 rounds", 50 - in_time);
 }

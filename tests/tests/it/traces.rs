@@ -252,8 +252,13 @@ async fn a_collector_that_hangs_fails_or_is_away_changes_nothing() {
         ),
     ] {
         collector.behave(behaviour);
+        let limit = if problem == "it did not answer in time" {
+            "300"
+        } else {
+            "10000"
+        };
         let mut installation = traced(&collector)
-            .env("OTEL_EXPORTER_OTLP_TIMEOUT", "300")
+            .env("OTEL_EXPORTER_OTLP_TIMEOUT", limit)
             .start()
             .await;
         works_and_stops(&mut installation, problem).await;

@@ -13,7 +13,7 @@ mod simulation;
 mod tags;
 
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 
 use engine_roles_iam_sandbox::SandboxConfig;
@@ -270,10 +270,11 @@ async fn moto_behaves_like_iam_except_where_a_case_records_a_difference() {
         let written = std::io::stderr().write_all(words.as_bytes());
         return written.expect("stderr is writable");
     };
-    // This port is free now. It is chosen here because moto does not report the port that it
-    // listens on.
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-    let port = port.expect("a free port").port();
+    // Chosen here because moto does not report the port that it listens on. Ports of this range are not given to
+    // the other tests of this program, which ask for any port.
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("a small number");
+    let port = (first..).find(is_free).expect("a free port");
     let server = Command::new(&program)
         .args(["-H", "127.0.0.1", "-p", &port.to_string()])
         .stdout(Stdio::null())

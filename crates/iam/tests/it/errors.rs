@@ -1,5 +1,6 @@
 //! Classification of AWS's errors, and that no call is sent twice.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use engine_roles_domain::resources::Step;
@@ -7,7 +8,7 @@ use engine_roles_iam::{Depth, ErrorKind, Iam, IamError, OpenGate, Target};
 use engine_roles_iam_sandbox::{Effect, Quotas, SandboxConfig, When};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::test_account::{
     TestAccount, add_role, client, create_role, document, everything, fault, put_policy, role,
@@ -131,7 +132,8 @@ async fn a_call_without_an_answer_ends_at_the_deadline_and_leaves_a_write_unansw
     account
         .sandbox
         .set_faults(vec![fault("*", When::Before, hang)]);
-    let impatient = client(&account.sandbox.endpoint(), Duration::from_millis(200)).await;
+    // Long enough for the call to be sent.
+    let impatient = client(&account.sandbox.endpoint(), Duration::from_secs(3)).await;
     assert_eq!(write(&impatient).await.kind, ErrorKind::Unanswered);
     assert_eq!(read(&impatient).await.kind, ErrorKind::Transient);
     assert_eq!(account.calls("CreateRole"), 1);
@@ -206,9 +208,11 @@ async fn an_answer_that_is_not_xml_leaves_a_write_unanswered() {
 
 #[tokio::test]
 async fn a_refused_connection_means_that_nothing_was_sent() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    drop(listener);
+    // A socket that does not listen: nobody else gets its port.
+    let silent = TcpSocket::new_v4().expect("a socket");
+    let any_port = (Ipv4Addr::LOCALHOST, 0).into();
+    silent.bind(any_port).expect("a port");
+    let url = format!("http://{}", silent.local_addr().expect("an address"));
     let iam = client(&url, Duration::from_secs(5)).await;
     let error = write(&iam).await;
     assert_eq!(error.kind, ErrorKind::Transient, "{error:?}");

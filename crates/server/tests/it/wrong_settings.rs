@@ -208,6 +208,11 @@ fn a_setting_that_needs_another_one_is_warned_about_or_ends_the_start() {
             "prep=a=b",
             "of the form role or role=instance-profile",
         ),
+        (
+            "ENGINE_ROLES_TRUSTED_PROXIES",
+            "10.0.0.1, ::/0",
+            "must not be all addresses",
+        ),
     ] {
         for command in ["serve", "check"] {
             let output = engine_roles(&[command], &[DATABASE, KEY, NOWHERE, (variable, value)]);
@@ -235,7 +240,10 @@ fn all_settings_that_are_refused_are_named_at_once() {
         ("ENGINE_ROLES_ALLOWED_REGIONS", "nowhere"),
         ("ENGINE_ROLES_AUDIT_RETENTION", "1s"),
         ("ENGINE_ROLES_MAX_CONNECTIONS", "0"),
+        ("ENGINE_ROLES_SLOW_CLIENT_LIMIT", "1ms"),
         ("ENGINE_ROLES_IDLE_LIMIT", "0s"),
+        ("ENGINE_ROLES_KEY_RATE", "0"),
+        ("ENGINE_ROLES_FAILURE_RATE", "0"),
         ("ENGINE_ROLES_INIT_API_KEY", "short"),
         ("ENGINE_ROLES_TRUSTED_PROXIES", "x"),
         ("ENGINE_ROLES_TLS_CLIENT_SUBJECTS", "dns:x=read"),

@@ -11,7 +11,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use engine_roles_domain::audit::EventAction;
 use engine_roles_store::{AuditFilter, Store, StoreConfig};
 
-use crate::raw_events::connect;
 use crate::test_store::{TestStore, cluster, config, test_store};
 
 /// A page of the interface: 100 events, and one more to know whether another page follows.
@@ -174,23 +173,10 @@ fn one_connection(test: &TestStore) -> Store {
 
 /// Returns how many events were read since the database was created, by connections that are closed.
 async fn events_read(test: &TestStore) -> i64 {
-    let mut connection = connect(test).await;
-    let others = "SELECT count(*) FROM pg_stat_activity
-                  WHERE datname = current_database() AND application_name = 'engine-roles'";
-    loop {
-        let count: i64 = sqlx::query_scalar(others)
-            .fetch_one(&mut connection)
-            .await
-            .expect("a count");
-        if count == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    test.connections_end().await;
     let read = "SELECT COALESCE(sum(seq_tup_read + idx_tup_fetch), 0)::bigint
                 FROM pg_stat_user_tables WHERE relname LIKE 'audit_events%'";
-    let read = sqlx::query_scalar(read).fetch_one(&mut connection).await;
-    read.expect("the statistics")
+    test.number(read).await
 }
 
 #[tokio::test]

@@ -262,7 +262,8 @@ async fn a_tick_that_has_to_wait_fails_within_seconds() {
         .expect("locked");
     let started = std::time::Instant::now();
     one.tick().await.expect_err("the table is locked");
-    assert!(started.elapsed() < Duration::from_secs(2));
+    // Requests and background tasks wait three seconds.
+    assert!(started.elapsed() < Duration::from_secs(3));
     sqlx::raw_sql("ROLLBACK")
         .execute(&mut locking)
         .await

@@ -160,6 +160,7 @@ async fn updates_of_leases_are_heap_only() {
     }
     // A connection reports its statistics at the latest when it ends.
     test.store.close().await;
+    test.connections_end().await;
     let updates = "SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'work'";
     let heap_only = "SELECT n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'work'";
     let (updates, heap_only) = (test.number(updates).await, test.number(heap_only).await);

@@ -396,18 +396,24 @@ async fn readers_that_ask_at_the_same_time_share_statements() {
     for name in ["one", "two"] {
         test.provision(name).await;
     }
-    let mut blocker = test.connect().await;
+    // A statement waits at most three seconds for a lock, so all connections are open before.
+    let one = cluster("one");
+    let (found, counted) = futures::join!(test.store.latest(&one), test.store.count_by_state());
+    assert!(found.is_ok() && counted.is_ok());
+    let (mut blocker, mut observer) = (test.connect().await, test.connect().await);
     let lock = "BEGIN; LOCK TABLE bindings IN ACCESS EXCLUSIVE MODE";
     sqlx::raw_sql(lock)
         .execute(&mut blocker)
         .await
         .expect("a lock");
-    let waiting = async |number: i64| {
+    let mut waiting = async |number: i64| {
         let sql = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock'
                      AND query LIKE '/* read */%'";
         for _ in 0..200 {
-            if test.number(sql).await == number {
+            let count = sqlx::query_scalar(sql).fetch_one(&mut observer).await;
+            let count: i64 = count.expect("a number");
+            if count == number {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -100,6 +100,22 @@ impl TestStore {
             .expect("a number")
     }
 
+    /// Waits until no connection of a store is open. Postgres counts what a connection did at the latest when it
+    /// ends, which may be after its store was closed.
+    pub(crate) async fn connections_end(&self) {
+        let mut connection = self.connect().await;
+        let open = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'engine-roles'";
+        loop {
+            let count = sqlx::query_scalar(open).fetch_one(&mut connection).await;
+            let count: i64 = count.expect("a count");
+            if count == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Stops the database's clock this many seconds after the start of 2027.
     pub(crate) async fn clock(&self, seconds: u64) {
         let sql = format!(

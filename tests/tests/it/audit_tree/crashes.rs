@@ -3,7 +3,7 @@
 use engine_roles_e2e::{Installation, eventually};
 use serde_json::Value;
 
-use super::fixture::{Files, read, signed, without_reads};
+use super::fixture::{Files, read, signed};
 
 #[tokio::test]
 async fn a_replica_that_is_killed_again_and_again_loses_no_event() {
@@ -12,7 +12,7 @@ async fn a_replica_that_is_killed_again_and_again_loses_no_event() {
         .signing(Installation::build().rarely_checked())
         .start()
         .await;
-    without_reads(&installation).await;
+    installation.database.without_log_reads().await;
     installation.client().provision("one").await.expect(201);
     let mut checkpoints = vec![signed(&installation).await];
     // Before, while and after the events are numbered and added to the tree.

@@ -4,7 +4,7 @@ use std::fs;
 
 use engine_roles_e2e::{Installation, eventually};
 
-use super::fixture::{Files, read, signed, without_reads};
+use super::fixture::{Files, read, signed};
 
 /// Drops the partition of all events before number 5, as the retention does.
 const DROP: &str = "
@@ -103,7 +103,7 @@ async fn events_that_remain_are_proved_after_the_others_have_expired() {
 async fn a_log_that_is_older_than_its_tree_gets_one() {
     let files = Files::new();
     let mut installation = Installation::start().await;
-    without_reads(&installation).await;
+    installation.database.without_log_reads().await;
     with_eight_events(&installation).await;
     installation.replicas[0].kill().await;
     // As after the migration of a database whose first events have been dropped.

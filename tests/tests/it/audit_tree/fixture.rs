@@ -56,7 +56,7 @@ impl Files {
     /// Starts a service that signs checkpoints.
     pub(super) async fn start(&self) -> Installation {
         let installation = self.signing(Installation::build()).start().await;
-        without_reads(&installation).await;
+        installation.database.without_log_reads().await;
         installation
     }
 
@@ -114,16 +114,6 @@ impl Files {
         let code = verified.status.code().expect("the command ends");
         (code, String::from_utf8(text).expect("UTF-8"))
     }
-}
-
-/// Keeps the events about reads of the log out of it: a test that reads the log knows its numbers then,
-/// also where an hour ends meanwhile.
-pub(super) async fn without_reads(installation: &Installation) {
-    let sql = "CREATE FUNCTION no_event() RETURNS trigger LANGUAGE plpgsql
-                   AS 'BEGIN RETURN NULL; END';
-               CREATE TRIGGER no_reads BEFORE INSERT ON audit_pending
-                   FOR EACH ROW WHEN (NEW.action = 'log_read') EXECUTE FUNCTION no_event()";
-    installation.database.execute(sql).await;
 }
 
 /// Returns what a checkpoint states. Its signature is not verified.

@@ -6,7 +6,7 @@ use engine_roles_transparency::{
 };
 use serde_json::Value;
 
-use super::fixture::{Files, read, readiness, signed, without_reads};
+use super::fixture::{Files, read, readiness, signed};
 
 fn hashes(list: &Value) -> Vec<TreeHash> {
     let list = list.as_array().expect("a list");
@@ -190,7 +190,7 @@ async fn tiles_have_one_path_each() {
 #[tokio::test]
 async fn without_a_key_events_are_provable_but_nothing_is_signed() {
     let installation = Installation::start().await;
-    without_reads(&installation).await;
+    installation.database.without_log_reads().await;
     let client = installation.client();
     client.provision("one").await.expect(201);
     installation.events_are_numbered().await;

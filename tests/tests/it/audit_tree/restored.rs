@@ -5,7 +5,7 @@ use std::fs;
 use engine_roles_e2e::{Installation, eventually};
 use rustix::fs::{CWD, FileType, Mode, chmod, mknodat};
 
-use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed, without_reads};
+use super::fixture::{Files, KEY, OTHER_KEY, broken, read, readiness, signed};
 
 #[tokio::test]
 async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
@@ -19,7 +19,7 @@ async fn a_log_that_is_shorter_than_the_last_checkpoint_is_not_signed() {
     let restored = files.signing(Installation::build()).not_yet_ready();
     let mut restored = restored.start().await;
     broken(&restored).await;
-    without_reads(&restored).await;
+    restored.database.without_log_reads().await;
     restored.client().provision("two").await.expect(201);
     let reason = broken(&restored).await;
     assert!(reason.contains("ENGINE_ROLES_AUDIT_ORIGIN"), "{reason}");

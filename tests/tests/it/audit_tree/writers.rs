@@ -4,7 +4,7 @@ use engine_roles_e2e::Installation;
 use futures::future::join_all;
 use serde_json::Value;
 
-use super::fixture::{Files, event_sql, read, signed, without_reads};
+use super::fixture::{Files, event_sql, read, signed};
 
 const WRITERS: usize = 8;
 const EVENTS: usize = 500;
@@ -16,7 +16,7 @@ async fn four_thousand_events_of_eight_writers_are_all_provable() {
         .signing(Installation::build().replicas(2))
         .start()
         .await;
-    without_reads(&installation).await;
+    installation.database.without_log_reads().await;
     installation.client().provision("one").await.expect(201);
     let writers = (0..WRITERS).map(|writer| {
         let database = &installation.database;

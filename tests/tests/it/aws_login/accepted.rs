@@ -154,7 +154,7 @@ async fn the_same_request_can_log_in_again_and_each_token_is_revoked_by_itself()
 #[tokio::test]
 async fn a_token_expires_and_is_deleted() {
     let installation = build()
-        .env("ENGINE_ROLES_AWS_TOKEN_LIFETIME", "2s")
+        .env("ENGINE_ROLES_AWS_TOKEN_LIFETIME", "10s")
         .start()
         .await;
     let session = identity(SESSION_ARN, 'A');

@@ -132,7 +132,7 @@ async fn what_is_not_an_answer_of_sts_makes_no_token_and_says_nothing_about_the_
     let rows: Vec<Value> = installation.database.rows("SELECT id FROM api_keys").await;
     assert_eq!(rows.len(), 0);
     // The service's own calls were answered.
-    let ready = client.fetch("/readyz").await;
+    let ready = installation.readiness_for(&client).await;
     assert_eq!(
         (&ready.body["status"], &ready.body["aws"]),
         (&json!("ready"), &json!("ok"))

@@ -289,7 +289,7 @@ async fn a_signature_of_another_request_or_with_another_key_is_rejected_by_sts()
             .contains("InvalidClientTokenId")
     );
     // Strangers say nothing about the service's own credentials and about AWS.
-    let ready = client.fetch("/readyz").await;
+    let ready = installation.readiness_for(&client).await;
     assert_eq!(
         (&ready.body["status"], &ready.body["aws"]),
         (&json!("ready"), &json!("ok"))

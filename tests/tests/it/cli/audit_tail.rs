@@ -127,8 +127,8 @@ async fn a_tail_begins_with_the_last_events_or_with_all_since_a_time() {
         FROM bindings b, generate_series(1, 1300)
         WHERE b.cluster = 'two'";
     installation.database.execute(more).await;
-    // From here on, reads of the log add no event.
-    installation.log_was_read().await;
+    installation.database.without_log_reads().await;
+    installation.events_are_numbered().await;
     let shown = async |arguments: &[&str]| {
         let tail = ["audit", "tail", "--no-follow", "--output=json"];
         let ran = operate(&installation, &[&tail, arguments].concat()).await;

@@ -41,7 +41,7 @@ async fn on_a_terminal(mut command: Command) -> (Option<i32>, String) {
 #[tokio::test]
 async fn a_terminal_shows_colours_and_a_line_of_progress_that_is_gone_at_the_end() {
     let installation = Installation::start().await;
-    let slow = fault("PutRolePolicy", "before", json!({"hang_ms": 1_500}));
+    let slow = fault("PutRolePolicy", "before", json!({"hang_ms": 4_000}));
     installation.set_faults(slow);
     let put = engine_roles(&installation, &["role", "put", "one"]);
     let (code, shown) = on_a_terminal(put).await;

@@ -91,6 +91,9 @@ async fn performed(page: &str, installation: &Installation) -> String {
         if command.contains("/v1/audit/") {
             log_is_signed(installation).await;
         }
+        if command.contains("/readyz") {
+            installation.ready().await;
+        }
         let output = run(command, directory.path(), &variables).await;
         let output = printed(command, &output).replace(&address, ADDRESS);
         // The next answer may depend on the events of this command.

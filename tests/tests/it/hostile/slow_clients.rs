@@ -8,7 +8,7 @@ use super::{HALF_A_HEAD, LIVEZ, assert_served, connect, put};
 
 async fn impatient() -> Installation {
     Installation::build()
-        .env("ENGINE_ROLES_SLOW_CLIENT_LIMIT", "1s")
+        .env("ENGINE_ROLES_SLOW_CLIENT_LIMIT", "3s")
         .env("ENGINE_ROLES_LOG", "info,engine_roles_api=debug")
         .start()
         .await
@@ -52,7 +52,7 @@ async fn a_head_that_never_ends_is_answered_with_408_and_others_notice_nothing()
 #[tokio::test]
 async fn an_idle_connection_is_closed_after_its_own_limit() {
     let installation = Installation::build()
-        .env("ENGINE_ROLES_IDLE_LIMIT", "1s")
+        .env("ENGINE_ROLES_IDLE_LIMIT", "3s")
         .start()
         .await;
     let mut connection = connect(&installation).await;

@@ -13,7 +13,7 @@ use super::{HALF_A_HEAD, LIVEZ, assert_served, connect};
 fn impatient(files: &TlsFiles) -> InstallationBuilder {
     Installation::build()
         .tls(files)
-        .env("ENGINE_ROLES_SLOW_CLIENT_LIMIT", "1s")
+        .env("ENGINE_ROLES_SLOW_CLIENT_LIMIT", "3s")
         .env("ENGINE_ROLES_LOG", "info,engine_roles_api=debug")
 }
 
@@ -66,7 +66,7 @@ async fn a_handshake_that_never_ends_is_closed_and_others_notice_nothing() {
 async fn heads_bodies_and_readers_that_are_slow_have_the_same_limits_as_without_tls() {
     let files = TlsFiles::new();
     let installation = impatient(&files)
-        .env("ENGINE_ROLES_IDLE_LIMIT", "3s")
+        .env("ENGINE_ROLES_IDLE_LIMIT", "9s")
         .start()
         .await;
     let mut silent = shake_hands(&installation, &files).await;
