@@ -410,7 +410,7 @@ async fn a_waiting_caller_gets_tokens_that_another_gives_back_at_once() {
 
 #[tokio::test]
 async fn after_throttling_waiting_callers_reserve_again_in_their_order_at_half_of_the_rate() {
-    let bench = Bench::empty_and_stopped(1.0, 10).await;
+    let bench = Bench::empty_and_stopped(4.0, 10).await;
     let served = Served::default();
     let started = Instant::now();
     let wait_in_queue = async |name: u8| {
@@ -419,7 +419,7 @@ async fn after_throttling_waiting_callers_reserve_again_in_their_order_at_half_o
         served.note((name, started.elapsed()));
     };
     let throttle = async {
-        // All have reserved; the first may call after a second.
+        // All have reserved; the first may call after 250 ms.
         until(async || bench.in_hand(INTERACTIVE_READ) == 3).await;
         bench.throttled().await;
     };
@@ -428,13 +428,13 @@ async fn after_throttling_waiting_callers_reserve_again_in_their_order_at_half_o
     let names: Vec<u8> = served.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, [0, 1, 2]);
     for (name, after) in served {
-        let earliest = Duration::from_secs(2) * (u32::from(name) + 1);
+        let earliest = Duration::from_millis(500) * (u32::from(name) + 1);
         assert!(after >= earliest, "{name} was served after {after:?}");
     }
     // The first reservation of the three no longer counts.
     let (tokens, rate) = bench.bucket().await;
     assert_near(tokens, -3.0);
-    assert_near(rate, 0.5);
+    assert_near(rate, 2.0);
 }
 
 #[tokio::test]
