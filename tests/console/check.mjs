@@ -72,6 +72,17 @@ async function refresh(browser) {
   await page.evaluate(() => document.querySelector("#live").replaceChildren());
   const refreshed = () => document.querySelectorAll("#live tbody tr").length > 3;
   await page.waitForFunction(refreshed, { timeout: 40_000, polling: 200 });
+  // Who works with the keyboard stays at the same link.
+  const focused = await page.evaluate(() => {
+    document.querySelector("#live tbody tr").dataset.isOld = "yes";
+    const link = document.querySelector("#live tbody a");
+    link.focus();
+    return link.id;
+  });
+  const replaced = () => !document.querySelector("#live [data-is-old]");
+  await page.waitForFunction(replaced, { timeout: 40_000, polling: 200 });
+  const after = await page.evaluate(() => document.activeElement?.id);
+  if (focused === "" || after !== focused) faults.push(`the focus moved from ${focused} to ${after}`);
   const form = await openPage(browser, faults);
   await form.goto(`${address}/console`, { waitUntil: "load" });
   await Promise.all([form.waitForNavigation(), form.click("form.sign-out button")]);

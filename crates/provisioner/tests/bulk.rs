@@ -115,7 +115,7 @@ impl Fleet {
         self.sql.query_one(sql, &[]).await.expect("a count").get(0)
     }
 
-    /// Returns how many bindings are not verified and due for a separate check.
+    /// Returns how many bindings are not verified, but due for a separate check.
     async fn due(&self) -> i64 {
         let sql = "SELECT count(*) FROM bindings b JOIN schedule s ON s.binding_id = b.id
                    WHERE b.verified_at IS NULL AND s.due_at <= service_now()";
@@ -123,7 +123,7 @@ impl Fleet {
     }
 
     /// Waits until the listing has verified most bindings, and each other one is due for a separate check.
-    async fn is_swept(&self, count: usize) {
+    async fn wait_until_swept(&self, count: usize) {
         let all = i64::try_from(count).expect("a small number");
         // Two minutes are far more than necessary.
         for _ in 0..1200 {
@@ -208,7 +208,7 @@ async fn one_listing_checks_all_roles_and_resumes_at_the_page_where_it_was_throt
     fleet.move_time(3 * 3600).await;
     // The listing does not contain the tags of profiles. The sweep leaves a few profiles at a time to
     // a worker, which reads their tags; this test runs none.
-    fleet.is_swept(count).await;
+    fleet.wait_until_swept(count).await;
     fleet.provisioner.shut_down(Duration::from_secs(10)).await;
     fleet.provisioner.end_heartbeat().await;
 

@@ -27,7 +27,7 @@ const START: Duration = Duration::from_secs(13);
 pub async fn idle(binary: &Path, length: Duration) -> Idle {
     let mut installation = installation_of(binary).start().await;
     let observer = Database::new(installation.postgres().url());
-    // The transactions of its workers would count.
+    // The transactions of autovacuum's workers would count.
     observer.execute("ALTER SYSTEM SET autovacuum = off").await;
     observer.execute("SELECT pg_reload_conf()").await;
     tokio::time::sleep(START).await;

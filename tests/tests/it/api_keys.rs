@@ -336,7 +336,7 @@ async fn a_use_is_recorded() {
         .list("")
         .await
         .expect(200);
-    eventually("it is recorded some seconds later", async || {
+    eventually("the use is recorded", async || {
         let used = record(&installation, "manager")["last_used_at"].clone();
         used.is_string().then_some(())
     })

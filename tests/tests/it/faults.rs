@@ -9,7 +9,7 @@ use engine_roles_e2e::random::Random;
 use engine_roles_e2e::{Installation, eventually};
 use serde_json::{Value, json};
 
-/// Starts a service whose calls to AWS may take so long.
+/// Starts a service whose calls to AWS may take this long.
 async fn installation(call_timeout: &str) -> Installation {
     Installation::build()
         .rarely_checked()

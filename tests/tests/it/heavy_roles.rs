@@ -101,8 +101,8 @@ async fn a_put_takes_no_longer_beside_many_callers_who_list_a_heavy_role() {
         });
     }
     let beside = fastest_put(&installation, "beside").await;
-    assert_eq!(callers.len(), 20, "no caller has ended");
-    assert!(callers.try_join_next().is_none(), "no caller has failed");
+    let ended = callers.try_join_next();
+    assert!(ended.is_none(), "no caller ends: {ended:?}");
     let listed = listed.load(Ordering::Relaxed);
     assert!(listed >= 20, "{listed} answers beside the PUTs");
     // A ratio of two measurements in one run. An evaluation for each answer would hold the two workers

@@ -18,7 +18,8 @@ async fn during_the_drain_delay_the_service_is_unready_and_answers_everything_el
         .env("ENGINE_ROLES_DRAIN_DELAY", "10m")
         .start()
         .await;
-    loop {
+    let mut is_in_time = false;
+    for _ in 0..20 {
         let asked_at = Instant::now();
         installation.replicas[0].ask_to_stop();
         let anonymous = installation.client().anonymous();
@@ -27,13 +28,18 @@ async fn during_the_drain_delay_the_service_is_unready_and_answers_everything_el
             (answer.status == 503 && answer.body["reconciler"] == "stopping").then_some(())
         })
         .await;
-        if asked_at.elapsed() < TOGETHER {
+        is_in_time = asked_at.elapsed() < TOGETHER;
+        if is_in_time {
             break;
         }
         // The machine was too slow for a second signal that comes together with the first one.
         installation.replicas[0].kill().await;
         installation.restart(0).await;
     }
+    assert!(
+        is_in_time,
+        "the service was never unready within {TOGETHER:?}"
+    );
     // A signal that comes together with the first one is the same wish.
     installation.replicas[0].ask_to_stop();
     let anonymous = installation.client().anonymous();

@@ -273,8 +273,8 @@ async fn moto_behaves_like_iam_except_where_a_case_records_a_difference() {
     // Chosen here because moto does not report the port that it listens on. Ports of this range are not given to
     // the other tests of this program, which ask for any port.
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("a small number");
-    let port = (first..32_000).find(is_free).expect("a free port");
+    let first = 10_000 + u16::try_from(std::process::id() % 9_000).expect("a small number");
+    let port = (first..20_000).find(is_free).expect("a free port");
     let server = Command::new(&program)
         .args(["-H", "127.0.0.1", "-p", &port.to_string()])
         .stdout(Stdio::null())

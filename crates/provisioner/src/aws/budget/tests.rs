@@ -279,7 +279,8 @@ async fn a_waiting_sweep_asks_again_only_when_the_bucket_is_refilled() {
     assert!(grants.iter().all(Option::is_some));
     assert!(bench.emptied_at.elapsed() >= Duration::from_millis(345));
     let statements = bench.statements().await - before;
-    // Each of the two asks at its time, and the first asks once to learn it.
+    // Each of the two asks at its time, and the first asks once to learn it. On a slow machine, one statement may
+    // serve both.
     assert!((1..=4).contains(&statements), "{statements} statements");
 }
 
