@@ -8,8 +8,8 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 
-/// Signals within half a second are one wish, and as long a connection without a request is kept after a
-/// signal. Some of that time is left to the machine.
+/// The service takes two signals within half a second as one, and keeps a connection without a request for half a
+/// second after a signal. What is left of that time is for a slow machine.
 const TOGETHER: Duration = Duration::from_millis(350);
 
 #[tokio::test]

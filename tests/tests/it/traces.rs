@@ -251,12 +251,10 @@ async fn a_collector_that_hangs_fails_or_is_away_changes_nothing() {
             "its answer is longer than 64 KiB",
         ),
     ] {
+        let is_hanging = matches!(behaviour, Behaviour::Hang);
+        // A busy machine must not make the others look like one that hangs.
+        let limit = if is_hanging { "300" } else { "10000" };
         collector.behave(behaviour);
-        let limit = if problem == "it did not answer in time" {
-            "300"
-        } else {
-            "10000"
-        };
         let mut installation = traced(&collector)
             .env("OTEL_EXPORTER_OTLP_TIMEOUT", limit)
             .start()
